@@ -1,0 +1,184 @@
+"""From the command line to a checked configuration, and from errors to exit codes.
+
+Hydra reports the first thing that is wrong, with exit code 1 and after it has
+made the output directory. Here the configuration is composed and checked before
+Hydra runs the job: every error at once, nothing written, exit code 2.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sweeper.config import Config, config_directory, to_dataclass
+from sweeper.errors import ConfigError, OutputError, SweeperError, closest
+from sweeper.validation import validate
+
+INTERRUPTED = 130
+QUESTIONS = ("help", "hydra_help", "cfg", "info", "shell_completion")
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Prints an error of this project and ends with its exit code: 2 for the user's
+    mistake, 1 for a run that went wrong, 130 for Ctrl-C."""
+    show_all = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    # Lets exceptions through; Hydra would print them its own way and exit with 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except SweeperError as error:
+        if show_all:
+            raise
+        _fail([str(error)] if not isinstance(error, ConfigError) else error.problems)
+        sys.exit(error.exit_code)
+    except (HydraException, OmegaConfBaseException) as error:
+        if show_all:
+            raise
+        _fail([_first_lines(error)])
+        sys.exit(2)
+    except OSError as error:
+        # Hydra makes the output directory itself.
+        if show_all or not error.filename:
+            raise
+        _fail([f"{error.filename}: {error.strerror}; must be a place that can be written"])
+        sys.exit(2)
+
+
+def prepare(arguments: list[str] | None = None) -> None:
+    """Composes and checks what the command line asks for, before Hydra runs it.
+
+    Raises:
+      ConfigError: with a line for each override or value that is wrong.
+      OutputError: Hydra's output directory can't be made.
+    """
+    parsed = get_args_parser().parse_args(arguments)
+    if any(getattr(parsed, question) for question in QUESTIONS):
+        return
+    overrides = list(parsed.overrides)
+    name = parsed.config_name or "config"
+    directory = parsed.config_path or str(config_directory())
+    if parsed.config_dir:
+        overrides.append(f"hydra.searchpath=[{Path(parsed.config_dir).resolve()}]")
+    with _hydra(directory):
+        try:
+            single = [_first_of_sweep(override) for override in _parse(overrides)]
+            config = compose(name, overrides=single, return_hydra_config=True)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(_explain(name, overrides) or [_first_lines(error)]) from error
+    output = Path(config.hydra.run.dir)
+    _check_values(config)
+    if not parsed.multirun:
+        _check_output(output)
+
+
+@contextmanager
+def _hydra(directory: str) -> Iterator[None]:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(Path(directory).resolve()), version_base="1.3"):
+        yield
+    GlobalHydra.instance().clear()
+
+
+def _check_values(config: Any) -> None:
+    OmegaConf.set_struct(config, False)
+    config.pop("hydra")
+    validate(to_dataclass(config))
+
+
+def _check_output(directory: Path) -> None:
+    """The nearest existing parent of the output directory must be one to write in."""
+    parent = next(p for p in (directory.absolute(), *directory.absolute().parents) if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        what = "is not a directory" if not parent.is_dir() else "can't be written"
+        raise OutputError(
+            f"hydra.run.dir: got {directory}, but {parent} {what}; must be a directory that can "
+            "be made and written"
+        )
+
+
+def _parse(overrides: list[str]) -> list[Override]:
+    return list(OverridesParser.create().parse_overrides(overrides))
+
+
+def _first_of_sweep(override: Override) -> str:
+    """The override itself, or of a sweep's values the first."""
+    if not override.is_sweep_override():
+        return str(override.input_line)
+    if override.is_choice_sweep() or override.is_range_sweep():
+        value = next(iter(override.sweep_string_iterator()))
+        return f"{override.get_key_element()}={value}"
+    return f"{override.get_key_element()}={override.get_value_element_as_str()}"
+
+
+def _explain(name: str, overrides: list[str]) -> list[str]:
+    """What is wrong with each override by itself; none if the fault is in the YAML."""
+    problems = []
+    for text in overrides:
+        try:
+            override = _parse([text])[0]
+        except HydraException as error:
+            problems.append(f"{text}: is no override: {_first_lines(error)}")
+            continue
+        try:
+            compose(name, overrides=[_first_of_sweep(override)])
+        except MissingConfigException as error:
+            options = list(error.options or [])
+            value = str(override.value())
+            problems.append(
+                f"{override.key_or_group}: got {value!r}; must be one of "
+                f"{', '.join(sorted(options))}." + closest(value, options)
+                if options
+                else f"{text}: {_first_lines(error)}"
+            )
+        except (HydraException, OmegaConfBaseException) as error:
+            problems.append(_explain_value(override, error))
+    return problems
+
+
+def _explain_value(override: Override, error: Exception) -> str:
+    key, cause = override.key_or_group, error.__cause__ or error
+    known = _known_keys()
+    if key not in known and not key.startswith("hydra"):
+        return f"{key}: is no key of the configuration.{closest(key, known)}"
+    return f"{key}: got {override.get_value_element_as_str()}; {_first_lines(cause)}"
+
+
+def _known_keys() -> list[str]:
+    """Every dotted key of the schema, and the names of the groups."""
+
+    def keys(node: Any, prefix: str) -> Iterator[str]:
+        for name, value in node.items():
+            yield f"{prefix}{name}"
+            if isinstance(value, dict):
+                yield from keys(value, f"{prefix}{name}.")
+
+    schema = OmegaConf.to_container(OmegaConf.structured(Config))
+    return [*keys(schema, ""), "experiment"]
+
+
+def _first_lines(error: BaseException) -> str:
+    """An error's own words, without the lines that tell of OmegaConf's inside."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    inner = ("full_key:", "object_type=", "reference_type=")
+    return " ".join(line for line in lines if line and not line.startswith(inner))
+
+
+def _fail(problems: list[str]) -> None:
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)

@@ -1,0 +1,276 @@
+"""The configuration's schema: one dataclass for each group under `conf/`.
+
+The YAML files hold the values; these classes hold the names, types, defaults
+and ranges. They are registered with Hydra as `schema`, the first entry of
+`conf/config.yaml`, so that a name or a type that is wrong fails when the
+configuration is composed. Ranges, and rules that span several values, are
+checked by `sweeper.validation`. Nothing here imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, OmegaConf
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a value must be: a test and the words that an error uses for it."""
+
+    holds: Callable[[Any], bool]
+    words: str
+
+
+def one_of(*choices: str) -> Range:
+    return Range(lambda value: value in choices, f"one of {', '.join(choices)}")
+
+
+def at_least(low: float) -> Range:
+    return Range(
+        lambda value: math.isfinite(value) and value >= low, f"a finite number of at least {low:g}"
+    )
+
+
+def share(words: str = "at least 0 and below 1") -> Range:
+    return Range(lambda value: 0 <= value < 1, words)
+
+
+POSITIVE = Range(
+    lambda value: math.isfinite(value) and value > 0, "a finite number greater than 0"
+)
+NOT_EMPTY = Range(lambda value: bool(value), "not empty")
+WIDTHS = Range(
+    lambda values: all(value >= 1 for value in values), "a list of widths, each at least 1"
+)
+PART_SIZE = Range(
+    lambda value: 0 <= value < 1 or (value >= 1 and float(value).is_integer()),
+    "a share below 1 (0.2) or a whole number of rows (20000)",
+)
+
+
+def ranged(default: Any, range_: Range) -> Any:
+    """A dataclass field with a default and the range that validation checks."""
+    metadata = {"range": range_}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+DATA_SETS = ("movielens_100k", "movielens_1m", "movielens_25m", "synthetic")
+NAMED_SOURCES = ("auto", "tfds", "package_index")
+SPLITS = ("random", "temporal", "leave_last_out")
+FEATURE_KINDS = ("embedding", "buckets", "normalized", "text", "numeric")
+TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
+SCHEDULES = ("constant", "cosine", "exponential")
+BASELINES = ("popularity", "ease")
+TOP_K = (1, 5, 10, 50, 100)
+
+# Names in Keras's registries (tf-keras 2.21), so that a misspelt one is known
+# before TensorFlow is imported; a test holds both lists to the registries.
+ACTIVATIONS = (
+    "elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "mish", "relu",
+    "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
+)  # fmt: skip
+OPTIMIZERS = (
+    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam",
+    "rmsprop", "sgd",
+)  # fmt: skip
+
+
+@dataclass
+class SyntheticConfig:
+    """The size and shape of `data=synthetic`."""
+
+    num_users: int = ranged(1_000, at_least(1))
+    num_items: int = ranged(500, at_least(2))
+    num_interactions: int = ranged(50_000, at_least(3))
+    rank: int = ranged(8, at_least(1))
+    popularity_exponent: float = ranged(0.8, at_least(0))
+    affinity: float = ranged(2.0, at_least(0))
+    seed: int = ranged(0, at_least(0))
+
+
+@dataclass
+class DataConfig:
+    """Which interactions, where they come from, and how they are split.
+
+    Sizes below 1 are shares of all rows, whole numbers from 1 on are rows
+    (rows of each user under `leave_last_out`). `null` takes the strategy's
+    default: 0.1 for validation and 0.2 for test, or one row of each user; what
+    is left is for training.
+    """
+
+    name: str = ranged(MISSING, one_of(*DATA_SETS))
+    source: str = ranged("auto", NOT_EMPTY)
+    cache_dir: str | None = None
+    split: str = ranged("random", one_of(*SPLITS))
+    split_seed: int = ranged(42, at_least(0))
+    train_size: float | None = ranged(None, PART_SIZE)
+    validation_size: float | None = ranged(None, PART_SIZE)
+    test_size: float | None = ranged(None, PART_SIZE)
+    synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
+
+
+@dataclass
+class FeatureConfig:
+    """One feature of a tower: a column of the data and how it becomes numbers."""
+
+    column: str = ranged(MISSING, NOT_EMPTY)
+    kind: str = ranged(MISSING, one_of(*FEATURE_KINDS))
+    dim: int | None = ranged(None, at_least(1))
+    num_boundaries: int | None = ranged(None, at_least(1))
+    max_tokens: int | None = ranged(None, at_least(1))
+
+
+@dataclass
+class FeaturesConfig:
+    """What the towers see. `embedding_dim` is the width of features without a `dim`."""
+
+    embedding_dim: int = ranged(32, at_least(1))
+    query: list[FeatureConfig] = ranged([], NOT_EMPTY)
+    candidate: list[FeatureConfig] = ranged([], NOT_EMPTY)
+
+
+@dataclass
+class ModelConfig:
+    """The dense stacks above the features; the last layer has no activation.
+
+    `query_layer_sizes` and `candidate_layer_sizes` replace `layer_sizes` for one
+    tower; both must end in the same width. An empty list leaves one projection,
+    without bias, of the features to `features.embedding_dim`.
+    """
+
+    layer_sizes: list[int] = ranged([32], WIDTHS)
+    query_layer_sizes: list[int] | None = ranged(None, WIDTHS)
+    candidate_layer_sizes: list[int] | None = ranged(None, WIDTHS)
+    activation: str = ranged("relu", one_of(*ACTIVATIONS))
+    dropout: float = ranged(0.0, share())
+    input_dropout: float = ranged(0.0, share())
+    layer_norm: bool = False
+    l2: float = ranged(0.0, at_least(0))
+    normalize_output: bool = False
+
+
+@dataclass
+class TaskConfig:
+    """The loss: a softmax over the batch's candidates or over the catalogue."""
+
+    name: str = ranged("in_batch_softmax", one_of(*TASKS))
+    temperature: float = ranged(1.0, POSITIVE)
+    remove_accidental_hits: bool = False
+    num_hard_negatives: int | None = ranged(None, at_least(1))
+
+
+@dataclass
+class OptimizerConfig:
+    """A Keras optimizer by name; `options` goes to its constructor as it is.
+
+    `weight_decay` is decoupled (Loshchilov and Hutter, 2019). The schedules run
+    over the whole training: `cosine` ends at 0, `exponential` at
+    `final_share` of the first learning rate.
+    """
+
+    name: str = ranged("adagrad", one_of(*OPTIMIZERS))
+    learning_rate: float = ranged(0.1, POSITIVE)
+    schedule: str = ranged("constant", one_of(*SCHEDULES))
+    final_share: float = ranged(
+        0.1, Range(lambda value: 0 < value <= 1, "above 0 and at most 1")
+    )
+    weight_decay: float | None = ranged(None, at_least(0))
+    clip_value: float | None = ranged(None, POSITIVE)
+    clip_norm: float | None = ranged(None, POSITIVE)
+    global_clip_norm: float | None = ranged(None, POSITIVE)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class TrainConfig:
+    """How long and on what.
+
+    `patience_evaluations` stops the training after so many evaluations without
+    a better one (`null`: never). `restore_best` ends with the weights of the
+    best evaluation rather than the last. `threads` is for one operation
+    (`null`: all cores).
+    """
+
+    epochs: int = ranged(300, at_least(1))
+    batch_size: int = ranged(2048, at_least(1))
+    eval_every_epochs: int = ranged(5, at_least(1))
+    patience_evaluations: int | None = ranged(None, at_least(1))
+    restore_best: bool = True
+    seed: int = ranged(42, at_least(0))
+    threads: int | None = ranged(None, at_least(1))
+    xla: bool = True
+
+
+@dataclass
+class EvaluationConfig:
+    """What is scored: `rows` during training, and the baselines beside the model.
+
+    `validation` keeps the test rows for one look at the end; `test` scores them
+    at every evaluation, as the published figures did.
+    """
+
+    rows: str = ranged("validation", one_of("validation", "test"))
+    baselines: list[str] = field(
+        default_factory=lambda: ["popularity"],
+        metadata={
+            "range": Range(
+                lambda names: set(names) <= set(BASELINES), f"from {', '.join(BASELINES)}"
+            )
+        },
+    )
+    ease_regularization: float = ranged(600.0, POSITIVE)
+
+
+@dataclass
+class Config:
+    """One trial."""
+
+    name: str | None = None
+    data: DataConfig = field(default_factory=DataConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    task: TaskConfig = field(default_factory=TaskConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+def layer_sizes(model: ModelConfig, embedding_dim: int) -> tuple[list[int], list[int]]:
+    """The widths of the query tower's and the candidate tower's dense layers."""
+
+    def sizes(own: list[int] | None) -> list[int]:
+        return list(model.layer_sizes if own is None else own)
+
+    query, candidate = sizes(model.query_layer_sizes), sizes(model.candidate_layer_sizes)
+    return query or [embedding_dim], candidate or [embedding_dim]
+
+
+def config_directory() -> Path:
+    """The shipped `conf/`: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).resolve().parent
+    checkout = package.parent / "conf"
+    return checkout if (checkout / "config.yaml").is_file() else package / "conf"
+
+
+def to_dataclass(config: Any) -> Config:
+    """Turns Hydra's composed configuration into plain dataclasses."""
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), config))  # type: ignore[return-value]
+
+
+def to_dictionary(config: Config) -> dict[str, Any]:
+    """The configuration as nested dictionaries, for records."""
+    return dataclasses.asdict(config)
+
+
+def register_schema() -> None:
+    """Makes the schema known to Hydra, as `schema` in the defaults list."""
+    ConfigStore.instance().store(name="schema", node=Config)

@@ -1,0 +1,66 @@
+"""What a trial shows on the terminal: where it stands, the model, the result."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sweeper.config import TOP_K
+from sweeper.record import TrialRecord
+
+# Wide enough for the tables when the output goes to a file.
+PLAIN_WIDTH = 110
+
+
+def make_console() -> Console:
+    """The terminal, or plain text of a fixed width where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
+def say(console: Console, topic: str, text: str) -> None:
+    """One line: a topic and what there is to say of it."""
+    console.print(f"[bold]{topic:<8}[/bold] {escape(text)}", soft_wrap=True)
+
+
+def model_table(layers: list[tuple[str, str, int, int]]) -> Table:
+    """The model as a table of (tower, layer, output width, parameters)."""
+    table = Table(title="Model", title_justify="left", box=None, pad_edge=False)
+    table.add_column("tower")
+    table.add_column("layer")
+    table.add_column("output width", justify="right")
+    table.add_column("parameters", justify="right")
+    previous = None
+    for tower, layer, width, parameters in layers:
+        table.add_row(tower if tower != previous else "", layer, str(width), f"{parameters:,}")
+        previous = tower
+    total = sum(parameters for *_, parameters in layers)
+    table.add_row("", "total", "", f"{total:,}", style="bold")
+    return table
+
+
+def result_table(record: TrialRecord, rows: str) -> Table:
+    """Top-k accuracy on `rows`: this model beside the baselines."""
+    number = record.data["rows"][rows]
+    table = Table(
+        title=f"Top-k accuracy on {number:,} {rows} rows", title_justify="left", box=None,
+        pad_edge=False,
+    )  # fmt: skip
+    table.add_column("")
+    table.add_column("candidates")
+    for k in TOP_K:
+        table.add_column(f"top-{k}", justify="right")
+    scored = {f"this model, epoch {record.kept_epoch}": record.metrics[rows]}
+    for name, parts in record.baselines.items():
+        scored["EASE" if name == "ease" else name] = parts[rows]
+    for prefix, words in (("", "unfiltered"), ("seen_filtered_", "seen-filtered")):
+        for index, (name, metrics) in enumerate(scored.items()):
+            table.add_row(
+                name,
+                words if index == 0 else "",
+                *(f"{metrics[f'{prefix}top_{k}']:.4f}" for k in TOP_K),
+                style="bold" if index == 0 else None,
+                end_section=index == len(scored) - 1,
+            )
+    return table

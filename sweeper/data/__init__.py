@@ -1,0 +1,1 @@
+"""From ratings to arrays: where rows come from, how they are cached and split."""

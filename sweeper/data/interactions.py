@@ -1,0 +1,145 @@
+"""The interactions that everything else works on: who rated what, and when."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sweeper.config import DataConfig
+from sweeper.data.columns import CategoricalColumn, Column, NumericColumn
+from sweeper.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Ratings, as rows that point at a catalogue of candidates.
+
+    Attributes:
+      query_columns: one entry a rating: the user, the time, the rating, and
+        what is known of the user. In the order in which TFDS serves them.
+      candidate_columns: one entry a candidate; candidates are distinct titles,
+        sorted.
+      users: int32 [num_rows], the row's user, from 0 to num_users - 1.
+      items: int32 [num_rows], the row's candidate, from 0 to num_items - 1.
+      timestamps: int64 [num_rows], seconds since 1970 (UTC).
+      user_column: which of `query_columns` `users` are the codes of.
+      item_column: which of `candidate_columns` names the candidates.
+      source: where the rows came from, for people.
+      fingerprint: SHA-256 of the contents (not of `source`), in hexadecimal.
+    """
+
+    query_columns: dict[str, Column]
+    candidate_columns: dict[str, Column]
+    users: np.ndarray
+    items: np.ndarray
+    timestamps: np.ndarray
+    user_column: str
+    item_column: str
+    source: str
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def num_users(self) -> int:
+        return len(_categorical(self.query_columns, self.user_column).categories)
+
+    @property
+    def num_items(self) -> int:
+        return len(_categorical(self.candidate_columns, self.item_column).categories)
+
+
+def load_interactions(config: DataConfig, say: Callable[[str], None] = print) -> Interactions:
+    """Loads what `config` names: from the cache, or from its source into the cache.
+
+    Args:
+      config: the data set, its source and the cache's directory.
+      say: gets a line for each stage that takes more than a moment.
+
+    Raises:
+      DataError: the source can't be reached, isn't a MovieLens copy, or the
+        cache's directory can't be written.
+    """
+    if config.name == "synthetic":
+        from sweeper.data import synthetic
+
+        return synthetic.generate(config.synthetic)
+
+    from sweeper.data import cache, sources
+
+    source = sources.find(config)
+    directory = cache.cache_directory(config.cache_dir)
+    return cache.load_or_build(directory, source.entry, lambda: source.fetch(directory, say), say)
+
+
+def assemble(
+    query_columns: dict[str, Column],
+    items: np.ndarray,
+    candidate_columns: dict[str, Column],
+    source: str,
+    fingerprint: str | None = None,
+    user_column: str = "user_id",
+    item_column: str = "movie_title",
+) -> Interactions:
+    """Puts columns together; without `fingerprint`, computes it.
+
+    Raises:
+      DataError: the columns don't fit together.
+    """
+    timestamps = query_columns["timestamp"]
+    if not isinstance(timestamps, NumericColumn):
+        raise DataError("The column 'timestamp' should hold numbers.")
+    lengths = {name: len(column) for name, column in query_columns.items()}
+    if set(lengths.values()) != {len(items)} or len(items) == 0:
+        raise DataError(f"Columns of different lengths, or empty ones: {lengths}.")
+    if fingerprint is None:
+        fingerprint = _fingerprint(query_columns, items, candidate_columns)
+    return Interactions(
+        query_columns=query_columns,
+        candidate_columns=candidate_columns,
+        users=_categorical(query_columns, user_column).codes,
+        items=items,
+        timestamps=timestamps.values,
+        user_column=user_column,
+        item_column=item_column,
+        source=source,
+        fingerprint=fingerprint,
+    )
+
+
+def _categorical(columns: dict[str, Column], name: str) -> CategoricalColumn:
+    column = columns[name]
+    if not isinstance(column, CategoricalColumn):
+        raise DataError(f"The column {name!r} should hold one word a row.")
+    return column
+
+
+def _fingerprint(
+    query_columns: dict[str, Column], items: np.ndarray, candidate_columns: dict[str, Column]
+) -> str:
+    digest = hashlib.sha256()
+
+    def add(part: str | np.ndarray) -> None:
+        if isinstance(part, str):
+            data: Any = part.encode()
+        else:
+            digest.update(str(part.dtype).encode())
+            data = np.ascontiguousarray(part).view(np.uint8)
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+
+    add(items)
+    for role, columns in (("query", query_columns), ("candidate", candidate_columns)):
+        for name, column in columns.items():
+            add(f"{role}:{name}:{type(column).__name__}")
+            for part in vars(column).values():
+                if isinstance(part, np.ndarray):
+                    add(part)
+                else:
+                    add("\0".join([str(len(part)), *part]))
+    return digest.hexdigest()

@@ -1,0 +1,178 @@
+"""Divides rows into training, validation and test rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweeper.config import DataConfig
+from sweeper.data.interactions import Interactions
+from sweeper.errors import ConfigError
+
+DEFAULT_VALIDATION_SHARE = 0.1
+DEFAULT_TEST_SHARE = 0.2
+# The published split's: tf.random.set_seed(42), then a shuffle with a buffer of 100,000.
+GLOBAL_SEED = 42
+SHUFFLE_BUFFER = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Row indices of each part; no row is in two.
+
+    Attributes:
+      train: int64 [num_train].
+      validation: int64 [num_validation]; may be empty.
+      test: int64 [num_test].
+      unused: how many rows are in no part, because `data.train_size` leaves some.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    unused: int
+
+
+def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
+    """Splits by `config.split`.
+
+    `random` lays the rows out in the published permutation: training rows first,
+    then unused ones, validation and test rows last. `temporal` takes the latest
+    rows for the test, those before for validation, those before for training.
+    `leave_last_out` does the same within each user.
+
+    Raises:
+      ConfigError: the sizes don't add up, or leave a part empty.
+    """
+    if config.split == "leave_last_out":
+        return _leave_last_out(config, interactions)
+    sizes = _sizes(config, len(interactions))
+    if config.split == "random":
+        order = published_permutation(len(interactions), config.split_seed)
+        train = order[: sizes.train]
+    else:
+        order = np.argsort(interactions.timestamps, kind="stable").astype(np.int64)
+        train = order[: len(order) - sizes.held_out][-sizes.train :]
+    first_test = len(order) - sizes.test
+    first_validation = first_test - sizes.validation
+    return Split(
+        train=train,
+        validation=order[first_validation:first_test],
+        test=order[first_test:],
+        unused=len(order) - sizes.train - sizes.held_out,
+    )
+
+
+def published_permutation(num_rows: int, split_seed: int) -> np.ndarray:
+    """The order that the published figures shuffle `num_rows` rows into, int64 [num_rows].
+
+    It sets TensorFlow's global seed, as the published code does: the shuffle
+    depends on it.
+    """
+    import tensorflow as tf
+
+    tf.random.set_seed(GLOBAL_SEED)
+    rows = tf.data.Dataset.range(num_rows).shuffle(
+        max(num_rows, SHUFFLE_BUFFER), seed=split_seed, reshuffle_each_iteration=False
+    )
+    return np.concatenate(list(rows.batch(SHUFFLE_BUFFER).as_numpy_iterator()))
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    train: int
+    validation: int
+    test: int
+
+    @property
+    def held_out(self) -> int:
+        return self.validation + self.test
+
+
+def _sizes(config: DataConfig, num_rows: int) -> _Sizes:
+    """The parts in rows, for the strategies that cut all rows at once."""
+    test = _rows("test", config.test_size, DEFAULT_TEST_SHARE, num_rows)
+    validation = _rows("validation", config.validation_size, DEFAULT_VALIDATION_SHARE, num_rows)
+    left = num_rows - validation - test
+    train = left if config.train_size is None else _rows("train", config.train_size, 0, num_rows)
+    if test < 1 or train < 1 or train > left:
+        raise ConfigError(
+            f"data.train_size={_words(config.train_size)}, "
+            f"data.validation_size={_words(config.validation_size)}, "
+            f"data.test_size={_words(config.test_size)}: of {num_rows:,} rows these are "
+            f"{train:,} for training, {validation:,} for validation and {test:,} for the test. "
+            f"Training and test need at least one each, and together all should be at most "
+            f"{num_rows:,}."
+        )
+    return _Sizes(train, validation, test)
+
+
+def _rows(part: str, size: float | None, default_share: float, num_rows: int) -> int:
+    if size is None:
+        return max(1, round(default_share * num_rows))
+    rows = int(size) if size >= 1 else round(size * num_rows)
+    if rows == 0 and size > 0:
+        raise ConfigError(
+            f"data.{part}_size={size:g} is not one row of {num_rows:,}. Give a share of at least "
+            f"{1 / num_rows:.2g}, or a whole number of rows."
+        )
+    return rows
+
+
+def _leave_last_out(config: DataConfig, interactions: Interactions) -> Split:
+    """Each user's latest rows; a user with too few rows has all of them in training."""
+    num_test = _rows_a_user("test", config.test_size)
+    num_validation = _rows_a_user("validation", config.validation_size)
+    if num_test == 0:
+        raise ConfigError("data.test_size=0: the test needs at least one row of each user.")
+    from_last, counts = _positions_from_last(interactions)
+    held_out = np.where(counts > num_test + num_validation, num_test + num_validation, 0)
+    in_test = (held_out > 0) & (from_last < num_test)
+    in_validation = (from_last >= num_test) & (from_last < held_out)
+    in_train = from_last >= held_out
+    if config.train_size is not None:
+        num_train = _rows_a_user("train", config.train_size)
+        in_train &= from_last < held_out + num_train
+    for part, rows in (("test", in_test), ("training", in_train)):
+        if not rows.any():
+            raise ConfigError(
+                f"data.split=leave_last_out with data.validation_size={num_validation} and "
+                f"data.test_size={num_test} leaves the {part} without rows: no user has more than "
+                f"{counts.max()}. Give fewer rows a user."
+            )
+    return Split(
+        train=np.flatnonzero(in_train),
+        validation=np.flatnonzero(in_validation),
+        test=np.flatnonzero(in_test),
+        unused=int(len(interactions) - (in_train | in_validation | in_test).sum()),
+    )
+
+
+def _rows_a_user(part: str, size: float | None) -> int:
+    if size is None:
+        return 1
+    if not float(size).is_integer():
+        raise ConfigError(
+            f"data.{part}_size={size:g}: data.split=leave_last_out takes whole numbers of rows of "
+            "each user, not shares. Give 1, or null for the default."
+        )
+    return int(size)
+
+
+def _positions_from_last(interactions: Interactions) -> tuple[np.ndarray, np.ndarray]:
+    """For each row: how many later rows its user has, and how many rows in all.
+
+    Of equal timestamps, the row that comes later in the data is the later one.
+    """
+    users = interactions.users
+    order = np.lexsort((interactions.timestamps, users))  # stable: ties stay in row order
+    counts = np.bincount(users, minlength=interactions.num_users)
+    ends = np.cumsum(counts)
+    from_last = np.empty(len(users), np.int64)
+    from_last[order] = ends[users[order]] - 1 - np.arange(len(users))
+    return from_last, counts[users]
+
+
+def _words(size: float | None) -> str:
+    return "null" if size is None else f"{size:g}"

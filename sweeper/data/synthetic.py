@@ -1,0 +1,178 @@
+"""Made-up interactions with a known answer.
+
+Users and items are points on a sphere of radius sqrt(rank), items have a Zipf
+popularity, and
+
+  P(item | user) ~ popularity[item] * exp(affinity * user . item / sqrt(rank)).
+
+On a sphere no item is liked more than another on average, so `popularity` stays
+the order of the counts. Everything is a function of the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sweeper.config import SyntheticConfig
+from sweeper.data.columns import CategoricalColumn, Column, NumericColumn
+from sweeper.data.interactions import Interactions, assemble
+from sweeper.data.synthetic_columns import candidate_columns, user_columns
+from sweeper.errors import ConfigError
+
+CELLS_AT_ONCE = 2_000_000  # users x items of one chunk, about 30 MB of work space
+ACTIVITY_SPREAD = 0.8  # of the log of a user's number of interactions
+FIRST_TIMESTAMP = 1_600_000_000
+SECONDS_BETWEEN_ROWS = 60
+TIME_NOISE_SECONDS = 3_600
+
+# One stream of random numbers for each purpose, so that a change in one leaves the others.
+_STRUCTURE, _ACTIVITY, _CHOICES, _ROWS, _PEOPLE = range(5)
+
+
+def generate(config: SyntheticConfig) -> Interactions:
+    """Draws the interactions: distinct (user, item) pairs, in order of time but for noise.
+
+    Raises:
+      ConfigError: more interactions are asked for than there are pairs.
+    """
+    num_pairs = config.num_users * config.num_items
+    if config.num_interactions > num_pairs:
+        raise ConfigError(
+            f"data.synthetic.num_interactions={config.num_interactions} is more than the "
+            f"{num_pairs} pairs of data.synthetic.num_users={config.num_users} and "
+            f"data.synthetic.num_items={config.num_items}."
+        )
+    user_factors, item_factors, popularity = synthetic_structure(config)
+    counts = _interactions_of_users(config)
+    items_by_user = np.empty(config.num_interactions, np.int32)
+    chunks = _choose(config, counts, user_factors, item_factors, popularity)
+    for positions, chosen in chunks:
+        items_by_user[positions] = chosen
+    rng = _generator(config, _ROWS)
+    order = rng.permutation(config.num_interactions)
+    users = np.repeat(np.arange(config.num_users, dtype=np.int32), counts)[order]
+    items = items_by_user[order]
+    return assemble(
+        query_columns=_query_columns(config, users, items, user_factors, item_factors, rng),
+        items=items,
+        candidate_columns=candidate_columns(item_factors),
+        source=(
+            f"synthetic: {config.num_users:,} users x {config.num_items:,} items, "
+            f"{config.num_interactions:,} interactions, rank {config.rank}, seed {config.seed}"
+        ),
+    )
+
+
+def synthetic_structure(
+    config: SyntheticConfig,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The truth behind the data, for comparison with what a model learns.
+
+    Returns:
+      user factors float64 [num_users, rank], item factors float64
+      [num_items, rank], and popularity float64 [num_items], which sums to 1. Rows
+      are in the order of the users' and candidates' codes.
+    """
+    rng = _generator(config, _STRUCTURE)
+    user_factors = _on_sphere(rng.standard_normal((config.num_users, config.rank)))
+    item_factors = _on_sphere(rng.standard_normal((config.num_items, config.rank)))
+    weights = (1.0 + rng.permutation(config.num_items)) ** -config.popularity_exponent
+    return user_factors, item_factors, weights / weights.sum()
+
+
+def _on_sphere(points: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    return points / lengths * np.sqrt(points.shape[1])
+
+
+def _generator(config: SyntheticConfig, purpose: int) -> np.random.Generator:
+    return np.random.default_rng([config.seed, purpose])
+
+
+def _interactions_of_users(config: SyntheticConfig) -> np.ndarray:
+    """How many interactions each user has, int64 [num_users]: log-normal, at most num_items."""
+    rng = _generator(config, _ACTIVITY)
+    weights = np.exp(ACTIVITY_SPREAD * rng.standard_normal(config.num_users))
+    counts = np.zeros(config.num_users, np.int64)
+    if config.num_interactions >= config.num_users:
+        counts += 1
+    while (missing := config.num_interactions - int(counts.sum())) > 0:
+        room = config.num_items - counts
+        open_weights = np.where(room > 0, weights, 0.0)
+        share = open_weights / open_weights.sum()
+        counts += np.minimum(rng.multinomial(missing, share), room)
+    return counts
+
+
+def _choose(
+    config: SyntheticConfig,
+    counts: np.ndarray,
+    user_factors: np.ndarray,
+    item_factors: np.ndarray,
+    popularity: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Draws each user's items without replacement, some users at a time.
+
+    Item i rings after an exponential time with rate P(i | user); a user's items
+    are the first to ring (Efraimidis and Spirakis, 2006: weighted sampling).
+
+    Yields:
+      positions in an array that lists the users' interactions user by user, and
+      the items that belong there.
+    """
+    rng = _generator(config, _CHOICES)
+    starts = np.cumsum(counts) - counts
+    by_activity = np.argsort(counts, kind="stable")  # so that a chunk's users need alike many
+    num_users_at_once = max(1, CELLS_AT_ONCE // config.num_items)
+    scaled_users = (user_factors * config.affinity / np.sqrt(config.rank)).astype(np.float32)
+    transposed_items = item_factors.T.astype(np.float32)
+    log_popularity = np.log(popularity).astype(np.float32)
+    for first in range(0, config.num_users, num_users_at_once):
+        users = by_activity[first : first + num_users_at_once]
+        most = int(counts[users].max())
+        if most == 0:
+            continue
+        log_rates = scaled_users[users] @ transposed_items + log_popularity
+        times = rng.standard_exponential(log_rates.shape, dtype=np.float32)
+        times /= np.exp(log_rates, out=log_rates)
+        chosen = _smallest(times, most)
+        wanted = np.arange(most) < counts[users][:, None]
+        positions = starts[users][:, None] + np.arange(most)
+        yield positions[wanted], chosen[wanted]
+
+
+def _smallest(values: np.ndarray, count: int) -> np.ndarray:
+    """The columns of each row's `count` smallest values, smallest first."""
+    if count < values.shape[1]:
+        columns = np.argpartition(values, count - 1, axis=1)[:, :count]
+        order = np.argsort(np.take_along_axis(values, columns, axis=1), axis=1)
+        return np.take_along_axis(columns, order, axis=1)
+    return np.argsort(values, axis=1)
+
+
+def _query_columns(
+    config: SyntheticConfig,
+    users: np.ndarray,
+    items: np.ndarray,
+    user_factors: np.ndarray,
+    item_factors: np.ndarray,
+    rng: np.random.Generator,
+) -> dict[str, Column]:
+    """The user, the time, the rating and the demographics of each row."""
+    num_rows = len(users)
+    noise = rng.integers(-TIME_NOISE_SECONDS, TIME_NOISE_SECONDS + 1, num_rows)
+    timestamps = FIRST_TIMESTAMP + SECONDS_BETWEEN_ROWS * np.arange(num_rows) + noise
+    liking = np.zeros(num_rows)
+    for axis in range(config.rank):  # one axis at a time: no [num_rows, rank] array
+        liking += user_factors[users, axis] * item_factors[items, axis]
+    stars = 3.0 + liking / np.sqrt(config.rank) + 0.5 * rng.standard_normal(num_rows)
+    width = len(str(config.num_users))
+    names = [f"user_{index:0{width}d}" for index in range(1, config.num_users + 1)]
+    people = user_columns(user_factors, _generator(config, _PEOPLE))
+    return {
+        "user_id": CategoricalColumn(users, names),
+        "timestamp": NumericColumn(timestamps),
+        "user_rating": NumericColumn(np.clip(np.round(stars), 1.0, 5.0)),
+    } | {name: column.take(users) for name, column in people.items()}

@@ -1,0 +1,47 @@
+"""The errors that this project raises on purpose.
+
+Every message says what was given, where, and what would be right. `exit_code`
+is 2 where the user can mend it (a value, a file, the network) and 1 where the
+run itself went wrong.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SweeperError(Exception):
+    """Base of all errors below; `exit_code` becomes the process's exit code."""
+
+    exit_code = 2
+
+
+class ConfigError(SweeperError):
+    """One or more values of the configuration are wrong.
+
+    Attributes:
+      problems: one line for each wrong value, all of them at once.
+    """
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class DataError(SweeperError):
+    """The data can't be had, or isn't what it should be."""
+
+
+class OutputError(SweeperError):
+    """A result can't be written where it should go."""
+
+
+class TrialError(SweeperError):
+    """Training or scoring went wrong: a loss or a score that is not finite."""
+
+
+def closest(name: str, choices: Iterable[str]) -> str:
+    """Returns " Did you mean 'x'?" for the nearest of `choices`, or ""."""
+    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
+    return f" Did you mean {matches[0]!r}?" if matches else ""

@@ -1,0 +1,50 @@
+"""Scores of a two-tower model: query embeddings against all candidates."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from sweeper.evaluation.ranking import RankingTask, Ranks, rank
+from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
+
+ROWS_A_BATCH = 4_096
+
+
+class ModelScorer:
+    """Scores chosen rows with the model as it is at the time of the call.
+
+    Args:
+      model: the towers.
+      encoded: every row's and every candidate's features.
+      rows: the rows of the data to score, [n].
+    """
+
+    def __init__(self, model: TwoTowerModel, encoded: EncodedFeatures, rows: np.ndarray) -> None:
+        self._query = {name: tf.constant(value[rows]) for name, value in encoded.query.items()}
+        self._candidate = {name: tf.constant(value) for name, value in encoded.candidate.items()}
+        self._num_rows = len(rows)
+        self._embed_queries = tf.function(model.query_tower, reduce_retracing=True)
+        self._embed_candidates = tf.function(model.candidate_tower)
+
+    def rank(self, task: RankingTask) -> Ranks:
+        """Ranks each row's true candidate; see `sweeper.evaluation.ranking.rank`."""
+        candidates = self._embed_candidates(self._candidate, training=False)
+        queries = tf.concat(
+            [
+                self._embed_queries(
+                    {
+                        name: value[start : start + ROWS_A_BATCH]
+                        for name, value in self._query.items()
+                    },
+                    training=False,
+                )
+                for start in range(0, self._num_rows, ROWS_A_BATCH)
+            ],
+            axis=0,
+        )
+
+        def scores(start: int, stop: int) -> np.ndarray:
+            return tf.matmul(queries[start:stop], candidates, transpose_b=True).numpy()
+
+        return rank(scores, task)

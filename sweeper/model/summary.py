@@ -1,0 +1,28 @@
+"""The model as rows of a table."""
+
+from __future__ import annotations
+
+from sweeper.model.towers import Tower
+from sweeper.model.two_tower import TwoTowerModel
+
+
+def layer_rows(model: TwoTowerModel) -> list[tuple[str, str, int, int]]:
+    """(tower, layer, output width, parameters) of each layer, in order."""
+    rows = []
+    for tower in (model.query_tower, model.candidate_tower):
+        rows += _tower_rows(tower)
+    return rows
+
+
+def _tower_rows(tower: Tower) -> list[tuple[str, str, int, int]]:
+    rows = [
+        (tower.name, layer.name, layer.dim, layer.count_params()) for layer in tower.feature_layers
+    ]
+    width = sum(layer.dim for layer in tower.feature_layers)
+    rows.append((tower.name, "concatenation", width, 0))
+    for layer in tower.stack:
+        width = getattr(layer, "units", width)
+        rows.append((tower.name, layer.name, width, layer.count_params()))
+    if tower.normalize_output:
+        rows.append((tower.name, "unit length", width, 0))
+    return rows

@@ -1,0 +1,91 @@
+"""TensorFlow as this project needs it: Keras 2, a number of threads, a quiet start.
+
+TensorFlow reads these settings when it starts and never again, so they are set
+through the environment, before the first import, wherever that happens.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sweeper.errors import ConfigError, SweeperError
+
+THREADS_VARIABLE = "TF_NUM_INTRAOP_THREADS"
+
+# What TensorFlow prints on any machine without a GPU, whatever its log level.
+NOTICES = (
+    b"All log messages before absl::InitializeLog()",
+    b"oneDNN custom operations are on",
+    b"Could not find cuda drivers",
+    b"This TensorFlow binary is optimized",
+    b"To enable the following instructions",
+    b"failed call to cuInit",
+)
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_threads(threads: int | None) -> int:
+    """Sets how many threads one operation uses (None: all cores); returns the number.
+
+    Raises:
+      ConfigError: TensorFlow runs in this process already, with another number.
+    """
+    wanted = threads or available_cores()
+    held = os.environ.get(THREADS_VARIABLE)
+    if "tensorflow" in sys.modules and held and int(held) != wanted:
+        raise ConfigError(
+            f"train.threads: got {wanted}, but TensorFlow runs with {held} in this process; "
+            "must be the same in all trials of a process"
+        )
+    os.environ[THREADS_VARIABLE] = str(wanted)
+    # One operation at a time: what runs side by side is decided within it.
+    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    return wanted
+
+
+def start_tensorflow() -> None:
+    """Imports TensorFlow and starts it, without its start-up notices.
+
+    Raises:
+      SweeperError: it was imported before this package, with Keras 3.
+    """
+    with _without_notices():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+        tf.constant(0) + 1
+    # Keras 2 has no version here; Keras 3 has.
+    version = getattr(tf.keras, "__version__", "2")
+    if not version.startswith("2"):
+        raise SweeperError(
+            f"tf.keras is version {version}; TensorFlow Recommenders needs Keras 2. "
+            "Import sweeper before tensorflow, or set TF_USE_LEGACY_KERAS=1"
+        )
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Holds back what native code writes to standard error; passes on all but the notices."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            held_back.seek(0)
+            for line in held_back:
+                if not any(notice in line for notice in NOTICES):
+                    os.write(2, line)

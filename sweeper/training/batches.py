@@ -1,0 +1,139 @@
+"""What each training step reads: rows and distinct candidates, as integers.
+
+A plan covers a run of steps and holds no feature: the features lie encoded in
+memory and are gathered inside the step. All arrays have the same shape in each
+plan, so that XLA compiles once; what is short is padded with weight 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+# Batches that are looked at to guess how many distinct candidates one holds.
+SAMPLED_BATCHES = 64
+WIDTH_MARGIN, WIDTH_MULTIPLE = 1.04, 32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The batches of up to `steps_per_plan` steps.
+
+    Attributes:
+      steps: how many of the leading entries are steps; the others are padding.
+      rows: [steps_per_plan, batch] int32, rows of the data.
+      sample_weight: [steps_per_plan, batch] float32; 0 marks padding.
+      candidates: [steps_per_plan, width] int32, distinct candidates.
+      positions: [steps_per_plan, batch] int32, each row's column in `candidates`.
+      counts: [steps_per_plan, width] float32, occurrences in the batch; 0 marks
+        padding.
+    """
+
+    steps: int
+    rows: np.ndarray
+    sample_weight: np.ndarray
+    candidates: np.ndarray
+    positions: np.ndarray
+    counts: np.ndarray
+
+
+class BatchPlanner:
+    """Shuffles the training rows anew each epoch and cuts them into plans.
+
+    Args:
+      rows: the training rows, [n].
+      items: the candidate of each row of the data.
+      num_candidates: the size of the catalogue.
+      batch_size: rows a step; the last batch of an epoch may be shorter.
+      whole_catalogue: each batch has all candidates once (the full softmax)
+        rather than its own.
+      seed: the order of epoch e follows from (seed, e) alone.
+      steps_per_plan: the most steps in one plan.
+    """
+
+    def __init__(
+        self,
+        rows: np.ndarray,
+        items: np.ndarray,
+        num_candidates: int,
+        batch_size: int,
+        whole_catalogue: bool,
+        seed: int,
+        steps_per_plan: int = 64,
+    ) -> None:
+        self._rows = rows.astype(np.int32)
+        self._items = items
+        self._num_candidates = num_candidates
+        self._whole_catalogue = whole_catalogue
+        self._seed = seed
+        self.num_rows = len(rows)
+        self.batch_size = min(batch_size, len(rows))
+        self.steps_per_epoch = -(-len(rows) // self.batch_size)
+        self.steps_per_plan = min(steps_per_plan, self.steps_per_epoch)
+        self._width = num_candidates if whole_catalogue else self._guess_width()
+
+    def epoch(self, epoch: int) -> Iterator[Plan]:
+        """The plans of one epoch, in order."""
+        order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
+        for first in range(0, self.steps_per_epoch, self.steps_per_plan):
+            start = first * self.batch_size
+            yield self._plan(order[start : start + self.steps_per_plan * self.batch_size])
+
+    def _guess_width(self) -> int:
+        """Room for the distinct candidates of a batch; a plan that needs more widens it."""
+        order = np.random.default_rng([self._seed, 1]).permutation(self._rows)
+        order = order[: SAMPLED_BATCHES * self.batch_size]
+        most = max(
+            len(np.unique(self._items[order[start : start + self.batch_size]]))
+            for start in range(0, len(order), self.batch_size)
+        )
+        return self._round_width(most)
+
+    def _round_width(self, distinct: int) -> int:
+        rounded = -(-int(distinct * WIDTH_MARGIN) // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+        return min(rounded, max(self.batch_size, distinct), max(self._num_candidates, distinct))
+
+    def _plan(self, order: np.ndarray) -> Plan:
+        steps = -(-len(order) // self.batch_size)
+        shape = (self.steps_per_plan, self.batch_size)
+        rows = np.full(shape, order[0], np.int32)
+        rows.reshape(-1)[: len(order)] = order
+        weight = np.zeros(shape, np.float32)
+        weight.reshape(-1)[: len(order)] = 1.0
+        if self._whole_catalogue:
+            candidates = np.broadcast_to(
+                np.arange(self._num_candidates, dtype=np.int32), (shape[0], self._num_candidates)
+            )
+            counts = np.ones_like(candidates, dtype=np.float32)
+            positions = self._items[rows].astype(np.int32)
+            return Plan(steps, rows, weight, candidates, positions, counts)
+        return Plan(steps, rows, weight, *self._distinct(rows, len(order)))
+
+    def _distinct(self, rows: np.ndarray, used: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Candidates, positions and counts of each batch, by counting sort."""
+        items = self._items[rows]
+        found = []
+        for step in range(len(items)):
+            real = items[step, : max(0, min(self.batch_size, used - step * self.batch_size))]
+            occurrences = np.bincount(real, minlength=self._num_candidates)
+            distinct = np.flatnonzero(occurrences)
+            found.append((distinct, occurrences[distinct]))
+        most = max(len(distinct) for distinct, _ in found)
+        if most > self._width:
+            self._width = self._round_width(most)
+        candidates = np.zeros((len(items), self._width), np.int32)
+        counts = np.zeros((len(items), self._width), np.float32)
+        positions = np.zeros(items.shape, np.int32)
+        position = np.zeros(self._num_candidates, np.int32)
+        for step, (distinct, occurrences) in enumerate(found):
+            if not len(distinct):
+                continue
+            candidates[step] = distinct[0]
+            candidates[step, : len(distinct)] = distinct
+            counts[step, : len(distinct)] = occurrences
+            position[distinct] = np.arange(len(distinct), dtype=np.int32)
+            positions[step] = position[items[step]]
+        positions.reshape(-1)[used:] = 0
+        return candidates, positions, counts

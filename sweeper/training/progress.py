@@ -1,0 +1,84 @@
+"""Progress of a training: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from sweeper.training.loop import Checkpoint
+
+# Without a terminal, a line at the first evaluation and then this often.
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class TrainingProgress:
+    """Shows epoch, loss, accuracy, speed and time left.
+
+    Args:
+      epochs: how many there will be at most.
+      rows: which rows the accuracy is of ("validation", "test").
+    """
+
+    def __init__(self, console: Console, epochs: int, rows: str) -> None:
+        self._console, self._epochs, self._rows = console, epochs, rows
+        self._started = self._last_line = time.monotonic()
+        self._accuracy = "-"
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> TrainingProgress:
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
+                BarColumn(),
+                TextColumn(
+                    "loss {task.fields[loss]}  "
+                    f"{self._rows} top-100 " + "{task.fields[accuracy]}  "
+                    "{task.fields[rate]} examples/s"
+                ),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
+            self._task = self._bar.add_task(
+                "train", total=self._epochs, loss="-", accuracy="-", rate="-"
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def on_epoch(self, epoch: int, loss: float, rate: float) -> None:
+        if self._bar:
+            self._bar.update(
+                self._task,
+                completed=epoch,
+                loss=f"{loss:.4f}",
+                accuracy=self._accuracy,
+                rate=f"{rate:,.0f}",
+            )
+
+    def on_checkpoint(self, checkpoint: Checkpoint) -> None:
+        self._accuracy = f"{checkpoint.metrics['top_100']:.4f}"
+        now, epoch = time.monotonic(), checkpoint.epoch
+        due = now - self._last_line >= SECONDS_BETWEEN_LINES
+        if self._bar or not (due or epoch == self._epochs or self._last_line == self._started):
+            return
+        self._last_line = now
+        left = (now - self._started) / epoch * (self._epochs - epoch)
+        self._console.print(
+            f"epoch {epoch}/{self._epochs}  loss {checkpoint.loss:.4f}  "
+            f"{self._rows} top-100 {self._accuracy}  "
+            f"{checkpoint.examples_per_second:,.0f} examples/s  {left:.0f} s left",
+            soft_wrap=True,
+        )

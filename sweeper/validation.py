@@ -1,0 +1,130 @@
+"""Checks of a composed configuration; every error at once, before TensorFlow loads."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING
+
+from sweeper.config import (
+    ACTIVATIONS,
+    DATA_SETS,
+    NAMED_SOURCES,
+    OPTIMIZERS,
+    Config,
+    FeatureConfig,
+    Range,
+    layer_sizes,
+)
+from sweeper.errors import ConfigError, closest
+
+CHOICES = {
+    "data.name": DATA_SETS,
+    "model.activation": ACTIVATIONS,
+    "optimizer.name": OPTIMIZERS,
+}
+
+
+def validate(config: Config) -> None:
+    """Raises ConfigError with a line for each value that is wrong."""
+    problems = [*range_problems(config), *_rule_problems(config)]
+    if problems:
+        raise ConfigError(problems)
+
+
+def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
+    """Values outside the range that their field declares, as "key: got x; must be y"."""
+    for field in dataclasses.fields(node):
+        key, value = f"{prefix}{field.name}", getattr(node, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from range_problems(value, f"{key}.")
+            continue
+        range_: Range | None = field.metadata.get("range")
+        if value == MISSING and isinstance(value, str):
+            yield f"{key}: is missing; must be {range_.words if range_ else 'given'}"
+        elif range_ and value is not None and not range_.holds(value):
+            hint = closest(value, range_.words.removeprefix("one of ").split(", ")) if isinstance(
+                value, str
+            ) else ""
+            yield f"{key}: got {value!r}; must be {range_.words}.{hint}".removesuffix(".")
+        if isinstance(value, list):
+            for index, element in enumerate(value):
+                if dataclasses.is_dataclass(element):
+                    yield from range_problems(element, f"{key}[{index}].")
+
+
+def _rule_problems(config: Config) -> Iterator[str]:
+    """Rules that span several values."""
+    yield from _data_problems(config)
+    yield from _feature_problems(config)
+    model, train, task = config.model, config.train, config.task
+    query, candidate = layer_sizes(model, config.features.embedding_dim)
+    if query[-1] != candidate[-1]:
+        yield (
+            f"model.layer_sizes: the query tower ends in width {query[-1]} ({query}) and the "
+            f"candidate tower in {candidate[-1]} ({candidate}); both must end in the same width"
+        )
+    if train.eval_every_epochs > train.epochs:
+        yield (
+            f"train.eval_every_epochs: got {train.eval_every_epochs} with train.epochs "
+            f"{train.epochs}; must be at most train.epochs, else nothing is evaluated"
+        )
+    if task.name == "full_softmax" and task.remove_accidental_hits:
+        yield (
+            "task.remove_accidental_hits: got True with task.name 'full_softmax', which has "
+            "each candidate once; must be False for it"
+        )
+
+
+def _data_problems(config: Config) -> Iterator[str]:
+    data = config.data
+    if data.name == "synthetic":
+        if data.source != "auto":
+            yield f"data.source: got {data.source!r} with data.name 'synthetic'; must be 'auto'"
+    elif data.source not in NAMED_SOURCES and not Path(data.source).expanduser().exists():
+        yield (
+            f"data.source: got {data.source!r}, which is no file or folder; must be "
+            f"{', '.join(NAMED_SOURCES)}, or the path of a MovieLens folder or zip."
+            + closest(data.source, NAMED_SOURCES)
+        )
+    elif data.source == "package_index" and data.name != "movielens_100k":
+        yield (
+            f"data.source: got 'package_index' with data.name {data.name!r}; the package index "
+            "has movielens_100k alone; must be 'auto', 'tfds' or a path"
+        )
+    if data.split == "leave_last_out":
+        for key in ("train_size", "validation_size", "test_size"):
+            size = getattr(data, key)
+            if size is not None and 0 < size < 1:
+                yield (
+                    f"data.{key}: got {size} with data.split 'leave_last_out'; must be a whole "
+                    "number of rows of each user"
+                )
+    if data.test_size == 0:
+        yield "data.test_size: got 0; must be greater than 0: the test part would be empty"
+    shares = [s for s in (data.train_size, data.validation_size, data.test_size) if s and s < 1]
+    if sum(shares) > 1 + 1e-9:
+        yield f"data.test_size: the shares of the parts add up to {sum(shares):g}; must be at most 1"
+    if config.evaluation.rows == "validation" and data.validation_size == 0:
+        yield (
+            "data.validation_size: got 0 with evaluation.rows 'validation'; must be greater "
+            "than 0, or evaluation.rows 'test'"
+        )
+
+
+def _feature_problems(config: Config) -> Iterator[str]:
+    options = {"num_boundaries": ("buckets",), "max_tokens": ("text",),
+               "dim": ("embedding", "buckets", "text")}  # fmt: skip
+    for tower in ("query", "candidate"):
+        features: list[FeatureConfig] = getattr(config.features, tower)
+        for index, feature in enumerate(features):
+            for option, kinds in options.items():
+                value = getattr(feature, option)
+                if value is not None and feature.kind not in kinds:
+                    yield (
+                        f"features.{tower}[{index}].{option}: got {value} for kind "
+                        f"{feature.kind!r}; only {', '.join(kinds)} takes it"
+                    )

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweeper.config import DataConfig
+from sweeper.data.split import published_permutation, split_interactions
+from sweeper.errors import ConfigError
+from tests.data.conftest import small_interactions
+
+
+def split(users: list[int], timestamps: list[int] | None = None, **settings: Any) -> Any:
+    interactions = small_interactions(users, [0] * len(users), timestamps)
+    return split_interactions(DataConfig(name="synthetic", **settings), interactions)
+
+
+def parts(split: Any) -> list[list[int]]:
+    return [part.tolist() for part in (split.train, split.validation, split.test)]
+
+
+def test_random_is_the_published_shuffle_cut_in_order() -> None:
+    import tensorflow as tf
+
+    tf.random.set_seed(42)
+    shuffled = tf.data.Dataset.range(20).shuffle(
+        100_000, seed=7, reshuffle_each_iteration=False
+    )
+    published = [int(row) for row in shuffled]
+    result = split([0] * 20, split_seed=7, validation_size=3.0, test_size=0.2)
+    assert parts(result) == [published[:13], published[13:16], published[16:]]
+    assert result.unused == 0
+
+
+def test_first_rows_of_the_published_permutation() -> None:
+    """Seen once with TensorFlow 2.21: a change would change every published figure."""
+    assert published_permutation(100_000, 42)[:5].tolist() == [50633, 33113, 42358, 88434, 45144]
+
+
+def test_random_with_a_training_size_leaves_the_rows_between_unused() -> None:
+    everything = split([0] * 20, validation_size=0.0, test_size=4.0)
+    less = split([0] * 20, train_size=5.0, validation_size=2.0, test_size=4.0)
+    assert less.test.tolist() == everything.test.tolist()
+    assert less.train.tolist() == everything.train[:5].tolist()
+    assert less.validation.tolist() == everything.train[-2:].tolist()
+    assert less.unused == 9
+
+
+def test_temporal_puts_the_latest_rows_last() -> None:
+    timestamps = [50, 10, 40, 20, 20, 30]
+    result = split([0] * 6, timestamps, split="temporal", validation_size=1.0, test_size=2.0)
+    assert parts(result) == [[1, 3, 4], [5], [2, 0]]
+
+
+def test_temporal_with_a_training_size_leaves_out_the_earliest_rows() -> None:
+    result = split(
+        [0] * 6, split="temporal", train_size=2.0, validation_size=1.0, test_size=1.0
+    )
+    assert parts(result) == [[2, 3], [4], [5]]
+    assert result.unused == 2
+
+
+def test_leave_last_out() -> None:
+    #        row: 0  1  2  3  4  5  6  7
+    users = [0, 1, 0, 1, 0, 1, 2, 2]
+    timestamps = [9, 1, 5, 2, 7, 2, 1, 2]
+    result = split(users, timestamps, split="leave_last_out")
+    # User 0 in order of time: rows 2, 4, 0. User 1: 1, 3, 5 (a tie, by row). User 2: too few.
+    assert parts(result) == [[1, 2, 6, 7], [3, 4], [0, 5]]
+
+
+def test_leave_last_out_with_sizes() -> None:
+    result = split(
+        [0] * 8,
+        split="leave_last_out",
+        train_size=2.0,
+        validation_size=3.0,
+        test_size=2.0,
+    )
+    assert parts(result) == [[1, 2], [3, 4, 5], [6, 7]]
+    assert result.unused == 1
+
+
+def test_defaults_are_a_tenth_and_a_fifth() -> None:
+    assert [len(part) for part in parts(split([0] * 100))] == [70, 10, 20]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"test_size": 0.0}, r"data\.test_size=0.* 0 for the test"),
+        ({"test_size": 10.0}, r"data\.test_size=10"),
+        ({"validation_size": 5.0, "test_size": 5.0}, r"0 for training, 5 for validation and 5"),
+        ({"train_size": 9.0}, r"data\.train_size=9"),
+        ({"validation_size": 0.001}, r"data\.validation_size=0\.001 is not one row of 10"),
+        ({"split": "temporal", "test_size": 11.0}, r"data\.test_size=11"),
+        ({"split": "leave_last_out", "test_size": 0.2}, r"data\.test_size=0\.2.* whole numbers"),
+        ({"split": "leave_last_out", "test_size": 0.0}, r"data\.test_size=0"),
+        ({"split": "leave_last_out", "test_size": 9.0}, r"no user has more than 10"),
+        ({"split": "leave_last_out", "train_size": 0.0}, r"training without rows"),
+    ],
+)
+def test_sizes_that_do_not_work(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        split([0] * 10, **settings)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    users=st.lists(st.integers(0, 5), min_size=3, max_size=60),
+    strategy=st.sampled_from(["random", "temporal", "leave_last_out"]),
+    sizes=st.tuples(*[st.none() | st.integers(0, 5).map(float)] * 3),
+    data=st.data(),
+)
+def test_parts_are_disjoint_and_complete(
+    users: list[int], strategy: str, sizes: tuple[float | None, ...], data: st.DataObject
+) -> None:
+    timestamps = data.draw(
+        st.lists(st.integers(0, 9), min_size=len(users), max_size=len(users))
+    )
+    names = ("train_size", "validation_size", "test_size")
+    try:
+        result = split(users, timestamps, split=strategy, **dict(zip(names, sizes, strict=True)))
+    except ConfigError:
+        return
+    rows = np.concatenate([result.train, result.validation, result.test])
+    assert len(np.unique(rows)) == len(rows) == len(users) - result.unused
+    assert rows.min() >= 0 and rows.max() < len(users)
+    assert len(result.train) and len(result.test)
+    if sizes[0] is None:
+        assert result.unused == 0
