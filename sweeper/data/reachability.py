@@ -7,6 +7,7 @@ may be left behind.
 
 from __future__ import annotations
 
+import re
 import threading
 
 DEADLINE_SECONDS = 8.0
@@ -28,12 +29,12 @@ def _ask(url: str, timeout_seconds: float) -> str | None:
 
     try:
         response = requests.head(url, timeout=timeout_seconds, allow_redirects=True)
-    except requests.RequestException as error:
+    except (OSError, ValueError) as error:  # requests's own errors are OSErrors
         return _innermost(error)
     return None if response.ok else f"it answered {response.status_code} {response.reason}"
 
 
 def _innermost(error: BaseException) -> str:
     """The last part of a nested network error, which says what went wrong."""
-    words = str(error).rsplit(": ", 1)[-1].strip("\"')( ")
+    words = re.sub(r"""["']\)+$""", "", str(error).rsplit(": ", 1)[-1])
     return words or type(error).__name__

@@ -51,7 +51,9 @@ def find(config: DataConfig) -> Source:
 
     def fetch_files(cache: Path, say: Say) -> Interactions:
         with _work_directory(cache) as work:
-            return _from_files(data_set, files.folder(Path(work)), str(files.path), cache, say)
+            with writing_to(cache):
+                folder = files.folder(Path(work))
+            return _from_files(data_set, folder, str(files.path), cache, say)
 
     return Source(CacheEntry(data_set.name, files.key), fetch_files)
 
@@ -156,7 +158,8 @@ def _from_files(
     with stage(say, "Starting TensorFlow Datasets"):
         import tensorflow_datasets  # noqa: F401
     with _work_directory(cache) as work:
-        ratings, movies = build_records(data_set, folder, Path(work), say)
+        with writing_to(cache):
+            ratings, movies = build_records(data_set, folder, origin, Path(work), say)
         return read_records(ratings, movies, source, say)
 
 

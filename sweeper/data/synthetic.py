@@ -171,8 +171,9 @@ def _query_columns(
     width = len(str(config.num_users))
     names = [f"user_{index:0{width}d}" for index in range(1, config.num_users + 1)]
     people = user_columns(user_factors, _generator(config, _PEOPLE))
-    return {
+    columns: dict[str, Column] = {
         "user_id": CategoricalColumn(users, names),
         "timestamp": NumericColumn(timestamps),
         "user_rating": NumericColumn(np.clip(np.round(stars), 1.0, 5.0)),
-    } | {name: column.take(users) for name, column in people.items()}
+    }
+    return columns | {name: column.take(users) for name, column in people.items()}

@@ -50,9 +50,7 @@ def user_columns(user_factors: np.ndarray, rng: np.random.Generator) -> dict[str
     return {
         "raw_user_age": NumericColumn(np.clip(np.round(ages), 10.0, 90.0)),
         "user_gender": CategoricalColumn((leaning > 0).astype(np.int32), ["False", "True"]),
-        "user_occupation_text": CategoricalColumn(
-            occupations.astype(np.int32), list(OCCUPATIONS)
-        ),
+        "user_occupation_text": CategoricalColumn(occupations.astype(np.int32), list(OCCUPATIONS)),
     }
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up_data import small_interactions
 
 from sweeper.config import DataConfig
 from sweeper.data.split import published_permutation, split_interactions
 from sweeper.errors import ConfigError
-from tests.data.conftest import small_interactions
 
 
 def split(users: list[int], timestamps: list[int] | None = None, **settings: Any) -> Any:
@@ -26,9 +26,7 @@ def test_random_is_the_published_shuffle_cut_in_order() -> None:
     import tensorflow as tf
 
     tf.random.set_seed(42)
-    shuffled = tf.data.Dataset.range(20).shuffle(
-        100_000, seed=7, reshuffle_each_iteration=False
-    )
+    shuffled = tf.data.Dataset.range(20).shuffle(100_000, seed=7, reshuffle_each_iteration=False)
     published = [int(row) for row in shuffled]
     result = split([0] * 20, split_seed=7, validation_size=3.0, test_size=0.2)
     assert parts(result) == [published[:13], published[13:16], published[16:]]
@@ -56,9 +54,7 @@ def test_temporal_puts_the_latest_rows_last() -> None:
 
 
 def test_temporal_with_a_training_size_leaves_out_the_earliest_rows() -> None:
-    result = split(
-        [0] * 6, split="temporal", train_size=2.0, validation_size=1.0, test_size=1.0
-    )
+    result = split([0] * 6, split="temporal", train_size=2.0, validation_size=1.0, test_size=1.0)
     assert parts(result) == [[2, 3], [4], [5]]
     assert result.unused == 2
 
@@ -118,9 +114,7 @@ def test_sizes_that_do_not_work(settings: dict[str, Any], message: str) -> None:
 def test_parts_are_disjoint_and_complete(
     users: list[int], strategy: str, sizes: tuple[float | None, ...], data: st.DataObject
 ) -> None:
-    timestamps = data.draw(
-        st.lists(st.integers(0, 9), min_size=len(users), max_size=len(users))
-    )
+    timestamps = data.draw(st.lists(st.integers(0, 9), min_size=len(users), max_size=len(users)))
     names = ("train_size", "validation_size", "test_size")
     try:
         result = split(users, timestamps, split=strategy, **dict(zip(names, sizes, strict=True)))
