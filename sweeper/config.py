@@ -42,9 +42,7 @@ def share(words: str = "at least 0 and below 1") -> Range:
     return Range(lambda value: 0 <= value < 1, words)
 
 
-POSITIVE = Range(
-    lambda value: math.isfinite(value) and value > 0, "a finite number greater than 0"
-)
+POSITIVE = Range(lambda value: math.isfinite(value) and value > 0, "a finite number greater than 0")
 NOT_EMPTY = Range(lambda value: bool(value), "not empty")
 WIDTHS = Range(
     lambda values: all(value >= 1 for value in values), "a list of widths, each at least 1"
@@ -180,9 +178,7 @@ class OptimizerConfig:
     name: str = ranged("adagrad", one_of(*OPTIMIZERS))
     learning_rate: float = ranged(0.1, POSITIVE)
     schedule: str = ranged("constant", one_of(*SCHEDULES))
-    final_share: float = ranged(
-        0.1, Range(lambda value: 0 < value <= 1, "above 0 and at most 1")
-    )
+    final_share: float = ranged(0.1, Range(lambda value: 0 < value <= 1, "above 0 and at most 1"))
     weight_decay: float | None = ranged(None, at_least(0))
     clip_value: float | None = ranged(None, POSITIVE)
     clip_norm: float | None = ranged(None, POSITIVE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -22,6 +24,29 @@ def make_console() -> Console:
 def say(console: Console, topic: str, text: str) -> None:
     """One line: a topic and what there is to say of it."""
     console.print(f"[bold]{topic:<8}[/bold] {escape(text)}", soft_wrap=True)
+
+
+def data_lines(record: TrialRecord) -> Iterator[tuple[str, str]]:
+    """(topic, text): where the data came from, its parts, and what is scored when."""
+    data, config = record.data, record.config
+    yield (
+        "data",
+        f"{data['source']}: {data['interactions']:,} interactions, {data['users']:,} users, "
+        f"{data['candidates']:,} candidates",
+    )
+    split = config["data"]["split"]
+    seed = f", seed {config['data']['split_seed']}" if split == "random" else ""
+    parts = ", ".join(f"{number:,} {name}" for name, number in data["rows"].items())
+    unused = f"; {data['unused_rows']:,} rows are in no part" if data["unused_rows"] else ""
+    yield "split", f"{split}{seed}: {parts}{unused}"
+    if config["evaluation"]["rows"] == "test":
+        yield (
+            "protocol",
+            "evaluates on the TEST rows during training, as the published figures did; make no "
+            "choice between models on these",
+        )
+    else:
+        yield "protocol", "chooses on validation rows; scores the test rows once, at the end"
 
 
 def model_table(layers: list[tuple[str, str, int, int]]) -> Table:

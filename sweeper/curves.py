@@ -21,7 +21,10 @@ def draw_curves(record: TrialRecord) -> bytes:
     loss.plot(epochs, [row["loss"] for row in record.history], color="#4c72b0")
     loss.set(xlabel="epoch", ylabel="training loss (nats a row)", title="Loss")
     accuracy.set(xlabel="epoch", ylabel=f"top-100 accuracy ({rows} rows)", title="Accuracy")
-    lines = (("top_100", "unfiltered", "#4c72b0"), ("seen_filtered_top_100", "seen-filtered", "#dd8452"))
+    lines = (
+        ("top_100", "unfiltered", "#4c72b0"),
+        ("seen_filtered_top_100", "seen-filtered", "#dd8452"),
+    )
     for metric, label, colour in lines:
         accuracy.plot(
             epochs, [row[metric] for row in record.history], color=colour, label=f"model, {label}"

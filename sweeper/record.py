@@ -22,7 +22,7 @@ from typing import Any
 from sweeper.errors import OutputError
 
 FORMAT_VERSION = 1
-TRIAL, HISTORY, CURVES = "trial.json", "history.csv", "curves.png"
+TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
 STATES = ("running", "completed", "interrupted", "failed", "pruned")
 
 VERSIONED_PACKAGES = (
@@ -66,6 +66,22 @@ class TrialRecord:
     git_commit: str | None = None
     format_version: int = FORMAT_VERSION
     history: list[dict[str, float]] = field(default_factory=list)
+
+    def set_environment(self, threads: int) -> None:
+        """Notes the machine, the versions and the commit that the trial runs with."""
+        self.versions = {"python": platform.python_version()}
+        for package in VERSIONED_PACKAGES:
+            try:
+                self.versions[package] = metadata.version(package)
+            except metadata.PackageNotFoundError:
+                continue
+        self.machine = {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "threads": threads,
+        }
+        self.git_commit = _git_commit()
 
 
 def create(directory: Path, record: TrialRecord) -> None:
@@ -149,23 +165,6 @@ def write_whole(path: Path, content: bytes) -> None:
             f"{path}: can't be written ({error.strerror or error}); give a directory that can be "
             "written and has room, for example hydra.run.dir=/somewhere/else"
         ) from error
-
-
-def environment(threads: int) -> dict[str, Any]:
-    """The fields of a record that tell what it was run with."""
-    versions = {"python": platform.python_version()}
-    for package in VERSIONED_PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    machine = {
-        "system": platform.platform(),
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": threads,
-    }
-    return {"versions": versions, "machine": machine, "git_commit": _git_commit()}
 
 
 def _git_commit() -> str | None:

@@ -46,9 +46,11 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
         if value == MISSING and isinstance(value, str):
             yield f"{key}: is missing; must be {range_.words if range_ else 'given'}"
         elif range_ and value is not None and not range_.holds(value):
-            hint = closest(value, range_.words.removeprefix("one of ").split(", ")) if isinstance(
-                value, str
-            ) else ""
+            hint = (
+                closest(value, range_.words.removeprefix("one of ").split(", "))
+                if isinstance(value, str)
+                else ""
+            )
             yield f"{key}: got {value!r}; must be {range_.words}.{hint}".removesuffix(".")
         if isinstance(value, list):
             for index, element in enumerate(value):
@@ -107,7 +109,7 @@ def _data_problems(config: Config) -> Iterator[str]:
         yield "data.test_size: got 0; must be greater than 0: the test part would be empty"
     shares = [s for s in (data.train_size, data.validation_size, data.test_size) if s and s < 1]
     if sum(shares) > 1 + 1e-9:
-        yield f"data.test_size: the shares of the parts add up to {sum(shares):g}; must be at most 1"
+        yield f"data.test_size: the shares add up to {sum(shares):g}; must be at most 1"
     if config.evaluation.rows == "validation" and data.validation_size == 0:
         yield (
             "data.validation_size: got 0 with evaluation.rows 'validation'; must be greater "

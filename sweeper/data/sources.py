@@ -15,6 +15,7 @@ from sweeper.data.movielens import MOVIELENS, MovieLens
 from sweeper.data.progress import stage
 from sweeper.data.reachability import why_unreachable
 from sweeper.errors import DataError
+from sweeper.runtime import start_tensorflow
 
 Say = Callable[[str], None]
 
@@ -63,6 +64,7 @@ def from_prepared(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
     from sweeper.data.records import read_records
 
     with stage(say, "Starting TensorFlow Datasets"):
+        start_tensorflow()
         from tensorflow_datasets.core.utils import file_utils
 
     looked_in = [Path(directory) for directory in file_utils.list_data_dirs()]
@@ -156,6 +158,7 @@ def _from_files(
         verdict = f"not the originals: {', '.join(altered)}" if altered else "the original bytes"
         source += f" ({verdict})"
     with stage(say, "Starting TensorFlow Datasets"):
+        start_tensorflow()
         import tensorflow_datasets  # noqa: F401
     with _work_directory(cache) as work:
         with writing_to(cache):

@@ -33,6 +33,14 @@ class Split:
     test: np.ndarray
     unused: int
 
+    def sizes(self) -> dict[str, int]:
+        """Rows of each part, by its name."""
+        return {
+            "train": len(self.train),
+            "validation": len(self.validation),
+            "test": len(self.test),
+        }
+
 
 def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
     """Splits by `config.split`.

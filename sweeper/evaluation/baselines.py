@@ -9,27 +9,36 @@ from collections.abc import Callable
 
 import numpy as np
 
+from sweeper.config import EvaluationConfig
+from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError
-from sweeper.evaluation.ranking import RankingTask, Ranks, Scorer, rank
+from sweeper.evaluation.ranking import RankingTask, Scorer, rank
 
 # EASE inverts a dense [candidates, candidates] matrix: 3.2 GB at this size.
 LARGEST_EASE_CATALOGUE = 20_000
 
 
-def popularity(users: np.ndarray, items: np.ndarray, task: RankingTask, **_: float) -> Scorer:
+# Fitted on the training rows; gives the scorer of any ranking task.
+Fitted = Callable[[RankingTask], Scorer]
+
+
+def fit_popularity(
+    users: np.ndarray, items: np.ndarray, interactions: Interactions, config: EvaluationConfig
+) -> Fitted:
     """The same list for everyone: candidates by their number of training rows.
 
     Equal numbers are listed in catalogue order, as a list of titles has no ties.
     """
-    counts = np.bincount(items, minlength=task.num_candidates)
-    scores = np.empty(task.num_candidates, np.float32)
-    scores[np.argsort(-counts, kind="stable")] = np.arange(task.num_candidates, 0, -1)
-    return lambda start, stop: np.broadcast_to(scores, (stop - start, task.num_candidates))
+    size = interactions.num_items
+    counts = np.bincount(items, minlength=size)
+    scores = np.empty(size, np.float32)
+    scores[np.argsort(-counts, kind="stable")] = np.arange(size, 0, -1)
+    return lambda task: lambda start, stop: np.broadcast_to(scores, (stop - start, size))
 
 
-def ease(
-    users: np.ndarray, items: np.ndarray, task: RankingTask, ease_regularization: float
-) -> Scorer:
+def fit_ease(
+    users: np.ndarray, items: np.ndarray, interactions: Interactions, config: EvaluationConfig
+) -> Fitted:
     """EASE: a linear item-to-item model in closed form.
 
     With X the [users, candidates] 0/1 matrix of training rows and
@@ -40,34 +49,39 @@ def ease(
     Raises:
       ConfigError: the catalogue is too large for the dense inverse.
     """
-    size = task.num_candidates
+    size = interactions.num_items
     if size > LARGEST_EASE_CATALOGUE:
         raise ConfigError(
             f"evaluation.baselines: got 'ease' for a catalogue of {size:,}; it inverts a dense "
             f"matrix and takes at most {LARGEST_EASE_CATALOGUE:,} candidates"
         )
-    num_users = int(max(users.max(), task.users.max())) + 1
-    matrix = np.zeros((num_users, size), np.float32)
+    matrix = np.zeros((interactions.num_users, size), np.float32)
     matrix[users, items] = 1.0
     gram = (matrix.T @ matrix).astype(np.float64)
-    gram[np.diag_indices(size)] += ease_regularization
+    gram[np.diag_indices(size)] += config.ease_regularization
     inverse = np.linalg.inv(gram)
     weights = -inverse / np.diag(inverse)[None, :]
     np.fill_diagonal(weights, 0.0)
     weights = weights.astype(np.float32)
-    return lambda start, stop: matrix[task.users[start:stop]] @ weights
+    return lambda task: lambda start, stop: matrix[task.users[start:stop]] @ weights
 
 
-BASELINES: dict[str, Callable[..., Scorer]] = {"popularity": popularity, "ease": ease}
+FITS: dict[str, Callable[..., Fitted]] = {"popularity": fit_popularity, "ease": fit_ease}
 
 
-def rank_baseline(
-    name: str,
-    users: np.ndarray,
-    items: np.ndarray,
-    task: RankingTask,
-    ease_regularization: float,
-) -> Ranks:
-    """Fits the named baseline on the users and items of the training rows and ranks the task."""
-    scorer = BASELINES[name](users, items, task, ease_regularization=ease_regularization)
-    return rank(scorer, task, name)
+def rank_baselines(
+    config: EvaluationConfig,
+    interactions: Interactions,
+    training_rows: np.ndarray,
+    tasks: dict[str, RankingTask],
+    threads: int = 1,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Metrics by baseline and by task: popularity always, and what `config` names."""
+    users, items = interactions.users[training_rows], interactions.items[training_rows]
+    result: dict[str, dict[str, dict[str, float]]] = {}
+    for name in dict.fromkeys(("popularity", *config.baselines)):
+        fitted = FITS[name](users, items, interactions, config)
+        result[name] = {
+            rows: rank(fitted(task), task, name, threads).metrics() for rows, task in tasks.items()
+        }
+    return result

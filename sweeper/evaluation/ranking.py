@@ -9,15 +9,18 @@ model that scores everything alike gets 0. Without ties the figures equal
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from sweeper.config import TOP_K
+from sweeper.data.interactions import Interactions
+from sweeper.data.split import Split
 from sweeper.errors import TrialError
 
-# Scores of about this many (row, candidate) pairs are held at a time.
-PAIRS_A_CHUNK = 4_000_000
+# A thread holds the scores of about this many (row, candidate) pairs at a time.
+PAIRS_A_CHUNK = 2_000_000
 
 # Scores of the rows between two positions: (start, stop) -> [stop - start, candidates].
 Scorer = Callable[[int, int], np.ndarray]
@@ -71,6 +74,19 @@ class RankingTask:
         return len(self.users)
 
 
+def ranking_tasks(interactions: Interactions, split: Split) -> dict[str, RankingTask]:
+    """A task for each part that is held out and not empty, "validation" and "test"."""
+    users, items = interactions.users, interactions.items
+    seen = SeenItems.from_rows(
+        users[split.train], items[split.train], interactions.num_users, interactions.num_items
+    )
+    return {
+        name: RankingTask(users[rows], items[rows], interactions.num_items, seen)
+        for name, rows in (("validation", split.validation), ("test", split.test))
+        if len(rows)
+    }
+
+
 @dataclass(frozen=True)
 class Ranks:
     """The rank of each row's true candidate, from 0; [rows] each.
@@ -92,30 +108,45 @@ class Ranks:
         }
 
 
-def rank(scorer: Scorer, task: RankingTask, name: str = "the model") -> Ranks:
-    """Ranks each row's true candidate among the catalogue, in chunks.
+def rank(scorer: Scorer, task: RankingTask, name: str = "the model", threads: int = 1) -> Ranks:
+    """Ranks each row's true candidate among the catalogue, in chunks side by side.
+
+    Args:
+      scorer: gives the scores of a run of rows; called from several threads.
+      task: the rows.
+      name: whose scores they are, for errors.
+      threads: how many chunks are in work at a time.
 
     Raises:
       TrialError: a score is not finite.
     """
-    rows_a_chunk = max(1, PAIRS_A_CHUNK // task.num_candidates)
-    unfiltered = np.empty(len(task), np.int64)
-    seen_filtered = np.empty(len(task), np.int64)
-    for start in range(0, len(task), rows_a_chunk):
-        stop = min(start + rows_a_chunk, len(task))
-        scores = scorer(start, stop)
-        if not np.isfinite(scores.min()) or not np.isfinite(scores.max()):
-            raise TrialError(
-                f"{name} gave a score that is not finite among rows {start} to {stop - 1}; "
-                "the training has diverged"
-            )
-        items = task.items[start:stop]
-        own = scores[np.arange(stop - start), items]
-        at_least = np.count_nonzero(scores >= own[:, None], axis=1) - 1
-        rows, seen = task.seen.of(task.users[start:stop])
-        ahead = (scores[rows, seen] >= own[rows]) & (seen != items[rows])
-        unfiltered[start:stop] = at_least
-        seen_filtered[start:stop] = at_least - np.bincount(
-            rows, weights=ahead, minlength=stop - start
-        ).astype(np.int64)
-    return Ranks(unfiltered, seen_filtered)
+    size = max(1, PAIRS_A_CHUNK // task.num_candidates)
+    starts = range(0, len(task), size)
+    with ThreadPoolExecutor(threads) as pool:
+        chunks = list(
+            pool.map(lambda start: _rank_chunk(scorer, task, start, start + size, name), starts)
+        )
+    return Ranks(
+        np.concatenate([unfiltered for unfiltered, _ in chunks]),
+        np.concatenate([seen_filtered for _, seen_filtered in chunks]),
+    )
+
+
+def _rank_chunk(
+    scorer: Scorer, task: RankingTask, start: int, stop: int, name: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both ranks of the rows from `start` to `stop`."""
+    stop = min(stop, len(task))
+    scores = np.ascontiguousarray(scorer(start, stop))
+    if not (np.isfinite(scores.min()) and np.isfinite(scores.max())):
+        raise TrialError(
+            f"{name} gave a score that is not finite among rows {start} to {stop - 1}; "
+            "the training has diverged"
+        )
+    items = task.items[start:stop]
+    own = scores[np.arange(stop - start), items]
+    unfiltered = np.count_nonzero(scores >= own[:, None], axis=1) - 1
+    rows, seen = task.seen.of(task.users[start:stop])
+    ahead = scores.reshape(-1).take(rows * task.num_candidates + seen) >= own.take(rows)
+    ahead &= seen != items.take(rows)
+    return unfiltered, unfiltered - np.bincount(rows[ahead], minlength=stop - start)

@@ -27,7 +27,7 @@ class ModelScorer:
         self._embed_queries = tf.function(model.query_tower, reduce_retracing=True)
         self._embed_candidates = tf.function(model.candidate_tower)
 
-    def rank(self, task: RankingTask) -> Ranks:
+    def rank(self, task: RankingTask, threads: int = 1) -> Ranks:
         """Ranks each row's true candidate; see `sweeper.evaluation.ranking.rank`."""
         candidates = self._embed_candidates(self._candidate, training=False)
         queries = tf.concat(
@@ -47,4 +47,4 @@ class ModelScorer:
         def scores(start: int, stop: int) -> np.ndarray:
             return tf.matmul(queries[start:stop], candidates, transpose_b=True).numpy()
 
-        return rank(scores, task)
+        return rank(scores, task, threads=threads)

@@ -150,9 +150,7 @@ def fit_features(
     return features
 
 
-def _fit(
-    config: FeatureConfig, columns: dict[str, Column], rows: np.ndarray, dim: int
-) -> Feature:
+def _fit(config: FeatureConfig, columns: dict[str, Column], rows: np.ndarray, dim: int) -> Feature:
     if config.column not in columns:
         raise ConfigError(
             f".column: got {config.column!r}; must be one of {', '.join(sorted(columns))}."

@@ -1,4 +1,4 @@
-"""Fits one model: runs of steps inside one compiled graph, reports in between."""
+"""Fits one model: epochs of steps, evaluations in between, the best weights kept."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import tensorflow as tf
 
 from sweeper.config import TrainConfig
 from sweeper.errors import TrialError
-from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
-from sweeper.training.batches import BatchPlanner, Plan
+from sweeper.training.batches import BatchPlanner
+from sweeper.training.setup import Training
+from sweeper.training.steps import StepRunner
 
 Metrics = dict[str, float]
 
@@ -36,6 +36,17 @@ class Checkpoint:
     train_seconds: float
     evaluate_seconds: float
     examples_per_second: float
+
+    def row(self) -> Metrics:
+        """As one row of a table."""
+        return {
+            "epoch": self.epoch,
+            "loss": self.loss,
+            **self.metrics,
+            "train_seconds": round(self.train_seconds, 3),
+            "evaluate_seconds": round(self.evaluate_seconds, 3),
+            "examples_per_second": round(self.examples_per_second),
+        }
 
 
 @dataclass
@@ -63,62 +74,9 @@ class Callbacks:
     on_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None
 
 
-class StepRunner:
-    """Runs the steps of a plan in one call: a loop in the graph, compiled by XLA."""
-
-    def __init__(
-        self,
-        model: TwoTowerModel,
-        encoded: EncodedFeatures,
-        sampling_probability: np.ndarray,
-        xla: bool,
-    ) -> None:
-        self._model = model
-        self._query = {name: tf.constant(value) for name, value in encoded.query.items()}
-        self._candidate = {name: tf.constant(value) for name, value in encoded.candidate.items()}
-        self._probability = tf.constant(sampling_probability, tf.float32)
-        self._run = tf.function(self._steps, jit_compile=xla, reduce_retracing=False)
-
-    def __call__(self, plan: Plan) -> np.ndarray:
-        """Trains on the plan; returns the summed loss of each step, [plan.steps]."""
-        losses = self._run(
-            tf.constant(plan.steps),
-            tf.constant(plan.rows),
-            tf.constant(plan.sample_weight),
-            tf.constant(plan.candidates),
-            tf.constant(plan.positions),
-            tf.constant(plan.counts),
-        )
-        return losses.numpy()[: plan.steps]
-
-    def _steps(self, steps, rows, sample_weight, candidates, positions, counts):  # type: ignore[no-untyped-def]
-        losses = tf.zeros([rows.shape[0]], tf.float32)
-        for step in tf.range(steps):
-            batch = self._batch(
-                rows[step], sample_weight[step], candidates[step], positions[step], counts[step]
-            )
-            loss = self._model.train_step(batch)["loss"]
-            losses = tf.tensor_scatter_nd_update(losses, [[step]], [loss])
-        return losses
-
-    def _batch(self, rows, sample_weight, candidates, positions, counts):  # type: ignore[no-untyped-def]
-        return {
-            "query": {name: tf.gather(value, rows) for name, value in self._query.items()},
-            "candidate": {
-                name: tf.gather(value, candidates) for name, value in self._candidate.items()
-            },
-            "sample_weight": sample_weight,
-            "positions": positions,
-            "counts": counts,
-            "probability": tf.gather(self._probability, candidates),
-        }
-
-
 def train(
     config: TrainConfig,
-    model: TwoTowerModel,
-    planner: BatchPlanner,
-    runner: StepRunner,
+    training: Training,
     objective: str,
     callbacks: Callbacks,
     history: History,
@@ -132,6 +90,7 @@ def train(
     Raises:
       TrialError: the loss is not finite, naming the epoch and the step.
     """
+    model, planner, runner = training.model, training.planner, training.runner
     best, best_weights, since_best = -np.inf, None, 0
     train_seconds = evaluate_seconds = 0.0
     measured_epochs, measured_seconds = 0, 0.0

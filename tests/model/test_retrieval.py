@@ -67,9 +67,7 @@ def distinct_loss_and_gradients(batch, config, weighted, row_blocks=1, jit_compi
                 positions=batch["positions"],
                 counts=batch["counts"],
                 sample_weight=batch["sample_weight"] if weighted else None,
-                candidate_sampling_probability=tf.gather(
-                    batch["probability"], batch["distinct"]
-                ),
+                candidate_sampling_probability=tf.gather(batch["probability"], batch["distinct"]),
             )
         return loss, *map(tf.convert_to_tensor, tape.gradient(loss, [queries, table]))
 

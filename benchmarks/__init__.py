@@ -1,0 +1,1 @@
+"""Benchmarks: how long a trial and its start take, beside the reference script."""

@@ -1,0 +1,60 @@
+"""Training steps: a loop in the graph, compiled once, fed with integers."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
+from sweeper.training.batches import Plan
+
+
+class StepRunner:
+    """Runs the steps of a plan in one call: a loop in the graph, compiled by XLA."""
+
+    def __init__(
+        self,
+        model: TwoTowerModel,
+        encoded: EncodedFeatures,
+        sampling_probability: np.ndarray,
+        xla: bool,
+    ) -> None:
+        self._model = model
+        self._query = {name: tf.constant(value) for name, value in encoded.query.items()}
+        self._candidate = {name: tf.constant(value) for name, value in encoded.candidate.items()}
+        self._probability = tf.constant(sampling_probability, tf.float32)
+        self._run = tf.function(self._steps, jit_compile=xla, reduce_retracing=False)
+
+    def __call__(self, plan: Plan) -> np.ndarray:
+        """Trains on the plan; returns the summed loss of each step, [plan.steps]."""
+        losses = self._run(
+            tf.constant(plan.steps),
+            tf.constant(plan.rows),
+            tf.constant(plan.sample_weight),
+            tf.constant(plan.candidates),
+            tf.constant(plan.positions),
+            tf.constant(plan.counts),
+        )
+        return losses.numpy()[: plan.steps]
+
+    def _steps(self, steps, rows, sample_weight, candidates, positions, counts):  # type: ignore[no-untyped-def]
+        losses = tf.zeros([rows.shape[0]], tf.float32)
+        for step in tf.range(steps):
+            batch = self._batch(
+                rows[step], sample_weight[step], candidates[step], positions[step], counts[step]
+            )
+            loss = self._model.train_step(batch)["loss"]
+            losses = tf.tensor_scatter_nd_update(losses, [[step]], [loss])
+        return losses
+
+    def _batch(self, rows, sample_weight, candidates, positions, counts):  # type: ignore[no-untyped-def]
+        return {
+            "query": {name: tf.gather(value, rows) for name, value in self._query.items()},
+            "candidate": {
+                name: tf.gather(value, candidates) for name, value in self._candidate.items()
+            },
+            "sample_weight": sample_weight,
+            "positions": positions,
+            "counts": counts,
+            "probability": tf.gather(self._probability, candidates),
+        }

@@ -1,0 +1,144 @@
+"""Small made-up data, configurations and models that several test files share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+
+from sweeper.config import (
+    Config,
+    DataConfig,
+    EvaluationConfig,
+    FeatureConfig,
+    FeaturesConfig,
+    ModelConfig,
+    OptimizerConfig,
+    SyntheticConfig,
+    TaskConfig,
+    TrainConfig,
+    config_directory,
+    register_schema,
+    to_dataclass,
+)
+from sweeper.data.columns import CategoricalColumn, NumericColumn
+from sweeper.data.interactions import Interactions, assemble
+
+WORDS = ("amber", "birch", "cedar", "delta", "ember")
+
+
+def compose_config(*overrides: str) -> Config:
+    """What the command line with these overrides means."""
+    register_schema()
+    with initialize_config_dir(str(config_directory()), version_base="1.3"):
+        return to_dataclass(compose("config", overrides=list(overrides)))
+
+
+def small_config(**parts: object) -> Config:
+    """A valid configuration that trains in a moment; `parts` replace whole groups."""
+    groups: dict[str, object] = {
+        "data": DataConfig(
+            name="synthetic",
+            synthetic=SyntheticConfig(num_users=40, num_items=120, num_interactions=1_000, rank=2),
+        ),
+        "features": ids_features(dim=4),
+        "model": ModelConfig(layer_sizes=[4]),
+        "task": TaskConfig(),
+        "optimizer": OptimizerConfig(),
+        "train": TrainConfig(epochs=2, batch_size=256, eval_every_epochs=1, xla=False),
+        "evaluation": EvaluationConfig(),
+    }
+    return Config(**(groups | parts))  # type: ignore[arg-type]
+
+
+def ids_features(dim: int) -> FeaturesConfig:
+    return FeaturesConfig(
+        embedding_dim=dim,
+        query=[FeatureConfig("user_id", "embedding")],
+        candidate=[FeatureConfig("movie_title", "embedding")],
+    )
+
+
+def tutorial_features(dim: int) -> FeaturesConfig:
+    """Every kind that the shipped `features=tutorial` has."""
+    return FeaturesConfig(
+        embedding_dim=dim,
+        query=[
+            FeatureConfig("user_id", "embedding"),
+            FeatureConfig("timestamp", "buckets", num_boundaries=10),
+            FeatureConfig("timestamp", "normalized"),
+        ],
+        candidate=[
+            FeatureConfig("movie_title", "embedding"),
+            FeatureConfig("movie_title", "text", max_tokens=100),
+        ],
+    )
+
+
+def interactions_of(users: np.ndarray, items: np.ndarray, num_items: int) -> Interactions:
+    """Rows of these users and items, one a minute, with titles of one to five words."""
+    titles = [f"{index:03d} " + " ".join(WORDS[: index % 5]) for index in range(num_items)]
+    return assemble(
+        query_columns={
+            "user_id": CategoricalColumn(
+                users.astype(np.int32), [f"user {index:03d}" for index in range(users.max() + 1)]
+            ),
+            "timestamp": NumericColumn(60 * np.arange(len(users), dtype=np.int64)),
+        },
+        items=items.astype(np.int32),
+        candidate_columns={
+            "movie_title": CategoricalColumn(np.arange(num_items, dtype=np.int32), titles)
+        },
+        source="made in a test",
+    )
+
+
+def skewed_interactions(num_rows: int = 300, num_users: int = 25, num_items: int = 40):
+    """Random rows in which a few items occur often."""
+    rng = np.random.default_rng(7)
+    items = np.minimum(rng.geometric(0.1, num_rows), num_items) - 1
+    return interactions_of(rng.integers(0, num_users, num_rows), items, num_items)
+
+
+@dataclass
+class Run:
+    """What `sweeper.training.loop.train` needs, built from a configuration."""
+
+    model: object
+    encoded: object
+    planner: object
+    runner: object
+    probability: np.ndarray
+
+
+def build_run(
+    config: Config,
+    interactions: Interactions,
+    training_rows: np.ndarray,
+    steps_per_plan: int = 64,
+) -> Run:
+    """The model, the planner and the compiled steps, as a trial makes them."""
+    from sweeper.model.two_tower import build_model, encode_features
+    from sweeper.training.batches import BatchPlanner
+    from sweeper.training.loop import StepRunner
+    from sweeper.training.optimizer import build_optimizer
+
+    encoded = encode_features(config, interactions, training_rows)
+    model = build_model(config, encoded)
+    planner = BatchPlanner(
+        training_rows,
+        interactions.items,
+        interactions.num_items,
+        config.train.batch_size,
+        whole_catalogue=config.task.name == "full_softmax",
+        seed=config.train.seed,
+        steps_per_plan=steps_per_plan,
+    )
+    total_steps = planner.steps_per_epoch * config.train.epochs
+    model.compile(optimizer=build_optimizer(config.optimizer, total_steps))
+    model.optimizer.build(model.trainable_variables)
+    counts = np.bincount(interactions.items[training_rows], minlength=interactions.num_items)
+    probability = counts / counts.sum()
+    runner = StepRunner(model, encoded, probability, config.train.xla)
+    return Run(model, encoded, planner, runner, probability)

@@ -1,0 +1,265 @@
+"""The compiled loop against plain Python and TFRS; stopping, restoring, repeating."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+from small_trials import build_run, skewed_interactions, small_config, tutorial_features
+
+from sweeper.config import Config, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
+from sweeper.errors import TrialError
+from sweeper.training.batches import BatchPlanner
+from sweeper.training.loop import Callbacks, History, train
+
+INTERACTIONS = skewed_interactions(num_rows=300)
+# 260 rows in batches of 48: five whole batches and one of 20.
+TRAINING_ROWS = np.random.default_rng(3).permutation(300)[:260]
+BATCH = 48
+
+TASKS = {
+    "in_batch": TaskConfig("in_batch_softmax"),
+    "hard_negatives": TaskConfig("in_batch_softmax", num_hard_negatives=5),
+    "corrected": TaskConfig("corrected_softmax", temperature=0.5, remove_accidental_hits=True),
+    "full": TaskConfig("full_softmax"),
+}
+
+
+def config_of(task: TaskConfig, xla: bool, **model: object) -> Config:
+    return small_config(
+        features=tutorial_features(dim=8),
+        model=ModelConfig(layer_sizes=[16, 8], **model),
+        task=task,
+        optimizer=OptimizerConfig("adagrad", learning_rate=0.1),
+        train=TrainConfig(epochs=1, batch_size=BATCH, eval_every_epochs=1, xla=xla),
+    )
+
+
+def compiled_losses(config: Config, steps_per_plan: int = 64, epochs: int = 1) -> np.ndarray:
+    run = build_run(config, INTERACTIONS, TRAINING_ROWS, steps_per_plan)
+    plans = [plan for epoch in range(1, epochs + 1) for plan in run.planner.epoch(epoch)]
+    return np.concatenate([run.runner(plan) for plan in plans])
+
+
+def plain_losses(config: Config) -> list[float]:
+    """A Python loop of `model.train_step` over the same batches."""
+    run = build_run(config, INTERACTIONS, TRAINING_ROWS)
+    losses = []
+    for plan in run.planner.epoch(1):
+        for step in range(plan.steps):
+            rows, candidates = plan.rows[step], plan.candidates[step]
+            batch = {
+                "query": {k: tf.constant(v[rows]) for k, v in run.encoded.query.items()},
+                "candidate": {
+                    k: tf.constant(v[candidates]) for k, v in run.encoded.candidate.items()
+                },
+                "sample_weight": tf.constant(plan.sample_weight[step]),
+                "positions": tf.constant(plan.positions[step]),
+                "counts": tf.constant(plan.counts[step]),
+                "probability": tf.constant(run.probability[candidates], tf.float32),
+            }
+            losses.append(float(run.model.train_step(batch)["loss"]))
+    return losses
+
+
+def reference_losses(config: Config) -> list[float]:
+    """`tfrs.tasks.Retrieval` on each batch's whole rows, without padding or distinct items."""
+    run = build_run(config, INTERACTIONS, TRAINING_ROWS)
+    model, losses = run.model, []
+    for plan in run.planner.epoch(1):
+        for step in range(plan.steps):
+            rows = plan.rows[step][plan.sample_weight[step] > 0]
+            items = INTERACTIONS.items[rows]
+            with tf.GradientTape() as tape:
+                queries = model.query_tower(
+                    {k: tf.constant(v[rows]) for k, v in run.encoded.query.items()}, training=True
+                )
+                loss = _reference_loss(config.task, run, queries, items)
+            gradients = tape.gradient(loss, model.trainable_variables)
+            model.optimizer.apply_gradients(
+                zip(gradients, model.trainable_variables, strict=True)
+            )
+            losses.append(float(loss))
+    return losses
+
+
+def _reference_loss(task: TaskConfig, run, queries: tf.Tensor, items: np.ndarray) -> tf.Tensor:
+    whole = task.name == "full_softmax"
+    chosen = np.arange(INTERACTIONS.num_items) if whole else items
+    candidates = run.model.candidate_tower(
+        {k: tf.constant(v[chosen]) for k, v in run.encoded.candidate.items()}, training=True
+    )
+    if whole:
+        return tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")(
+            items, tf.matmul(queries, candidates, transpose_b=True)
+        )
+    corrected = task.name == "corrected_softmax"
+    return tfrs.tasks.Retrieval(
+        temperature=task.temperature,
+        num_hard_negatives=task.num_hard_negatives,
+        remove_accidental_hits=task.remove_accidental_hits,
+    )(
+        queries,
+        candidates,
+        candidate_ids=items,
+        candidate_sampling_probability=(
+            tf.constant(run.probability[items], tf.float32) if corrected else None
+        ),
+        compute_metrics=False,
+    )
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_compiled_loop_equals_plain_python_and_tfrs_at_every_step(name: str) -> None:
+    compiled = compiled_losses(config_of(TASKS[name], xla=True))
+    assert len(compiled) == 6
+    config = config_of(TASKS[name], xla=False)
+    np.testing.assert_allclose(compiled, plain_losses(config), rtol=1e-5)
+    np.testing.assert_allclose(compiled, reference_losses(config), rtol=1e-5)
+    # The last batch has 20 rows of 48; its loss is their sum, padding left out.
+    assert compiled[5] < 0.6 * compiled[4]
+
+
+def test_cutting_an_epoch_into_several_plans_changes_no_loss() -> None:
+    config = config_of(TASKS["in_batch"], xla=False)
+    whole = compiled_losses(config)
+    np.testing.assert_allclose(compiled_losses(config, steps_per_plan=4), whole, rtol=1e-6)
+
+
+def test_l2_is_trained_on_but_is_no_part_of_the_reported_loss() -> None:
+    plain = compiled_losses(config_of(TASKS["in_batch"], xla=False))
+    strong = compiled_losses(config_of(TASKS["in_batch"], xla=False, l2=10.0))
+    assert strong[0] == pytest.approx(plain[0], rel=1e-6)
+    assert not np.allclose(strong[1:], plain[1:], rtol=1e-3)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_same_configuration_twice_gives_the_same_bits(xla: bool) -> None:
+    config = config_of(TASKS["in_batch"], xla=xla, dropout=0.3, input_dropout=0.2)
+    first, second = (compiled_losses(config, epochs=2) for _ in range(2))
+    assert first.tobytes() == second.tobytes()
+    config.train.seed = 43
+    assert not np.allclose(compiled_losses(config, epochs=2), first, rtol=1e-4)
+
+
+class EpochCounter:
+    """A model whose one weight is the number of epochs it was trained for."""
+
+    def __init__(self) -> None:
+        self.trained = 0
+
+    def get_weights(self) -> list[int]:
+        return [self.trained]
+
+    def set_weights(self, weights: list[int]) -> None:
+        (self.trained,) = weights
+
+
+def run_scripted(accuracies: list[float], **settings: object) -> tuple[History, EpochCounter]:
+    """Trains an EpochCounter, two steps an epoch, whose evaluations are given."""
+    model, history = EpochCounter(), History()
+    config = TrainConfig(**({"epochs": len(accuracies), "eval_every_epochs": 1} | settings))
+    planner = BatchPlanner(np.arange(6), np.arange(6), 6, 3, False, seed=0)
+
+    def runner(plan):
+        model.trained += 1
+        return np.array([6.0, 3.0], np.float32)
+
+    script = iter(accuracies)
+    callbacks = Callbacks(evaluate=lambda: {"top_100": next(script)})
+    train(config, model, planner, runner, "top_100", callbacks, history)
+    return history, model
+
+
+def test_restore_best_ends_with_the_weights_of_the_first_best_evaluation() -> None:
+    history, model = run_scripted([0.1, 0.4, 0.4, 0.2])
+    assert model.trained == 2
+    assert history.kept is history.checkpoints[1]
+    assert [c.epoch for c in history.checkpoints] == [1, 2, 3, 4]
+    assert not history.stopped_early
+
+
+def test_a_best_of_zero_is_kept_too() -> None:
+    history, model = run_scripted([0.0, 0.0])
+    assert (history.kept.epoch, model.trained) == (1, 1)
+
+
+def test_without_restore_best_the_last_weights_stay() -> None:
+    history, model = run_scripted([0.1, 0.4, 0.2], restore_best=False)
+    assert (history.kept.epoch, model.trained) == (3, 3)
+
+
+def test_patience_counts_evaluations_since_the_best() -> None:
+    # Best at 2; the second evaluation without a better one is the fourth.
+    history, model = run_scripted([0.1, 0.4, 0.3, 0.4, 0.9], patience_evaluations=2)
+    assert [c.epoch for c in history.checkpoints] == [1, 2, 3, 4]
+    assert history.stopped_early
+    assert model.trained == 2
+
+
+def test_a_better_evaluation_starts_the_patience_anew() -> None:
+    accuracies = [0.4, 0.3, 0.5, 0.2, 0.6]
+    history, model = run_scripted(accuracies, patience_evaluations=2)
+    assert len(history.checkpoints) == 5
+    assert not history.stopped_early
+    assert model.trained == 5
+
+
+def test_evaluates_every_few_epochs_and_after_the_last() -> None:
+    history, _ = run_scripted([0.1, 0.2, 0.3], epochs=7, eval_every_epochs=3)
+    assert [c.epoch for c in history.checkpoints] == [3, 6, 7]
+
+
+def test_loss_is_the_mean_of_a_row() -> None:
+    # Six rows; the two steps' sums are 6 and 3.
+    history, _ = run_scripted([0.1])
+    assert history.checkpoints[0].loss == 1.5
+
+
+def test_history_keeps_what_there_is_when_a_callback_raises() -> None:
+    model, history = EpochCounter(), History()
+    planner = BatchPlanner(np.arange(6), np.arange(6), 6, 3, False, seed=0)
+
+    def stop(checkpoint) -> None:
+        if checkpoint.epoch == 2:
+            raise KeyboardInterrupt
+
+    callbacks = Callbacks(evaluate=lambda: {"top_100": 0.5}, on_checkpoint=stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            TrainConfig(epochs=9, eval_every_epochs=1),
+            model,
+            planner,
+            lambda plan: np.ones(2, np.float32),
+            "top_100",
+            callbacks,
+            history,
+        )
+    assert [c.epoch for c in history.checkpoints] == [1, 2]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_that_is_not_finite_names_its_epoch_and_step(value: float) -> None:
+    # Ten rows two at a time: five steps an epoch, in plans of two.
+    planner = BatchPlanner(np.arange(10), np.arange(10), 10, 2, False, seed=0, steps_per_plan=2)
+    calls = []
+
+    def runner(plan):
+        calls.append(plan)
+        # The second epoch's second plan: its steps are 3 and 4.
+        last = value if len(calls) == 5 else 1.0
+        return np.array([1.0, last], np.float32)[: plan.steps]
+
+    callbacks = Callbacks(evaluate=lambda: {"top_100": 0.0})
+    with pytest.raises(TrialError, match=rf"became {value} at epoch 2, step 4 of 5"):
+        train(
+            TrainConfig(epochs=3, eval_every_epochs=1),
+            EpochCounter(),
+            planner,
+            runner,
+            "top_100",
+            callbacks,
+            History(),
+        )
+    assert len(calls) == 5
