@@ -120,7 +120,9 @@ class _Child:
     def fail(self, what: str) -> None:
         self.process.wait()
         self.errors.seek(0)
-        raise BenchmarkError(f"python -m {' '.join(self.command)}: {what}\n{self.errors.read()[-2000:]}")
+        raise BenchmarkError(
+            f"python -m {' '.join(self.command)}: {what}\n{self.errors.read()[-2000:]}"
+        )
 
     def end(self) -> None:
         if self.process.poll() is None:

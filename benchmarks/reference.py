@@ -290,9 +290,7 @@ def main() -> None:
         # Read when TensorFlow makes its first device, which it has not yet.
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(arguments.threads)
         os.environ["TF_NUM_INTEROP_THREADS"] = str(arguments.threads)
-    figures = measure(
-        arguments.layers, arguments.epochs, arguments.warm_up_epochs, arguments.wait
-    )
+    figures = measure(arguments.layers, arguments.epochs, arguments.warm_up_epochs, arguments.wait)
     print(json.dumps(figures), flush=True)
 
 

@@ -39,14 +39,17 @@ def data_lines(record: TrialRecord) -> Iterator[tuple[str, str]]:
     parts = ", ".join(f"{number:,} {name}" for name, number in data["rows"].items())
     unused = f"; {data['unused_rows']:,} rows are in no part" if data["unused_rows"] else ""
     yield "split", f"{split}{seed}: {parts}{unused}"
-    if config["evaluation"]["rows"] == "test":
+    train = config["train"]
+    if config["evaluation"]["rows"] == "validation":
+        yield "protocol", "chooses on validation rows; scores the test rows once, at the end"
+    elif train["eval_every_epochs"] == train["epochs"]:
+        yield "protocol", "no validation rows; scores the test rows once, after the last epoch"
+    else:
         yield (
             "protocol",
             "evaluates on the TEST rows during training, as the published figures did; make no "
             "choice between models on these",
         )
-    else:
-        yield "protocol", "chooses on validation rows; scores the test rows once, at the end"
 
 
 def model_table(layers: list[tuple[str, str, int, int]]) -> Table:

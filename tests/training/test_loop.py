@@ -77,9 +77,7 @@ def reference_losses(config: Config) -> list[float]:
                 )
                 loss = _reference_loss(config.task, run, queries, items)
             gradients = tape.gradient(loss, model.trainable_variables)
-            model.optimizer.apply_gradients(
-                zip(gradients, model.trainable_variables, strict=True)
-            )
+            model.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
             losses.append(float(loss))
     return losses
 

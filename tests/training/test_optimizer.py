@@ -11,6 +11,7 @@ from sweeper.errors import ConfigError
 from sweeper.training.optimizer import build_optimizer, learning_rate
 
 ROWS, DIM, STEPS = 12, 3, 6
+START = np.random.default_rng(1).normal(size=(ROWS, DIM)).astype("f")
 
 # Beyond each optimizer's defaults, the options under which a row without a
 # gradient still moves.
@@ -35,7 +36,7 @@ def gradients(seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def updated_table(config: OptimizerConfig, sparse: bool) -> np.ndarray:
     optimizer = build_optimizer(config, STEPS)
-    table = tf.Variable(np.random.default_rng(1).normal(size=(ROWS, DIM)).astype("f"))
+    table = tf.Variable(START)
     for codes, values in gradients(seed=5):
         gradient = tf.IndexedSlices(values, codes, [ROWS, DIM])
         dense = tf.math.unsorted_segment_sum(values, codes, ROWS)
@@ -47,18 +48,19 @@ def updated_table(config: OptimizerConfig, sparse: bool) -> np.ndarray:
 def test_a_dense_gradient_updates_a_table_as_a_sparse_one_does(name, options) -> None:
     config = OptimizerConfig(name, learning_rate=0.05, options=options)
     dense, sparse = (updated_table(config, sparse) for sparse in (False, True))
-    start = np.random.default_rng(1).normal(size=(ROWS, DIM)).astype("f")
-    assert np.abs(dense - start).max() > 1e-4
+    assert np.abs(dense - START).max() > 1e-4
     np.testing.assert_allclose(dense, sparse, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_weight_decay_reaches_every_row_alike(name: str) -> None:
+# FTRL computes the whole table anew from its sums of gradients at each step.
+@pytest.mark.parametrize("name", sorted({*OPTIMIZERS} - {"ftrl"}))
+def test_weight_decay_is_decoupled_and_reaches_rows_without_a_gradient(name: str) -> None:
     config = OptimizerConfig(name, learning_rate=0.05, weight_decay=0.1)
     dense, sparse = (updated_table(config, sparse) for sparse in (False, True))
     np.testing.assert_allclose(dense, sparse, rtol=0, atol=2e-6)
-    undecayed = updated_table(OptimizerConfig(name, learning_rate=0.05), sparse=False)
-    assert np.abs(dense - undecayed).max(axis=1).min() > 1e-5
+    # The last two rows never have a gradient: each step takes rate * decay = 0.005 of them.
+    untouched = START[-2:] * (1 - 0.005) ** STEPS
+    np.testing.assert_allclose(dense[-2:], untouched, rtol=1e-5)
 
 
 def test_one_step_of_adagrad_by_hand() -> None:
@@ -85,12 +87,9 @@ def test_an_option_that_keras_does_not_take_is_a_configuration_error(name: str) 
         build_optimizer(config, 1)
 
 
-@pytest.mark.parametrize(
-    ("name", "options"), [("sgd", {"momentum": 1.5}), ("sgd", {"momentum": "high"})]
-)
-def test_an_option_of_a_wrong_value_is_a_configuration_error(name, options) -> None:
-    with pytest.raises(ConfigError, match=r"optimizer\.options: got .*momentum"):
-        build_optimizer(OptimizerConfig(name, options=options), 1)
+def test_an_option_of_a_wrong_value_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigError, match=r"optimizer\.options: got .*momentum.*between"):
+        build_optimizer(OptimizerConfig("sgd", options={"momentum": 1.5}), 1)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -147,14 +146,12 @@ def test_schedules_by_hand() -> None:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_follows_a_schedule(name: str) -> None:
-    optimizer = build_optimizer(OptimizerConfig(name, 0.1, schedule="cosine"), 2)
-    # Three coordinates, for the optimizers that work on the shape of the gradient.
-    variable = tf.Variable(np.ones((2, 3), "f"))
-    moves = []
-    for _ in range(3):
-        before = variable.numpy()
-        optimizer.apply_gradients([(tf.constant([[1.0, 2.0, -1.0]] * 2), variable)])
-        moves.append(np.abs(variable.numpy() - before).max())
-    # The rate is 0.1, then 0.05, then 0.
-    assert moves[0] > 0 and moves[1] > 0
-    assert moves[2] == 0
+    config = OptimizerConfig(name, 0.1, schedule="exponential", final_share=0.01)
+    optimizer, variable = build_optimizer(config, total_steps=2), tf.Variable(START)
+    followed = []
+    for _ in range(2):
+        optimizer.apply_gradients([(tf.constant(-START), variable)])
+        followed.append(float(optimizer.learning_rate))
+    # After one step of two and after both: 0.1 * 0.01 ** (1 / 2) and 0.1 * 0.01.
+    assert followed == pytest.approx([0.01, 0.001])
+    assert np.isfinite(variable.numpy()).all()

@@ -1,0 +1,101 @@
+"""Popularity by hand; EASE against ridge regressions solved one item at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sweeper.config import BASELINES as NAMES
+from sweeper.errors import ConfigError
+from sweeper.evaluation import baselines
+from sweeper.evaluation.baselines import rank_baseline
+from sweeper.evaluation.ranking import RankingTask, SeenItems
+
+# User and item of each training row: item 2 three times, items 0 and 3 twice, item 1 once.
+USERS = np.array([0, 0, 0, 1, 1, 2, 2, 2])
+ITEMS = np.array([2, 0, 3, 2, 1, 2, 0, 3])
+
+
+def task_of(users, items, num_candidates: int, training=(USERS, ITEMS)) -> RankingTask:
+    users = np.array(users)
+    num_users = int(max(users.max(), training[0].max())) + 1
+    seen = SeenItems.from_rows(*training, num_users, num_candidates)
+    return RankingTask(users, np.array(items), num_candidates, seen)
+
+
+def test_popularity_by_hand() -> None:
+    # The list is 2, 0, 3, 1, 4: equal counts in the order of the catalogue.
+    task = task_of([1, 1, 0, 0], [0, 3, 1, 4], num_candidates=5)
+    ranks = rank_baseline("popularity", USERS, ITEMS, task, 1.0)
+    assert ranks.unfiltered.tolist() == [1, 2, 3, 4]
+    # User 1 has seen 2 and 1, user 0 has seen 2, 0 and 3.
+    assert ranks.seen_filtered.tolist() == [0, 1, 0, 1]
+
+
+def test_popularity_counts_repeated_rows() -> None:
+    users, items = np.array([0, 0, 0, 1]), np.array([1, 1, 1, 0])
+    task = task_of([1], [1], 2, (users, items))
+    assert rank_baseline("popularity", users, items, task, 1.0).unfiltered.tolist() == [0]
+
+
+def ridge_weights(matrix: np.ndarray, regularization: float) -> np.ndarray:
+    """Each item's column regressed on the other items' columns, one by one."""
+    size = matrix.shape[1]
+    weights = np.zeros((size, size))
+    for item in range(size):
+        others = [other for other in range(size) if other != item]
+        x, y = matrix[:, others], matrix[:, item]
+        gram = x.T @ x + regularization * np.eye(size - 1)
+        weights[others, item] = np.linalg.solve(gram, x.T @ y)
+    return weights
+
+
+@pytest.mark.parametrize("regularization", [0.5, 20.0])
+def test_ease_is_a_ridge_regression_of_each_item_on_the_others(regularization: float) -> None:
+    rng = np.random.default_rng(4)
+    matrix = (rng.random((30, 9)) < 0.4).astype(float)
+    users, items = np.nonzero(matrix)
+    # Every user is asked for every item.
+    asked = np.repeat(np.arange(30), 9), np.tile(np.arange(9), 30)
+    task = task_of(*asked, 9, (users, items))
+    ranks = rank_baseline("ease", users, items, task, regularization)
+    scores = matrix @ ridge_weights(matrix, regularization)
+    # Users of the same rows have the same scores; within a user there is no tie.
+    assert min(np.diff(np.sort(row)).min() for row in scores if row.any()) > 1e-6
+    rated = np.repeat(matrix.any(axis=1), 9)
+    expected = np.argsort(np.argsort(-scores, axis=1), axis=1).ravel()
+    np.testing.assert_array_equal(ranks.unfiltered[rated], expected[rated])
+
+
+def test_ease_knows_a_rating_once_however_often_it_occurs() -> None:
+    rng = np.random.default_rng(5)
+    users, items = np.nonzero(rng.random((20, 6)) < 0.5)
+    task = task_of(users, items, 6, (users, items))
+    once = rank_baseline("ease", users, items, task, 5.0)
+    twice = rank_baseline("ease", np.tile(users, 2), np.tile(items, 2), task, 5.0)
+    np.testing.assert_array_equal(once.unfiltered, twice.unfiltered)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_user_without_training_rows_can_be_asked_about(name: str) -> None:
+    task = task_of([7], [1], num_candidates=5)
+    ranks = rank_baseline(name, USERS, ITEMS, task, 1.0)
+    # Popularity lists three before item 1; EASE ties all five, and ties never help.
+    assert ranks.unfiltered.tolist() == [{"popularity": 3, "ease": 4}[name]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_baseline_finds_a_held_out_item_of_a_clear_taste(name: str) -> None:
+    # Four users like items 0 to 3, but user 0 has not yet rated 3; one likes 4 and 5.
+    liked = {0: [0, 1, 2], 1: [0, 1, 2, 3], 2: [0, 1, 2, 3], 3: [0, 1, 2, 3], 4: [4, 5]}
+    users = np.array([user for user, items in liked.items() for _ in items])
+    items = np.array([item for items in liked.values() for item in items])
+    task = task_of([0], [3], 6, (users, items))
+    assert rank_baseline(name, users, items, task, 1.0).seen_filtered.tolist() == [0]
+
+
+def test_ease_refuses_a_catalogue_that_is_too_large(monkeypatch) -> None:
+    monkeypatch.setattr(baselines, "LARGEST_EASE_CATALOGUE", 4)
+    with pytest.raises(ConfigError, match=r"evaluation\.baselines: got 'ease' .* of 5;.* most 4"):
+        rank_baseline("ease", USERS, ITEMS, task_of([0], [0], num_candidates=5), 1.0)
+    rank_baseline("ease", USERS, ITEMS, task_of([0], [0], num_candidates=4), 1.0)

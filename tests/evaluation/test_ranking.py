@@ -1,0 +1,216 @@
+"""Ranks by counting: by hand, against TFRS, and against a loop over all pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from small_trials import build_run, skewed_interactions, small_config, tutorial_features
+
+from sweeper.config import TOP_K
+from sweeper.errors import TrialError
+from sweeper.evaluation import ranking
+from sweeper.evaluation.ranking import RankingTask, Ranks, SeenItems, rank
+from sweeper.evaluation.scoring import ModelScorer
+
+
+def task_of(users, items, num_candidates, seen=()) -> RankingTask:
+    """A task whose users have the (user, item) pairs `seen` in training."""
+    pairs = np.array(seen, np.int64).reshape(-1, 2)
+    users = np.array(users)
+    num_users = max([*users, *pairs[:, 0]]) + 1
+    return RankingTask(
+        users,
+        np.array(items),
+        num_candidates,
+        SeenItems.from_rows(pairs[:, 0], pairs[:, 1], num_users, num_candidates),
+    )
+
+
+def rank_matrix(scores, task: RankingTask) -> Ranks:
+    matrix = np.asarray(scores, np.float32)
+    return rank(lambda start, stop: matrix[start:stop], task)
+
+
+def naive_rank(scores, own: int, left_out=()) -> int:
+    return sum(
+        1
+        for candidate, score in enumerate(scores)
+        if candidate != own and candidate not in left_out and score >= scores[own]
+    )
+
+
+def test_ranks_by_hand() -> None:
+    # Of the four candidates, two score above row 0's, none above row 1's.
+    scores = [[0.5, 0.9, 0.1, 0.7], [0.2, -0.3, 0.8, 0.1]]
+    ranks = rank_matrix(scores, task_of([0, 1], [0, 2], 4))
+    assert ranks.unfiltered.tolist() == [2, 0]
+    assert ranks.seen_filtered.tolist() == [2, 0]
+
+
+def test_a_tie_counts_against_the_true_candidate() -> None:
+    ranks = rank_matrix([[0.5, 0.5, 0.1, 0.5]], task_of([0], [0], 4))
+    assert ranks.unfiltered.tolist() == [2]
+
+
+def test_a_model_that_scores_everything_alike_gets_nothing() -> None:
+    scores = np.full((30, 150), 3.25)
+    metrics = rank_matrix(scores, task_of([0] * 30, range(30), 150)).metrics()
+    assert len(metrics) == 2 * len(TOP_K)
+    assert set(metrics.values()) == {0.0}
+
+
+def test_seen_candidates_are_left_out_of_the_competition_by_hand() -> None:
+    # Item 0 is asked for. Items 1 to 3 score above it, item 4 as high, item 5 below.
+    scores = [[0.5, 0.9, 0.8, 0.7, 0.5, 0.1]] * 3
+    seen = [(0, 1), (0, 4), (0, 5), (1, 0), (1, 2)]
+    ranks = rank_matrix(scores, task_of([0, 1, 2], [0, 0, 0], 6, seen))
+    assert ranks.unfiltered.tolist() == [4, 4, 4]
+    # User 0 has seen one above and the tied one; user 1 one above and the asked
+    # one itself, which still counts; user 2 nothing.
+    assert ranks.seen_filtered.tolist() == [2, 3, 4]
+
+
+def test_the_same_training_row_twice_is_filtered_once() -> None:
+    seen = [(0, 1), (0, 1), (0, 1)]
+    ranks = rank_matrix([[0.5, 0.9, 0.8]], task_of([0], [0], 3, seen))
+    assert ranks.seen_filtered.tolist() == [1]
+
+
+def test_metrics_are_shares_of_rows_below_k() -> None:
+    ranks = Ranks(np.array([0, 4, 5, 99]), np.array([0, 0, 9, 100]))
+    metrics = ranks.metrics()
+    assert [metrics[f"top_{k}"] for k in (1, 5, 10, 50, 100)] == [0.25, 0.5, 0.75, 0.75, 1.0]
+    filtered = [metrics[f"seen_filtered_top_{k}"] for k in (1, 5, 10, 50, 100)]
+    assert filtered == [0.5, 0.5, 0.75, 0.75, 0.75]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_equals_a_loop_over_all_pairs(data) -> None:
+    rows, candidates = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 8))
+    # Few distinct scores, so that ties are common.
+    scores = data.draw(
+        arrays.arrays(
+            np.float32, (rows, candidates), elements=st.sampled_from([-1.0, 0.0, 0.5, 2.0])
+        )
+    )
+    users = data.draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows))
+    own = data.draw(st.lists(st.integers(0, candidates - 1), min_size=rows, max_size=rows))
+    pair = st.tuples(st.integers(0, 3), st.integers(0, candidates - 1))
+    seen = data.draw(st.lists(pair, max_size=12))
+    ranks = rank_matrix(scores, task_of(users, own, candidates, [*seen, (3, 0)]))
+    for row in range(rows):
+        left_out = {item for user, item in [*seen, (3, 0)] if user == users[row]}
+        assert ranks.unfiltered[row] == naive_rank(scores[row], own[row])
+        assert ranks.seen_filtered[row] == naive_rank(scores[row], own[row], left_out)
+
+
+@pytest.mark.parametrize("pairs_a_chunk", [1, 30, 49, 70, 10_000])
+def test_chunks_change_nothing_and_cover_each_row_once(monkeypatch, pairs_a_chunk: int) -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(23, 10)).astype(np.float32)
+    users, own = rng.integers(0, 5, 23), rng.integers(0, 10, 23)
+    seen = np.stack([rng.integers(0, 5, 20), rng.integers(0, 10, 20)], axis=1)
+    monkeypatch.setattr(ranking, "PAIRS_A_CHUNK", pairs_a_chunk)
+    asked = []
+
+    def scorer(start: int, stop: int) -> np.ndarray:
+        asked.extend(range(start, stop))
+        return scores[start:stop]
+
+    ranks = rank(scorer, task_of(users, own, 10, [*seen, (4, 0)]))
+    assert asked == list(range(23))
+    expected = [naive_rank(scores[row], own[row]) for row in range(23)]
+    assert ranks.unfiltered.tolist() == expected
+    for row in range(23):
+        left_out = {item for user, item in [*seen, (4, 0)] if user == users[row]}
+        assert ranks.seen_filtered[row] == naive_rank(scores[row], own[row], left_out)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_not_finite_is_an_error(value: float) -> None:
+    scores = np.zeros((3, 4), np.float32)
+    scores[2, 1] = value
+    with pytest.raises(TrialError, match="not finite"):
+        rank_matrix(scores, task_of([0, 0, 0], [0, 0, 0], 4))
+
+
+@pytest.fixture(scope="module")
+def scored_model():
+    """An untrained model, its features and rows to score."""
+    interactions = skewed_interactions(num_rows=5_000, num_users=60, num_items=130)
+    config = small_config(features=tutorial_features(dim=8))
+    rows = np.random.default_rng(1).permutation(5_000)
+    run = build_run(config, interactions, rows[:500])
+    task = RankingTask(
+        interactions.users[rows[500:]],
+        interactions.items[rows[500:]],
+        interactions.num_items,
+        SeenItems.from_rows(
+            interactions.users[rows[:500]],
+            interactions.items[rows[:500]],
+            interactions.num_users,
+            interactions.num_items,
+        ),
+    )
+    return run, task, rows[500:]
+
+
+def test_a_model_ranks_as_factorized_top_k_does(scored_model) -> None:
+    run, task, rows = scored_model
+    candidates = run.model.candidate_tower(run.encoded.candidate)
+    queries = run.model.query_tower({k: v[rows] for k, v in run.encoded.query.items()})
+    metric = tfrs.metrics.FactorizedTopK(
+        tf.data.Dataset.from_tensor_slices(candidates).batch(50), ks=TOP_K
+    )
+    # With ids, which it compares instead of scores: a few scores are equal to the last bit.
+    metric.candidate_ids = None
+    truth = tf.gather(candidates, task.items)
+    metric.update_state(queries, truth)
+    expected = dict(zip(TOP_K, (float(value) for value in metric.result()), strict=True))
+    metrics = ModelScorer(run.model, run.encoded, rows).rank(task).metrics()
+    # The scores come from products of other shapes: one row in a thousand may flip.
+    for k in TOP_K:
+        assert metrics[f"top_{k}"] == pytest.approx(expected[k], abs=1e-3)
+    assert 0.5 < expected[100] < 1.0
+
+
+def test_a_model_is_scored_with_the_weights_of_the_moment(scored_model) -> None:
+    run, task, rows = scored_model
+    scorer = ModelScorer(run.model, run.encoded, rows)
+    before = scorer.rank(task)
+    weights = run.model.get_weights()
+    try:
+        run.model.set_weights([-0.7 * weight for weight in weights])
+        changed = scorer.rank(task)
+    finally:
+        run.model.set_weights(weights)
+    assert not np.array_equal(before.unfiltered, changed.unfiltered)
+    np.testing.assert_array_equal(scorer.rank(task).unfiltered, before.unfiltered)
+
+
+def test_a_collapsed_model_gets_nothing(scored_model) -> None:
+    run, task, rows = scored_model
+    weights = run.model.get_weights()
+    try:
+        run.model.set_weights([np.zeros_like(weight) for weight in weights])
+        metrics = ModelScorer(run.model, run.encoded, rows).rank(task).metrics()
+    finally:
+        run.model.set_weights(weights)
+    assert set(metrics[f"top_{k}"] for k in TOP_K) == {0.0}
+
+
+def test_a_diverged_model_is_an_error(scored_model) -> None:
+    run, task, rows = scored_model
+    weights = run.model.get_weights()
+    try:
+        run.model.set_weights([np.full_like(weight, np.nan) for weight in weights])
+        with pytest.raises(TrialError, match="not finite"):
+            ModelScorer(run.model, run.encoded, rows).rank(task)
+    finally:
+        run.model.set_weights(weights)
