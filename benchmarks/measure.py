@@ -88,7 +88,7 @@ class _Child:
 
     def __init__(self, command: list[str]) -> None:
         self.command = command
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (read by fail)
         self.process = subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=ROOT,

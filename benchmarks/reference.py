@@ -39,7 +39,7 @@ from sweeper.data.columns import CategoricalColumn  # noqa: E402
 from sweeper.data.interactions import Interactions, load_interactions  # noqa: E402
 from sweeper.data.split import Split, split_interactions  # noqa: E402
 
-import tensorflow as tf  # noqa: E402, I001  isort: skip
+import tensorflow as tf  # noqa: E402  isort: skip
 import tensorflow_recommenders as tfrs  # noqa: E402
 
 from benchmarks.measure import layer_list, wait_for_go  # noqa: E402

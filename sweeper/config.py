@@ -77,8 +77,7 @@ ACTIVATIONS = (
     "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
 )  # fmt: skip
 OPTIMIZERS = (
-    "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lion", "nadam",
-    "rmsprop", "sgd",
+    "adadelta", "adagrad", "adam", "adamax", "adamw", "ftrl", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
 
 

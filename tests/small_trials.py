@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from hydra import compose, initialize_config_dir
 
@@ -99,46 +97,3 @@ def skewed_interactions(num_rows: int = 300, num_users: int = 25, num_items: int
     rng = np.random.default_rng(7)
     items = np.minimum(rng.geometric(0.1, num_rows), num_items) - 1
     return interactions_of(rng.integers(0, num_users, num_rows), items, num_items)
-
-
-@dataclass
-class Run:
-    """What `sweeper.training.loop.train` needs, built from a configuration."""
-
-    model: object
-    encoded: object
-    planner: object
-    runner: object
-    probability: np.ndarray
-
-
-def build_run(
-    config: Config,
-    interactions: Interactions,
-    training_rows: np.ndarray,
-    steps_per_plan: int = 64,
-) -> Run:
-    """The model, the planner and the compiled steps, as a trial makes them."""
-    from sweeper.model.two_tower import build_model, encode_features
-    from sweeper.training.batches import BatchPlanner
-    from sweeper.training.loop import StepRunner
-    from sweeper.training.optimizer import build_optimizer
-
-    encoded = encode_features(config, interactions, training_rows)
-    model = build_model(config, encoded)
-    planner = BatchPlanner(
-        training_rows,
-        interactions.items,
-        interactions.num_items,
-        config.train.batch_size,
-        whole_catalogue=config.task.name == "full_softmax",
-        seed=config.train.seed,
-        steps_per_plan=steps_per_plan,
-    )
-    total_steps = planner.steps_per_epoch * config.train.epochs
-    model.compile(optimizer=build_optimizer(config.optimizer, total_steps))
-    model.optimizer.build(model.trainable_variables)
-    counts = np.bincount(interactions.items[training_rows], minlength=interactions.num_items)
-    probability = counts / counts.sum()
-    runner = StepRunner(model, encoded, probability, config.train.xla)
-    return Run(model, encoded, planner, runner, probability)

@@ -23,13 +23,12 @@ Fitted = Callable[[RankingTask], Scorer]
 
 
 def fit_popularity(
-    users: np.ndarray, items: np.ndarray, interactions: Interactions, config: EvaluationConfig
+    users: np.ndarray, items: np.ndarray, num_users: int, size: int, config: EvaluationConfig
 ) -> Fitted:
     """The same list for everyone: candidates by their number of training rows.
 
     Equal numbers are listed in catalogue order, as a list of titles has no ties.
     """
-    size = interactions.num_items
     counts = np.bincount(items, minlength=size)
     scores = np.empty(size, np.float32)
     scores[np.argsort(-counts, kind="stable")] = np.arange(size, 0, -1)
@@ -37,7 +36,7 @@ def fit_popularity(
 
 
 def fit_ease(
-    users: np.ndarray, items: np.ndarray, interactions: Interactions, config: EvaluationConfig
+    users: np.ndarray, items: np.ndarray, num_users: int, size: int, config: EvaluationConfig
 ) -> Fitted:
     """EASE: a linear item-to-item model in closed form.
 
@@ -49,13 +48,12 @@ def fit_ease(
     Raises:
       ConfigError: the catalogue is too large for the dense inverse.
     """
-    size = interactions.num_items
     if size > LARGEST_EASE_CATALOGUE:
         raise ConfigError(
             f"evaluation.baselines: got 'ease' for a catalogue of {size:,}; it inverts a dense "
             f"matrix and takes at most {LARGEST_EASE_CATALOGUE:,} candidates"
         )
-    matrix = np.zeros((interactions.num_users, size), np.float32)
+    matrix = np.zeros((num_users, size), np.float32)
     matrix[users, items] = 1.0
     gram = (matrix.T @ matrix).astype(np.float64)
     gram[np.diag_indices(size)] += config.ease_regularization
@@ -80,7 +78,7 @@ def rank_baselines(
     users, items = interactions.users[training_rows], interactions.items[training_rows]
     result: dict[str, dict[str, dict[str, float]]] = {}
     for name in dict.fromkeys(("popularity", *config.baselines)):
-        fitted = FITS[name](users, items, interactions, config)
+        fitted = FITS[name](users, items, interactions.num_users, interactions.num_items, config)
         result[name] = {
             rows: rank(fitted(task), task, name, threads).metrics() for rows, task in tasks.items()
         }

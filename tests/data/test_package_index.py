@@ -19,8 +19,10 @@ FILES = {
     "u.user": b"1|30|F|artist|00001\n",
 }
 TABLES = {
-    "data": [{"user": 1, "movie": 2, "rating": 3, "time": 4}]
-    + [{"user": 5, "movie": 6, "rating": 7, "time": 8}],
+    "data": [
+        {"user": 1, "movie": 2, "rating": 3, "time": 4},
+        {"user": 5, "movie": 6, "rating": 7, "time": 8},
+    ],
     "items": [{"id": 1, "title": "Été (2002)", "date": None, "genre": 0}],
     "users": [{"id": 1, "age": 30, "gender": "F", "occupation": "artist", "zip": "00001"}],
 }

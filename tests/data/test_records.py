@@ -17,5 +17,5 @@ def test_rated_titles_point_at_candidates() -> None:
 def test_a_title_that_the_catalogue_lacks() -> None:
     titles = CategoricalColumn(np.array([0, 1], np.int32), ["a", "unheard of"])
     candidates = CategoricalColumn(np.array([0], np.int32), ["a"])
-    with pytest.raises(DataError, match="1 of the rated titles.*'unheard of'"):
+    with pytest.raises(DataError, match=r"1 of the rated titles.*'unheard of'"):
         _candidate_indices(titles, candidates)

@@ -138,7 +138,8 @@ LARGER_DATA_SETS = {
     "movielens_25m": {
         "movies.csv": 'movieId,title,genres\n1,"Invented, The (2001)",Drama|War\n'
         "2,Other (2002),(no genres listed)\n",
-        "ratings.csv": "userId,movieId,rating,timestamp\n7,1,4.5,1000\n8,2,3.0,2000\n7,2,5.0,3000\n",
+        "ratings.csv": "userId,movieId,rating,timestamp\n"
+        "7,1,4.5,1000\n8,2,3.0,2000\n7,2,5.0,3000\n",
     },
 }
 

@@ -122,7 +122,9 @@ def test_parts_are_disjoint_and_complete(
         return
     rows = np.concatenate([result.train, result.validation, result.test])
     assert len(np.unique(rows)) == len(rows) == len(users) - result.unused
-    assert rows.min() >= 0 and rows.max() < len(users)
-    assert len(result.train) and len(result.test)
+    assert rows.min() >= 0
+    assert rows.max() < len(users)
+    assert len(result.train)
+    assert len(result.test)
     if sizes[0] is None:
         assert result.unused == 0

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from sweeper.config import BASELINES as NAMES
+from sweeper.config import EvaluationConfig
 from sweeper.errors import ConfigError
 from sweeper.evaluation import baselines
-from sweeper.evaluation.baselines import rank_baseline
-from sweeper.evaluation.ranking import RankingTask, SeenItems
+from sweeper.evaluation.baselines import FITS
+from sweeper.evaluation.ranking import RankingTask, Ranks, SeenItems, rank
 
 # User and item of each training row: item 2 three times, items 0 and 3 twice, item 1 once.
 USERS = np.array([0, 0, 0, 1, 1, 2, 2, 2])
@@ -21,6 +22,13 @@ def task_of(users, items, num_candidates: int, training=(USERS, ITEMS)) -> Ranki
     num_users = int(max(users.max(), training[0].max())) + 1
     seen = SeenItems.from_rows(*training, num_users, num_candidates)
     return RankingTask(users, np.array(items), num_candidates, seen)
+
+
+def rank_baseline(name, users, items, task: RankingTask, regularization: float) -> Ranks:
+    config = EvaluationConfig(ease_regularization=regularization)
+    num_users = int(max(users.max(), task.users.max())) + 1
+    fitted = FITS[name](users, items, num_users, task.num_candidates, config)
+    return rank(fitted(task), task, name)
 
 
 def test_popularity_by_hand() -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
-from small_trials import build_run, skewed_interactions, small_config, tutorial_features
+from small_trials import skewed_interactions, small_config, tutorial_features
 
 from sweeper.config import Config, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
 from sweeper.errors import TrialError
 from sweeper.training.batches import BatchPlanner
 from sweeper.training.loop import Callbacks, History, train
+from sweeper.training.setup import Training, set_up_training
+from sweeper.training.setup import Training
 
 INTERACTIONS = skewed_interactions(num_rows=300)
 # 260 rows in batches of 48: five whole batches and one of 20.
 TRAINING_ROWS = np.random.default_rng(3).permutation(300)[:260]
 BATCH = 48
+PROBABILITY = np.bincount(INTERACTIONS.items[TRAINING_ROWS], minlength=40) / 260
 
 TASKS = {
     "in_batch": TaskConfig("in_batch_softmax"),
@@ -36,15 +41,24 @@ def config_of(task: TaskConfig, xla: bool, **model: object) -> Config:
     )
 
 
-def compiled_losses(config: Config, steps_per_plan: int = 64, epochs: int = 1) -> np.ndarray:
-    run = build_run(config, INTERACTIONS, TRAINING_ROWS, steps_per_plan)
-    plans = [plan for epoch in range(1, epochs + 1) for plan in run.planner.epoch(epoch)]
-    return np.concatenate([run.runner(plan) for plan in plans])
+def set_up(config: Config, threads: int = 1) -> Training:
+    return set_up_training(config, INTERACTIONS, TRAINING_ROWS, threads)
+
+
+def compiled_losses(config: Config, epochs: int = 1, threads: int = 1, **planner) -> np.ndarray:
+    training = set_up(config, threads)
+    if planner:
+        other = BatchPlanner(
+            TRAINING_ROWS, INTERACTIONS.items, 40, BATCH, False, config.train.seed, **planner
+        )
+        training = dataclasses.replace(training, planner=other)
+    plans = [plan for epoch in range(1, epochs + 1) for plan in training.planner.epoch(epoch)]
+    return np.concatenate([training.runner(plan) for plan in plans])
 
 
 def plain_losses(config: Config) -> list[float]:
     """A Python loop of `model.train_step` over the same batches."""
-    run = build_run(config, INTERACTIONS, TRAINING_ROWS)
+    run = set_up(config)
     losses = []
     for plan in run.planner.epoch(1):
         for step in range(plan.steps):
@@ -57,7 +71,7 @@ def plain_losses(config: Config) -> list[float]:
                 "sample_weight": tf.constant(plan.sample_weight[step]),
                 "positions": tf.constant(plan.positions[step]),
                 "counts": tf.constant(plan.counts[step]),
-                "probability": tf.constant(run.probability[candidates], tf.float32),
+                "probability": tf.constant(PROBABILITY[candidates], tf.float32),
             }
             losses.append(float(run.model.train_step(batch)["loss"]))
     return losses
@@ -65,7 +79,7 @@ def plain_losses(config: Config) -> list[float]:
 
 def reference_losses(config: Config) -> list[float]:
     """`tfrs.tasks.Retrieval` on each batch's whole rows, without padding or distinct items."""
-    run = build_run(config, INTERACTIONS, TRAINING_ROWS)
+    run = set_up(config)
     model, losses = run.model, []
     for plan in run.planner.epoch(1):
         for step in range(plan.steps):
@@ -102,7 +116,7 @@ def _reference_loss(task: TaskConfig, run, queries: tf.Tensor, items: np.ndarray
         candidates,
         candidate_ids=items,
         candidate_sampling_probability=(
-            tf.constant(run.probability[items], tf.float32) if corrected else None
+            tf.constant(PROBABILITY[items], tf.float32) if corrected else None
         ),
         compute_metrics=False,
     )
@@ -123,6 +137,13 @@ def test_cutting_an_epoch_into_several_plans_changes_no_loss() -> None:
     config = config_of(TASKS["in_batch"], xla=False)
     whole = compiled_losses(config)
     np.testing.assert_allclose(compiled_losses(config, steps_per_plan=4), whole, rtol=1e-6)
+
+
+def test_blocks_of_rows_for_several_threads_change_no_loss() -> None:
+    config = config_of(TASKS["corrected"], xla=True)
+    np.testing.assert_allclose(
+        compiled_losses(config, threads=4), compiled_losses(config), rtol=1e-5
+    )
 
 
 def test_l2_is_trained_on_but_is_no_part_of_the_reported_loss() -> None:
@@ -154,8 +175,10 @@ class EpochCounter:
         (self.trained,) = weights
 
 
-def run_scripted(accuracies: list[float], **settings: object) -> tuple[History, EpochCounter]:
-    """Trains an EpochCounter, two steps an epoch, whose evaluations are given."""
+def run_scripted(
+    accuracies: list[float], on_checkpoint=lambda checkpoint: None, **settings: object
+) -> tuple[History, EpochCounter]:
+    """Trains an EpochCounter, one plan of two steps an epoch, whose evaluations are given."""
     model, history = EpochCounter(), History()
     config = TrainConfig(**({"epochs": len(accuracies), "eval_every_epochs": 1} | settings))
     planner = BatchPlanner(np.arange(6), np.arange(6), 6, 3, False, seed=0)
@@ -165,8 +188,13 @@ def run_scripted(accuracies: list[float], **settings: object) -> tuple[History, 
         return np.array([6.0, 3.0], np.float32)
 
     script = iter(accuracies)
-    callbacks = Callbacks(evaluate=lambda: {"top_100": next(script)})
-    train(config, model, planner, runner, "top_100", callbacks, history)
+    callbacks = Callbacks(
+        evaluate=lambda: {"top_100": next(script)}, on_checkpoint=on_checkpoint
+    )
+    try:
+        train(config, Training(model, None, planner, runner), "top_100", callbacks, history)
+    except KeyboardInterrupt:
+        pass
     return history, model
 
 
@@ -197,8 +225,7 @@ def test_patience_counts_evaluations_since_the_best() -> None:
 
 
 def test_a_better_evaluation_starts_the_patience_anew() -> None:
-    accuracies = [0.4, 0.3, 0.5, 0.2, 0.6]
-    history, model = run_scripted(accuracies, patience_evaluations=2)
+    history, model = run_scripted([0.4, 0.3, 0.5, 0.2, 0.6], patience_evaluations=2)
     assert len(history.checkpoints) == 5
     assert not history.stopped_early
     assert model.trained == 5
@@ -216,25 +243,13 @@ def test_loss_is_the_mean_of_a_row() -> None:
 
 
 def test_history_keeps_what_there_is_when_a_callback_raises() -> None:
-    model, history = EpochCounter(), History()
-    planner = BatchPlanner(np.arange(6), np.arange(6), 6, 3, False, seed=0)
-
     def stop(checkpoint) -> None:
         if checkpoint.epoch == 2:
             raise KeyboardInterrupt
 
-    callbacks = Callbacks(evaluate=lambda: {"top_100": 0.5}, on_checkpoint=stop)
-    with pytest.raises(KeyboardInterrupt):
-        train(
-            TrainConfig(epochs=9, eval_every_epochs=1),
-            model,
-            planner,
-            lambda plan: np.ones(2, np.float32),
-            "top_100",
-            callbacks,
-            history,
-        )
+    history, _ = run_scripted([0.1, 0.5, 0.6], on_checkpoint=stop)
     assert [c.epoch for c in history.checkpoints] == [1, 2]
+    assert history.kept.epoch == 2
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -249,15 +264,8 @@ def test_a_loss_that_is_not_finite_names_its_epoch_and_step(value: float) -> Non
         last = value if len(calls) == 5 else 1.0
         return np.array([1.0, last], np.float32)[: plan.steps]
 
+    config, model = TrainConfig(epochs=3, eval_every_epochs=1), EpochCounter()
     callbacks = Callbacks(evaluate=lambda: {"top_100": 0.0})
     with pytest.raises(TrialError, match=rf"became {value} at epoch 2, step 4 of 5"):
-        train(
-            TrainConfig(epochs=3, eval_every_epochs=1),
-            EpochCounter(),
-            planner,
-            runner,
-            "top_100",
-            callbacks,
-            History(),
-        )
+        train(config, Training(model, None, planner, runner), "top_100", callbacks, History())
     assert len(calls) == 5

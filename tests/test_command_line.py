@@ -1,0 +1,131 @@
+"""The command line as a user has it: real processes, exit codes and messages."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sweeper import record
+
+QUICK = ["data=synthetic", "train=quick", "train.epochs=2", "train.eval_every_epochs=1"]
+
+
+def sweeper(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sweeper", *arguments],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+WRONG = [
+    (["model=three_layr"], "model: got 'three_layr'", "Did you mean 'three_layer'?"),
+    (["optimizer.learning_rat=1"], "optimizer.learning_rat:", "'optimizer.learning_rate'?"),
+    (["train.epochs=abc"], "train.epochs: got abc", "Integer"),
+    (["train.epochs=0"], "train.epochs: got 0", "at least 1"),
+    (["train.batch_size=-5"], "train.batch_size: got -5", "at least 1"),
+    (["optimizer.learning_rate=nan"], "optimizer.learning_rate: got nan", "greater than 0"),
+    (["model.candidate_layer_sizes=[8]"], "model.layer_sizes:", "same width"),
+    (["train.epochs=2"], "train.eval_every_epochs: got 5", "at most train.epochs"),
+    (["data.split=randm"], "data.split: got 'randm'", "Did you mean 'random'?"),
+    (["data.source=/no/such/file.zip"], "data.source: got '/no/such/file.zip'", "package_index"),
+    (["data.test_size=0"], "data.test_size: got 0", "greater than 0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "what", "right"), WRONG, ids=lambda value: str(value)[:40])
+def test_a_wrong_value_is_named_and_nothing_is_written(tmp_path, arguments, what, right):
+    done = sweeper(tmp_path, *arguments)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {what}")
+    assert right in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_wrong_values_are_told_at_once(tmp_path):
+    done = sweeper(tmp_path, "train.epochs=-1", "task.temperature=0", "data.split=x")
+    assert done.returncode == 2
+    for key in ("train.epochs", "task.temperature", "data.split"):
+        assert f"error: {key}: got" in done.stderr
+
+
+def test_an_unknown_column_is_named_with_the_closest(tmp_path):
+    feature = "features.query=[{column: user_idd, kind: embedding}]"
+    done = sweeper(tmp_path, *QUICK, feature)
+    assert done.returncode == 2
+    assert "features.query[0].column: got 'user_idd'" in done.stderr
+    assert "Did you mean 'user_id'?" in done.stderr
+
+
+def test_a_zip_that_is_none(tmp_path):
+    (tmp_path / "ml-100k.zip").write_text("not a zip")
+    done = sweeper(tmp_path, f"data.source={tmp_path / 'ml-100k.zip'}")
+    assert done.returncode == 2
+    assert "ml-100k.zip" in done.stderr
+
+
+def test_an_output_directory_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = sweeper(tmp_path, *QUICK, f"hydra.run.dir={tmp_path / 'file' / 'run'}")
+    assert done.returncode == 2
+    assert "hydra.run.dir: got" in done.stderr
+    assert "is not a directory" in done.stderr
+
+
+@pytest.mark.parametrize("question", [["--help"], ["--cfg", "job"]])
+def test_questions_are_answered_without_tensorflow(tmp_path, question):
+    started = time.monotonic()
+    done = sweeper(tmp_path, *question)
+    assert done.returncode == 0
+    assert "learning_rate: 0.1" in done.stdout
+    # The import of TensorFlow alone takes longer.
+    assert time.monotonic() - started < 2
+
+
+def test_a_loss_that_diverges_stops_with_epoch_and_step(tmp_path):
+    done = sweeper(
+        tmp_path, *QUICK, "optimizer=sgd", "optimizer.learning_rate=1e30", "hydra.run.dir=run"
+    )
+    assert done.returncode == 1
+    assert "the loss became" in done.stderr
+    assert "at epoch 1, step" in done.stderr
+    failed = record.read(tmp_path / "run")
+    assert failed.state == "failed"
+    assert "TrialError" in failed.reason
+    # The same directory again: refused, and the record is as it was.
+    again = sweeper(tmp_path, *QUICK, "hydra.run.dir=run")
+    assert again.returncode == 2
+    assert "already holds a trial" in again.stderr
+    assert record.read(tmp_path / "run") == failed
+
+
+def test_ctrl_c_keeps_what_there_is(tmp_path):
+    arguments = ["data=synthetic", "train.epochs=100000", "train.eval_every_epochs=1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sweeper", *arguments, "hydra.run.dir=run"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("epoch "):
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    interrupted = record.read(tmp_path / "run")
+    assert interrupted.state == "interrupted"
+    assert interrupted.history
+    assert (tmp_path / "run" / record.CURVES).exists()
