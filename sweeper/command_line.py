@@ -33,8 +33,10 @@ QUESTIONS = ("help", "hydra_help", "cfg", "info", "shell_completion")
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Prints an error of this project and ends with its exit code: 2 for the user's
-    mistake, 1 for a run that went wrong, 130 for Ctrl-C."""
+    """Prints an error of this project and ends with exit code 2, or 130 for Ctrl-C.
+
+    Any other exception passes through, with its traceback and exit code 1.
+    """
     show_all = os.environ.get("HYDRA_FULL_ERROR") == "1"
     # Lets exceptions through; Hydra would print them its own way and exit with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"

@@ -1,8 +1,8 @@
 """The errors that this project raises on purpose.
 
-Every message says what was given, where, and what would be right. `exit_code`
-is 2 where the user can mend it (a value, a file, the network) and 1 where the
-run itself went wrong.
+Every message says what was given, where, and what would be right. The user can
+mend what they tell of (a value, a file, the network), so the process ends with
+exit code 2; any other exception is this project's fault, and ends it with 1.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ WRONG = [
     (["model=three_layr"], "model: got 'three_layr'", "Did you mean 'three_layer'?"),
     (["optimizer.learning_rat=1"], "optimizer.learning_rat:", "'optimizer.learning_rate'?"),
     (["train.epochs=abc"], "train.epochs: got abc", "Integer"),
-    (["train.epochs=0"], "train.epochs: got 0", "at least 1"),
+    (["train.eval_every_epochs=0"], "train.eval_every_epochs: got 0", "at least 1"),
     (["train.batch_size=-5"], "train.batch_size: got -5", "at least 1"),
     (["optimizer.learning_rate=nan"], "optimizer.learning_rate: got nan", "greater than 0"),
     (["model.candidate_layer_sizes=[8]"], "model.layer_sizes:", "same width"),
@@ -96,7 +96,7 @@ def test_a_loss_that_diverges_stops_with_epoch_and_step(tmp_path):
     done = sweeper(
         tmp_path, *QUICK, "optimizer=sgd", "optimizer.learning_rate=1e30", "hydra.run.dir=run"
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "the loss became" in done.stderr
     assert "at epoch 1, step" in done.stderr
     failed = record.read(tmp_path / "run")

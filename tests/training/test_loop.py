@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -15,7 +16,6 @@ from sweeper.errors import TrialError
 from sweeper.training.batches import BatchPlanner
 from sweeper.training.loop import Callbacks, History, train
 from sweeper.training.setup import Training, set_up_training
-from sweeper.training.setup import Training
 
 INTERACTIONS = skewed_interactions(num_rows=300)
 # 260 rows in batches of 48: five whole batches and one of 20.
@@ -188,13 +188,9 @@ def run_scripted(
         return np.array([6.0, 3.0], np.float32)
 
     script = iter(accuracies)
-    callbacks = Callbacks(
-        evaluate=lambda: {"top_100": next(script)}, on_checkpoint=on_checkpoint
-    )
-    try:
+    callbacks = Callbacks(evaluate=lambda: {"top_100": next(script)}, on_checkpoint=on_checkpoint)
+    with contextlib.suppress(KeyboardInterrupt):
         train(config, Training(model, None, planner, runner), "top_100", callbacks, history)
-    except KeyboardInterrupt:
-        pass
     return history, model
 
 
