@@ -170,7 +170,8 @@ def _fit(config: FeatureConfig, columns: dict[str, Column], rows: np.ndarray, di
             raise _wrong_kind(config, column, other)
         return ListFeature(name, _text_vocabulary(config, column, rows), dim, tokenize=True)
     if not isinstance(column, NumericColumn):
-        raise _wrong_kind(config, column, "embedding or text")
+        single = isinstance(column, CategoricalColumn)
+        raise _wrong_kind(config, column, "embedding or text" if single else "embedding")
     values = column.values[rows].astype(np.float64)
     if not np.isfinite(values).all():
         raise ConfigError(f".column: {config.column!r} holds values that are not finite")
