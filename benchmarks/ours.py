@@ -10,7 +10,7 @@ prints one line of JSON. Timings leave out imports, loading the data and scoring
 the popularity baseline, which the reference does not do; they include all else,
 such as printing and writing the record:
 
-  build_seconds            split, encoding, model
+  build_seconds            split, encoding, model, optimizer
   warm_up_seconds          the first `--epochs` and one evaluation, with tracing and
                            XLA's compilation
   steady_seconds           `--epochs` more and one evaluation
@@ -79,8 +79,8 @@ def measure(config: Config, wait: bool) -> dict[str, Any]:
     seconds, (half, end) = record.seconds, record.history
     left_out = seconds["load_data"] + seconds["import_tensorflow"] + seconds["baselines"]
     return {
-        "build_seconds": seconds["build_model"],
-        "warm_up_seconds": warmed_up - started - left_out - seconds["build_model"],
+        "build_seconds": seconds["set_up"],
+        "warm_up_seconds": warmed_up - started - left_out - seconds["set_up"],
         "steady_seconds": finished - steady_started,
         "steady_train_seconds": end["train_seconds"] - half["train_seconds"],
         "steady_evaluate_seconds": end["evaluate_seconds"] - half["evaluate_seconds"],
