@@ -164,7 +164,8 @@ class MeanLoss(tf.keras.callbacks.Callback):
 
     def __init__(self, num_rows: int) -> None:
         super().__init__()
-        self.num_rows, self.batches, self.value = num_rows, [], float("nan")
+        self.num_rows, self.value = num_rows, float("nan")
+        self.batches: list[tf.Tensor] = []
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.batches = []

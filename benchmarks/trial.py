@@ -172,7 +172,7 @@ def parse_arguments() -> argparse.Namespace:
         prog="python -m benchmarks.trial",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="All models take about 5 minutes a repeat on two cores. Let nothing else run. "
+        epilog="All models take about 6 minutes a repeat on two cores. Let nothing else run. "
         "A first look: --models three_layer --repeats 1",
     )
     parser.add_argument(

@@ -22,8 +22,9 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from sweeper.config import Config, config_directory, to_dataclass
+from sweeper.config import config_directory, known_keys, to_dataclass
 from sweeper.errors import ConfigError, OutputError, SweeperError, closest
 from sweeper.validation import validate
 
@@ -75,14 +76,21 @@ def prepare(arguments: list[str] | None = None) -> None:
     overrides = list(parsed.overrides)
     name = parsed.config_name or "config"
     directory = parsed.config_path or str(config_directory())
+    search = []
     if parsed.config_dir:
-        overrides.append(f"hydra.searchpath=[{Path(parsed.config_dir).resolve()}]")
+        own = Path(parsed.config_dir)
+        if not own.is_dir():
+            raise ConfigError(f"--config-dir: got {own}, which is no directory")
+        search = [f"hydra.searchpath=['file://{own.resolve()}']"]
     with _hydra(directory):
         try:
             single = [_first_of_sweep(override) for override in _parse(overrides)]
-            config = compose(name, overrides=single, return_hydra_config=True)
+            config = compose(name, overrides=[*single, *search], return_hydra_config=True)
+        except YAMLError as error:
+            raise ConfigError(f"conf: a file is no YAML: {_first_lines(error)}") from error
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(_explain(name, overrides) or [_first_lines(error)]) from error
+            problems = _explain(name, overrides, search)
+            raise ConfigError(problems or [_first_lines(error)]) from error
     output = Path(config.hydra.run.dir)
     _check_values(config)
     if not parsed.multirun:
@@ -128,7 +136,7 @@ def _first_of_sweep(override: Override) -> str:
     return f"{override.get_key_element()}={override.get_value_element_as_str()}"
 
 
-def _explain(name: str, overrides: list[str]) -> list[str]:
+def _explain(name: str, overrides: list[str], search: list[str]) -> list[str]:
     """What is wrong with each override by itself; none if the fault is in the YAML."""
     problems = []
     for text in overrides:
@@ -138,7 +146,7 @@ def _explain(name: str, overrides: list[str]) -> list[str]:
             problems.append(f"{text}: is no override: {_first_lines(error)}")
             continue
         try:
-            compose(name, overrides=[_first_of_sweep(override)])
+            compose(name, overrides=[_first_of_sweep(override), *search])
         except MissingConfigException as error:
             options = list(error.options or [])
             value = str(override.value())
@@ -155,23 +163,15 @@ def _explain(name: str, overrides: list[str]) -> list[str]:
 
 def _explain_value(override: Override, error: Exception) -> str:
     key, cause = override.key_or_group, error.__cause__ or error
-    known = _known_keys()
+    if key.startswith("optimizer.options.") and not override.is_add():
+        return f"{key}: has no value to change; add it with +{override.input_line}"
+    if key == "optimizer.options":
+        given = override.get_value_element_as_str()
+        return f"{key}: got {given}; give each by itself, as +optimizer.options.NAME=VALUE"
+    known = [*known_keys(), "experiment"]
     if key not in known and not key.startswith("hydra"):
         return f"{key}: is no key of the configuration.{closest(key, known)}"
     return f"{key}: got {override.get_value_element_as_str()}; {_first_lines(cause)}"
-
-
-def _known_keys() -> list[str]:
-    """Every dotted key of the schema, and the names of the groups."""
-
-    def keys(node: Any, prefix: str) -> Iterator[str]:
-        for name, value in node.items():
-            yield f"{prefix}{name}"
-            if isinstance(value, dict):
-                yield from keys(value, f"{prefix}{name}.")
-
-    schema = OmegaConf.to_container(OmegaConf.structured(Config))
-    return [*keys(schema, ""), "experiment"]
 
 
 def _first_lines(error: BaseException) -> str:

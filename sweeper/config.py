@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
+
+from sweeper.errors import ConfigError, closest
 
 
 @dataclass(frozen=True)
@@ -257,8 +259,35 @@ def config_directory() -> Path:
 
 
 def to_dataclass(config: Any) -> Config:
-    """Turns Hydra's composed configuration into plain dataclasses."""
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), config))  # type: ignore[return-value]
+    """Turns Hydra's composed configuration into plain dataclasses.
+
+    Raises:
+      ConfigError: a key that the schema lacks; Hydra lets `+key=value` add any.
+    """
+    schema = OmegaConf.structured(Config)
+    known = known_keys()
+    unknown = [key for key in _keys(OmegaConf.to_container(config)) if key not in known]
+    problems = [
+        f"{key}: is no key of the configuration.{closest(key, known)}"
+        for key in unknown
+        if not key.startswith(("optimizer.options.", "hydra"))
+        and not any(other.startswith(f"{key}.") for other in unknown)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return OmegaConf.to_object(OmegaConf.merge(schema, config))  # type: ignore[return-value]
+
+
+def known_keys() -> list[str]:
+    """Every dotted key of the schema."""
+    return list(_keys(OmegaConf.to_container(OmegaConf.structured(Config))))
+
+
+def _keys(node: Any, prefix: str = "") -> Iterator[str]:
+    for name, value in node.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{name}.")
 
 
 def to_dictionary(config: Config) -> dict[str, Any]:

@@ -136,13 +136,19 @@ def read(directory: Path) -> TrialRecord:
         )
     history = directory / HISTORY
     rows: list[dict[str, float]] = []
-    if history.exists():
-        with history.open(encoding="utf-8", newline="") as file:
-            rows = [
-                {key: float(value) for key, value in row.items() if value != ""}
-                for row in csv.DictReader(file)
-            ]
-    return TrialRecord(**content, history=rows)
+    try:
+        if history.exists():
+            with history.open(encoding="utf-8", newline="") as file:
+                rows = [
+                    {key: float(value) for key, value in row.items() if value != ""}
+                    for row in csv.DictReader(file)
+                ]
+    except (OSError, ValueError, TypeError) as error:
+        raise OutputError(f"{history}: no history can be read from it: {error}") from error
+    try:
+        return TrialRecord(**content, history=rows)
+    except TypeError as error:
+        raise OutputError(f"{path}: isn't a record of this version: {error}") from error
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -67,6 +67,89 @@ def test_an_unknown_column_is_named_with_the_closest(tmp_path):
     assert "Did you mean 'user_id'?" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("argument", "problem"),
+    [
+        (
+            "features.candidate=[{column: movie_title, kind: buckets}]",
+            "features.candidate[0].kind: got 'buckets' for 'movie_title', a column of single "
+            "strings; must be embedding or text for it",
+        ),
+        ("data.train_size=49000", "49,000 for training, 5,000 for validation and 10,000 for"),
+        ("data.synthetic.num_interactions=1000000", "is more than the 500000 pairs"),
+    ],
+)
+def test_what_does_not_fit_the_data_ends_with_2_and_tells_why(tmp_path, argument, problem):
+    done = sweeper(tmp_path, *QUICK, argument)
+    assert done.returncode == 2
+    assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("argument", ["+model.layer_size=[8]", "++trian.epochs=3", "+colour=red"])
+def test_a_plus_lets_no_unknown_key_through(tmp_path, argument):
+    done = sweeper(tmp_path, *QUICK, argument)
+    assert done.returncode == 2
+    assert argument.strip("+").split("=")[0] in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["options={beta_1: 0.8}", "options.beta_1=0.8"])
+def test_an_option_of_the_optimizer_is_taken_or_told_how_to_give(tmp_path, option):
+    # The second fault is there to end the process before it trains.
+    done = sweeper(tmp_path, "optimizer=adam", f"optimizer.{option}", "train.epochs=0")
+    assert "options" not in done.stderr or "+optimizer.options" in done.stderr
+
+
+OWN_FILES = {
+    "an unknown key": ("layer_size: [8]", "layer_size"),
+    "a wrong type": ("layer_sizes: [8, wide]", "wide"),
+    "out of range": ("layer_sizes: [0]", "model.layer_sizes: got [0]"),
+    "no YAML": ("layer_sizes: [8", "mine"),
+}
+
+
+@pytest.mark.parametrize("fault", OWN_FILES)
+def test_a_fault_in_the_users_own_yaml_is_told_with_its_file(tmp_path, fault):
+    text, told = OWN_FILES[fault]
+    own, work = tmp_path / "own" / "model", tmp_path / "work"
+    own.mkdir(parents=True)
+    work.mkdir()
+    (own / "mine.yaml").write_text(text + "\n")
+    done = sweeper(work, "--config-dir", str(own.parent), *QUICK, "model=mine")
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "must be one of" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(work.iterdir()) == []
+
+
+def test_the_users_own_yaml_is_found(tmp_path):
+    own = tmp_path / "own" / "model"
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text("layer_sizes: [17, 3]\n")
+    done = sweeper(tmp_path, "--config-dir", str(own.parent), "model=mine", "--cfg", "job")
+    assert done.returncode == 0
+    assert "- 17\n" in done.stdout
+
+
+def test_a_config_directory_that_is_not_there(tmp_path):
+    done = sweeper(tmp_path, "--config-dir", str(tmp_path / "nowhere"), *QUICK, "model=mine")
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr.splitlines()[-1]
+
+
+def test_two_misspelt_options_are_told_at_once(tmp_path):
+    done = sweeper(tmp_path, "optimizer=addam", "data=synthetc", "train.epochs=many")
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert [line.split(": got")[0] for line in lines] == [
+        "error: optimizer", "error: data", "error: train.epochs",
+    ]  # fmt: skip
+    assert "Did you mean 'adam'?" in lines[0]
+    assert "Did you mean 'synthetic'?" in lines[1]
+
+
 def test_a_zip_that_is_none(tmp_path):
     (tmp_path / "ml-100k.zip").write_text("not a zip")
     done = sweeper(tmp_path, f"data.source={tmp_path / 'ml-100k.zip'}")

@@ -7,9 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rich.console import Console
+from small_trials import ids_features, small_config
 
 from sweeper import record
+from sweeper.config import Config, EvaluationConfig, OptimizerConfig, TrainConfig
+from sweeper.data.interactions import load_interactions
+from sweeper.errors import ConfigError, OutputError, TrialError
+from sweeper.evaluation import scoring
+from sweeper.trial import run_trial
 
 
 def run(directory: Path, *arguments: str) -> tuple[str, record.TrialRecord]:
@@ -42,6 +50,131 @@ def test_the_same_configuration_gives_the_same_bits(tmp_path):
     assert first.kept_epoch == best["epoch"]
     assert first.metrics["validation"]["top_100"] == best["top_100"]
     assert (tmp_path / "first" / record.CURVES).read_bytes().startswith(b"\x89PNG")
+
+
+QUIET = Console(file=open(os.devnull, "w"))  # noqa: SIM115
+
+
+def trial_config(**parts: object) -> Config:
+    """1,000 rows of 40 users and 120 items: 700 to train on, 100 and 200 held out."""
+    return small_config(**({"train": TrainConfig(3, 256, 1, xla=False)} | parts))
+
+
+@pytest.fixture
+def scored(monkeypatch) -> list[int]:
+    """How many rows each scoring of the model had, in order."""
+    numbers = []
+    original = scoring.ModelScorer.rank
+
+    def counting(self, task, *arguments, **settings):
+        numbers.append(len(task))
+        return original(self, task, *arguments, **settings)
+
+    monkeypatch.setattr(scoring.ModelScorer, "rank", counting)
+    return numbers
+
+
+def test_test_rows_are_scored_once_and_choices_made_on_validation_rows(tmp_path, scored):
+    reports = []
+    config = trial_config()
+    trial = run_trial(
+        config, tmp_path, lambda epoch, metrics: reports.append((epoch, metrics)), QUIET
+    )
+    assert scored == [100, 100, 100, 200]
+    # What is reported during training is the history: figures of validation rows.
+    assert [epoch for epoch, _ in reports] == [1, 2, 3]
+    for (_, metrics), row in zip(reports, trial.history, strict=True):
+        assert {name: row[name] for name in metrics} == metrics
+        # Shares of 100 rows.
+        assert all(100 * value == pytest.approx(round(100 * value)) for value in metrics.values())
+    assert trial.metrics["validation"] == reports[trial.kept_epoch - 1][1]
+    assert trial.state == "completed"
+    assert trial.reason is None
+    assert trial.data["rows"] == {"train": 700, "validation": 100, "test": 200}
+    # Tables of users and titles with a row for the unknown, and two projections with biases.
+    users, titles = (len(np.unique(part)) + 1 for part in training_codes(config))
+    assert trial.num_parameters == 4 * users + 4 * titles + 2 * (4 * 4 + 4)
+    assert record.read(tmp_path) == trial
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        record.CURVES, record.HISTORY, record.TRIAL,
+    ]  # fmt: skip
+
+
+def training_codes(config: Config) -> tuple[np.ndarray, np.ndarray]:
+    from sweeper.data.split import split_interactions
+
+    interactions = load_interactions(config.data)
+    rows = split_interactions(config.data, interactions).train
+    return interactions.users[rows], interactions.items[rows]
+
+
+def test_the_published_protocol_scores_test_rows_at_every_evaluation(tmp_path, scored):
+    config = trial_config(evaluation=EvaluationConfig(rows="test"))
+    config.data.validation_size = 0.0
+    config.train.restore_best = False
+    trial = run_trial(config, tmp_path, console=QUIET)
+    assert scored == [200, 200, 200]
+    assert set(trial.metrics) == {"test"}
+    assert trial.kept_epoch == 3
+    assert trial.metrics["test"]["top_100"] == trial.history[-1]["top_100"]
+
+
+def test_baselines_are_scored_on_both_parts(tmp_path):
+    config = trial_config(evaluation=EvaluationConfig(baselines=["ease"]))
+    trial = run_trial(config, tmp_path, console=QUIET)
+    assert set(trial.baselines) == {"popularity", "ease"}
+    for parts in trial.baselines.values():
+        assert set(parts) == {"validation", "test"}
+        assert parts["test"].keys() == trial.metrics["test"].keys()
+
+
+class PrunedError(Exception):
+    """What a study's report may raise."""
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [(KeyboardInterrupt, "interrupted"), (PrunedError, "failed")]
+)
+def test_a_report_that_raises_ends_the_trial_and_keeps_what_there_is(tmp_path, error, state):
+    def report(epoch, metrics) -> None:
+        if epoch == 2:
+            raise error("enough")
+
+    with pytest.raises(error):
+        run_trial(trial_config(), tmp_path, report, QUIET)
+    trial = record.read(tmp_path)
+    assert trial.state == state
+    assert [row["epoch"] for row in trial.history] == [1, 2]
+    assert set(trial.metrics) == {"validation"}
+    assert (tmp_path / record.CURVES).exists()
+    assert (tmp_path / record.TRACEBACK).exists() == (state == "failed")
+
+
+def test_a_diverged_trial_is_recorded_as_failed(tmp_path):
+    config = trial_config(optimizer=OptimizerConfig("sgd", learning_rate=1e30))
+    with pytest.raises(TrialError, match=r"at epoch 1, step \d of 3"):
+        run_trial(config, tmp_path, console=QUIET)
+    trial = record.read(tmp_path)
+    assert trial.state == "failed"
+    assert trial.reason.startswith("TrialError: the loss became")
+    assert trial.metrics == {}
+    assert "TrialError" in (tmp_path / record.TRACEBACK).read_text()
+    assert "NaN" not in (tmp_path / record.TRIAL).read_text()
+
+
+def test_a_wrong_configuration_writes_nothing(tmp_path):
+    config = trial_config(features=ids_features(dim=0))
+    with pytest.raises(ConfigError, match=r"features\.embedding_dim"):
+        run_trial(config, tmp_path / "run", console=QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_directory_that_holds_a_trial_is_left_as_it_is(tmp_path):
+    run_trial(trial_config(), tmp_path, console=QUIET)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(OutputError, match="already holds a trial"):
+        run_trial(trial_config(), tmp_path, console=QUIET)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.network

@@ -113,7 +113,10 @@ Feature = LookupFeature | ListFeature | BucketFeature | ScaledFeature
 
 
 def tokens(text: str) -> list[str]:
-    """Lower-cased, without punctuation, split on white space (Keras's TextVectorization)."""
+    """Lower-cased, without punctuation, split on white space.
+
+    As Keras's TextVectorization, except that it lower-cases ASCII letters alone.
+    """
     return text.lower().translate(_STRIP_PUNCTUATION).split()
 
 

@@ -1,0 +1,263 @@
+"""Each rule with its message: the key, what was given, what would be right."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import re
+
+import pytest
+from small_trials import compose_config
+
+from sweeper.config import Config
+from sweeper.errors import ConfigError
+from sweeper.validation import validate
+
+SHIPPED = compose_config()
+
+
+def changed(**values: object) -> Config:
+    """The shipped configuration with values set by their dotted keys ("__" for ".")."""
+    config = copy.deepcopy(SHIPPED)
+    for key, value in values.items():
+        *path, name = key.split("__")
+        node = config
+        for part in path:
+            node = node[int(part)] if isinstance(node, list) else getattr(node, part)
+        assert name in {field.name for field in dataclasses.fields(node)}
+        setattr(node, name, value)
+    return config
+
+
+def problems_of(**values: object) -> list[str]:
+    try:
+        validate(changed(**values))
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+AT_LEAST_1 = "a finite number of at least 1"
+POSITIVE = "a finite number greater than 0"
+SHARE = "at least 0 and below 1"
+
+# Key, values outside its range, words that say what is right.
+RANGES = [
+    ("data__name", ["movielens"], "one of movielens_100k, movielens_1m, movielens_25m, synthetic"),
+    ("data__source", [""], "not empty"),
+    ("data__split", ["by_user", ""], "one of random, temporal, leave_last_out"),
+    ("data__split_seed", [-1], "a finite number of at least 0"),
+    ("data__train_size", [-0.1, 1.5, math.nan], "a share below 1 (0.2) or a whole number of rows"),
+    ("data__validation_size", [-1.0, math.inf], "a share below 1"),
+    ("data__test_size", [-1.0, 2.5], "a share below 1"),
+    ("data__synthetic__num_users", [0, -3], AT_LEAST_1),
+    ("data__synthetic__num_items", [1], "a finite number of at least 2"),
+    ("data__synthetic__num_interactions", [2], "a finite number of at least 3"),
+    ("data__synthetic__rank", [0], AT_LEAST_1),
+    ("data__synthetic__popularity_exponent", [-0.1, math.nan, math.inf], "at least 0"),
+    ("data__synthetic__affinity", [-0.1, math.nan], "at least 0"),
+    ("data__synthetic__seed", [-1], "a finite number of at least 0"),
+    ("features__embedding_dim", [0], AT_LEAST_1),
+    ("features__query", [[]], "not empty"),
+    ("features__candidate", [[]], "not empty"),
+    ("features__query__0__column", [""], "not empty"),
+    ("features__query__0__kind", ["embeding"], "one of embedding, buckets, normalized, text, num"),
+    ("features__query__0__dim", [0], AT_LEAST_1),
+    ("features__query__1__num_boundaries", [0], AT_LEAST_1),
+    ("features__candidate__1__max_tokens", [0], AT_LEAST_1),
+    ("model__layer_sizes", [[0], [64, -1]], "a list of widths, each at least 1"),
+    ("model__query_layer_sizes", [[0, 32]], "a list of widths, each at least 1"),
+    ("model__candidate_layer_sizes", [[-5, 32]], "a list of widths, each at least 1"),
+    ("model__activation", ["rellu"], "one of elu, "),
+    ("model__dropout", [1.0, -0.1, math.nan], SHARE),
+    ("model__input_dropout", [1.0, -0.1, math.nan], SHARE),
+    ("model__l2", [-1e-6, math.nan, math.inf], "a finite number of at least 0"),
+    ("task__name", ["softmax"], "one of in_batch_softmax, corrected_softmax, full_softmax"),
+    ("task__temperature", [0.0, -1.0, math.nan, math.inf], POSITIVE),
+    ("task__num_hard_negatives", [0], AT_LEAST_1),
+    ("optimizer__name", ["adma"], "one of adadelta, "),
+    ("optimizer__learning_rate", [0.0, -0.1, math.nan, math.inf], POSITIVE),
+    ("optimizer__schedule", ["linear"], "one of constant, cosine, exponential"),
+    ("optimizer__final_share", [0.0, 1.1, math.nan], "above 0 and at most 1"),
+    ("optimizer__weight_decay", [-0.1, math.nan], "a finite number of at least 0"),
+    ("optimizer__clip_value", [0.0, math.nan], POSITIVE),
+    ("optimizer__clip_norm", [-1.0, math.inf], POSITIVE),
+    ("optimizer__global_clip_norm", [0.0], POSITIVE),
+    ("train__epochs", [0, -5], AT_LEAST_1),
+    ("train__batch_size", [0], AT_LEAST_1),
+    ("train__eval_every_epochs", [0], AT_LEAST_1),
+    ("train__patience_evaluations", [0], AT_LEAST_1),
+    ("train__seed", [-1], "a finite number of at least 0"),
+    ("train__threads", [0], AT_LEAST_1),
+    ("evaluation__rows", ["tests"], "one of validation, test"),
+    ("evaluation__baselines", [["popularity", "itemknn"]], "from popularity, ease"),
+    ("evaluation__ease_regularization", [0.0, math.nan], POSITIVE),
+]
+
+
+def yaml_key(key: str) -> str:
+    return re.sub(r"__(\d+)", r"[\1]", key).replace("__", ".")
+
+
+@pytest.mark.parametrize(("key", "values", "right"), RANGES, ids=[row[0] for row in RANGES])
+def test_a_value_out_of_range_is_told_with_its_key_and_what_is_right(key, values, right) -> None:
+    for value in values:
+        problems = problems_of(**{key: value})
+        told = [text for text in problems if text.startswith(f"{yaml_key(key)}: got {value!r};")]
+        assert told, problems
+        assert right in told[0].split("must be ", 1)[1]
+
+
+def ranged_keys(node, prefix: str = "") -> set[str]:
+    keys = set()
+    for field in dataclasses.fields(node):
+        value = getattr(node, field.name)
+        if dataclasses.is_dataclass(value):
+            keys |= ranged_keys(value, f"{prefix}{field.name}__")
+        elif "range" in field.metadata:
+            keys.add(f"{prefix}{field.name}")
+    return keys
+
+
+def test_no_range_of_the_schema_is_untested() -> None:
+    assert ranged_keys(Config()) <= {key for key, *_ in RANGES}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"data__train_size": 0.5, "data__validation_size": 0.25, "data__test_size": 0.25},
+        {"data__test_size": 20_000.0, "data__train_size": 80_000.0},
+        {"data__validation_size": 0.0, "evaluation__rows": "test"},
+        {"data__split": "leave_last_out", "data__test_size": 2.0},
+        {"model__layer_sizes": []},
+        {"model__query_layer_sizes": [], "model__candidate_layer_sizes": [8, 32]},
+        {"model__dropout": 0.0, "model__input_dropout": 0.999},
+        {"train__eval_every_epochs": 7, "train__epochs": 7},
+        {"optimizer__final_share": 1.0},
+        {"evaluation__baselines": []},
+        {"task__name": "corrected_softmax", "task__remove_accidental_hits": True},
+    ],
+)
+def test_what_is_just_within_the_rules_passes(values) -> None:
+    assert problems_of(**values) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ({"model__activation": "rellu"}, "Did you mean 'relu'?"),
+        ({"optimizer__name": "Adagrad"}, "Did you mean 'adagrad'?"),
+        ({"task__name": "full_sotfmax"}, "Did you mean 'full_softmax'?"),
+        ({"data__source": "packageindex"}, "Did you mean 'package_index'?"),
+        ({"data__split": "leave_one_out"}, "Did you mean 'leave_last_out'?"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_closest(values, hint: str) -> None:
+    (problem,) = problems_of(**values)
+    assert problem.endswith(hint)
+
+
+# Values that don't go together, and how the one problem starts and what it says.
+RULES = [
+    (
+        {"model__query_layer_sizes": [64, 32], "model__candidate_layer_sizes": [16]},
+        "model.layer_sizes: the query tower ends in width 32 ([64, 32])",
+        "the candidate tower in 16 ([16]); both must end in the same width",
+    ),
+    (
+        # An empty list projects to features.embedding_dim, 32.
+        {"model__query_layer_sizes": [], "model__candidate_layer_sizes": [8]},
+        "model.layer_sizes: the query tower ends in width 32",
+        "both must end in the same width",
+    ),
+    (
+        {"train__eval_every_epochs": 6, "train__epochs": 5},
+        "train.eval_every_epochs: got 6 with train.epochs 5;",
+        "must be at most train.epochs",
+    ),
+    (
+        {"task__name": "full_softmax", "task__remove_accidental_hits": True},
+        "task.remove_accidental_hits: got True with task.name 'full_softmax'",
+        "must be False",
+    ),
+    (
+        {"data__name": "synthetic", "data__source": "tfds"},
+        "data.source: got 'tfds' with data.name 'synthetic'",
+        "must be 'auto'",
+    ),
+    (
+        {"data__source": "/no/such/ml-100k.zip"},
+        "data.source: got '/no/such/ml-100k.zip', which is no file or folder",
+        "must be auto, tfds, package_index, or the path of a MovieLens folder or zip",
+    ),
+    (
+        {"data__name": "movielens_1m", "data__source": "package_index"},
+        "data.source: got 'package_index' with data.name 'movielens_1m'",
+        "must be 'auto', 'tfds' or a path",
+    ),
+    (
+        {"data__split": "leave_last_out", "data__test_size": 0.2},
+        "data.test_size: got 0.2 with data.split 'leave_last_out'",
+        "must be a whole number of rows of each user",
+    ),
+    ({"data__test_size": 0.0}, "data.test_size: got 0", "must be greater than 0"),
+    (
+        {"data__train_size": 0.7, "data__validation_size": 0.2, "data__test_size": 0.2},
+        "data.test_size: the shares add up to 1.1",
+        "must be at most 1",
+    ),
+    (
+        {"data__validation_size": 0.0},
+        "data.validation_size: got 0 with evaluation.rows 'validation'",
+        "must be greater than 0, or evaluation.rows 'test'",
+    ),
+    (
+        {"features__query__0__num_boundaries": 10},
+        "features.query[0].num_boundaries: got 10 for kind 'embedding'",
+        "only buckets takes it",
+    ),
+    (
+        {"features__candidate__0__max_tokens": 10},
+        "features.candidate[0].max_tokens: got 10 for kind 'embedding'",
+        "only text takes it",
+    ),
+    (
+        {"features__query__2__dim": 3},
+        "features.query[2].dim: got 3 for kind 'normalized'",
+        "only embedding, buckets, text takes it",
+    ),
+    (
+        {"data__name": "???"},
+        "data.name: is missing",
+        "must be one of movielens_100k",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "start", "right"), RULES, ids=[rule[1][:40] for rule in RULES])
+def test_values_that_do_not_go_together(values, start: str, right: str) -> None:
+    (problem,) = problems_of(**values)
+    assert problem.startswith(start)
+    assert right in problem
+
+
+def test_several_errors_are_told_at_once_each_in_one_line() -> None:
+    problems = problems_of(
+        train__epochs=0,
+        optimizer__learning_rate=math.nan,
+        data__test_size=0.0,
+        model__candidate_layer_sizes=[7],
+        features__query__0__kind="embeding",
+    )
+    keys = {problem.split(":")[0] for problem in problems}
+    assert keys >= {
+        "train.epochs", "optimizer.learning_rate", "data.test_size", "model.layer_sizes",
+        "features.query[0].kind",
+    }  # fmt: skip
+    assert not [problem for problem in problems if "\n" in problem]
+
+
+def test_a_path_that_exists_is_a_source(tmp_path) -> None:
+    assert problems_of(data__source=str(tmp_path)) == []
