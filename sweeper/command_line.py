@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from sweeper.errors import ConfigError, OutputError, SweeperError, closest
 from sweeper.validation import validate
 
 INTERRUPTED = 130
+# Read before `exit_codes` sets it; the user's own wish to see whole tracebacks.
+SHOW_ALL = os.environ.get("HYDRA_FULL_ERROR") == "1"
 QUESTIONS = ("help", "hydra_help", "cfg", "info", "shell_completion")
 
 
@@ -38,7 +40,6 @@ def exit_codes() -> Iterator[None]:
 
     Any other exception passes through, with its traceback and exit code 1.
     """
-    show_all = os.environ.get("HYDRA_FULL_ERROR") == "1"
     # Lets exceptions through; Hydra would print them its own way and exit with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -46,18 +47,18 @@ def exit_codes() -> Iterator[None]:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except SweeperError as error:
-        if show_all:
+        if SHOW_ALL:
             raise
         _fail([str(error)] if not isinstance(error, ConfigError) else error.problems)
         sys.exit(error.exit_code)
     except (HydraException, OmegaConfBaseException) as error:
-        if show_all:
+        if SHOW_ALL:
             raise
         _fail([_first_lines(error)])
         sys.exit(2)
     except OSError as error:
         # Hydra makes the output directory itself.
-        if show_all or not error.filename:
+        if SHOW_ALL or not error.filename:
             raise
         _fail([f"{error.filename}: {error.strerror}; must be a place that can be written"])
         sys.exit(2)
@@ -137,8 +138,11 @@ def _first_of_sweep(override: Override) -> str:
 
 
 def _explain(name: str, overrides: list[str], search: list[str]) -> list[str]:
-    """What is wrong with each override by itself; none if the fault is in the YAML."""
-    problems = []
+    """What is wrong with each override, and with the values of those that compose.
+
+    Empty if the fault is in the YAML alone.
+    """
+    problems, composable = [], []
     for text in overrides:
         try:
             override = _parse([text])[0]
@@ -147,18 +151,28 @@ def _explain(name: str, overrides: list[str], search: list[str]) -> list[str]:
             continue
         try:
             compose(name, overrides=[_first_of_sweep(override), *search])
+            composable.append(_first_of_sweep(override))
         except MissingConfigException as error:
-            options = list(error.options or [])
-            value = str(override.value())
-            problems.append(
-                f"{override.key_or_group}: got {value!r}; must be one of "
-                f"{', '.join(sorted(options))}." + closest(value, options)
-                if options
-                else f"{text}: {_first_lines(error)}"
-            )
+            problems.append(_explain_choice(override, error))
         except (HydraException, OmegaConfBaseException) as error:
             problems.append(_explain_value(override, error))
+    if problems:
+        with suppress(HydraException, OmegaConfBaseException):
+            try:
+                validate(to_dataclass(compose(name, overrides=[*composable, *search])))
+            except ConfigError as error:
+                problems += error.problems
     return problems
+
+
+def _explain_choice(override: Override, error: MissingConfigException) -> str:
+    options, value = sorted(error.options or []), str(override.value())
+    if not options:
+        return f"{override.input_line}: {_first_lines(error)}"
+    return (
+        f"{override.key_or_group}: got {value!r}; must be one of {', '.join(options)}."
+        + closest(value, options)
+    )
 
 
 def _explain_value(override: Override, error: Exception) -> str:

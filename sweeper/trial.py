@@ -182,8 +182,10 @@ class _Trial:
     def stage(self, name: str) -> Iterator[None]:
         """Notes in the record how long a stage takes."""
         started = time.perf_counter()
-        yield
-        self.record.seconds[name] = time.perf_counter() - started
+        try:
+            yield
+        finally:
+            self.record.seconds[name] = time.perf_counter() - started
 
     def finish(self) -> None:
         """Writes the record, whatever the end was, and prints where it lies."""

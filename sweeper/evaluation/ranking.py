@@ -20,7 +20,7 @@ from sweeper.data.split import Split
 from sweeper.errors import TrialError
 
 # A thread holds the scores of about this many (row, candidate) pairs at a time.
-PAIRS_A_CHUNK = 2_000_000
+PAIRS_A_CHUNK = 1_000_000
 
 # Scores of the rows between two positions: (start, stop) -> [stop - start, candidates].
 Scorer = Callable[[int, int], np.ndarray]
@@ -138,15 +138,16 @@ def _rank_chunk(
     """Both ranks of the rows from `start` to `stop`."""
     stop = min(stop, len(task))
     scores = np.ascontiguousarray(scorer(start, stop))
-    if not (np.isfinite(scores.min()) and np.isfinite(scores.max())):
+    # Not a number and either infinity all make the sum not finite.
+    if not np.isfinite(scores.sum()):
         raise TrialError(
             f"{name} gave a score that is not finite among rows {start} to {stop - 1}; "
             "the training has diverged"
         )
-    items = task.items[start:stop]
-    own = scores[np.arange(stop - start), items]
-    unfiltered = np.count_nonzero(scores >= own[:, None], axis=1) - 1
+    every, items = np.arange(stop - start), task.items[start:stop]
+    ahead = scores >= scores[every, items][:, None]
+    ahead[every, items] = False
+    unfiltered = ahead.sum(axis=1, dtype=np.int32)
     rows, seen = task.seen.of(task.users[start:stop])
-    ahead = scores.reshape(-1).take(rows * task.num_candidates + seen) >= own.take(rows)
-    ahead &= seen != items.take(rows)
-    return unfiltered, unfiltered - np.bincount(rows[ahead], minlength=stop - start)
+    seen_ahead = rows[ahead.reshape(-1).take(rows * task.num_candidates + seen)]
+    return unfiltered, unfiltered - np.bincount(seen_ahead, minlength=stop - start)

@@ -14,7 +14,7 @@ import numpy as np
 
 # Batches that are looked at to guess how many distinct candidates one holds.
 SAMPLED_BATCHES = 64
-WIDTH_MARGIN, WIDTH_MULTIPLE = 1.04, 32
+DEVIATIONS, WIDTH_MULTIPLE = 4, 32
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,15 @@ class BatchPlanner:
         """Room for the distinct candidates of a batch; a plan that needs more widens it."""
         order = np.random.default_rng([self._seed, 1]).permutation(self._rows)
         order = order[: SAMPLED_BATCHES * self.batch_size]
-        most = max(
+        distinct = [
             len(np.unique(self._items[order[start : start + self.batch_size]]))
-            for start in range(0, len(order), self.batch_size)
-        )
-        return self._round_width(most)
+            for start in range(0, len(order) - self.batch_size + 1, self.batch_size)
+        ]
+        # Few batches of a long training have more than this, and the padding is not much.
+        return self._round_width(int(np.mean(distinct) + DEVIATIONS * np.std(distinct)))
 
     def _round_width(self, distinct: int) -> int:
-        rounded = -(-int(distinct * WIDTH_MARGIN) // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+        rounded = -(-distinct // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
         return min(rounded, max(self.batch_size, distinct), max(self._num_candidates, distinct))
 
     def _plan(self, order: np.ndarray) -> Plan:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from sweeper.config import OptimizerConfig
-from sweeper.errors import ConfigError
+from sweeper.errors import ConfigError, closest
+
+# Keras's names of what has a key of its own here.
+OWN_KEYS = {
+    "learning_rate": "learning_rate",
+    "weight_decay": "weight_decay",
+    "clipvalue": "clip_value",
+    "clipnorm": "clip_norm",
+    "global_clipnorm": "global_clip_norm",
+}
+INTERNAL = {"name", "is_legacy_optimizer", "jit_compile"}
 
 
 def learning_rate(
@@ -27,20 +39,36 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> tf.keras.optim
     Raises:
       ConfigError: the optimizer does not take one of `optimizer.options`.
     """
-    settings = {
-        "weight_decay": config.weight_decay,
-        "clipvalue": config.clip_value,
-        "clipnorm": config.clip_norm,
-        "global_clipnorm": config.global_clip_norm,
-    }
+    settings = {keras: getattr(config, own) for keras, own in OWN_KEYS.items()}
+    settings["learning_rate"] = learning_rate(config, total_steps)
     settings = {key: value for key, value in settings.items() if value is not None}
     optimizer_class = type(tf.keras.optimizers.get(config.name))
+    _check_options(config, optimizer_class().get_config())
     try:
-        return optimizer_class(
-            learning_rate=learning_rate(config, total_steps), **settings, **config.options
-        )
+        return optimizer_class(**settings, **config.options)
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"optimizer.options: got {config.options} for {config.name!r}, which Keras refuses: "
             f"{error}"
         ) from error
+
+
+def _check_options(config: OptimizerConfig, defaults: dict[str, Any]) -> None:
+    """Keras looks at neither the names nor the types of all its options."""
+    choices = sorted(set(defaults) - set(OWN_KEYS) - INTERNAL)
+    problems = []
+    for name, value in config.options.items():
+        key, wanted = f"optimizer.options.{name}", type(defaults.get(name))
+        if name in OWN_KEYS:
+            problems.append(f"{key}: must be given as optimizer.{OWN_KEYS[name]}")
+        elif name not in choices:
+            problems.append(
+                f"{key}: {config.name!r} has no such option; must be one of "
+                f"{', '.join(choices)}.{closest(name, choices)}"
+            )
+        elif wanted is float and type(value) not in (int, float):
+            problems.append(f"{key}: got {value!r}; must be a number")
+        elif wanted is bool and not isinstance(value, bool):
+            problems.append(f"{key}: got {value!r}; must be true or false")
+    if problems:
+        raise ConfigError(problems)

@@ -83,7 +83,7 @@ def test_options_reach_the_optimizer() -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_option_that_keras_does_not_take_is_a_configuration_error(name: str) -> None:
     config = OptimizerConfig(name, options={"momentun": 0.9})
-    with pytest.raises(ConfigError, match=r"optimizer\.options: got .*momentun.*" + name):
+    with pytest.raises(ConfigError, match=r"optimizer\.options\.momentun: .*" + name):
         build_optimizer(config, 1)
 
 
@@ -95,8 +95,16 @@ def test_an_option_of_a_wrong_value_is_a_configuration_error() -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_options_may_not_set_what_has_a_key_of_its_own(name: str) -> None:
     config = OptimizerConfig(name, learning_rate=0.1, options={"learning_rate": 0.5})
-    with pytest.raises(ConfigError, match="learning_rate"):
+    with pytest.raises(ConfigError, match=r"must be given as optimizer\.learning_rate"):
         build_optimizer(config, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "right"), [({"momentum": "high"}, "a number"), ({"nesterov": 3}, "true or false")]
+)
+def test_an_option_of_a_wrong_type_is_told(options: dict, right: str) -> None:
+    with pytest.raises(ConfigError, match=rf"optimizer\.options\.\w+: got .*must be {right}"):
+        build_optimizer(OptimizerConfig("sgd", options=options), 1)
 
 
 def steps_of_sgd(config: OptimizerConfig, *gradient: list[float]) -> list[list[float]]:
