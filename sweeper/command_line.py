@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -55,12 +56,6 @@ def exit_codes() -> Iterator[None]:
         if SHOW_ALL:
             raise
         _fail([_first_lines(error)])
-        sys.exit(2)
-    except OSError as error:
-        # Hydra makes the output directory itself.
-        if SHOW_ALL or not error.filename:
-            raise
-        _fail([f"{error.filename}: {error.strerror}; must be a place that can be written"])
         sys.exit(2)
 
 
@@ -113,14 +108,21 @@ def _check_values(config: Any) -> None:
 
 
 def _check_output(directory: Path) -> None:
-    """The nearest existing parent of the output directory must be one to write in."""
-    parent = next(p for p in (directory.absolute(), *directory.absolute().parents) if p.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        what = "is not a directory" if not parent.is_dir() else "can't be written"
+    """Makes the output directory and a file in it, and takes both away again."""
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
         raise OutputError(
-            f"hydra.run.dir: got {directory}, but {parent} {what}; must be a directory that can "
-            "be made and written"
-        )
+            f"hydra.run.dir: got {directory}: {error.strerror}; must be a directory that can be "
+            "made and written"
+        ) from error
+    finally:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
 
 
 def _parse(overrides: list[str]) -> list[Override]:

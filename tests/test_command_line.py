@@ -162,7 +162,7 @@ def test_an_output_directory_that_cannot_be(tmp_path):
     done = sweeper(tmp_path, *QUICK, f"hydra.run.dir={tmp_path / 'file' / 'run'}")
     assert done.returncode == 2
     assert "hydra.run.dir: got" in done.stderr
-    assert "is not a directory" in done.stderr
+    assert "Not a directory" in done.stderr
 
 
 @pytest.mark.parametrize("question", [["--help"], ["--cfg", "job"]])

@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sweeper.training.loop import Checkpoint
 
@@ -30,18 +30,16 @@ class TrainingProgress:
 
     def __enter__(self) -> TrainingProgress:
         if self._console.is_terminal:
+            # All of it fits a terminal of 80 columns; the bar takes what is left.
             self._bar = Progress(
                 TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
-                BarColumn(),
-                TextColumn(
-                    "loss {task.fields[loss]}  "
-                    f"{self._rows} top-100 " + "{task.fields[accuracy]}  "
-                    "{task.fields[rate]} examples/s"
-                ),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
+                BarColumn(bar_width=None),
+                TextColumn("loss {task.fields[loss]}"),
+                TextColumn(f"{self._rows} top-100 " + "{task.fields[accuracy]}"),
+                TextColumn("{task.fields[rate]} examples/s"),
+                TimeRemainingColumn(compact=True),
                 console=self._console,
+                expand=True,
             )
             self._task = self._bar.add_task(
                 "train", total=self._epochs, loss="-", accuracy="-", rate="-"
@@ -63,9 +61,9 @@ class TrainingProgress:
             self._bar.update(
                 self._task,
                 completed=epoch,
-                loss=f"{loss:.4f}",
+                loss=f"{loss:.3f}",
                 accuracy=self._accuracy,
-                rate=f"{rate:,.0f}",
+                rate=f"{rate / 1_000:,.0f}k" if rate >= 10_000 else f"{rate:,.0f}",
             )
 
     def on_checkpoint(self, checkpoint: Checkpoint) -> None:
