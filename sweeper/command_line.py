@@ -7,13 +7,13 @@ Hydra runs the job: every error at once, nothing written, exit code 2.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
@@ -21,15 +21,17 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from sweeper.config import config_directory, known_keys, to_dataclass
 from sweeper.errors import ConfigError, OutputError, SweeperError, closest
+from sweeper.record import TRIAL
 from sweeper.validation import validate
 
 INTERRUPTED = 130
+NO_ROOM_OR_RIGHT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 # Read before `exit_codes` sets it; the user's own wish to see whole tracebacks.
 SHOW_ALL = os.environ.get("HYDRA_FULL_ERROR") == "1"
 QUESTIONS = ("help", "hydra_help", "cfg", "info", "shell_completion")
@@ -57,6 +59,11 @@ def exit_codes() -> Iterator[None]:
             raise
         _fail([_first_lines(error)])
         sys.exit(2)
+    except OSError as error:
+        if SHOW_ALL or error.errno not in NO_ROOM_OR_RIGHT:
+            raise
+        _fail([f"{error.filename or 'output'}: {error.strerror}; must be a place to write to"])
+        sys.exit(2)
 
 
 def prepare(arguments: list[str] | None = None) -> None:
@@ -64,33 +71,35 @@ def prepare(arguments: list[str] | None = None) -> None:
 
     Raises:
       ConfigError: with a line for each override or value that is wrong.
-      OutputError: Hydra's output directory can't be made.
+      OutputError: Hydra's output directory can't be made, or holds a trial.
     """
     parsed = get_args_parser().parse_args(arguments)
     if any(getattr(parsed, question) for question in QUESTIONS):
         return
-    overrides = list(parsed.overrides)
     name = parsed.config_name or "config"
-    directory = parsed.config_path or str(config_directory())
     search = []
     if parsed.config_dir:
         own = Path(parsed.config_dir)
         if not own.is_dir():
             raise ConfigError(f"--config-dir: got {own}, which is no directory")
         search = [f"hydra.searchpath=['file://{own.resolve()}']"]
-    with _hydra(directory):
+    with _hydra(parsed.config_path or str(config_directory())):
         try:
-            single = [_first_of_sweep(override) for override in _parse(overrides)]
-            config = compose(name, overrides=[*single, *search], return_hydra_config=True)
+            jobs = _one_value_changed([_values(override) for override in _parse(parsed.overrides)])
+            configs = [compose(name, [*job, *search], return_hydra_config=True) for job in jobs]
         except YAMLError as error:
             raise ConfigError(f"conf: a file is no YAML: {_first_lines(error)}") from error
         except (HydraException, OmegaConfBaseException) as error:
-            problems = _explain(name, overrides, search)
+            problems = _explain(name, parsed.overrides, search)
             raise ConfigError(problems or [_first_lines(error)]) from error
-    output = Path(config.hydra.run.dir)
-    _check_values(config)
-    if not parsed.multirun:
-        _check_output(output)
+    hydra = configs[0].hydra
+    problems = [problem for config in configs for problem in _value_problems(config)]
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    if parsed.multirun:
+        _check_output("hydra.sweep.dir", hydra.sweep.dir)
+    else:
+        _check_output("hydra.run.dir", hydra.run.dir)
 
 
 @contextmanager
@@ -101,42 +110,61 @@ def _hydra(directory: str) -> Iterator[None]:
     GlobalHydra.instance().clear()
 
 
-def _check_values(config: Any) -> None:
+def _value_problems(config: DictConfig) -> list[str]:
     OmegaConf.set_struct(config, False)
-    config.pop("hydra")
-    validate(to_dataclass(config))
+    config.pop("hydra", None)
+    try:
+        validate(to_dataclass(config))
+    except ConfigError as error:
+        return error.problems
+    return []
 
 
-def _check_output(directory: Path) -> None:
-    """Makes the output directory and a file in it, and takes both away again."""
-    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+def _check_output(key: str, value: str) -> None:
+    """Looks for an earlier trial; makes the directory and a file in it, and takes both away."""
+    directory = Path(value)
+    there = [directory / TRIAL, *directory.glob(f"*/{TRIAL}")]
+    if any(path.exists() for path in there):
+        raise OutputError(
+            f"{key}: got {value}, which already holds a trial ({TRIAL}); must be another "
+            "directory: no result is written over"
+        )
+    existed = directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
         raise OutputError(
-            f"hydra.run.dir: got {directory}: {error.strerror}; must be a directory that can be "
-            "made and written"
+            f"{key}: got {value}: {error.strerror}; must be a directory that can be made and "
+            "written"
         ) from error
     finally:
-        for path in missing:
+        if not existed:
             with suppress(OSError):
-                path.rmdir()
+                directory.rmdir()
 
 
 def _parse(overrides: list[str]) -> list[Override]:
     return list(OverridesParser.create().parse_overrides(overrides))
 
 
-def _first_of_sweep(override: Override) -> str:
-    """The override itself, or of a sweep's values the first."""
-    if not override.is_sweep_override():
-        return str(override.input_line)
+def _values(override: Override) -> list[str]:
+    """The override itself, or one for each value that it sweeps over."""
     if override.is_choice_sweep() or override.is_range_sweep():
-        value = next(iter(override.sweep_string_iterator()))
-        return f"{override.get_key_element()}={value}"
-    return f"{override.get_key_element()}={override.get_value_element_as_str()}"
+        key = override.get_key_element()
+        return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    return [str(override.input_line)]
+
+
+def _one_value_changed(values: list[list[str]]) -> list[list[str]]:
+    """The first value of each override, and for each other value a list that has it."""
+    first = [alternatives[0] for alternatives in values]
+    return [first] + [
+        [*first[:index], value, *first[index + 1 :]]
+        for index, alternatives in enumerate(values)
+        for value in alternatives[1:]
+    ]
 
 
 def _explain(name: str, overrides: list[str], search: list[str]) -> list[str]:
@@ -147,23 +175,22 @@ def _explain(name: str, overrides: list[str], search: list[str]) -> list[str]:
     problems, composable = [], []
     for text in overrides:
         try:
-            override = _parse([text])[0]
+            values = _values(_parse([text])[0])
         except HydraException as error:
             problems.append(f"{text}: is no override: {_first_lines(error)}")
             continue
-        try:
-            compose(name, overrides=[_first_of_sweep(override), *search])
-            composable.append(_first_of_sweep(override))
-        except MissingConfigException as error:
-            problems.append(_explain_choice(override, error))
-        except (HydraException, OmegaConfBaseException) as error:
-            problems.append(_explain_value(override, error))
+        for value in values:
+            try:
+                compose(name, overrides=[value, *search])
+            except MissingConfigException as error:
+                problems.append(_explain_choice(_parse([value])[0], error))
+            except (HydraException, OmegaConfBaseException) as error:
+                problems.append(_explain_value(_parse([value])[0], error))
+            else:
+                composable.append(value)
     if problems:
         with suppress(HydraException, OmegaConfBaseException):
-            try:
-                validate(to_dataclass(compose(name, overrides=[*composable, *search])))
-            except ConfigError as error:
-                problems += error.problems
+            problems += _value_problems(compose(name, overrides=[*composable, *search]))
     return problems
 
 

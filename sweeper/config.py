@@ -45,7 +45,7 @@ def share(words: str = "at least 0 and below 1") -> Range:
 
 
 POSITIVE = Range(lambda value: math.isfinite(value) and value > 0, "a finite number greater than 0")
-NOT_EMPTY = Range(lambda value: bool(value), "not empty")
+NOT_EMPTY = Range(lambda value: bool(value), "given, not empty")
 WIDTHS = Range(
     lambda values: all(value >= 1 for value in values), "a list of widths, each at least 1"
 )
@@ -194,7 +194,8 @@ class TrainConfig:
     `patience_evaluations` stops the training after so many evaluations without
     a better one (`null`: never). `restore_best` ends with the weights of the
     best evaluation rather than the last. `threads` is for one operation
-    (`null`: all cores).
+    (`null`: all cores). `xla` compiles the training steps, except with
+    `task.num_hard_negatives`, which is faster without.
     """
 
     epochs: int = ranged(300, at_least(1))
@@ -254,8 +255,8 @@ def layer_sizes(model: ModelConfig, embedding_dim: int) -> tuple[list[int], list
 def config_directory() -> Path:
     """The shipped `conf/`: beside the package in a checkout, inside it in a wheel."""
     package = Path(__file__).resolve().parent
-    checkout = package.parent / "conf"
-    return checkout if (checkout / "config.yaml").is_file() else package / "conf"
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
 
 
 def to_dataclass(config: Any) -> Config:

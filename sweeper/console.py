@@ -43,7 +43,7 @@ def data_lines(record: TrialRecord) -> Iterator[tuple[str, str]]:
     if config["evaluation"]["rows"] == "validation":
         yield "protocol", "chooses on validation rows; scores the test rows once, at the end"
     elif train["eval_every_epochs"] == train["epochs"]:
-        yield "protocol", "no validation rows; scores the test rows once, after the last epoch"
+        yield "protocol", "chooses nothing; scores the test rows once, after the last epoch"
     else:
         yield (
             "protocol",

@@ -8,7 +8,7 @@ exit code 2; any other exception is this project's fault, and ends it with 1.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SweeperError(Exception):
@@ -45,3 +45,9 @@ def closest(name: str, choices: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the nearest of `choices`, or ""."""
     matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
     return f" Did you mean {matches[0]!r}?" if matches else ""
+
+
+def either(choices: Sequence[str]) -> str:
+    """The choices in words: "a", "a or b", "a, b or c"."""
+    *first, last = choices
+    return f"{', '.join(first)} or {last}" if first else last

@@ -23,7 +23,6 @@ from sweeper.errors import OutputError
 
 FORMAT_VERSION = 1
 TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
-STATES = ("running", "completed", "interrupted", "failed", "pruned")
 
 VERSIONED_PACKAGES = (
     "tensorflow", "tf-keras", "tensorflow-recommenders", "tensorflow-datasets",
@@ -38,7 +37,7 @@ class TrialRecord:
     """Everything that is known of one trial.
 
     Attributes:
-      state: one of `STATES`.
+      state: running, completed, interrupted or failed.
       reason: why it failed or was cut short.
       config: the resolved configuration.
       metrics: by the rows scored ("validation", "test"), then by metric.

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +19,11 @@ from sweeper import record as records
 from sweeper.config import Config, to_dictionary
 from sweeper.curves import draw_curves
 from sweeper.data.interactions import Interactions, load_interactions
-from sweeper.data.split import Split, split_interactions
+from sweeper.data.split import Split, check_sizes, split_interactions
+from sweeper.errors import OutputError
 from sweeper.evaluation.baselines import rank_baselines
 from sweeper.evaluation.ranking import RankingTask, ranking_tasks
+from sweeper.model.features import check_columns
 from sweeper.record import TrialRecord
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.validation import validate
@@ -62,7 +64,9 @@ def run_trial(
         raise
     except BaseException as error:
         trial.record.state, trial.record.reason = "failed", f"{type(error).__name__}: {error}"
-        records.write_whole(directory / records.TRACEBACK, traceback.format_exc().encode())
+        # A full disk must not hide the reason.
+        with suppress(OutputError):
+            records.write_whole(directory / records.TRACEBACK, traceback.format_exc().encode())
         raise
     finally:
         trial.finish()
@@ -88,6 +92,8 @@ class _Trial:
         self.threads = set_threads(config.train.threads)
         with self.stage("load_data"):
             interactions = load_interactions(config.data, lambda text: self.say("data", text))
+        check_sizes(config.data, len(interactions))
+        check_columns(config.features, interactions)
         # Only now, so that errors in the configuration and the data come at once.
         with self.stage("import_tensorflow"):
             start_tensorflow()
@@ -131,6 +137,13 @@ class _Trial:
                 train(self.config.train, training, OBJECTIVE, callbacks, history)
         finally:
             self.keep(history)
+        if history.stopped_early:
+            patience = self.config.train.patience_evaluations
+            self.say(
+                "stopped",
+                f"after epoch {history.checkpoints[-1].epoch}: none of the last {patience} "
+                f"evaluations was better than that of epoch {self.record.kept_epoch}",
+            )
 
     def score(
         self, training: Training, split: Split, tasks: dict[str, RankingTask], rows: str

@@ -74,6 +74,23 @@ def _rule_problems(config: Config) -> Iterator[str]:
             f"train.eval_every_epochs: got {train.eval_every_epochs} with train.epochs "
             f"{train.epochs}; must be at most train.epochs, else nothing is evaluated"
         )
+    clips = [
+        key
+        for key in ("clip_value", "clip_norm", "global_clip_norm")
+        if getattr(config.optimizer, key) is not None
+    ]
+    if len(clips) > 1:
+        yield (
+            f"optimizer.{clips[0]}: is given together with {' and '.join(clips[1:])}; at most one "
+            "of them may be: Keras would apply the first alone"
+        )
+    if config.evaluation.rows == "test":
+        for key, off in (("restore_best", False), ("patience_evaluations", None)):
+            if getattr(train, key) != off:
+                yield (
+                    f"train.{key}: got {getattr(train, key)} with evaluation.rows 'test'; must be "
+                    f"{'null' if off is None else off}, else the epoch is chosen on test rows"
+                )
     if task.name == "full_softmax" and task.remove_accidental_hits:
         yield (
             "task.remove_accidental_hits: got True with task.name 'full_softmax', which has "
@@ -105,11 +122,19 @@ def _data_problems(config: Config) -> Iterator[str]:
                     f"data.{key}: got {size} with data.split 'leave_last_out'; must be a whole "
                     "number of rows of each user"
                 )
+    else:
+        for key in ("train_size", "validation_size", "test_size"):
+            if getattr(data, key) == 1:
+                yield (
+                    f"data.{key}: got 1, a single row of all; must be a share below 1 or more rows"
+                )
     if data.test_size == 0:
         yield "data.test_size: got 0; must be greater than 0: the test part would be empty"
     shares = [s for s in (data.train_size, data.validation_size, data.test_size) if s and s < 1]
-    if sum(shares) > 1 + 1e-9:
-        yield f"data.test_size: the shares add up to {sum(shares):g}; must be at most 1"
+    nothing_left = data.train_size is None and sum(shares) > 1 - 1e-9
+    if sum(shares) > 1 + 1e-9 or nothing_left:
+        limit = "below 1, to leave rows for training" if nothing_left else "at most 1"
+        yield f"data.test_size: the shares add up to {sum(shares):g}; must be {limit}"
     if config.evaluation.rows == "validation" and data.validation_size == 0:
         yield (
             "data.validation_size: got 0 with evaluation.rows 'validation'; must be greater "

@@ -212,3 +212,53 @@ def test_ctrl_c_keeps_what_there_is(tmp_path):
     assert interrupted.state == "interrupted"
     assert interrupted.history
     assert (tmp_path / "run" / record.CURVES).exists()
+
+
+def test_multirun_runs_every_combination_once(tmp_path):
+    done = sweeper(
+        tmp_path, "--multirun", *QUICK, "model=linear,one_layer", "hydra.sweep.dir=sweep"
+    )
+    assert done.returncode == 0, done.stderr
+    trials = [record.read(tmp_path / "sweep" / number) for number in ("0", "1")]
+    assert [trial.config["model"]["layer_sizes"] for trial in trials] == [[], [32]]
+    assert {trial.state for trial in trials} == {"completed"}
+    # The same sweep again would write over these.
+    again = sweeper(tmp_path, "--multirun", *QUICK, "model=linear", "hydra.sweep.dir=sweep")
+    assert again.returncode == 2
+    assert "already holds a trial" in again.stderr
+
+
+def test_every_value_of_a_sweep_is_checked_before_the_first_runs(tmp_path):
+    done = sweeper(tmp_path, "--multirun", "optimizer.learning_rate=0.1,-1", "model.dropout=0,2")
+    assert done.returncode == 2
+    assert "optimizer.learning_rate: got -1.0" in done.stderr
+    assert "model.dropout: got 2.0" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_choice_in_a_sweep_is_named(tmp_path):
+    done = sweeper(tmp_path, "--multirun", "model=linear,two_layr")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: model: got 'two_layr'")
+    assert line.endswith("Did you mean 'two_layer'?")
+
+
+def test_a_trial_that_is_there_is_left_as_it_is_to_the_last_file(tmp_path):
+    assert sweeper(tmp_path, *QUICK, "hydra.run.dir=run").returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    again = sweeper(tmp_path, *QUICK, "model=linear", "hydra.run.dir=run")
+    assert again.returncode == 2
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_early_stopping_says_so(tmp_path):
+    done = sweeper(
+        tmp_path, "data=synthetic", "train.epochs=60", "train.eval_every_epochs=1",
+        "train.patience_evaluations=2", "hydra.run.dir=run",
+    )  # fmt: skip
+    stopped = record.read(tmp_path / "run")
+    assert stopped.stopped_early
+    last = int(stopped.history[-1]["epoch"])
+    assert last == stopped.kept_epoch + 2 < 60
+    assert f"after epoch {last}: none of the last 2 evaluations" in done.stdout

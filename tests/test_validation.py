@@ -129,7 +129,11 @@ def test_no_range_of_the_schema_is_untested() -> None:
     [
         {"data__train_size": 0.5, "data__validation_size": 0.25, "data__test_size": 0.25},
         {"data__test_size": 20_000.0, "data__train_size": 80_000.0},
-        {"data__validation_size": 0.0, "evaluation__rows": "test"},
+        {
+            "data__validation_size": 0.0,
+            "evaluation__rows": "test",
+            "train__restore_best": False,
+        },
         {"data__split": "leave_last_out", "data__test_size": 2.0},
         {"model__layer_sizes": []},
         {"model__query_layer_sizes": [], "model__candidate_layer_sizes": [8, 32]},
@@ -227,6 +231,35 @@ RULES = [
         {"features__query__2__dim": 3},
         "features.query[2].dim: got 3 for kind 'normalized'",
         "only embedding, buckets, text takes it",
+    ),
+    (
+        {"evaluation__rows": "test"},
+        "train.restore_best: got True with evaluation.rows 'test'",
+        "must be False",
+    ),
+    (
+        {
+            "evaluation__rows": "test",
+            "train__restore_best": False,
+            "train__patience_evaluations": 3,
+        },
+        "train.patience_evaluations: got 3 with evaluation.rows 'test'",
+        "must be null",
+    ),
+    (
+        {"optimizer__clip_value": 1.0, "optimizer__global_clip_norm": 1.0},
+        "optimizer.clip_value: is given together with global_clip_norm",
+        "at most one",
+    ),
+    (
+        {"data__validation_size": 1.0},
+        "data.validation_size: got 1, a single row",
+        "a share below 1",
+    ),
+    (
+        {"data__validation_size": 0.5, "data__test_size": 0.5},
+        "data.test_size: the shares add up to 1;",
+        "must be below 1",
     ),
     (
         {"data__name": "???"},

@@ -72,6 +72,12 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
     )
 
 
+def check_sizes(config: DataConfig, num_rows: int) -> None:
+    """Raises ConfigError as `split_interactions` would, without splitting."""
+    if config.split != "leave_last_out":
+        _sizes(config, num_rows)
+
+
 def published_permutation(num_rows: int, split_seed: int) -> np.ndarray:
     """The order that the published figures shuffle `num_rows` rows into, int64 [num_rows].
 

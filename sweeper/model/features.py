@@ -15,15 +15,23 @@ from typing import ClassVar
 
 import numpy as np
 
-from sweeper.config import FeatureConfig
+from sweeper.config import FeatureConfig, FeaturesConfig
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
-from sweeper.errors import ConfigError, closest
+from sweeper.data.interactions import Interactions
+from sweeper.errors import ConfigError, closest, either
 
 PADDING, OUT_OF_VOCABULARY = 0, 0
 LIST_OUT_OF_VOCABULARY = 1
 
 DEFAULT_BOUNDARIES = 1_000
 DEFAULT_TOKENS = 10_000
+
+# What a column holds, and the kinds of feature that can be made of it.
+FITTING_KINDS = {
+    NumericColumn: ("numbers", ("buckets", "normalized", "numeric")),
+    CategoricalColumn: ("single strings", ("embedding", "text")),
+    CategoricalListColumn: ("lists of strings", ("embedding",)),
+}
 
 # The punctuation that Keras's TextVectorization strips.
 _STRIP_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -153,28 +161,47 @@ def fit_features(
     return features
 
 
-def _fit(config: FeatureConfig, columns: dict[str, Column], rows: np.ndarray, dim: int) -> Feature:
+def check_columns(config: FeaturesConfig, interactions: Interactions) -> None:
+    """Raises ConfigError as `fit_features` would for unknown columns and unfit kinds."""
+    problems = []
+    for tower, columns in (
+        ("query", interactions.query_columns),
+        ("candidate", interactions.candidate_columns),
+    ):
+        for index, feature in enumerate(getattr(config, tower)):
+            try:
+                _column(feature, columns)
+            except ConfigError as error:
+                problems += [f"features.{tower}[{index}]{line}" for line in error.problems]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _column(config: FeatureConfig, columns: dict[str, Column]) -> Column:
+    """The feature's column, if there is one and the kind fits it."""
     if config.column not in columns:
         raise ConfigError(
             f".column: got {config.column!r}; must be one of {', '.join(sorted(columns))}."
             + closest(config.column, columns)
         )
-    column, name = columns[config.column], f"{config.column}_{config.kind}"
-    if config.kind == "embedding":
-        if isinstance(column, NumericColumn):
-            raise _wrong_kind(config, column, "buckets, normalized or numeric")
-        vocabulary = _vocabulary(config, column, rows)
-        if isinstance(column, CategoricalListColumn):
-            return ListFeature(name, vocabulary, dim, tokenize=False)
-        return LookupFeature(name, vocabulary, dim)
-    if config.kind == "text":
-        if not isinstance(column, CategoricalColumn):
-            other = "embedding" if isinstance(column, CategoricalListColumn) else "buckets"
-            raise _wrong_kind(config, column, other)
-        return ListFeature(name, _text_vocabulary(config, column, rows), dim, tokenize=True)
-    if not isinstance(column, NumericColumn):
-        single = isinstance(column, CategoricalColumn)
-        raise _wrong_kind(config, column, "embedding or text" if single else "embedding")
+    column = columns[config.column]
+    words, kinds = FITTING_KINDS[type(column)]
+    if config.kind not in kinds:
+        raise ConfigError(
+            f".kind: got {config.kind!r} for {config.column!r}, a column of {words}; "
+            f"must be {either(kinds)} for it"
+        )
+    return column
+
+
+def _fit(config: FeatureConfig, columns: dict[str, Column], rows: np.ndarray, dim: int) -> Feature:
+    column, name = _column(config, columns), f"{config.column}_{config.kind}"
+    if isinstance(column, CategoricalListColumn):
+        return ListFeature(name, _vocabulary(config, column, rows), dim, tokenize=False)
+    if isinstance(column, CategoricalColumn):
+        if config.kind == "text":
+            return ListFeature(name, _text_vocabulary(config, column, rows), dim, tokenize=True)
+        return LookupFeature(name, _vocabulary(config, column, rows), dim)
     values = column.values[rows].astype(np.float64)
     if not np.isfinite(values).all():
         raise ConfigError(f".column: {config.column!r} holds values that are not finite")
@@ -219,18 +246,6 @@ def _not_empty(config: FeatureConfig, vocabulary: tuple[str, ...]) -> tuple[str,
             + (", and max_tokens be at least 3" if config.kind == "text" else "")
         )
     return vocabulary
-
-
-def _wrong_kind(config: FeatureConfig, column: Column, right: str) -> ConfigError:
-    words = {
-        NumericColumn: "numbers",
-        CategoricalColumn: "single strings",
-        CategoricalListColumn: "lists of strings",
-    }[type(column)]
-    return ConfigError(
-        f".kind: got {config.kind!r} for {config.column!r}, a column of {words}; "
-        f"must be {right} for it"
-    )
 
 
 def _codes(

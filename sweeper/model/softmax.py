@@ -37,7 +37,8 @@ def weighted_log_sum_exp(
     Args:
       queries: [batch, dim].
       candidates: [num_candidates, dim].
-      weights: [num_candidates], at least 0; a candidate of weight 0 is padding.
+      weights: [num_candidates], at least 0; a candidate of weight 0 is padding,
+        whatever its embedding. The first is none.
       positions: [batch] integers, the column of each row's own candidate.
       own_factors: [batch]; the row's own candidate counts this much more or
         less in the row's sum (1 / n_t leaves one of n_t occurrences). None: 1.
@@ -52,6 +53,9 @@ def weighted_log_sum_exp(
 
     @tf.custom_gradient
     def compute(queries, candidates, weights):  # type: ignore[no-untyped-def]
+        # Padding must not hold a row's largest score: under dropout it isn't equal to the
+        # candidate that it repeats.
+        candidates = tf.where(weights[:, None] > 0, candidates, candidates[:1])
         weighted = tf.concat([weights[:, None], weights[:, None] * candidates], axis=1)
         columns = tf.range(tf.shape(candidates)[0], dtype=positions.dtype)
         exponentials, sums, means, log_sums = [], [], [], []

@@ -24,8 +24,9 @@ class TrainingProgress:
 
     def __init__(self, console: Console, epochs: int, rows: str) -> None:
         self._console, self._epochs, self._rows = console, epochs, rows
-        self._started = self._last_line = time.monotonic()
-        self._accuracy = "-"
+        self._started = time.monotonic()
+        self._last_line: float | None = None
+        self._unprinted: Checkpoint | None = None
         self._bar: Progress | None = None
 
     def __enter__(self) -> TrainingProgress:
@@ -55,6 +56,8 @@ class TrainingProgress:
     ) -> None:
         if self._bar:
             self._bar.stop()
+        elif self._unprinted:
+            self._print(self._unprinted)
 
     def on_epoch(self, epoch: int, loss: float, rate: float) -> None:
         if self._bar:
@@ -62,21 +65,26 @@ class TrainingProgress:
                 self._task,
                 completed=epoch,
                 loss=f"{loss:.3f}",
-                accuracy=self._accuracy,
                 rate=f"{rate / 1_000:,.0f}k" if rate >= 10_000 else f"{rate:,.0f}",
             )
 
     def on_checkpoint(self, checkpoint: Checkpoint) -> None:
-        self._accuracy = f"{checkpoint.metrics['top_100']:.4f}"
-        now, epoch = time.monotonic(), checkpoint.epoch
-        due = now - self._last_line >= SECONDS_BETWEEN_LINES
-        if self._bar or not (due or epoch == self._epochs or self._last_line == self._started):
+        if self._bar:
+            self._bar.update(self._task, accuracy=f"{checkpoint.metrics['top_100']:.4f}")
             return
-        self._last_line = now
-        left = (now - self._started) / epoch * (self._epochs - epoch)
+        now = time.monotonic()
+        if self._last_line is None or now - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._print(checkpoint)
+        else:
+            self._unprinted = checkpoint
+
+    def _print(self, checkpoint: Checkpoint) -> None:
+        self._last_line, self._unprinted = time.monotonic(), None
+        left = (self._last_line - self._started) / checkpoint.epoch
+        left *= self._epochs - checkpoint.epoch
         self._console.print(
-            f"epoch {epoch}/{self._epochs}  loss {checkpoint.loss:.4f}  "
-            f"{self._rows} top-100 {self._accuracy}  "
+            f"epoch {checkpoint.epoch}/{self._epochs}  loss {checkpoint.loss:.4f}  "
+            f"{self._rows} top-100 {checkpoint.metrics['top_100']:.4f}  "
             f"{checkpoint.examples_per_second:,.0f} examples/s  {left:.0f} s left",
             soft_wrap=True,
         )

@@ -11,6 +11,7 @@ import tensorflow_recommenders as tfrs
 
 from sweeper.config import TaskConfig
 from sweeper.model.retrieval import DistinctRetrieval
+from sweeper.model.softmax import weighted_log_sum_exp
 
 BATCH, DIM, CATALOGUE, PADDING = 48, 6, 40, 5
 
@@ -108,8 +109,11 @@ def test_equals_tfrs_in_value_and_every_gradient(name, temperature, remove, hard
 
 @pytest.mark.parametrize("row_blocks", [1, 2, 4])
 @pytest.mark.parametrize("remove", [False, True])
-def test_xla_and_row_blocks_change_nothing(row_blocks, remove):
-    config = TaskConfig(name="corrected_softmax", remove_accidental_hits=remove)
+@pytest.mark.parametrize("hard", [None, 5])
+def test_xla_and_row_blocks_change_nothing(row_blocks, remove, hard):
+    config = TaskConfig(
+        name="corrected_softmax", remove_accidental_hits=remove, num_hard_negatives=hard
+    )
     batch = make_batch(seed=3)
     expected = reference_loss_and_gradients(batch, config, True, True)
     actual = distinct_loss_and_gradients(batch, config, True, row_blocks, jit_compile=True)
@@ -149,3 +153,14 @@ def test_full_softmax_is_the_softmax_over_the_catalogue():
         batch["items"], batch["queries"] @ batch["table"].T
     )
     assert loss.numpy() == pytest.approx(expected.numpy(), rel=1e-5)
+
+
+def test_padding_counts_for_nothing_whatever_its_embedding():
+    # Under dropout each copy of a repeated candidate is another embedding.
+    log_sum = weighted_log_sum_exp(
+        tf.constant([[1.0, 0.0]]),
+        tf.constant([[1.0, 0.0], [200.0, 0.0]]),
+        tf.constant([1.0, 0.0]),
+        tf.constant([0]),
+    )
+    assert log_sum.numpy() == pytest.approx([1.0])

@@ -1,0 +1,1 @@
+"""Ranks, top-k accuracy and the baselines."""

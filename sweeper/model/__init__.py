@@ -1,0 +1,1 @@
+"""The two-tower model: features, towers, the retrieval task."""

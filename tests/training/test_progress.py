@@ -1,0 +1,48 @@
+"""What a person sees during training: a bar on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from sweeper.training import progress
+from sweeper.training.loop import Checkpoint
+from sweeper.training.progress import TrainingProgress
+
+
+def checkpoint(epoch: int, accuracy: float) -> Checkpoint:
+    return Checkpoint(epoch, 6.5, {"top_100": accuracy}, 1.0, 0.1, 123_456.0)
+
+
+def shown(terminal: bool, accuracies: list[float], epochs: int = 20) -> str:
+    """The output of a training that is evaluated every epoch and may stop early."""
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=terminal, width=80, color_system=None)
+    with TrainingProgress(console, epochs, "validation") as bar:
+        for epoch, accuracy in enumerate(accuracies, start=1):
+            bar.on_epoch(epoch, 6.5, 123_456.0)
+            bar.on_checkpoint(checkpoint(epoch, accuracy))
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue())
+
+
+def test_the_bar_fits_80_columns_and_ends_with_the_last_accuracy():
+    last = shown(True, [0.1, 0.2, 0.4321], epochs=3).strip().splitlines()[-1]
+    for part in ("epoch 3/3", "loss 6.500", "validation top-100 0.4321", "123k examples/s"):
+        assert part in last
+    assert "…" not in last
+
+
+def test_lines_are_few_but_the_first_and_the_last_are_there():
+    lines = shown(False, [0.1, 0.2, 0.3, 0.4321]).splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/20", "epoch 4/20"]
+    assert "validation top-100 0.4321  123,456 examples/s" in lines[-1]
+    assert lines[-1].endswith("s left")
+
+
+@pytest.mark.parametrize("seconds", [0.0])
+def test_lines_come_as_often_as_they_are_due(monkeypatch, seconds):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", seconds)
+    assert len(shown(False, [0.1, 0.2, 0.3]).splitlines()) == 3
