@@ -7,6 +7,7 @@ warm-up, so that all of what is timed overlaps.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -51,6 +52,14 @@ class Spread:
 def layer_list(text: str) -> list[int]:
     """Widths from the command line: "64,32" to [64, 32]."""
     return [int(width) for width in text.split(",")]
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, from the command line."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"got {text}; must be at least 1")
+    return number
 
 
 def wait_for_go() -> None:

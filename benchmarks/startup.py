@@ -32,6 +32,7 @@ from benchmarks.measure import (
     child_environment,
     describe_machine,
     machine_line,
+    positive,
 )
 from sweeper.console import make_console
 from sweeper.record import TRIAL
@@ -139,15 +140,12 @@ def parse_arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="Takes about 3 minutes on two cores. Without MovieLens: data=synthetic",
     )
-    parser.add_argument("--repeats", type=int, default=5, help="of each measurement (5)")
+    parser.add_argument("--repeats", type=positive, default=5, help="of each measurement (5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes every figure to FILE")
     parser.add_argument(
         "overrides", nargs="*", help="of the run's configuration, as for `python -m sweeper`"
     )
-    arguments = parser.parse_args()
-    if arguments.repeats < 1:
-        parser.error(f"got --repeats {arguments.repeats}; must be at least 1")
-    return arguments
+    return parser.parse_args()
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import Spread, describe_machine, machine_line, run_together
+from benchmarks.measure import Spread, describe_machine, machine_line, positive, run_together
 from sweeper.console import make_console
 from sweeper.runtime import available_cores
 
@@ -178,21 +178,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--models", nargs="+", choices=MODELS, default=list(MODELS), help="which models (all)"
     )
-    parser.add_argument("--repeats", type=int, default=3, help="of each measurement (3)")
+    parser.add_argument("--repeats", type=positive, default=3, help="of each measurement (3)")
     parser.add_argument(
         "--threads",
-        type=int,
+        type=positive,
         default=available_cores(),
         help="of a trial on its own; two at once get half of them each (all cores)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes every figure to FILE")
-    arguments = parser.parse_args()
-    if arguments.repeats < 1 or arguments.threads < 1:
-        parser.error(
-            f"got --repeats {arguments.repeats} --threads {arguments.threads}; "
-            "both must be at least 1"
-        )
-    return arguments
+    return parser.parse_args()
 
 
 def main() -> None:

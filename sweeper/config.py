@@ -24,14 +24,15 @@ from sweeper.errors import ConfigError, closest
 
 @dataclass(frozen=True)
 class Range:
-    """What a value must be: a test and the words that an error uses for it."""
+    """What a value must be: a test, the words that an error uses for it, any choices."""
 
     holds: Callable[[Any], bool]
     words: str
+    choices: tuple[str, ...] = ()
 
 
 def one_of(*choices: str) -> Range:
-    return Range(lambda value: value in choices, f"one of {', '.join(choices)}")
+    return Range(lambda value: value in choices, f"one of {', '.join(choices)}", choices)
 
 
 def at_least(low: float) -> Range:
@@ -40,11 +41,8 @@ def at_least(low: float) -> Range:
     )
 
 
-def share(words: str = "at least 0 and below 1") -> Range:
-    return Range(lambda value: 0 <= value < 1, words)
-
-
 POSITIVE = Range(lambda value: math.isfinite(value) and value > 0, "a finite number greater than 0")
+SHARE = Range(lambda value: 0 <= value < 1, "at least 0 and below 1")
 NOT_EMPTY = Range(lambda value: bool(value), "given, not empty")
 WIDTHS = Range(
     lambda values: all(value >= 1 for value in values), "a list of widths, each at least 1"
@@ -150,8 +148,8 @@ class ModelConfig:
     query_layer_sizes: list[int] | None = ranged(None, WIDTHS)
     candidate_layer_sizes: list[int] | None = ranged(None, WIDTHS)
     activation: str = ranged("relu", one_of(*ACTIVATIONS))
-    dropout: float = ranged(0.0, share())
-    input_dropout: float = ranged(0.0, share())
+    dropout: float = ranged(0.0, SHARE)
+    input_dropout: float = ranged(0.0, SHARE)
     layer_norm: bool = False
     l2: float = ranged(0.0, at_least(0))
     normalize_output: bool = False
@@ -271,7 +269,7 @@ def to_dataclass(config: Any) -> Config:
     problems = [
         f"{key}: is no key of the configuration.{closest(key, known)}"
         for key in unknown
-        if not key.startswith(("optimizer.options.", "hydra"))
+        if not key.startswith("optimizer.options.")
         and not any(other.startswith(f"{key}.") for other in unknown)
     ]
     if problems:

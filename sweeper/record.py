@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -172,6 +173,7 @@ def write_whole(path: Path, content: bytes) -> None:
         ) from error
 
 
+@functools.cache
 def _git_commit() -> str | None:
     """The commit of the checkout that this package runs from, with "+" if it is changed."""
     here = Path(__file__).resolve().parent.parent

@@ -10,22 +10,13 @@ from typing import Any
 from omegaconf import MISSING
 
 from sweeper.config import (
-    ACTIVATIONS,
-    DATA_SETS,
     NAMED_SOURCES,
-    OPTIMIZERS,
     Config,
     FeatureConfig,
     Range,
     layer_sizes,
 )
 from sweeper.errors import ConfigError, closest
-
-CHOICES = {
-    "data.name": DATA_SETS,
-    "model.activation": ACTIVATIONS,
-    "optimizer.name": OPTIMIZERS,
-}
 
 
 def validate(config: Config) -> None:
@@ -46,11 +37,7 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
         if value == MISSING and isinstance(value, str):
             yield f"{key}: is missing; must be {range_.words if range_ else 'given'}"
         elif range_ and value is not None and not range_.holds(value):
-            hint = (
-                closest(value, range_.words.removeprefix("one of ").split(", "))
-                if isinstance(value, str)
-                else ""
-            )
+            hint = closest(value, range_.choices) if range_.choices else ""
             yield f"{key}: got {value!r}; must be {range_.words}.{hint}".removesuffix(".")
         if isinstance(value, list):
             for index, element in enumerate(value):
@@ -62,6 +49,8 @@ def _rule_problems(config: Config) -> Iterator[str]:
     """Rules that span several values."""
     yield from _data_problems(config)
     yield from _feature_problems(config)
+    yield from _clipping_problems(config)
+    yield from _test_row_problems(config)
     model, train, task = config.model, config.train, config.task
     query, candidate = layer_sizes(model, config.features.embedding_dim)
     if query[-1] != candidate[-1]:
@@ -74,6 +63,14 @@ def _rule_problems(config: Config) -> Iterator[str]:
             f"train.eval_every_epochs: got {train.eval_every_epochs} with train.epochs "
             f"{train.epochs}; must be at most train.epochs, else nothing is evaluated"
         )
+    if task.name == "full_softmax" and task.remove_accidental_hits:
+        yield (
+            "task.remove_accidental_hits: got True with task.name 'full_softmax', which has "
+            "each candidate once; must be False for it"
+        )
+
+
+def _clipping_problems(config: Config) -> Iterator[str]:
     clips = [
         key
         for key in ("clip_value", "clip_norm", "global_clip_norm")
@@ -84,18 +81,18 @@ def _rule_problems(config: Config) -> Iterator[str]:
             f"optimizer.{clips[0]}: is given together with {' and '.join(clips[1:])}; at most one "
             "of them may be: Keras would apply the first alone"
         )
-    if config.evaluation.rows == "test":
-        for key, off in (("restore_best", False), ("patience_evaluations", None)):
-            if getattr(train, key) != off:
-                yield (
-                    f"train.{key}: got {getattr(train, key)} with evaluation.rows 'test'; must be "
-                    f"{'null' if off is None else off}, else the epoch is chosen on test rows"
-                )
-    if task.name == "full_softmax" and task.remove_accidental_hits:
-        yield (
-            "task.remove_accidental_hits: got True with task.name 'full_softmax', which has "
-            "each candidate once; must be False for it"
-        )
+
+
+def _test_row_problems(config: Config) -> Iterator[str]:
+    if config.evaluation.rows != "test":
+        return
+    for key, off in (("restore_best", False), ("patience_evaluations", None)):
+        value = getattr(config.train, key)
+        if value != off:
+            yield (
+                f"train.{key}: got {value} with evaluation.rows 'test'; must be "
+                f"{'null' if off is None else off}, else the epoch is chosen on test rows"
+            )
 
 
 def _data_problems(config: Config) -> Iterator[str]:

@@ -86,7 +86,9 @@ def test_what_does_not_fit_the_data_ends_with_2_and_tells_why(tmp_path, argument
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("argument", ["+model.layer_size=[8]", "++trian.epochs=3", "+colour=red"])
+@pytest.mark.parametrize(
+    "argument", ["+model.layer_size=[8]", "++trian.epochs=3", "+colour=red", "+hydrate=1"]
+)
 def test_a_plus_lets_no_unknown_key_through(tmp_path, argument):
     done = sweeper(tmp_path, *QUICK, argument)
     assert done.returncode == 2

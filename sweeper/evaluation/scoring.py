@@ -24,15 +24,14 @@ class ModelScorer:
         self._query = {name: tf.constant(value[rows]) for name, value in encoded.query.items()}
         self._candidate = {name: tf.constant(value) for name, value in encoded.candidate.items()}
         self._num_rows = len(rows)
-        self._embed_queries = tf.function(model.query_tower, reduce_retracing=True)
-        self._embed_candidates = tf.function(model.candidate_tower)
+        self._model = model
 
     def rank(self, task: RankingTask, threads: int = 1) -> Ranks:
         """Ranks each row's true candidate; see `sweeper.evaluation.ranking.rank`."""
-        candidates = self._embed_candidates(self._candidate, training=False)
+        candidates = self._model.embed_candidates(self._candidate, training=False)
         queries = tf.concat(
             [
-                self._embed_queries(
+                self._model.embed_queries(
                     {
                         name: value[start : start + ROWS_A_BATCH]
                         for name, value in self._query.items()

@@ -78,6 +78,9 @@ class TwoTowerModel(tfrs.models.Model):
         self.query_tower = query_tower
         self.candidate_tower = candidate_tower
         self.task = task
+        # Traced once, for whatever rows are scored.
+        self.embed_queries = tf.function(query_tower, reduce_retracing=True)
+        self.embed_candidates = tf.function(candidate_tower)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """The task's loss for a batch as `sweeper.training.batches` makes it.
