@@ -37,8 +37,9 @@ from hydra import compose, initialize_config_dir  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from benchmarks.measure import layer_list, wait_for_go  # noqa: E402
-from sweeper.config import Config, config_directory, register_schema, to_dataclass  # noqa: E402
+from sweeper.config import Config, config_directory, to_dataclass  # noqa: E402
 from sweeper.console import PLAIN_WIDTH  # noqa: E402
+from sweeper.study.config import register_schema  # noqa: E402
 from sweeper.trial import run_trial  # noqa: E402
 
 

@@ -1,4 +1,4 @@
-"""`python -m sweeper`: composes the configuration, runs the trial, returns the objective."""
+"""`python -m sweeper`: composes the configuration, runs a trial or a study of many."""
 
 from __future__ import annotations
 
@@ -7,19 +7,38 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from sweeper.command_line import exit_codes, prepare
-from sweeper.config import config_directory, register_schema, to_dataclass
+from sweeper.config import config_directory, to_dataclass
+from sweeper.study.config import register_schema, to_study
+from sweeper.study.trial_in_progress import in_study, report
 
 
 @hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")
-def run(config: DictConfig) -> float:
-    """Runs one trial in Hydra's output directory; returns its objective."""
+def run(config: DictConfig) -> list[float]:
+    """Runs one trial in Hydra's output directory; returns its objectives."""
+    if in_study():
+        # How it ends is the study's business: it goes on with the next.
+        return objectives(config)
+    with exit_codes():
+        return objectives(config)
+
+
+def objectives(config: DictConfig) -> list[float]:
+    """Trains and scores what the configuration describes, on each of its split seeds."""
     from pathlib import Path
 
-    from sweeper.trial import OBJECTIVE, run_trial
+    from sweeper.repeats import run_repeats
 
-    with exit_codes():
-        record = run_trial(to_dataclass(config), Path(HydraConfig.get().runtime.output_dir))
-    return record.metrics[record.config["evaluation"]["rows"]][OBJECTIVE]
+    study, directory = to_study(config), Path(HydraConfig.get().runtime.output_dir)
+    record = run_repeats(
+        to_dataclass(config),
+        study.split_seeds,
+        study.seed_mode,
+        directory,
+        report,
+        # A picture takes as long as an epoch: a study leaves it to its report.
+        draw=not in_study(),
+    )
+    return [record.figure(objective.metric) for objective in study.objectives]
 
 
 def main() -> None:

@@ -15,12 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from hydra._internal.utils import get_args_parser
+from hydra import compose, version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -28,6 +31,7 @@ from yaml import YAMLError
 from sweeper.config import config_directory, known_keys, to_dataclass
 from sweeper.errors import ConfigError, OutputError, SweeperError, closest
 from sweeper.record import TRIAL
+from sweeper.study.config import ExperimentConfig
 from sweeper.validation import validate
 
 INTERRUPTED = 130
@@ -76,38 +80,51 @@ def prepare(arguments: list[str] | None = None) -> None:
     parsed = get_args_parser().parse_args(arguments)
     if any(getattr(parsed, question) for question in QUESTIONS):
         return
-    name = parsed.config_name or "config"
-    search = []
-    if parsed.config_dir:
-        own = Path(parsed.config_dir)
-        if not own.is_dir():
-            raise ConfigError(f"--config-dir: got {own}, which is no directory")
-        search = [f"hydra.searchpath=['file://{own.resolve()}']"]
-    with _hydra(parsed.config_path or str(config_directory())):
-        try:
-            jobs = _one_value_changed([_values(override) for override in _parse(parsed.overrides)])
-            configs = [compose(name, [*job, *search], return_hydra_config=True) for job in jobs]
-        except YAMLError as error:
-            raise ConfigError(f"conf: a file is no YAML: {_first_lines(error)}") from error
-        except (HydraException, OmegaConfBaseException) as error:
-            problems = _explain(name, parsed.overrides, search)
-            raise ConfigError(problems or [_first_lines(error)]) from error
+    own = Path(parsed.config_dir) if parsed.config_dir else None
+    if own and not own.is_dir():
+        raise ConfigError(f"--config-dir: got {own}, which is no directory")
+    with _hydra(parsed.config_path or str(config_directory()), own):
+        configs = _compose_each(parsed.config_name or "config", parsed.overrides)
+        swept = [text for text in parsed.overrides if _parse([text])[0].is_sweep_override()]
     hydra = configs[0].hydra
+    is_multirun = parsed.multirun or hydra.mode == RunMode.MULTIRUN
     problems = [problem for config in configs for problem in _value_problems(config)]
+    if not is_multirun:
+        problems += [
+            f"{text}: has several values; must be one, or with --multirun" for text in swept
+        ]
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    if parsed.multirun:
-        _check_output("hydra.sweep.dir", hydra.sweep.dir)
-    else:
-        _check_output("hydra.run.dir", hydra.run.dir)
+    # A study may go on where it lies; it looks itself at what is there.
+    if not is_multirun:
+        _check_output(hydra.run.dir)
 
 
 @contextmanager
-def _hydra(directory: str) -> Iterator[None]:
+def _hydra(directory: str, own: Path | None) -> Iterator[None]:
+    """Hydra's loader, with the user's directory before ours, as `--config-dir` has it."""
+    version.setbase("1.3")
+    search_path = create_config_search_path(str(Path(directory).resolve()))
+    if own:
+        before = SearchPathQuery(provider="schema")
+        search_path.prepend("command-line", f"file://{own.resolve()}", before)
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(Path(directory).resolve()), version_base="1.3"):
+    Hydra.create_main_hydra2("sweeper", search_path)
+    try:
         yield
-    GlobalHydra.instance().clear()
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _compose_each(name: str, overrides: list[str]) -> list[DictConfig]:
+    """A configuration for each value of each override."""
+    try:
+        jobs = _one_value_changed([_values(override) for override in _parse(overrides)])
+        return [compose(name, job, return_hydra_config=True) for job in jobs]
+    except YAMLError as error:
+        raise ConfigError(f"conf: a file is no YAML: {_first_lines(error)}") from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_explain(name, overrides) or [_first_lines(error)]) from error
 
 
 def _value_problems(config: DictConfig) -> list[str]:
@@ -120,13 +137,12 @@ def _value_problems(config: DictConfig) -> list[str]:
     return []
 
 
-def _check_output(key: str, value: str) -> None:
+def _check_output(value: str) -> None:
     """Looks for an earlier trial; makes the directory and a file in it, and takes both away."""
     directory = Path(value)
-    there = [directory / TRIAL, *directory.glob(f"*/{TRIAL}")]
-    if any(path.exists() for path in there):
+    if (directory / TRIAL).exists():
         raise OutputError(
-            f"{key}: got {value}, which already holds a trial ({TRIAL}); must be another "
+            f"hydra.run.dir: got {value}, which already holds a trial ({TRIAL}); must be another "
             "directory: no result is written over"
         )
     existed = directory.exists()
@@ -136,8 +152,8 @@ def _check_output(key: str, value: str) -> None:
             pass
     except OSError as error:
         raise OutputError(
-            f"{key}: got {value}: {error.strerror}; must be a directory that can be made and "
-            "written"
+            f"hydra.run.dir: got {value}: {error.strerror}; must be a directory that can be made "
+            "and written"
         ) from error
     finally:
         if not existed:
@@ -146,14 +162,19 @@ def _check_output(key: str, value: str) -> None:
 
 
 def _parse(overrides: list[str]) -> list[Override]:
-    return list(OverridesParser.create().parse_overrides(overrides))
+    # `glob(*)` asks the loader which files there are.
+    loader = GlobalHydra.instance().config_loader()
+    return list(OverridesParser.create(loader).parse_overrides(overrides))
 
 
 def _values(override: Override) -> list[str]:
-    """The override itself, or one for each value that it sweeps over."""
-    if override.is_choice_sweep() or override.is_range_sweep():
-        key = override.get_key_element()
+    """The override itself, or one for each value that it sweeps over, the ends of an interval."""
+    key = override.get_key_element()
+    if override.is_discrete_sweep():
         return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    interval = override.value()
+    if isinstance(interval, IntervalSweep):
+        return [f"{key}={interval.start}", f"{key}={interval.end}"]
     return [str(override.input_line)]
 
 
@@ -167,7 +188,7 @@ def _one_value_changed(values: list[list[str]]) -> list[list[str]]:
     ]
 
 
-def _explain(name: str, overrides: list[str], search: list[str]) -> list[str]:
+def _explain(name: str, overrides: list[str]) -> list[str]:
     """What is wrong with each override, and with the values of those that compose.
 
     Empty if the fault is in the YAML alone.
@@ -181,7 +202,7 @@ def _explain(name: str, overrides: list[str], search: list[str]) -> list[str]:
             continue
         for value in values:
             try:
-                compose(name, overrides=[value, *search])
+                compose(name, overrides=[value])
             except MissingConfigException as error:
                 problems.append(_explain_choice(_parse([value])[0], error))
             except (HydraException, OmegaConfBaseException) as error:
@@ -190,7 +211,7 @@ def _explain(name: str, overrides: list[str], search: list[str]) -> list[str]:
                 composable.append(value)
     if problems:
         with suppress(HydraException, OmegaConfBaseException):
-            problems += _value_problems(compose(name, overrides=[*composable, *search]))
+            problems += _value_problems(compose(name, overrides=composable))
     return problems
 
 
@@ -211,7 +232,7 @@ def _explain_value(override: Override, error: Exception) -> str:
     if key == "optimizer.options":
         given = override.get_value_element_as_str()
         return f"{key}: got {given}; give each by itself, as +optimizer.options.NAME=VALUE"
-    known = [*known_keys(), "experiment"]
+    known = [*known_keys(ExperimentConfig), "experiment"]
     if key not in known and not key.startswith("hydra"):
         return f"{key}: is no key of the configuration.{closest(key, known)}"
     return f"{key}: got {override.get_value_element_as_str()}; {_first_lines(cause)}"

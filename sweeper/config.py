@@ -1,10 +1,10 @@
 """The configuration's schema: one dataclass for each group under `conf/`.
 
 The YAML files hold the values; these classes hold the names, types, defaults
-and ranges. They are registered with Hydra as `schema`, the first entry of
-`conf/config.yaml`, so that a name or a type that is wrong fails when the
-configuration is composed. Ranges, and rules that span several values, are
-checked by `sweeper.validation`. Nothing here imports TensorFlow.
+and ranges. With the study's (`sweeper.study.config`) they are registered with
+Hydra as `schema`, the first entry of `conf/config.yaml`, so that a name or a type
+that is wrong fails when the configuration is composed. Ranges, and rules that span
+several values, are checked by `sweeper.validation`. Nothing here imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from sweeper.errors import ConfigError, closest
@@ -211,7 +210,9 @@ class EvaluationConfig:
     """What is scored: `rows` during training, and the baselines beside the model.
 
     `validation` keeps the test rows for one look at the end; `test` scores them
-    at every evaluation, as the published figures did.
+    at every evaluation, as the published figures did. `score_test: false` leaves
+    out that one look: nothing is scored on test rows. `time_queries` measures at
+    the end how long one query takes.
     """
 
     rows: str = ranged("validation", one_of("validation", "test"))
@@ -224,6 +225,8 @@ class EvaluationConfig:
         },
     )
     ease_regularization: float = ranged(600.0, POSITIVE)
+    score_test: bool = True
+    time_queries: bool = False
 
 
 @dataclass
@@ -258,12 +261,14 @@ def config_directory() -> Path:
 
 
 def to_dataclass(config: Any) -> Config:
-    """Turns Hydra's composed configuration into plain dataclasses.
+    """Turns Hydra's composed configuration into plain dataclasses, `study` left out.
 
     Raises:
       ConfigError: a key that the schema lacks; Hydra lets `+key=value` add any.
     """
     schema = OmegaConf.structured(Config)
+    # A trial never sees the study that it is part of; `sweeper.study.config` reads that.
+    config = OmegaConf.masked_copy(config, [key for key in config if key != "study"])
     known = known_keys()
     unknown = [key for key in _keys(OmegaConf.to_container(config)) if key not in known]
     problems = [
@@ -277,9 +282,9 @@ def to_dataclass(config: Any) -> Config:
     return OmegaConf.to_object(OmegaConf.merge(schema, config))  # type: ignore[return-value]
 
 
-def known_keys() -> list[str]:
-    """Every dotted key of the schema."""
-    return list(_keys(OmegaConf.to_container(OmegaConf.structured(Config))))
+def known_keys(schema: type = Config) -> list[str]:
+    """Every dotted key of a schema."""
+    return list(_keys(OmegaConf.to_container(OmegaConf.structured(schema))))
 
 
 def _keys(node: Any, prefix: str = "") -> Iterator[str]:
@@ -292,8 +297,3 @@ def _keys(node: Any, prefix: str = "") -> Iterator[str]:
 def to_dictionary(config: Config) -> dict[str, Any]:
     """The configuration as nested dictionaries, for records."""
     return dataclasses.asdict(config)
-
-
-def register_schema() -> None:
-    """Makes the schema known to Hydra, as `schema` in the defaults list."""
-    ConfigStore.instance().store(name="schema", node=Config)

@@ -40,7 +40,9 @@ def data_lines(record: TrialRecord) -> Iterator[tuple[str, str]]:
     unused = f"; {data['unused_rows']:,} rows are in no part" if data["unused_rows"] else ""
     yield "split", f"{split}{seed}: {parts}{unused}"
     train = config["train"]
-    if config["evaluation"]["rows"] == "validation":
+    if not config["evaluation"]["score_test"]:
+        yield "protocol", "chooses on validation rows; the test rows stay unseen"
+    elif config["evaluation"]["rows"] == "validation":
         yield "protocol", "chooses on validation rows; scores the test rows once, at the end"
     elif train["eval_every_epochs"] == train["epochs"]:
         yield "protocol", "chooses nothing; scores the test rows once, after the last epoch"
@@ -79,7 +81,12 @@ def result_table(record: TrialRecord, rows: str) -> Table:
     table.add_column("candidates")
     for k in TOP_K:
         table.add_column(f"top-{k}", justify="right")
-    scored = {f"this model, epoch {record.kept_epoch}": record.metrics[rows]}
+    if record.repeats:
+        scored = {f"this model, mean of {len(record.repeats)} splits": record.metrics[rows]}
+        if record.deviations:
+            scored["standard deviation"] = record.deviations[rows]
+    else:
+        scored = {f"this model, epoch {record.kept_epoch}": record.metrics[rows]}
     for name, parts in record.baselines.items():
         scored["EASE" if name == "ease" else name] = parts[rows]
     for prefix, words in (("", "unfiltered"), ("seen_filtered_", "seen-filtered")):

@@ -13,7 +13,7 @@ def draw_curves(record: TrialRecord) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows = record.config["evaluation"]["rows"]
+    rows = record.rows
     epochs = [row["epoch"] for row in record.history]
     figure = Figure(figsize=(10, 4), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)

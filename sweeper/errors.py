@@ -41,6 +41,16 @@ class TrialError(SweeperError):
     """Training or scoring went wrong: a loss or a score that is not finite."""
 
 
+class TrialPruned(Exception):  # noqa: N818, the name that Optuna gives it
+    """Raised by a report: the study doesn't want the rest of this trial. No error."""
+
+
+class StudyError(SweeperError):
+    """A study ended before its end: too many of its trials, or its workers, failed."""
+
+    exit_code = 1
+
+
 def closest(name: str, choices: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the nearest of `choices`, or ""."""
     matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)

@@ -8,44 +8,50 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import functools
 import io
 import json
 import os
-import platform
-import subprocess
+import resource
+import sys
 import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib import metadata
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sweeper.errors import OutputError
+from sweeper.errors import OutputError, TrialPruned
 
 FORMAT_VERSION = 1
 TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
-
-VERSIONED_PACKAGES = (
-    "tensorflow", "tf-keras", "tensorflow-recommenders", "tensorflow-datasets",
-    "hydra-core", "omegaconf", "numpy", "sweeper",
-)  # fmt: skip
 
 Metrics = dict[str, float]
 
 
 @dataclass
 class TrialRecord:
-    """Everything that is known of one trial.
+    """Everything that is known of one trial, or of its repeats on several splits.
 
     Attributes:
-      state: running, completed, interrupted or failed.
+      state: running, completed, pruned, interrupted or failed.
       reason: why it failed or was cut short.
       config: the resolved configuration.
-      metrics: by the rows scored ("validation", "test"), then by metric.
+      num_parameters: weights of the model; of repeats, of the first one's.
+      metrics: by the rows scored ("validation", "test"), then by metric; of
+        repeats, as all figures below that are not said to be sums, their means.
+      deviations: as `metrics`, the sample standard deviations over the repeats;
+        empty where there are no two.
+      repeats: of each split seed its `split_seed`, `directory` (within this
+        record's), `state`, `epochs`, `kept_epoch` and `metrics`.
       baselines: by baseline, then as `metrics`.
-      kept_epoch: the epoch whose weights the metrics belong to.
+      epochs: the last epoch trained and evaluated; of repeats, their sum.
+      kept_epoch: the epoch whose weights the metrics belong to; each repeat has its own.
       history: one entry an evaluation, the rows of `history.csv`.
-      seconds: by stage.
+      milliseconds_per_query: see `sweeper.evaluation.latency`; None: not measured.
+      seconds: by stage; of repeats, their sums. `total` leaves out the time between two
+        steps of the trial, that of a report or of another repeat.
     """
 
     config: dict[str, Any]
@@ -56,9 +62,13 @@ class TrialRecord:
     data: dict[str, Any] = field(default_factory=dict)
     num_parameters: int | None = None
     metrics: dict[str, Metrics] = field(default_factory=dict)
+    deviations: dict[str, Metrics] = field(default_factory=dict)
+    repeats: list[dict[str, Any]] = field(default_factory=list)
     baselines: dict[str, dict[str, Metrics]] = field(default_factory=dict)
+    epochs: int | None = None
     kept_epoch: int | None = None
     stopped_early: bool = False
+    milliseconds_per_query: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: float | None = None
     machine: dict[str, Any] = field(default_factory=dict)
@@ -67,25 +77,35 @@ class TrialRecord:
     format_version: int = FORMAT_VERSION
     history: list[dict[str, float]] = field(default_factory=list)
 
-    def set_environment(self, threads: int) -> None:
-        """Notes the machine, the versions and the commit that the trial runs with."""
-        self.versions = {"python": platform.python_version()}
-        for package in VERSIONED_PACKAGES:
-            try:
-                self.versions[package] = metadata.version(package)
-            except metadata.PackageNotFoundError:
-                continue
-        self.machine = {
-            "system": platform.platform(),
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-            "threads": threads,
+    @property
+    def rows(self) -> str:
+        """The rows that are evaluated during training, "validation" or "test"."""
+        return str(self.config["evaluation"]["rows"])
+
+    def figure(self, name: str) -> float:
+        """What a study can go by: a metric of `rows`, or a figure of the whole trial.
+
+        Args:
+          name: "top_100", ..., "num_parameters", "milliseconds_per_query" or
+            "train_seconds".
+
+        Raises:
+          KeyError: the trial has no such figure.
+        """
+        figures = {
+            **self.metrics.get(self.rows, {}),
+            "num_parameters": self.num_parameters,
+            "milliseconds_per_query": self.milliseconds_per_query,
+            "train_seconds": self.seconds.get("train"),
         }
-        self.git_commit = _git_commit()
+        value = figures[name]
+        if value is None:
+            raise KeyError(name)
+        return value
 
 
 def create(directory: Path, record: TrialRecord) -> None:
-    """Writes a new trial's first record.
+    """Writes a new trial's first record, with the time and the command that started it.
 
     Raises:
       OutputError: the directory holds a trial already, or can't be written.
@@ -95,6 +115,40 @@ def create(directory: Path, record: TrialRecord) -> None:
             f"{directory}: already holds a trial ({TRIAL}); give another hydra.run.dir, or move "
             "it away: no result is written over"
         )
+    record.started = datetime.now(UTC).isoformat(timespec="seconds")
+    record.command = list(sys.argv)
+    write(directory, record)
+
+
+@contextmanager
+def ending(directory: Path, record: TrialRecord) -> Iterator[None]:
+    """Notes in the record how what runs within it ends; a failure's traceback gets a file."""
+    try:
+        yield
+        record.state = "completed"
+    except TrialPruned as pruned:
+        record.state, record.reason = "pruned", str(pruned) or None
+        raise
+    except KeyboardInterrupt:
+        record.state, record.reason = "interrupted", "interrupted by Ctrl-C"
+        raise
+    except GeneratorExit:
+        # Whoever advances the trial step by step takes no more of them.
+        record.state, record.reason = "interrupted", "ended by its caller"
+        raise
+    except BaseException as error:
+        record.state, record.reason = "failed", f"{type(error).__name__}: {error}"
+        # A full disk must not hide the reason.
+        with suppress(OutputError):
+            write_whole(directory / TRACEBACK, traceback.format_exc().encode())
+        raise
+
+
+def close(directory: Path, record: TrialRecord) -> None:
+    """Writes the record for the last time, with the most memory that the process has had."""
+    record.seconds = {name: round(value, 4) for name, value in record.seconds.items()}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    record.peak_memory_mb = round(peak / (2**20 if sys.platform == "darwin" else 1024), 1)
     write(directory, record)
 
 
@@ -171,23 +225,3 @@ def write_whole(path: Path, content: bytes) -> None:
             f"{path}: can't be written ({error.strerror or error}); give a directory that can be "
             "written and has room, for example hydra.run.dir=/somewhere/else"
         ) from error
-
-
-@functools.cache
-def _git_commit() -> str | None:
-    """The commit of the checkout that this package runs from, with "+" if it is changed."""
-    here = Path(__file__).resolve().parent.parent
-    if not (here / ".git").exists():
-        return None
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(here), *arguments], capture_output=True, text=True, timeout=10
-        )
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        return (commit + ("+" if git("status", "--porcelain", "-uno") else "")) or None
-    except (OSError, subprocess.TimeoutExpired):
-        return None

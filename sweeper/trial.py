@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +15,14 @@ from sweeper import record as records
 from sweeper.config import Config, to_dictionary
 from sweeper.curves import draw_curves
 from sweeper.data.interactions import Interactions, load_interactions
-from sweeper.data.split import Split, check_sizes, split_interactions
-from sweeper.errors import OutputError
-from sweeper.evaluation.baselines import rank_baselines
-from sweeper.evaluation.ranking import RankingTask, ranking_tasks
+from sweeper.data.split import Split, check_sizes
+from sweeper.environment import note_environment
+from sweeper.evaluation.ranking import RankingTask
 from sweeper.model.features import check_columns
+from sweeper.prepared import prepared_baselines, prepared_split, prepared_tasks
 from sweeper.record import TrialRecord
 from sweeper.runtime import set_threads, start_tensorflow
+from sweeper.training.progress import TrainingProgress
 from sweeper.validation import validate
 
 if TYPE_CHECKING:
@@ -38,56 +35,71 @@ OBJECTIVE = "top_100"
 # Called after each evaluation with (epoch, metrics); may raise to end the trial.
 Report = Callable[[int, dict[str, float]], None]
 
+Steps = Generator["Checkpoint", None, None]
+
 
 def run_trial(
     config: Config,
     directory: Path,
     report: Report = lambda epoch, metrics: None,
     console: Console | None = None,
+    draw: bool = True,
 ) -> TrialRecord:
     """Trains the configured model, scores it and writes the record to `directory`.
+
+    Args:
+      report: called with (epoch, metrics) after each evaluation; may raise to end the trial.
+      draw: whether to draw `curves.png`.
 
     Raises:
       ConfigError, DataError: before anything is trained.
       OutputError: the directory holds a trial or can't be written.
       TrialError: a loss or a score is not finite.
-      KeyboardInterrupt: after what there is has been written.
+      TrialPruned, KeyboardInterrupt, and what else `report` raises: after what there
+        is has been written.
     """
     validate(config)
-    trial = _Trial(config, directory, report, console or terminal.make_console())
-    records.create(directory, trial.record)
-    try:
-        trial.run()
-        trial.record.state = "completed"
-    except KeyboardInterrupt:
-        trial.record.state, trial.record.reason = "interrupted", "interrupted by Ctrl-C"
-        raise
-    except BaseException as error:
-        trial.record.state, trial.record.reason = "failed", f"{type(error).__name__}: {error}"
-        # A full disk must not hide the reason.
-        with suppress(OutputError):
-            records.write_whole(directory / records.TRACEBACK, traceback.format_exc().encode())
-        raise
-    finally:
-        trial.finish()
+    trial = Trial(config, directory, console or terminal.make_console(), draw)
+    with closing(trial.steps()) as steps:
+        for checkpoint in steps:
+            try:
+                report(checkpoint.epoch, checkpoint.metrics)
+            except BaseException as error:
+                # Raises it again, once the trial has written what there is.
+                steps.throw(error)
     return trial.record
 
 
-class _Trial:
-    """The stages of a trial, and the record that they fill."""
+class Trial:
+    """The stages of a trial, and the record that they fill.
 
-    def __init__(self, config: Config, directory: Path, report: Report, console: Console) -> None:
+    Args:
+      config: that `validate` has passed.
+      directory: where the record goes; made by the first step.
+      draw: whether to draw `curves.png`.
+    """
+
+    def __init__(self, config: Config, directory: Path, console: Console, draw: bool) -> None:
         self.config, self.directory = config, directory
-        self.report, self.console = report, console
-        self.record = TrialRecord(
-            to_dictionary(config),
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
-            command=list(sys.argv),
-        )
-        self.started = time.perf_counter()
-        self.threads = 1
+        self.console, self.draw = console, draw
+        self.record = TrialRecord(to_dictionary(config))
+        self.threads, self.started = 1, 0.0
 
-    def run(self) -> None:
+    def steps(self) -> Steps:
+        """Runs the trial, and stops at each evaluation, so that several can take turns.
+
+        What is thrown into it there ends the trial; `sweeper.record.ending` says how.
+        """
+        records.create(self.directory, self.record)
+        # Without the time between two steps, which is the caller's.
+        self.started = time.perf_counter()
+        try:
+            with records.ending(self.directory, self.record):
+                yield from self.run()
+        finally:
+            self.finish()
+
+    def run(self) -> Steps:
         config = self.config
         self.threads = set_threads(config.train.threads)
         with self.stage("load_data"):
@@ -98,52 +110,59 @@ class _Trial:
         with self.stage("import_tensorflow"):
             start_tensorflow()
             from sweeper.training.setup import set_up_training
-        self.record.set_environment(self.threads)
+        note_environment(self.record, self.threads)
         with self.stage("set_up"):
-            split = split_interactions(config.data, interactions)
+            split = prepared_split(config.data, interactions)
             self.describe_data(interactions, split)
             training = set_up_training(config, interactions, split.train, self.threads)
             self.describe_model(training)
         with self.stage("baselines"):
-            tasks = ranking_tasks(interactions, split)
-            self.record.baselines = rank_baselines(
-                config.evaluation, interactions, split.train, tasks, self.threads
+            tasks = prepared_tasks(config.data, config.evaluation, interactions, split)
+            self.record.baselines = prepared_baselines(
+                config.data, config.evaluation, interactions, split, tasks, self.threads
             )
-        self.train(training, split, tasks)
-        if "test" not in self.record.metrics:
-            # The one look at the test rows, with the weights that were kept.
-            with self.stage("score_test"):
-                self.record.metrics["test"] = self.score(training, split, tasks, "test")()
-        self.console.print()
-        self.console.print(terminal.result_table(self.record, "test"))
+        yield from self.train(training, split, tasks)
+        self.judge(training, split, tasks)
 
-    def train(self, training: Training, split: Split, tasks: dict[str, RankingTask]) -> None:
+    def train(self, training: Training, split: Split, tasks: dict[str, RankingTask]) -> Steps:
         from sweeper.training.loop import Callbacks, History, train
-        from sweeper.training.progress import TrainingProgress
 
-        rows, history = self.config.evaluation.rows, History()
+        rows, history = self.record.rows, History()
         try:
             with TrainingProgress(self.console, self.config.train.epochs, rows) as progress:
-
-                def on_checkpoint(checkpoint: Checkpoint) -> None:
+                callbacks = Callbacks(self.score(training, split, tasks, rows), progress.on_epoch)
+                for checkpoint in train(self.config.train, training, OBJECTIVE, callbacks, history):
                     progress.on_checkpoint(checkpoint)
-                    self.report(checkpoint.epoch, checkpoint.metrics)
-
-                callbacks = Callbacks(
-                    evaluate=self.score(training, split, tasks, rows),
-                    on_epoch=progress.on_epoch,
-                    on_checkpoint=on_checkpoint,
-                )
-                train(self.config.train, training, OBJECTIVE, callbacks, history)
+                    with self.pause():
+                        yield checkpoint
         finally:
             self.keep(history)
         if history.stopped_early:
             patience = self.config.train.patience_evaluations
             self.say(
                 "stopped",
-                f"after epoch {history.checkpoints[-1].epoch}: none of the last {patience} "
+                f"after epoch {self.record.epochs}: none of the last {patience} "
                 f"evaluations was better than that of epoch {self.record.kept_epoch}",
             )
+
+    def judge(self, training: Training, split: Split, tasks: dict[str, RankingTask]) -> None:
+        """Measures the trained model, with the weights that were kept."""
+        metrics, evaluation = self.record.metrics, self.config.evaluation
+        if evaluation.score_test and "test" not in metrics:
+            # The one look at the test rows.
+            with self.stage("score_test"):
+                metrics["test"] = self.score(training, split, tasks, "test")()
+        if evaluation.time_queries:
+            from sweeper.evaluation.latency import milliseconds_per_query
+
+            with self.stage("time_queries"):
+                self.record.milliseconds_per_query = milliseconds_per_query(
+                    training.model, training.encoded, getattr(split, self.record.rows)
+                )
+        self.console.print()
+        self.console.print(
+            terminal.result_table(self.record, "test" if "test" in metrics else self.record.rows)
+        )
 
     def score(
         self, training: Training, split: Split, tasks: dict[str, RankingTask], rows: str
@@ -161,8 +180,8 @@ class _Trial:
         self.record.seconds["first_epoch"] = history.first_epoch_seconds
         if history.kept:
             last = history.checkpoints[-1]
-            self.record.kept_epoch = history.kept.epoch
-            self.record.metrics[self.config.evaluation.rows] = history.kept.metrics
+            self.record.epochs, self.record.kept_epoch = last.epoch, history.kept.epoch
+            self.record.metrics[self.record.rows] = history.kept.metrics
             self.record.seconds["train"] = last.train_seconds
             self.record.seconds["evaluate"] = last.evaluate_seconds
 
@@ -200,16 +219,24 @@ class _Trial:
         finally:
             self.record.seconds[name] = time.perf_counter() - started
 
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Leaves the time within it out of the total."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.started += time.perf_counter() - started
+
     def finish(self) -> None:
         """Writes the record, whatever the end was, and prints where it lies."""
         self.record.seconds["total"] = time.perf_counter() - self.started
-        self.record.seconds = {name: round(value, 4) for name, value in self.record.seconds.items()}
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        self.record.peak_memory_mb = round(peak / (2**20 if sys.platform == "darwin" else 1024), 1)
-        records.write(self.directory, self.record)
+        records.close(self.directory, self.record)
         names = [records.TRIAL]
         if self.record.history:
-            records.write_whole(self.directory / records.CURVES, draw_curves(self.record))
-            names += [records.HISTORY, records.CURVES]
+            names.append(records.HISTORY)
+            if self.draw:
+                records.write_whole(self.directory / records.CURVES, draw_curves(self.record))
+                names.append(records.CURVES)
         self.console.print()
         self.say("output", f"{self.directory} ({self.record.state}: {', '.join(names)})")

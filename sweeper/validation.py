@@ -93,6 +93,11 @@ def _test_row_problems(config: Config) -> Iterator[str]:
                 f"train.{key}: got {value} with evaluation.rows 'test'; must be "
                 f"{'null' if off is None else off}, else the epoch is chosen on test rows"
             )
+    if not config.evaluation.score_test:
+        yield (
+            "evaluation.score_test: got False with evaluation.rows 'test', which scores them at "
+            "every evaluation; must be True, or evaluation.rows 'validation'"
+        )
 
 
 def _data_problems(config: Config) -> Iterator[str]:

@@ -17,11 +17,11 @@ from sweeper.config import (
     TaskConfig,
     TrainConfig,
     config_directory,
-    register_schema,
     to_dataclass,
 )
 from sweeper.data.columns import CategoricalColumn, NumericColumn
 from sweeper.data.interactions import Interactions, assemble
+from sweeper.study.config import register_schema
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember")
 

@@ -15,15 +15,19 @@ from sweeper.record import FORMAT_VERSION, HISTORY, TRIAL, TrialRecord
 
 def full_record() -> TrialRecord:
     return TrialRecord(
-        config={"model": {"layer_sizes": [64, 32]}, "name": "Été"},
+        config={"evaluation": {"rows": "validation"}, "name": "Été"},
         state="completed",
         started="2026-11-24T08:00:00+00:00",
         command=["sweeper", "model=two_layer"],
         data={"rows": {"train": 80, "test": 20}},
         num_parameters=1234,
-        metrics={"test": {"top_1": 0.1, "top_100": 1 / 3}},
+        metrics={"test": {"top_1": 0.1, "top_100": 1 / 3}, "validation": {"top_100": 0.25}},
+        deviations={"test": {"top_100": 1e-3}},
+        repeats=[{"split_seed": 0, "directory": "split_seed_0", "metrics": {"test": {}}}],
         baselines={"popularity": {"test": {"top_100": 0.0}}},
+        epochs=15,
         kept_epoch=10,
+        milliseconds_per_query=0.5,
         seconds={"train": 1.5},
         peak_memory_mb=512.5,
         machine={"cores": 2},
@@ -39,6 +43,29 @@ def full_record() -> TrialRecord:
 def test_reads_back_what_was_written_to_the_last_bit(tmp_path) -> None:
     records.write(tmp_path, full_record())
     assert records.read(tmp_path) == full_record()
+
+
+def test_a_record_from_before_there_were_repeats_is_read(tmp_path) -> None:
+    records.write(tmp_path, full_record())
+    content = json.loads((tmp_path / TRIAL).read_text())
+    for name in ("deviations", "repeats", "epochs", "milliseconds_per_query"):
+        del content[name]
+    (tmp_path / TRIAL).write_text(json.dumps(content))
+    old = records.read(tmp_path)
+    assert (old.deviations, old.repeats, old.epochs) == ({}, [], None)
+    assert old.metrics == full_record().metrics
+
+
+def test_figures_that_a_study_can_go_by() -> None:
+    record = full_record()
+    assert record.figure("top_100") == 0.25  # of validation rows
+    assert record.figure("num_parameters") == 1234
+    assert record.figure("milliseconds_per_query") == 0.5
+    assert record.figure("train_seconds") == 1.5
+    record.milliseconds_per_query = None
+    for name in ("milliseconds_per_query", "top_1"):
+        with pytest.raises(KeyError, match=name):
+            record.figure(name)
 
 
 def test_the_first_record_of_a_trial_has_no_history(tmp_path) -> None:

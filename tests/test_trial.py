@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from rich.console import Console
-from small_trials import ids_features, small_config
+from small_trials import ids_features, small_config, tutorial_features
 
 from sweeper import record
-from sweeper.config import Config, EvaluationConfig, OptimizerConfig, TrainConfig
+from sweeper.config import Config, EvaluationConfig, OptimizerConfig, TrainConfig, to_dataclass
 from sweeper.data.interactions import load_interactions
-from sweeper.errors import ConfigError, OutputError, TrialError
+from sweeper.errors import ConfigError, OutputError, TrialError, TrialPruned
 from sweeper.evaluation import scoring
-from sweeper.trial import run_trial
+from sweeper.trial import Trial, run_trial
 
 
 def run(directory: Path, *arguments: str) -> tuple[str, record.TrialRecord]:
@@ -88,8 +91,7 @@ def test_test_rows_are_scored_once_and_choices_made_on_validation_rows(tmp_path,
         # Shares of 100 rows.
         assert all(100 * value == pytest.approx(round(100 * value)) for value in metrics.values())
     assert trial.metrics["validation"] == reports[trial.kept_epoch - 1][1]
-    assert trial.state == "completed"
-    assert trial.reason is None
+    assert (trial.state, trial.reason, trial.epochs) == ("completed", None, 3)
     assert trial.data["rows"] == {"train": 700, "validation": 100, "test": 200}
     # Tables of users and titles with a row for the unknown, and two projections with biases.
     users, titles = (len(np.unique(part)) + 1 for part in training_codes(config))
@@ -128,26 +130,139 @@ def test_baselines_are_scored_on_both_parts(tmp_path):
         assert parts["test"].keys() == trial.metrics["test"].keys()
 
 
-class PrunedError(Exception):
-    """What a study's report may raise."""
-
-
 @pytest.mark.parametrize(
-    ("error", "state"), [(KeyboardInterrupt, "interrupted"), (PrunedError, "failed")]
+    ("error", "state", "reason"),
+    [
+        (KeyboardInterrupt("enough"), "interrupted", "interrupted by Ctrl-C"),
+        (TrialPruned("after step 2"), "pruned", "after step 2"),
+        (RuntimeError("no storage"), "failed", "RuntimeError: no storage"),
+    ],
 )
-def test_a_report_that_raises_ends_the_trial_and_keeps_what_there_is(tmp_path, error, state):
+def test_a_report_that_raises_ends_the_trial_and_keeps_what_there_is(
+    tmp_path, scored, error, state, reason
+):
     def report(epoch, metrics) -> None:
         if epoch == 2:
-            raise error("enough")
+            raise error
 
-    with pytest.raises(error):
+    with pytest.raises(type(error)) as raised:
         run_trial(trial_config(), tmp_path, report, QUIET)
+    assert raised.value is error
     trial = record.read(tmp_path)
-    assert trial.state == state
+    assert (trial.state, trial.reason) == (state, reason)
     assert [row["epoch"] for row in trial.history] == [1, 2]
+    assert trial.epochs == 2
+    best = max(trial.history, key=lambda row: row["top_100"])
+    assert trial.kept_epoch == best["epoch"]
+    # No look at the test rows: validation rows were scored twice.
     assert set(trial.metrics) == {"validation"}
+    assert scored == [100, 100]
     assert (tmp_path / record.CURVES).exists()
     assert (tmp_path / record.TRACEBACK).exists() == (state == "failed")
+
+
+def test_a_trial_in_steps_is_the_same_trial_whoever_comes_in_between(tmp_path):
+    """Two trials that differ in all that has a seed take turns; each gives its own bits."""
+
+    def config(index: int) -> Config:
+        changed = trial_config(train=TrainConfig(3, 256, 1, xla=False, seed=index))
+        changed.data.split_seed, changed.model.input_dropout = index, 0.2
+        return changed
+
+    alone = [run_trial(config(i), tmp_path / f"alone_{i}", console=QUIET) for i in range(2)]
+    trials = [Trial(config(i), tmp_path / f"turns_{i}", QUIET, draw=True) for i in range(2)]
+    for _ in zip(*(trial.steps() for trial in trials), strict=True):
+        pass
+    for own, turns in zip(alone, (trial.record for trial in trials), strict=True):
+        assert without_times(turns) == without_times(own)
+        assert turns.state == "completed"
+
+
+def without_times(trial: record.TrialRecord) -> tuple[object, ...]:
+    names = ("epoch", "loss", *trial.metrics[trial.rows])
+    history = [[row[name] for name in names] for row in trial.history]
+    return history, trial.metrics, trial.baselines, trial.kept_epoch, trial.epochs, trial.data
+
+
+def test_a_trial_that_is_left_between_two_steps_is_recorded_as_interrupted(tmp_path):
+    steps = Trial(trial_config(), tmp_path, QUIET, draw=False).steps()
+    next(steps)
+    assert record.read(tmp_path).state == "running"
+    steps.close()
+    trial = record.read(tmp_path)
+    assert (trial.state, trial.epochs, len(trial.history)) == ("interrupted", 1, 1)
+    assert not (tmp_path / record.TRACEBACK).exists()
+
+
+def test_the_total_leaves_out_the_time_of_reports(tmp_path):
+    started = time.perf_counter()
+    trial = run_trial(trial_config(), tmp_path, lambda *_: time.sleep(0.5), QUIET, draw=False)
+    # Three evaluations; half a second more or less for what isn't the trial's own.
+    assert trial.seconds["total"] < time.perf_counter() - started - 1.4
+    assert trial.seconds["total"] > trial.seconds["train"] + trial.seconds["evaluate"]
+
+
+def test_without_score_test_nothing_is_scored_on_test_rows(tmp_path, scored):
+    config = trial_config(evaluation=EvaluationConfig(score_test=False, baselines=["ease"]))
+    shown = io.StringIO()
+    trial = run_trial(config, tmp_path, console=Console(file=shown, width=110))
+    assert scored == [100, 100, 100]
+    assert set(trial.metrics) == {"validation"}
+    assert {name: set(parts) for name, parts in trial.baselines.items()} == {
+        "popularity": {"validation"},
+        "ease": {"validation"},
+    }
+    assert "the test rows stay unseen" in shown.getvalue()
+    assert "Top-k accuracy on 100 validation rows" in shown.getvalue()
+    # Otherwise it is the same trial, one that did score them coming before or after.
+    whole = run_trial(
+        trial_config(evaluation=EvaluationConfig(baselines=["ease"])), tmp_path / "w", console=QUIET
+    )
+    assert whole.metrics["validation"] == trial.metrics["validation"]
+    assert whole.baselines["ease"]["validation"] == trial.baselines["ease"]["validation"]
+    assert set(whole.baselines["ease"]) == {"validation", "test"}
+
+
+def test_a_query_is_timed_once_where_asked_for(tmp_path, scored):
+    config = trial_config(evaluation=EvaluationConfig(time_queries=True))
+    timed = run_trial(config, tmp_path / "timed", console=QUIET)
+    assert 0.001 < timed.milliseconds_per_query < 1_000
+    assert record.read(tmp_path / "timed") == timed
+    plain = run_trial(trial_config(), tmp_path / "plain", console=QUIET)
+    assert plain.milliseconds_per_query is None
+    assert plain.metrics == timed.metrics
+    assert scored == 2 * [100, 100, 100, 200]
+
+
+def test_curves_are_drawn_unless_told_not_to(tmp_path):
+    run_trial(trial_config(), tmp_path, console=QUIET, draw=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [record.HISTORY, record.TRIAL]
+
+
+def test_one_trial_after_another_in_a_process_gets_nothing_of_the_first(tmp_path):
+    """Other splits, features and baselines, in the order that would mix them up."""
+
+    def configs():
+        for split_seed, features in ((0, 4), (1, 4), (0, 6), (0, "more"), (0, 4)):
+            config = trial_config()
+            config.data.split_seed = split_seed
+            config.features = tutorial_features(4) if features == "more" else ids_features(features)
+            yield config
+
+    trials = [run_trial(c, tmp_path / str(i), console=QUIET) for i, c in enumerate(configs())]
+    first, other_split, wider, more, again = trials
+    assert without_times(again) == without_times(first)
+    for other in (other_split, wider, more):
+        assert other.history[0]["loss"] != first.history[0]["loss"]
+    assert other_split.baselines != first.baselines == wider.baselines == more.baselines
+    for other, number in ((first, 4), (wider, 6)):
+        users, titles = (len(np.unique(part)) + 1 for part in training_codes(config_of(other)))
+        dense = 2 * (number * 4 + 4)
+        assert other.num_parameters == number * (users + titles) + dense
+
+
+def config_of(trial: record.TrialRecord) -> Config:
+    return to_dataclass(OmegaConf.create(trial.config))
 
 
 def test_a_diverged_trial_is_recorded_as_failed(tmp_path):

@@ -141,6 +141,7 @@ def test_no_range_of_the_schema_is_untested() -> None:
         {"train__eval_every_epochs": 7, "train__epochs": 7},
         {"optimizer__final_share": 1.0},
         {"evaluation__baselines": []},
+        {"evaluation__score_test": False, "evaluation__time_queries": True},
         {"task__name": "corrected_softmax", "task__remove_accidental_hits": True},
     ],
 )
@@ -245,6 +246,15 @@ RULES = [
         },
         "train.patience_evaluations: got 3 with evaluation.rows 'test'",
         "must be null",
+    ),
+    (
+        {
+            "evaluation__rows": "test",
+            "evaluation__score_test": False,
+            "train__restore_best": False,
+        },
+        "evaluation.score_test: got False with evaluation.rows 'test'",
+        "must be True, or evaluation.rows 'validation'",
     ),
     (
         {"optimizer__clip_value": 1.0, "optimizer__global_clip_norm": 1.0},

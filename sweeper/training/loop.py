@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from sweeper.config import TrainConfig
 from sweeper.errors import TrialError
+from sweeper.model.two_tower import TwoTowerModel
 from sweeper.training.batches import BatchPlanner
 from sweeper.training.setup import Training
 from sweeper.training.steps import StepRunner
@@ -66,12 +67,10 @@ class Callbacks:
     Attributes:
       evaluate: scores the model as it is.
       on_epoch: called with (epoch, loss, examples per second) after each epoch.
-      on_checkpoint: called after each evaluation; may raise to end the run.
     """
 
     evaluate: Callable[[], Metrics]
     on_epoch: Callable[[int, float, float], None] = lambda epoch, loss, rate: None
-    on_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None
 
 
 def train(
@@ -80,57 +79,90 @@ def train(
     objective: str,
     callbacks: Callbacks,
     history: History,
-) -> None:
+) -> Iterator[Checkpoint]:
     """Trains for `config.epochs` epochs, or until patience runs out.
 
-    Fills `history` as it goes, so that an interrupted run leaves what there is.
-    The model ends with the weights of the best evaluation by `objective` if
+    A generator that stops at each evaluation, so that several trainings can take
+    turns; whoever advances it may raise in it, or leave it, to end the training.
+    Fills `history` as it goes, so that an interrupted run leaves what there is. The
+    model ends with the weights of the best evaluation by `objective` if
     `config.restore_best`, else with the last.
 
     Raises:
       TrialError: the loss is not finite, naming the epoch and the step.
     """
-    model, planner, runner = training.model, training.planner, training.runner
-    best, best_weights, since_best = -np.inf, None, 0
-    train_seconds = evaluate_seconds = 0.0
-    measured_epochs, measured_seconds = 0, 0.0
-    num_rows = planner.num_rows
+    best = _Best(objective, config.restore_best, training.model)
+    clock = _Clock(training.planner.num_rows)
     for epoch in range(1, config.epochs + 1):
         started = time.perf_counter()
-        loss = _run_epoch(planner, runner, epoch) / num_rows
-        seconds = time.perf_counter() - started
+        loss = _run_epoch(training.planner, training.runner, epoch) / training.planner.num_rows
+        callbacks.on_epoch(epoch, loss, clock.add_epoch(time.perf_counter() - started))
         if epoch == 1:
-            history.first_epoch_seconds = seconds
-        train_seconds += seconds
-        measured_epochs, measured_seconds = measured_epochs + 1, measured_seconds + seconds
-        callbacks.on_epoch(epoch, loss, num_rows / seconds)
+            history.first_epoch_seconds = clock.train_seconds
         if epoch % config.eval_every_epochs and epoch != config.epochs:
             continue
         started = time.perf_counter()
         metrics = callbacks.evaluate()
-        evaluate_seconds += time.perf_counter() - started
-        checkpoint = Checkpoint(
-            epoch,
-            loss,
-            metrics,
-            train_seconds,
-            evaluate_seconds,
-            measured_epochs * num_rows / measured_seconds,
-        )
-        measured_epochs, measured_seconds = 0, 0.0
+        checkpoint = clock.checkpoint(epoch, loss, metrics, time.perf_counter() - started)
         history.checkpoints.append(checkpoint)
-        since_best += 1
-        if metrics[objective] > best:
-            best, since_best = metrics[objective], 0
-        if not config.restore_best or since_best == 0:
+        if best.keeps(checkpoint):
             history.kept = checkpoint
-            best_weights = model.get_weights() if config.restore_best else None
-        callbacks.on_checkpoint(checkpoint)
-        if config.patience_evaluations and since_best >= config.patience_evaluations:
+        yield checkpoint
+        if config.patience_evaluations and best.since >= config.patience_evaluations:
             history.stopped_early = True
             break
-    if best_weights is not None:
-        model.set_weights(best_weights)
+    best.restore()
+
+
+class _Clock:
+    """Seconds in training steps and in evaluations, and the speed between evaluations."""
+
+    def __init__(self, num_rows: int) -> None:
+        self._num_rows = num_rows
+        self.train_seconds = self._evaluate_seconds = 0.0
+        self._epochs, self._seconds = 0, 0.0
+
+    def add_epoch(self, seconds: float) -> float:
+        """Counts an epoch; returns its examples per second."""
+        self.train_seconds += seconds
+        self._epochs, self._seconds = self._epochs + 1, self._seconds + seconds
+        return self._num_rows / seconds
+
+    def checkpoint(self, epoch: int, loss: float, metrics: Metrics, seconds: float) -> Checkpoint:
+        """Counts an evaluation of so many seconds."""
+        self._evaluate_seconds += seconds
+        rate = self._epochs * self._num_rows / self._seconds
+        self._epochs, self._seconds = 0, 0.0
+        return Checkpoint(epoch, loss, metrics, self.train_seconds, self._evaluate_seconds, rate)
+
+
+class _Best:
+    """The best evaluation so far, and its weights if they are to be restored.
+
+    Attributes:
+      since: evaluations since the best.
+    """
+
+    def __init__(self, objective: str, restore: bool, model: TwoTowerModel) -> None:
+        self._objective, self._restore, self._model = objective, restore, model
+        self._value, self._weights = -np.inf, None
+        self.since = 0
+
+    def keeps(self, checkpoint: Checkpoint) -> bool:
+        """Whether the training would end with the weights of this evaluation, were it the last."""
+        self.since += 1
+        if checkpoint.metrics[self._objective] > self._value:
+            self._value, self.since = checkpoint.metrics[self._objective], 0
+        if not self._restore:
+            return True
+        if self.since == 0:
+            self._weights = self._model.get_weights()
+        return self.since == 0
+
+    def restore(self) -> None:
+        """Gives the model the weights that are kept, if they aren't its last."""
+        if self._weights is not None:
+            self._model.set_weights(self._weights)
 
 
 def _run_epoch(planner: BatchPlanner, runner: StepRunner, epoch: int) -> float:

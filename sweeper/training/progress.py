@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sweeper.training.loop import Checkpoint
+if TYPE_CHECKING:
+    from sweeper.training.loop import Checkpoint
 
 # Without a terminal, a line at the first evaluation and then this often.
 SECONDS_BETWEEN_LINES = 5.0
@@ -24,7 +26,6 @@ class TrainingProgress:
 
     def __init__(self, console: Console, epochs: int, rows: str) -> None:
         self._console, self._epochs, self._rows = console, epochs, rows
-        self._started = time.monotonic()
         self._last_line: float | None = None
         self._unprinted: Checkpoint | None = None
         self._bar: Progress | None = None
@@ -80,7 +81,7 @@ class TrainingProgress:
 
     def _print(self, checkpoint: Checkpoint) -> None:
         self._last_line, self._unprinted = time.monotonic(), None
-        left = (self._last_line - self._started) / checkpoint.epoch
+        left = (checkpoint.train_seconds + checkpoint.evaluate_seconds) / checkpoint.epoch
         left *= self._epochs - checkpoint.epoch
         self._console.print(
             f"epoch {checkpoint.epoch}/{self._epochs}  loss {checkpoint.loss:.4f}  "

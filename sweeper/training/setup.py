@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sweeper.config import Config
+from sweeper.config import Config, FeatureConfig, FeaturesConfig
 from sweeper.data.interactions import Interactions
+from sweeper.model.features import BucketFeature, Feature, ScaledFeature
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel, build_model, encode_features
 from sweeper.training.batches import BatchPlanner
 from sweeper.training.optimizer import build_optimizer
+from sweeper.training.recent import Recent, freeze
 from sweeper.training.steps import StepRunner
+
+_encoded: Recent[EncodedFeatures] = Recent()
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def set_up_training(
     Raises:
       ConfigError: a feature or an optimizer option that can't be, naming its key.
     """
-    encoded = encode_features(config, interactions, training_rows)
+    encoded = encoded_features(config, interactions, training_rows)
     planner = BatchPlanner(
         training_rows,
         interactions.items,
@@ -57,6 +62,57 @@ def set_up_training(
     xla = config.train.xla and config.task.num_hard_negatives is None
     runner = StepRunner(model, encoded, counts / counts.sum(), xla)
     return Training(model, encoded, planner, runner)
+
+
+def encoded_features(
+    config: Config, interactions: Interactions, training_rows: np.ndarray
+) -> EncodedFeatures:
+    """As `encode_features`, but the last few results are kept in the process, read-only.
+
+    Widths of embeddings decide nothing of it, so that trials that differ in these
+    alone share one.
+
+    Raises:
+      ConfigError: a feature that can't be made from the data, naming its key.
+    """
+    settings = config.features
+    rows = hashlib.blake2b(training_rows.tobytes()).digest()
+    key = (interactions.fingerprint, rows, repr(_without_widths(settings)))
+
+    def encode() -> EncodedFeatures:
+        encoded = encode_features(config, interactions, training_rows)
+        freeze(*encoded.query.values(), *encoded.candidate.values())
+        for feature in (*encoded.query_features, *encoded.candidate_features):
+            if isinstance(feature, BucketFeature):
+                freeze(feature.boundaries)
+        return encoded
+
+    kept = _encoded.get(len(interactions), key, encode)
+    return EncodedFeatures(
+        _with_widths(kept.query_features, settings.query, settings.embedding_dim),
+        _with_widths(kept.candidate_features, settings.candidate, settings.embedding_dim),
+        dict(kept.query),
+        dict(kept.candidate),
+    )
+
+
+def _without_widths(settings: FeaturesConfig) -> FeaturesConfig:
+    def alike(features: list[FeatureConfig]) -> list[FeatureConfig]:
+        return [replace(feature, dim=None) for feature in features]
+
+    return FeaturesConfig(0, alike(settings.query), alike(settings.candidate))
+
+
+def _with_widths(
+    features: list[Feature], configs: list[FeatureConfig], embedding_dim: int
+) -> list[Feature]:
+    """The features with the widths that the configuration gives them."""
+    return [
+        feature
+        if isinstance(feature, ScaledFeature)
+        else replace(feature, dim=config.dim or embedding_dim)
+        for feature, config in zip(features, configs, strict=True)
+    ]
 
 
 def _row_blocks(batch_size: int, threads: int) -> int:

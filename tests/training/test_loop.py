@@ -13,6 +13,7 @@ from small_trials import skewed_interactions, small_config, tutorial_features
 
 from sweeper.config import Config, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
 from sweeper.errors import TrialError
+from sweeper.training import loop
 from sweeper.training.batches import BatchPlanner
 from sweeper.training.loop import Callbacks, History, train
 from sweeper.training.setup import Training, set_up_training
@@ -188,9 +189,13 @@ def run_scripted(
         return np.array([6.0, 3.0], np.float32)
 
     script = iter(accuracies)
-    callbacks = Callbacks(evaluate=lambda: {"top_100": next(script)}, on_checkpoint=on_checkpoint)
-    with contextlib.suppress(KeyboardInterrupt):
-        train(config, Training(model, None, planner, runner), "top_100", callbacks, history)
+    callbacks = Callbacks(evaluate=lambda: {"top_100": next(script)})
+    steps = train(config, Training(model, None, planner, runner), "top_100", callbacks, history)
+    for checkpoint in steps:
+        with contextlib.suppress(KeyboardInterrupt):
+            on_checkpoint(checkpoint)
+            continue
+        steps.close()
     return history, model
 
 
@@ -238,7 +243,7 @@ def test_loss_is_the_mean_of_a_row() -> None:
     assert history.checkpoints[0].loss == 1.5
 
 
-def test_history_keeps_what_there_is_when_a_callback_raises() -> None:
+def test_history_keeps_what_there_is_when_the_training_is_left() -> None:
     def stop(checkpoint) -> None:
         if checkpoint.epoch == 2:
             raise KeyboardInterrupt
@@ -246,6 +251,51 @@ def test_history_keeps_what_there_is_when_a_callback_raises() -> None:
     history, _ = run_scripted([0.1, 0.5, 0.6], on_checkpoint=stop)
     assert [c.epoch for c in history.checkpoints] == [1, 2]
     assert history.kept.epoch == 2
+
+
+def test_it_stops_at_each_evaluation_and_goes_on_when_asked() -> None:
+    """So that several trainings can take turns: nothing runs ahead of its turn."""
+    model, history = EpochCounter(), History()
+
+    def runner(plan):
+        model.trained += 1
+        return np.array([1.0, 1.0], np.float32)
+
+    planner = BatchPlanner(np.arange(6), np.arange(6), 6, 3, False, seed=0)
+    callbacks = Callbacks(evaluate=lambda: {"top_100": float(model.trained)})
+    config = TrainConfig(epochs=4, eval_every_epochs=2)
+    steps = train(config, Training(model, None, planner, runner), "top_100", callbacks, history)
+    assert model.trained == 0
+    assert (next(steps).epoch, model.trained) == (2, 2)
+    assert (next(steps).metrics, model.trained) == ({"top_100": 4.0}, 4)
+    assert next(steps, None) is None
+
+
+def test_times_and_speed_are_of_what_they_say(monkeypatch) -> None:
+    """By a clock that goes on by hand: an epoch takes 2 s, an evaluation 5 s."""
+    now = [0.0]
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+
+    def runner(plan):
+        now[0] += 2.0
+        return np.array([1.0, 1.0], np.float32)
+
+    def evaluate():
+        now[0] += 5.0
+        return {"top_100": 0.5}
+
+    planner = BatchPlanner(np.arange(6), np.arange(6), 6, 3, False, seed=0)
+    model, history = EpochCounter(), History()
+    training = Training(model, None, planner, runner)
+    config = TrainConfig(epochs=3, eval_every_epochs=2, restore_best=False)
+    for _ in train(config, training, "top_100", Callbacks(evaluate), history):
+        now[0] += 100.0  # between two steps: nobody's time
+    first, last = history.checkpoints
+    assert history.first_epoch_seconds == 2.0
+    assert (first.train_seconds, first.evaluate_seconds) == (4.0, 5.0)
+    assert (last.train_seconds, last.evaluate_seconds) == (6.0, 10.0)
+    # Six rows in two seconds.
+    assert first.examples_per_second == last.examples_per_second == 3.0
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -263,5 +313,5 @@ def test_a_loss_that_is_not_finite_names_its_epoch_and_step(value: float) -> Non
     config, model = TrainConfig(epochs=3, eval_every_epochs=1), EpochCounter()
     callbacks = Callbacks(evaluate=lambda: {"top_100": 0.0})
     with pytest.raises(TrialError, match=rf"became {value} at epoch 2, step 4 of 5"):
-        train(config, Training(model, None, planner, runner), "top_100", callbacks, History())
+        list(train(config, Training(model, None, planner, runner), "top_100", callbacks, History()))
     assert len(calls) == 5

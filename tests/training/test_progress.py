@@ -39,7 +39,8 @@ def test_lines_are_few_but_the_first_and_the_last_are_there():
     lines = shown(False, [0.1, 0.2, 0.3, 0.4321]).splitlines()
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/20", "epoch 4/20"]
     assert "validation top-100 0.4321  123,456 examples/s" in lines[-1]
-    assert lines[-1].endswith("s left")
+    # Four epochs took 1.1 s, of 20.
+    assert lines[-1].endswith("  4 s left")
 
 
 @pytest.mark.parametrize("seconds", [0.0])

@@ -1,0 +1,1 @@
+"""Hydra finds this project's sweeper here."""

@@ -1,0 +1,53 @@
+"""`hydra/sweeper: sweeper_optuna`: hands a multirun over to `sweeper.study`.
+
+Hydra imports this at every start, so that what it needs is imported when it runs. It
+does so without an entry in `sys.modules`, where `@dataclass` would look up annotations
+that are strings: so no `from __future__ import annotations` here.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+@dataclass
+class SweeperOptunaConfig:
+    """What to search, and how, stands under `study:`.
+
+    Attributes:
+      max_relaunches: how often the workers are launched again when their launcher fails,
+        as it does when one of them is killed.
+    """
+
+    _target_: str = "hydra_plugins.sweeper_optuna.sweeper_optuna.SweeperOptuna"
+    max_relaunches: int = 20
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="sweeper_optuna", node=SweeperOptunaConfig, provider="sweeper"
+)
+
+
+class SweeperOptuna(Sweeper):
+    """Runs a grid or an Optuna study through workers that pull trials."""
+
+    def __init__(self, max_relaunches: int) -> None:
+        self.max_relaunches = max_relaunches
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from sweeper.study.launch import run_study
+        from sweeper.study.plan import make_plan
+
+        plan = make_plan(self.config, arguments, self.hydra_context.config_loader)
+        return run_study(
+            plan, self.config, self.hydra_context, self.task_function, self.max_relaunches
+        )

@@ -1,0 +1,93 @@
+"""What trials of one process share where their data and split are the same.
+
+A study runs many trials in a process. The split, the ranking tasks and the
+baselines follow from the data and a few values of the configuration, so the last
+results are kept, read-only, under exactly these. The encoded features are kept
+in `sweeper.training.setup`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Hashable
+
+from sweeper.config import DataConfig, EvaluationConfig
+from sweeper.data.interactions import Interactions
+from sweeper.data.split import Split, split_interactions
+from sweeper.evaluation.baselines import rank_baselines
+from sweeper.evaluation.ranking import RankingTask, ranking_tasks
+from sweeper.training.recent import Recent, freeze
+
+Scores = dict[str, dict[str, dict[str, float]]]
+
+_splits: Recent[Split] = Recent()
+_tasks: Recent[dict[str, RankingTask]] = Recent()
+_baselines: Recent[Scores] = Recent()
+
+
+def prepared_split(config: DataConfig, interactions: Interactions) -> Split:
+    """As `split_interactions`; the arrays can't be written to."""
+
+    def compute() -> Split:
+        split = split_interactions(config, interactions)
+        freeze(split.train, split.validation, split.test)
+        return split
+
+    return _splits.get(len(interactions), _split_key(config, interactions), compute)
+
+
+def prepared_tasks(
+    config: DataConfig, evaluation: EvaluationConfig, interactions: Interactions, split: Split
+) -> dict[str, RankingTask]:
+    """As `ranking_tasks`, without the test rows where they are not to be scored."""
+
+    def compute() -> dict[str, RankingTask]:
+        tasks = ranking_tasks(interactions, split)
+        for task in tasks.values():
+            freeze(task.users, task.items, task.seen.offsets, task.seen.items)
+        return tasks
+
+    tasks = _tasks.get(len(interactions), _split_key(config, interactions), compute)
+    return {
+        rows: task
+        for rows, task in tasks.items()
+        if evaluation.score_test or rows == evaluation.rows
+    }
+
+
+def prepared_baselines(
+    config: DataConfig,
+    evaluation: EvaluationConfig,
+    interactions: Interactions,
+    split: Split,
+    tasks: dict[str, RankingTask],
+    threads: int,
+) -> Scores:
+    """As `rank_baselines`."""
+    key = (
+        _split_key(config, interactions),
+        tuple(evaluation.baselines),
+        evaluation.ease_regularization,
+        tuple(tasks),
+        threads,
+    )
+    scores = _baselines.get(
+        len(interactions),
+        key,
+        lambda: rank_baselines(evaluation, interactions, split.train, tasks, threads),
+    )
+    return copy.deepcopy(scores)
+
+
+def _split_key(config: DataConfig, interactions: Interactions) -> Hashable:
+    """What a split follows from."""
+    return (
+        interactions.fingerprint,
+        interactions.user_column,
+        interactions.item_column,
+        config.split,
+        config.split_seed,
+        config.train_size,
+        config.validation_size,
+        config.test_size,
+    )

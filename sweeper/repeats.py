@@ -1,0 +1,246 @@
+"""One configuration trained once on each of several splits, and the mean of what came out.
+
+The splits' trials are ordinary ones, each with a complete record in a directory
+of its own; `trial.json` beside these has their means, see `TrialRecord`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from sweeper import console as terminal
+from sweeper import record as records
+from sweeper.config import Config, to_dictionary
+from sweeper.errors import ConfigError, OutputError
+from sweeper.means import mean, repeat_directory, take_means, take_repeats
+from sweeper.record import Metrics, TrialRecord
+from sweeper.training.progress import TrainingProgress
+from sweeper.trial import Report, Steps, Trial, run_trial
+from sweeper.validation import validate
+
+if TYPE_CHECKING:
+    from sweeper.training.loop import Checkpoint
+
+
+def run_repeats(
+    config: Config,
+    split_seeds: Sequence[int],
+    seed_mode: str,
+    directory: Path,
+    report: Report = lambda step, metrics: None,
+    console: Console | None = None,
+    draw: bool = True,
+) -> TrialRecord:
+    """Runs the trial once with each `data.split_seed`; without any, once as configured.
+
+    Args:
+      split_seeds: distinct; each one's record goes to `directory/split_seed_N`.
+      seed_mode: "lockstep" trains all side by side, one evaluation each in turn, and
+        reports (epoch, means) after each round; one that has stopped early goes on
+        with the metrics that it kept. "sequential" trains one after the other and
+        reports (index from 0, its metrics) after each.
+      report: may raise to end all that still run.
+      draw: whether to draw each one's `curves.png`.
+
+    Raises:
+      ConfigError: also for seeds that repeat, or that the split doesn't depend on.
+      As `run_trial`, if one of the trials or `report` does.
+    """
+    if not split_seeds:
+        return run_trial(config, directory, report, console, draw)
+    problems = list(_seed_problems(config, split_seeds))
+    if problems:
+        raise ConfigError(problems)
+    validate(config)
+    mode = {"lockstep": _Lockstep, "sequential": _OneByOne}[seed_mode]
+    repeats = mode(config, split_seeds, directory, console or terminal.make_console(), draw)
+    records.create(directory, repeats.record)
+    try:
+        with records.ending(directory, repeats.record):
+            repeats.run(report)
+    finally:
+        repeats.finish()
+    return repeats.record
+
+
+def _seed_problems(config: Config, seeds: Sequence[int]) -> Iterator[str]:
+    for seed in dict.fromkeys(seeds):
+        if seeds.count(seed) > 1:
+            yield f"study.split_seeds: got {seed} {seeds.count(seed)} times; must be given once"
+        if seed < 0:
+            yield f"study.split_seeds: got {seed}; must be whole numbers of at least 0"
+    if len(seeds) > 1 and config.data.split != "random":
+        yield (
+            f"study.split_seeds: got {list(seeds)} with data.split {config.data.split!r}; must be "
+            "one seed or none: the split doesn't depend on a seed"
+        )
+
+
+class _Repeats(ABC):
+    """The trials of the splits, and the record of their means."""
+
+    def __init__(
+        self,
+        config: Config,
+        split_seeds: Sequence[int],
+        directory: Path,
+        console: Console,
+        draw: bool,
+    ) -> None:
+        self.directory, self.console = directory, console
+        self.record = TrialRecord(to_dictionary(config))
+        self.trials = {
+            seed: Trial(
+                replace(config, data=replace(config.data, split_seed=seed)),
+                directory / repeat_directory(seed),
+                self.console_of_a_trial(),
+                draw,
+            )
+            for seed in split_seeds
+        }
+        # The one whose trial failed by itself.
+        self.failed_seed: int | None = None
+
+    @abstractmethod
+    def run(self, report: Report) -> None:
+        """Runs the trials of all splits."""
+
+    @abstractmethod
+    def console_of_a_trial(self) -> Console:
+        """Where a trial shows how it goes."""
+
+    @abstractmethod
+    def counted(self) -> list[TrialRecord]:
+        """Those of the records whose means are the summary's."""
+
+    def next_step(self, seed: int, steps: Steps) -> Checkpoint | None:
+        """Takes one trial to its next evaluation; None: it was at its end."""
+        try:
+            return next(steps, None)
+        except Exception:
+            self.failed_seed = seed
+            raise
+
+    def finish(self) -> None:
+        """Writes the summary, whatever the end was."""
+        started = {
+            seed: trial.record for seed, trial in self.trials.items() if trial.record.started
+        }
+        if started:
+            take_repeats(self.record, started)
+        counted = self.counted()
+        if counted:
+            take_means(self.record, counted)
+        if self.failed_seed is not None:
+            self.record.reason = f"split_seed {self.failed_seed}: {self.record.reason}"
+        records.close(self.directory, self.record)
+        self.show()
+
+    def show(self) -> None:
+        """Prints the means, if there are any of all splits, and where the record lies."""
+        self.console.print()
+        if self.record.state == "completed":
+            rows = "test" if "test" in self.record.metrics else self.record.rows
+            self.console.print(terminal.result_table(self.record, rows))
+            self.console.print()
+        terminal.say(
+            self.console,
+            "output",
+            f"{self.directory} ({self.record.state}: {records.TRIAL}, "
+            f"{', '.join(repeat['directory'] for repeat in self.record.repeats)})",
+        )
+
+
+class _OneByOne(_Repeats):
+    """One split after the other."""
+
+    def console_of_a_trial(self) -> Console:
+        return self.console
+
+    def run(self, report: Report) -> None:
+        for index, (seed, trial) in enumerate(self.trials.items()):
+            terminal.say(
+                self.console, "repeat", f"split_seed {seed}, {index + 1} of {len(self.trials)}"
+            )
+            with closing(trial.steps()) as steps:
+                while self.next_step(seed, steps):
+                    pass
+            report(index, trial.record.metrics[trial.record.rows])
+
+    def counted(self) -> list[TrialRecord]:
+        # Those that are through: the means with another's part would mislead.
+        trials = self.trials.values()
+        return [trial.record for trial in trials if trial.record.state == "completed"]
+
+
+class _Lockstep(_Repeats):
+    """All splits side by side."""
+
+    def console_of_a_trial(self) -> Console:
+        # They would all write at once; the means are shown instead.
+        return Console(quiet=True, force_terminal=False)
+
+    def run(self, report: Report) -> None:
+        seeds, config = ", ".join(map(str, self.trials)), self.record.config
+        terminal.say(self.console, "repeats", f"split seeds {seeds} side by side")
+        running = {seed: trial.steps() for seed, trial in self.trials.items()}
+        progress = TrainingProgress(self.console, config["train"]["epochs"], self.record.rows)
+        with progress, self.ending_together(running):
+            while checkpoints := self.round(running):
+                checkpoint = self.mean_checkpoint(checkpoints)
+                progress.on_epoch(checkpoint.epoch, checkpoint.loss, checkpoint.examples_per_second)
+                progress.on_checkpoint(checkpoint)
+                report(checkpoint.epoch, checkpoint.metrics)
+
+    def round(self, running: dict[int, Steps]) -> dict[int, Checkpoint]:
+        """Takes each trial to its next evaluation; drops those that are through."""
+        checkpoints = {}
+        for seed, steps in list(running.items()):
+            checkpoint = self.next_step(seed, steps)
+            if checkpoint:
+                checkpoints[seed] = checkpoint
+            else:
+                del running[seed]
+        return checkpoints
+
+    def mean_checkpoint(self, checkpoints: Mapping[int, Checkpoint]) -> Checkpoint:
+        """The mean over all; one that has stopped early goes on with what it kept."""
+        at_work = list(checkpoints.values())
+        metrics: list[Metrics] = [
+            checkpoints[seed].metrics
+            if seed in checkpoints
+            else trial.record.metrics[trial.record.rows]
+            for seed, trial in self.trials.items()
+        ]
+        return replace(
+            at_work[0],
+            loss=fmean(checkpoint.loss for checkpoint in at_work),
+            metrics=mean(metrics),
+            train_seconds=sum(checkpoint.train_seconds for checkpoint in at_work),
+            evaluate_seconds=sum(checkpoint.evaluate_seconds for checkpoint in at_work),
+            examples_per_second=fmean(checkpoint.examples_per_second for checkpoint in at_work),
+        )
+
+    @contextmanager
+    def ending_together(self, running: Mapping[int, Steps]) -> Iterator[None]:
+        """Ends all trials the way that the round ended; a failure is one trial's own."""
+        try:
+            yield
+        except BaseException as error:
+            end = error if self.failed_seed is None else GeneratorExit()
+            for steps in running.values():
+                # A record that can't be written doesn't keep the others from theirs.
+                with suppress(type(end), OutputError):
+                    steps.throw(end)
+            raise
+
+    def counted(self) -> list[TrialRecord]:
+        return [trial.record for trial in self.trials.values()]

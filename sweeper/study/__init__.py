@@ -1,0 +1,1 @@
+"""Studies: many trials, chosen by a grid or a sampler, run by workers that pull them."""

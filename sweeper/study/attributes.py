@@ -1,0 +1,26 @@
+"""The names under which a study keeps what Optuna has no place for.
+
+Everything that a leaderboard, a resumed study or another machine needs stands in
+Optuna's own storage, as user attributes of the study and its trials.
+"""
+
+from __future__ import annotations
+
+# Of a trial.
+DIRECTORY = "directory"  # relative to the study's directory: "trials/0007"
+OVERRIDES = "overrides"  # the searched Hydra overrides, a list of strings
+RESULT = "result"  # what the trial's record holds, see `sweeper.study.worker.summarize`
+REASON = "reason"  # why it failed or was cut short
+INTERRUPTED = "interrupted"  # True: ended before its end, to be run again
+RETRY_OF = "retry_of"  # the number of the trial that this one runs again
+DEATHS = "deaths"  # how often a process died under this trial and those that it runs again
+GRID_POINT = "grid_point"  # which combination of the grid it is
+PROGRESS = "progress"  # [epoch, value]; Optuna keeps it itself for one objective
+
+# Of a study.
+SPACE = "space"
+PROTOCOL = "protocol"
+OBJECTIVES = "objectives"
+THREADS = "threads"
+SECONDS = "seconds"  # spent so far, over all its starts
+STOP = "stop"  # True: workers end after what they do now

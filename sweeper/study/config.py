@@ -1,0 +1,103 @@
+"""The schema of `study:`, the part of the configuration that a single trial never sees.
+
+Nothing here imports Optuna or TensorFlow: it is read at every start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+from sweeper.config import NOT_EMPTY, POSITIVE, Config, Range, at_least, one_of, ranged
+
+SAMPLERS = ("tpe", "random", "grid", "qmc", "cmaes", "nsga2", "gp")
+PRUNERS = (
+    "successive_halving", "hyperband", "median", "percentile", "threshold", "wilcoxon", "none",
+)  # fmt: skip
+SEED_MODES = ("lockstep", "sequential")
+DIRECTIONS = ("maximize", "minimize")
+
+WORKERS = Range(
+    lambda value: value == "auto" or (isinstance(value, int) and value >= 1),
+    "auto or a whole number of at least 1",
+)
+
+
+@dataclass
+class ObjectiveConfig:
+    """One figure that a study goes by, and which way is better.
+
+    `metric` is a metric of the validation rows (`top_100`, `seen_filtered_top_10`),
+    or one of `num_parameters`, `milliseconds_per_query`, `train_seconds`.
+    """
+
+    metric: str = ranged("top_100", NOT_EMPTY)
+    direction: str = ranged("maximize", one_of(*DIRECTIONS))
+
+
+@dataclass
+class StudyConfig:
+    """What a study searches, how, and for how long.
+
+    Budgets are totals: the same command goes on until they are used up. `null`
+    for `sampler` is `tpe`, or `grid` where every searched value is listed on the
+    command line; `null` for `pruner` is `successive_halving` where there is one
+    objective and a sampler, else `none`. Options are given by name, so that
+    another sampler does not trip over them: `sampler_options: {tpe: {…}}`.
+
+    Attributes:
+      name: also the directory's, under `outputs/`.
+      space: by parameter; see `sweeper.study.search_space`.
+      enqueue: parameter sets tried first.
+      warm_start: an earlier study's directory; its best `warm_start_trials` are tried first.
+      n_trials: how many are to finish, pruned and failed ones included.
+      max_failures: the study stops when more trials than this have failed.
+      max_retries: how often a trial whose worker died is started again.
+      split_seeds: each trial is trained once on each of these splits.
+      seed_mode: `lockstep` trains them side by side and prunes on the running
+        mean; `sequential` one after the other, each a step of the pruner.
+      callbacks: Python paths of Optuna callbacks, `package.module.function`.
+    """
+
+    name: str | None = None
+    space: dict[str, Any] = field(default_factory=dict)
+    enqueue: list[dict[str, Any]] = field(default_factory=list)
+    warm_start: str | None = None
+    warm_start_trials: int = ranged(5, at_least(1))
+    objectives: list[ObjectiveConfig] = field(
+        default_factory=lambda: [ObjectiveConfig()], metadata={"range": NOT_EMPTY}
+    )
+    sampler: str | None = ranged(None, one_of(*SAMPLERS))
+    sampler_options: dict[str, Any] = field(default_factory=dict)
+    pruner: str | None = ranged(None, one_of(*PRUNERS))
+    pruner_options: dict[str, Any] = field(default_factory=dict)
+    seed: int = ranged(0, at_least(0))
+    n_trials: int | None = ranged(None, at_least(1))
+    timeout_seconds: float | None = ranged(None, POSITIVE)
+    max_failures: int = ranged(10, at_least(0))
+    max_retries: int = ranged(2, at_least(0))
+    split_seeds: list[int] = field(default_factory=list)
+    seed_mode: str = ranged("lockstep", one_of(*SEED_MODES))
+    workers: int | str = ranged("auto", WORKERS)
+    callbacks: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ExperimentConfig(Config):
+    """Everything that YAML and the command line can set: a trial, and the study around it."""
+
+    study: StudyConfig = field(default_factory=StudyConfig)
+
+
+def to_study(config: Any) -> StudyConfig:
+    """The study's part of a composed configuration, as dataclasses."""
+    schema = OmegaConf.structured(StudyConfig)
+    return OmegaConf.to_object(OmegaConf.merge(schema, config.study))  # type: ignore[return-value]
+
+
+def register_schema() -> None:
+    """Makes the schema known to Hydra, as `schema` in the defaults list."""
+    ConfigStore.instance().store(name="schema", node=ExperimentConfig)

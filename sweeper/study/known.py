@@ -1,0 +1,85 @@
+"""Parameter sets that a new study tries first: named ones, and an earlier study's best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from sweeper.errors import ConfigError
+from sweeper.study.leaderboard import leaderboard_rows
+from sweeper.study.plan import Plan
+from sweeper.study.reading import objectives_of
+from sweeper.study.search_space import SearchSpace
+from sweeper.study.storage import open_storage
+
+
+def known_parameters(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
+    """`study.enqueue`, then the best of `study.warm_start`; and what there is to say of it.
+
+    Of each set, the values that this study searches are kept; the sampler chooses the
+    others. An earlier study's figures are not taken over, since its data, splits or epochs
+    may have been others: its best configurations are trained again, under this protocol.
+
+    Raises:
+      ConfigError: no earlier study, or one that shares nothing with this.
+    """
+    study, remarks = plan.study, []
+    # The command line may have narrowed what the YAML names.
+    keys = {parameter.name: parameter.key.name for parameter in plan.yaml_space.parameters}
+    named = [
+        plan.yaml_space.encode(given, f"study.enqueue[{index}]")
+        for index, given in enumerate(study.enqueue)
+    ]
+    first = [_shared(given, plan.space, keys) for given in named]
+    if first != named:
+        remarks.append(f"study.enqueue: {_kept(first, named)}")
+    if study.warm_start:
+        directory = Path(study.warm_start)
+        earlier = _best_of(directory, study.warm_start_trials)
+        shared = [_shared(given, plan.space, {}) for given in earlier]
+        if not any(shared):
+            raise ConfigError(
+                f"study.warm_start: no trial of {directory} has parameters that this study "
+                f"searches ({', '.join(plan.space.names)}), with values within its ranges"
+            )
+        remarks.append(f"the best {len(shared)} of {directory} first: {_kept(shared, earlier)}")
+        first += shared
+    return first, remarks
+
+
+def _best_of(directory: Path, number: int) -> list[dict[str, Any]]:
+    """The parameters of an earlier study's best trials.
+
+    Raises:
+      ConfigError: the directory holds no study.
+    """
+    storage = open_storage(directory)
+    names = optuna.get_all_study_names(storage)
+    if not names:
+        raise ConfigError(f"study.warm_start: {directory} holds no study")
+    study = optuna.load_study(study_name=names[0], storage=storage)
+    rows = leaderboard_rows(study.get_trials(deepcopy=False), objectives_of(study))
+    best = [row.number for row in rows if row.rank is not None][:number]
+    return [study.trials[place].params for place in best]
+
+
+def _shared(
+    given: Mapping[str, Any], space: SearchSpace, keys: Mapping[str, str]
+) -> dict[str, Any]:
+    """Those of the values that a space has, under their names or the keys that they set."""
+    known: dict[str, Any] = {}
+    for name, value in given.items():
+        for candidate in dict.fromkeys([name, keys.get(name, name)]):
+            with suppress(ConfigError):
+                known |= space.encode({**known, candidate: value}, "")
+                break
+    return known
+
+
+def _kept(kept: list[dict[str, Any]], given: list[dict[str, Any]]) -> str:
+    numbers = f"{sum(map(len, kept))} of {sum(map(len, given))} values are in the space"
+    return f"{numbers}; the sampler chooses the others"

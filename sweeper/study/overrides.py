@@ -1,0 +1,164 @@
+"""The keys that a study may search, and Python values as the text of Hydra overrides.
+
+A key is a field of the schema (`model.dropout`), one of a dictionary that the
+schema leaves open (`optimizer.options.momentum`), or a config group (`optimizer`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.types import Quote, QuotedString
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sweeper.config import Config, Range, known_keys
+from sweeper.errors import ConfigError, closest, either
+
+OPEN = "optimizer.options."
+SEEDS = ("train.seed", "data.split_seed")
+TYPE_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+# What Hydra reads as text without quotes, apart from its own words.
+WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+RESERVED = ("null", "true", "false", "inf", "nan")
+
+
+def to_text(value: Any) -> str:
+    """A value as Hydra's override grammar writes it, so that Hydra reads the same value."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return value if _is_word(value) else QuotedString(value, Quote.single).with_quotes()
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str) or not _is_word(key):
+                raise ConfigError(f"{key!r}: is no key that an override can have; must be a word")
+        return "{" + ",".join(f"{key}:{to_text(value)}" for key, value in value.items()) + "}"
+    if isinstance(value, Sequence):
+        return "[" + ",".join(map(to_text, value)) + "]"
+    raise ConfigError(f"{value!r}: is no value of a configuration")
+
+
+def _is_word(text: str) -> bool:
+    return bool(WORD.fullmatch(text)) and text.lower() not in RESERVED
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of the configuration.
+
+    Attributes:
+      type: of its values: int, float, bool, str, or Any other.
+      range: what the schema says its values must be.
+      options: of a config group, the names of its files; else None.
+      element: how an override names it, with `++` where a key may be new.
+    """
+
+    name: str
+    type: Any
+    range: Range | None
+    options: tuple[str, ...] | None
+    element: str
+
+    def problem(self, value: Any) -> str:
+        """Why the key can't have `value`: "must be …", or ""."""
+        if self.options is not None:
+            if value in self.options or (value is None and self.name == "experiment"):
+                return ""
+            return f"must be one of {', '.join(self.options)}.{closest(str(value), self.options)}"
+        if not _is_finite(value):
+            return "must be a finite number"
+        if isinstance(value, str) and "${" in value:
+            return ""  # what it stands for is known when the configuration is composed
+        schema = OmegaConf.structured(Config)
+        try:
+            # force_add: the options of an optimizer are open.
+            OmegaConf.update(schema, self.name, value, force_add=True)
+            value = OmegaConf.select(schema, self.name)
+        except OmegaConfBaseException:
+            return f"must be {TYPE_WORDS.get(self.type, self.type)}"
+        if self.range is None or value is None or self.range.holds(value):
+            return ""
+        hint = closest(str(value), self.range.choices) if self.range.choices else ""
+        return f"must be {self.range.words}" + (f".{hint}" if hint else "")
+
+
+# Stands for a key that is wrong itself, so that its values are checked all the same.
+ANY_KEY = Key(f"{OPEN}any", Any, None, None, "")
+
+
+def find_key(
+    name: str,
+    groups: Mapping[str, Sequence[str]],
+    seeds: Sequence[str] = SEEDS,
+) -> Key:
+    """The key or config group of this name, if a study may search it.
+
+    Args:
+      groups: the names of the options of each config group.
+      seeds: the keys that are refused because they are seeds.
+
+    Raises:
+      ConfigError: it can't be searched; the message has no key before it.
+    """
+    if reason := _refusal(name, seeds):
+        raise ConfigError(reason)
+    if name in groups:
+        return Key(name, str, None, tuple(groups[name]), name)
+    options = name.removeprefix(OPEN)
+    if options != name and all(part.isidentifier() for part in options.split(".")):
+        return Key(name, Any, None, None, f"++{name}")
+    value_type: Any = Config
+    value_range = None
+    for part in name.split("."):
+        fields = _fields(value_type)
+        if part not in fields:
+            hint = closest(name, [*known_keys(), *groups])
+            raise ConfigError(f"is no key of the configuration.{hint}".removesuffix("."))
+        value_range = fields[part].metadata.get("range")
+        value_type = _plain(typing.get_type_hints(value_type)[part])
+    if inside := [f"{name}.{field}" for field in _fields(value_type)]:
+        raise ConfigError(f"holds several values; must be one of them: {either(inside)}")
+    element = f"++{name}" if f"{name}." == OPEN else name
+    return Key(name, value_type, value_range, None, element)
+
+
+def _refusal(name: str, seeds: Sequence[str]) -> str:
+    top = re.split(r"[./]", name)[0]
+    if name in seeds:
+        return "a seed is no hyperparameter; to train on several splits, set study.split_seeds"
+    if top in ("study", "hydra"):
+        return f"can't be searched; {top} is the same for all trials of a study"
+    if name in ("name", "train.threads"):
+        return "can't be searched; it is no hyperparameter"
+    return ""
+
+
+def _fields(value_type: Any) -> dict[str, dataclasses.Field[Any]]:
+    """The fields of a part of the schema, by name; none where the type is of a value."""
+    if not isinstance(value_type, type) or not dataclasses.is_dataclass(value_type):
+        return {}
+    return {field.name: field for field in dataclasses.fields(value_type)}
+
+
+def _plain(hint: Any) -> Any:
+    """The type of a field, without `| None`."""
+    if not isinstance(hint, types.UnionType):
+        return hint
+    return next(part for part in typing.get_args(hint) if part is not types.NoneType)
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)

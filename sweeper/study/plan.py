@@ -1,0 +1,176 @@
+"""What a study is to do, from its configuration; checked before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
+
+from sweeper.config import Config, to_dictionary
+from sweeper.errors import ConfigError
+from sweeper.runtime import available_cores
+from sweeper.study import attributes
+from sweeper.study.command_line_space import command_line_parameters
+from sweeper.study.composition import composition_problems, trial_config
+from sweeper.study.config import StudyConfig, to_study
+from sweeper.study.search_space import SearchSpace
+from sweeper.study.space_reader import parse_space
+from sweeper.study.validation import chosen_pruner, chosen_sampler, study_problems
+
+GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
+# Of the trials' configuration: where it reads from and what it is called change no result.
+NOT_COMPARED = ("data.cache_dir", "data.source", "name", "train.threads")
+
+LARGEST_GRID = 100_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study, ready to run; all of it can be sent to a worker on another machine.
+
+    Attributes:
+      directory: where it lies.
+      study: `study:` of the configuration, with sampler and pruner decided.
+      trial: the configuration of a trial, before anything searched is set.
+      yaml_space: what the study's YAML searches.
+      space: what is searched, after what the command line changes of it.
+      fixed: the overrides that all trials have.
+      threads: of each trial; the same in all, since it decides how sums are rounded.
+      workers: how many run at once.
+    """
+
+    directory: Path
+    study: StudyConfig
+    trial: Config
+    yaml_space: SearchSpace
+    space: SearchSpace
+    fixed: list[str]
+    threads: int
+    workers: int
+
+    @property
+    def name(self) -> str:
+        """The study's name in the database."""
+        return self.study.name or self.directory.name
+
+    @property
+    def is_grid(self) -> bool:
+        return self.study.sampler == "grid"
+
+    @cached_property
+    def total(self) -> int | None:
+        """How many trials are to finish; None where time alone ends the study."""
+        limits = [self.study.n_trials, self.space.size() if self.is_grid else None]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    @cached_property
+    def points(self) -> list[dict[str, Any]]:
+        """The grid's combinations, in order."""
+        return list(self.space.points())
+
+    def identity(self) -> dict[str, Any]:
+        """What must not change between two starts of a study, by attribute's name."""
+        protocol = _flat(to_dictionary(self.trial))
+        protocol["study.split_seeds"] = list(self.study.split_seeds)
+        protocol["study.seed_mode"] = self.study.seed_mode
+        identity = {
+            attributes.SPACE: self.space.describe(),
+            attributes.OBJECTIVES: {
+                objective.metric: objective.direction for objective in self.study.objectives
+            },
+            attributes.PROTOCOL: {
+                key: value for key, value in protocol.items() if key not in NOT_COMPARED
+            },
+        }
+        # As it comes back from the storage: tuples as lists.
+        return dict(json.loads(json.dumps(identity)))
+
+
+def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> Plan:
+    """Builds and checks the plan of a study.
+
+    Args:
+      config: Hydra's composed configuration of the multirun, `hydra` included.
+      arguments: the command line's overrides, swept ones among them.
+
+    Raises:
+      ConfigError: everything that is wrong, at once.
+    """
+    study, trial = to_study(config), trial_config(config)
+    groups = {group: loader.get_group_options(group) for group in GROUPS}
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
+    yaml_space = parse_space(study.space, groups)
+    searched, fixed = command_line_parameters(parsed, yaml_space.keys)
+    space = yaml_space.replaced(searched)
+    study.sampler = chosen_sampler(study, space.continuous())
+    study.pruner = chosen_pruner(study, trial)
+    problems = study_problems(study, trial, space.keys, space.continuous())
+    problems += [*_enqueue_problems(study, yaml_space), *_size_problems(study, space)]
+    if not problems:
+        problems = composition_problems(config, fixed, space, loader)
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    workers, threads = share_cores(study.workers, trial.train.threads, launcher_of(config))
+    directory = Path(config.hydra.sweep.dir).absolute()
+    return Plan(directory, study, trial, yaml_space, space, fixed, threads, workers)
+
+
+def share_cores(workers: int | str, threads: int | None, launcher: str) -> tuple[int, int]:
+    """(workers, threads of each), so that together they use all cores.
+
+    Many workers of one thread get more done than few of many: a trial's small
+    operations don't fill several cores.
+
+    Raises:
+      ConfigError: Hydra's basic launcher, which has one worker, and several wanted.
+    """
+    cores = available_cores()
+    if launcher == "basic":
+        if workers not in ("auto", 1):
+            raise ConfigError(
+                f"study.workers: got {workers} with hydra/launcher 'basic', which runs one after "
+                "the other; must be 1, or hydra/launcher 'joblib'"
+            )
+        workers = 1
+    number = max(1, cores // (threads or 1)) if workers == "auto" else int(workers)
+    return number, threads or max(1, cores // number)
+
+
+def launcher_of(config: DictConfig) -> str:
+    """The name of Hydra's launcher."""
+    return str(config.hydra.runtime.choices["hydra/launcher"])
+
+
+def _enqueue_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
+    for index, given in enumerate(study.enqueue):
+        try:
+            space.encode(given, f"study.enqueue[{index}]")
+        except ConfigError as error:
+            yield from error.problems
+
+
+def _size_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
+    size = space.size() if study.sampler == "grid" else None
+    if size is not None and size > LARGEST_GRID:
+        yield (
+            f"study.space: its grid has {size:,} combinations ({', '.join(space.names)}); must be "
+            f"at most {LARGEST_GRID:,}, or another study.sampler"
+        )
+
+
+def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,214 @@
+"""The loop of a worker: takes the next trial, runs it, tells how it ended, and again.
+
+Workers wait for nobody. What they share is Optuna's storage, and a lock that each
+holds from asking "is there a trial left?" until it has taken one: so no trial is
+started twice, none too many, and each sampler sees what the others run.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from numbers import Real
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from hydra.utils import get_method
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from sweeper import record as records
+from sweeper.errors import TrialError
+from sweeper.study import attributes
+from sweeper.study.choices import FINAL_METRICS
+from sweeper.study.plan import Plan
+from sweeper.study.pruners import build_pruner
+from sweeper.study.samplers import build_sampler
+from sweeper.study.storage import cut_short, has_failed, is_taken, load_study, queue_again
+from sweeper.study.summary import has_collapsed, summarize
+from sweeper.study.trial_process import (
+    COMPLETE,
+    DIED,
+    INTERRUPTED,
+    PRUNED,
+    Job,
+    Outcome,
+    TrialProcess,
+)
+
+TURN = ".turn.lock"
+COLLAPSED = "scores_collapsed"
+
+
+class TrialEndedError(Exception):
+    """Ends a trial that did not complete, for Optuna to note as failed."""
+
+
+class Puller:
+    """Runs trials of a study, one after the other, until none is left.
+
+    Args:
+      plan: the study.
+      run: runs one job; called in the trial's process.
+      index: of the worker, from 0: each has its own random stream.
+      deadline: no trial starts after this time (`time.time`).
+    """
+
+    def __init__(self, plan: Plan, run: Callable[[Job], Any], index: int, deadline: float) -> None:
+        self._plan, self._deadline = plan, deadline
+        self._study = load_study(plan.directory, plan.name)
+        finished = sum(trial.state.is_finished() for trial in self._trials())
+        self._study.sampler = build_sampler(plan.study, index, finished)
+        train = plan.trial.train
+        self._study.pruner = build_pruner(plan.study, train.epochs, train.eval_every_epochs)
+        self._process = TrialProcess(run, self._stopped)
+        self._turn = FileLock(plan.directory / TURN)
+        self._none_left = False
+
+    def pull(self) -> None:
+        """Returns when there is no trial left, or the study is stopped."""
+        callbacks = [get_method(path) for path in self._plan.study.callbacks]
+        try:
+            if self._take_turn():
+                self._study.optimize(
+                    self._objective, catch=(Exception,), callbacks=[*callbacks, self._next]
+                )
+                if not self._none_left:
+                    # A callback called `study.stop()`: that is meant for all workers.
+                    self._study.set_user_attr(attributes.STOP, True)
+        finally:
+            self._turn.release(force=True)
+            self._process.close()
+
+    def _take_turn(self) -> bool:
+        """Takes the lock if there is a trial left; Optuna's `ask` follows, then its release."""
+        self._turn.acquire()
+        if self._trial_left():
+            return True
+        self._none_left = True
+        self._turn.release()
+        return False
+
+    def _next(self, study: optuna.Study, _: FrozenTrial) -> None:
+        if not self._take_turn():
+            study.stop()
+
+    def _trial_left(self) -> bool:
+        plan, trials = self._plan, self._trials()
+        if time.time() >= self._deadline or self._stopped():
+            return False
+        if sum(map(has_failed, trials)) > plan.study.max_failures:
+            return False
+        if plan.total is not None and sum(map(is_taken, trials)) >= plan.total:
+            return False
+        if plan.is_grid and not any(trial.state == TrialState.WAITING for trial in trials):
+            return self._queue_point(trials)
+        return True
+
+    def _queue_point(self, trials: list[FrozenTrial]) -> bool:
+        """Queues the grid's next combination, which `ask` will then take."""
+        done = [trial.user_attrs.get(attributes.GRID_POINT, -1) for trial in trials]
+        index = max(done, default=-1) + 1
+        if index >= len(self._plan.points):
+            return False
+        self._study.enqueue_trial(
+            self._plan.points[index], user_attrs={attributes.GRID_POINT: index}
+        )
+        return True
+
+    def _objective(self, trial: Trial) -> Any:
+        try:
+            values = self._plan.space.suggest(trial)
+        finally:
+            self._turn.release()
+        directory = f"trials/{trial.number:04d}"
+        job = Job(
+            trial.number, self._plan.directory / directory, self._plan.space.overrides(values)
+        )
+        trial.set_user_attr(attributes.DIRECTORY, directory)
+        trial.set_user_attr(attributes.OVERRIDES, job.overrides)
+        try:
+            outcome = self._process.run(
+                job, lambda step, metrics: self._report(trial, step, metrics)
+            )
+        except Exception as error:
+            trial.set_user_attr(attributes.REASON, str(error) or type(error).__name__)
+            raise
+        result = summarize(job.directory)
+        if result:
+            trial.set_user_attr(attributes.RESULT, result)
+            trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
+        return self._end(trial, job, outcome)
+
+    def _report(self, trial: Trial, step: int, metrics: Mapping[str, float]) -> bool:
+        """Notes how far a trial is; True prunes it."""
+        metric = self._plan.study.objectives[0].metric
+        if metric in FINAL_METRICS:
+            return False
+        if metric not in metrics:
+            raise TrialError(
+                f"the task reported {', '.join(metrics)} and not {metric}, the study's objective"
+            )
+        value = float(metrics[metric])
+        if len(self._plan.study.objectives) > 1:
+            # Optuna takes no intermediate values here.
+            trial.set_user_attr(attributes.PROGRESS, [step, value])
+            return False
+        trial.report(value, step)
+        # At its last step there is nothing left to save.
+        return step < self._last_step(trial) and trial.should_prune()
+
+    def _last_step(self, trial: Trial) -> int:
+        study = self._plan.study
+        if study.seed_mode == "sequential":
+            return len(study.split_seeds) - 1
+        return int(trial.params.get("train.epochs", self._plan.trial.train.epochs))
+
+    def _end(self, trial: Trial, job: Job, outcome: Outcome) -> Any:
+        """The objective's values, or the exception that tells Optuna how the trial ended."""
+        if outcome.state == COMPLETE:
+            try:
+                return self._checked(outcome.values)
+            except TrialError as error:
+                trial.set_user_attr(attributes.REASON, str(error))
+                raise
+        if outcome.state == PRUNED:
+            raise optuna.TrialPruned(outcome.reason)
+        if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
+            records.write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
+        reason = outcome.reason or outcome.state
+        if outcome.state in (DIED, INTERRUPTED):
+            died = outcome.state == DIED
+            ending = cut_short(trial, reason, self._plan.study.max_retries, died)
+            # In one turn: else another worker could count one trial less and find none queued.
+            with self._turn:
+                for key, value in ending.items():
+                    trial.set_user_attr(key, value)
+                if not died:
+                    self._study.set_user_attr(attributes.STOP, True)
+                elif ending.get(attributes.INTERRUPTED):
+                    queue_again(self._study, trial.number, trial.params, trial.user_attrs)
+        else:
+            trial.set_user_attr(attributes.REASON, reason)
+        raise TrialEndedError(reason)
+
+    def _checked(self, values: Any) -> list[float]:
+        objectives = [objective.metric for objective in self._plan.study.objectives]
+        numbers = list(values) if isinstance(values, list | tuple) else [values]
+        if len(numbers) != len(objectives):
+            raise TrialError(
+                f"the task returned {values!r}; must be {len(objectives)} numbers "
+                f"({', '.join(objectives)})"
+            )
+        for metric, number in zip(objectives, numbers, strict=True):
+            # `Real`: NumPy's numbers too.
+            if not isinstance(number, Real) or not math.isfinite(number):
+                raise TrialError(f"{metric} came out as {number!r}; must be a finite number")
+        return [float(number) for number in numbers]
+
+    def _stopped(self) -> bool:
+        return bool(self._study.user_attrs.get(attributes.STOP))
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)

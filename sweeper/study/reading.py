@@ -1,0 +1,128 @@
+"""What Optuna's trials say, in this project's words: states, values, names, times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from sweeper.study import attributes
+from sweeper.study.config import ObjectiveConfig
+
+# In the order in which a leaderboard has them; the first alone is ranked.
+STATES = ("complete", "infeasible", "pruned", "running", "failed", "interrupted", "waiting")
+
+# `optimizer.name` is no "name".
+SAYS_LITTLE = ("name", "seed", "options")
+
+
+def objectives_of(study: optuna.Study) -> list[ObjectiveConfig]:
+    """What the study goes by, as its storage has it."""
+    directions = [direction.name.lower() for direction in study.directions]
+    names = study.metric_names or [f"value_{index}" for index in range(len(directions))]
+    return [ObjectiveConfig(*pair) for pair in zip(names, directions, strict=True)]
+
+
+def state_of(trial: FrozenTrial) -> str:
+    """One of `STATES`."""
+    if trial.state == TrialState.COMPLETE:
+        # Optuna: feasible when no constraint is above zero.
+        return "infeasible" if any(c > 0 for c in trial.constraints.values()) else "complete"
+    if trial.state == TrialState.FAIL:
+        return "interrupted" if trial.user_attrs.get(attributes.INTERRUPTED) else "failed"
+    return trial.state.name.lower()
+
+
+def last_report(trial: FrozenTrial) -> tuple[int, float] | None:
+    """(step, value) of what the trial told last, or None; the step is the epoch, or the seed."""
+    if trial.intermediate_values:
+        step = max(trial.intermediate_values)
+        report = step, trial.intermediate_values[step]
+    elif attributes.PROGRESS in trial.user_attrs:
+        step, value = trial.user_attrs[attributes.PROGRESS]
+        report = int(step), value
+    else:
+        return None
+    # What is not a number is no value to show, or to sort by.
+    return None if report[1] is None or math.isnan(report[1]) else report
+
+
+def values_of(trial: FrozenTrial) -> list[float]:
+    """The objectives of a complete trial, what was told last of any other; else empty."""
+    if trial.values and not any(math.isnan(value) for value in trial.values):
+        return list(trial.values)
+    report = last_report(trial)
+    return [report[1]] if report else []
+
+
+def result_of(trial: FrozenTrial) -> dict[str, Any]:
+    """What the trial's record holds in short; empty if it ended before it had any."""
+    return trial.user_attrs.get(attributes.RESULT) or {}
+
+
+def losses(values: Iterable[float], objectives: Sequence[ObjectiveConfig]) -> tuple[float, ...]:
+    """The values turned so that less is better; fewer values than objectives may be given."""
+    return tuple(
+        -value if objective.direction == "maximize" else value
+        for value, objective in zip(values, objectives, strict=False)
+    )
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Each dotted name's last parts, as few as tell what it is and keep it unique."""
+    parts = {name: name.split(".") for name in names}
+    short = {}
+    for name, own in parts.items():
+        others = [other for other in parts.values() if other is not own]
+        for count in range(1, len(own) + 1):
+            short[name] = ".".join(own[-count:])
+            unique = all(other[-count:] != own[-count:] for other in others)
+            if unique and short[name] not in SAYS_LITTLE:
+                break
+    return short
+
+
+def number_text(value: float) -> str:
+    """A figure as a table has it: 0.3123, -12.5000, 81,234, 1.2e-06."""
+    if math.isfinite(value) and abs(value) >= 100 and value == round(value):
+        return f"{value:,.0f}"
+    if math.isfinite(value) and abs(value) >= 1_000:
+        return f"{value:,.1f}"
+    if value == 0 or 1e-3 <= abs(value) < 1_000:
+        return f"{value:.4f}"
+    return f"{value:.3g}"
+
+
+def values_text(
+    values: Sequence[float], result: dict[str, Any], objectives: Sequence[ObjectiveConfig]
+) -> list[str]:
+    """Each objective's value, with its deviation over the seeds where there is one."""
+    deviations = result.get("deviations") or {}
+    texts = []
+    for value, objective in zip(values, objectives, strict=False):
+        deviation = deviations.get(objective.metric)
+        spread = "" if deviation is None else f" ± {number_text(deviation)}"
+        texts.append(number_text(value) + spread)
+    return texts
+
+
+def parameter_text(value: Any) -> str:
+    """A searched value in short; a float to four digits."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "null" if value is None else str(value)
+
+
+def parameters_text(parameters: Mapping[str, Any], short: Mapping[str, str]) -> str:
+    """All parameters on one line, "learning_rate 0.01, layer_sizes [64, 32]"."""
+    return ", ".join(f"{short[name]} {parameter_text(value)}" for name, value in parameters.items())
+
+
+def clock(seconds: float) -> str:
+    """ "5:40", "1:05:40"."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,248 @@
+"""The process that a worker runs its trials in.
+
+The worker itself talks to Optuna and never imports TensorFlow; its trials run in a
+forked child, one after the other, so that TensorFlow and the data stay loaded. The
+child is replaced after `TRIALS_A_PROCESS`, since TensorFlow keeps some 30 MB of each
+compiled model for ever; and when it dies (out of memory, a crash, SIGKILL) only its
+trial is lost.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from sweeper.errors import TrialPruned
+from sweeper.study.trial_in_progress import reporting_to
+
+TRIALS_A_PROCESS = 10
+OUTPUT = "output.txt"
+SECONDS_BETWEEN_LOOKS = 0.5
+# After Ctrl-C a trial writes what there is; then its process is killed.
+SECONDS_TO_FINISH = 6.0
+
+COMPLETE, PRUNED, FAILED, INTERRUPTED, DIED = "complete", "pruned", "failed", "interrupted", "died"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to run: its number, where it goes, and the overrides that were searched."""
+
+    number: int
+    directory: Path
+    overrides: list[str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended; `values` is what the task function returned."""
+
+    state: str
+    values: Any = None
+    reason: str | None = None
+    traceback: str | None = None
+
+
+class TrialProcess:
+    """Runs jobs in a child process.
+
+    Args:
+      run: called in the child with each job; returns the objective values.
+      should_stop: asked in the parent about twice a second; True interrupts the trial.
+    """
+
+    def __init__(self, run: Callable[[Job], Any], should_stop: Callable[[], bool]) -> None:
+        self._run, self._should_stop = run, should_stop
+        self._process: Any = None
+        self._connection: Connection | None = None
+        self._trials = 0
+
+    def run(self, job: Job, report: Callable[[int, Mapping[str, float]], bool]) -> Outcome:
+        """Runs one job to its end.
+
+        Args:
+          report: called in the parent with (step, metrics); True prunes the trial.
+        """
+        if self._process is None or self._trials >= TRIALS_A_PROCESS:
+            self.close()
+            self._start()
+        self._trials += 1
+        connection = self._connection
+        assert connection is not None
+        try:
+            connection.send(job)
+            while True:
+                while not connection.poll(SECONDS_BETWEEN_LOOKS):
+                    if self._should_stop():
+                        return self._interrupt(connection)
+                    # What the trial has forked may outlive it, and hold the connection open.
+                    if not self._process.is_alive() and not connection.poll():
+                        return self._death()
+                message = connection.recv()
+                if isinstance(message, Outcome):
+                    return message
+                connection.send(report(*message))
+        except (EOFError, ConnectionError):
+            return self._death()
+        except BaseException:
+            # Of the report, such as a storage that is gone: the trial must not go on unheard.
+            if self._process is not None:
+                self._interrupt(connection)
+            raise
+
+    def close(self) -> None:
+        """Ends the child, which is between two trials."""
+        if self._process is None:
+            return
+        assert self._connection is not None
+        self._connection.close()
+        self._process.join(SECONDS_TO_FINISH)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process = None
+
+    def _start(self) -> None:
+        # Forked: the task function needn't be pickled, and the lock of the worker is kept.
+        context = multiprocessing.get_context("fork")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(self._run, theirs, self._connection, os.getpid())
+        )
+        self._process.start()
+        theirs.close()
+        self._trials = 0
+
+    def _interrupt(self, connection: Connection) -> Outcome:
+        """Has the child write what there is of its trial, and ends it; kills it if it won't end."""
+        os.kill(self._process.pid, signal.SIGINT)
+        deadline = time.monotonic() + SECONDS_TO_FINISH
+        outcome = Outcome(INTERRUPTED, reason="interrupted")
+        try:
+            while connection.poll(max(0.0, deadline - time.monotonic())):
+                message = connection.recv()
+                if isinstance(message, Outcome):
+                    outcome = message
+                    break
+                connection.send(False)
+            else:
+                self._process.kill()
+        except (EOFError, ConnectionError):
+            pass
+        except BaseException:
+            # A second Ctrl-C: at once.
+            self._process.kill()
+            raise
+        # It takes no other job: SIGINT reaches it once.
+        self.close()
+        return outcome
+
+    def _death(self) -> Outcome:
+        self._process.join(SECONDS_TO_FINISH)
+        code = self._process.exitcode
+        self.close()
+        if code is not None and code < 0:
+            words = f"was killed by {signal.Signals(-code).name}"
+            if -code == signal.SIGKILL:
+                words += " (out of memory, or by hand)"
+        else:
+            words = f"ended with exit code {code}"
+        return Outcome(DIED, reason=f"the trial's process {words}")
+
+
+def end_with(parent: int) -> None:
+    """Ends this process soon after its parent has gone, whatever it does at the time."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _serve(
+    run: Callable[[Job], Any], connection: Connection, theirs: Connection, parent: int
+) -> None:
+    """The child: takes jobs until the parent closes the connection."""
+    theirs.close()
+    # Between two trials there is nothing to interrupt: the worker decides what comes next.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(parent)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            job = connection.recv()
+            try:
+                outcome = _outcome(run, job, connection)
+            except KeyboardInterrupt:
+                outcome = Outcome(INTERRUPTED, reason="interrupted by Ctrl-C")
+            _send(connection, outcome)
+
+
+def _send(connection: Connection, outcome: Outcome) -> None:
+    try:
+        connection.send(outcome)
+    except (EOFError, ConnectionError):
+        raise
+    except Exception as error:
+        reason = f"the task returned what can't be sent to its worker: {error}"
+        connection.send(Outcome(FAILED, reason=reason))
+
+
+def _interrupt_once(*_: Any) -> None:
+    """The terminal and the worker may both send SIGINT; the second must not cut the end short."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _outcome(run: Callable[[Job], Any], job: Job, connection: Connection) -> Outcome:
+    def report(step: int, metrics: Mapping[str, float]) -> None:
+        try:
+            connection.send((step, dict(metrics)))
+            unwanted = connection.recv()
+        except (EOFError, ConnectionError):
+            # The worker has gone.
+            raise KeyboardInterrupt from None
+        if unwanted:
+            raise TrialPruned(f"after step {step}")
+
+    try:
+        signal.signal(signal.SIGINT, _interrupt_once)
+        job.directory.mkdir(parents=True)
+        _write_output_to(job.directory / OUTPUT)
+        with reporting_to(report):
+            return Outcome(COMPLETE, values=run(job))
+    except TrialPruned as error:
+        return Outcome(PRUNED, reason=f"pruned {error}")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # SystemExit too: a trial's task must not end its worker.
+        return Outcome(
+            FAILED, reason=f"{type(error).__name__}: {error}", traceback=traceback.format_exc()
+        )
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # All of it, even if this process should be killed later on.
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+
+
+def _write_output_to(path: Path) -> None:
+    """From here on all that is printed, by native code too, goes to this file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)

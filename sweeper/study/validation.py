@@ -1,0 +1,245 @@
+"""Checks of `study:` against itself and the trials; every error at once, before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import pkgutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sweeper.config import Config
+from sweeper.errors import closest, either
+from sweeper.study.choices import (
+    FINAL_METRICS,
+    RUNNING_METRICS,
+    SEED_PRUNERS,
+    chosen_pruner,
+    chosen_sampler,
+    seeds_for_wilcoxon,
+)
+from sweeper.study.config import SAMPLERS, StudyConfig
+from sweeper.validation import range_problems
+
+__all__ = ["chosen_pruner", "chosen_sampler", "study_problems"]
+
+
+def study_problems(
+    study: StudyConfig,
+    config: Config,
+    space_names: Sequence[str],
+    continuous: Sequence[str],
+    numeric: Sequence[str] | None = None,
+) -> list[str]:
+    """Everything wrong with a study, one line each: the key, what was given, what would be right.
+
+    Args:
+      study: as given, with `null` where a sampler or a pruner is to be chosen.
+      config: of the trials, before a searched value changes it.
+      space_names: every searched key, from `study.space` and the command line.
+      continuous: parameters that are ranges without a step.
+      numeric: parameters that are ranges and that every trial has; `None` if not known.
+    """
+    # Imported late: they import Optuna, which a start that ends here needs not wait for.
+    from sweeper.study.pruners import pruner_problems
+    from sweeper.study.samplers import sampler_problems
+
+    sampler = chosen_sampler(study, continuous)
+    pruner = chosen_pruner(dataclasses.replace(study, sampler=sampler), config)
+    train = config.train
+    return [
+        *range_problems(study, "study."),
+        *_place_problems(study),
+        *_objective_problems(study, config),
+        *_space_problems(study, sampler, space_names, continuous, numeric),
+        *sampler_problems(study, sampler),
+        *_test_row_problems(config, sampler, pruner, space_names),
+        *_seed_problems(study, config, space_names),
+        *(_pruner_problems(study, config, pruner, space_names) if pruner != "none" else ()),
+        *pruner_problems(study, pruner, train.epochs, train.eval_every_epochs),
+        *_callback_problems(study),
+    ]
+
+
+def _place_problems(study: StudyConfig) -> Iterator[str]:
+    """The study's directory, and another study's that it starts from."""
+    name = study.name
+    if name is not None and (not name or name.startswith(".") or set(name) & set("/\\")):
+        yield (
+            f"study.name: got {name!r}; must be the name of one directory: not empty, without "
+            "/ and \\, not beginning with a dot"
+        )
+    if study.warm_start is not None:
+        storage = Path(study.warm_start).expanduser() / "study.db"
+        if not study.warm_start or not storage.is_file():
+            yield (
+                f"study.warm_start: got {study.warm_start!r}, which holds no study.db; must be "
+                "the directory of an earlier study"
+            )
+
+
+def _objective_problems(study: StudyConfig, config: Config) -> Iterator[str]:
+    known = (*RUNNING_METRICS, *FINAL_METRICS)
+    metrics = [objective.metric for objective in study.objectives]
+    for index, metric in enumerate(metrics):
+        key = f"study.objectives[{index}].metric"
+        if metric and metric not in known:
+            words = f"must be one of {', '.join(known)}"
+            yield f"{key}: got {metric!r}; {words}.{closest(metric, known)}".removesuffix(".")
+        elif metric in metrics[:index]:
+            yield f"{key}: got {metric!r}, which study.objectives has already; name each once"
+        if metric in FINAL_METRICS and study.objectives[index].direction != "minimize":
+            yield (
+                f"study.objectives[{index}].direction: is 'maximize' for {metric}, which is a "
+                "cost; must be minimize"
+            )
+        if metric == "milliseconds_per_query" and not config.evaluation.time_queries:
+            yield (
+                f"{key}: got {metric!r}, which is never measured: set evaluation.time_queries=true"
+            )
+
+
+def _space_problems(
+    study: StudyConfig,
+    sampler: str,
+    space_names: Sequence[str],
+    continuous: Sequence[str],
+    numeric: Sequence[str] | None,
+) -> Iterator[str]:
+    """What the sampler needs of the space, the objectives and the budget."""
+    if sampler == "grid":
+        if study.enqueue or study.warm_start:
+            key = "enqueue" if study.enqueue else "warm_start"
+            yield f"study.{key}: is given with study.sampler 'grid', which tries every combination"
+        for name in continuous:
+            key = f"study.space.{name}" if name in study.space else name
+            yield (
+                f"{key}: is a range without a step, which a grid can't list; give step or "
+                "choices, or another study.sampler"
+            )
+        return
+    if not space_names:
+        yield (
+            f"study.space: is empty, and no value is searched on the command line, with "
+            f"study.sampler {sampler!r}; must hold a parameter to search"
+        )
+    if study.n_trials is None and study.timeout_seconds is None:
+        yield (
+            f"study.n_trials: is not given, nor is study.timeout_seconds, with study.sampler "
+            f"{sampler!r}, which never ends by itself; at least one of them must be given"
+        )
+    if sampler == "cmaes" and space_names and numeric is not None and not numeric:
+        yield (
+            "study.sampler: got 'cmaes', but no parameter is a range that every trial has, and it "
+            "draws all others at random; must be another, such as 'tpe'"
+        )
+    if sampler == "cmaes" and len(study.objectives) > 1:
+        others = [name for name in SAMPLERS if name != sampler]
+        yield (
+            f"study.sampler: got 'cmaes' with {len(study.objectives)} study.objectives; it takes "
+            f"one; must be {either(others)}"
+        )
+
+
+def _test_row_problems(
+    config: Config, sampler: str, pruner: str, space_names: Sequence[str]
+) -> Iterator[str]:
+    """Neither a sampler nor a pruner may go by test rows."""
+    if sampler != "grid" and config.evaluation.rows == "test":
+        yield (
+            "evaluation.rows: got 'test' in a study, which would choose on test rows; must be "
+            "'validation'"
+        )
+    elif sampler != "grid" and "evaluation.rows" in space_names:
+        yield "evaluation.rows: is searched, which would choose between rows; must be 'validation'"
+    elif config.evaluation.rows == "test" and pruner != "none":
+        yield (
+            f"study.pruner: got {pruner!r} with evaluation.rows 'test', which would choose on "
+            "test rows; must be 'none'"
+        )
+
+
+def _seed_problems(study: StudyConfig, config: Config, space_names: Sequence[str]) -> Iterator[str]:
+    seeds = study.split_seeds
+    for seed in dict.fromkeys(seeds):
+        if seeds.count(seed) > 1:
+            yield f"study.split_seeds: got {seed} {seeds.count(seed)} times; must be given once"
+        if seed < 0:
+            yield f"study.split_seeds: got {seed}; must be whole numbers of at least 0"
+    if seeds and config.data.split != "random":
+        yield (
+            f"study.split_seeds: got {seeds} with data.split {config.data.split!r}, which has no "
+            "seed; must be empty, or data.split 'random'"
+        )
+    if seeds and "data.split_seed" in space_names:
+        yield (
+            f"study.split_seeds: got {seeds} while data.split_seed is searched; must be empty, or "
+            "data.split_seed not searched"
+        )
+    if not seeds and study.seed_mode == "sequential":
+        yield (
+            "study.seed_mode: got 'sequential' without study.split_seeds; must be 'lockstep', or "
+            "study.split_seeds given"
+        )
+
+
+def _pruner_problems(
+    study: StudyConfig, config: Config, pruner: str, space_names: Sequence[str]
+) -> Iterator[str]:
+    """Whether the pruner, which is not `none`, gets figures to go by."""
+    train, searched_epochs = config.train, {"train.epochs", "train.eval_every_epochs"}
+    got = f"study.pruner: got {pruner!r}"
+    if len(study.objectives) > 1:
+        yield (
+            f"{got} with {len(study.objectives)} study.objectives; must be 'none': a trial is "
+            "pruned by one figure"
+        )
+    for metric in dict.fromkeys(objective.metric for objective in study.objectives):
+        if metric in FINAL_METRICS:
+            yield (
+                f"{got} with the objective {metric!r}, which is known only at the end; must be "
+                "'none'"
+            )
+    if study.seed_mode == "sequential":
+        yield from _sequential_problems(study, pruner, got)
+    elif pruner == "wilcoxon":
+        yield (
+            f"{got} with study.seed_mode {study.seed_mode!r}; must be with 'sequential', which "
+            "reports each seed's figure"
+        )
+    elif train.eval_every_epochs >= train.epochs and searched_epochs.isdisjoint(space_names):
+        yield (
+            f"{got} with train.eval_every_epochs {train.eval_every_epochs} of train.epochs "
+            f"{train.epochs}: a trial is reported once, at the end; nothing could be "
+            "pruned; must be 'none', or train.eval_every_epochs smaller"
+        )
+
+
+def _sequential_problems(study: StudyConfig, pruner: str, got: str) -> Iterator[str]:
+    if pruner in ("successive_halving", "hyperband"):
+        yield (
+            f"{got}, which counts epochs, with study.seed_mode 'sequential'; must be "
+            f"{either(SEED_PRUNERS)}"
+        )
+    if pruner == "wilcoxon" and study.split_seeds:
+        needed = seeds_for_wilcoxon(study)
+        if len(study.split_seeds) < needed:
+            yield (
+                f"{got} with {len(study.split_seeds)} study.split_seeds; must be at least "
+                f"{needed:g}: with fewer, its test can't get below p_threshold"
+            )
+
+
+def _callback_problems(study: StudyConfig) -> Iterator[str]:
+    for index, path in enumerate(study.callbacks):
+        got = f"study.callbacks[{index}]: got {path!r}"
+        names = path.split(".")
+        if len(names) < 2 or not all(name.isidentifier() for name in names):
+            yield f"{got}; must be package.module.function"
+            continue
+        try:
+            callback = pkgutil.resolve_name(path)
+        except Exception as error:  # Importing runs the user's own code.
+            yield f"{got}, which can't be imported: {type(error).__name__}: {error}"
+            continue
+        if not callable(callback):
+            yield f"{got}, which is {callback!r}; must be a function that can be called"

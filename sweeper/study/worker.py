@@ -1,0 +1,84 @@
+"""A worker: what Hydra's launchers run in place of the task function."""
+
+from __future__ import annotations
+
+import os
+import signal
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import run_job
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from sweeper.study import locks
+from sweeper.study.plan import Plan, launcher_of
+from sweeper.study.pull import Puller
+from sweeper.study.trial_process import Job, end_with
+
+
+@dataclass
+class Worker:
+    """Pulls trials of a study until none is left; sent to wherever it shall run.
+
+    Attributes:
+      plan: the study.
+      config: Hydra's configuration of the multirun.
+      context: Hydra's, with the user's callbacks.
+      task: what runs one trial.
+      deadline: no trial starts after this time (`time.time`).
+    """
+
+    plan: Plan
+    config: DictConfig
+    context: HydraContext
+    task: TaskFunction
+    deadline: float
+    main_process: int = field(default_factory=os.getpid)
+
+    def __call__(self, _: DictConfig) -> None:
+        if os.getpid() != self.main_process:
+            # The main process decides what Ctrl-C means; the trials end by themselves.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # joblib's workers are children of the main process, which may have gone while this
+            # one was starting; who the parent is under other launchers is theirs to say.
+            is_child = launcher_of(self.config) == "joblib"
+            end_with(self.main_process if is_child else os.getppid())
+        silence_optuna()
+        with locks.worker(self.plan.directory):
+            Puller(self.plan, self.run_trial, HydraConfig.get().job.num, self.deadline).pull()
+
+    def run_trial(self, job: Job) -> Any:
+        """Composes one trial's configuration and runs the task; in the trial's process."""
+        plan = self.plan
+        config = self.context.config_loader.load_sweep_config(
+            self.config, [*plan.fixed, *job.overrides, f"train.threads={plan.threads}"]
+        )
+        with open_dict(config):
+            config.hydra.job.id = f"{config.hydra.job.name}_{job.number}"
+            config.hydra.job.num = job.number
+            config.hydra.sweep.dir = str(plan.directory)
+            config.hydra.sweep.subdir = str(job.directory.relative_to(plan.directory))
+        HydraConfig.instance().set_config(config)
+        result = run_job(
+            task_function=self.task,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=self.context,
+        )
+        # Not `result.return_value`, which prints before it raises.
+        if isinstance(result._return_value, BaseException):
+            raise result._return_value
+        return result._return_value
+
+
+def silence_optuna() -> None:
+    """Each trial's end is shown by the live table; Optuna's own lines would tear it."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    # What some samplers say after each trial: that they make no use of collapsed ones.
+    warnings.filterwarnings("ignore", message="Constraints have been set")

@@ -1,0 +1,249 @@
+"""The leaderboard: every trial in its place, as rows, as CSV and as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+
+import optuna
+import pytest
+from made_up_trials import (
+    COMPLETE,
+    FAIL,
+    LAYERS,
+    LEARNING_RATE,
+    PRUNED,
+    RUNNING,
+    WAITING,
+    made_up_result,
+    made_up_study,
+    made_up_trial,
+    repeated_result,
+)
+from rich.console import Console
+
+from sweeper.study.leaderboard import Row, leaderboard_rows, write_leaderboard
+from sweeper.study.leaderboard_table import leaderboard_table
+from sweeper.study.reading import objectives_of, short_names
+
+
+def rows_of(study: optuna.Study) -> list[Row]:
+    return leaderboard_rows(study.trials, objectives_of(study))
+
+
+def written(study: optuna.Study, directory) -> list[dict[str, str]]:
+    path = write_leaderboard(study, directory)
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def shown(study: optuna.Study, width: int, **more) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    console.print(leaderboard_table(rows_of(study), objectives_of(study), **more))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines), default=0) <= width
+    return [line.rstrip() for line in lines]
+
+
+def every_state() -> optuna.Study:
+    study = made_up_study(top_100="maximize")
+    for number, (state, more) in enumerate(
+        [
+            (WAITING, {}),
+            (FAIL, {"interrupted": True, "reason": "the process died"}),
+            (FAIL, {"reason": "TrialError: the loss is not finite"}),
+            (RUNNING, {"reports": {5: 0.2}}),
+            (PRUNED, {"reports": {5: 0.3, 10: 0.1}}),
+            (PRUNED, {"reports": {5: 0.2}}),
+            (PRUNED, {"reports": {5: float("nan")}}),
+            (COMPLETE, {"values": [0.9], "collapsed": True}),
+            (COMPLETE, {"values": [0.1], "collapsed": False, "retry_of": 1}),
+            (COMPLETE, {"values": [0.3]}),
+        ]
+    ):
+        study.add_trial(made_up_trial(number, state, **more))
+    return study
+
+
+def test_every_trial_has_its_place():
+    rows = rows_of(every_state())
+    assert [(row.number, row.state, row.rank) for row in rows] == [
+        (9, "complete", 1),
+        (8, "complete", 2),
+        (7, "infeasible", None),
+        (5, "pruned", None),
+        (4, "pruned", None),
+        (6, "pruned", None),
+        (3, "running", None),
+        (2, "failed", None),
+        (1, "interrupted", None),
+        (0, "waiting", None),
+    ]
+
+
+def test_the_file_has_every_trial_and_no_nan(tmp_path):
+    rows = written(every_state(), tmp_path)
+    assert list(rows[0]) == [
+        "rank", "number", "state", "directory", LEARNING_RATE, LAYERS, "top_100",
+        "kept_epoch", "epochs", "num_parameters", "milliseconds_per_query", "seconds",
+        "retry_of", "reason",
+    ]  # fmt: skip
+    assert len(rows) == 10
+    assert "nan" not in (tmp_path / "leaderboard.csv").read_text().lower()
+    assert rows[0]["directory"] == "trials/0009"
+    assert rows[1]["retry_of"] == "1"
+    assert (rows[3]["rank"], rows[3]["top_100"]) == ("", "0.2")
+    assert rows[7]["reason"] == "TrialError: the loss is not finite"
+
+
+def test_seeds_deviations_and_other_metrics_have_columns(tmp_path):
+    study = made_up_study(top_100="maximize")
+    result = repeated_result("top_100", 0.3, 0.01, seeds=[3, 7])
+    result["metrics"]["top_1"] = 0.02
+    study.add_trial(made_up_trial(0, values=[0.3], result=result))
+    (row,) = written(study, tmp_path)
+    names = list(row)
+    start = names.index("top_100")
+    assert names[start : start + 5] == [
+        "top_100", "top_100_std", "top_100_seed_3", "top_100_seed_7", "top_1",
+    ]  # fmt: skip
+    assert (row["top_100_std"], row["top_100_seed_7"]) == ("0.01", "0.3")
+    assert (row["kept_epoch"], row["milliseconds_per_query"], row["seconds"]) == ("25", "", "8.1")
+
+
+@pytest.mark.parametrize(
+    ("direction", "order"), [("maximize", [2, 0, 3, 1]), ("minimize", [1, 0, 3, 2])]
+)
+def test_the_direction_counts_and_zero_and_ties_are_in_order(direction, order):
+    study = made_up_study(value=direction)
+    for number, value in enumerate([0.0, -1.5, 2.0, 0.0]):
+        study.add_trial(made_up_trial(number, values=[value]))
+    rows = rows_of(study)
+    assert [row.number for row in rows] == order
+    assert [row.rank for row in rows] == [1, 2, 3, 4]
+    assert rows[0].number == study.best_trial.number
+
+
+def test_fronts_are_those_of_a_comparison_of_all_pairs():
+    study = made_up_study(top_100="maximize", num_parameters="minimize", train_seconds="minimize")
+    rng = random.Random(0)
+    for number in range(120):
+        # Few different values, so that many are equal.
+        values = [rng.randrange(6) / 10, float(rng.randrange(4)), float(rng.randrange(5))]
+        study.add_trial(made_up_trial(number, values=values, collapsed=number % 7 == 0))
+    ranked = [row for row in rows_of(study) if row.rank is not None]
+    assert len(ranked) == 120 - len(range(0, 120, 7))
+    pareto = {trial.number for trial in study.best_trials}
+    assert {row.number for row in ranked if row.rank == 1} == pareto
+
+    def turned(row: Row) -> tuple[float, ...]:
+        return (-row.values[0], *row.values[1:])
+
+    for row in ranked:
+        better = [
+            other.rank
+            for other in ranked
+            if turned(other) != turned(row)
+            and all(a <= b for a, b in zip(turned(other), turned(row), strict=True))
+        ]
+        assert row.rank == max(better, default=0) + 1
+    order = [(row.rank, -row.values[0], row.number) for row in ranked]
+    assert order == sorted(order)
+
+
+def test_an_objective_is_not_told_twice(tmp_path):
+    study = made_up_study(top_100="maximize", num_parameters="minimize")
+    result = made_up_result({"top_100": 0.3, "top_1": 0.01})
+    study.add_trial(made_up_trial(0, values=[0.3, 81234.0], result=result))
+    study.add_trial(made_up_trial(1, RUNNING, progress=[5, 0.2]))
+    rows = written(study, tmp_path)
+    assert list(rows[0]).count("num_parameters") == 1
+    assert (rows[0]["num_parameters"], rows[0]["top_1"]) == ("81234.0", "0.01")
+    assert (rows[1]["top_100"], rows[1]["num_parameters"]) == ("0.2", "")
+
+
+def test_a_study_without_trials(tmp_path):
+    study = made_up_study(top_100="maximize")
+    assert written(study, tmp_path) == []
+    assert shown(study, 80) == ["No trial yet."]
+
+
+def test_a_study_whose_metrics_have_no_names():
+    study = optuna.create_study(directions=["minimize", "maximize"])
+    assert [(o.metric, o.direction) for o in objectives_of(study)] == [
+        ("value_0", "minimize"),
+        ("value_1", "maximize"),
+    ]
+
+
+def many_parameters() -> optuna.Study:
+    study = made_up_study(top_100="maximize")
+    for number in range(14):
+        study.add_trial(
+            made_up_trial(
+                number,
+                values=[0.2 + number / 100],
+                params={
+                    LEARNING_RATE: 0.0123456 + number,
+                    LAYERS: "[64, 32]",
+                    "features.embedding_dim": number,
+                    "optimizer.name": ["adam", "adamw"][number % 2],
+                    "task.num_hard_negatives": None if number % 2 else 10,
+                    "train.seed": number,
+                },
+                result=repeated_result("top_100", 0.2, 0.0031, [0, 1, 2]),
+            )
+        )
+    return study
+
+
+def test_the_table_has_what_varies():
+    lines = shown(many_parameters(), 140)
+    assert lines[1].split() == [
+        "rank", "trial", "top_100", "learning_rate", "embedding_dim", "optimizer.name",
+        "num_hard_negatives", "train.seed", "epochs", "seconds",
+    ]  # fmt: skip
+    assert lines[2].split() == [
+        "1", "13", "0.3300", "±", "0.0031", "13.01", "13", "adamw", "null", "13", "30", "8.1",
+    ]  # fmt: skip
+    assert len(lines) == 2 + 10 + 2
+    assert lines[-2:] == ["popularity: top_100 0.2989", "… and 4 more in leaderboard.csv"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 110])
+def test_a_narrow_table_has_taller_headers_and_then_fewer_columns(width):
+    lines = shown(many_parameters(), width)
+    table = [line for line in lines if " ± " in line]
+    assert len(table) == 10
+    assert all(line.endswith("8.1") for line in table)
+    assert "learning_" in "".join(lines)
+    text = " ".join(lines)
+    assert ("num_hard_negatives, train.seed: see leaderboard.csv" in text) == (width < 110)
+    assert text.count("…") == 1
+
+
+def test_the_table_says_the_state_of_what_has_no_rank():
+    lines = shown(every_state(), 80)
+    assert [line.split()[0] for line in lines[2:]] == [
+        "1", "2", "infeasible", "pruned", "pruned", "pruned", "running", "failed",
+        "interrupted", "waiting",
+    ]  # fmt: skip
+
+
+def test_the_only_trial_shows_all_its_parameters():
+    study = made_up_study(loss="minimize")
+    study.add_trial(made_up_trial(0, values=[-12.5]))
+    lines = shown(study, 80)
+    assert lines[1].split()[:5] == ["rank", "trial", "loss", "learning_rate", "layer_sizes"]
+    assert lines[2].split()[:4] == ["1", "0", "-12.5000", "0.001"]
+
+
+def test_names_are_shortened_as_far_as_they_stay_apart():
+    assert short_names(["a.x", "b.x", "b.rate", "task.name", "x", "c.d.e"]) == {
+        "a.x": "a.x",
+        "b.x": "b.x",
+        "b.rate": "rate",
+        "task.name": "task.name",
+        "x": "x",
+        "c.d.e": "e",
+    }

@@ -1,0 +1,183 @@
+"""From a composed configuration and a command line to a plan, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+
+from sweeper.config import config_directory
+from sweeper.errors import ConfigError
+from sweeper.study import plan as plans
+from sweeper.study.config import register_schema
+from sweeper.study.plan import Plan, make_plan, share_cores
+
+RATE = "optimizer.learning_rate=interval(0.01,1)"
+
+
+@pytest.fixture
+def plan_of() -> Iterator[Callable[..., Plan]]:
+    """Plans what a multirun with these arguments would run."""
+    register_schema()
+    version.setbase("1.3")
+    GlobalHydra.instance().clear()
+    hydra = Hydra.create_main_hydra2("sweeper", create_config_search_path(str(config_directory())))
+
+    def make(*arguments: str) -> Plan:
+        config = hydra.config_loader.load_configuration(
+            "config", list(arguments), run_mode=RunMode.MULTIRUN
+        )
+        return make_plan(config, list(arguments), hydra.config_loader)
+
+    yield make
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def problems_of(plan_of) -> Callable[..., list[str]]:
+    def problems(*arguments: str) -> list[str]:
+        with pytest.raises(ConfigError) as caught:
+            plan_of(*arguments)
+        return caught.value.problems
+
+    return problems
+
+
+def test_a_grid_of_the_command_line(plan_of):
+    plan = plan_of("model=one_layer,two_layer", "data.split_seed=0,1,2", "train.epochs=6")
+    assert (plan.study.sampler, plan.study.pruner, plan.total) == ("grid", "none", 6)
+    assert plan.fixed == ["train.epochs=6"]
+    points = [plan.space.overrides(plan.point(index)) for index in range(6)]
+    assert points == [
+        [f"model={model}", f"data.split_seed={seed}"]
+        for model in ("one_layer", "two_layer")
+        for seed in range(3)
+    ]
+
+
+def test_a_grid_of_nothing_is_one_trial(plan_of):
+    plan = plan_of("train.epochs=6")
+    assert (plan.total, plan.point(0), plan.space.names) == (1, {}, [])
+
+
+def test_a_study_of_a_file_with_changes(plan_of):
+    plan = plan_of(
+        "study=architecture",
+        "study.n_trials=7",
+        "study.sampler=random",
+        RATE,
+        "model.dropout=0,0.1",
+    )
+    assert plan.name == "architecture"
+    assert plan.directory == Path("outputs/architecture").absolute()
+    assert (plan.study.sampler, plan.study.pruner) == ("random", "successive_halving")
+    assert plan.total == 7
+    assert "adam_learning_rate" not in plan.space.names
+    values = plan.space.describe()
+    assert (values["optimizer.learning_rate"]["low"], values["model.dropout"]["choices"]) == (
+        0.01,
+        [0, 0.1],
+    )
+
+
+def test_the_defaults_of_a_search(plan_of):
+    plan = plan_of(RATE, "study.timeout_seconds=60")
+    assert (plan.study.sampler, plan.study.pruner) == ("tpe", "successive_halving")
+    assert plan.total is None
+
+
+@pytest.mark.parametrize("name", ["architecture", "everything", "loss", "pareto", "tutorial"])
+def test_each_shipped_study_can_be_planned_sent_and_stored(plan_of, name):
+    plan = plan_of(f"study={name}")
+    assert pickle.loads(pickle.dumps(plan)).space.names == plan.space.names
+    assert json.loads(json.dumps(plan.identity())) == plan.identity()
+    assert plan.name == name
+
+
+def test_what_changes_no_result_is_no_part_of_the_identity(plan_of):
+    one = plan_of(RATE, "study.n_trials=3")
+    other = plan_of(
+        RATE, "study.n_trials=5", "study.sampler=random", "study.seed=3", "study.pruner=none",
+        "name=mine", "data.cache_dir=/tmp", "train.threads=1", "study.workers=1",
+    )  # fmt: skip
+    assert one.identity() == other.identity()
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "train.epochs=7", "model=two_layer", "data.split_seed=3", "evaluation.score_test=false",
+        "study.objectives=[{metric: top_10}]", "study.split_seeds=[1,2]", "model.dropout=0,0.5",
+    ],
+)  # fmt: skip
+def test_what_changes_results_is_part_of_the_identity(plan_of, argument):
+    assert (
+        plan_of(RATE, "study.n_trials=3").identity()
+        != plan_of(RATE, "study.n_trials=3", argument).identity()
+    )
+
+
+WRONG = [
+    (["model.dropout=interval(0,0.5)", "study.sampler=grid"], "model.dropout: is a range without"),
+    ([RATE], "study.n_trials: is not given"),
+    (["study.n_trials=3", "study.sampler=tpe"], "study.space: is empty"),
+    (["model.dropout=0,1.5"], "model.dropout: got 1.5"),
+    (["model.dropout=interval(0,2)", "study.n_trials=3"], "model.dropout: "),
+    (["train.epochs=2,4"], "train.eval_every_epochs: got 5"),
+    ([RATE, "study.n_trials=3", "study.enqueue=[{x: 1}]"], "study.enqueue[0].x: is not searched"),
+    (
+        [RATE, "study.n_trials=3", "study.enqueue=[{optimizer.learning_rate: 2}]"],
+        "study.enqueue[0].optimizer.learning_rate: got 2",
+    ),
+    ([RATE, "study.n_trials=3", "study.callbacks=[toy_study.nothing]"], "study.callbacks[0]: got"),
+    ([RATE, "study.n_trials=3", "study.warm_start=/nowhere"], "study.warm_start: got '/nowhere'"),
+    (
+        ["model=one_layer,two_layer", "study.workers=2", "hydra/launcher=basic"],
+        "study.workers: got 2 with hydra/launcher 'basic'",
+    ),
+    (["+study.space.model={choices: [one_layer, no_layer]}"], "study.space.model"),
+    ([RATE, "study.n_trials=0"], "study.n_trials: got 0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "start"), WRONG, ids=lambda value: str(value)[:40])
+def test_what_is_wrong_is_told_with_its_key(problems_of, arguments, start):
+    assert [line for line in problems_of(*arguments) if line.startswith(start)]
+
+
+def test_all_that_is_wrong_is_told_at_once(problems_of):
+    problems = problems_of(
+        RATE, "model.dropout=0,1.5", "study.objectives=[{metric: top_9}]", "study.max_failures=-1"
+    )
+    keys = {problem.split(":")[0] for problem in problems}
+    assert keys == {
+        "study.n_trials", "model.dropout", "study.objectives[0].metric", "study.max_failures",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("workers", "threads", "launcher", "shared"),
+    [
+        ("auto", None, "joblib", (8, 1)),
+        ("auto", 2, "joblib", (4, 2)),
+        ("auto", 3, "joblib", (2, 3)),
+        ("auto", 16, "joblib", (1, 16)),
+        (2, None, "joblib", (2, 4)),
+        (3, None, "joblib", (3, 2)),
+        (16, None, "joblib", (16, 1)),
+        (2, 8, "joblib", (2, 8)),
+        ("auto", None, "basic", (1, 8)),
+        (1, 2, "basic", (1, 2)),
+    ],
+)
+def test_workers_and_their_threads_use_all_cores(monkeypatch, workers, threads, launcher, shared):
+    monkeypatch.setattr(plans, "available_cores", lambda: 8)
+    assert share_cores(workers, threads, launcher) == shared

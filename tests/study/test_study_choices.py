@@ -1,0 +1,88 @@
+"""What `null` means for `study.sampler` and `study.pruner`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from small_trials import small_config
+
+from sweeper.config import Config, TrainConfig
+from sweeper.study.choices import FINAL_METRICS, chosen_pruner, chosen_sampler, seeds_for_wilcoxon
+from sweeper.study.config import ObjectiveConfig, StudyConfig
+from sweeper.study.validation import study_problems
+
+SPACE = {"optimizer.learning_rate": {"low": 0.01, "high": 1.0}}
+SEEDS = [1, 2, 3, 4]
+SEQUENTIAL = {"split_seeds": SEEDS, "seed_mode": "sequential"}
+
+
+def trial_config(eval_every_epochs: int = 1) -> Config:
+    return small_config(train=TrainConfig(epochs=4, eval_every_epochs=eval_every_epochs))
+
+
+def study_config(**values: Any) -> StudyConfig:
+    return StudyConfig(**{"space": SPACE, "n_trials": 10, **values})
+
+
+def objectives(*metrics: str) -> list[ObjectiveConfig]:
+    return [
+        ObjectiveConfig(metric, "minimize" if metric in FINAL_METRICS else "maximize")
+        for metric in metrics
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "continuous", "sampler"),
+    [
+        ({}, (), "tpe"),
+        ({"space": {}}, (), "grid"),
+        ({"space": {}}, ("optimizer.learning_rate",), "tpe"),
+        ({"sampler": "qmc", "space": {}}, (), "qmc"),
+    ],
+)
+def test_which_sampler_is_meant(values, continuous, sampler):
+    assert chosen_sampler(study_config(**values), continuous) == sampler
+
+
+@pytest.mark.parametrize(
+    ("values", "pruner"),
+    [
+        ({}, "successive_halving"),
+        ({"split_seeds": SEEDS}, "successive_halving"),
+        ({"sampler": "grid"}, "none"),
+        ({"objectives": objectives("top_1", "top_5")}, "none"),
+        ({"objectives": objectives("train_seconds")}, "none"),
+        ({**SEQUENTIAL}, "wilcoxon"),
+        ({**SEQUENTIAL, "split_seeds": [1, 2, 3]}, "none"),
+        ({**SEQUENTIAL, "pruner_options": {"wilcoxon": {"p_threshold": 0.01}}}, "none"),
+        ({"pruner": "median", "sampler": "grid"}, "median"),
+    ],
+)
+def test_which_pruner_is_meant(values, pruner):
+    study = study_config(**{"sampler": "tpe", **values})
+    assert chosen_pruner(study, trial_config()) == pruner
+    # What is chosen for the user is never refused.
+    assert study_problems(study_config(**values), trial_config(), list(SPACE), []) == []
+
+
+def test_no_pruner_where_there_is_one_evaluation():
+    config = trial_config(eval_every_epochs=4)
+    assert chosen_pruner(study_config(sampler="tpe"), config) == "none"
+
+
+@pytest.mark.parametrize(
+    ("options", "seeds"),
+    [
+        ({}, 4),
+        ({"p_threshold": 0.125}, 4),  # 2 ** -3 is not below it
+        ({"p_threshold": 0.126}, 3),
+        ({"p_threshold": 0.05}, 5),
+        ({"p_threshold": 1}, 2),  # Optuna looks at two pairs or more
+        ({"p_threshold": 0.1, "n_startup_steps": 6}, 6),
+        ({"p_threshold": 0}, float("inf")),
+    ],
+)
+def test_seeds_that_wilcoxon_needs(options, seeds):
+    study = study_config(pruner_options={"wilcoxon": options})
+    assert seeds_for_wilcoxon(study) == seeds

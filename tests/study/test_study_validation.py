@@ -1,0 +1,320 @@
+"""Each rule of a study with its message: the key, what was given, what would be right."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_trials import small_config
+
+from sweeper.config import Config
+from sweeper.study.choices import FINAL_METRICS
+from sweeper.study.config import ObjectiveConfig, StudyConfig
+from sweeper.study.validation import study_problems
+
+SPACE = {"optimizer.learning_rate": {"low": 0.01, "high": 1.0}}
+SEEDS = [1, 2, 3, 4]
+SEQUENTIAL = {"split_seeds": SEEDS, "seed_mode": "sequential"}
+
+
+def trial_config(**values: Any) -> Config:
+    """A trial evaluated at epochs 1 to 4, with values set by their dotted keys ("__" for ".")."""
+    config = copy.deepcopy(small_config())
+    config.train.epochs = 4
+    for key, value in values.items():
+        group, name = key.split("__")
+        setattr(getattr(config, group), name, value)
+    return config
+
+
+def study_config(**values: Any) -> StudyConfig:
+    return StudyConfig(**{"space": SPACE, "n_trials": 10, **values})
+
+
+def objectives(*metrics: str) -> list[ObjectiveConfig]:
+    return [
+        ObjectiveConfig(metric, "minimize" if metric in FINAL_METRICS else "maximize")
+        for metric in metrics
+    ]
+
+
+def problems_of(
+    config: Config | None = None,
+    names: tuple[str, ...] = ("optimizer.learning_rate",),
+    continuous: tuple[str, ...] = (),
+    numeric: tuple[str, ...] | None = None,
+    **values: Any,
+) -> list[str]:
+    study = study_config(**values)
+    return study_problems(study, config or trial_config(), names, continuous, numeric)
+
+
+def only_problem(**values: Any) -> str:
+    problems = problems_of(**values)
+    assert len(problems) == 1, problems
+    return problems[0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"timeout_seconds": 60.0, "n_trials": None},
+        {"sampler": "grid", "n_trials": None},
+        {"objectives": objectives("top_1", "seen_filtered_top_50", "num_parameters")},
+        {"objectives": objectives("top_100", "train_seconds"), "sampler": "nsga2"},
+        {"objectives": objectives("train_seconds")},
+        {"pruner": "hyperband"},
+        {"split_seeds": [7, 8]},
+        {**SEQUENTIAL},
+        {**SEQUENTIAL, "pruner": "median"},
+        {**SEQUENTIAL, "split_seeds": [1, 2]},
+        {"sampler_options": {"tpe": {"n_startup_trials": 5}, "cmaes": {"popsize": 8}}},
+        {"pruner": "threshold", "pruner_options": {"threshold": {"lower": 0.1}}},
+        {"name": "first study.2"},
+        {"callbacks": ["os.path.join"]},
+    ],
+)
+def test_what_is_right(values):
+    assert problems_of(**values) == []
+
+
+# Study's values, and its one problem from the key on.
+VALUES = [
+    ({"seed": -1}, "study.seed: got -1; must be a finite number of at least 0"),
+    ({"n_trials": 0}, "study.n_trials: got 0; must be a finite number of at least 1"),
+    ({"workers": "all"}, "study.workers: got 'all'; must be auto or a whole number of at least 1"),
+    ({"objectives": []}, "study.objectives: got []; must be given, not empty"),
+    (
+        {"objectives": [ObjectiveConfig(direction="up")]},
+        "study.objectives[0].direction: got 'up'; must be one of maximize, minimize",
+    ),
+    (
+        {"sampler": "tpa"},
+        "study.sampler: got 'tpa'; must be one of tpe, random, grid, qmc, cmaes, nsga2, gp. "
+        "Did you mean 'tpe'?",
+    ),
+    ({"pruner": "medain"}, "must be one of successive_halving, hyperband, median, percentile, "),
+    ({"seed_mode": "both"}, "study.seed_mode: got 'both'; must be one of lockstep, sequential"),
+    ({"name": ""}, "study.name: got ''; must be the name of one directory"),
+    ({"name": "a/b"}, "study.name: got 'a/b'; must be the name of one directory: not empty, "),
+    ({"name": "a\\b"}, "study.name: got 'a\\\\b'; must be"),
+    (
+        {
+            "name": "..",
+        },
+        "study.name: got '..'; must be",
+    ),
+    ({"name": ".hidden"}, "study.name: got '.hidden'; must be"),
+    (
+        {"warm_start": "/nowhere/at/all"},
+        "study.warm_start: got '/nowhere/at/all', which holds no study.db; must be the directory",
+    ),
+    ({"warm_start": ""}, "study.warm_start: got '', which holds no study.db"),
+    (
+        {"objectives": objectives("top_10 0")},
+        "study.objectives[0].metric: got 'top_10 0'; must be one of top_1, top_5, top_10, top_50, "
+        "top_100, seen_filtered_top_1, seen_filtered_top_5, seen_filtered_top_10, "
+        "seen_filtered_top_50, seen_filtered_top_100, num_parameters, milliseconds_per_query, "
+        "train_seconds. Did you mean 'top_100'?",
+    ),
+    ({"objectives": objectives("")}, "study.objectives[0].metric: got ''; must be given"),
+    (
+        {"objectives": objectives("top_5", "top_1", "top_5")},
+        "study.objectives[2].metric: got 'top_5', which study.objectives has already",
+    ),
+    (
+        {"objectives": objectives("top_100", "milliseconds_per_query")},
+        "study.objectives[1].metric: got 'milliseconds_per_query', which is never measured: set "
+        "evaluation.time_queries=true",
+    ),
+    (
+        {"objectives": [ObjectiveConfig("num_parameters")]},
+        "study.objectives[0].direction: is 'maximize' for num_parameters, which is a cost; must "
+        "be minimize",
+    ),
+    (
+        {"sampler": "grid", "enqueue": [{"model.dropout": 0.1}]},
+        "study.enqueue: is given with study.sampler 'grid', which tries every combination",
+    ),
+    (
+        {"n_trials": None},
+        "study.n_trials: is not given, nor is study.timeout_seconds, with study.sampler 'tpe', "
+        "which never ends by itself; at least one of them must be given",
+    ),
+    (
+        {"names": (), "space": {}, "sampler": "random"},
+        "study.space: is empty, and no value is searched on the command line, with study.sampler "
+        "'random'; must hold a parameter to search",
+    ),
+    (
+        {"sampler": "grid", "continuous": ("optimizer.learning_rate",)},
+        "study.space.optimizer.learning_rate: is a range without a step, which a grid can't list; "
+        "give step or choices, or another study.sampler",
+    ),
+    (
+        {"sampler": "grid", "space": {}, "continuous": ("optimizer.learning_rate",)},
+        "optimizer.learning_rate: is a range without a step, which a grid can't list;",
+    ),
+    (
+        {"sampler": "cmaes", "objectives": objectives("top_1", "top_100")},
+        "study.sampler: got 'cmaes' with 2 study.objectives; it takes one; must be tpe, random, "
+        "grid, qmc, nsga2 or gp",
+    ),
+    (
+        {"sampler": "cmaes", "numeric": ()},
+        "study.sampler: got 'cmaes', but no parameter is a range that every trial has",
+    ),
+    (
+        {"objectives": objectives("top_1", "top_100"), "pruner": "median"},
+        "study.pruner: got 'median' with 2 study.objectives; must be 'none'",
+    ),
+    (
+        {"objectives": objectives("num_parameters"), "pruner": "median"},
+        "study.pruner: got 'median' with the objective 'num_parameters', which is known only at "
+        "the end; must be 'none'",
+    ),
+    (
+        {"pruner": "wilcoxon", "split_seeds": SEEDS},
+        "study.pruner: got 'wilcoxon' with study.seed_mode 'lockstep'; must be with 'sequential'",
+    ),
+    (
+        {**SEQUENTIAL, "pruner": "wilcoxon", "split_seeds": [1, 2, 3]},
+        "study.pruner: got 'wilcoxon' with 3 study.split_seeds; must be at least 4: with fewer, "
+        "its test can't get below p_threshold",
+    ),
+    (
+        {**SEQUENTIAL, "pruner": "hyperband"},
+        "study.pruner: got 'hyperband', which counts epochs, with study.seed_mode 'sequential'; "
+        "must be wilcoxon, median, percentile, threshold or none",
+    ),
+    ({**SEQUENTIAL, "pruner": "successive_halving"}, "got 'successive_halving', which counts"),
+    (
+        {"seed_mode": "sequential"},
+        "study.seed_mode: got 'sequential' without study.split_seeds; must be 'lockstep', or",
+    ),
+    ({"split_seeds": [3, 4, 3]}, "study.split_seeds: got 3 2 times; must be given once"),
+    ({"split_seeds": [3, -1]}, "study.split_seeds: got -1; must be whole numbers of at least 0"),
+    (
+        {"split_seeds": SEEDS, "names": ("data.split_seed",)},
+        "study.split_seeds: got [1, 2, 3, 4] while data.split_seed is searched; must be empty, or",
+    ),
+    ({"names": ("evaluation.rows",)}, "evaluation.rows: is searched, which would choose between"),
+    ({"callbacks": ["print"]}, "study.callbacks[0]: got 'print'; must be package.module.function"),
+    ({"callbacks": ["os.path:join"]}, "got 'os.path:join'; must be package.module.function"),
+    (
+        {"callbacks": ["os.path.join", "no_such_package.f"]},
+        "study.callbacks[1]: got 'no_such_package.f', which can't be imported: "
+        "ModuleNotFoundError: No module named 'no_such_package'",
+    ),
+    (
+        {"callbacks": ["os.path.joined"]},
+        "which can't be imported: AttributeError: module 'posixpath' has no attribute 'joined'",
+    ),
+    ({"callbacks": ["os.path.sep"]}, "got 'os.path.sep', which is '/'; must be a function that"),
+    (
+        {"sampler_options": {"tpe": {"n_startup": 20}}},
+        "study.sampler_options.tpe.n_startup: is no option of TPESampler. Did you mean "
+        "'n_startup_trials'?",
+    ),
+    (
+        {"pruner_options": {"median": {"n_warmup": 3}}},
+        "study.pruner_options.median.n_warmup: is no option of MedianPruner.",
+    ),
+    ({"pruner": "threshold"}, "study.pruner_options.threshold: Either lower or upper must be"),
+]
+
+
+@pytest.mark.parametrize(("values", "problem"), VALUES)
+def test_what_is_wrong(values, problem):
+    assert problem in only_problem(**values)
+
+
+def test_one_evaluation_leaves_nothing_to_prune():
+    config = trial_config(train__eval_every_epochs=4)
+    assert only_problem(config=config, pruner="median") == (
+        "study.pruner: got 'median' with train.eval_every_epochs 4 of train.epochs 4: a trial is "
+        "reported once, at the end; nothing could be pruned; must be 'none', or "
+        "train.eval_every_epochs smaller"
+    )
+    assert problems_of(config=config) == []
+    assert problems_of(config=config, pruner="none") == []
+    assert problems_of(config=config, pruner="median", names=("train.epochs",)) == []
+    assert problems_of(config=config, **SEQUENTIAL, pruner="median") == []
+
+
+def test_no_choice_on_test_rows():
+    config = trial_config(evaluation__rows="test")
+    assert only_problem(config=config) == (
+        "evaluation.rows: got 'test' in a study, which would choose on test rows; must be "
+        "'validation'"
+    )
+    assert problems_of(config=config, sampler="grid") == []
+    assert only_problem(config=config, sampler="grid", pruner="median").startswith(
+        "study.pruner: got 'median' with evaluation.rows 'test', which would choose on test rows"
+    )
+
+
+def test_split_seeds_need_a_split_that_has_one():
+    for split in ("temporal", "leave_last_out"):
+        problem = only_problem(config=trial_config(data__split=split), split_seeds=[1, 2])
+        assert f"got [1, 2] with data.split {split!r}, which has no seed" in problem
+        assert problems_of(config=trial_config(data__split=split)) == []
+
+
+def test_query_times_that_are_measured():
+    config = trial_config(evaluation__time_queries=True)
+    assert problems_of(config=config, objectives=objectives("milliseconds_per_query")) == []
+
+
+def test_cmaes_with_a_range():
+    assert problems_of(sampler="cmaes", numeric=("optimizer.learning_rate",)) == []
+    assert problems_of(sampler="cmaes") == []
+
+
+def test_gp_without_torch(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert only_problem(sampler="gp").startswith("study.sampler: got 'gp', which needs PyTorch")
+
+
+def test_warm_start_from_a_study(tmp_path: Path):
+    (tmp_path / "study.db").touch()
+    assert problems_of(warm_start=str(tmp_path)) == []
+
+
+def test_a_callback_whose_module_fails(tmp_path: Path, monkeypatch):
+    (tmp_path / "broken_callbacks.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    problem = only_problem(callbacks=["broken_callbacks.stop"])
+    assert problem.endswith("which can't be imported: ZeroDivisionError: division by zero")
+
+
+def test_all_problems_at_once():
+    problems = problems_of(
+        config=trial_config(evaluation__rows="test", data__split="temporal"),
+        seed=-1,
+        name="a/b",
+        n_trials=None,
+        sampler="cmaes",
+        sampler_options={"cmaes": {"popsize": "8"}},
+        pruner="wilcoxon",
+        objectives=objectives("top_2", "top_1"),
+        split_seeds=[1, 1],
+        callbacks=["nowhere.at_all"],
+    )
+    keys = [problem.split(":")[0] for problem in problems]
+    assert keys == [
+        "study.seed", "study.name", "study.objectives[0].metric", "study.n_trials",
+        "study.sampler", "study.sampler_options.cmaes.popsize", "evaluation.rows",
+        "study.split_seeds", "study.split_seeds", "study.pruner", "study.pruner",
+        "study.callbacks[0]",
+    ]  # fmt: skip
+
+
+def test_importing_the_checks_does_not_import_optuna():
+    code = "import sys, sweeper.study.validation; sys.exit('optuna' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,67 @@
+"""A user's values, by parameter, key or part of the towers, as Optuna has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from made_up_spaces import LEARNING_RATES, TOWERS, space
+
+from sweeper.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("given_values", "encoded"),
+    [
+        ({}, {}),
+        ({"model.dropout": 0.2}, {"model.dropout": 0.2}),
+        ({"adam_learning_rate": 0.001}, {"adam_learning_rate": 0.001}),
+        (
+            {"optimizer.learning_rate": 0.5, "optimizer": "adagrad"},
+            {"optimizer": "adagrad", "adagrad_learning_rate": 0.5},
+        ),
+        (
+            {"model.layer_sizes": [64, 32]},
+            {f"model.layer_sizes.{part}": value
+             for part, value in
+             {"depth": 2, "shape": "free", "width_1": 64, "width_2": 32}.items()},
+        ),
+        ({"model.layer_sizes.depth": 2}, {"model.layer_sizes.depth": 2}),
+    ],
+)  # fmt: skip
+def test_a_users_values(given_values: dict[str, Any], encoded: dict[str, Any]) -> None:
+    assert space(LEARNING_RATES + TOWERS).encode(given_values, "study.enqueue[2]") == encoded
+
+
+@pytest.mark.parametrize(
+    ("given_values", "line"),
+    [
+        ({"optimzer": "adam"}, "optimzer: is not searched. Did you mean 'optimizer'?"),
+        (
+            {"model.dropout": 0.15},
+            "model.dropout: got 0.15; must be a number from 0.0 to 0.2 in steps of 0.1",
+        ),
+        (
+            {"optimizer": "adamm"},
+            "optimizer: got 'adamm'; must be one of adagrad, adam, adamw. Did you mean 'adam'?",
+        ),
+        (
+            {"optimizer.learning_rate": 0.01},
+            "optimizer.learning_rate: got 0.01; must be given as adam_learning_rate or "
+            "adagrad_learning_rate, since each may set it",
+        ),
+        (
+            {"optimizer": "adam", "adagrad_learning_rate": 0.5},
+            "adagrad_learning_rate: got 0.5, which has no effect where optimizer is 'adam'",
+        ),
+        (
+            {"model.layer_sizes.depth": 1, "model.layer_sizes.width_2": 32},
+            "model.layer_sizes.width_2: got 32, which has no effect where "
+            "model.layer_sizes.depth is 1",
+        ),
+    ],
+)
+def test_a_users_values_that_are_wrong(given_values: dict[str, Any], line: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        space(LEARNING_RATES + TOWERS).encode(given_values, "study.enqueue[2]")
+    assert error.value.problems == [f"study.enqueue[2].{line}"]

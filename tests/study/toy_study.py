@@ -1,0 +1,114 @@
+"""`python toy_study.py …`: the command line of `python -m sweeper` with a made-up objective.
+
+Its value at `optimizer.learning_rate` x and `model.dropout` d is -(log10(x) + 2)² - d after
+`train.epochs` epochs of `TOY_SECONDS` each, reached from below. `name` decides what goes wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import hydra
+import optuna
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from sweeper.command_line import exit_codes, prepare
+from sweeper.config import config_directory
+from sweeper.study.config import register_schema
+from sweeper.study.trial_in_progress import report
+
+SECONDS = float(os.environ.get("TOY_SECONDS", "0"))
+
+
+@hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")
+def run(config: DictConfig) -> Any:
+    directory = Path(HydraConfig.get().runtime.output_dir)
+    (directory / "process.txt").write_text(f"{os.getpid()} {os.getppid()}")
+    value = -((math.log10(config.optimizer.learning_rate) + 2) ** 2) - config.model.dropout
+    metric = "top_1" if config.name == "reports_another" else "top_100"
+    for epoch in range(1, config.train.epochs + 1):
+        time.sleep(SECONDS)
+        if epoch % config.train.eval_every_epochs == 0:
+            report(epoch, {metric: value - 1 / epoch})
+    (directory / "ended.txt").write_text(str(value))
+    if len(config.study.objectives) == 2:
+        return value, float(config.model.dropout)
+    return go_wrong(config.name, config.optimizer.learning_rate, directory, value)
+
+
+def go_wrong(how: str | None, learning_rate: float, directory: Path, value: float) -> Any:
+    if how == "nan":
+        return math.nan
+    if how == "nothing":
+        return None
+    if how == "one_too_many":
+        return value, value
+    if how == "no_number":
+        return "good"
+    if how == "no_pickle":
+        return lambda: value
+    if how == "raises" or (how == "raises_above_a_tenth" and learning_rate > 0.1):
+        raise ValueError(f"no good: {learning_rate}")
+    if how == "out_of_memory":
+        raise MemoryError("no more")
+    if how == "exits":
+        sys.exit(7)
+    if how == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "dies_once" and not (directory.parent / "died").exists():
+        (directory.parent / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "hangs":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        time.sleep(600)
+    if how == "prints":
+        print("line\n" * 100_000)
+    return value
+
+
+def stop_after_three(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    """A callback of Optuna's."""
+    if len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))) >= 3:
+        study.stop()
+
+
+def fail_always(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    """A callback of Optuna's that is no good."""
+    raise ValueError("a callback that is no good")
+
+
+class NoteCalls(Callback):
+    """A callback of Hydra's that writes a line into the working directory at each call."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        self.note("multirun start")
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        self.note("multirun end")
+
+    def on_job_start(self, config: DictConfig, **_: Any) -> None:
+        self.note(f"start {config.hydra.job.num}")
+
+    def on_job_end(self, config: DictConfig, job_return: Any, **_: Any) -> None:
+        self.note(f"end {config.hydra.job.num} {job_return.status.name}")
+
+    def note(self, text: str) -> None:
+        logging.getLogger(__name__).info(text)
+        with Path("calls.txt").open("a") as file:
+            file.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    register_schema()
+    with exit_codes():
+        prepare()
+        run()

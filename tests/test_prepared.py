@@ -1,0 +1,99 @@
+"""Splits, tasks and baselines kept between trials equal those computed anew."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from small_trials import skewed_interactions
+
+from sweeper import prepared
+from sweeper.config import DataConfig, EvaluationConfig
+from sweeper.data.split import split_interactions
+from sweeper.evaluation.baselines import rank_baselines
+from sweeper.evaluation.ranking import ranking_tasks
+from sweeper.prepared import prepared_baselines, prepared_split, prepared_tasks
+
+INTERACTIONS = skewed_interactions(num_rows=200)
+OTHER_ROWS = skewed_interactions(num_rows=210)
+
+SPLITS = [
+    {},
+    {"split_seed": 1},
+    {"test_size": 0.3},
+    {"validation_size": 0.0},
+    {"train_size": 50.0},
+    {"split": "temporal"},
+    {"split": "leave_last_out"},
+]
+EVALUATIONS = [
+    {},
+    {"baselines": ["ease"]},
+    {"baselines": ["ease"], "ease_regularization": 5.0},
+    {"baselines": ["ease"], "score_test": False},
+]
+
+
+def test_whatever_came_before_results_are_those_computed_anew() -> None:
+    for _ in range(2):
+        for interactions in (INTERACTIONS, OTHER_ROWS):
+            for values in SPLITS:
+                data = DataConfig(name="synthetic", **values)
+                split = prepared_split(data, interactions)
+                fresh = split_interactions(data, interactions)
+                for part in ("train", "validation", "test"):
+                    np.testing.assert_array_equal(getattr(split, part), getattr(fresh, part))
+                assert split.unused == fresh.unused
+                check_evaluations(data, interactions, fresh)
+
+
+def check_evaluations(data: DataConfig, interactions, split) -> None:
+    for values in EVALUATIONS:
+        evaluation = EvaluationConfig(**values)
+        tasks = prepared_tasks(data, evaluation, interactions, split)
+        fresh = ranking_tasks(interactions, split)
+        if not evaluation.score_test:
+            del fresh["test"]
+        assert list(tasks) == list(fresh)
+        for name, task in tasks.items():
+            np.testing.assert_array_equal(task.items, fresh[name].items)
+            np.testing.assert_array_equal(task.seen.items, fresh[name].seen.items)
+        if tasks:
+            assert prepared_baselines(
+                data, evaluation, interactions, split, tasks, 1
+            ) == rank_baselines(evaluation, interactions, split.train, fresh, 1)
+
+
+def test_a_second_trial_computes_none_of_it(monkeypatch) -> None:
+    data, evaluation = DataConfig(name="synthetic", split_seed=77), EvaluationConfig()
+    results = []
+    for _ in range(2):
+        split = prepared_split(data, INTERACTIONS)
+        tasks = prepared_tasks(data, evaluation, INTERACTIONS, split)
+        results.append(prepared_baselines(data, evaluation, INTERACTIONS, split, tasks, 1))
+        for name in ("split_interactions", "ranking_tasks", "rank_baselines"):
+            monkeypatch.setattr(prepared, name, None)
+    assert results[0] == results[1]
+
+
+def test_no_trial_can_change_what_the_next_one_gets() -> None:
+    data, evaluation = DataConfig(name="synthetic"), EvaluationConfig()
+    split = prepared_split(data, INTERACTIONS)
+    tasks = prepared_tasks(data, evaluation, INTERACTIONS, split)
+    arrays = [split.train, split.validation, split.test]
+    for task in tasks.values():
+        arrays += [task.users, task.items, task.seen.offsets, task.seen.items]
+    for array in arrays:
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        split.train = split.test
+    tasks.clear()
+    assert list(prepared_tasks(data, evaluation, INTERACTIONS, split)) == ["validation", "test"]
+    tasks = prepared_tasks(data, evaluation, INTERACTIONS, split)
+    scores = prepared_baselines(data, evaluation, INTERACTIONS, split, tasks, 1)
+    popular = scores["popularity"]["test"]["top_1"]
+    scores["popularity"]["test"]["top_1"] = 7.0
+    again = prepared_baselines(data, evaluation, INTERACTIONS, split, tasks, 1)
+    assert again["popularity"]["test"]["top_1"] == popular
