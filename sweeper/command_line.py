@@ -38,6 +38,12 @@ INTERRUPTED = 130
 NO_ROOM_OR_RIGHT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 # Read before `exit_codes` sets it; the user's own wish to see whole tracebacks.
 SHOW_ALL = os.environ.get("HYDRA_FULL_ERROR") == "1"
+# Keys that hold whatever names the user gives, and the form of what is below them.
+OPEN_KEYS = {
+    "optimizer.options": "NAME=VALUE",
+    "study.sampler_options": "SAMPLER.NAME=VALUE",
+    "study.pruner_options": "PRUNER.NAME=VALUE",
+}
 QUESTIONS = ("help", "hydra_help", "cfg", "info", "shell_completion")
 
 
@@ -227,11 +233,12 @@ def _explain_choice(override: Override, error: MissingConfigException) -> str:
 
 def _explain_value(override: Override, error: Exception) -> str:
     key, cause = override.key_or_group, error.__cause__ or error
-    if key.startswith("optimizer.options.") and not override.is_add():
-        return f"{key}: has no value to change; add it with +{override.input_line}"
-    if key == "optimizer.options":
-        given = override.get_value_element_as_str()
-        return f"{key}: got {given}; give each by itself, as +optimizer.options.NAME=VALUE"
+    for name, form in OPEN_KEYS.items():
+        if key.startswith(f"{name}.") and not override.is_add():
+            return f"{key}: has no value to change; add it with +{override.input_line}"
+        if key == name:
+            given = override.get_value_element_as_str()
+            return f"{key}: got {given}; give each by itself, as +{name}.{form}"
     known = [*known_keys(ExperimentConfig), "experiment"]
     if key not in known and not key.startswith("hydra"):
         return f"{key}: is no key of the configuration.{closest(key, known)}"

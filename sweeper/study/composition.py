@@ -1,9 +1,15 @@
-"""Composes what a study's trials will be, to find what is wrong before any of them runs."""
+"""Composes the configurations of a study's trials, and finds what is wrong with them.
+
+Hydra reads and merges every YAML file anew for each trial, which takes 0.09 s. Here it
+does so once for each choice of config groups, and single values are set in a copy.
+"""
 
 from __future__ import annotations
 
-import functools
+import copy
+from dataclasses import dataclass, field
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -16,6 +22,47 @@ from sweeper.study.search_space import SearchSpace
 from sweeper.validation import validate
 
 
+@dataclass
+class Composer:
+    """Composes trials as `ConfigLoader.load_sweep_config` does.
+
+    Attributes:
+      config: Hydra's configuration of the multirun.
+      fixed: the overrides that all trials have.
+      groups: the keys that are config groups.
+    """
+
+    config: DictConfig
+    fixed: list[str]
+    groups: frozenset[str]
+    loader: ConfigLoader
+    _composed: dict[tuple[str, ...], DictConfig] = field(default_factory=dict, repr=False)
+
+    def compose(self, overrides: list[str]) -> DictConfig:
+        """The configuration of a trial with these overrides, `hydra` included."""
+        parsed = OverridesParser.create(self.loader).parse_overrides(overrides)
+        is_group = [override.key_or_group in self.groups for override in parsed]
+        chosen = tuple(text for text, choice in zip(overrides, is_group, strict=True) if choice)
+        if chosen not in self._composed:
+            self._composed[chosen] = self.loader.load_sweep_config(
+                self.config, [*self.fixed, *chosen]
+            )
+        config = copy.deepcopy(self._composed[chosen])
+        values = [override for override, choice in zip(parsed, is_group, strict=True) if not choice]
+        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+        config.hydra.overrides.task = [*self.fixed, *overrides]
+        names = config.hydra.job.config.override_dirname
+        config.hydra.job.override_dirname = get_overrides_dirname(
+            overrides=OverridesParser.create(self.loader).parse_overrides(
+                config.hydra.overrides.task
+            ),
+            kv_sep=names.kv_sep,
+            item_sep=names.item_sep,
+            exclude_keys=names.exclude_keys,
+        )
+        return config
+
+
 def trial_config(config: DictConfig) -> Config:
     """The trial's part of a composed configuration."""
     trial = OmegaConf.create(config)
@@ -24,44 +71,16 @@ def trial_config(config: DictConfig) -> Config:
     return to_dataclass(trial)
 
 
-def composition_problems(
-    config: DictConfig, fixed: list[str], space: SearchSpace, loader: ConfigLoader
-) -> list[str]:
-    """Composes and validates a trial at each end of each range and for each choice.
-
-    Hydra composes each choice of config groups once; single values are set in a copy,
-    which takes a fifth of the time.
-
-    Args:
-      config: Hydra's configuration of the multirun.
-      fixed: the overrides that all trials have.
-    """
-
-    @functools.cache
-    def composed(groups: tuple[str, ...]) -> DictConfig:
-        return loader.load_sweep_config(config, [*fixed, *groups])
-
+def composition_problems(composer: Composer, space: SearchSpace) -> list[str]:
+    """Composes and validates a trial at each end of each range and for each choice."""
     problems = []
     for values in space.extremes():
         overrides = space.overrides(values)
         words = " ".join(overrides)
-        groups = tuple(text for text in overrides if _is_group(text, space))
         try:
-            trial = composed(groups).copy()
-            OmegaConf.set_struct(trial, False)
-            for override in OverridesParser.create().parse_overrides(overrides[len(groups) :]):
-                OmegaConf.update(trial, override.key_or_group, override.value())
-            validate(trial_config(trial))
+            validate(trial_config(composer.compose(overrides)))
         except ConfigError as error:
             problems += [f"{problem} (with {words})" for problem in error.problems]
         except (HydraException, OmegaConfBaseException) as error:
             problems.append(f"study.space: {words}: {str(error).splitlines()[0]}")
     return problems
-
-
-def _is_group(override: str, space: SearchSpace) -> bool:
-    name = override.split("=", 1)[0]
-    return any(
-        parameter.key.element == name and parameter.key.options is not None
-        for parameter in space.parameters
-    )

@@ -181,10 +181,19 @@ class _Run:
                         f"the workers ended {in_a_row} times without a trial finished; the last "
                         f"time with: {self._launcher_error}"
                     ) from self._launcher_error
+                if self._launcher_error:
+                    self._tell_error(self._launcher_error)
         self._tick([], last=True)
+
+    def _tell_error(self, error: Exception) -> None:
+        """A callback of the user's that fails must not do so unheard."""
+        line = (str(error).splitlines() or [""])[0]
+        text = f"ended early by {type(error).__name__}: {line}"
+        terminal.say(self._console, "workers", text)
 
     def _launch(self) -> None:
         """Runs all workers through Hydra's launcher, and waits for them."""
+        self._launcher_error = None
         config = self._config.copy()
         with open_dict(config):
             if "n_jobs" in config.hydra.launcher:

@@ -18,7 +18,7 @@ from sweeper.errors import ConfigError
 from sweeper.runtime import available_cores
 from sweeper.study import attributes
 from sweeper.study.command_line_space import command_line_parameters
-from sweeper.study.composition import composition_problems, trial_config
+from sweeper.study.composition import Composer, composition_problems, trial_config
 from sweeper.study.config import StudyConfig, to_study
 from sweeper.study.search_space import SearchSpace
 from sweeper.study.space_reader import parse_space
@@ -39,7 +39,7 @@ class Plan:
       directory: where it lies.
       study: `study:` of the configuration, with sampler and pruner decided.
       trial: the configuration of a trial, before anything searched is set.
-      yaml_space: what the study's YAML searches.
+      yaml_space: what the study's YAML searches, and the command line besides.
       space: what is searched, after what the command line changes of it.
       fixed: the overrides that all trials have.
       threads: of each trial; the same in all, since it decides how sums are rounded.
@@ -109,12 +109,16 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     yaml_space = parse_space(study.space, groups)
     searched, fixed = command_line_parameters(parsed, yaml_space.keys)
     space = yaml_space.replaced(searched)
+    # A set to enqueue may name what the command line alone searches, too.
+    added = [parameter for parameter in searched if parameter.key.name not in yaml_space.keys]
+    yaml_space = yaml_space.replaced(added)
     study.sampler = chosen_sampler(study, space.continuous())
     study.pruner = chosen_pruner(study, trial)
     problems = study_problems(study, trial, space.keys, space.continuous())
     problems += [*_enqueue_problems(study, yaml_space), *_size_problems(study, space)]
     if not problems:
-        problems = composition_problems(config, fixed, space, loader)
+        composer = Composer(config, fixed, frozenset(groups), loader)
+        problems = composition_problems(composer, space)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     workers, threads = share_cores(study.workers, trial.train.threads, launcher_of(config))

@@ -26,7 +26,7 @@ from typing import Any
 from sweeper.errors import TrialPruned
 from sweeper.study.trial_in_progress import reporting_to
 
-TRIALS_A_PROCESS = 10
+TRIALS_A_PROCESS = 20
 OUTPUT = "output.txt"
 SECONDS_BETWEEN_LOOKS = 0.5
 # After Ctrl-C a trial writes what there is; then its process is killed.

@@ -6,6 +6,7 @@ import os
 import signal
 import warnings
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import optuna
@@ -15,7 +16,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from sweeper.study import locks
-from sweeper.study.plan import Plan, launcher_of
+from sweeper.study.composition import Composer
+from sweeper.study.plan import GROUPS, Plan, launcher_of
 from sweeper.study.pull import Puller
 from sweeper.study.trial_process import Job, end_with
 
@@ -51,12 +53,15 @@ class Worker:
         with locks.worker(self.plan.directory):
             Puller(self.plan, self.run_trial, HydraConfig.get().job.num, self.deadline).pull()
 
+    @cached_property
+    def _composer(self) -> Composer:
+        loader = self.context.config_loader
+        return Composer(self.config, self.plan.fixed, frozenset(GROUPS), loader)
+
     def run_trial(self, job: Job) -> Any:
         """Composes one trial's configuration and runs the task; in the trial's process."""
         plan = self.plan
-        config = self.context.config_loader.load_sweep_config(
-            self.config, [*plan.fixed, *job.overrides, f"train.threads={plan.threads}"]
-        )
+        config = self._composer.compose([*job.overrides, f"train.threads={plan.threads}"])
         with open_dict(config):
             config.hydra.job.id = f"{config.hydra.job.name}_{job.number}"
             config.hydra.job.num = job.number

@@ -261,6 +261,7 @@ for number in range(10):
 """
 
 
+@pytest.mark.slow
 def test_several_processes_may_write_at_once(tmp_path):
     study = new_study(tmp_path)
     writers = [

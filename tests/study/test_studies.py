@@ -1,0 +1,318 @@
+"""Studies from the command line to their results, in real processes, with a made-up objective."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+import yaml
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from optuna.trial import TrialState
+from toy_runs import (
+    BASIC,
+    RANGE,
+    STUDY,
+    check_grid,
+    check_whole,
+    environment,
+    finished,
+    leaderboard,
+    run,
+    trials_of,
+)
+
+from sweeper import record
+from sweeper.study import attributes
+
+EPOCHS = "train.epochs=5"
+OWN_STUDY = """# @package _global_
+train: {epochs: 5, eval_every_epochs: 1}
+study:
+  name: mine
+  n_trials: 4
+  sampler: random
+  pruner: none
+  space:
+    optimizer.learning_rate: {low: 0.001, high: 0.1, log: true}
+    model.dropout: {choices: [0.0, 0.25]}
+  enqueue:
+    - {optimizer.learning_rate: 0.01, model.dropout: 0.25}
+hydra:
+  mode: MULTIRUN
+  sweep: {dir: results/mine}
+  callbacks: {note: {_target_: toy_study.NoteCalls}}
+"""
+
+
+def overrides_of(study: Path) -> list[list[str]]:
+    return [trial.user_attrs[attributes.OVERRIDES] for trial in trials_of(study)]
+
+
+def contents(directory: Path) -> dict[Path, tuple[int, bytes]]:
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_a_grid_runs_each_combination_once_in_its_order_and_then_nothing(tmp_path):
+    grid = ("-m", "model=one_layer,two_layer,three_layer", "data.split_seed=0,1,2", EPOCHS, STUDY)
+    finished(tmp_path, *grid)
+    study = tmp_path / "study"
+    check_grid(study, 9)
+    assert overrides_of(study) == [
+        [f"model={model}", f"data.split_seed={seed}"]
+        for model in ("one_layer", "two_layer", "three_layer")
+        for seed in range(3)
+    ]
+    directories = sorted(path.name for path in (study / "trials").iterdir())
+    assert directories == [f"{number:04d}" for number in range(9)]
+    config = yaml.safe_load((study / "trials/0007/.hydra/config.yaml").read_text())
+    assert (len(config["model"]["layer_sizes"]), config["data"]["split_seed"]) == (3, 1)
+    assert (study / "trials/0007/ended.txt").exists()
+
+    before = contents(study / "trials")
+    printed = finished(tmp_path, *grid)
+    assert "9 trials are there already" in printed
+    assert contents(study / "trials") == before
+    check_grid(study, 9)
+
+
+@pytest.mark.slow
+def test_the_grammar_of_sweeps(tmp_path):
+    finished(
+        tmp_path, "-m", BASIC, STUDY, EPOCHS, "optimizer=glob(ada*,exclude=adam*)",
+        "model=glob(*_layer,exclude=three*)", "model.activation='relu',\"gelu\"",
+        "data.split_seed=range(1,3)", "model.dropout=choice(0.25)",
+    )  # fmt: skip
+    study = tmp_path / "study"
+    check_grid(study, 8)
+    values = [
+        {row[name] for row in leaderboard(study)}
+        for name in ("optimizer", "model", "model.activation", "data.split_seed", "model.dropout")
+    ]
+    assert values == [
+        {"adagrad"}, {"one_layer", "two_layer"}, {"relu", "gelu"}, {"1", "2"}, {"0.25"},
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def own_study(tmp_path: Path) -> tuple[str, str, str]:
+    """The arguments for a study in a file of the user's own."""
+    (tmp_path / "own" / "study").mkdir(parents=True)
+    (tmp_path / "own" / "study" / "mine.yaml").write_text(OWN_STUDY)
+    return ("--config-dir", "own", "study=mine")
+
+
+def test_a_study_of_the_users_own_file_and_its_results(tmp_path, own_study):
+    printed = finished(tmp_path, *own_study)
+    study = tmp_path / "results" / "mine"
+    assert [trial.state for trial in check_whole(study, 4)] == [TrialState.COMPLETE] * 4
+    assert trials_of(study)[0].params == {"optimizer.learning_rate": 0.01, "model.dropout": 0.25}
+    rows = leaderboard(study)
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4"]
+    values = [float(row["top_100"]) for row in rows]
+    assert values == sorted(values, reverse=True)
+    results = yaml.safe_load((study / "optimization_results.yaml").read_text())
+    assert results["best_value"] == values[0]
+    assert results["best_params"]["model.dropout"] == float(rows[0]["model.dropout"])
+    assert results["directory"] == rows[0]["directory"]
+    assert "study    mine: 4 trials, sampler random" in printed
+    # Hydra's callbacks are for trials, and not for workers.
+    calls = (tmp_path / "calls.txt").read_text().splitlines()
+    assert (calls[0], calls[-1]) == ("multirun start", "multirun end")
+    of_trials = [f"start {number}" for number in range(4)]
+    of_trials += [f"end {number} COMPLETED" for number in range(4)]
+    assert sorted(calls[1:-1]) == sorted(of_trials)
+
+    # Without a record there is no configuration to run again.
+    assert not (study / "best.yaml").exists()
+
+
+def test_the_command_line_changes_a_study_of_a_file(tmp_path, own_study):
+    finished(
+        tmp_path, "-m", *own_study, BASIC, STUDY, "study.name=other", "study.n_trials=3",
+        "study.sampler=tpe",
+        "optimizer.learning_rate=tag(log,interval(0.2,0.9))", "model.dropout=0.5",
+    )  # fmt: skip
+    study = optuna.load_study(
+        study_name="other", storage=f"sqlite:///{tmp_path / 'study' / 'study.db'}"
+    )
+    assert len(study.trials) == 3
+    assert all(0.2 <= trial.params["optimizer.learning_rate"] <= 0.9 for trial in study.trials)
+    configs = [
+        yaml.safe_load(path.read_text())
+        for path in (tmp_path / "study").glob("trials/*/.hydra/config.yaml")
+    ]
+    assert {config["model"]["dropout"] for config in configs} == {0.5}
+
+
+def test_a_study_goes_on_to_a_greater_total_and_writes_nothing_over(tmp_path):
+    search = (*RANGE, EPOCHS, STUDY)
+    finished(tmp_path, *search, BASIC, "study.n_trials=4")
+    study = tmp_path / "study"
+    check_whole(study, 4)
+    before, first = contents(study / "trials"), trials_of(study)
+    # Another sampler is fine.
+    printed = finished(tmp_path, *search, "study.n_trials=7", "study.sampler=random")
+    assert "4 trials are there already" in printed
+    check_whole(study, 7)
+    after = contents(study / "trials")
+    assert {path: after[path] for path in before} == before
+    assert trials_of(study)[:4] == first
+    assert len(list((study / "trials").iterdir())) == 7
+    # The random stream goes on, and does not begin anew.
+    rates = [trial.params["optimizer.learning_rate"] for trial in trials_of(study)]
+    assert len(set(rates)) == 7
+    check_refusals(tmp_path)
+
+
+def check_refusals(directory: Path) -> None:
+    """What is no longer the same study is refused with its keys, and changes nothing."""
+    before = contents(directory / "study")
+
+    def problems(*arguments: str) -> list[str]:
+        done = run(directory, "-m", STUDY, "study.n_trials=9", *arguments)
+        assert done.returncode == 2, done.stdout
+        assert contents(directory / "study") == before
+        return done.stderr.splitlines()
+
+    lines = problems(
+        "optimizer.learning_rate=tag(log,interval(0.001,0.2))", "train.epochs=10",
+        "study.objectives=[{metric: top_100, direction: minimize}]",
+    )  # fmt: skip
+    assert [line.split(", and now")[0] for line in lines] == [
+        "error: study.space.optimizer.learning_rate.high: is 0.1 in the study",
+        "error: study.objectives.top_100: is maximize in the study",
+        "error: train.epochs: is 5 in the study",
+    ]
+    (line,) = problems(*RANGE[1:], EPOCHS, "study.sampler=grid")
+    assert line.startswith("error: optimizer.learning_rate: is a range without a step")
+    (line,) = problems(*RANGE[1:], EPOCHS, "train.threads=64")
+    assert line.startswith("error: train.threads: got 64, but the trials of this study have")
+
+
+def test_a_damaged_database_is_told(tmp_path):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "study.db").write_text("no database")
+    done = run(tmp_path, *RANGE, BASIC, STUDY, "study.n_trials=2")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "study.db: can't be used as a study's database: file is not a database" in line
+
+
+def test_a_study_of_two_objectives(tmp_path):
+    finished(
+        tmp_path, *RANGE, EPOCHS, STUDY, "model.dropout=0,0.25,0.5", "study.n_trials=4",
+        "study.workers=1",
+        "study.objectives=[{metric: num_parameters, direction: minimize}, {metric: top_100}]",
+    )  # fmt: skip
+    study = tmp_path / "study"
+    assert [trial.state for trial in check_whole(study, 4)] == [TrialState.COMPLETE] * 4
+    results = yaml.safe_load((study / "optimization_results.yaml").read_text())
+    front = {solution["number"] for solution in results["solutions"]}
+    assert front == {int(row["number"]) for row in leaderboard(study) if row["rank"] == "1"}
+
+
+@pytest.mark.parametrize(
+    "pruner", ["successive_halving", pytest.param("median", marks=pytest.mark.slow)]
+)
+def test_bad_trials_are_pruned_and_count(tmp_path, pruner):
+    options = {
+        "successive_halving": "+study.pruner_options.successive_halving.min_resource=1",
+        "median": "+study.pruner_options.median={n_startup_trials: 2}",
+    }
+    finished(
+        tmp_path, *RANGE, BASIC, STUDY, "study.n_trials=10", "study.sampler=random",
+        "train.epochs=8", "train.eval_every_epochs=1", f"study.pruner={pruner}", options[pruner],
+    )  # fmt: skip
+    study = tmp_path / "study"
+    trials = check_whole(study, 10)
+    pruned = {trial.number for trial in trials if trial.state == TrialState.PRUNED}
+    assert 0 < len(pruned) < 10
+    rows = leaderboard(study)
+    assert {int(row["number"]) for row in rows if row["state"] == "pruned"} == pruned
+    assert [row["rank"] == "" for row in rows] == [row["state"] == "pruned" for row in rows]
+    for number in pruned:
+        assert not (study / f"trials/{number:04d}/ended.txt").exists()
+
+
+def test_the_time_is_a_total_over_all_starts(tmp_path):
+    search = (*RANGE, BASIC, EPOCHS, STUDY)
+    finished(tmp_path, *search, "study.timeout_seconds=1", seconds=0.02)
+    study = tmp_path / "study"
+    first = len(trials_of(study))
+    assert first > 0
+    check_whole(study, first)
+    # It is used up.
+    finished(tmp_path, *search, "study.timeout_seconds=1")
+    check_whole(study, first)
+
+
+def test_an_optuna_callback_that_stops_the_study_stops_all_workers(tmp_path):
+    finished(
+        tmp_path, *RANGE, EPOCHS, STUDY, "study.n_trials=50", "study.workers=2",
+        "study.callbacks=[toy_study.stop_after_three]", seconds=0.05,
+    )  # fmt: skip
+    trials = trials_of(tmp_path / "study")
+    # The other workers end the trials that they are at.
+    assert 3 <= len(trials) <= 6
+    assert all(trial.state.is_finished() for trial in trials)
+
+
+def test_hydra_finds_this_sweeper_beside_its_own():
+    names = {plugin.__name__ for plugin in Plugins.instance().discover(Sweeper)}
+    assert {"SweeperOptuna", "BasicSweeper"} <= names
+
+
+def test_hydras_basic_sweeper_still_runs(tmp_path):
+    finished(tmp_path, "-m", "hydra/sweeper=basic", BASIC, "data.split_seed=1,2", EPOCHS, STUDY)
+    ended = sorted((tmp_path / "study").rglob("ended.txt"))
+    assert len(ended) == 2
+    assert not (tmp_path / "study" / "study.db").exists()
+
+
+@pytest.mark.slow
+def test_the_real_trial_in_a_study(tmp_path):
+    """What a real trial leaves, and that its configuration gives the same figures again."""
+
+    def sweeper(*arguments: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "sweeper", *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    sweeper(
+        "study=architecture", "data=synthetic", "study.n_trials=3", "train.epochs=3",
+        "train.eval_every_epochs=1", STUDY,
+    )  # fmt: skip
+    study = optuna.load_study(
+        study_name="architecture", storage=f"sqlite:///{tmp_path / 'study' / 'study.db'}"
+    )
+    trials = [trial for trial in study.trials if trial.state.is_finished()]
+    assert len(trials) == 3
+    for trial in trials:
+        place = tmp_path / "study" / trial.user_attrs[attributes.DIRECTORY]
+        found = record.read(place)
+        assert found.state == {"COMPLETE": "completed", "PRUNED": "pruned"}[trial.state.name]
+        result = trial.user_attrs[attributes.RESULT]
+        assert result["metrics"] == found.metrics["validation"]
+        assert "test" not in found.metrics
+        if trial.state == TrialState.COMPLETE:
+            assert trial.values == [found.metrics["validation"]["top_100"]]
+    best = record.read(tmp_path / "study" / study.best_trial.user_attrs[attributes.DIRECTORY])
+    sweeper("--config-dir", "study", "--config-name", "best", "hydra.run.dir=again")
+    again = record.read(tmp_path / "again")
+    assert again.metrics["validation"] == best.metrics["validation"]
+    assert again.config == best.config
+    with (tmp_path / "study" / "leaderboard.csv").open(newline="") as file:
+        first = next(csv.DictReader(file))
+    assert int(first["num_parameters"]) == best.num_parameters
