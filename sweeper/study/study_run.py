@@ -1,0 +1,168 @@
+"""The time in which a study's workers run: launched, launched again, watched, stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import optuna
+from hydra._internal.callbacks import Callbacks
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+from optuna.trial import FrozenTrial
+from rich.console import Console
+
+from sweeper import console as terminal
+from sweeper.errors import StudyError
+from sweeper.study import attributes, locks
+from sweeper.study.leaderboard import write_leaderboard
+from sweeper.study.live import LiveTable
+from sweeper.study.plan import Plan
+from sweeper.study.storage import has_failed, is_taken, load_study, settle
+from sweeper.study.worker import Worker
+
+# How often leaderboard.csv and the time used are brought up to date.
+SECONDS_BETWEEN_WRITES = 5.0
+
+
+class StudyRun:
+    """One start of a study.
+
+    Attributes:
+      interrupted: set by the first Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        study: optuna.Study,
+        console: Console,
+        config: DictConfig,
+        context: HydraContext,
+        task: TaskFunction,
+    ) -> None:
+        self._plan, self._study, self._console = plan, study, console
+        self._config, self._context, self._task = config, context, task
+        self._started = time.time()
+        self._spent_before = float(study.user_attrs.get(attributes.SECONDS, 0.0))
+        self._written = 0.0
+        self._launcher_error: Exception | None = None
+        self.interrupted = threading.Event()
+
+    def until_done(self, max_relaunches: int) -> None:
+        """Launches workers until the study is done.
+
+        Raises:
+          StudyError: the launcher failed again and again without a trial finished.
+        """
+        self._study.set_user_attr(attributes.STOP, False)
+        finished = self._finished()
+        in_a_row = 0
+        with self._ctrl_c(), self._live():
+            while not self._done():
+                self._launch()
+                # joblib tells of a killed worker before it has ended the others.
+                locks.wait_for_workers(self._plan.directory)
+                settle(self._study, self._plan.directory, self._plan.study.max_retries)
+                progress, finished = self._finished() > finished, self._finished()
+                in_a_row = 0 if progress else in_a_row + 1
+                if in_a_row > max_relaunches:
+                    raise StudyError(
+                        f"the workers ended {in_a_row} times without a trial finished; the last "
+                        f"time with: {self._launcher_error}"
+                    ) from self._launcher_error
+                if self._launcher_error:
+                    self._tell_error(self._launcher_error)
+        self._tick([], last=True)
+
+    def _tell_error(self, error: Exception) -> None:
+        """A callback of the user's that fails must not do so unheard."""
+        line = (str(error).splitlines() or [""])[0]
+        text = f"ended early by {type(error).__name__}: {line}"
+        terminal.say(self._console, "workers", text)
+
+    def _launch(self) -> None:
+        """Runs all workers through Hydra's launcher, and waits for them."""
+        self._launcher_error = None
+        config = self._config.copy()
+        with open_dict(config):
+            if "n_jobs" in config.hydra.launcher:
+                config.hydra.launcher.n_jobs = self._plan.workers
+        deadline = float("inf")
+        if self._plan.study.timeout_seconds:
+            deadline = self._started + self._plan.study.timeout_seconds - self._spent_before
+        worker = Worker(self._plan, self._config, self._context, self._task, deadline)
+        launcher = Plugins.instance().instantiate_launcher(
+            config=config,
+            # The user's callbacks are for trials; a worker is no job of theirs.
+            hydra_context=HydraContext(self._context.config_loader, Callbacks()),
+            task_function=worker,
+        )
+        overrides = [
+            [*self._plan.fixed, f"hydra.sweep.subdir=workers/{index}", "hydra.output_subdir=null"]
+            for index in range(self._plan.workers)
+        ]
+        try:
+            for job in launcher.launch(overrides, initial_job_idx=0):
+                if isinstance(job._return_value, Exception):
+                    raise job._return_value
+        except Exception as error:
+            # One worker that is killed ends joblib's whole launch: its trials are settled and
+            # the others' with them, and it is launched again.
+            self._launcher_error = error
+
+    def _done(self) -> bool:
+        plan, trials = self._plan, self._study.get_trials(deepcopy=False)
+        if self.interrupted.is_set() or self._study.user_attrs.get(attributes.STOP):
+            return True
+        if plan.study.timeout_seconds and self._spent() >= plan.study.timeout_seconds:
+            return True
+        if sum(map(has_failed, trials)) > plan.study.max_failures:
+            return True
+        return plan.total is not None and sum(map(is_taken, trials)) >= plan.total
+
+    def _finished(self) -> int:
+        return sum(trial.state.is_finished() for trial in self._study.get_trials(deepcopy=False))
+
+    def _spent(self) -> float:
+        return self._spent_before + time.time() - self._started
+
+    def _live(self) -> LiveTable:
+        return LiveTable(
+            load_study(self._plan.directory, self._plan.name),
+            self._console,
+            total=self._plan.total,
+            workers=self._plan.workers,
+            objectives=self._plan.study.objectives,
+            on_tick=[self._tick],
+            seconds_before=self._spent_before,
+            step="seed" if self._plan.study.seed_mode == "sequential" else "epoch",
+        )
+
+    def _tick(self, _: list[FrozenTrial], last: bool = False) -> None:
+        if self.interrupted.is_set():
+            self._study.set_user_attr(attributes.STOP, True)
+        if last or time.time() - self._written > SECONDS_BETWEEN_WRITES:
+            self._written = time.time()
+            self._study.set_user_attr(attributes.SECONDS, round(self._spent(), 1))
+            write_leaderboard(self._study, self._plan.directory)
+
+    @contextmanager
+    def _ctrl_c(self) -> Iterator[None]:
+        """The first Ctrl-C ends the study in order, the second at once."""
+
+        def stop(*_: Any) -> None:
+            if self.interrupted.is_set():
+                raise KeyboardInterrupt
+            self.interrupted.set()
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
