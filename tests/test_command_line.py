@@ -190,7 +190,7 @@ def test_a_loss_that_diverges_stops_with_epoch_and_step(tmp_path):
     # The same directory again: refused, and the record is as it was.
     again = sweeper(tmp_path, *QUICK, "hydra.run.dir=run")
     assert again.returncode == 2
-    assert "already holds a trial" in again.stderr
+    assert "another study.name" in again.stderr
     assert record.read(tmp_path / "run") == failed
 
 
@@ -221,13 +221,13 @@ def test_multirun_runs_every_combination_once(tmp_path):
         tmp_path, "--multirun", *QUICK, "model=linear,one_layer", "hydra.sweep.dir=sweep"
     )
     assert done.returncode == 0, done.stderr
-    trials = [record.read(tmp_path / "sweep" / number) for number in ("0", "1")]
+    trials = [record.read(tmp_path / "sweep" / "trials" / number) for number in ("0000", "0001")]
     assert [trial.config["model"]["layer_sizes"] for trial in trials] == [[], [32]]
     assert {trial.state for trial in trials} == {"completed"}
-    # The same sweep again would write over these.
+    # Another sweep can't go on with this one.
     again = sweeper(tmp_path, "--multirun", *QUICK, "model=linear", "hydra.sweep.dir=sweep")
     assert again.returncode == 2
-    assert "already holds a trial" in again.stderr
+    assert "another study.name" in again.stderr
 
 
 def test_every_value_of_a_sweep_is_checked_before_the_first_runs(tmp_path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 # Of a trial.
 DIRECTORY = "directory"  # relative to the study's directory: "trials/0007"
 OVERRIDES = "overrides"  # the searched Hydra overrides, a list of strings
-RESULT = "result"  # what the trial's record holds, see `sweeper.study.worker.summarize`
+RESULT = "result"  # what the trial's record holds, see `sweeper.study.summary.summarize`
 REASON = "reason"  # why it failed or was cut short
 INTERRUPTED = "interrupted"  # True: ended before its end, to be run again
 RETRY_OF = "retry_of"  # the number of the trial that this one runs again
@@ -23,4 +23,5 @@ PROTOCOL = "protocol"
 OBJECTIVES = "objectives"
 THREADS = "threads"
 SECONDS = "seconds"  # spent so far, over all its starts
-STOP = "stop"  # True: workers end after what they do now
+STOP = "stop"  # NO_MORE: workers end after what they do now; AT_ONCE: their trials end too
+NO_MORE, AT_ONCE = "no_more", "at_once"

@@ -101,13 +101,21 @@ def _open(plan: Plan, console: Console) -> tuple[Plan, optuna.Study]:
     study = load_study(plan.directory, plan.name)
     check_identity(study, plan.directory, identity)
     settle(study, plan.directory, plan.study.max_retries)
+    taken = [trial for trial in study.get_trials(deepcopy=False) if is_taken(trial)]
+    if plan.is_grid and any(attributes.GRID_POINT not in trial.user_attrs for trial in taken):
+        raise ConfigError(
+            "study.sampler: got 'grid', but this study has trials of another sampler, in whose "
+            "place combinations would be left out; give another study.name to start anew"
+        )
     threads = study.user_attrs[attributes.THREADS]
     if plan.trial.train.threads not in (None, threads):
         raise ConfigError(
             f"train.threads: got {plan.trial.train.threads}, but the trials of this study have "
             f"{threads}, and other threads round otherwise; give another study.name to start anew"
         )
-    workers = min(plan.workers, max(1, available_cores() // threads))
+    workers = plan.workers
+    if plan.study.workers == "auto":
+        workers = min(workers, max(1, available_cores() // threads))
     return replace(plan, threads=threads, workers=workers), study
 
 

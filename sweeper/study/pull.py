@@ -62,7 +62,7 @@ class Puller:
         self._study.sampler = build_sampler(plan.study, index, finished)
         train = plan.trial.train
         self._study.pruner = build_pruner(plan.study, train.epochs, train.eval_every_epochs)
-        self._process = TrialProcess(run, self._stopped)
+        self._process = TrialProcess(run, self._is_interrupted)
         self._turn = FileLock(plan.directory / TURN)
         self._none_left = False
 
@@ -76,7 +76,7 @@ class Puller:
                 )
                 if not self._none_left:
                     # A callback called `study.stop()`: that is meant for all workers.
-                    self._study.set_user_attr(attributes.STOP, True)
+                    self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
         finally:
             self._turn.release(force=True)
             self._process.close()
@@ -186,7 +186,7 @@ class Puller:
                 for key, value in ending.items():
                     trial.set_user_attr(key, value)
                 if not died:
-                    self._study.set_user_attr(attributes.STOP, True)
+                    self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
                 elif ending.get(attributes.INTERRUPTED):
                     queue_again(self._study, trial.number, trial.params, trial.user_attrs)
         else:
@@ -209,6 +209,9 @@ class Puller:
 
     def _stopped(self) -> bool:
         return bool(self._study.user_attrs.get(attributes.STOP))
+
+    def _is_interrupted(self) -> bool:
+        return self._study.user_attrs.get(attributes.STOP) == attributes.AT_ONCE
 
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)

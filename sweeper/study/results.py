@@ -162,7 +162,7 @@ def _head(
     if len(others) > NAMED_SOLUTIONS:
         yield f"  and {len(others) - NAMED_SOLUTIONS:,} more in {RESULTS}"
     if others:
-        yield "To run one of them: python -m sweeper with what its .hydra/overrides.yaml lists."
+        yield "The configuration of each stands in its trial.json."
 
 
 def _command(directory: Path) -> str:

@@ -46,6 +46,9 @@ def open_storage(directory: Path, name: str = DATABASE) -> RDBStorage:
         return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": SECONDS_TO_WAIT}})
     except DatabaseError as error:
         raise OutputError(DAMAGED.format(path, error.orig)) from error
+    except RuntimeError as error:
+        # Optuna's word for a database of another of its versions.
+        raise OutputError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def check_database(directory: Path) -> None:
@@ -160,16 +163,20 @@ def _differences(key: str, stored: Any, wanted: Any) -> list[str]:
     return [] if stored == wanted else [f"{key}: is {stored} in the study, and now {wanted}"]
 
 
-def settle(study: optuna.Study, directory: Path, max_retries: int) -> None:
+def settle(study: optuna.Study, directory: Path, max_retries: int, died: bool = False) -> None:
     """Puts right what processes that have gone left behind; to be called while none runs.
 
     Trials still marked as running are closed, and those cut short are queued again, with
     the same parameters: without limit where the user stopped them, `max_retries` times
     where their process died.
+
+    Args:
+      died: a worker died under them; else it was the main process that ended, which
+        says nothing against a trial.
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         # Optuna has no public way to an attribute of a trial that another process began.
-        for key, value in cut_short(trial, GONE, max_retries, died=True).items():
+        for key, value in cut_short(trial, GONE, max_retries, died).items():
             study._storage.set_trial_user_attr(trial._trial_id, key, value)
         study.tell(trial.number, state=TrialState.FAIL)
         _close_record(directory / trial.user_attrs.get(attributes.DIRECTORY, "nowhere"))

@@ -60,7 +60,7 @@ class StudyRun:
         Raises:
           StudyError: the launcher failed again and again without a trial finished.
         """
-        self._study.set_user_attr(attributes.STOP, False)
+        self._study.set_user_attr(attributes.STOP, None)
         finished = self._finished()
         in_a_row = 0
         with self._ctrl_c(), self._live():
@@ -68,7 +68,7 @@ class StudyRun:
                 self._launch()
                 # joblib tells of a killed worker before it has ended the others.
                 locks.wait_for_workers(self._plan.directory)
-                settle(self._study, self._plan.directory, self._plan.study.max_retries)
+                settle(self._study, self._plan.directory, self._plan.study.max_retries, died=True)
                 progress, finished = self._finished() > finished, self._finished()
                 in_a_row = 0 if progress else in_a_row + 1
                 if in_a_row > max_relaunches:
@@ -146,7 +146,7 @@ class StudyRun:
 
     def _tick(self, _: list[FrozenTrial], last: bool = False) -> None:
         if self.interrupted.is_set():
-            self._study.set_user_attr(attributes.STOP, True)
+            self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
         if last or time.time() - self._written > SECONDS_BETWEEN_WRITES:
             self._written = time.time()
             self._study.set_user_attr(attributes.SECONDS, round(self._spent(), 1))

@@ -127,6 +127,11 @@ def _space_problems(
             f"study.n_trials: is not given, nor is study.timeout_seconds, with study.sampler "
             f"{sampler!r}, which never ends by itself; at least one of them must be given"
         )
+    if "data.split_seed" in space_names:
+        yield (
+            f"data.split_seed: is searched by study.sampler {sampler!r}, which would choose the "
+            "luckiest split; a seed is no hyperparameter: give study.split_seeds"
+        )
     if sampler == "cmaes" and space_names and numeric is not None and not numeric:
         yield (
             "study.sampler: got 'cmaes', but no parameter is a range that every trial has, and it "

@@ -263,6 +263,15 @@ def test_an_optuna_callback_that_stops_the_study_stops_all_workers(tmp_path):
     assert all(trial.state.is_finished() for trial in trials)
 
 
+def test_a_grid_does_not_go_on_with_what_another_sampler_began(tmp_path):
+    grid = ("-m", "model.dropout=0,0.1,0.2", EPOCHS, STUDY, "study.workers=3")
+    printed = finished(tmp_path, *grid, "study.sampler=random", "study.n_trials=1")
+    assert "3 workers of" in printed
+    done = run(tmp_path, *grid)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: study.sampler: got 'grid', but this study has trials of")
+
+
 def test_hydra_finds_this_sweeper_beside_its_own():
     names = {plugin.__name__ for plugin in Plugins.instance().discover(Sweeper)}
     assert {"SweeperOptuna", "BasicSweeper"} <= names

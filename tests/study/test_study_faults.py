@@ -148,7 +148,7 @@ def test_trials_and_workers_that_are_killed_are_run_again(tmp_path, started):
     worker = wait_until(lambda: [parent for own, parent in running(study) if own != trial])[0]
     os.kill(worker, signal.SIGKILL)
     assert process.wait(timeout=60) == 0, (tmp_path / "printed.txt").read_text()
-    assert not processes_of(process.pid)
+    wait_for_the_end_of_all(process)
     check_grid(study, 6)
     reasons = [
         trial.user_attrs[attributes.REASON] for trial in trials_of(study) if not is_taken(trial)
