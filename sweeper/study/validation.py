@@ -127,7 +127,7 @@ def _space_problems(
             f"study.n_trials: is not given, nor is study.timeout_seconds, with study.sampler "
             f"{sampler!r}, which never ends by itself; at least one of them must be given"
         )
-    if "data.split_seed" in space_names:
+    if "data.split_seed" in space_names and not study.split_seeds:
         yield (
             f"data.split_seed: is searched by study.sampler {sampler!r}, which would choose the "
             "luckiest split; a seed is no hyperparameter: give study.split_seeds"

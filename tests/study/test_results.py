@@ -175,7 +175,7 @@ def test_several_objectives(tmp_path):
     assert "it has the best top_100: trial 1" in text
     assert "# Figure: top_100 0.3000, num_parameters 5,000\n" in text
     assert "# It is one of 3 in the Pareto set. The others:\n#   trials/0003: top_100 0.25" in text
-    assert ".hydra/overrides.yaml" in text
+    assert "trial.json" in text
 
 
 @pytest.mark.parametrize("trials", [0, 3])
