@@ -190,7 +190,7 @@ def test_a_loss_that_diverges_stops_with_epoch_and_step(tmp_path):
     # The same directory again: refused, and the record is as it was.
     again = sweeper(tmp_path, *QUICK, "hydra.run.dir=run")
     assert again.returncode == 2
-    assert "another study.name" in again.stderr
+    assert "already holds a trial" in again.stderr
     assert record.read(tmp_path / "run") == failed
 
 
