@@ -21,9 +21,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from sweeper.command_line import exit_codes, prepare
+from sweeper.command_line import start
 from sweeper.config import config_directory
-from sweeper.study.config import register_schema
 
 SLEEP_SECONDS = "SLEEP_SECONDS"
 TIMES = "times.json"
@@ -43,10 +42,7 @@ def run(config: DictConfig) -> float:
 
 
 def main() -> None:
-    register_schema()
-    with exit_codes():
-        prepare()
-        run()
+    start(run)
 
 
 if __name__ == "__main__":

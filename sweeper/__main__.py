@@ -6,9 +6,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from sweeper.command_line import exit_codes, prepare
+from sweeper.command_line import exit_codes, start
 from sweeper.config import config_directory, to_dataclass
-from sweeper.study.config import register_schema, to_study
+from sweeper.study.config import to_study
 from sweeper.study.trial_in_progress import in_study, report
 
 
@@ -42,10 +42,7 @@ def objectives(config: DictConfig) -> list[float]:
 
 
 def main() -> None:
-    register_schema()
-    with exit_codes():
-        prepare()
-        run()
+    start(run)
 
 
 if __name__ == "__main__":

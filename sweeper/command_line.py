@@ -11,7 +11,7 @@ import errno
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from yaml import YAMLError
 from sweeper.config import config_directory, known_keys, to_dataclass
 from sweeper.errors import ConfigError, OutputError, SweeperError, closest
 from sweeper.record import TRIAL
-from sweeper.study.config import ExperimentConfig
+from sweeper.study.config import ExperimentConfig, register_schema
 from sweeper.validation import validate
 
 INTERRUPTED = 130
@@ -74,6 +74,14 @@ def exit_codes() -> Iterator[None]:
             raise
         _fail([f"{error.filename or 'output'}: {error.strerror}; must be a place to write to"])
         sys.exit(2)
+
+
+def start(run: Callable[[], object]) -> None:
+    """Checks the command line, then runs what `hydra.main` made; ends with its exit code."""
+    register_schema()
+    with exit_codes():
+        prepare()
+        run()
 
 
 def prepare(arguments: list[str] | None = None) -> None:

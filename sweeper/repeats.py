@@ -24,7 +24,7 @@ from sweeper.means import mean, repeat_directory, take_means, take_repeats
 from sweeper.record import Metrics, TrialRecord
 from sweeper.training.progress import TrainingProgress
 from sweeper.trial import Report, Steps, Trial, run_trial
-from sweeper.validation import validate
+from sweeper.validation import split_seed_problems, validate
 
 if TYPE_CHECKING:
     from sweeper.training.loop import Checkpoint
@@ -72,11 +72,7 @@ def run_repeats(
 
 
 def _seed_problems(config: Config, seeds: Sequence[int]) -> Iterator[str]:
-    for seed in dict.fromkeys(seeds):
-        if seeds.count(seed) > 1:
-            yield f"study.split_seeds: got {seed} {seeds.count(seed)} times; must be given once"
-        if seed < 0:
-            yield f"study.split_seeds: got {seed}; must be whole numbers of at least 0"
+    yield from split_seed_problems(seeds)
     if len(seeds) > 1 and config.data.split != "random":
         yield (
             f"study.split_seeds: got {list(seeds)} with data.split {config.data.split!r}; must be "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,15 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
             for index, element in enumerate(value):
                 if dataclasses.is_dataclass(element):
                     yield from range_problems(element, f"{key}[{index}].")
+
+
+def split_seed_problems(seeds: Sequence[int]) -> Iterator[str]:
+    """What is wrong with `study.split_seeds`, whatever the split."""
+    for seed in dict.fromkeys(seeds):
+        if seeds.count(seed) > 1:
+            yield f"study.split_seeds: got {seed} {seeds.count(seed)} times; must be given once"
+        if seed < 0:
+            yield f"study.split_seeds: got {seed}; must be whole numbers of at least 0"
 
 
 def _rule_problems(config: Config) -> Iterator[str]:

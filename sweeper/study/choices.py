@@ -13,6 +13,9 @@ from sweeper.study.options import options_of
 RUNNING_METRICS = tuple(f"{prefix}top_{k}" for prefix in ("", "seen_filtered_") for k in TOP_K)
 FINAL_METRICS = ("num_parameters", "milliseconds_per_query", "train_seconds")
 
+# Samplers for which Optuna refuses several objectives.
+SINGLE_OBJECTIVE = ("cmaes",)
+
 # Pruners that work on the seeds of a trial as well as on its epochs.
 SEED_PRUNERS = ("wilcoxon", "median", "percentile", "threshold", "none")
 

@@ -17,12 +17,13 @@ from sweeper.config import Config, to_dictionary
 from sweeper.errors import ConfigError
 from sweeper.runtime import available_cores
 from sweeper.study import attributes
+from sweeper.study.choices import chosen_pruner, chosen_sampler
 from sweeper.study.command_line_space import command_line_parameters
 from sweeper.study.composition import Composer, composition_problems, trial_config
 from sweeper.study.config import StudyConfig, to_study
 from sweeper.study.search_space import SearchSpace
 from sweeper.study.space_reader import parse_space
-from sweeper.study.validation import chosen_pruner, chosen_sampler, study_problems
+from sweeper.study.validation import study_problems
 
 GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
 # Of the trials' configuration: where it reads from and what it is called change no result.

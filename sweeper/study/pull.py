@@ -25,7 +25,7 @@ from sweeper.study.choices import FINAL_METRICS
 from sweeper.study.plan import Plan
 from sweeper.study.pruners import build_pruner
 from sweeper.study.samplers import build_sampler
-from sweeper.study.storage import cut_short, has_failed, is_taken, load_study, queue_again
+from sweeper.study.storage import cut_short, is_spent, load_study, queue_again
 from sweeper.study.summary import has_collapsed, summarize
 from sweeper.study.trial_process import (
     COMPLETE,
@@ -98,9 +98,7 @@ class Puller:
         plan, trials = self._plan, self._trials()
         if time.time() >= self._deadline or self._stopped():
             return False
-        if sum(map(has_failed, trials)) > plan.study.max_failures:
-            return False
-        if plan.total is not None and sum(map(is_taken, trials)) >= plan.total:
+        if is_spent(trials, plan.total, plan.study.max_failures):
             return False
         if plan.is_grid and not any(trial.state == TrialState.WAITING for trial in trials):
             return self._queue_point(trials)

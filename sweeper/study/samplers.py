@@ -24,7 +24,6 @@ from sweeper.study.options import Kind, option_problems, options_of
 MISSING_TORCH = (
     "study.sampler: got 'gp', which needs PyTorch; install it with `pip install 'sweeper[gp]'`"
 )
-SINGLE_OBJECTIVE = ("cmaes",)  # Optuna refuses several objectives for these.
 
 
 def _stream(stream: int, _: int) -> dict[str, Any]:

@@ -67,12 +67,7 @@ def check_database(directory: Path) -> None:
         raise OutputError(DAMAGED.format(path, found.splitlines()[-1]))
 
 
-def load_study(
-    directory: Path,
-    name: str,
-    sampler: optuna.samplers.BaseSampler | None = None,
-    pruner: optuna.pruners.BasePruner | None = None,
-) -> optuna.Study:
+def load_study(directory: Path, name: str) -> optuna.Study:
     """The study that lies in a directory.
 
     Raises:
@@ -80,7 +75,7 @@ def load_study(
     """
     storage = open_storage(directory)
     try:
-        return optuna.load_study(study_name=name, storage=storage, sampler=sampler, pruner=pruner)
+        return optuna.load_study(study_name=name, storage=storage)
     except KeyError:
         others = ", ".join(repr(other) for other in optuna.get_all_study_names(storage))
         raise OutputError(
@@ -221,6 +216,13 @@ def is_taken(trial: FrozenTrial) -> bool:
 def has_failed(trial: FrozenTrial) -> bool:
     """Whether a trial failed for good."""
     return trial.state == TrialState.FAIL and is_taken(trial)
+
+
+def is_spent(trials: Sequence[FrozenTrial], total: int | None, max_failures: int) -> bool:
+    """Whether no further trial may start: all that are wanted have, or too many failed."""
+    if sum(map(has_failed, trials)) > max_failures:
+        return True
+    return total is not None and sum(map(is_taken, trials)) >= total
 
 
 def _close_record(directory: Path) -> None:

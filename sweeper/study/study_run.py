@@ -23,7 +23,7 @@ from sweeper.study import attributes, locks
 from sweeper.study.leaderboard import write_leaderboard
 from sweeper.study.live import LiveTable
 from sweeper.study.plan import Plan
-from sweeper.study.storage import has_failed, is_taken, load_study, settle
+from sweeper.study.storage import is_spent, load_study, settle
 from sweeper.study.worker import Worker
 
 # How often leaderboard.csv and the time used are brought up to date.
@@ -122,9 +122,7 @@ class StudyRun:
             return True
         if plan.study.timeout_seconds and self._spent() >= plan.study.timeout_seconds:
             return True
-        if sum(map(has_failed, trials)) > plan.study.max_failures:
-            return True
-        return plan.total is not None and sum(map(is_taken, trials)) >= plan.total
+        return is_spent(trials, plan.total, plan.study.max_failures)
 
     def _finished(self) -> int:
         return sum(trial.state.is_finished() for trial in self._study.get_trials(deepcopy=False))

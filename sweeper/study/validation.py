@@ -13,14 +13,13 @@ from sweeper.study.choices import (
     FINAL_METRICS,
     RUNNING_METRICS,
     SEED_PRUNERS,
+    SINGLE_OBJECTIVE,
     chosen_pruner,
     chosen_sampler,
     seeds_for_wilcoxon,
 )
 from sweeper.study.config import SAMPLERS, StudyConfig
-from sweeper.validation import range_problems
-
-__all__ = ["chosen_pruner", "chosen_sampler", "study_problems"]
+from sweeper.validation import range_problems, split_seed_problems
 
 
 def study_problems(
@@ -137,11 +136,11 @@ def _space_problems(
             "study.sampler: got 'cmaes', but no parameter is a range that every trial has, and it "
             "draws all others at random; must be another, such as 'tpe'"
         )
-    if sampler == "cmaes" and len(study.objectives) > 1:
-        others = [name for name in SAMPLERS if name != sampler]
+    if sampler in SINGLE_OBJECTIVE and len(study.objectives) > 1:
+        others = [name for name in SAMPLERS if name not in SINGLE_OBJECTIVE]
         yield (
-            f"study.sampler: got 'cmaes' with {len(study.objectives)} study.objectives; it takes "
-            f"one; must be {either(others)}"
+            f"study.sampler: got {sampler!r} with {len(study.objectives)} study.objectives; it "
+            f"takes one; must be {either(others)}"
         )
 
 
@@ -165,11 +164,7 @@ def _test_row_problems(
 
 def _seed_problems(study: StudyConfig, config: Config, space_names: Sequence[str]) -> Iterator[str]:
     seeds = study.split_seeds
-    for seed in dict.fromkeys(seeds):
-        if seeds.count(seed) > 1:
-            yield f"study.split_seeds: got {seed} {seeds.count(seed)} times; must be given once"
-        if seed < 0:
-            yield f"study.split_seeds: got {seed}; must be whole numbers of at least 0"
+    yield from split_seed_problems(seeds)
     if seeds and config.data.split != "random":
         yield (
             f"study.split_seeds: got {seeds} with data.split {config.data.split!r}, which has no "

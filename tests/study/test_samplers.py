@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from sweeper.errors import ConfigError
-from sweeper.study import samplers
+from sweeper.study.choices import SINGLE_OBJECTIVE
 from sweeper.study.config import SAMPLERS, StudyConfig
 from sweeper.study.samplers import KINDS, build_sampler, sampler_problems
 
@@ -135,7 +135,7 @@ def test_several_objectives(name):
     def objectives(trial: optuna.Trial) -> tuple[float, float]:
         return objective(trial), float(trial.params["layers"])
 
-    if name in samplers.SINGLE_OBJECTIVE:
+    if name in SINGLE_OBJECTIVE:
         with pytest.raises(ValueError, match="multi-objective"):
             values_of(study.ask())
     else:

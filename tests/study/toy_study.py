@@ -21,9 +21,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from sweeper.command_line import exit_codes, prepare
+from sweeper.command_line import start
 from sweeper.config import config_directory
-from sweeper.study.config import register_schema
 from sweeper.study.trial_in_progress import report
 
 # What goes wrong in trials of `name=in_turn`, by data.split_seed.
@@ -114,7 +113,4 @@ class NoteCalls(Callback):
 
 
 if __name__ == "__main__":
-    register_schema()
-    with exit_codes():
-        prepare()
-        run()
+    start(run)
