@@ -45,6 +45,8 @@ OPEN_KEYS = {
     "study.pruner_options": "PRUNER.NAME=VALUE",
 }
 QUESTIONS = ("help", "hydra_help", "cfg", "info", "shell_completion")
+# Of `study:`, what a single trial goes by too.
+OF_A_TRIAL = ("study.split_seeds", "study.seed_mode")
 
 
 @contextmanager
@@ -92,21 +94,22 @@ def prepare(arguments: list[str] | None = None) -> None:
       OutputError: Hydra's output directory can't be made, or holds a trial.
     """
     parsed = get_args_parser().parse_args(arguments)
-    if any(getattr(parsed, question) for question in QUESTIONS):
+    asked = [question for question in QUESTIONS if getattr(parsed, question)]
+    if asked:
+        if parsed.multirun and not asked[0].endswith("help"):
+            raise ConfigError(f"--{asked[0]}: is given with --multirun, which runs; must be alone")
         return
     own = Path(parsed.config_dir) if parsed.config_dir else None
     if own and not own.is_dir():
         raise ConfigError(f"--config-dir: got {own}, which is no directory")
     with _hydra(parsed.config_path or str(config_directory()), own):
-        configs = _compose_each(parsed.config_name or "config", parsed.overrides)
-        swept = [text for text in parsed.overrides if _parse([text])[0].is_sweep_override()]
-    hydra = configs[0].hydra
+        config = _compose(parsed.config_name or "config", parsed.overrides)
+        overrides = _parse(parsed.overrides)
+    hydra = config.hydra
     is_multirun = parsed.multirun or hydra.mode == RunMode.MULTIRUN
-    problems = [problem for config in configs for problem in _value_problems(config)]
+    problems = _value_problems(config)
     if not is_multirun:
-        problems += [
-            f"{text}: has several values; must be one, or with --multirun" for text in swept
-        ]
+        problems += _problems_without_multirun(overrides)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     # A study may go on where it lies; it looks itself at what is there.
@@ -130,15 +133,25 @@ def _hydra(directory: str, own: Path | None) -> Iterator[None]:
         GlobalHydra.instance().clear()
 
 
-def _compose_each(name: str, overrides: list[str]) -> list[DictConfig]:
-    """A configuration for each value of each override."""
+def _compose(name: str, overrides: list[str]) -> DictConfig:
+    """The configuration, with the first value of what is swept; a study checks the others."""
     try:
-        jobs = _one_value_changed([_values(override) for override in _parse(overrides)])
-        return [compose(name, job, return_hydra_config=True) for job in jobs]
+        values = [_values(override) for override in _parse(overrides)]
+        first = [alternatives[0] for alternatives in values if alternatives]
+        return compose(name, first, return_hydra_config=True)
     except YAMLError as error:
         raise ConfigError(f"conf: a file is no YAML: {_first_lines(error)}") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(name, overrides) or [_first_lines(error)]) from error
+
+
+def _problems_without_multirun(overrides: list[Override]) -> Iterator[str]:
+    for override in overrides:
+        key = override.key_or_group
+        if override.is_sweep_override():
+            yield f"{override.input_line}: has several values; must be one, or with --multirun"
+        elif key.startswith("study.") and not key.startswith(OF_A_TRIAL):
+            yield f"{key}: is given, but no study; must be with study=NAME or --multirun"
 
 
 def _value_problems(config: DictConfig) -> list[str]:
@@ -192,16 +205,6 @@ def _values(override: Override) -> list[str]:
     return [str(override.input_line)]
 
 
-def _one_value_changed(values: list[list[str]]) -> list[list[str]]:
-    """The first value of each override, and for each other value a list that has it."""
-    first = [alternatives[0] for alternatives in values]
-    return [first] + [
-        [*first[:index], value, *first[index + 1 :]]
-        for index, alternatives in enumerate(values)
-        for value in alternatives[1:]
-    ]
-
-
 def _explain(name: str, overrides: list[str]) -> list[str]:
     """What is wrong with each override, and with the values of those that compose.
 
@@ -226,7 +229,7 @@ def _explain(name: str, overrides: list[str]) -> list[str]:
     if problems:
         with suppress(HydraException, OmegaConfBaseException):
             problems += _value_problems(compose(name, overrides=composable))
-    return problems
+    return list(dict.fromkeys(problems))
 
 
 def _explain_choice(override: Override, error: MissingConfigException) -> str:

@@ -147,9 +147,19 @@ def ending(directory: Path, record: TrialRecord) -> Iterator[None]:
 def close(directory: Path, record: TrialRecord) -> None:
     """Writes the record for the last time, with the most memory that the process has had."""
     record.seconds = {name: round(value, 4) for name, value in record.seconds.items()}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    record.peak_memory_mb = round(peak / (2**20 if sys.platform == "darwin" else 1024), 1)
+    record.peak_memory_mb = round(peak_memory_mb(), 1)
     write(directory, record)
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has had, in MiB."""
+    with suppress(OSError):
+        # Unlike `getrusage`, it leaves out what the process that started this one had.
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 1024)
 
 
 def write(directory: Path, record: TrialRecord) -> None:

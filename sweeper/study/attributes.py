@@ -15,13 +15,17 @@ INTERRUPTED = "interrupted"  # True: ended before its end, to be run again
 RETRY_OF = "retry_of"  # the number of the trial that this one runs again
 DEATHS = "deaths"  # how often a process died under this trial and those that it runs again
 GRID_POINT = "grid_point"  # which combination of the grid it is
-PROGRESS = "progress"  # [epoch, value]; Optuna keeps it itself for one objective
+FIRST_SET = "first_set"  # which of the study's FIRST it is
+# [step, value] where Optuna's own intermediate values don't tell it: of several objectives
+# the first one's, and the mean over the seeds so far where each is a step.
+PROGRESS = "progress"
 
 # Of a study.
 SPACE = "space"
 PROTOCOL = "protocol"
 OBJECTIVES = "objectives"
 THREADS = "threads"
+FIRST = "first"  # parameter sets that are tried before the sampler chooses any
 SECONDS = "seconds"  # spent so far, over all its starts
 STOP = "stop"  # NO_MORE: workers end after what they do now; AT_ONCE: their trials end too
 NO_MORE, AT_ONCE = "no_more", "at_once"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
@@ -71,16 +72,42 @@ def trial_config(config: DictConfig) -> Config:
     return to_dataclass(trial)
 
 
-def composition_problems(composer: Composer, space: SearchSpace) -> list[str]:
-    """Composes and validates a trial at each end of each range and for each choice."""
-    problems = []
+def extreme_configs(composer: Composer, space: SearchSpace) -> list[Config]:
+    """A trial's configuration at each end of each range and for each choice, validated.
+
+    Raises:
+      ConfigError: with a line for all that is wrong with any of them.
+    """
+    configs: list[Config] = []
+    problems: list[str] = []
     for values in space.extremes():
         overrides = space.overrides(values)
         words = " ".join(overrides)
         try:
-            validate(trial_config(composer.compose(overrides)))
+            configs.append(trial_config(composer.compose(overrides)))
+            validate(configs[-1])
         except ConfigError as error:
             problems += [f"{problem} (with {words})" for problem in error.problems]
         except (HydraException, OmegaConfBaseException) as error:
             problems.append(f"study.space: {words}: {str(error).splitlines()[0]}")
-    return problems
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return configs
+
+
+def searched_files(loader: ConfigLoader, space: SearchSpace) -> dict[str, Any]:
+    """What stands in the files that the search chooses between, by "GROUP=NAME"."""
+    assert isinstance(loader, ConfigLoaderImpl)  # Hydra has no other.
+    files = [
+        (parameter.key.name, name)
+        for parameter in space.parameters
+        if parameter.key.options is not None
+        for dimension in parameter.dimensions()
+        for name in dimension.domain.values() or ()
+    ]
+    read = {file: loader.repository.load_config("/".join(map(str, file))) for file in files}
+    return {
+        f"{group}={name}": OmegaConf.to_container(result.config)
+        for (group, name), result in read.items()
+        if result is not None
+    }

@@ -99,5 +99,8 @@ def to_study(config: Any) -> StudyConfig:
 
 
 def register_schema() -> None:
-    """Makes the schema known to Hydra, as `schema` in the defaults list."""
+    """Makes known to Hydra the schema, and `${or:…}`: the first value that is not null."""
+    OmegaConf.register_new_resolver(
+        "or", lambda *values: next((v for v in values if v is not None), None), replace=True
+    )
     ConfigStore.instance().store(name="schema", node=ExperimentConfig)

@@ -9,15 +9,15 @@ from typing import Any
 
 import optuna
 
-from sweeper.errors import ConfigError
+from sweeper.errors import ConfigError, OutputError
 from sweeper.study.leaderboard import leaderboard_rows
 from sweeper.study.plan import Plan
 from sweeper.study.reading import objectives_of
 from sweeper.study.search_space import SearchSpace
-from sweeper.study.storage import open_storage
+from sweeper.study.storage import check_database, open_storage
 
 
-def known_parameters(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
+def known_sets(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
     """`study.enqueue`, then the best of `study.warm_start`; and what there is to say of it.
 
     Of each set, the values that this study searches are kept; the sampler chooses the
@@ -27,37 +27,44 @@ def known_parameters(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
     Raises:
       ConfigError: no earlier study, or one that shares nothing with this.
     """
-    study, remarks = plan.study, []
+    named, remarks = named_sets(plan)
+    if not plan.study.warm_start:
+        return named, remarks
+    directory = Path(plan.study.warm_start).expanduser()
+    earlier = _best_of(directory, plan.study.warm_start_trials)
+    shared = [_shared(given, plan.space, {}) for given in earlier]
+    if not any(shared):
+        raise ConfigError(
+            f"study.warm_start: no trial of {directory} has parameters that this study "
+            f"searches ({', '.join(plan.space.names)}), with values within its ranges"
+        )
+    remark = f"the best {len(shared)} of {directory} first: {_kept(shared, earlier)}"
+    return named + shared, [*remarks, remark]
+
+
+def named_sets(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
+    """The sets of `study.enqueue` as this study searches them, and what there is to say."""
     # The command line may have narrowed what the YAML names.
     keys = {parameter.name: parameter.key.name for parameter in plan.yaml_space.parameters}
-    named = [
-        plan.yaml_space.encode(given, f"study.enqueue[{index}]")
-        for index, given in enumerate(study.enqueue)
+    given = [
+        plan.yaml_space.encode(values, f"study.enqueue[{index}]")
+        for index, values in enumerate(plan.study.enqueue)
     ]
-    first = [_shared(given, plan.space, keys) for given in named]
-    if first != named:
-        remarks.append(f"study.enqueue: {_kept(first, named)}")
-    if study.warm_start:
-        directory = Path(study.warm_start)
-        earlier = _best_of(directory, study.warm_start_trials)
-        shared = [_shared(given, plan.space, {}) for given in earlier]
-        if not any(shared):
-            raise ConfigError(
-                f"study.warm_start: no trial of {directory} has parameters that this study "
-                f"searches ({', '.join(plan.space.names)}), with values within its ranges"
-            )
-        remarks.append(f"the best {len(shared)} of {directory} first: {_kept(shared, earlier)}")
-        first += shared
-    return first, remarks
+    named = [_shared(values, plan.space, keys) for values in given]
+    return named, [] if named == given else [f"study.enqueue: {_kept(named, given)}"]
 
 
 def _best_of(directory: Path, number: int) -> list[dict[str, Any]]:
     """The parameters of an earlier study's best trials.
 
     Raises:
-      ConfigError: the directory holds no study.
+      ConfigError: the directory holds no study, or its database is damaged or locked.
     """
-    storage = open_storage(directory)
+    try:
+        check_database(directory)
+        storage = open_storage(directory)
+    except OutputError as error:
+        raise ConfigError(f"study.warm_start: {error}") from error
     names = optuna.get_all_study_names(storage)
     if not names:
         raise ConfigError(f"study.warm_start: {directory} holds no study")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 
 import optuna
@@ -14,17 +17,19 @@ from sweeper.errors import ConfigError, OutputError, StudyError
 from sweeper.record import TRACEBACK, write_whole
 from sweeper.runtime import available_cores
 from sweeper.study import attributes, locks
-from sweeper.study.known import known_parameters
+from sweeper.study.known import known_sets, named_sets
 from sweeper.study.plan import Plan
-from sweeper.study.results import show_results
+from sweeper.study.results import show_results, shown_path
 from sweeper.study.storage import (
     DATABASE,
     check_database,
     check_identity,
+    check_place,
     has_failed,
     is_taken,
     load_study,
     make_study,
+    name_of_only_study,
     settle,
 )
 from sweeper.study.study_run import StudyRun
@@ -43,10 +48,11 @@ def run_study(
     Raises:
       ConfigError, OutputError: the directory holds another study, or is in use.
       StudyError: too many trials failed, or the launcher did too often.
-      KeyboardInterrupt: after its workers have ended, for Ctrl-C.
+      SystemExit: after its workers have ended, for Ctrl-C and the like.
     """
     silence_optuna()
     console = terminal.make_console()
+    check_place(plan.directory)
     _make_directory(plan)
     with locks.main_process(plan.directory):
         locks.wait_for_workers(plan.directory)
@@ -59,9 +65,18 @@ def run_study(
         finally:
             settle(study, plan.directory, plan.study.max_retries)
             show_results(study, plan, console)
-    if run.interrupted.is_set():
-        raise KeyboardInterrupt
+    if run.stopped_by:
+        terminal.say(console, "go on", _command_to_go_on(plan))
+        sys.exit(128 + run.stopped_by)
     _raise_for_failures(plan, study)
+
+
+def _command_to_go_on(plan: Plan) -> str:
+    """The command as the user gave it, and the directory where that depended on the time."""
+    command = list(sys.orig_argv)
+    if plan.study.name is None and not any("hydra.sweep.dir=" in word for word in command):
+        command.append(f"hydra.sweep.dir={shown_path(plan.directory)}")
+    return shlex.join(command)
 
 
 def _make_directory(plan: Plan) -> None:
@@ -75,7 +90,10 @@ def _make_directory(plan: Plan) -> None:
 
 
 def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:
-    total = f"{plan.total} trials" if plan.total else f"{plan.study.timeout_seconds:g} s of trials"
+    if plan.total is None:
+        total = f"{plan.study.timeout_seconds:g} s of trials"
+    else:
+        total = "1 trial" if plan.total == 1 else f"{plan.total} trials"
     pruner = "" if plan.study.pruner == "none" else f", pruner {plan.study.pruner}"
     terminal.say(console, "study", f"{plan.name}: {total}, sampler {plan.study.sampler}{pruner}")
     terminal.say(console, "space", ", ".join(plan.space.names) or "a single configuration")
@@ -84,25 +102,33 @@ def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:
     terminal.say(console, "workers", f"{workers} of {threads}")
     taken = sum(map(is_taken, study.get_trials(deepcopy=False)))
     if taken:
-        terminal.say(console, "resumed", f"{taken} trials are there already")
+        trials = "1 trial is" if taken == 1 else f"{taken} trials are"
+        terminal.say(console, "resumed", f"{trials} there already")
     console.print()
 
 
 def _open(plan: Plan, console: Console) -> tuple[Plan, optuna.Study]:
     """The study, and the plan with the number of threads that all its trials have."""
     identity = plan.identity()
-    if not (plan.directory / DATABASE).exists():
-        first, remarks = known_parameters(plan)
-        values = {**identity, attributes.THREADS: plan.threads}
-        make_study(plan.directory, plan.name, plan.study.objectives, values, first)
-        for remark in remarks:
-            terminal.say(console, "first", remark)
+    remarks: list[str] = []
+    is_new = not (plan.directory / DATABASE).exists()
+    if is_new:
+        first, remarks = known_sets(plan)
+        values = {**identity, attributes.THREADS: plan.threads, attributes.FIRST: first}
+        make_study(plan.directory, plan.name, plan.study.objectives, values)
     check_database(plan.directory)
+    if plan.study.name is None:
+        # The directory that gave it its name may have been renamed.
+        plan = replace(plan, study=replace(plan.study, name=name_of_only_study(plan.directory)))
     study = load_study(plan.directory, plan.name)
     check_identity(study, plan.directory, identity)
+    if not is_new:
+        remarks = _add_sets(study, plan)
+    for remark in [*remarks, *_sets_left_out(study, plan)]:
+        terminal.say(console, "first", remark)
     settle(study, plan.directory, plan.study.max_retries)
-    taken = [trial for trial in study.get_trials(deepcopy=False) if is_taken(trial)]
-    if plan.is_grid and any(attributes.GRID_POINT not in trial.user_attrs for trial in taken):
+    trials = study.get_trials(deepcopy=False)
+    if plan.is_grid and any(attributes.GRID_POINT not in trial.user_attrs for trial in trials):
         raise ConfigError(
             "study.sampler: got 'grid', but this study has trials of another sampler, in whose "
             "place combinations would be left out; give another study.name to start anew"
@@ -117,6 +143,23 @@ def _open(plan: Plan, console: Console) -> tuple[Plan, optuna.Study]:
     if plan.study.workers == "auto":
         workers = min(workers, max(1, available_cores() // threads))
     return replace(plan, threads=threads, workers=workers), study
+
+
+def _add_sets(study: optuna.Study, plan: Plan) -> list[str]:
+    """Takes over what has been added to `study.enqueue` since the study began."""
+    named, remarks = named_sets(plan)
+    first = study.user_attrs[attributes.FIRST]
+    added = [values for values in named if values not in first]
+    if not added:
+        return []
+    study.set_user_attr(attributes.FIRST, [*first, *added])
+    return [f"study.enqueue: {len(added)} sets have been added, which are tried next", *remarks]
+
+
+def _sets_left_out(study: optuna.Study, plan: Plan) -> Iterator[str]:
+    sets = len(study.user_attrs[attributes.FIRST])
+    if plan.total is not None and sets > plan.total:
+        yield f"{sets} sets and {plan.total} trials: the last sets wait for more study.n_trials"
 
 
 def _raise_for_failures(plan: Plan, study: optuna.Study) -> None:

@@ -85,7 +85,7 @@ def _row(trial: FrozenTrial) -> Row:
         number=trial.number,
         state=state_of(trial),
         directory=trial.user_attrs.get(attributes.DIRECTORY),
-        params=trial.params,
+        params=trial.params or trial.system_attrs.get("fixed_params", {}),
         values=values_of(trial),
         result=result,
         overrides=trial.user_attrs.get(attributes.OVERRIDES, []),

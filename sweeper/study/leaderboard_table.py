@@ -57,7 +57,9 @@ class _Top:
             table.add_column(objective.metric, justify="right", no_wrap=True)
         for name in names:
             table.add_column(Text(headers[name]), justify="right", overflow="fold")
-        table.add_column("epochs", justify="right")
+        # Those trained; what a search of `train.epochs` allows has that name already.
+        taken = "epochs" in headers.values()
+        table.add_column("trained" if taken else "epochs", justify="right")
         table.add_column("seconds", justify="right")
         for row in self.rows[: self.limit]:
             values = values_text(row.values, row.result, self.objectives)

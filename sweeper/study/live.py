@@ -37,6 +37,7 @@ class LiveTable:
       on_tick: called with all trials after each look. An error of theirs is shown,
         and raised by `stop` unless a later call of the same function went well.
       seconds_before: time that earlier starts of the study have used.
+      timeout_seconds: of the study, all its starts together.
       step: what a trial reports a value for each of: "epoch" or "seed".
     """
 
@@ -49,12 +50,14 @@ class LiveTable:
         objectives: Sequence[ObjectiveConfig],
         on_tick: Sequence[Tick] = (),
         seconds_before: float = 0.0,
+        timeout_seconds: float | None = None,
         step: str = "epoch",
     ) -> None:
         self._study, self._console, self._on_tick, self._step = study, console, on_tick, step
         now = time.monotonic()
-        self._tally = Tally(total, workers, objectives, now)
         self._zero = now - seconds_before
+        until = None if timeout_seconds is None else self._zero + timeout_seconds
+        self._tally = Tally(total, workers, objectives, now, until)
         # By what went wrong last time: a function of `on_tick`, or the display.
         self._errors: dict[object, Exception] = {}
         self._unread: Exception | None = None

@@ -16,8 +16,8 @@ from pathlib import Path
 from sweeper.errors import OutputError
 
 MAIN, WORKERS = ".main.lock", ".workers.lock"
-# A worker notices within this time that its main process has gone.
-SECONDS_TO_END = 10.0
+# A process that was killed may leave children, which notice within this time.
+SECONDS_TO_END = {MAIN: 2.0, WORKERS: 10.0}
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def wait_for_workers(directory: Path) -> None:
     """Returns when no worker of an earlier start is left.
 
     Raises:
-      OutputError: some still run after `SECONDS_TO_END`.
+      OutputError: some still run after its time to end.
     """
     with _lock(directory / WORKERS, fcntl.LOCK_EX, f"workers of an earlier start run {directory}"):
         pass
@@ -50,7 +50,7 @@ def wait_for_workers(directory: Path) -> None:
 
 @contextmanager
 def _lock(path: Path, kind: int, held: str) -> Iterator[None]:
-    deadline = time.monotonic() + SECONDS_TO_END
+    deadline = time.monotonic() + SECONDS_TO_END[path.name]
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         while True:

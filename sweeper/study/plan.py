@@ -19,7 +19,7 @@ from sweeper.runtime import available_cores
 from sweeper.study import attributes
 from sweeper.study.choices import chosen_pruner, chosen_sampler
 from sweeper.study.command_line_space import command_line_parameters
-from sweeper.study.composition import Composer, composition_problems, trial_config
+from sweeper.study.composition import Composer, extreme_configs, searched_files, trial_config
 from sweeper.study.config import StudyConfig, to_study
 from sweeper.study.search_space import SearchSpace
 from sweeper.study.space_reader import parse_space
@@ -43,6 +43,8 @@ class Plan:
       yaml_space: what the study's YAML searches, and the command line besides.
       space: what is searched, after what the command line changes of it.
       fixed: the overrides that all trials have.
+      files: what stands in the files that the search chooses between, by "GROUP=NAME".
+      max_epochs: of any trial.
       threads: of each trial; the same in all, since it decides how sums are rounded.
       workers: how many run at once.
     """
@@ -53,6 +55,8 @@ class Plan:
     yaml_space: SearchSpace
     space: SearchSpace
     fixed: list[str]
+    files: dict[str, Any]
+    max_epochs: int
     threads: int
     workers: int
 
@@ -78,7 +82,7 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """What must not change between two starts of a study, by attribute's name."""
-        protocol = _flat(to_dictionary(self.trial))
+        protocol = _flat({**to_dictionary(self.trial), **self.files})
         protocol["study.split_seeds"] = list(self.study.split_seeds)
         protocol["study.seed_mode"] = self.study.seed_mode
         identity = {
@@ -115,16 +119,26 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     yaml_space = yaml_space.replaced(added)
     study.sampler = chosen_sampler(study, space.continuous())
     study.pruner = chosen_pruner(study, trial)
-    problems = study_problems(study, trial, space.keys, space.continuous())
+    problems = study_problems(
+        study, trial, space.keys, space.continuous(), space.unconditional_ranges()
+    )
     problems += [*_enqueue_problems(study, yaml_space), *_size_problems(study, space)]
-    if not problems:
-        composer = Composer(config, fixed, frozenset(groups), loader)
-        problems = composition_problems(composer, space)
     if problems:
-        raise ConfigError(list(dict.fromkeys(problems)))
+        raise ConfigError(dict.fromkeys(problems))
+    configs = extreme_configs(Composer(config, fixed, frozenset(groups), loader), space)
     workers, threads = share_cores(study.workers, trial.train.threads, launcher_of(config))
-    directory = Path(config.hydra.sweep.dir).absolute()
-    return Plan(directory, study, trial, yaml_space, space, fixed, threads, workers)
+    return Plan(
+        directory=Path(config.hydra.sweep.dir).absolute(),
+        study=study,
+        trial=trial,
+        yaml_space=yaml_space,
+        space=space,
+        fixed=fixed,
+        files=searched_files(loader, space),
+        max_epochs=max(each.train.epochs for each in configs),
+        threads=threads,
+        workers=workers,
+    )
 
 
 def share_cores(workers: int | str, threads: int | None, launcher: str) -> tuple[int, int]:

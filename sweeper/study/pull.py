@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -51,17 +51,25 @@ class Puller:
     Args:
       plan: the study.
       run: runs one job; called in the trial's process.
+      epochs_of: how many epochs a trial with these overrides may train.
       index: of the worker, from 0: each has its own random stream.
       deadline: no trial starts after this time (`time.time`).
     """
 
-    def __init__(self, plan: Plan, run: Callable[[Job], Any], index: int, deadline: float) -> None:
-        self._plan, self._deadline = plan, deadline
+    def __init__(
+        self,
+        plan: Plan,
+        run: Callable[[Job], Any],
+        epochs_of: Callable[[list[str]], int],
+        index: int,
+        deadline: float,
+    ) -> None:
+        self._plan, self._epochs_of, self._deadline = plan, epochs_of, deadline
         self._study = load_study(plan.directory, plan.name)
         finished = sum(trial.state.is_finished() for trial in self._trials())
         self._study.sampler = build_sampler(plan.study, index, finished)
-        train = plan.trial.train
-        self._study.pruner = build_pruner(plan.study, train.epochs, train.eval_every_epochs)
+        every = plan.trial.train.eval_every_epochs
+        self._study.pruner = build_pruner(plan.study, plan.max_epochs, every)
         self._process = TrialProcess(run, self._is_interrupted)
         self._turn = FileLock(plan.directory / TURN)
         self._none_left = False
@@ -100,20 +108,26 @@ class Puller:
             return False
         if is_spent(trials, plan.total, plan.study.max_failures):
             return False
-        if plan.is_grid and not any(trial.state == TrialState.WAITING for trial in trials):
-            return self._queue_point(trials)
+        if any(trial.state == TrialState.WAITING for trial in trials):
+            return True  # One to be run again.
+        if plan.is_grid:
+            return self._queue_next(plan.points, attributes.GRID_POINT, trials)
+        first = self._study.user_attrs.get(attributes.FIRST, [])
+        self._queue_next(first, attributes.FIRST_SET, trials)
         return True
 
-    def _queue_point(self, trials: list[FrozenTrial]) -> bool:
-        """Queues the grid's next combination, which `ask` will then take."""
-        done = [trial.user_attrs.get(attributes.GRID_POINT, -1) for trial in trials]
+    def _queue_next(
+        self, points: Sequence[dict[str, Any]], attribute: str, trials: list[FrozenTrial]
+    ) -> bool:
+        """Queues the next point, which `ask` will then take; False where none is left.
+
+        One at a time: a trial that is to be run again comes before all that are left.
+        """
+        done = [trial.user_attrs.get(attribute, -1) for trial in trials]
         index = max(done, default=-1) + 1
-        if index >= len(self._plan.points):
-            return False
-        self._study.enqueue_trial(
-            self._plan.points[index], user_attrs={attributes.GRID_POINT: index}
-        )
-        return True
+        if index < len(points):
+            self._study.enqueue_trial(points[index], user_attrs={attribute: index})
+        return index < len(points)
 
     def _objective(self, trial: Trial) -> Any:
         try:
@@ -128,7 +142,7 @@ class Puller:
         trial.set_user_attr(attributes.OVERRIDES, job.overrides)
         try:
             outcome = self._process.run(
-                job, lambda step, metrics: self._report(trial, step, metrics)
+                job, lambda step, metrics: self._report(trial, job, step, metrics)
             )
         except Exception as error:
             trial.set_user_attr(attributes.REASON, str(error) or type(error).__name__)
@@ -139,7 +153,7 @@ class Puller:
             trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
         return self._end(trial, job, outcome)
 
-    def _report(self, trial: Trial, step: int, metrics: Mapping[str, float]) -> bool:
+    def _report(self, trial: Trial, job: Job, step: int, metrics: Mapping[str, float]) -> bool:
         """Notes how far a trial is; True prunes it."""
         metric = self._plan.study.objectives[0].metric
         if metric in FINAL_METRICS:
@@ -153,15 +167,19 @@ class Puller:
             # Optuna takes no intermediate values here.
             trial.set_user_attr(attributes.PROGRESS, [step, value])
             return False
+        if self._plan.study.seed_mode == "sequential":
+            # Each step is another seed's figure; what the trial has come to is their mean.
+            _, mean = trial.user_attrs.get(attributes.PROGRESS, (0, 0.0))
+            trial.set_user_attr(attributes.PROGRESS, [step, mean + (value - mean) / (step + 1)])
         trial.report(value, step)
         # At its last step there is nothing left to save.
-        return step < self._last_step(trial) and trial.should_prune()
+        return trial.should_prune() and step < self._last_step(job)
 
-    def _last_step(self, trial: Trial) -> int:
+    def _last_step(self, job: Job) -> int:
         study = self._plan.study
         if study.seed_mode == "sequential":
             return len(study.split_seeds) - 1
-        return int(trial.params.get("train.epochs", self._plan.trial.train.epochs))
+        return self._epochs_of(job.overrides)
 
     def _end(self, trial: Trial, job: Job, outcome: Outcome) -> Any:
         """The objective's values, or the exception that tells Optuna how the trial ended."""

@@ -38,12 +38,12 @@ def state_of(trial: FrozenTrial) -> str:
 
 def last_report(trial: FrozenTrial) -> tuple[int, float] | None:
     """(step, value) of what the trial told last, or None; the step is the epoch, or the seed."""
-    if trial.intermediate_values:
-        step = max(trial.intermediate_values)
-        report = step, trial.intermediate_values[step]
-    elif attributes.PROGRESS in trial.user_attrs:
+    if attributes.PROGRESS in trial.user_attrs:
         step, value = trial.user_attrs[attributes.PROGRESS]
         report = int(step), value
+    elif trial.intermediate_values:
+        step = max(trial.intermediate_values)
+        report = step, trial.intermediate_values[step]
     else:
         return None
     # What is not a number is no value to show, or to sort by.

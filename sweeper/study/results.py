@@ -167,10 +167,14 @@ def _head(
 
 def _command(directory: Path) -> str:
     """What runs best.yaml, from the present working directory."""
-    place = directory.absolute()
-    if place.is_relative_to(Path.cwd()):
-        place = place.relative_to(Path.cwd())
-    return f"python -m sweeper --config-dir {shlex.quote(str(place))} --config-name best"
+    place = shlex.quote(str(shown_path(directory)))
+    return f"python -m sweeper --config-dir {place} --config-name best"
+
+
+def shown_path(path: Path) -> Path:
+    """The path from the present working directory, where it lies below that."""
+    path = path.absolute()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _figures(row: Row, objectives: Sequence[ObjectiveConfig]) -> str:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import ConfigError
 from sweeper.study.conditions import arrange, dimensions_of, holds, requirements_of
-from sweeper.study.domains import Domain
+from sweeper.study.domains import Domain, Interval
 from sweeper.study.parameters import Parameter
 from sweeper.study.user_values import UserValues
 
@@ -149,6 +149,14 @@ class SearchSpace:
     def continuous(self) -> list[str]:
         """The names whose values can't be listed."""
         return [each.name for each in self._dimensions if each.domain.values() is None]
+
+    def unconditional_ranges(self) -> list[str]:
+        """The names of the ranges of numbers that every trial has."""
+        return [
+            each.name
+            for each in self._dimensions
+            if not each.when and isinstance(each.domain, Interval)
+        ]
 
     def extremes(self) -> Iterator[dict[str, Any]]:
         """Configurations that together have each parameter's lowest, highest and every choice.

@@ -21,17 +21,18 @@ from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 
 DATABASE = "study.db"
-# How long SQLite waits for another process's transaction.
-SECONDS_TO_WAIT = 60.0
+# How long SQLite waits for another process's transaction: while trials run, and at the start.
+SECONDS_TO_WAIT, SECONDS_TO_START = 60.0, 5.0
 # How a user writes what an attribute holds.
 KEYS = {
     attributes.SPACE: "study.space",
     attributes.OBJECTIVES: "study.objectives",
     attributes.PROTOCOL: "",
 }
-ABSENT = "absent"
+ABSENT = object()
 GONE = "its process ended before it"
-DAMAGED = "{}: can't be used as a study's database: {}; give another study.name"
+DAMAGED = "{}: is no database of a study, or a damaged one: {}; must be in another directory"
+LOCKED = "{}: another program has kept this database locked for {:g} s; wait for its end or stop it"
 
 
 def open_storage(directory: Path, name: str = DATABASE) -> RDBStorage:
@@ -55,13 +56,15 @@ def check_database(directory: Path) -> None:
     """Looks through a study's whole database.
 
     Raises:
-      OutputError: it is damaged.
+      OutputError: it is damaged, or locked.
     """
     path = directory / DATABASE
     try:
-        with closing(sqlite3.connect(path, timeout=SECONDS_TO_WAIT)) as connection:
+        with closing(sqlite3.connect(path, timeout=SECONDS_TO_START)) as connection:
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise OutputError(LOCKED.format(path, SECONDS_TO_START)) from error
         found = str(error)
     if found != "ok":
         raise OutputError(DAMAGED.format(path, found.splitlines()[-1]))
@@ -84,22 +87,14 @@ def load_study(directory: Path, name: str) -> optuna.Study:
         ) from None
 
 
-def make_study(
-    directory: Path,
-    name: str,
-    objectives: Sequence[ObjectiveConfig],
-    values: Mapping[str, Any],
-    first: Sequence[Mapping[str, Any]],
-) -> None:
-    """Makes a study's database, whole or not at all.
-
-    Args:
-      values: user attributes of the study.
-      first: parameter sets that are queued.
+def check_place(directory: Path) -> None:
+    """Looks whether a study may begin, or go on, in a directory.
 
     Raises:
-      OutputError: the directory holds trials of something else.
+      OutputError: it holds trials of something else.
     """
+    if (directory / DATABASE).exists():
+        return
     # A single run's, a plain Hydra sweep's, and those of a study whose database is gone.
     places = (records.TRIAL, f"*/{records.TRIAL}", "trials/*")
     trials = [path for place in places for path in directory.glob(place)]
@@ -108,6 +103,25 @@ def make_study(
             f"hydra.sweep.dir: got {directory}, which already holds a trial ({trials[0]}); must "
             "be another directory: no result is written over"
         )
+
+
+def name_of_only_study(directory: Path) -> str | None:
+    """The name of the study in a directory's database; None unless there is exactly one."""
+    names = optuna.get_all_study_names(open_storage(directory))
+    return names[0] if len(names) == 1 else None
+
+
+def make_study(
+    directory: Path,
+    name: str,
+    objectives: Sequence[ObjectiveConfig],
+    values: Mapping[str, Any],
+) -> None:
+    """Makes a study's database, whole or not at all.
+
+    Args:
+      values: user attributes of the study.
+    """
     beside = directory / f".{DATABASE}.new"
     beside.unlink(missing_ok=True)
     storage = open_storage(directory, beside.name)
@@ -119,8 +133,6 @@ def make_study(
     study.set_metric_names([objective.metric for objective in objectives])
     for attribute, value in values.items():
         study.set_user_attr(attribute, value)
-    for parameters in first:
-        study.enqueue_trial(dict(parameters))
     storage.remove_session()
     storage.engine.dispose()
     beside.rename(directory / DATABASE)
@@ -155,6 +167,10 @@ def _differences(key: str, stored: Any, wanted: Any) -> list[str]:
                 f"{key}.{name}".lstrip("."), stored.get(name, ABSENT), wanted.get(name, ABSENT)
             )
         ]
+    if stored is ABSENT:
+        return [f"{key}: was not there when the study began"]
+    if wanted is ABSENT:
+        return [f"{key}: was there when the study began, and is no longer"]
     return [] if stored == wanted else [f"{key}: is {stored} in the study, and now {wanted}"]
 
 

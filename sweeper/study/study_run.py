@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from sweeper.study.leaderboard import write_leaderboard
 from sweeper.study.live import LiveTable
 from sweeper.study.plan import Plan
 from sweeper.study.storage import is_spent, load_study, settle
+from sweeper.study.trial_process import STOPPING
 from sweeper.study.worker import Worker
 
 # How often leaderboard.csv and the time used are brought up to date.
@@ -34,7 +34,7 @@ class StudyRun:
     """One start of a study.
 
     Attributes:
-      interrupted: set by the first Ctrl-C.
+      stopped_by: the signal that the user or the system stopped it with, if any.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class StudyRun:
         self._spent_before = float(study.user_attrs.get(attributes.SECONDS, 0.0))
         self._written = 0.0
         self._launcher_error: Exception | None = None
-        self.interrupted = threading.Event()
+        self.stopped_by: int | None = None
 
     def until_done(self, max_relaunches: int) -> None:
         """Launches workers until the study is done.
@@ -63,12 +63,13 @@ class StudyRun:
         self._study.set_user_attr(attributes.STOP, None)
         finished = self._finished()
         in_a_row = 0
-        with self._ctrl_c(), self._live():
+        with self._stopped_in_order(), self._live():
             while not self._done():
                 self._launch()
                 # joblib tells of a killed worker before it has ended the others.
                 locks.wait_for_workers(self._plan.directory)
-                settle(self._study, self._plan.directory, self._plan.study.max_retries, died=True)
+                died = self.stopped_by is None
+                settle(self._study, self._plan.directory, self._plan.study.max_retries, died)
                 progress, finished = self._finished() > finished, self._finished()
                 in_a_row = 0 if progress else in_a_row + 1
                 if in_a_row > max_relaunches:
@@ -118,7 +119,7 @@ class StudyRun:
 
     def _done(self) -> bool:
         plan, trials = self._plan, self._study.get_trials(deepcopy=False)
-        if self.interrupted.is_set() or self._study.user_attrs.get(attributes.STOP):
+        if self.stopped_by or self._study.user_attrs.get(attributes.STOP):
             return True
         if plan.study.timeout_seconds and self._spent() >= plan.study.timeout_seconds:
             return True
@@ -139,11 +140,12 @@ class StudyRun:
             objectives=self._plan.study.objectives,
             on_tick=[self._tick],
             seconds_before=self._spent_before,
+            timeout_seconds=self._plan.study.timeout_seconds,
             step="seed" if self._plan.study.seed_mode == "sequential" else "epoch",
         )
 
     def _tick(self, _: list[FrozenTrial], last: bool = False) -> None:
-        if self.interrupted.is_set():
+        if self.stopped_by:
             self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
         if last or time.time() - self._written > SECONDS_BETWEEN_WRITES:
             self._written = time.time()
@@ -151,16 +153,17 @@ class StudyRun:
             write_leaderboard(self._study, self._plan.directory)
 
     @contextmanager
-    def _ctrl_c(self) -> Iterator[None]:
-        """The first Ctrl-C ends the study in order, the second at once."""
+    def _stopped_in_order(self) -> Iterator[None]:
+        """The first signal ends the study in order, the second at once."""
 
-        def stop(*_: Any) -> None:
-            if self.interrupted.is_set():
+        def stop(number: int, _: Any) -> None:
+            if self.stopped_by:
                 raise KeyboardInterrupt
-            self.interrupted.set()
+            self.stopped_by = number
 
-        before = signal.signal(signal.SIGINT, stop)
+        before = {number: signal.signal(number, stop) for number in STOPPING}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -23,6 +23,7 @@ class Tally:
     Args:
       total: how many trials are to finish; None: there is no such number.
       now: the time of the start, on the same clock as that of `update`.
+      until: when the study's time is over, on that clock; None: never.
 
     Attributes:
       counts: the trials that have ended, by state.
@@ -33,9 +34,15 @@ class Tally:
     """
 
     def __init__(
-        self, total: int | None, workers: int, objectives: Sequence[ObjectiveConfig], now: float
+        self,
+        total: int | None,
+        workers: int,
+        objectives: Sequence[ObjectiveConfig],
+        now: float,
+        until: float | None = None,
     ) -> None:
         self.total, self.objectives = total, objectives
+        self._until = until
         self.counts: Counter[str] = Counter()
         self.running: list[FrozenTrial] = []
         self.best: list[FrozenTrial | None] = [None] * len(objectives)
@@ -89,17 +96,23 @@ class Tally:
             self.front.append(trial)
 
     def seconds_left(self, now: float) -> float | None:
-        """From the mean time between the last finishes; None until there is one.
+        """Until all are finished or the time is over; None while neither can be told.
 
-        The first trials of all workers end at about the same time: before each worker
-        has had one, the time so far is shared among the workers, not the trials.
+        The former from the mean time between the last finishes. The first trials of all
+        workers end at about the same time: before each worker has had one, the time so far
+        is shared among the workers, not the trials.
         """
+        limits = [self._until_finished(now), None if self._until is None else self._until - now]
+        left = min((limit for limit in limits if limit is not None), default=None)
+        return None if left is None else max(left, 0.0)
+
+    def _until_finished(self, now: float) -> float | None:
         finishes = len(self._finishes) - 1
         if not finishes or self.total is None:
             return None
         between = (self._finishes[-1] - self._finishes[0]) / max(finishes, self._workers)
         left = between * max(self.total - self.finished, 0)
-        return max(left - (now - self._finishes[-1]), 0.0)
+        return left - (now - self._finishes[-1])
 
 
 def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

@@ -32,6 +32,9 @@ SECONDS_BETWEEN_LOOKS = 0.5
 # After Ctrl-C a trial writes what there is; then its process is killed.
 SECONDS_TO_FINISH = 6.0
 
+# Ctrl-C, a scheduler's or a shell's `kill`, a terminal that is closed.
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 COMPLETE, PRUNED, FAILED, INTERRUPTED, DIED = "complete", "pruned", "failed", "interrupted", "died"
 
 
@@ -177,8 +180,10 @@ def _serve(
 ) -> None:
     """The child: takes jobs until the parent closes the connection."""
     theirs.close()
-    # Between two trials there is nothing to interrupt: the worker decides what comes next.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The worker decides what these mean, and interrupts a trial by SIGINT alone; between two
+    # trials there is nothing to interrupt.
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     end_with(parent)
     with suppress(EOFError, ConnectionError):
         while True:

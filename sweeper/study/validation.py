@@ -27,7 +27,7 @@ def study_problems(
     config: Config,
     space_names: Sequence[str],
     continuous: Sequence[str],
-    numeric: Sequence[str] | None = None,
+    numeric: Sequence[str],
 ) -> list[str]:
     """Everything wrong with a study, one line each: the key, what was given, what would be right.
 
@@ -36,7 +36,7 @@ def study_problems(
       config: of the trials, before a searched value changes it.
       space_names: every searched key, from `study.space` and the command line.
       continuous: parameters that are ranges without a step.
-      numeric: parameters that are ranges and that every trial has; `None` if not known.
+      numeric: parameters that are ranges and that every trial has.
     """
     # Imported late: they import Optuna, which a start that ends here needs not wait for.
     from sweeper.study.pruners import pruner_problems
@@ -102,7 +102,7 @@ def _space_problems(
     sampler: str,
     space_names: Sequence[str],
     continuous: Sequence[str],
-    numeric: Sequence[str] | None,
+    numeric: Sequence[str],
 ) -> Iterator[str]:
     """What the sampler needs of the space, the objectives and the budget."""
     if sampler == "grid":
@@ -131,7 +131,7 @@ def _space_problems(
             f"data.split_seed: is searched by study.sampler {sampler!r}, which would choose the "
             "luckiest split; a seed is no hyperparameter: give study.split_seeds"
         )
-    if sampler == "cmaes" and space_names and numeric is not None and not numeric:
+    if sampler == "cmaes" and space_names and not numeric:
         yield (
             "study.sampler: got 'cmaes', but no parameter is a range that every trial has, and it "
             "draws all others at random; must be another, such as 'tpe'"

@@ -19,7 +19,7 @@ from sweeper.study import locks
 from sweeper.study.composition import Composer
 from sweeper.study.plan import GROUPS, Plan, launcher_of
 from sweeper.study.pull import Puller
-from sweeper.study.trial_process import Job, end_with
+from sweeper.study.trial_process import STOPPING, Job, end_with
 
 
 @dataclass
@@ -43,20 +43,26 @@ class Worker:
 
     def __call__(self, _: DictConfig) -> None:
         if os.getpid() != self.main_process:
-            # The main process decides what Ctrl-C means; the trials end by themselves.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
             # joblib's workers are children of the main process, which may have gone while this
             # one was starting; who the parent is under other launchers is theirs to say.
             is_child = launcher_of(self.config) == "joblib"
+            # The main process decides what these mean; the trials end by themselves.
+            for stopping in STOPPING if is_child else (signal.SIGINT,):
+                signal.signal(stopping, signal.SIG_IGN)
             end_with(self.main_process if is_child else os.getppid())
         silence_optuna()
         with locks.worker(self.plan.directory):
-            Puller(self.plan, self.run_trial, HydraConfig.get().job.num, self.deadline).pull()
+            number = HydraConfig.get().job.num
+            Puller(self.plan, self.run_trial, self.epochs_of, number, self.deadline).pull()
 
     @cached_property
     def _composer(self) -> Composer:
         loader = self.context.config_loader
         return Composer(self.config, self.plan.fixed, frozenset(GROUPS), loader)
+
+    def epochs_of(self, overrides: list[str]) -> int:
+        """How many epochs a trial may train."""
+        return int(self._composer.compose(overrides).train.epochs)
 
     def run_trial(self, job: Job) -> Any:
         """Composes one trial's configuration and runs the task; in the trial's process."""

@@ -43,7 +43,7 @@ def hold(tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture
 def _impatient(monkeypatch) -> None:
-    monkeypatch.setattr(locks, "SECONDS_TO_END", 0.2)
+    monkeypatch.setattr(locks, "SECONDS_TO_END", {locks.MAIN: 0.2, locks.WORKERS: 0.2})
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -92,7 +92,7 @@ def test_the_process_of_a_trial_keeps_its_workers_lock(tmp_path, monkeypatch):
     with locks.worker(tmp_path):
         child = FORK.Process(target=ended.wait, args=(30,))
         child.start()
-    monkeypatch.setattr(locks, "SECONDS_TO_END", 0.2)
+    monkeypatch.setattr(locks, "SECONDS_TO_END", {locks.MAIN: 0.2, locks.WORKERS: 0.2})
     with pytest.raises(OutputError, match="workers of an earlier start"):
         locks.wait_for_workers(tmp_path)
     ended.set()

@@ -11,7 +11,7 @@ from hydra.types import RunMode
 
 from sweeper.config import config_directory
 from sweeper.study.config import register_schema
-from sweeper.study.known import known_parameters
+from sweeper.study.known import known_sets
 from sweeper.study.plan import Plan, make_plan
 
 STUDIES = sorted((config_directory() / "study").glob("*.yaml"))
@@ -31,7 +31,7 @@ def test_every_shipped_study_can_be_planned(path: Path) -> None:
     assert plan.name == path.stem
     assert plan.directory == Path("outputs").absolute() / path.stem
     assert plan.total
-    first, remarks = known_parameters(plan)
+    first, remarks = known_sets(plan)
     assert len(first) == len(plan.study.enqueue)
     # All that a shipped study names is in its own space.
     assert not remarks
@@ -50,7 +50,7 @@ def test_every_shipped_study_tells_why_what_it_costs_and_its_command(path: Path)
 
 def test_the_published_models_are_tried_first() -> None:
     plan = plan_of("study=architecture")
-    sizes = [plan.space.overrides(known)[1] for known in known_parameters(plan)[0][:3]]
+    sizes = [plan.space.overrides(known)[1] for known in known_sets(plan)[0][:3]]
     assert sizes == [
         "model.layer_sizes=[32]",
         "model.layer_sizes=[64,32]",

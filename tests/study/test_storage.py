@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from sweeper.study.storage import (
     DATABASE,
     check_database,
     check_identity,
+    check_place,
     cut_short,
     has_failed,
     is_taken,
@@ -39,8 +42,8 @@ IDENTITY: dict[str, Any] = {
 LOW = {"x": optuna.distributions.FloatDistribution(0, 1)}
 
 
-def new_study(directory: Path, *first: dict, values: Any = IDENTITY) -> optuna.Study:
-    make_study(directory, "s", [ObjectiveConfig()], values, first)
+def new_study(directory: Path, values: Any = IDENTITY) -> optuna.Study:
+    make_study(directory, "s", [ObjectiveConfig()], values)
     return load_study(directory, "s")
 
 
@@ -56,12 +59,11 @@ def states(study: optuna.Study) -> list[str]:
 
 
 def test_a_new_study_has_all_that_it_was_given(tmp_path):
-    make_study(tmp_path, "s", LOSSES, IDENTITY, [{"x": 0.5}, {"x": 0.25}])
+    make_study(tmp_path, "s", LOSSES, IDENTITY)
     study = load_study(tmp_path, "s")
     assert study.metric_names == ["top_100", "num_parameters"]
     assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
     assert study.user_attrs == IDENTITY
-    assert [study.ask(LOW).params["x"] for _ in range(2)] == [0.5, 0.25]
     check_database(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [DATABASE]
 
@@ -77,13 +79,13 @@ def test_any_directory_will_do(tmp_path, name):
 
 def test_a_study_whose_making_was_cut_short_is_made_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        optuna.Study, "enqueue_trial", lambda *_, **__: exec("raise KeyboardInterrupt")
+        optuna.Study, "set_user_attr", lambda *_, **__: exec("raise KeyboardInterrupt")
     )
     with pytest.raises(KeyboardInterrupt):
-        new_study(tmp_path, {"x": 0.5})
+        new_study(tmp_path)
     assert not (tmp_path / DATABASE).exists()
     monkeypatch.undo()
-    assert len(new_study(tmp_path, {"x": 0.5}).trials) == 1
+    assert new_study(tmp_path).user_attrs == IDENTITY
 
 
 @pytest.mark.parametrize("place", ["trial.json", "0/trial.json", "trials/0003"])
@@ -92,8 +94,13 @@ def test_a_directory_with_trials_of_something_else_is_refused(tmp_path, place):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     with pytest.raises(OutputError, match=f"already holds a trial .*{path.name}"):
-        new_study(tmp_path)
-    assert not (tmp_path / DATABASE).exists()
+        check_place(tmp_path)
+
+
+def test_a_study_may_go_on_beside_its_own_trials(tmp_path):
+    new_study(tmp_path)
+    (tmp_path / "trials" / "0000").mkdir(parents=True)
+    check_place(tmp_path)
 
 
 def test_a_study_of_another_name(tmp_path):
@@ -120,9 +127,19 @@ def test_a_damaged_database_is_told_and_left_as_it_is(tmp_path, damage):
     new_study(tmp_path)
     damage(tmp_path / DATABASE)
     before = (tmp_path / DATABASE).read_bytes()
-    with pytest.raises(OutputError, match=r"study\.db: can't be used as a study's database"):
+    with pytest.raises(OutputError, match=r"study\.db: is no database of a study, or a damaged"):
         check_database(tmp_path)
     assert (tmp_path / DATABASE).read_bytes() == before
+
+
+def test_a_database_that_another_program_keeps_locked_is_told_so(tmp_path, monkeypatch):
+    new_study(tmp_path)
+    monkeypatch.setattr(storage, "SECONDS_TO_START", 0.2)
+    with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(OutputError, match="has kept this database locked for 0"):
+            check_database(tmp_path)
+    check_database(tmp_path)
 
 
 def test_an_empty_file_is_no_study(tmp_path):
@@ -144,7 +161,7 @@ def test_the_same_identity_has_no_difference(tmp_path):
             {"optimizer.learning_rate": {"low": 0.01, "high": 0.2, "log": True}},
             "study.space.optimizer.learning_rate.high: is 0.1 in the study, and now 0.2",
         ),
-        (attributes.SPACE, {}, "study.space.optimizer.learning_rate: is {"),
+        (attributes.SPACE, {}, "study.space.optimizer.learning_rate: was there when"),
         (
             attributes.OBJECTIVES,
             {"top_100": "minimize"},
@@ -158,7 +175,7 @@ def test_the_same_identity_has_no_difference(tmp_path):
         (
             attributes.PROTOCOL,
             {"train.epochs": 5, "model.layer_sizes": [32], "new": None},
-            "new: is absent in the study, and now None",
+            "new: was not there when the study began",
         ),
     ],
 )
@@ -231,7 +248,8 @@ def test_the_user_may_stop_a_trial_as_often_as_they_like(tmp_path):
 
 
 def test_what_was_queued_is_kept_though_the_trial_asked_for_nothing(tmp_path):
-    study = new_study(tmp_path, {"x": 0.5})
+    study = new_study(tmp_path)
+    study.enqueue_trial({"x": 0.5})
     study.ask()
     settle(study, tmp_path, max_retries=2)
     assert study.ask(LOW).params == {"x": 0.5}
@@ -252,6 +270,7 @@ def test_a_record_that_says_running_says_interrupted_afterwards(tmp_path):
 
 WRITER = """
 import sys
+from contextlib import closing
 from pathlib import Path
 from sweeper.study.storage import load_study
 study = load_study(Path(sys.argv[1]), "s")

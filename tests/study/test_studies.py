@@ -201,7 +201,7 @@ def test_a_damaged_database_is_told(tmp_path):
     done = run(tmp_path, *RANGE, BASIC, STUDY, "study.n_trials=2")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "study.db: can't be used as a study's database: file is not a database" in line
+    assert "study.db: is no database of a study, or a damaged one: file is not a database" in line
 
 
 def test_a_study_of_two_objectives(tmp_path):

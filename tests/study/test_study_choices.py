@@ -63,7 +63,9 @@ def test_which_pruner_is_meant(values, pruner):
     study = study_config(**{"sampler": "tpe", **values})
     assert chosen_pruner(study, trial_config()) == pruner
     # What is chosen for the user is never refused.
-    assert study_problems(study_config(**values), trial_config(), list(SPACE), []) == []
+    assert (
+        study_problems(study_config(**values), trial_config(), list(SPACE), [], list(SPACE)) == []
+    )
 
 
 def test_no_pruner_where_there_is_one_evaluation():

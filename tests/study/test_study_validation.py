@@ -46,7 +46,7 @@ def problems_of(
     config: Config | None = None,
     names: tuple[str, ...] = ("optimizer.learning_rate",),
     continuous: tuple[str, ...] = (),
-    numeric: tuple[str, ...] | None = None,
+    numeric: tuple[str, ...] = ("optimizer.learning_rate",),
     **values: Any,
 ) -> list[str]:
     study = study_config(**values)
