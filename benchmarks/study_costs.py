@@ -81,6 +81,11 @@ def overhead_result(figures: Overhead, seconds: float) -> PartResult:
                 f"{figures.share:.1%}",
                 figures.share <= SHARE,
             ),
+            Limit(
+                f"no worker waits longer than {SECONDS_A_TRIAL} s between two trials",
+                f"{max(gaps):.3f} s",
+                max(gaps) <= SECONDS_A_TRIAL,
+            ),
         ],
         figures={"start_up": figures.start_up, "per_trial": figures.per_trial,
                  "share": figures.share, "gaps": gaps, "idle_at_end": idle,

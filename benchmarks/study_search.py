@@ -18,10 +18,6 @@ QUICK_TRIALS = 3
 REFERENCE_MODELS = {"one_layer": "32", "three_layer": "128,64,32"}
 # The published training: 300 epochs, with an evaluation after every five.
 PUBLISHED_EPOCHS, EPOCHS_A_ROUND = 300, 5
-# The best of the reference's models is the one with two layers, in top-100 on its test rows:
-# https://www.tensorflow.org/recommenders/examples/deep_recommenders, and README.md for what
-# `python -m sweeper experiment=tutorial_two_layer` gives here.
-PUBLISHED_TOP_100, MEASURED_TOP_100 = 0.290, 0.292
 TEST_ROWS = 20_000
 
 CLOSE = 0.003
@@ -46,15 +42,26 @@ def headline(settings: Settings) -> PartResult:
     references = reference_seconds(settings)
     run = architecture("headline", settings)
     best, winner = winner_of(run)
-    own_split = retrained("headline_winner", run, settings, "evaluation.score_test=true")
+    own_split = top_100_on_test_rows(
+        retrained("winner", run, settings, "evaluation.score_test=true")
+    )
     published = retrained_on_published_rows(run, winner, settings)
-    top_100 = published.metrics["test"]["top_100"]
+    found, reference = top_100_on_test_rows(published), reference_top_100(settings)
+    ratios = {model: ratio_text(seconds, run.wall) for model, seconds in references.items()}
+    faster = [
+        Limit(f"the study takes no longer than the reference's {model}", ratios[model],
+              seconds >= run.wall)
+        for model, seconds in references.items()
+    ]  # fmt: skip
+    better = Limit(
+        f"the winner's test top-100 is above the reference's best, {reference:.4f}",
+        f"{found:.4f}",
+        found > reference,
+    )
     return PartResult(
         ratio=(
             "seconds of the reference's one model / of the study",
-            ", ".join(
-                f"{model} {ratio_text(seconds, run.wall)}" for model, seconds in references.items()
-            ),
+            ", ".join(f"{model} {ratio}" for model, ratio in ratios.items()),
         ),
         rows=[
             *(
@@ -63,40 +70,39 @@ def headline(settings: Settings) -> PartResult:
             ),
             (f"study=architecture, {len(run.ended_trials())} trials", f"{run.wall:.1f} s"),
             (f"winner, trial {best.number}, validation top-100", f"{best.value:.4f}"),
-            (
-                "winner trained again on the study's split, test top-100",
-                f"{own_split.metrics['test']['top_100']:.4f}",
-            ),
-            (
-                f"winner on the published split, {published.epochs} epochs, test top-100",
-                f"{top_100:.4f}",
-            ),
-            ("reference's best, published / measured here", "0.290 / 0.292"),
+            ("winner trained again on the study's split, test top-100", f"{own_split:.4f}"),
+            (f"winner on the published split, {published.epochs} epochs, test top-100",
+             f"{found:.4f}"),
+            ("reference's best on that split, two layers, test top-100", f"{reference:.4f}"),
         ],
-        limits=[
-            *(
-                Limit(
-                    f"the study takes no longer than the reference's {model}",
-                    ratio_text(seconds, run.wall),
-                    seconds >= run.wall,
-                )
-                for model, seconds in references.items()
-            ),
-            Limit(
-                f"the winner's test top-100 is above the reference's best, {MEASURED_TOP_100}",
-                f"{top_100:.4f}",
-                top_100 > max(PUBLISHED_TOP_100, MEASURED_TOP_100),
-            ),
-        ],
+        limits=[*faster, better],
         figures={
             "reference_seconds": references,
             "study_seconds": run.wall,
             "winner": best.params,
             "winner_validation_top_100": best.value,
-            "winner_test_top_100": own_split.metrics["test"]["top_100"],
-            "winner_published_split_top_100": top_100,
+            "winner_test_top_100": own_split,
+            "winner_published_split_top_100": found,
+            "reference_top_100": reference,
         },
-    )
+    )  # fmt: skip
+
+
+def top_100_on_test_rows(record: TrialRecord) -> float:
+    """The figure that the published models are compared by."""
+    return record.metrics["test"]["top_100"]
+
+
+def reference_top_100(settings: Settings) -> float:
+    """What the best of the reference's models, with two layers, has after 300 epochs.
+
+    Trained by this project, which is exactly equal to the reference (tests/benchmarks/) and
+    takes a minute instead of twenty; published is 0.290, with another draw of the weights.
+    """
+    settings.console.print(f"headline: the reference's best model, {PUBLISHED_EPOCHS} epochs")
+    shrunk = [*settings.of_real_trials(), *QUICK_STUDY] if settings.quick else []
+    arguments = ["experiment=tutorial_two_layer", *shrunk]
+    return top_100_on_test_rows(run_single_trial("reference", arguments, settings))
 
 
 def reference_seconds(settings: Settings) -> dict[str, float]:

@@ -240,6 +240,23 @@ def test_every_value_of_a_sweep_is_checked_before_the_first_runs(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["study.n_trials=4"], "error: study.n_trials: is given, but no study; must be with"),
+        (["-m", "study=loss", "--cfg", "job"], "error: --cfg: is given with --multirun"),
+        (["-m", "model.drpout=0,1"], "error: model.drpout: is no key of the configuration."),
+        (["-m", "data.split_seed=range(1,1)"], "error: data.split_seed: got no value"),
+    ],
+)
+def test_what_belongs_to_a_study_alone_is_told(tmp_path, arguments, line):
+    done = sweeper(tmp_path, *arguments)
+    assert done.returncode == 2
+    (told,) = done.stderr.splitlines()
+    assert told.startswith(line)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_wrong_choice_in_a_sweep_is_named(tmp_path):
     done = sweeper(tmp_path, "--multirun", "model=linear,two_layr")
     assert done.returncode == 2

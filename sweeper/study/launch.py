@@ -22,6 +22,7 @@ from sweeper.study.plan import Plan
 from sweeper.study.results import show_results, shown_path
 from sweeper.study.storage import (
     DATABASE,
+    START_ANEW,
     check_database,
     check_identity,
     check_place,
@@ -131,13 +132,13 @@ def _open(plan: Plan, console: Console) -> tuple[Plan, optuna.Study]:
     if plan.is_grid and any(attributes.GRID_POINT not in trial.user_attrs for trial in trials):
         raise ConfigError(
             "study.sampler: got 'grid', but this study has trials of another sampler, in whose "
-            "place combinations would be left out; give another study.name to start anew"
+            f"place combinations would be left out; {START_ANEW}"
         )
     threads = study.user_attrs[attributes.THREADS]
     if plan.trial.train.threads not in (None, threads):
         raise ConfigError(
             f"train.threads: got {plan.trial.train.threads}, but the trials of this study have "
-            f"{threads}, and other threads round otherwise; give another study.name to start anew"
+            f"{threads}, and other threads round otherwise; {START_ANEW}"
         )
     workers = plan.workers
     if plan.study.workers == "auto":

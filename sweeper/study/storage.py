@@ -30,6 +30,7 @@ KEYS = {
     attributes.PROTOCOL: "",
 }
 ABSENT = object()
+START_ANEW = "to start anew, give another study.name or hydra.sweep.dir"
 GONE = "its process ended before it"
 DAMAGED = "{}: is no database of a study, or a damaged one: {}; must be in another directory"
 LOCKED = "{}: another program has kept this database locked for {:g} s; wait for its end or stop it"
@@ -83,7 +84,7 @@ def load_study(directory: Path, name: str) -> optuna.Study:
         others = ", ".join(repr(other) for other in optuna.get_all_study_names(storage))
         raise OutputError(
             f"{directory / DATABASE}: holds no study {name!r} but {others or 'none at all'}; "
-            "give another study.name"
+            + START_ANEW
         ) from None
 
 
@@ -151,8 +152,7 @@ def check_identity(study: optuna.Study, directory: Path, identity: Mapping[str, 
     ]
     if problems:
         raise ConfigError(
-            f"{problem}; {directory} goes on with what it began with; give another study.name "
-            "to start anew"
+            f"{problem}; {directory} goes on with what it began with; {START_ANEW}"
             for problem in problems
         )
 

@@ -288,6 +288,18 @@ def test_the_time_left_is_told_from_the_last_finishes_and_the_workers():
     assert Tally(None, 1, objectives_of(study), now=0.0).seconds_left(1.0) is None
 
 
+def test_the_time_left_ends_with_the_studys_time():
+    study = made_up_study(top_100="maximize")
+    tally = Tally(20, 1, objectives_of(study), now=0.0, until=30.0)
+    tally.update(study.trials, now=0.0)
+    assert tally.seconds_left(5.0) == 25.0
+    study.add_trial(made_up_trial(0, values=[0.1]))
+    tally.update(study.trials, now=10.0)
+    # The 19 others would take 190 s.
+    assert tally.seconds_left(10.0) == 20.0
+    assert tally.seconds_left(31.0) == 0.0
+
+
 def test_the_best_and_the_front_are_those_of_optuna():
     study = made_up_study(top_100="maximize", loss="minimize")
     tally = Tally(None, 1, objectives_of(study), now=0.0)

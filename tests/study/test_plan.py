@@ -6,6 +6,7 @@ import itertools
 import json
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from joblib.externals import cloudpickle
 
 from sweeper.config import config_directory
 from sweeper.errors import ConfigError
+from sweeper.study import attributes
 from sweeper.study import plan as plans
 from sweeper.study.config import register_schema
 from sweeper.study.plan import Plan, make_plan, share_cores
@@ -119,7 +121,33 @@ def test_what_changes_results_is_part_of_the_identity(plan_of):
     assert all(one != other for one, other in itertools.combinations(identities, 2))
 
 
+def test_what_stands_in_the_searched_files_is_part_of_the_identity(plan_of, tmp_path):
+    plan = plan_of("model=one_layer,two_layer")
+    file = "model=two_layer.layer_sizes"
+    assert plan.identity()[attributes.PROTOCOL][file] == [64, 32]
+    assert plan.identity() != replace(plan, files={"model=one_layer": {}}).identity()
+
+
+def test_the_most_epochs_of_any_trial(plan_of):
+    assert plan_of("train.epochs=20").max_epochs == 20
+    assert plan_of("study.n_trials=3", "train.epochs=int(interval(20,50))").max_epochs == 50
+    assert plan_of("train=quick,tutorial").max_epochs == 300
+
+
+def test_a_study_lies_where_its_name_says(plan_of):
+    assert plan_of(RATE, "study.n_trials=3", "study.name=a").directory.parts[-2:] == (
+        "outputs",
+        "a",
+    )
+    assert plan_of(RATE, "study.n_trials=3").directory.parts[-3:-1] == ("outputs", "multirun")
+    assert plan_of("study=loss", "study.name=b").directory.parts[-2:] == ("outputs", "b")
+
+
 WRONG = [
+    (
+        ["model=one_layer,two_layer", "study.n_trials=3", "study.sampler=cmaes"],
+        "study.sampler: got 'cmaes', but no parameter is a range that every trial has",
+    ),
     (["model.dropout=interval(0,0.5)", "study.sampler=grid"], "model.dropout: is a range without"),
     ([RATE], "study.n_trials: is not given"),
     (["study.n_trials=3", "study.sampler=tpe"], "study.space: is empty"),

@@ -185,7 +185,7 @@ def test_a_difference_is_told_with_its_key(tmp_path, attribute, value, line):
         check_identity(study, tmp_path, {**IDENTITY, attribute: value})
     (problem,) = caught.value.problems
     assert problem.startswith(line)
-    assert problem.endswith("give another study.name to start anew")
+    assert problem.endswith("to start anew, give another study.name or hydra.sweep.dir")
 
 
 def test_all_differences_are_told_at_once(tmp_path):

@@ -19,10 +19,10 @@ from toy_runs import (
     STUDY,
     check_grid,
     check_whole,
+    contents,
     environment,
     finished,
     leaderboard,
-    run,
     trials_of,
 )
 
@@ -51,11 +51,6 @@ hydra:
 
 def overrides_of(study: Path) -> list[list[str]]:
     return [trial.user_attrs[attributes.OVERRIDES] for trial in trials_of(study)]
-
-
-def contents(directory: Path) -> dict[Path, tuple[int, bytes]]:
-    files = (path for path in directory.rglob("*") if path.is_file())
-    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
 def test_a_grid_runs_each_combination_once_in_its_order_and_then_nothing(tmp_path):
@@ -150,60 +145,6 @@ def test_the_command_line_changes_a_study_of_a_file(tmp_path, own_study):
     assert {config["model"]["dropout"] for config in configs} == {0.5}
 
 
-def test_a_study_goes_on_to_a_greater_total_and_writes_nothing_over(tmp_path):
-    search = (*RANGE, EPOCHS, STUDY)
-    finished(tmp_path, *search, BASIC, "study.n_trials=4")
-    study = tmp_path / "study"
-    check_whole(study, 4)
-    before, first = contents(study / "trials"), trials_of(study)
-    # Another sampler is fine.
-    printed = finished(tmp_path, *search, "study.n_trials=7", "study.sampler=random")
-    assert "4 trials are there already" in printed
-    check_whole(study, 7)
-    after = contents(study / "trials")
-    assert {path: after[path] for path in before} == before
-    assert trials_of(study)[:4] == first
-    assert len(list((study / "trials").iterdir())) == 7
-    # The random stream goes on, and does not begin anew.
-    rates = [trial.params["optimizer.learning_rate"] for trial in trials_of(study)]
-    assert len(set(rates)) == 7
-    check_refusals(tmp_path)
-
-
-def check_refusals(directory: Path) -> None:
-    """What is no longer the same study is refused with its keys, and changes nothing."""
-    before = contents(directory / "study")
-
-    def problems(*arguments: str) -> list[str]:
-        done = run(directory, "-m", STUDY, "study.n_trials=9", *arguments)
-        assert done.returncode == 2, done.stdout
-        assert contents(directory / "study") == before
-        return done.stderr.splitlines()
-
-    lines = problems(
-        "optimizer.learning_rate=tag(log,interval(0.001,0.2))", "train.epochs=10",
-        "study.objectives=[{metric: top_100, direction: minimize}]",
-    )  # fmt: skip
-    assert [line.split(", and now")[0] for line in lines] == [
-        "error: study.space.optimizer.learning_rate.high: is 0.1 in the study",
-        "error: study.objectives.top_100: is maximize in the study",
-        "error: train.epochs: is 5 in the study",
-    ]
-    (line,) = problems(*RANGE[1:], EPOCHS, "study.sampler=grid")
-    assert line.startswith("error: optimizer.learning_rate: is a range without a step")
-    (line,) = problems(*RANGE[1:], EPOCHS, "train.threads=64")
-    assert line.startswith("error: train.threads: got 64, but the trials of this study have")
-
-
-def test_a_damaged_database_is_told(tmp_path):
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "study.db").write_text("no database")
-    done = run(tmp_path, *RANGE, BASIC, STUDY, "study.n_trials=2")
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert "study.db: is no database of a study, or a damaged one: file is not a database" in line
-
-
 def test_a_study_of_two_objectives(tmp_path):
     finished(
         tmp_path, *RANGE, EPOCHS, STUDY, "model.dropout=0,0.25,0.5", "study.n_trials=4",
@@ -240,6 +181,22 @@ def test_bad_trials_are_pruned_and_count(tmp_path, pruner):
         assert not (study / f"trials/{number:04d}/ended.txt").exists()
 
 
+def test_a_pruned_trial_of_several_seeds_shows_their_mean(tmp_path):
+    """The toy returns the same for each seed; each seed's figure is a step."""
+    finished(
+        tmp_path, *RANGE, BASIC, STUDY, "study.n_trials=6", "study.sampler=random",
+        "train.epochs=4", "train.eval_every_epochs=1", "study.split_seeds=[0,1,2,3]",
+        "study.seed_mode=sequential", "study.pruner=median",
+        "+study.pruner_options.median={n_startup_trials: 1}",
+    )  # fmt: skip
+    trials = trials_of(tmp_path / "study")
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+    for trial in trials:
+        reports = list(trial.intermediate_values.values())
+        _, mean = trial.user_attrs[attributes.PROGRESS]
+        assert mean == pytest.approx(sum(reports) / len(reports))
+
+
 def test_the_time_is_a_total_over_all_starts(tmp_path):
     search = (*RANGE, BASIC, EPOCHS, STUDY)
     finished(tmp_path, *search, "study.timeout_seconds=1", seconds=0.02)
@@ -260,16 +217,7 @@ def test_an_optuna_callback_that_stops_the_study_stops_all_workers(tmp_path):
     trials = trials_of(tmp_path / "study")
     # The other workers end the trials that they are at.
     assert 3 <= len(trials) <= 6
-    assert all(trial.state.is_finished() for trial in trials)
-
-
-def test_a_grid_does_not_go_on_with_what_another_sampler_began(tmp_path):
-    grid = ("-m", "model.dropout=0,0.1,0.2", EPOCHS, STUDY, "study.workers=3")
-    printed = finished(tmp_path, *grid, "study.sampler=random", "study.n_trials=1")
-    assert "3 workers of" in printed
-    done = run(tmp_path, *grid)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: study.sampler: got 'grid', but this study has trials of")
+    assert all(trial.state == TrialState.COMPLETE for trial in trials)
 
 
 def test_hydra_finds_this_sweeper_beside_its_own():

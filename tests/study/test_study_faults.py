@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,8 +95,44 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(tmp_path, started, launche
     printed = (tmp_path / "printed.txt").read_text()
     assert "Traceback" not in printed
     assert f"{at_once} interrupted" in printed
+    assert f"go on    {sys.executable} " in printed
     finished(tmp_path, *GRID, launcher)
     check_grid(study, 6)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_system_ends_a_study_in_order(tmp_path, started, number):
+    """Sent to all its processes, as a scheduler or a closed terminal does."""
+    process = started(*GRID, TWO, seconds=1.0)
+    study = tmp_path / "study"
+    wait_for_running(study, 2)
+    pressed = time.monotonic()
+    os.killpg(process.pid, number)
+    assert process.wait(timeout=30) == 128 + number
+    assert time.monotonic() - pressed < 10
+    wait_for_the_end_of_all(process)
+    trials = trials_of(study)
+    assert not any(trial.user_attrs.get(attributes.DEATHS) for trial in trials)
+    assert sum(trial.state == TrialState.WAITING for trial in trials) == 2
+    finished(tmp_path, *GRID, TWO)
+    check_grid(study, 6)
+
+
+def test_what_was_cut_short_comes_before_the_sets_that_wait(tmp_path, started):
+    rates = [0.01 * number for number in range(1, 6)]
+    sets = ", ".join(f"{{optimizer.learning_rate: {rate}}}" for rate in rates)
+    search = (
+        *RANGE, "study.sampler=random", "study.n_trials=3", f"study.enqueue=[{sets}]",
+        "train.epochs=6", "train.eval_every_epochs=1", STUDY, BASIC,
+    )  # fmt: skip
+    process = started(*search, seconds=1.0)
+    study = tmp_path / "study"
+    wait_for_running(study, 1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    finished(tmp_path, *search)
+    taken = check_whole(study, 3)
+    assert [trial.params["optimizer.learning_rate"] for trial in taken] == rates[:3]
 
 
 @pytest.mark.slow

@@ -126,6 +126,11 @@ def leaderboard(study: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def contents(directory: Path) -> dict[Path, tuple[int, bytes]]:
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
 def check_whole(study: Path, total: int) -> list[FrozenTrial]:
     """Holds a study that has ended to what always must be; returns the trials that count."""
     trials = trials_of(study)

@@ -43,7 +43,9 @@ def run(config: DictConfig) -> Any:
     for epoch in range(1, config.train.epochs + 1):
         time.sleep(SECONDS)
         if epoch % config.train.eval_every_epochs == 0:
-            report(epoch, {metric: value - 1 / epoch})
+            # Seeds, one after the other, are counted from 0.
+            step = epoch - (config.study.seed_mode == "sequential")
+            report(step, {metric: value - 1 / epoch})
     (directory / "ended.txt").write_text(str(value))
     if len(config.study.objectives) == 2:
         return value, float(config.model.dropout)
