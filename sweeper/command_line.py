@@ -29,7 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from sweeper.config import config_directory, known_keys, to_dataclass
-from sweeper.errors import ConfigError, OutputError, SweeperError, closest
+from sweeper.errors import ConfigError, OutputError, SweeperError, closest, unwritable
 from sweeper.record import TRIAL
 from sweeper.study.config import ExperimentConfig, register_schema
 from sweeper.validation import validate
@@ -178,10 +178,7 @@ def _check_output(value: str) -> None:
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
-        raise OutputError(
-            f"hydra.run.dir: got {value}: {error.strerror}; must be a directory that can be made "
-            "and written"
-        ) from error
+        raise unwritable("hydra.run.dir", value, error) from error
     finally:
         if not existed:
             with suppress(OSError):

@@ -212,7 +212,8 @@ class EvaluationConfig:
     `validation` keeps the test rows for one look at the end; `test` scores them
     at every evaluation, as the published figures did. `score_test: false` leaves
     out that one look: nothing is scored on test rows. `time_queries` measures at
-    the end how long one query takes.
+    the end how long one query takes. `keep_rows` leaves the rank of each test row,
+    the model's and the baselines', in `rows.parquet`, and the catalogue coverage.
     """
 
     rows: str = ranged("validation", one_of("validation", "test"))
@@ -227,6 +228,7 @@ class EvaluationConfig:
     ease_regularization: float = ranged(600.0, POSITIVE)
     score_test: bool = True
     time_queries: bool = False
+    keep_rows: bool = False
 
 
 @dataclass

@@ -37,6 +37,14 @@ class OutputError(SweeperError):
     """A result can't be written where it should go."""
 
 
+def unwritable(key: str, directory: object, error: OSError) -> OutputError:
+    """The error for an output directory, given by `key`, that can't be made or written."""
+    return OutputError(
+        f"{key}: got {directory}: {error.strerror}; must be a directory that can be made and "
+        "written"
+    )
+
+
 class TrialError(SweeperError):
     """Training or scoring went wrong: a loss or a score that is not finite."""
 

@@ -26,6 +26,7 @@ from sweeper.errors import OutputError, TrialPruned
 
 FORMAT_VERSION = 1
 TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
+ROWS = "rows.parquet"
 
 Metrics = dict[str, float]
 
@@ -47,6 +48,8 @@ class TrialRecord:
         record's), `state`, `epochs`, `kept_epoch` and `metrics`.
       baselines: by baseline, then as `metrics`.
       epochs: the last epoch trained and evaluated; of repeats, their sum.
+      coverage: the share of the catalogue in anyone's top 100, by "model" and baseline;
+        None: not measured.
       kept_epoch: the epoch whose weights the metrics belong to; each repeat has its own.
       history: one entry an evaluation, the rows of `history.csv`.
       milliseconds_per_query: see `sweeper.evaluation.latency`; None: not measured.
@@ -69,6 +72,7 @@ class TrialRecord:
     kept_epoch: int | None = None
     stopped_early: bool = False
     milliseconds_per_query: float | None = None
+    coverage: dict[str, float] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: float | None = None
     machine: dict[str, Any] = field(default_factory=dict)

@@ -56,7 +56,7 @@ def run_repeats(
     """
     if not split_seeds:
         return run_trial(config, directory, report, console, draw)
-    problems = list(_seed_problems(config, split_seeds))
+    problems = list(split_seed_problems(split_seeds, config.data.split))
     if problems:
         raise ConfigError(problems)
     validate(config)
@@ -69,15 +69,6 @@ def run_repeats(
     finally:
         repeats.finish()
     return repeats.record
-
-
-def _seed_problems(config: Config, seeds: Sequence[int]) -> Iterator[str]:
-    yield from split_seed_problems(seeds)
-    if len(seeds) > 1 and config.data.split != "random":
-        yield (
-            f"study.split_seeds: got {list(seeds)} with data.split {config.data.split!r}; must be "
-            "one seed or none: the split doesn't depend on a seed"
-        )
 
 
 class _Repeats(ABC):

@@ -17,7 +17,9 @@ from sweeper.curves import draw_curves
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import Split, check_sizes
 from sweeper.environment import note_environment
+from sweeper.evaluation.baselines import fit_baselines
 from sweeper.evaluation.ranking import RankingTask
+from sweeper.evaluation.rows import as_parquet, coverage, row_table
 from sweeper.model.features import check_columns
 from sweeper.prepared import prepared_baselines, prepared_split, prepared_tasks
 from sweeper.record import TrialRecord
@@ -122,7 +124,7 @@ class Trial:
                 config.data, config.evaluation, interactions, split, tasks, self.threads
             )
         yield from self.train(training, split, tasks)
-        self.judge(training, split, tasks)
+        self.judge(training, interactions, split, tasks)
 
     def train(self, training: Training, split: Split, tasks: dict[str, RankingTask]) -> Steps:
         from sweeper.training.loop import Callbacks, History, train
@@ -145,7 +147,13 @@ class Trial:
                 f"evaluations was better than that of epoch {self.record.kept_epoch}",
             )
 
-    def judge(self, training: Training, split: Split, tasks: dict[str, RankingTask]) -> None:
+    def judge(
+        self,
+        training: Training,
+        interactions: Interactions,
+        split: Split,
+        tasks: dict[str, RankingTask],
+    ) -> None:
         """Measures the trained model, with the weights that were kept."""
         metrics, evaluation = self.record.metrics, self.config.evaluation
         if evaluation.score_test and "test" not in metrics:
@@ -159,10 +167,28 @@ class Trial:
                 self.record.milliseconds_per_query = milliseconds_per_query(
                     training.model, training.encoded, getattr(split, self.record.rows)
                 )
+        if evaluation.keep_rows and "test" in metrics:
+            with self.stage("keep_rows"):
+                self.keep_rows(training, interactions, split, tasks["test"])
         self.console.print()
         self.console.print(
             terminal.result_table(self.record, "test" if "test" in metrics else self.record.rows)
         )
+
+    def keep_rows(
+        self, training: Training, interactions: Interactions, split: Split, task: RankingTask
+    ) -> None:
+        """Writes what became of each test row, and notes the catalogue coverage."""
+        from sweeper.evaluation.scoring import ModelScorer
+
+        scorer = ModelScorer(training.model, training.encoded, split.test).scorer()
+        fitted = fit_baselines(self.config.evaluation, interactions, split.train)
+        scorers = {"model": scorer, **{name: fit(task) for name, fit in fitted.items()}}
+        table = row_table(scorers, task, interactions, split.train, self.threads)
+        records.write_whole(self.directory / records.ROWS, as_parquet(table))
+        self.record.coverage = {
+            name: coverage(scorer, task, self.threads) for name, scorer in scorers.items()
+        }
 
     def score(
         self, training: Training, split: Split, tasks: dict[str, RankingTask], rows: str

@@ -45,8 +45,13 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
                     yield from range_problems(element, f"{key}[{index}].")
 
 
-def split_seed_problems(seeds: Sequence[int]) -> Iterator[str]:
-    """What is wrong with `study.split_seeds`, whatever the split."""
+def split_seed_problems(seeds: Sequence[int], split: str) -> Iterator[str]:
+    """What is wrong with `study.split_seeds`, with this `data.split`."""
+    if seeds and split != "random":
+        yield (
+            f"study.split_seeds: got {list(seeds)} with data.split {split!r}, which has no seed; "
+            "must be empty, or data.split 'random'"
+        )
     for seed in dict.fromkeys(seeds):
         if seeds.count(seed) > 1:
             yield f"study.split_seeds: got {seed} {seeds.count(seed)} times; must be given once"

@@ -67,6 +67,17 @@ def fit_ease(
 FITS: dict[str, Callable[..., Fitted]] = {"popularity": fit_popularity, "ease": fit_ease}
 
 
+def fit_baselines(
+    config: EvaluationConfig, interactions: Interactions, training_rows: np.ndarray
+) -> dict[str, Fitted]:
+    """Popularity always, and what `config` names, by name."""
+    users, items = interactions.users[training_rows], interactions.items[training_rows]
+    return {
+        name: FITS[name](users, items, interactions.num_users, interactions.num_items, config)
+        for name in dict.fromkeys(("popularity", *config.baselines))
+    }
+
+
 def rank_baselines(
     config: EvaluationConfig,
     interactions: Interactions,
@@ -74,12 +85,10 @@ def rank_baselines(
     tasks: dict[str, RankingTask],
     threads: int = 1,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Metrics by baseline and by task: popularity always, and what `config` names."""
-    users, items = interactions.users[training_rows], interactions.items[training_rows]
-    result: dict[str, dict[str, dict[str, float]]] = {}
-    for name in dict.fromkeys(("popularity", *config.baselines)):
-        fitted = FITS[name](users, items, interactions.num_users, interactions.num_items, config)
-        result[name] = {
+    """Metrics by baseline, as `fit_baselines` has them, and by task."""
+    return {
+        name: {
             rows: rank(fitted(task), task, name, threads).metrics() for rows, task in tasks.items()
         }
-    return result
+        for name, fitted in fit_baselines(config, interactions, training_rows).items()
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from sweeper.evaluation.ranking import RankingTask, Ranks, rank
+from sweeper.evaluation.ranking import RankingTask, Ranks, Scorer, rank
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
 
 ROWS_A_BATCH = 4_096
@@ -28,6 +28,10 @@ class ModelScorer:
 
     def rank(self, task: RankingTask, threads: int = 1) -> Ranks:
         """Ranks each row's true candidate; see `sweeper.evaluation.ranking.rank`."""
+        return rank(self.scorer(), task, threads=threads)
+
+    def scorer(self) -> Scorer:
+        """Gives the scores of the model as it is now, whatever becomes of it later."""
         candidates = self._model.embed_candidates(self._candidate, training=False)
         queries = tf.concat(
             [
@@ -46,4 +50,4 @@ class ModelScorer:
         def scores(start: int, stop: int) -> np.ndarray:
             return tf.matmul(queries[start:stop], candidates, transpose_b=True).numpy()
 
-        return rank(scores, task, threads=threads)
+        return scores

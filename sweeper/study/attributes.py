@@ -23,6 +23,8 @@ PROGRESS = "progress"
 # Of a study.
 SPACE = "space"
 PROTOCOL = "protocol"
+CONFIGS = "configs"  # of a confirmation, by name
+POINTS = "points"  # of a confirmation, in order
 OBJECTIVES = "objectives"
 THREADS = "threads"
 FIRST = "first"  # parameter sets that are tried before the sampler chooses any

@@ -39,6 +39,28 @@ class ObjectiveConfig:
 
 
 @dataclass
+class ConfirmConfig:
+    """How a study's best configurations are confirmed on test rows, once it is done.
+
+    Each is trained on all rows that are not test rows, for as many epochs as the study
+    kept: on the study's own split with `train_seeds` fresh training seeds, whose test rows
+    the search never touched; and on `split_seeds` fresh splits, whose test rows it saw in part.
+
+    Attributes:
+      best: how many configurations; 0: none.
+      reference: an experiment that is trained beside them; null: none.
+      without: of the best configuration, the columns that it is trained without, one at a
+        time, to see what each is worth.
+    """
+
+    best: int = ranged(0, at_least(0))
+    reference: str | None = "tutorial_three_layer"
+    train_seeds: int = ranged(5, at_least(1))
+    split_seeds: int = ranged(5, at_least(0))
+    without: list[str] = field(default_factory=lambda: ["timestamp"])
+
+
+@dataclass
 class StudyConfig:
     """What a study searches, how, and for how long.
 
@@ -83,6 +105,7 @@ class StudyConfig:
     seed_mode: str = ranged("lockstep", one_of(*SEED_MODES))
     workers: int | str = ranged("auto", WORKERS)
     callbacks: list[str] = field(default_factory=list)
+    confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
 
 
 @dataclass

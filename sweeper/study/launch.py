@@ -13,10 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from sweeper import console as terminal
-from sweeper.errors import ConfigError, OutputError, StudyError
+from sweeper.errors import ConfigError, StudyError, unwritable
 from sweeper.record import TRACEBACK, write_whole
 from sweeper.runtime import available_cores
 from sweeper.study import attributes, locks
+from sweeper.study.confirmation import plan_confirmation
 from sweeper.study.known import known_sets, named_sets
 from sweeper.study.plan import Plan
 from sweeper.study.results import show_results, shown_path
@@ -44,7 +45,7 @@ def run_study(
     task: TaskFunction,
     max_relaunches: int,
 ) -> None:
-    """Starts a study, or goes on with it, until its budget is used up.
+    """Starts a study, or goes on with it, until its budget is used up; then confirms its best.
 
     Raises:
       ConfigError, OutputError: the directory holds another study, or is in use.
@@ -53,6 +54,25 @@ def run_study(
     """
     silence_optuna()
     console = terminal.make_console()
+
+    def run(plan: Plan) -> optuna.Study:
+        return _run(plan, console, config, context, task, max_relaunches)
+
+    study = run(plan)
+    if plan.study.confirm.best:
+        console.print()
+        run(plan_confirmation(plan, study, context.config_loader))
+
+
+def _run(
+    plan: Plan,
+    console: Console,
+    config: DictConfig,
+    context: HydraContext,
+    task: TaskFunction,
+    max_relaunches: int,
+) -> optuna.Study:
+    """As `run_study`, of one study or one confirmation."""
     check_place(plan.directory)
     _make_directory(plan)
     with locks.main_process(plan.directory):
@@ -70,6 +90,7 @@ def run_study(
         terminal.say(console, "go on", _command_to_go_on(plan))
         sys.exit(128 + run.stopped_by)
     _raise_for_failures(plan, study)
+    return study
 
 
 def _command_to_go_on(plan: Plan) -> str:
@@ -84,10 +105,7 @@ def _make_directory(plan: Plan) -> None:
     try:
         plan.directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"hydra.sweep.dir: got {plan.directory}: {error.strerror}; must be a directory that "
-            "can be made and written"
-        ) from error
+        raise unwritable("hydra.sweep.dir", plan.directory, error) from error
 
 
 def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:

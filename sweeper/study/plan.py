@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from sweeper.config import Config, to_dictionary
-from sweeper.errors import ConfigError
+from sweeper.errors import ConfigError, closest
 from sweeper.runtime import available_cores
 from sweeper.study import attributes
 from sweeper.study.choices import chosen_pruner, chosen_sampler
@@ -65,6 +65,9 @@ class Plan:
         """The study's name in the database."""
         return self.study.name or self.directory.name
 
+    # Whether its best trial is a result, by rows that it may be chosen on.
+    selects = True
+
     @property
     def is_grid(self) -> bool:
         return self.study.sampler == "grid"
@@ -79,6 +82,10 @@ class Plan:
     def points(self) -> list[dict[str, Any]]:
         """The grid's combinations, in order."""
         return list(self.space.points())
+
+    def compose(self, composer: Composer, overrides: list[str]) -> DictConfig:
+        """The configuration of a trial with these overrides, `hydra` included."""
+        return composer.compose([*overrides, f"train.threads={self.threads}"])
 
     def identity(self) -> dict[str, Any]:
         """What must not change between two starts of a study, by attribute's name."""
@@ -123,6 +130,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
         study, trial, space.keys, space.continuous(), space.unconditional_ranges()
     )
     problems += [*_enqueue_problems(study, yaml_space), *_size_problems(study, space)]
+    problems += _reference_problems(study, groups["experiment"])
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     configs = extreme_configs(Composer(config, fixed, frozenset(groups), loader), space)
@@ -173,6 +181,15 @@ def _enqueue_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
             space.encode(given, f"study.enqueue[{index}]")
         except ConfigError as error:
             yield from error.problems
+
+
+def _reference_problems(study: StudyConfig, experiments: Sequence[str]) -> Iterator[str]:
+    reference = study.confirm.reference
+    if reference is not None and reference not in experiments:
+        yield (
+            f"study.confirm.reference: got {reference!r}; must be null or one of "
+            f"{', '.join(experiments)}.{closest(reference, experiments)}"
+        ).removesuffix(".")
 
 
 def _size_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:

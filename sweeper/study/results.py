@@ -33,8 +33,14 @@ def recorded_config(directory: Path) -> dict[str, Any] | None:
 
 
 def show_results(study: optuna.Study, plan: Plan, console: Console) -> None:
-    """Writes all results, and shows the best trials and where they lie."""
+    """Writes all results, and shows the best trials and where they lie.
+
+    Of a study that selects nothing, the leaderboard alone.
+    """
     objectives = objectives_of(study)
+    if not plan.selects:
+        say(console, "output", str(write_leaderboard(study, plan.directory)))
+        return
     paths = write_results(study, plan.directory, plan.study.split_seeds, plan.study.seed_mode)
     console.print()
     console.print(

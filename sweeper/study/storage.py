@@ -28,6 +28,8 @@ KEYS = {
     attributes.SPACE: "study.space",
     attributes.OBJECTIVES: "study.objectives",
     attributes.PROTOCOL: "",
+    attributes.CONFIGS: "",
+    attributes.POINTS: "study.confirm",
 }
 ABSENT = object()
 START_ANEW = "to start anew, give another study.name or hydra.sweep.dir"

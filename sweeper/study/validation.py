@@ -56,6 +56,7 @@ def study_problems(
         *(_pruner_problems(study, config, pruner, space_names) if pruner != "none" else ()),
         *pruner_problems(study, pruner, train.epochs, train.eval_every_epochs),
         *_callback_problems(study),
+        *(_confirm_problems(study, config) if study.confirm.best else ()),
     ]
 
 
@@ -164,12 +165,7 @@ def _test_row_problems(
 
 def _seed_problems(study: StudyConfig, config: Config, space_names: Sequence[str]) -> Iterator[str]:
     seeds = study.split_seeds
-    yield from split_seed_problems(seeds)
-    if seeds and config.data.split != "random":
-        yield (
-            f"study.split_seeds: got {seeds} with data.split {config.data.split!r}, which has no "
-            "seed; must be empty, or data.split 'random'"
-        )
+    yield from split_seed_problems(seeds, config.data.split)
     if seeds and "data.split_seed" in space_names:
         yield (
             f"study.split_seeds: got {seeds} while data.split_seed is searched; must be empty, or "
@@ -227,6 +223,20 @@ def _sequential_problems(study: StudyConfig, pruner: str, got: str) -> Iterator[
                 f"{got} with {len(study.split_seeds)} study.split_seeds; must be at least "
                 f"{needed:g}: with fewer, its test can't get below p_threshold"
             )
+
+
+def _confirm_problems(study: StudyConfig, config: Config) -> Iterator[str]:
+    got = f"study.confirm.best: got {study.confirm.best}"
+    if config.evaluation.rows == "test":
+        yield (
+            f"{got} with evaluation.rows 'test': the study itself looks at the rows that would "
+            "confirm it; must be 0, or evaluation.rows 'validation'"
+        )
+    if study.split_seeds and not study.confirm.split_seeds:
+        yield (
+            f"{got} with study.split_seeds {study.split_seeds}, which leave no test row that the "
+            "search never touched; must be with study.confirm.split_seeds of at least 1"
+        )
 
 
 def _callback_problems(study: StudyConfig) -> Iterator[str]:

@@ -62,12 +62,12 @@ class Worker:
 
     def epochs_of(self, overrides: list[str]) -> int:
         """How many epochs a trial may train."""
-        return int(self._composer.compose(overrides).train.epochs)
+        return int(self.plan.compose(self._composer, overrides).train.epochs)
 
     def run_trial(self, job: Job) -> Any:
         """Composes one trial's configuration and runs the task; in the trial's process."""
         plan = self.plan
-        config = self._composer.compose([*job.overrides, f"train.threads={plan.threads}"])
+        config = plan.compose(self._composer, job.overrides)
         with open_dict(config):
             config.hydra.job.id = f"{config.hydra.job.name}_{job.number}"
             config.hydra.job.num = job.number

@@ -10,19 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hydra import version
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
 from joblib.externals import cloudpickle
+from plans import planner
 
-from sweeper.config import config_directory
 from sweeper.errors import ConfigError
 from sweeper.study import attributes
 from sweeper.study import plan as plans
-from sweeper.study.config import register_schema
-from sweeper.study.plan import Plan, make_plan, share_cores
+from sweeper.study.plan import Plan, share_cores
 
 RATE = "optimizer.learning_rate=interval(0.01,1)"
 
@@ -30,19 +24,8 @@ RATE = "optimizer.learning_rate=interval(0.01,1)"
 @pytest.fixture
 def plan_of() -> Iterator[Callable[..., Plan]]:
     """Plans what a multirun with these arguments would run."""
-    register_schema()
-    version.setbase("1.3")
-    GlobalHydra.instance().clear()
-    hydra = Hydra.create_main_hydra2("sweeper", create_config_search_path(str(config_directory())))
-
-    def make(*arguments: str) -> Plan:
-        config = hydra.config_loader.load_configuration(
-            "config", list(arguments), run_mode=RunMode.MULTIRUN
-        )
-        return make_plan(config, list(arguments), hydra.config_loader)
-
-    yield make
-    GlobalHydra.instance().clear()
+    with planner() as hydra:
+        yield hydra.plan
 
 
 @pytest.fixture

@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from small_trials import small_config
+from made_up_configs import SEEDS, SEQUENTIAL, SPACE, objectives, study_config, trial_config
 
-from sweeper.config import Config, TrainConfig
-from sweeper.study.choices import FINAL_METRICS, chosen_pruner, chosen_sampler, seeds_for_wilcoxon
-from sweeper.study.config import ObjectiveConfig, StudyConfig
+from sweeper.study.choices import chosen_pruner, chosen_sampler, seeds_for_wilcoxon
 from sweeper.study.validation import study_problems
-
-SPACE = {"optimizer.learning_rate": {"low": 0.01, "high": 1.0}}
-SEEDS = [1, 2, 3, 4]
-SEQUENTIAL = {"split_seeds": SEEDS, "seed_mode": "sequential"}
-
-
-def trial_config(eval_every_epochs: int = 1) -> Config:
-    return small_config(train=TrainConfig(epochs=4, eval_every_epochs=eval_every_epochs))
-
-
-def study_config(**values: Any) -> StudyConfig:
-    return StudyConfig(**{"space": SPACE, "n_trials": 10, **values})
-
-
-def objectives(*metrics: str) -> list[ObjectiveConfig]:
-    return [
-        ObjectiveConfig(metric, "minimize" if metric in FINAL_METRICS else "maximize")
-        for metric in metrics
-    ]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +46,7 @@ def test_which_pruner_is_meant(values, pruner):
 
 
 def test_no_pruner_where_there_is_one_evaluation():
-    config = trial_config(eval_every_epochs=4)
+    config = trial_config(train__eval_every_epochs=4)
     assert chosen_pruner(study_config(sampler="tpe"), config) == "none"
 
 

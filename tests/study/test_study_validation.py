@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_trials import small_config
+from made_up_configs import SEEDS, SEQUENTIAL, objectives, study_config, trial_config
 
 from sweeper.config import Config
-from sweeper.study.choices import FINAL_METRICS
-from sweeper.study.config import ObjectiveConfig, StudyConfig
+from sweeper.study.config import ObjectiveConfig
 from sweeper.study.validation import study_problems
-
-SPACE = {"optimizer.learning_rate": {"low": 0.01, "high": 1.0}}
-SEEDS = [1, 2, 3, 4]
-SEQUENTIAL = {"split_seeds": SEEDS, "seed_mode": "sequential"}
-
-
-def trial_config(**values: Any) -> Config:
-    """A trial evaluated at epochs 1 to 4, with values set by their dotted keys ("__" for ".")."""
-    config = copy.deepcopy(small_config())
-    config.train.epochs = 4
-    for key, value in values.items():
-        group, name = key.split("__")
-        setattr(getattr(config, group), name, value)
-    return config
-
-
-def study_config(**values: Any) -> StudyConfig:
-    return StudyConfig(**{"space": SPACE, "n_trials": 10, **values})
-
-
-def objectives(*metrics: str) -> list[ObjectiveConfig]:
-    return [
-        ObjectiveConfig(metric, "minimize" if metric in FINAL_METRICS else "maximize")
-        for metric in metrics
-    ]
 
 
 def problems_of(

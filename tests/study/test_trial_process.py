@@ -94,7 +94,7 @@ def test_a_job_returns_its_values_and_runs_where_it_should(process):
     assert not in_study()
 
 
-def test_the_process_is_replaced_after_ten_trials(process, monkeypatch):
+def test_the_process_is_replaced_after_its_trials(process, monkeypatch):
     monkeypatch.setattr(trial_process, "TRIALS_A_PROCESS", 3)
     own = process(lambda job: os.getpid())
     pids = [own.run().values for _ in range(7)]

@@ -1,0 +1,67 @@
+"""What became of each row that was scored, and of each candidate, for a report to look into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+
+from sweeper.data.interactions import Interactions
+from sweeper.evaluation.ranking import PAIRS_A_CHUNK, RankingTask, Scorer, rank
+
+SHOWN = 100
+
+
+def row_table(
+    scorers: Mapping[str, Scorer],
+    task: RankingTask,
+    interactions: Interactions,
+    training_rows: np.ndarray,
+    threads: int = 1,
+) -> pyarrow.Table:
+    """The ranks of each row's true candidate, and how much is known of its user and candidate.
+
+    Returns:
+      A row for each of the task: `user` and `item`, their numbers of training rows
+      `user_rows` and `item_rows`, and of each scorer `NAME_rank` and
+      `NAME_seen_filtered_rank`, from 0.
+    """
+
+    def training_counts(column: np.ndarray, size: int) -> np.ndarray:
+        return np.bincount(column[training_rows], minlength=size).astype(np.int32)
+
+    columns = {
+        "user": task.users,
+        "item": task.items,
+        "user_rows": training_counts(interactions.users, interactions.num_users)[task.users],
+        "item_rows": training_counts(interactions.items, interactions.num_items)[task.items],
+    }
+    for name, scorer in scorers.items():
+        ranks = rank(scorer, task, name, threads)
+        columns[f"{name}_rank"] = ranks.unfiltered
+        columns[f"{name}_seen_filtered_rank"] = ranks.seen_filtered.astype(np.int32)
+    return pyarrow.table(columns)
+
+
+def as_parquet(table: pyarrow.Table) -> bytes:
+    """The content of a Parquet file."""
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(table, sink)
+    return sink.getvalue().to_pybytes()
+
+
+def coverage(scorer: Scorer, task: RankingTask, threads: int = 1) -> float:
+    """The share of the catalogue that is among the first `SHOWN` of at least one row."""
+    size = max(1, PAIRS_A_CHUNK // task.num_candidates)
+    first = min(SHOWN, task.num_candidates)
+
+    def shown(start: int) -> np.ndarray:
+        scores = scorer(start, min(start + size, len(task)))
+        return np.unique(np.argpartition(scores, -first, axis=1)[:, -first:])
+
+    with ThreadPoolExecutor(threads) as pool:
+        chunks = list(pool.map(shown, range(0, len(task), size)))
+    return len(np.unique(np.concatenate(chunks))) / task.num_candidates

@@ -1,0 +1,66 @@
+"""What is kept of each test row: the columns by hand, coverage by listing the first."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from small_trials import skewed_interactions
+
+from sweeper.config import DataConfig, EvaluationConfig
+from sweeper.data.split import split_interactions
+from sweeper.evaluation import rows
+from sweeper.evaluation.baselines import fit_baselines
+from sweeper.evaluation.ranking import RankingTask, SeenItems, rank, ranking_tasks
+from sweeper.evaluation.rows import as_parquet, coverage, row_table
+
+
+@pytest.fixture
+def parts():
+    """Interactions, their split, and the task of the test rows."""
+    interactions = skewed_interactions()
+    split = split_interactions(DataConfig(name="synthetic", split="temporal"), interactions)
+    return interactions, split, ranking_tasks(interactions, split)["test"]
+
+
+def test_each_row_has_its_ranks_and_its_counts_in_the_training_rows(parts):
+    interactions, split, task = parts
+    fitted = fit_baselines(EvaluationConfig(baselines=["ease"]), interactions, split.train)
+    scorers = {name: fit(task) for name, fit in fitted.items()}
+    table = pyarrow.parquet.read_table(
+        pyarrow.BufferReader(as_parquet(row_table(scorers, task, interactions, split.train)))
+    ).to_pydict()
+    assert list(table) == [
+        "user", "item", "user_rows", "item_rows", "popularity_rank",
+        "popularity_seen_filtered_rank", "ease_rank", "ease_seen_filtered_rank",
+    ]  # fmt: skip
+    assert table["user"] == interactions.users[split.test].tolist()
+    training = interactions.users[split.train], interactions.items[split.train]
+    for name, column in (("user", training[0]), ("item", training[1])):
+        counted = [int((column == value).sum()) for value in table[name]]
+        assert table[f"{name}_rows"] == counted
+    for name, scorer in scorers.items():
+        ranks = rank(scorer, task)
+        assert table[f"{name}_rank"] == ranks.unfiltered.tolist()
+        assert table[f"{name}_seen_filtered_rank"] == ranks.seen_filtered.tolist()
+
+
+def test_coverage_by_hand(monkeypatch):
+    """Two are shown of five; the rows' first two are {4, 3}, {4, 0} and {4, 3}."""
+    monkeypatch.setattr(rows, "SHOWN", 2)
+    scores = np.array([[0, 1, 2, 3, 4], [3, 0, 1, 2, 4], [0, 1, 2, 3, 4]], np.float32)
+    none = SeenItems(np.zeros(2, np.int64), np.zeros(0, np.int64))
+    task = RankingTask(np.zeros(3, np.int64), np.zeros(3, np.int64), 5, none)
+    for pairs in (5, 1_000):
+        monkeypatch.setattr(rows, "PAIRS_A_CHUNK", pairs)
+        assert coverage(lambda start, stop: scores[start:stop], task, threads=2) == 3 / 5
+
+
+def test_a_small_catalogue_is_covered(parts):
+    interactions, split, task = parts
+    assert task.num_candidates < rows.SHOWN
+    fitted = fit_baselines(EvaluationConfig(), interactions, split.train)
+    assert coverage(fitted["popularity"](task), dataclasses.replace(task)) == 1.0

@@ -1,0 +1,41 @@
+"""Plans what a multirun with some arguments would run, without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+
+from sweeper.config import config_directory
+from sweeper.study.config import register_schema
+from sweeper.study.plan import Plan, make_plan
+
+
+@dataclass
+class Planner:
+    loader: ConfigLoader
+
+    def plan(self, *arguments: str) -> Plan:
+        config = self.loader.load_configuration(
+            "config", list(arguments), run_mode=RunMode.MULTIRUN
+        )
+        return make_plan(config, list(arguments), self.loader)
+
+
+@contextmanager
+def planner() -> Iterator[Planner]:
+    register_schema()
+    version.setbase("1.3")
+    GlobalHydra.instance().clear()
+    search_path = create_config_search_path(str(config_directory()))
+    try:
+        yield Planner(Hydra.create_main_hydra2("sweeper", search_path).config_loader)
+    finally:
+        GlobalHydra.instance().clear()

@@ -1,0 +1,161 @@
+"""What a confirmation consists of; and one with real trials, from the search to the last figure."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+from joblib.externals import cloudpickle
+from made_up_trials import made_up_result, made_up_study, made_up_trial
+from plans import planner
+from small_trials import compose_config
+from toy_runs import environment
+
+from sweeper import record as records
+from sweeper.config import to_dictionary
+from sweeper.errors import StudyError
+from sweeper.record import TrialRecord
+from sweeper.study.confirmation import Confirmation, for_test_rows, plan_confirmation, values_of
+
+SEARCH = ("model.dropout=interval(0,0.5)", "study.n_trials=3", "train.epochs=20")
+CONFIRM = ("study.confirm.best=2", "study.confirm.train_seeds=2", "study.confirm.split_seeds=1")
+
+
+def trained(*overrides: str, kept_epoch: int = 15) -> TrialRecord:
+    config = to_dictionary(compose_config("train.epochs=20", *overrides))
+    return TrialRecord(config, state="completed", kept_epoch=kept_epoch, epochs=20)
+
+
+def test_it_trains_on_all_other_rows_as_long_as_the_trial_kept():
+    record = trained("data.train_size=1000", "train.patience_evaluations=3", "model.dropout=0.3")
+    before = copy.deepcopy(record.config)
+    config = for_test_rows(record)
+    assert record.config == before
+    assert (config["data"]["train_size"], config["data"]["validation_size"]) == (None, 0)
+    train = config["train"]
+    assert (train["epochs"], train["eval_every_epochs"], train["restore_best"]) == (15, 15, False)
+    assert train["patience_evaluations"] is None
+    assert (config["evaluation"]["rows"], config["evaluation"]["keep_rows"]) == ("test", True)
+    assert config["model"] == before["model"]
+    # A schedule ends with the last epoch, and not with the one that was kept.
+    assert for_test_rows(trained("optimizer.schedule=cosine"))["train"]["epochs"] == 20
+
+
+def test_of_repeats_it_trains_the_mean_of_the_kept_epochs():
+    record = trained()
+    record.repeats = [{"kept_epoch": epoch} for epoch in (10, 15, 16)]
+    assert for_test_rows(record)["train"]["epochs"] == 14
+
+
+@pytest.fixture
+def confirm(tmp_path, monkeypatch):
+    """Plans the confirmation of a study whose trials 0, 1 and 2 have rising values."""
+    monkeypatch.chdir(tmp_path)
+    trials = [trained(f"model.dropout=0.{number}") for number in range(3)]
+    with planner() as hydra:
+
+        def make(*arguments: str) -> Confirmation:
+            study = made_up_study(top_100="maximize")
+            plan = hydra.plan(*SEARCH, *CONFIRM, "study.name=made_up", *arguments)
+            for number, record in enumerate(trials):
+                value = 0.1 * number
+                result = made_up_result({"top_100": value})
+                study.add_trial(made_up_trial(number, values=[value], result=result))
+                directory = plan.directory / f"trials/{number:04d}"
+                if not (directory / records.TRIAL).exists():
+                    records.create(directory, record)
+            return plan_confirmation(plan, study, hydra.loader)
+
+        yield make
+
+
+def test_the_best_one_without_a_column_and_the_reference_with_each_seed(confirm):
+    confirmation = confirm()
+    names = ["trial_2", "trial_2_without_timestamp", "trial_1", "tutorial_three_layer"]
+    assert list(confirmation.configs) == names
+    seeds = [(42, 43), (42, 44), (43, 42)]
+    assert confirmation.points == [
+        {"configuration": name, "data.split_seed": split_seed, "train.seed": train_seed}
+        for split_seed, train_seed in seeds
+        for name in names
+    ]
+    assert confirmation.total == 12
+    columns = {
+        name: {feature["column"] for feature in config["features"]["query"]}
+        for name, config in confirmation.configs.items()
+    }
+    assert columns["trial_2"] == {"user_id", "timestamp"}
+    assert columns["trial_2_without_timestamp"] == {"user_id"}
+    assert confirmation.configs["trial_1"]["model"]["dropout"] == 0.1
+    reference = confirmation.configs["tutorial_three_layer"]
+    assert (reference["model"]["layer_sizes"], reference["train"]["epochs"]) == ([128, 64, 32], 300)
+    assert confirmation.directory.name == "confirmation"
+    assert not confirmation.selects
+
+
+def test_it_can_be_sent_and_stored(confirm):
+    confirmation = confirm()
+    assert pickle.loads(cloudpickle.dumps(confirmation)).points == confirmation.points
+    assert json.loads(json.dumps(confirmation.identity())) == confirmation.identity()
+
+
+def test_several_splits_leave_no_test_row_that_the_search_never_saw(confirm):
+    seeds = [point["data.split_seed"] for point in confirm("study.split_seeds=[3,7]").points]
+    assert set(seeds) == {43}
+    without_seed = confirm("data.split=temporal", "study.name=temporal").points
+    assert {point["train.seed"] for point in without_seed} == {43, 44}
+
+
+def test_a_reference_and_columns_may_be_left_out(confirm):
+    confirmation = confirm("study.confirm.reference=null", "study.confirm.without=[]")
+    assert list(confirmation.configs) == ["trial_2", "trial_1"]
+
+
+def test_a_study_without_a_finished_trial_has_nothing_to_confirm(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with planner() as hydra, pytest.raises(StudyError, match=r"no trial of .* is complete"):
+        plan_confirmation(
+            hydra.plan(*SEARCH, *CONFIRM), made_up_study(top_100="maximize"), hydra.loader
+        )
+
+
+@pytest.mark.slow
+def test_a_search_and_its_confirmation_with_real_trials(tmp_path: Path):
+    def sweeper(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "sweeper", "study=architecture", "data=synthetic",
+             "train.epochs=3", "train.eval_every_epochs=1", "study.name=s",
+             "study.confirm.best=1", "study.confirm.train_seeds=2", "study.confirm.split_seeds=1",
+             "study.confirm.reference=null", *arguments],
+            cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    sweeper("study.n_trials=2")
+    places = sorted((tmp_path / "outputs/s/confirmation/trials").iterdir())
+    found = [records.read(place) for place in places]
+    # The best one and without its timestamp, with two training seeds and one fresh split.
+    assert len(found) == 6
+    assert all(record.data["rows"]["validation"] == 0 for record in found)
+    assert [record.config["train"]["seed"] for record in found] == [43, 43, 44, 44, 42, 42]
+    for place, record in zip(places, found, strict=True):
+        ranks = pyarrow.parquet.read_table(place / records.ROWS)["model_rank"].to_numpy()
+        assert float((ranks < 100).mean()) == record.metrics["test"]["top_100"]
+        assert set(record.coverage) == {"model", "popularity", "ease"}
+    assert len({tuple(values_of(overrides(place)).values()) for place in places}) == 6
+    # The same command finds all done.
+    assert "6 trials are there already" in sweeper("study.n_trials=2")
+    # Another best is confirmed in a place of its own.
+    sweeper("study.n_trials=3", "study.confirm.train_seeds=1")
+    assert (tmp_path / "outputs/s/confirmation_2/leaderboard.csv").exists()
+
+
+def overrides(place: Path) -> list[str]:
+    return (place / ".hydra/overrides.yaml").read_text().replace("- ", "").split()
