@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
+from plans import planner
 
 from sweeper.config import config_directory
-from sweeper.study.config import register_schema
 from sweeper.study.known import known_sets
-from sweeper.study.plan import Plan, make_plan
+from sweeper.study.plan import Plan
 
+HEAD = ("Why", "Cost", "Figure")
 STUDIES = sorted((config_directory() / "study").glob("*.yaml"))
 
 
 def plan_of(*overrides: str) -> Plan:
-    register_schema()
-    with initialize_config_dir(str(config_directory()), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        config = loader.load_configuration("config", list(overrides), run_mode=RunMode.MULTIRUN)
-        return make_plan(config, list(overrides), loader)
+    with planner() as hydra:
+        return hydra.plan(*overrides)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
@@ -44,8 +40,8 @@ def test_every_shipped_study_can_be_planned(path: Path) -> None:
 def test_every_shipped_study_tells_why_what_it_costs_and_its_command(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert f"# Command: python -m sweeper study={path.stem}" in lines
-    for word in ("Why", "Cost", "Figure"):
-        assert any(line.startswith(f"# {word}: ") for line in lines), word
+    told = {word: next(line for line in lines if line.startswith(f"# {word}: ")) for word in HEAD}
+    assert all(re.search(r"\d", told[word]) for word in ("Cost", "Figure")), told
 
 
 def test_the_published_models_are_tried_first() -> None:
