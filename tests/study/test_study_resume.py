@@ -12,6 +12,7 @@ from toy_runs import (
     check_whole,
     contents,
     finished,
+    leaderboard,
     run,
     trials_of,
 )
@@ -106,6 +107,22 @@ def test_a_study_of_a_name_goes_on_in_its_directory_though_that_was_renamed(tmp_
     (tmp_path / "study").rename(tmp_path / "moved")
     printed = finished(tmp_path, *grid, "hydra.sweep.dir=moved")
     assert "2 trials are there already" in printed
+
+
+def test_a_warm_start_tries_the_best_of_an_earlier_study_first(tmp_path):
+    search = (*RANGE, BASIC, EPOCHS, "study.sampler=random")
+    finished(tmp_path, *search, "study.name=earlier", "study.n_trials=5", "study.seed=7")
+    best = [row["optimizer.learning_rate"] for row in leaderboard(tmp_path / "outputs/earlier")][:2]
+    printed = finished(
+        tmp_path, *search, "study.name=later", "study.n_trials=4", "study.warm_start_trials=2",
+        "study.warm_start=outputs/earlier", "model.dropout=0,0.25",
+    )  # fmt: skip
+    assert "first    the best 2 of outputs/earlier first: 2 of 2 values are in the space" in printed
+    later = tmp_path / "outputs" / "later"
+    check_whole(later, 4)
+    assert first_rates(later) == [float(rate) for rate in best]
+    # What the earlier study did not search is left to the sampler.
+    assert all(trial.params["model.dropout"] in (0, 0.25) for trial in trials_of(later))
 
 
 def test_a_warm_start_from_what_is_no_study_is_told(tmp_path):
