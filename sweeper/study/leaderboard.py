@@ -157,6 +157,7 @@ def _columns(rows: Sequence[Row], objectives: Sequence[ObjectiveConfig]) -> Iter
     yield from map(of_metrics, (name for name in metrics if name not in chosen))
     figures = ("kept_epoch", "epochs", "num_parameters", "milliseconds_per_query")
     yield from map(of_result, (name for name in figures if name not in chosen))
+    yield "beats_popularity", lambda row: beats_popularity(row, objectives)
     yield from map(of_row, ("seconds", "retry_of", "reason"))
 
 
@@ -176,6 +177,19 @@ def _objective_columns(rows: Sequence[Row], index: int, metric: str) -> Iterator
         if value is not None
     )
     yield from map(of_seed, seeds)
+
+
+def beats_popularity(row: Row, objectives: Sequence[ObjectiveConfig]) -> bool | None:
+    """Whether a trial is better than the most popular titles for everyone.
+
+    By the first objective that popularity has a figure of; None where there is none, or
+    the trial has none.
+    """
+    popularity = (row.result.get("baselines") or {}).get("popularity") or {}
+    for objective, value in zip(objectives, row.values, strict=False):
+        if objective.metric in popularity:
+            return bool(value > popularity[objective.metric])
+    return None
 
 
 def seed_values(row: Row, metric: str) -> dict[int, float | None]:

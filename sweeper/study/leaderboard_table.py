@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.leaderboard import LEADERBOARD, Row, parameter_names
+from sweeper.study.leaderboard import LEADERBOARD, Row, beats_popularity, parameter_names
 from sweeper.study.reading import number_text, parameter_text, short_names, values_text
+
+NO_BETTER = "▾"
 
 
 def leaderboard_table(
@@ -67,7 +69,7 @@ class _Top:
             epochs = row.result.get("epochs")
             table.add_row(
                 row.state if row.rank is None else str(row.rank),
-                str(row.number),
+                self._number(row),
                 *values,
                 *(Text(parameter_text(row.params[n]) if n in row.params else "") for n in names),
                 "" if epochs is None else str(epochs),
@@ -75,6 +77,10 @@ class _Top:
                 style="bold" if row.rank == 1 else None,
             )
         return table
+
+    def _number(self, row: Row) -> str:
+        worse = beats_popularity(row, self.objectives) is False
+        return f"{NO_BETTER} {row.number}" if worse else str(row.number)
 
     def _lines(self, left_out: Sequence[str]) -> Iterator[str]:
         """What stands below: the baselines, and what the table leaves out."""
@@ -87,6 +93,9 @@ class _Top:
             ]
             if values:
                 yield f"{'EASE' if name == 'ease' else name}: {', '.join(values)}"
+        shown = self.rows[: self.limit]
+        if any(beats_popularity(row, self.objectives) is False for row in shown):
+            yield f"{NO_BETTER} no better than popularity"
         if left_out:
             yield f"No room for {', '.join(left_out)}: see {LEADERBOARD}"
         more = len(self.rows) - self.limit

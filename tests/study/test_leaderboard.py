@@ -85,8 +85,8 @@ def test_the_file_has_every_trial_and_no_nan(tmp_path):
     rows = written(every_state(), tmp_path)
     assert list(rows[0]) == [
         "rank", "number", "state", "directory", LEARNING_RATE, LAYERS, "top_100",
-        "kept_epoch", "epochs", "num_parameters", "milliseconds_per_query", "seconds",
-        "retry_of", "reason",
+        "kept_epoch", "epochs", "num_parameters", "milliseconds_per_query", "beats_popularity",
+        "seconds", "retry_of", "reason",
     ]  # fmt: skip
     assert len(rows) == 10
     assert "nan" not in (tmp_path / "leaderboard.csv").read_text().lower()
@@ -206,8 +206,13 @@ def test_the_table_has_what_varies():
     assert lines[2].split() == [
         "1", "13", "0.3300", "±", "0.0031", "13.01", "13", "adamw", "null", "13", "30", "8.1",
     ]  # fmt: skip
-    assert len(lines) == 2 + 10 + 2
-    assert lines[-2:] == ["popularity: top_100 0.2989", "… and 4 more in leaderboard.csv"]
+    assert len(lines) == 2 + 10 + 3
+    assert lines[-3:] == [
+        "popularity: top_100 0.2989", "▾ no better than popularity",
+        "… and 4 more in leaderboard.csv",
+    ]  # fmt: skip
+    # From 0.33 down to 0.24.
+    assert [line.split()[1] for line in lines[2:12]].count("▾") == 6
 
 
 @pytest.mark.parametrize("width", [60, 80, 110])

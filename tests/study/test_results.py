@@ -118,7 +118,7 @@ def test_the_results_are_shown_with_where_they_lie(tmp_path):
     study.add_trial(made_up_trial(0, values=[0.3]))
     console = Console(file=io.StringIO(), width=110, highlight=False)
     settings = StudyConfig(split_seeds=[], seed_mode="lockstep")
-    show_results(study, SimpleNamespace(directory=tmp_path, study=settings), console)
+    show_results(study, SimpleNamespace(directory=tmp_path, study=settings, selects=True), console)
     shown = console.file.getvalue()
     assert "Leaderboard" in shown
     assert f"output   {tmp_path} ({', '.join(NAMES)})\n" in shown
