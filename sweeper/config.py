@@ -63,7 +63,7 @@ def ranged(default: Any, range_: Range) -> Any:
 DATA_SETS = ("movielens_100k", "movielens_1m", "movielens_25m", "synthetic")
 NAMED_SOURCES = ("auto", "tfds", "package_index")
 SPLITS = ("random", "temporal", "leave_last_out")
-FEATURE_KINDS = ("embedding", "buckets", "normalized", "text", "numeric")
+FEATURE_KINDS = ("embedding", "buckets", "normalized", "text", "numeric", "history")
 TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
 SCHEDULES = ("constant", "cosine", "exponential")
 BASELINES = ("popularity", "ease")

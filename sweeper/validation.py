@@ -160,7 +160,7 @@ def _data_problems(config: Config) -> Iterator[str]:
 
 def _feature_problems(config: Config) -> Iterator[str]:
     options = {"num_boundaries": ("buckets",), "max_tokens": ("text",),
-               "dim": ("embedding", "buckets", "text")}  # fmt: skip
+               "dim": ("embedding", "buckets", "text", "history")}  # fmt: skip
     for tower in ("query", "candidate"):
         features: list[FeatureConfig] = getattr(config.features, tower)
         for index, feature in enumerate(features):

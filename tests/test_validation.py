@@ -231,7 +231,7 @@ RULES = [
     (
         {"features__query__2__dim": 3},
         "features.query[2].dim: got 3 for kind 'normalized'",
-        "only embedding, buckets, text takes it",
+        "only embedding, buckets, text, history takes it",
     ),
     (
         {"evaluation__rows": "test"},

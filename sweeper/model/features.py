@@ -26,10 +26,13 @@ LIST_OUT_OF_VOCABULARY = 1
 DEFAULT_BOUNDARIES = 1_000
 DEFAULT_TOKENS = 10_000
 
+# Of categories x candidates: a dense matrix of 400 MB.
+LARGEST_HISTORY = 100_000_000
+
 # What a column holds, and the kinds of feature that can be made of it.
 FITTING_KINDS = {
     NumericColumn: ("numbers", ("buckets", "normalized", "numeric")),
-    CategoricalColumn: ("single strings", ("embedding", "text")),
+    CategoricalColumn: ("single strings", ("embedding", "text", "history")),
     CategoricalListColumn: ("lists of strings", ("embedding",)),
 }
 
@@ -117,7 +120,30 @@ class ScaledFeature:
         return ((column.values - self.mean) / self.deviation).astype(np.float32)
 
 
-Feature = LookupFeature | ListFeature | BucketFeature | ScaledFeature
+@dataclass(frozen=True)
+class HistoryFeature:
+    """The candidates that go with a row's category in the training rows, as a user's history.
+
+    A training row's own candidate is left out of it: it is what the row asks for.
+
+    Attributes:
+      counts: [categories + 1, candidates] float32, how often the two go together; the first
+        category is out of vocabulary and has none.
+      own: [rows] int32, the candidate of each training row, from 1; 0 of all other rows.
+    """
+
+    name: str
+    counts: np.ndarray
+    own: np.ndarray
+    dim: int
+
+    def encode(self, column: Column) -> np.ndarray:
+        """[rows, 2]: the row's category, from 1, and `own`."""
+        assert isinstance(column, CategoricalColumn)
+        return np.stack([column.codes + 1, self.own], axis=1).astype(np.int32)
+
+
+Feature = LookupFeature | ListFeature | BucketFeature | ScaledFeature | HistoryFeature
 
 
 def tokens(text: str) -> list[str]:
@@ -134,6 +160,7 @@ def fit_features(
     rows: np.ndarray,
     embedding_dim: int,
     key: str,
+    items: np.ndarray | None = None,
 ) -> list[Feature]:
     """Fits each feature of one tower on `rows` of its columns.
 
@@ -143,6 +170,7 @@ def fit_features(
       rows: the training rows (for candidates: those that occur in training).
       embedding_dim: the width of embeddings that set no `dim`.
       key: the YAML key of the list, for errors ("features.query").
+      items: the candidate of each row; None where the rows are candidates themselves.
 
     Raises:
       ConfigError: naming each feature's key: an unknown column, a kind that
@@ -151,7 +179,7 @@ def fit_features(
     problems, features = [], []
     for index, config in enumerate(configs):
         try:
-            features.append(_fit(config, columns, rows, config.dim or embedding_dim))
+            features.append(_fit(config, columns, rows, config.dim or embedding_dim, items))
         except ConfigError as error:
             problems += [f"{key}[{index}]{problem}" for problem in error.problems]
     names = Counter(feature.name for feature in features)
@@ -194,11 +222,19 @@ def _column(config: FeatureConfig, columns: dict[str, Column]) -> Column:
     return column
 
 
-def _fit(config: FeatureConfig, columns: dict[str, Column], rows: np.ndarray, dim: int) -> Feature:
+def _fit(
+    config: FeatureConfig,
+    columns: dict[str, Column],
+    rows: np.ndarray,
+    dim: int,
+    items: np.ndarray | None,
+) -> Feature:
     column, name = _column(config, columns), f"{config.column}_{config.kind}"
     if isinstance(column, CategoricalListColumn):
         return ListFeature(name, _vocabulary(config, column, rows), dim, tokenize=False)
     if isinstance(column, CategoricalColumn):
+        if config.kind == "history":
+            return _history(config, name, column, rows, dim, items)
         if config.kind == "text":
             return ListFeature(name, _text_vocabulary(config, column, rows), dim, tokenize=True)
         return LookupFeature(name, _vocabulary(config, column, rows), dim)
@@ -213,6 +249,30 @@ def _fit(config: FeatureConfig, columns: dict[str, Column], rows: np.ndarray, di
         values.min(), values.max(), config.num_boundaries or DEFAULT_BOUNDARIES
     )
     return BucketFeature(name, boundaries, dim)
+
+
+def _history(
+    config: FeatureConfig,
+    name: str,
+    column: CategoricalColumn,
+    rows: np.ndarray,
+    dim: int,
+    items: np.ndarray | None,
+) -> HistoryFeature:
+    if items is None:
+        raise ConfigError(".kind: got 'history'; a candidate has none, the query's features may")
+    num_items = int(items.max()) + 1
+    shape = (len(column.categories) + 1, num_items)
+    if shape[0] * shape[1] > LARGEST_HISTORY:
+        raise ConfigError(
+            f".kind: got 'history' of {shape[0] - 1:,} values of {config.column!r} and "
+            f"{num_items:,} candidates; their product must be at most {LARGEST_HISTORY:,}"
+        )
+    counts = np.zeros(shape, np.float32)
+    np.add.at(counts, (column.codes[rows] + 1, items[rows]), 1.0)
+    own = np.zeros(len(items), np.int32)
+    own[rows] = items[rows] + 1
+    return HistoryFeature(name, counts, own, dim)
 
 
 def _vocabulary(

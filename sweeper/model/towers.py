@@ -6,10 +6,11 @@ Glorot uniform, biases zero.
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from sweeper.config import ModelConfig
-from sweeper.model.features import PADDING, Feature, ScaledFeature
+from sweeper.model.features import PADDING, Feature, HistoryFeature, ScaledFeature
 
 
 @tf.custom_gradient
@@ -65,8 +66,42 @@ class Column(tf.keras.layers.Layer):
         return values[:, None]
 
 
+class History(tf.keras.layers.Layer):
+    """The mean embedding of the candidates in a row's history, without the row's own.
+
+    Takes [rows, 2]: a category and the row's own candidate, both from 1; gives
+    [rows, dim]. A row with no other candidate gives zeros. As the item side of FISM:
+    Kabbur, Ning and Karypis, "FISM: factored item similarity models", KDD 2013.
+    """
+
+    def __init__(self, counts: np.ndarray, dim: int, name: str) -> None:
+        super().__init__(name=name)
+        self.counts, self.dim = tf.constant(counts), dim
+        self.sizes = tf.reduce_sum(self.counts, axis=1)
+
+    def build(self, input_shape: tf.TensorShape) -> None:
+        self.table = self.add_weight(
+            name="table",
+            shape=(self.counts.shape[1], self.dim),
+            initializer=tf.keras.initializers.RandomUniform(-0.05, 0.05),
+        )
+        super().build(input_shape)
+
+    def call(self, codes: tf.Tensor) -> tf.Tensor:
+        categories, own = codes[:, 0], codes[:, 1]
+        table = tf.convert_to_tensor(self.table)
+        # All histories at once: a dense product, where a row's own would be a long gather.
+        sums = dense_lookup(tf.matmul(self.counts, table), categories)
+        is_own = tf.cast(own > 0, table.dtype)
+        sums -= dense_lookup(table, tf.maximum(own - 1, 0)) * is_own[:, None]
+        number = tf.gather(self.sizes, categories) - is_own
+        return sums / tf.maximum(number, 1.0)[:, None]
+
+
 def feature_layer(feature: Feature) -> tf.keras.layers.Layer:
     """The layer that takes the feature's encoded rows; gives [rows, feature.dim]."""
+    if isinstance(feature, HistoryFeature):
+        return History(feature.counts, feature.dim, name=feature.name)
     if isinstance(feature, ScaledFeature):
         return Column(name=feature.name)
     return Lookup(feature.table_rows, feature.dim, feature.multivalued, name=feature.name)

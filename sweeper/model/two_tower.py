@@ -47,6 +47,7 @@ def encode_features(
         training_rows,
         settings.embedding_dim,
         "features.query",
+        interactions.items,
     )
     candidate = fit_features(
         settings.candidate,

@@ -9,7 +9,7 @@ import numpy as np
 
 from sweeper.config import Config, FeatureConfig, FeaturesConfig
 from sweeper.data.interactions import Interactions
-from sweeper.model.features import BucketFeature, Feature, ScaledFeature
+from sweeper.model.features import BucketFeature, Feature, HistoryFeature, ScaledFeature
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel, build_model, encode_features
 from sweeper.training.batches import BatchPlanner
 from sweeper.training.optimizer import build_optimizer
@@ -85,6 +85,8 @@ def encoded_features(
         for feature in (*encoded.query_features, *encoded.candidate_features):
             if isinstance(feature, BucketFeature):
                 freeze(feature.boundaries)
+            if isinstance(feature, HistoryFeature):
+                freeze(feature.counts, feature.own)
         return encoded
 
     kept = _encoded.get(len(interactions), key, encode)

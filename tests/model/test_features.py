@@ -213,7 +213,7 @@ COLUMNS = {
     "list": lists(["a"], ["a", "b"]),
 }
 FITTING = {
-    "word": {"embedding", "text"},
+    "word": {"embedding", "text", "history"},
     "list": {"embedding"},
     "number": {"buckets", "normalized", "numeric"},
 }
@@ -224,7 +224,7 @@ FITTING = {
 def test_every_kind_fits_its_columns_and_refuses_the_others(column: str, kind: str) -> None:
     configs = [FeatureConfig(column, kind)]
     if kind in FITTING[column]:
-        (feature,) = fit_features(configs, COLUMNS, np.arange(2), 6, "features.query")
+        (feature,) = fit_features(configs, COLUMNS, np.arange(2), 6, "features.query", np.arange(2))
         assert len(feature.encode(COLUMNS[column])) == 2
         assert feature.dim == (1 if kind in ("normalized", "numeric") else 6)
         return
