@@ -198,22 +198,23 @@ def check_columns(config: FeaturesConfig, interactions: Interactions) -> None:
     ):
         for index, feature in enumerate(getattr(config, tower)):
             try:
-                _column(feature, columns)
+                _column(feature, columns, is_query=tower == "query")
             except ConfigError as error:
                 problems += [f"features.{tower}[{index}]{line}" for line in error.problems]
     if problems:
         raise ConfigError(problems)
 
 
-def _column(config: FeatureConfig, columns: dict[str, Column]) -> Column:
-    """The feature's column, if there is one and the kind fits it."""
+def _column(config: FeatureConfig, columns: dict[str, Column], is_query: bool) -> Column:
+    """The feature's column, if there is one and the kind fits it; a candidate has no history."""
     if config.column not in columns:
         raise ConfigError(
             f".column: got {config.column!r}; must be one of {', '.join(sorted(columns))}."
             + closest(config.column, columns)
         )
     column = columns[config.column]
-    words, kinds = FITTING_KINDS[type(column)]
+    words, fitting = FITTING_KINDS[type(column)]
+    kinds = [kind for kind in fitting if is_query or kind != "history"]
     if config.kind not in kinds:
         raise ConfigError(
             f".kind: got {config.kind!r} for {config.column!r}, a column of {words}; "
@@ -229,11 +230,13 @@ def _fit(
     dim: int,
     items: np.ndarray | None,
 ) -> Feature:
-    column, name = _column(config, columns), f"{config.column}_{config.kind}"
+    column = _column(config, columns, is_query=items is not None)
+    name = f"{config.column}_{config.kind}"
     if isinstance(column, CategoricalListColumn):
         return ListFeature(name, _vocabulary(config, column, rows), dim, tokenize=False)
     if isinstance(column, CategoricalColumn):
         if config.kind == "history":
+            assert items is not None
             return _history(config, name, column, rows, dim, items)
         if config.kind == "text":
             return ListFeature(name, _text_vocabulary(config, column, rows), dim, tokenize=True)
@@ -257,10 +260,8 @@ def _history(
     column: CategoricalColumn,
     rows: np.ndarray,
     dim: int,
-    items: np.ndarray | None,
+    items: np.ndarray,
 ) -> HistoryFeature:
-    if items is None:
-        raise ConfigError(".kind: got 'history'; a candidate has none, the query's features may")
     num_items = int(items.max()) + 1
     shape = (len(column.categories) + 1, num_items)
     if shape[0] * shape[1] > LARGEST_HISTORY:
