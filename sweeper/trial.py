@@ -20,7 +20,7 @@ from sweeper.environment import note_environment
 from sweeper.evaluation.baselines import fit_baselines
 from sweeper.evaluation.ranking import RankingTask
 from sweeper.evaluation.rows import as_parquet, coverage, row_table
-from sweeper.model.features import check_columns
+from sweeper.model.fitting import check_columns
 from sweeper.prepared import prepared_baselines, prepared_split, prepared_tasks
 from sweeper.record import TrialRecord
 from sweeper.runtime import set_threads, start_tensorflow

@@ -1,40 +1,23 @@
 """Features: how a column of the data becomes numbers that a tower takes.
 
-A feature is fitted on the rows of the training part alone (vocabulary, bucket
-boundaries, mean and deviation), then encodes every row once, so that training
-touches integers and floats only. This file is NumPy; the layers on top are in
-`sweeper.model.towers`.
+A feature is fitted on the rows of the training part alone (`sweeper.model.fitting`),
+then encodes every row once, so that training touches integers and floats only. This
+file is NumPy; the layers on top are in `sweeper.model.towers`.
 """
 
 from __future__ import annotations
 
 import string
-from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from sweeper.config import FeatureConfig, FeaturesConfig
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
-from sweeper.data.interactions import Interactions
-from sweeper.errors import ConfigError, closest, either
 
 PADDING, OUT_OF_VOCABULARY = 0, 0
 LIST_OUT_OF_VOCABULARY = 1
 
-DEFAULT_BOUNDARIES = 1_000
-DEFAULT_TOKENS = 10_000
-
-# Of categories x candidates: a dense matrix of 400 MB.
-LARGEST_HISTORY = 100_000_000
-
-# What a column holds, and the kinds of feature that can be made of it.
-FITTING_KINDS = {
-    NumericColumn: ("numbers", ("buckets", "normalized", "numeric")),
-    CategoricalColumn: ("single strings", ("embedding", "text", "history")),
-    CategoricalListColumn: ("lists of strings", ("embedding",)),
-}
 
 # The punctuation that Keras's TextVectorization strips.
 _STRIP_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -152,161 +135,6 @@ def tokens(text: str) -> list[str]:
     As Keras's TextVectorization, except that it lower-cases ASCII letters alone.
     """
     return text.lower().translate(_STRIP_PUNCTUATION).split()
-
-
-def fit_features(
-    configs: list[FeatureConfig],
-    columns: dict[str, Column],
-    rows: np.ndarray,
-    embedding_dim: int,
-    key: str,
-    items: np.ndarray | None = None,
-) -> list[Feature]:
-    """Fits each feature of one tower on `rows` of its columns.
-
-    Args:
-      configs: the features as configured.
-      columns: the columns that the tower may use.
-      rows: the training rows (for candidates: those that occur in training).
-      embedding_dim: the width of embeddings that set no `dim`.
-      key: the YAML key of the list, for errors ("features.query").
-      items: the candidate of each row; None where the rows are candidates themselves.
-
-    Raises:
-      ConfigError: naming each feature's key: an unknown column, a kind that
-        doesn't fit the column's type, an empty vocabulary.
-    """
-    problems, features = [], []
-    for index, config in enumerate(configs):
-        try:
-            features.append(_fit(config, columns, rows, config.dim or embedding_dim, items))
-        except ConfigError as error:
-            problems += [f"{key}[{index}]{problem}" for problem in error.problems]
-    names = Counter(feature.name for feature in features)
-    problems += [f"{key}: {name} is listed {n} times" for name, n in names.items() if n > 1]
-    if problems:
-        raise ConfigError(problems)
-    return features
-
-
-def check_columns(config: FeaturesConfig, interactions: Interactions) -> None:
-    """Raises ConfigError as `fit_features` would for unknown columns and unfit kinds."""
-    problems = []
-    for tower, columns in (
-        ("query", interactions.query_columns),
-        ("candidate", interactions.candidate_columns),
-    ):
-        for index, feature in enumerate(getattr(config, tower)):
-            try:
-                _column(feature, columns, is_query=tower == "query")
-            except ConfigError as error:
-                problems += [f"features.{tower}[{index}]{line}" for line in error.problems]
-    if problems:
-        raise ConfigError(problems)
-
-
-def _column(config: FeatureConfig, columns: dict[str, Column], is_query: bool) -> Column:
-    """The feature's column, if there is one and the kind fits it; a candidate has no history."""
-    if config.column not in columns:
-        raise ConfigError(
-            f".column: got {config.column!r}; must be one of {', '.join(sorted(columns))}."
-            + closest(config.column, columns)
-        )
-    column = columns[config.column]
-    words, fitting = FITTING_KINDS[type(column)]
-    kinds = [kind for kind in fitting if is_query or kind != "history"]
-    if config.kind not in kinds:
-        raise ConfigError(
-            f".kind: got {config.kind!r} for {config.column!r}, a column of {words}; "
-            f"must be {either(kinds)} for it"
-        )
-    return column
-
-
-def _fit(
-    config: FeatureConfig,
-    columns: dict[str, Column],
-    rows: np.ndarray,
-    dim: int,
-    items: np.ndarray | None,
-) -> Feature:
-    column = _column(config, columns, is_query=items is not None)
-    name = f"{config.column}_{config.kind}"
-    if isinstance(column, CategoricalListColumn):
-        return ListFeature(name, _vocabulary(config, column, rows), dim, tokenize=False)
-    if isinstance(column, CategoricalColumn):
-        if config.kind == "history":
-            assert items is not None
-            return _history(config, name, column, rows, dim, items)
-        if config.kind == "text":
-            return ListFeature(name, _text_vocabulary(config, column, rows), dim, tokenize=True)
-        return LookupFeature(name, _vocabulary(config, column, rows), dim)
-    values = column.values[rows].astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ConfigError(f".column: {config.column!r} holds values that are not finite")
-    if config.kind == "numeric":
-        return ScaledFeature(name, 0.0, 1.0)
-    if config.kind == "normalized":
-        return ScaledFeature(name, float(values.mean()), float(values.std()) or 1.0)
-    boundaries = np.linspace(
-        values.min(), values.max(), config.num_boundaries or DEFAULT_BOUNDARIES
-    )
-    return BucketFeature(name, boundaries, dim)
-
-
-def _history(
-    config: FeatureConfig,
-    name: str,
-    column: CategoricalColumn,
-    rows: np.ndarray,
-    dim: int,
-    items: np.ndarray,
-) -> HistoryFeature:
-    num_items = int(items.max()) + 1
-    shape = (len(column.categories) + 1, num_items)
-    if shape[0] * shape[1] > LARGEST_HISTORY:
-        raise ConfigError(
-            f".kind: got 'history' of {shape[0] - 1:,} values of {config.column!r} and "
-            f"{num_items:,} candidates; their product must be at most {LARGEST_HISTORY:,}"
-        )
-    counts = np.zeros(shape, np.float32)
-    np.add.at(counts, (column.codes[rows] + 1, items[rows]), 1.0)
-    own = np.zeros(len(items), np.int32)
-    own[rows] = items[rows] + 1
-    return HistoryFeature(name, counts, own, dim)
-
-
-def _vocabulary(
-    config: FeatureConfig, column: CategoricalColumn | CategoricalListColumn, rows: np.ndarray
-) -> tuple[str, ...]:
-    """The categories that occur in `rows`, in the order of their codes."""
-    codes = column.codes if isinstance(column, CategoricalColumn) else column.take(rows).codes
-    used = np.unique(codes[rows] if isinstance(column, CategoricalColumn) else codes)
-    vocabulary = tuple(column.categories[code] for code in used)
-    return _not_empty(config, vocabulary)
-
-
-def _text_vocabulary(
-    config: FeatureConfig, column: CategoricalColumn, rows: np.ndarray
-) -> tuple[str, ...]:
-    """The most frequent words of the distinct texts in `rows`, ties by alphabet.
-
-    Two of `max_tokens` are for padding and for unknown words, as in Keras.
-    """
-    texts = [column.categories[code] for code in np.unique(column.codes[rows])]
-    frequency = Counter(word for text in texts for word in tokens(text))
-    ordered = sorted(frequency, key=lambda word: (-frequency[word], word))
-    return _not_empty(config, tuple(ordered[: max(0, (config.max_tokens or DEFAULT_TOKENS) - 2)]))
-
-
-def _not_empty(config: FeatureConfig, vocabulary: tuple[str, ...]) -> tuple[str, ...]:
-    if not vocabulary:
-        raise ConfigError(
-            f": the vocabulary of {config.column!r} ({config.kind}) is empty; the column must "
-            "hold at least one value in the training rows"
-            + (", and max_tokens be at least 3" if config.kind == "text" else "")
-        )
-    return vocabulary
 
 
 def _codes(

@@ -10,7 +10,8 @@ import tensorflow_recommenders as tfrs
 
 from sweeper.config import Config, layer_sizes
 from sweeper.data.interactions import Interactions
-from sweeper.model.features import Feature, fit_features
+from sweeper.model.features import Feature
+from sweeper.model.fitting import fit_features
 from sweeper.model.retrieval import DistinctRetrieval
 from sweeper.model.towers import Tower
 

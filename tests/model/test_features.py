@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from sweeper.config import FEATURE_KINDS, FeatureConfig
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
 from sweeper.errors import ConfigError
-from sweeper.model.features import fit_features, tokens
+from sweeper.model.features import tokens
+from sweeper.model.fitting import fit_features
 
 
 def words(*values: str) -> CategoricalColumn:
