@@ -17,6 +17,7 @@ SLEEP_STUDY = [
     "-m",
     "benchmarks.sleep_study",
     "--multirun",
+    "study.report=false",
     "optimizer.learning_rate=tag(log,interval(0.01,1))",
     f"study.workers={WORKERS}",
 ]

@@ -44,6 +44,7 @@ MAY_IMPORT = {
     "record": {"sweeper", "errors"},
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.
     "study": BASE | {"console", "record", "validation", "study"},
+    "report": BASE | {"sweeper", "command_line", "console", "record", "study", "report"},
 }
 
 
@@ -159,7 +160,8 @@ def test_configurations_share_no_mutable_default() -> None:
 @pytest.mark.parametrize(
     "module",
     ["config", "validation", "command_line", "record", "__main__", "trial", "data.split",
-     "repeats", "study.plan", "study.launch", "study.worker", "study.results"],
+     "repeats", "study.plan", "study.launch", "study.worker", "study.results",
+     "report.report", "report.loaded"],
 )  # fmt: skip
 def test_a_module_that_must_start_at_once_loads_no_tensorflow(module: str) -> None:
     program = (

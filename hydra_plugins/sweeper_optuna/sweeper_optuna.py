@@ -6,7 +6,6 @@ that are strings: so no `from __future__ import annotations` here.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
@@ -43,11 +42,13 @@ class SweeperOptuna(Sweeper):
     ) -> None:
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> None:
         from sweeper.study.launch import run_study
         from sweeper.study.plan import make_plan
 
         plan = make_plan(self.config, arguments, self.hydra_context.config_loader)
-        return run_study(
-            plan, self.config, self.hydra_context, self.task_function, self.max_relaunches
-        )
+        run_study(plan, self.config, self.hydra_context, self.task_function, self.max_relaunches)
+        if plan.study.report:
+            from sweeper.report.__main__ import report_on
+
+            report_on([plan.directory])

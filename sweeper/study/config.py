@@ -82,6 +82,7 @@ class StudyConfig:
       seed_mode: `lockstep` trains them side by side and prunes on the running
         mean; `sequential` one after the other, each a step of the pruner.
       callbacks: Python paths of Optuna callbacks, `package.module.function`.
+      report: whether to write `report.html` and `report.md` once the study is done.
     """
 
     name: str | None = None
@@ -106,6 +107,7 @@ class StudyConfig:
     workers: int | str = ranged("auto", WORKERS)
     callbacks: list[str] = field(default_factory=list)
     confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
+    report: bool = True
 
 
 @dataclass

@@ -121,7 +121,7 @@ def write_leaderboard(study: optuna.Study, directory: Path) -> Path:
     """
     objectives = objectives_of(study)
     rows = leaderboard_rows(study.get_trials(deepcopy=False), objectives)
-    columns = list(_columns(rows, objectives))
+    columns = list(leaderboard_columns(rows, objectives))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([name for name, _ in columns])
@@ -134,7 +134,11 @@ def write_leaderboard(study: optuna.Study, directory: Path) -> Path:
 Column = tuple[str, Callable[[Row], Any]]
 
 
-def _columns(rows: Sequence[Row], objectives: Sequence[ObjectiveConfig]) -> Iterator[Column]:
+def leaderboard_columns(
+    rows: Sequence[Row], objectives: Sequence[ObjectiveConfig]
+) -> Iterator[Column]:
+    """The columns of `leaderboard.csv`, in order."""
+
     def of_row(name: str) -> Column:
         return name, lambda row: getattr(row, name)
 

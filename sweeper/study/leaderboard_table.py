@@ -37,7 +37,7 @@ class _Top:
         if not self.rows:
             yield Text("No trial yet.")
             return
-        names = _varying(self.rows)
+        names = varying_parameters(self.rows)
         short = short_names(parameter_names(self.rows))
         tall = {name: text.replace("_", "_\n").replace(".", ".\n") for name, text in short.items()}
         # Columns squeezed to a letter a line tell nothing: rather taller, then fewer.
@@ -103,7 +103,7 @@ class _Top:
             yield f"… and {more:,} more in {LEADERBOARD}"
 
 
-def _varying(rows: Sequence[Row]) -> list[str]:
+def varying_parameters(rows: Sequence[Row]) -> list[str]:
     """The parameters that differ between any two trials; all of them if there is one trial."""
     names = parameter_names(rows)
     if len(rows) == 1:

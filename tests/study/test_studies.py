@@ -265,6 +265,7 @@ def test_the_real_trial_in_a_study(tmp_path):
         assert "test" not in found.metrics
         if trial.state == TrialState.COMPLETE:
             assert trial.values == [found.metrics["validation"]["top_100"]]
+    assert (tmp_path / "study" / "report.html").exists()
     best = record.read(tmp_path / "study" / study.best_trial.user_attrs[attributes.DIRECTORY])
     sweeper("--config-dir", "study", "--config-name", "best", "hydra.run.dir=again")
     again = record.read(tmp_path / "again")

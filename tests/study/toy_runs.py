@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ TOY = HERE / "toy_study.py"
 # A study of a range; TPE unless a test says otherwise.
 RANGE = ("--multirun", "optimizer.learning_rate=tag(log,interval(0.001,0.1))")
 BASIC = "hydra/launcher=basic"
+# Its trials leave no record that a report could tell of.
+NO_REPORT = "study.report=false"
 STUDY = "hydra.sweep.dir=study"
 
 
@@ -32,12 +34,17 @@ def environment(seconds: float = 0.0) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "TOY_SECONDS": str(seconds)}
 
 
+def _without_report(arguments: Sequence[str]) -> list[str]:
+    basic_sweeper = "hydra/sweeper=basic" in arguments
+    return [*arguments, *([] if basic_sweeper else [NO_REPORT])]
+
+
 def run(
     directory: Path, *arguments: str, seconds: float = 0.0, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Runs the toy in a directory to its end; an epoch takes `seconds`."""
     return subprocess.run(
-        [sys.executable, str(TOY), *arguments],
+        [sys.executable, str(TOY), *_without_report(arguments)],
         cwd=directory,
         env=environment(seconds),
         capture_output=True,
@@ -57,7 +64,7 @@ def start(directory: Path, *arguments: str, seconds: float = 0.0) -> subprocess.
     """Starts the toy, the leader of a session that all its processes belong to."""
     with (directory / "printed.txt").open("a") as printed:
         return subprocess.Popen(
-            [sys.executable, str(TOY), *arguments],
+            [sys.executable, str(TOY), *_without_report(arguments)],
             cwd=directory,
             env=environment(seconds),
             stdout=printed,

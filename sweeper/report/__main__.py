@@ -1,0 +1,159 @@
+"""`python -m sweeper.report`: writes a report on what a study, or several, left."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from sweeper.command_line import exit_codes
+from sweeper.console import make_console, say
+from sweeper.errors import OutputError
+
+REPORT = "report.html"
+DESCRIPTION = """\
+Writes a report on a study or a run: report.html, one page with all its plots that
+needs no network, and report.md, the same in text and tables.
+"""
+EXAMPLES = """\
+examples:
+  a study; the report goes into its directory:
+    python -m sweeper.report outputs/architecture
+
+  a single run:
+    python -m sweeper.report outputs/runs/2026-11-24_13-50-42_000000
+
+  two studies and a run against each other, in outputs/architecture:
+    python -m sweeper.report outputs/architecture outputs/loss outputs/runs/three_layer
+
+  elsewhere; the text goes beside it, as /tmp/depth.md:
+    python -m sweeper.report outputs/depth --output /tmp/depth.html
+
+A study that still runs can be reported on at any time; an earlier report is written over.
+What is missing or damaged is named at the report's head and left out. With nothing to
+show, it ends with exit code 2 and a line that says what would be right.
+
+In a notebook: sweeper.load_study("outputs/architecture").figures()["validation_curves"]
+"""
+
+# (what is done, steps done, of so many)
+Tell = Callable[[str, int, int], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parsed = _parser().parse_args(arguments)
+    with exit_codes():
+        _check_output(parsed.output)
+        report_on(parsed.directory, parsed.output)
+
+
+def report_on(directories: Sequence[Path], output: Path | None = None) -> None:
+    """Writes a report, shows how far it is, and says where it lies and what is wrong with it.
+
+    Raises:
+      As `write_report`.
+    """
+    console = make_console()
+    with _progress() as tell:
+        paths, problems = write_report(directories, output, tell)
+    for problem in problems:
+        say(console, "problem", problem)
+    say(console, "report", ", ".join(map(str, paths)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m sweeper.report",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "directory",
+        nargs="+",
+        type=Path,
+        metavar="DIRECTORY",
+        help="what `python -m sweeper` left of a study or of a run; several are compared",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=f"the page, as FILE.html; without it, {REPORT} in the (first) directory",
+    )
+    return parser
+
+
+def _check_output(output: Path | None) -> None:
+    if output is not None and output.suffix != ".html":
+        raise OutputError(f"--output: got {output}; must end in .html (the text goes beside it)")
+
+
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """A bar on the terminal while it takes; nothing where there is no terminal."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description:<8}"),
+        BarColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("report")
+        yield lambda what, done, total: bar.update(
+            task, description=what, completed=done, total=total
+        )
+
+
+def write_report(
+    directories: Sequence[Path], output: Path | None, tell: Tell
+) -> tuple[list[Path], list[str]]:
+    """Writes the report on one subject, or the comparison of several.
+
+    Returns:
+      The paths written, and what the report's head says is wrong.
+
+    Raises:
+      OutputError: there is nothing to show, or it can't be written.
+    """
+    # Only now: `--help` and errors come at once.
+    from sweeper.record import write_whole
+    from sweeper.report.comparison import comparison_of
+    from sweeper.report.html import html_of
+    from sweeper.report.markdown import markdown_of
+    from sweeper.report.report import page_of
+    from sweeper.report.subject import open_subjects
+
+    subjects, unread = open_subjects(directories, lambda done, total: tell("reading", done, total))
+
+    def on_section(done: int, total: int) -> None:
+        tell("drawing", done, total)
+
+    if len(subjects) == 1:
+        page = page_of(subjects[0], on_section)
+    else:
+        page = comparison_of(subjects, on_section)
+    page = replace(page, problems=[*unread, *page.problems])
+    path = output or subjects[0].directory / REPORT
+    tell("writing", 0, 1)
+    try:
+        write_whole(path, html_of(page).encode())
+        write_whole(path.with_suffix(".md"), markdown_of(page).encode())
+    except OutputError as error:
+        reason = getattr(error.__cause__, "strerror", None) or error
+        raise OutputError(
+            f"{path}: can't be written ({reason}); give --output FILE where it can be"
+        ) from error
+    return [path, path.with_suffix(".md")], list(page.problems)
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit()

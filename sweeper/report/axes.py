@@ -1,0 +1,69 @@
+"""Axes: how a metric's figures stand at one, and round numbers on a logarithmic one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from sweeper.report.words import SEEN_FILTERED
+
+MOST_TICKS = 6
+FEW_TRIALS = 12
+LONG_NAME = 9
+
+
+def upright(metric: str, values: Sequence[float]) -> dict[str, Any]:
+    """The axis of a metric that has these values: its range, and as many digits as it needs."""
+    low, high = padded(values)
+    return {"range": [low, high], "tickformat": _format(metric, high - low)}
+
+
+def _format(metric: str, width: float) -> str:
+    if metric == "num_parameters":
+        return "~s"
+    if not metric.removeprefix(SEEN_FILTERED).startswith("top_"):
+        return ""
+    return ".2f" if width > 0.06 else ".3f"
+
+
+def counted(last: int) -> dict[str, Any]:
+    """The axis of the trials from 0 to the last."""
+    return {"range": padded([0, last], 0.02), **({"dtick": 1} if last <= FEW_TRIALS else {})}
+
+
+def broken(name: str) -> str:
+    """A long name on several lines."""
+    return name.replace("_", "_<br>").replace(" ", "<br>") if len(name) > LONG_NAME else name
+
+
+def logarithmic(values: Sequence[float], most_ticks: int = MOST_TICKS) -> dict[str, Any]:
+    """A logarithmic axis for these values, with few round ticks that are written out."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    margin = 0.06 * (high - low) or 0.1
+    ticks = round_ticks(min(values), max(values), most_ticks)
+    return {
+        "type": "log",
+        "range": [low - margin, high + margin],
+        "tickvals": ticks,
+        "ticktext": [f"{tick:g}" for tick in ticks],
+    }
+
+
+def round_ticks(low: float, high: float, most: int = MOST_TICKS) -> list[float]:
+    """Round numbers from `low` to `high`, about as far from each other on a logarithmic scale."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found: list[float] = []
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [float(f"{digit}e{power}") for power in powers for digit in digits]
+        found = [tick for tick in ticks if low <= tick <= high]
+        if len(found) <= most:
+            break
+    return found if len(found) > 1 else [float(f"{end:.2g}") for end in (low, high)]
+
+
+def padded(values: Sequence[float], share: float = 0.06) -> list[float]:
+    """The range of an axis that holds all values, with room at both ends."""
+    low, high = min(values), max(values)
+    margin = share * (high - low) or 0.05 * abs(high) or 1.0
+    return [low - margin, high + margin]

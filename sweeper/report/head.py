@@ -1,0 +1,89 @@
+"""The head of a report: the few figures that it comes down to, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sweeper import __version__
+from sweeper.report.baselines import baselines_of
+from sweeper.report.over_seeds import repeated, seeds_varied
+from sweeper.report.page import KeyFigure
+from sweeper.report.subject import Subject
+from sweeper.report.words import baseline_words, count, duration, metric_words, number
+from sweeper.study import attributes
+from sweeper.study.reading import values_text
+
+
+def subtitle(subject: Subject) -> str:
+    """ "Study in outputs/architecture · written on 2026-11-24 at 16:43 by sweeper 0.1.0"."""
+    kind = "Single run" if subject.study is None else "Study"
+    return f"{kind} in {subject.directory}{written()}"
+
+
+def written() -> str:
+    """When, and by which version."""
+    return f" · written on {datetime.now():%Y-%m-%d at %H:%M} by sweeper {__version__}"
+
+
+def key_figures(subject: Subject) -> list[KeyFigure]:
+    figures = list(_best_figures(subject))
+    if subject.study is not None:
+        complete = len(subject.of_states("complete"))
+        figures.append(KeyFigure("trials", f"{len(subject.rows):,}", f"{complete:,} complete"))
+    seconds = wall_seconds(subject)
+    if seconds:
+        figures.append(KeyFigure("wall time", duration(seconds)))
+    return figures
+
+
+def wall_seconds(subject: Subject) -> float | None:
+    """What the study, or the run, has taken so far."""
+    if subject.study is None:
+        return subject.rows[0].seconds
+    return subject.study.user_attrs.get(attributes.SECONDS)
+
+
+def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
+    best, words = subject.best, metric_words(subject.metric)
+    if best is None:
+        return
+    if seeds_varied(subject):
+        first = repeated(subject)[0]
+        yield KeyFigure(f"{words}, best mean", number(first.mean), first.label)
+        yield from _baseline_figures(first.mean, first.baselines)
+    elif len(subject.objectives) > 1:
+        yield KeyFigure("Pareto front", f"{len(subject.front):,}", "trials")
+    else:
+        (value, *_) = values_text(best.values, best.result, subject.objectives)
+        is_run = subject.study is None
+        note = f"on {subject.scored_rows} rows" if is_run else f"trial {best.number}"
+        yield KeyFigure(words if is_run else f"{words}, best", value, note)
+        yield from _baseline_figures(best.values[0], baselines_of(best, subject.metric))
+
+
+def _baseline_figures(value: float, baselines: dict[str, float]) -> Iterator[KeyFigure]:
+    for name, theirs in baselines.items():
+        beaten = "beaten" if value > theirs else "not beaten"
+        yield KeyFigure(baseline_words(name), number(theirs), f"{beaten} ({value - theirs:+.4f})")
+
+
+def problems_of(subject: Subject) -> Sequence[str]:
+    """What can't be read, and what isn't there yet."""
+    return [*subject.problems, *_state_problems(subject)]
+
+
+def _state_problems(subject: Subject) -> Iterator[str]:
+    running = len(subject.of_states("running", "waiting"))
+    if running and subject.study is not None:
+        yield (
+            f"{subject.directory}: {count(running, 'trial')} still running or waiting; the report "
+            "is of what there is"
+        )
+    if subject.best is not None:
+        return
+    if subject.study is None:
+        (run,) = subject.rows
+        yield f"{subject.directory}: the run is {run.state}, not completed"
+    else:
+        yield f"{subject.directory}: no trial is complete and feasible"

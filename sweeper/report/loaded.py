@@ -1,0 +1,79 @@
+"""A study in a notebook: its trials and histories as data frames, its plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+
+from sweeper.errors import OutputError
+from sweeper.report.palette import DARK, LIGHT, in_colours
+from sweeper.report.report import page_of
+from sweeper.report.subject import Subject, open_subject
+from sweeper.study.leaderboard import leaderboard_columns
+
+if TYPE_CHECKING:
+    import pandas
+
+TO_INSTALL = "pandas: is not installed; must be, for data frames: pip install 'sweeper[notebook]'"
+
+
+class LoadedStudy:
+    """What a study, or a single run, has left.
+
+    Attributes:
+      subject: its trials' records and rows of the leaderboard, as plain objects.
+      problems: what is missing or damaged, a line each.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.subject: Subject = open_subject(directory)
+        self.problems = self.subject.problems
+
+    def __repr__(self) -> str:
+        return f"<{self.subject.name}: {len(self.subject.rows)} trials in {self.subject.directory}>"
+
+    @property
+    def trials(self) -> pandas.DataFrame:
+        """Every trial, in the order and with the columns of `leaderboard.csv`.
+
+        Raises:
+          OutputError: pandas is not installed.
+        """
+        columns = list(leaderboard_columns(self.subject.rows, self.subject.objectives))
+        table = {name: [value(row) for row in self.subject.rows] for name, value in columns}
+        return _pandas().DataFrame(table)
+
+    @property
+    def histories(self) -> pandas.DataFrame:
+        """Every evaluation: the trial, its split seed (None: its only split), epoch, metrics.
+
+        Raises:
+          OutputError: pandas is not installed.
+        """
+        rows = [
+            {"trial": row.number, "split_seed": split_seed, **at, "epoch": int(at["epoch"])}
+            for row in self.subject.rows
+            for split_seed, record in self.subject.records_of(row.number)
+            for at in record.history
+        ]
+        columns = ["trial", "split_seed", "epoch"] if not rows else None
+        return _pandas().DataFrame(rows, columns=columns)
+
+    def figures(self, dark: bool = False) -> dict[str, go.Figure]:
+        """The report's plots by name, "validation_curves", "parameter_importance", ….
+
+        Args:
+          dark: in the colours for a dark ground.
+        """
+        figures = page_of(self.subject).figures.values()
+        return {each.name: in_colours(each.plot, DARK if dark else LIGHT) for each in figures}
+
+
+def _pandas():  # type: ignore[no-untyped-def]
+    try:
+        import pandas
+    except ImportError as error:
+        raise OutputError(TO_INSTALL) from error
+    return pandas

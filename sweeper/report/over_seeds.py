@@ -1,0 +1,113 @@
+"""A grid that repeats its configurations over seeds: their means are its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from sweeper.report.baselines import POPULARITY, against_baselines, baselines_of
+from sweeper.report.importance import is_seed
+from sweeper.report.page import Table
+from sweeper.report.subject import Subject
+from sweeper.report.words import (
+    NOTHING_BEATEN,
+    baseline_words,
+    count,
+    metric_words,
+    number,
+    upper_first,
+)
+from sweeper.study.leaderboard import Row, parameter_names
+from sweeper.study.leaderboard_table import NO_BETTER
+from sweeper.study.reading import parameters_text, short_names
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A configuration, and its figure with each seed.
+
+    Attributes:
+      baselines: their means over the same trials.
+    """
+
+    label: str
+    values: list[float]
+    baselines: dict[str, float]
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    @property
+    def text(self) -> str:
+        spread = f" ± {number(stdev(self.values))}" if len(self.values) > 1 else ""
+        return f"{number(self.mean)}{spread}"
+
+    @property
+    def is_no_better(self) -> bool:
+        return POPULARITY in self.baselines and self.mean <= self.baselines[POPULARITY]
+
+
+def seeds_varied(subject: Subject) -> bool:
+    """Whether configurations were repeated over seeds, as trials of their own."""
+    return len(subject.objectives) == 1 and any(map(is_seed, parameter_names(subject.rows)))
+
+
+def repeated(subject: Subject) -> list[Repeated]:
+    """The configurations of the complete trials, the best mean first."""
+    short = short_names(parameter_names(subject.rows))
+    groups: dict[str, list[Row]] = {}
+    for row in subject.of_states("complete"):
+        own = {name: value for name, value in row.params.items() if not is_seed(name)}
+        groups.setdefault(parameters_text(own, short) or "all trials", []).append(row)
+    found = [
+        Repeated(label, [row.values[0] for row in rows], _mean_baselines(rows, subject.metric))
+        for label, rows in groups.items()
+    ]
+    turn = -1 if subject.is_maximized else 1
+    return sorted(found, key=lambda each: turn * each.mean)
+
+
+def _mean_baselines(rows: list[Row], metric: str) -> dict[str, float]:
+    each = [baselines_of(row, metric) for row in rows]
+    shared = [name for name in each[0] if all(name in one for one in each)]
+    return {name: fmean(one[name] for one in each) for name in shared}
+
+
+def answer_over_seeds(subject: Subject) -> str:
+    best, *others = repeated(subject)
+    among = f" of {len(others) + 1:,} configurations" if others else ""
+    text = (
+        f"`{best.label}` has the best mean{among}: **{metric_words(subject.metric)} {best.text}** "
+        f"over {count(len(best.values), 'trial')} with different seeds, on {subject.scored_rows} "
+        "rows"
+    )
+    if best.is_no_better:
+        popular = number(best.baselines[POPULARITY])
+        return f"{text}, which does not beat popularity ({popular}): {NOTHING_BEATEN}."
+    against = against_baselines(best.mean, best.baselines)
+    return f"{text}{f', {against}' if against else ''}."
+
+
+def table_over_seeds(subject: Subject) -> Table:
+    configurations = repeated(subject)
+    names = list(dict.fromkeys(name for each in configurations for name in each.baselines))
+    weak = any(each.is_no_better for each in configurations)
+    notes = ["± is the standard deviation over the seeds."]
+    return Table(
+        ["configuration", "trials", "mean", "lowest", "highest", *map(baseline_words, names)],
+        [list(_cells(each, names)) for each in configurations],
+        f"{upper_first(metric_words(subject.metric))} over the seeds",
+        strong=frozenset({0}),
+        note=" ".join([*notes, *([f"{NO_BETTER} no better than popularity."] if weak else [])]),
+    )
+
+
+def _cells(each: Repeated, baselines: list[str]) -> Iterator[str]:
+    yield each.label
+    yield str(len(each.values))
+    yield each.text + (f" {NO_BETTER}" if each.is_no_better else "")
+    yield number(min(each.values))
+    yield number(max(each.values))
+    yield from (number(each.baselines.get(name)) for name in baselines)

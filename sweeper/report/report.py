@@ -1,0 +1,58 @@
+"""A report on one study or one run: its sections, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sweeper.report.answer import answer_section
+from sweeper.report.architecture import architecture_section
+from sweeper.report.confirmed import evidence_section
+from sweeper.report.head import key_figures, problems_of, subtitle
+from sweeper.report.optimization import optimization_section, pareto_section
+from sweeper.report.page import Page, Section
+from sweeper.report.parameters import parameters_section
+from sweeper.report.question import protocol_section, question_section
+from sweeper.report.reproduction import reproduction_section
+from sweeper.report.savings import savings_section
+from sweeper.report.strengths import strengths_section
+from sweeper.report.subject import Subject
+from sweeper.report.times import times_section
+from sweeper.report.trial_table import leaderboard_section
+from sweeper.report.validation_curves import curves_section
+
+# Each gives its section, or None where the subject has nothing for it.
+SECTIONS: tuple[Callable[[Subject], Section | None], ...] = (
+    question_section,
+    protocol_section,
+    answer_section,
+    evidence_section,
+    strengths_section,
+    leaderboard_section,
+    curves_section,
+    optimization_section,
+    pareto_section,
+    parameters_section,
+    architecture_section,
+    savings_section,
+    times_section,
+    reproduction_section,
+)
+
+
+def page_of(subject: Subject, on_section: Callable[[int, int], None] = lambda a, b: None) -> Page:
+    """The whole report.
+
+    Args:
+      on_section: told after each section, as (done, of so many).
+    """
+    sections = []
+    for index, make in enumerate(SECTIONS, start=1):
+        sections.append(make(subject))
+        on_section(index, len(SECTIONS))
+    return Page(
+        title=subject.name,
+        subtitle=subtitle(subject),
+        sections=[section for section in sections if section],
+        key_figures=key_figures(subject),
+        problems=problems_of(subject),
+    )

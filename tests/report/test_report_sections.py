@@ -1,0 +1,260 @@
+"""What a report says: each section where its data are, each sentence as the figures are."""
+
+from __future__ import annotations
+
+import pytest
+from made_up_studies import POPULARITY, StudyMaker, made_up_record, nothing
+
+from sweeper import record as records
+from sweeper.report.markdown import markdown_of
+from sweeper.report.page import Code, Section, Table, Text
+from sweeper.report.report import page_of
+from sweeper.report.subject import open_subject
+from sweeper.study.results import BEST
+
+
+def sections_of(directory) -> dict[str, Section]:
+    return {section.name: section for section in page_of(open_subject(directory)).sections}
+
+
+def texts_of(section: Section) -> str:
+    return "\n".join(block.text for block in section.blocks if isinstance(block, Text | Code))
+
+
+def tables_of(section: Section) -> list[Table]:
+    return [block for block in section.blocks if isinstance(block, Table)]
+
+
+def test_a_search_has_every_section_in_order(searched_study):
+    assert list(sections_of(searched_study)) == [
+        "question", "protocol", "answer", "leaderboard", "curves", "history", "parameters",
+        "architecture", "pruning", "times", "reproduce",
+    ]  # fmt: skip
+
+
+def test_a_run_has_what_a_run_has(tmp_path):
+    records.write(tmp_path, made_up_record([0.3, 0.4]))
+    sections = sections_of(tmp_path)
+    assert list(sections) == ["question", "protocol", "answer", "curves", "times", "reproduce"]
+    assert "single run" in texts_of(sections["question"])
+    assert "This run has **top-100 accuracy 0.4000 on 100 validation rows**" in texts_of(
+        sections["answer"]
+    )
+    names = [figure.name for figure in sections["curves"].blocks]
+    assert names == ["validation_curves", "training_loss"]
+
+
+def test_the_question_has_the_space_with_its_conditions(searched_study):
+    section = sections_of(searched_study)["question"]
+    assert "highest top-100 accuracy on validation rows?" in texts_of(section)
+    assert "varied 3 parameters in 24 trials: 16 complete, 8 pruned." in texts_of(section)
+    (table,) = tables_of(section)
+    assert table.rows == [
+        ["optimizer", "adagrad, adam", ""],
+        [
+            "adam_learning_rate (optimizer.learning_rate)",
+            "0.0001 to 0.1, logarithmic",
+            "optimizer adam",
+        ],
+        ["model.dropout", "0 to 0.4 in steps of 0.1", ""],
+    ]
+
+
+def test_towers_are_three_rows_of_the_space(tmp_path):
+    towers = {
+        "depth": {"type": "int", "low": 1, "high": 3, "step": None, "log": False},
+        "width": {"choices": [32, 64]},
+        "shape": ["constant", "free"],
+    }
+    space = {"model.layer_sizes": {"sets": "model.layer_sizes", "when": {}, "towers": towers}}
+    StudyMaker(tmp_path, space=space).trial([0.3])
+    (table,) = tables_of(sections_of(tmp_path)["question"])
+    assert table.columns == ["parameter", "values"]
+    assert table.rows == [
+        ["model.layer_sizes: depth", "1 to 3"],
+        ["model.layer_sizes: width", "32, 64"],
+        ["model.layer_sizes: shape", "constant, free"],
+    ]
+
+
+def test_the_protocol_is_that_of_the_best_trial(searched_study):
+    (table,) = tables_of(sections_of(searched_study)["protocol"])
+    rows = dict(table.rows)
+    assert rows["split"] == "random, seed 42: 700 train, 100 validation, 200 test"
+    assert rows["training"].startswith("10 epochs in batches of")
+    assert rows["seeds"] == "training seed 42"
+    assert rows["baselines"].startswith("popularity, fitted")
+
+
+def test_the_answer_names_the_best_against_the_baselines(tmp_path):
+    maker = StudyMaker(tmp_path)
+    maker.trial([0.4], params={"optimizer": "adagrad"})
+    scores = {"top_100": 0.5}
+    ease = made_up_record([0.45])
+    ease.baselines["ease"] = {"validation": scores}
+    maker.trial([0.45], params={"optimizer": "adam"}, record=ease)
+    text = texts_of(sections_of(tmp_path)["answer"])
+    assert (
+        "Trial 1 is the best of 2 complete trials: **top-100 accuracy 0.4500 on 100 validation "
+        "rows**, 0.1500 above popularity (0.3000), 0.0500 below EASE (0.5000)."
+    ) in text
+    assert "It has optimizer adam." in text
+    assert "It is the highest of 2 figures on the rows that it was chosen by" in text
+
+
+def test_what_does_not_beat_popularity_is_said_and_marked(tmp_path):
+    maker = StudyMaker(tmp_path)
+    maker.trial([POPULARITY])
+    maker.trial([0.1])
+    sections = sections_of(tmp_path)
+    assert "which does not beat popularity (0.3000)" in texts_of(sections["answer"])
+    (table,) = tables_of(sections["leaderboard"])
+    assert [row[2] for row in table.rows] == ["0.3000 ▾", "0.1000 ▾"]
+    assert "▾ no better than popularity (0.3000): 2 trials." in table.note
+
+
+def test_the_leaderboard_has_states_reasons_and_deviations(tmp_path):
+    maker = StudyMaker(tmp_path)
+    deviating = made_up_record([0.4], deviations={"validation": {"top_100": 0.0123}})
+    deviating.repeats = [
+        {"split_seed": seed, "directory": f"split_seed_{seed}", "metrics": {}} for seed in (0, 1)
+    ]
+    maker.trial([0.4], record=deviating)
+    maker.trial([0.35], "infeasible")
+    maker.trial([0.2], "pruned")
+    maker.trial([], "failed", write=nothing, reason="TrialError: the loss is not finite\nand so on")
+    sections = sections_of(tmp_path)
+    (table,) = tables_of(sections["leaderboard"])
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [row["state"] for row in rows] == ["complete", "infeasible", "pruned", "failed"]
+    assert [row["rank"] for row in rows] == ["1", "–", "–", "–"]
+    assert rows[0]["top-100 accuracy"] == "0.4000 ± 0.0123"
+    assert rows[3]["reason"] == "TrialError: the loss is not finite"
+    assert table.strong == {0}
+    assert "the mean of 2 splits" in texts_of(sections["answer"])
+
+
+def test_a_leaderboard_ends_after_twenty(searched_study):
+    section = sections_of(searched_study)["leaderboard"]
+    (table,) = tables_of(section)
+    assert len(table.rows) == 20
+    assert "… and 4 more in `leaderboard.csv`." in texts_of(section)
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        (["running", "waiting"], "No trial has finished yet, 2 trials to come"),
+        (["failed"], "No trial has finished: there is no answer. The leaderboard says why."),
+        (["infeasible"], "No trial is feasible"),
+    ],
+)
+def test_without_a_finished_trial_there_is_a_report_without_an_answer(tmp_path, states, words):
+    maker = StudyMaker(tmp_path)
+    for state in states:
+        maker.trial([0.2] if state == "infeasible" else [], state, write=nothing)
+    page = page_of(open_subject(tmp_path))
+    sections = {section.name: section for section in page.sections}
+    assert words in texts_of(sections["answer"])
+    assert "leaderboard" in sections
+    assert any("no trial is complete and feasible" in problem for problem in page.problems)
+
+
+@pytest.mark.parametrize("state", ["failed", "running", "interrupted", "pruned"])
+def test_a_run_that_did_not_end_well(tmp_path, state):
+    record = made_up_record([0.3, 0.4], state, reason="TrialError: why", metrics={}, baselines={})
+    records.write(tmp_path, record)
+    page = page_of(open_subject(tmp_path))
+    assert page.problems == [f"{tmp_path}: the run is {state}, not completed"]
+    (answer,) = [section for section in page.sections if section.name == "answer"]
+    assert texts_of(answer) == f"The run is {state}: TrialError: why; there is no answer."
+    (line, *_) = page.figures["validation_curves"].plot.data
+    assert line.y.tolist() == [0.3, 0.4]
+
+
+def several_objectives(directory) -> None:
+    maker = StudyMaker(directory, top_100="maximize", num_parameters="minimize")
+    for top, parameters in [(0.4, 1000), (0.45, 90_000), (0.35, 2000), (0.2, 500)]:
+        maker.trial([top], params={"optimizer": "adam"}, objectives=[top, parameters])
+
+
+def test_several_objectives_have_a_front(tmp_path):
+    several_objectives(tmp_path)
+    sections = sections_of(tmp_path)
+    assert "high top-100 accuracy and few parameters" in texts_of(sections["question"])
+    text = texts_of(sections["answer"])
+    assert "3 of 4 complete trials are on the Pareto front" in text
+    assert "; 1 of them no better than popularity." in text
+    (table,) = tables_of(sections["answer"])
+    assert [row[1] for row in table.rows] == ["1", "0", "3"]
+    (figure,) = sections["pareto"].blocks
+    assert [row[0] for row in figure.numbers.rows] == ["3", "0", "1"]
+    assert figure.plot.layout.xaxis.type == "log"
+
+
+def test_a_grid_over_seeds_is_answered_by_means(tmp_path):
+    maker = StudyMaker(tmp_path)
+    # The best single trial is of the worse configuration.
+    for model, tops in {"one_layer": [0.40, 0.42], "two_layer": [0.25, 0.45]}.items():
+        for seed, top in enumerate(tops):
+            maker.trial([top], params={"model": model, "data.split_seed": seed})
+    page = page_of(open_subject(tmp_path))
+    sections = {section.name: section for section in page.sections}
+    text = texts_of(sections["answer"])
+    assert "`model one_layer` has the best mean of 2 configurations" in text
+    assert "**top-100 accuracy 0.4100 ± 0.0141** over 2 trials with different seeds" in text
+    (table,) = tables_of(sections["answer"])
+    assert [row[0] for row in table.rows] == ["model one_layer", "model two_layer"]
+    assert table.rows[1][2] == "0.3500 ± 0.1414"
+    assert page.key_figures[0].value == "0.4100"
+    # A seed is nothing that could be chosen.
+    parameters = sections["parameters"].blocks[-1]
+    assert [figure.title for figure in parameters.figures] == ["model"]
+
+
+def test_conditional_parameters_are_told_of(searched_study):
+    section = sections_of(searched_study)["parameters"]
+    assert "Only some of the 24 trials have `adam_learning_rate` (12)" in texts_of(section)
+    importance, *_ = section.blocks
+    assert {row[0] for row in importance.numbers.rows} == {
+        "optimizer", "adam_learning_rate", "model.dropout",
+    }  # fmt: skip
+    assert importance.numbers.columns == ["parameter", "importance", "trials with it"]
+    assert {row[0]: row[2] for row in importance.numbers.rows}["adam_learning_rate"] == "12"
+
+
+def test_few_trials_tell_no_importance(tmp_path):
+    maker = StudyMaker(tmp_path)
+    for number in range(4):
+        params = {"optimizer": ["adagrad", "adam"][number % 2], "model.dropout": number / 10}
+        maker.trial([0.3 + number / 100], params=params)
+    section = sections_of(tmp_path)["parameters"]
+    assert "4 trials with a figure are too few" in texts_of(section)
+
+
+def test_commands_configuration_and_versions(searched_study, tmp_path):
+    records.write(tmp_path, made_up_record([0.3]))
+    (tmp_path / "study").mkdir()
+    maker = StudyMaker(tmp_path / "study")
+    maker.trial([0.4])
+    (tmp_path / "study" / BEST).write_text("data: {}\n")
+    section = sections_of(tmp_path / "study")["reproduce"]
+    text = texts_of(section)
+    assert f"python -m sweeper --config-dir {tmp_path}/study --config-name best" in text
+    assert "python -m sweeper -m model=one_layer,two_layer" in text
+    assert "split_seed: 42" in text
+    (table,) = tables_of(section)
+    assert ["python", "3.11.7"] in table.rows
+    assert ["git commit", "0" * 40 + ", with changes"] in table.rows
+    assert "--config-name best" not in texts_of(sections_of(searched_study)["reproduce"])
+
+
+def test_every_text_is_in_the_markdown(searched_study):
+    page = page_of(open_subject(searched_study))
+    text = markdown_of(page)
+    for section in page.sections:
+        assert f"## {section.title}" in text
+    for figure in page.figures.values():
+        if figure.numbers:
+            assert f"### {figure.title}" in text
+            assert f"| {' | '.join(figure.numbers.columns)} |" in text
