@@ -73,7 +73,7 @@ def headline(settings: Settings) -> PartResult:
             ("winner trained again on the study's split, test top-100", f"{own_split:.4f}"),
             (f"winner on the published split, {published.epochs} epochs, test top-100",
              f"{found:.4f}"),
-            ("reference's best on that split, two layers, test top-100", f"{reference:.4f}"),
+            ("reference's best there, two layers, trained here, test top-100", f"{reference:.4f}"),
         ],
         limits=[*faster, better],
         figures={

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from sweeper.command_line import exit_codes, start
 from sweeper.config import config_directory, to_dataclass
-from sweeper.study.config import to_study
+from sweeper.study.config import StudyConfig, to_study
 from sweeper.study.trial_in_progress import in_study, report
+from sweeper.tracking.tracker import BY_ITSELF, Origin
 
 
 @hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")
@@ -24,8 +27,6 @@ def run(config: DictConfig) -> list[float]:
 
 def objectives(config: DictConfig) -> list[float]:
     """Trains and scores what the configuration describes, on each of its split seeds."""
-    from pathlib import Path
-
     from sweeper.repeats import run_repeats
 
     study, directory = to_study(config), Path(HydraConfig.get().runtime.output_dir)
@@ -37,8 +38,15 @@ def objectives(config: DictConfig) -> list[float]:
         report,
         # A picture takes as long as an epoch: a study leaves it to its report.
         draw=not in_study(),
+        origin=origin(study) if in_study() else BY_ITSELF,
     )
     return [record.figure(objective.metric) for objective in study.objectives]
+
+
+def origin(study: StudyConfig) -> Origin:
+    """Which trial of which study this process runs."""
+    place = HydraConfig.get()
+    return Origin(study.name or Path(place.sweep.dir).name, place.job.num)
 
 
 def main() -> None:

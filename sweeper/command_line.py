@@ -45,6 +45,7 @@ OPEN_KEYS = {
     "study.pruner_options": "PRUNER.NAME=VALUE",
 }
 QUESTIONS = ("help", "hydra_help", "cfg", "info", "shell_completion")
+EXCLUSIVE = ("run", "multirun", "cfg", "info", "shell_completion")
 # Of `study:`, what a single trial goes by too.
 OF_A_TRIAL = ("study.split_seeds", "study.seed_mode")
 
@@ -94,10 +95,10 @@ def prepare(arguments: list[str] | None = None) -> None:
       OutputError: Hydra's output directory can't be made, or holds a trial.
     """
     parsed = get_args_parser().parse_args(arguments)
-    asked = [question for question in QUESTIONS if getattr(parsed, question)]
-    if asked:
-        if parsed.multirun and not asked[0].endswith("help"):
-            raise ConfigError(f"--{asked[0]}: is given with --multirun, which runs; must be alone")
+    given = [name for name in EXCLUSIVE if getattr(parsed, name)]
+    if len(given) > 1:
+        raise ConfigError(f"--{given[1]}: is given with --{given[0]}; must be alone")
+    if any(getattr(parsed, question) for question in QUESTIONS):
         return
     own = Path(parsed.config_dir) if parsed.config_dir else None
     if own and not own.is_dir():
@@ -152,6 +153,8 @@ def _problems_without_multirun(overrides: list[Override]) -> Iterator[str]:
             yield f"{override.input_line}: has several values; must be one, or with --multirun"
         elif key.startswith("study.") and not key.startswith(OF_A_TRIAL):
             yield f"{key}: is given, but no study; must be with study=NAME or --multirun"
+        elif key == "study" and override.value() is not None:
+            yield f"{override.input_line}: is given with hydra.mode=RUN, which runs one trial"
 
 
 def _value_problems(config: DictConfig) -> list[str]:

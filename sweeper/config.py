@@ -232,6 +232,20 @@ class EvaluationConfig:
 
 
 @dataclass
+class TrackingConfig:
+    """Experiment trackers that are told of each evaluation and of the end; all are off.
+
+    `tensorboard` writes below the trial's own directory. `mlflow` is a tracking URI, or
+    a folder, in which an SQLite database is made. `wandb` is the name of a project.
+    They change no result; `sweeper.tracking` has the trackers.
+    """
+
+    tensorboard: bool = False
+    mlflow: str | None = ranged(None, NOT_EMPTY)
+    wandb: str | None = ranged(None, NOT_EMPTY)
+
+
+@dataclass
 class Config:
     """One trial."""
 
@@ -243,6 +257,7 @@ class Config:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
 
 def layer_sizes(model: ModelConfig, embedding_dim: int) -> tuple[list[int], list[int]]:
@@ -297,5 +312,10 @@ def _keys(node: Any, prefix: str = "") -> Iterator[str]:
 
 
 def to_dictionary(config: Config) -> dict[str, Any]:
-    """The configuration as nested dictionaries, for records."""
-    return dataclasses.asdict(config)
+    """The configuration as nested dictionaries, for records and to compare.
+
+    Without `tracking`, which changes no result, and may name a server with its password.
+    """
+    dictionary = dataclasses.asdict(config)
+    del dictionary["tracking"]
+    return dictionary

@@ -53,6 +53,11 @@ def take_repeats(summary: TrialRecord, repeats: Mapping[int, TrialRecord]) -> No
     summary.data, summary.num_parameters = first.data, first.num_parameters
     summary.machine, summary.versions = first.machine, first.versions
     summary.git_commit = first.git_commit
+    summary.untracked = {
+        f"{tracker}, split_seed {seed}": reason
+        for seed, record in repeats.items()
+        for tracker, reason in record.untracked.items()
+    }
     epochs = [record.epochs for record in repeats.values() if record.epochs is not None]
     summary.epochs = sum(epochs) if epochs else None
     summary.stopped_early = all(record.stopped_early for record in repeats.values())

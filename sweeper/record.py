@@ -38,6 +38,7 @@ class TrialRecord:
     Attributes:
       state: running, completed, pruned, interrupted or failed.
       reason: why it failed or was cut short.
+      untracked: by experiment tracker that failed, why; it lacks a part of the trial.
       config: the resolved configuration.
       num_parameters: weights of the model; of repeats, of the first one's.
       metrics: by the rows scored ("validation", "test"), then by metric; of
@@ -60,6 +61,7 @@ class TrialRecord:
     config: dict[str, Any]
     state: str = "running"
     reason: str | None = None
+    untracked: dict[str, str] = field(default_factory=dict)
     started: str = ""
     command: list[str] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from sweeper.config import Config, to_dictionary
 from sweeper.errors import ConfigError, OutputError
 from sweeper.means import mean, repeat_directory, take_means, take_repeats
 from sweeper.record import Metrics, TrialRecord
+from sweeper.tracking.tracker import BY_ITSELF, Origin
 from sweeper.training.progress import TrainingProgress
 from sweeper.trial import Report, Steps, Trial, run_trial
 from sweeper.validation import split_seed_problems, validate
@@ -38,6 +39,7 @@ def run_repeats(
     report: Report = lambda step, metrics: None,
     console: Console | None = None,
     draw: bool = True,
+    origin: Origin = BY_ITSELF,
 ) -> TrialRecord:
     """Runs the trial once with each `data.split_seed`; without any, once as configured.
 
@@ -49,19 +51,21 @@ def run_repeats(
         reports (index from 0, its metrics) after each.
       report: may raise to end all that still run.
       draw: whether to draw each one's `curves.png`.
+      origin: the study that the trial is part of, for trackers; each repeat is a run of its own.
 
     Raises:
       ConfigError: also for seeds that repeat, or that the split doesn't depend on.
       As `run_trial`, if one of the trials or `report` does.
     """
     if not split_seeds:
-        return run_trial(config, directory, report, console, draw)
+        return run_trial(config, directory, report, console, draw, origin)
     problems = list(split_seed_problems(split_seeds, config.data.split))
     if problems:
         raise ConfigError(problems)
     validate(config)
     mode = {"lockstep": _Lockstep, "sequential": _OneByOne}[seed_mode]
-    repeats = mode(config, split_seeds, directory, console or terminal.make_console(), draw)
+    console = console or terminal.make_console()
+    repeats = mode(config, split_seeds, directory, console, draw, origin)
     records.create(directory, repeats.record)
     try:
         with records.ending(directory, repeats.record):
@@ -81,6 +85,7 @@ class _Repeats(ABC):
         directory: Path,
         console: Console,
         draw: bool,
+        origin: Origin,
     ) -> None:
         self.directory, self.console = directory, console
         self.record = TrialRecord(to_dictionary(config))
@@ -90,6 +95,7 @@ class _Repeats(ABC):
                 directory / repeat_directory(seed),
                 self.console_of_a_trial(),
                 draw,
+                replace(origin, split_seed=seed),
             )
             for seed in split_seeds
         }
@@ -231,3 +237,9 @@ class _Lockstep(_Repeats):
 
     def counted(self) -> list[TrialRecord]:
         return [trial.record for trial in self.trials.values()]
+
+    def show(self) -> None:
+        # What the trials' own consoles have kept quiet about.
+        for tracker, reason in self.record.untracked.items():
+            terminal.say(self.console, "tracking", f"{tracker} was left out: {reason}")
+        super().show()

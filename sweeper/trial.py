@@ -24,6 +24,8 @@ from sweeper.model.fitting import check_columns
 from sweeper.prepared import prepared_baselines, prepared_split, prepared_tasks
 from sweeper.record import TrialRecord
 from sweeper.runtime import set_threads, start_tensorflow
+from sweeper.tracking.tracker import BY_ITSELF, Origin
+from sweeper.tracking.trackers import Trackers
 from sweeper.training.progress import TrainingProgress
 from sweeper.validation import validate
 
@@ -46,12 +48,14 @@ def run_trial(
     report: Report = lambda epoch, metrics: None,
     console: Console | None = None,
     draw: bool = True,
+    origin: Origin = BY_ITSELF,
 ) -> TrialRecord:
     """Trains the configured model, scores it and writes the record to `directory`.
 
     Args:
       report: called with (epoch, metrics) after each evaluation; may raise to end the trial.
       draw: whether to draw `curves.png`.
+      origin: the study that the trial is part of, for trackers.
 
     Raises:
       ConfigError, DataError: before anything is trained.
@@ -61,7 +65,7 @@ def run_trial(
         is has been written.
     """
     validate(config)
-    trial = Trial(config, directory, console or terminal.make_console(), draw)
+    trial = Trial(config, directory, console or terminal.make_console(), draw, origin)
     with closing(trial.steps()) as steps:
         for checkpoint in steps:
             try:
@@ -79,12 +83,21 @@ class Trial:
       config: that `validate` has passed.
       directory: where the record goes; made by the first step.
       draw: whether to draw `curves.png`.
+      origin: the study that it is part of, for trackers.
     """
 
-    def __init__(self, config: Config, directory: Path, console: Console, draw: bool) -> None:
+    def __init__(
+        self,
+        config: Config,
+        directory: Path,
+        console: Console,
+        draw: bool,
+        origin: Origin = BY_ITSELF,
+    ) -> None:
         self.config, self.directory = config, directory
         self.console, self.draw = console, draw
         self.record = TrialRecord(to_dictionary(config))
+        self.trackers = Trackers(config.tracking, directory, origin, self.record, self.say)
         self.threads, self.started = 1, 0.0
 
     def steps(self) -> Steps:
@@ -113,6 +126,8 @@ class Trial:
             start_tensorflow()
             from sweeper.training.setup import set_up_training
         note_environment(self.record, self.threads)
+        with self.pause():
+            self.trackers.begin()
         with self.stage("set_up"):
             split = prepared_split(config.data, interactions)
             self.describe_data(interactions, split)
@@ -136,6 +151,7 @@ class Trial:
                 for checkpoint in train(self.config.train, training, OBJECTIVE, callbacks, history):
                     progress.on_checkpoint(checkpoint)
                     with self.pause():
+                        self.trackers.log(checkpoint.epoch, checkpoint.loss, checkpoint.metrics)
                         yield checkpoint
         finally:
             self.keep(history)
@@ -247,7 +263,7 @@ class Trial:
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Leaves the time within it out of the total."""
+        """Leaves the time within it, which isn't the trial's own, out of the total."""
         started = time.perf_counter()
         try:
             yield
@@ -257,7 +273,10 @@ class Trial:
     def finish(self) -> None:
         """Writes the record, whatever the end was, and prints where it lies."""
         self.record.seconds["total"] = time.perf_counter() - self.started
-        records.close(self.directory, self.record)
+        try:
+            records.close(self.directory, self.record)
+        finally:
+            self.trackers.end()
         names = [records.TRIAL]
         if self.record.history:
             names.append(records.HISTORY)

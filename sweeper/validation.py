@@ -17,6 +17,7 @@ from sweeper.config import (
     layer_sizes,
 )
 from sweeper.errors import ConfigError, closest
+from sweeper.tracking.packages import package_problems
 
 
 def validate(config: Config) -> None:
@@ -65,6 +66,8 @@ def _rule_problems(config: Config) -> Iterator[str]:
     yield from _feature_problems(config)
     yield from _clipping_problems(config)
     yield from _test_row_problems(config)
+    yield from _kept_row_problems(config)
+    yield from package_problems(config.tracking)
     model, train, task = config.model, config.train, config.task
     query, candidate = layer_sizes(model, config.features.embedding_dim)
     if query[-1] != candidate[-1]:
@@ -81,6 +84,14 @@ def _rule_problems(config: Config) -> Iterator[str]:
         yield (
             "task.remove_accidental_hits: got True with task.name 'full_softmax', which has "
             "each candidate once; must be False for it"
+        )
+
+
+def _kept_row_problems(config: Config) -> Iterator[str]:
+    if config.evaluation.keep_rows and not config.evaluation.score_test:
+        yield (
+            "evaluation.keep_rows: got True with evaluation.score_test False, which scores no row "
+            "to keep; must be False, or evaluation.score_test True"
         )
 
 
@@ -164,6 +175,11 @@ def _feature_problems(config: Config) -> Iterator[str]:
     for tower in ("query", "candidate"):
         features: list[FeatureConfig] = getattr(config.features, tower)
         for index, feature in enumerate(features):
+            if tower == "candidate" and feature.kind == "history":
+                yield (
+                    f"features.candidate[{index}].kind: got 'history', which is a user's; must be "
+                    "in features.query"
+                )
             for option, kinds in options.items():
                 value = getattr(feature, option)
                 if value is not None and feature.kind not in kinds:

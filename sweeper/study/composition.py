@@ -7,6 +7,7 @@ does so once for each choice of config groups, and single values are set in a co
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sweeper.config import Config, to_dataclass
+from sweeper.config import Config, to_dataclass, to_dictionary
 from sweeper.errors import ConfigError
 from sweeper.study.search_space import SearchSpace
 from sweeper.validation import validate
@@ -95,19 +96,39 @@ def extreme_configs(composer: Composer, space: SearchSpace) -> list[Config]:
     return configs
 
 
-def searched_files(loader: ConfigLoader, space: SearchSpace) -> dict[str, Any]:
-    """What stands in the files that the search chooses between, by "GROUP=NAME"."""
-    assert isinstance(loader, ConfigLoaderImpl)  # Hydra has no other.
+def searched_files(
+    composer: Composer, space: SearchSpace, trial: Config
+) -> dict[str, dict[str, Any]]:
+    """What each file that the search chooses between sets, by "GROUP=NAME".
+
+    Args:
+      trial: a trial's configuration before anything searched is set.
+
+    Returns:
+      The keys whose values differ from `trial`'s, those of the file's own defaults list included.
+    """
+    before = dict(flat(to_dictionary(trial)))
     files = [
-        (parameter.key.name, name)
+        f"{parameter.key.name}={name}"
         for parameter in space.parameters
         if parameter.key.options is not None
         for dimension in parameter.dimensions()
         for name in dimension.domain.values() or ()
     ]
-    read = {file: loader.repository.load_config("/".join(map(str, file))) for file in files}
     return {
-        f"{group}={name}": OmegaConf.to_container(result.config)
-        for (group, name), result in read.items()
-        if result is not None
+        file: {
+            key: value
+            for key, value in flat(to_dictionary(trial_config(composer.compose([file]))))
+            if key not in before or before[key] != value
+        }
+        for file in files
     }
+
+
+def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested dictionaries as one, with dotted keys."""
+    for key, value in node.items():
+        if isinstance(value, dict) and value:
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

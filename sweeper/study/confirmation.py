@@ -30,7 +30,7 @@ from sweeper.study.domains import Choices
 from sweeper.study.leaderboard import leaderboard_rows
 from sweeper.study.overrides import Key
 from sweeper.study.parameters import SingleParameter
-from sweeper.study.plan import Plan
+from sweeper.study.plan import NOT_COMPARED, Plan
 from sweeper.study.reading import objectives_of
 from sweeper.study.search_space import SearchSpace
 from sweeper.study.storage import DATABASE, load_study
@@ -69,19 +69,30 @@ class Confirmation(Plan):
         config = OmegaConf.merge(OmegaConf.structured(Config), self.configs[values[CONFIGURATION]])
         with open_dict(composed):
             for section, content in config.items():
-                composed[section] = content
+                # Trackers are those of the command line; the rest is what is confirmed.
+                if section != "tracking":
+                    composed[section] = content
             composed.data.split_seed = int(values[SPLIT_SEED])
             composed.train.seed = int(values[TRAIN_SEED])
             composed.train.threads = self.threads
-            composed.study = self.study
+            place = self.directory
+            composed.study = replace(self.study, name=f"{place.parent.name}/{place.name}")
             composed.hydra.overrides.task = overrides
         return composed
 
     def identity(self) -> dict[str, Any]:
         return super().identity() | {
-            attributes.CONFIGS: self.configs,
+            attributes.CONFIGS: {
+                name: {**config, "data": _without_place(config["data"])}
+                for name, config in self.configs.items()
+            },
             attributes.POINTS: self.listed,
         }
+
+
+def _without_place(data: dict[str, Any]) -> dict[str, Any]:
+    """Where the data come from changes no result."""
+    return {key: value for key, value in data.items() if f"data.{key}" not in NOT_COMPARED}
 
 
 def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> Confirmation:
@@ -183,7 +194,6 @@ def _scored_on_test_rows(config: dict[str, Any]) -> dict[str, Any]:
         "score_test": True,
         "keep_rows": True,
         "time_queries": False,
-        "baselines": ["popularity", "ease"],
     }
     return config
 
@@ -206,6 +216,7 @@ def _reference(plan: Plan, loader: ConfigLoader) -> dict[str, Any]:
     )
     reference: Config = trial_config(composed)
     reference.data = copy.deepcopy(plan.trial.data)
+    reference.evaluation = copy.deepcopy(plan.trial.evaluation)
     return _scored_on_test_rows(to_dictionary(reference))
 
 

@@ -55,24 +55,32 @@ def run_study(
     silence_optuna()
     console = terminal.make_console()
 
+    command = _command_to_go_on(plan)
+
     def run(plan: Plan) -> optuna.Study:
-        return _run(plan, console, config, context, task, max_relaunches)
+        return _run(plan, command, console, config, context, task, max_relaunches)
 
     study = run(plan)
     if plan.study.confirm.best:
         console.print()
-        run(plan_confirmation(plan, study, context.config_loader))
+        confirmation = plan_confirmation(plan, study, context.config_loader)
+        for column in plan.study.confirm.without:
+            if not any(name.endswith(f"_without_{column}") for name in confirmation.configs):
+                text = f"without {column}: left out; no feature has it, or a tower no other"
+                terminal.say(console, "confirm", text)
+        run(confirmation)
 
 
 def _run(
     plan: Plan,
+    command: str,
     console: Console,
     config: DictConfig,
     context: HydraContext,
     task: TaskFunction,
     max_relaunches: int,
 ) -> optuna.Study:
-    """As `run_study`, of one study or one confirmation."""
+    """As `run_study`, of one study or one confirmation; `command` goes on with it."""
     check_place(plan.directory)
     _make_directory(plan)
     with locks.main_process(plan.directory):
@@ -87,7 +95,7 @@ def _run(
             settle(study, plan.directory, plan.study.max_retries)
             show_results(study, plan, console)
     if run.stopped_by:
-        terminal.say(console, "go on", _command_to_go_on(plan))
+        terminal.say(console, "go on", command)
         sys.exit(128 + run.stopped_by)
     _raise_for_failures(plan, study)
     return study
@@ -141,10 +149,6 @@ def _open(plan: Plan, console: Console) -> tuple[Plan, optuna.Study]:
         plan = replace(plan, study=replace(plan.study, name=name_of_only_study(plan.directory)))
     study = load_study(plan.directory, plan.name)
     check_identity(study, plan.directory, identity)
-    if not is_new:
-        remarks = _add_sets(study, plan)
-    for remark in [*remarks, *_sets_left_out(study, plan)]:
-        terminal.say(console, "first", remark)
     settle(study, plan.directory, plan.study.max_retries)
     trials = study.get_trials(deepcopy=False)
     if plan.is_grid and any(attributes.GRID_POINT not in trial.user_attrs for trial in trials):
@@ -158,21 +162,27 @@ def _open(plan: Plan, console: Console) -> tuple[Plan, optuna.Study]:
             f"train.threads: got {plan.trial.train.threads}, but the trials of this study have "
             f"{threads}, and other threads round otherwise; {START_ANEW}"
         )
+    if not is_new:
+        remarks = list(_add_sets(study, plan))
+    for remark in [*remarks, *_sets_left_out(study, plan)]:
+        terminal.say(console, "first", remark)
     workers = plan.workers
     if plan.study.workers == "auto":
         workers = min(workers, max(1, available_cores() // threads))
     return replace(plan, threads=threads, workers=workers), study
 
 
-def _add_sets(study: optuna.Study, plan: Plan) -> list[str]:
+def _add_sets(study: optuna.Study, plan: Plan) -> Iterator[str]:
     """Takes over what has been added to `study.enqueue` since the study began."""
+    if plan.study.warm_start:
+        yield "study.warm_start: this study has begun; only a new one starts from another"
     named, remarks = named_sets(plan)
     first = study.user_attrs[attributes.FIRST]
     added = [values for values in named if values not in first]
-    if not added:
-        return []
-    study.set_user_attr(attributes.FIRST, [*first, *added])
-    return [f"study.enqueue: {len(added)} sets have been added, which are tried next", *remarks]
+    if added:
+        study.set_user_attr(attributes.FIRST, [*first, *added])
+        yield f"study.enqueue: {len(added)} sets have been added, which are tried next"
+        yield from remarks
 
 
 def _sets_left_out(study: optuna.Study, plan: Plan) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +19,17 @@ from sweeper.runtime import available_cores
 from sweeper.study import attributes
 from sweeper.study.choices import chosen_pruner, chosen_sampler
 from sweeper.study.command_line_space import command_line_parameters
-from sweeper.study.composition import Composer, extreme_configs, searched_files, trial_config
+from sweeper.study.composition import (
+    Composer,
+    extreme_configs,
+    flat,
+    searched_files,
+    trial_config,
+)
 from sweeper.study.config import StudyConfig, to_study
 from sweeper.study.search_space import SearchSpace
 from sweeper.study.space_reader import parse_space
-from sweeper.study.validation import study_problems
+from sweeper.study.validation import confirm_problems, study_problems, test_row_problems
 
 GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
 # Of the trials' configuration: where it reads from and what it is called change no result.
@@ -43,7 +49,7 @@ class Plan:
       yaml_space: what the study's YAML searches, and the command line besides.
       space: what is searched, after what the command line changes of it.
       fixed: the overrides that all trials have.
-      files: what stands in the files that the search chooses between, by "GROUP=NAME".
+      files: what the files that the search chooses between set, by "GROUP=NAME".
       max_epochs: of any trial.
       threads: of each trial; the same in all, since it decides how sums are rounded.
       workers: how many run at once.
@@ -89,7 +95,7 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """What must not change between two starts of a study, by attribute's name."""
-        protocol = _flat({**to_dictionary(self.trial), **self.files})
+        protocol = dict(flat({**to_dictionary(self.trial), **self.files}))
         protocol["study.split_seeds"] = list(self.study.split_seeds)
         protocol["study.seed_mode"] = self.study.seed_mode
         identity = {
@@ -133,7 +139,14 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     problems += _reference_problems(study, groups["experiment"])
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    configs = extreme_configs(Composer(config, fixed, frozenset(groups), loader), space)
+    composer = Composer(config, fixed, frozenset(groups), loader)
+    configs = extreme_configs(composer, space)
+    # A file that is searched may set which rows are scored.
+    for each in configs:
+        problems += test_row_problems(each, study.sampler, study.pruner, space.keys)
+        problems += confirm_problems(study, each, space.keys)
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
     workers, threads = share_cores(study.workers, trial.train.threads, launcher_of(config))
     return Plan(
         directory=Path(config.hydra.sweep.dir).absolute(),
@@ -142,7 +155,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
         yaml_space=yaml_space,
         space=space,
         fixed=fixed,
-        files=searched_files(loader, space),
+        files=searched_files(composer, space, trial),
         max_epochs=max(each.train.epochs for each in configs),
         threads=threads,
         workers=workers,
@@ -185,7 +198,7 @@ def _enqueue_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
 
 def _reference_problems(study: StudyConfig, experiments: Sequence[str]) -> Iterator[str]:
     reference = study.confirm.reference
-    if reference is not None and reference not in experiments:
+    if study.confirm.best and reference is not None and reference not in experiments:
         yield (
             f"study.confirm.reference: got {reference!r}; must be null or one of "
             f"{', '.join(experiments)}.{closest(reference, experiments)}"
@@ -199,14 +212,3 @@ def _size_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
             f"study.space: its grid has {size:,} combinations ({', '.join(space.names)}); must be "
             f"at most {LARGEST_GRID:,}, or another study.sampler"
         )
-
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in node.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -161,7 +161,13 @@ class StudyRun:
                 raise KeyboardInterrupt
             self.stopped_by = number
 
-        before = {number: signal.signal(number, stop) for number in STOPPING}
+        # `nohup` has SIGHUP ignored; Ctrl-C counts even in a shell's background job.
+        heard = [
+            number
+            for number in STOPPING
+            if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN
+        ]
+        before = {number: signal.signal(number, stop) for number in heard}
         try:
             yield
         finally:

@@ -182,8 +182,10 @@ def _serve(
     theirs.close()
     # The worker decides what these mean, and interrupts a trial by SIGINT alone; between two
     # trials there is nothing to interrupt.
-    for number in STOPPING:
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # No `SIG_IGN`, which what a trial starts would inherit.
+        signal.signal(number, lambda *_: None)
     end_with(parent)
     with suppress(EOFError, ConnectionError):
         while True:

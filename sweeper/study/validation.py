@@ -51,12 +51,12 @@ def study_problems(
         *_objective_problems(study, config),
         *_space_problems(study, sampler, space_names, continuous, numeric),
         *sampler_problems(study, sampler),
-        *_test_row_problems(config, sampler, pruner, space_names),
+        *test_row_problems(config, sampler, pruner, space_names),
         *_seed_problems(study, config, space_names),
         *(_pruner_problems(study, config, pruner, space_names) if pruner != "none" else ()),
         *pruner_problems(study, pruner, train.epochs, train.eval_every_epochs),
         *_callback_problems(study),
-        *(_confirm_problems(study, config) if study.confirm.best else ()),
+        *confirm_problems(study, config, space_names),
     ]
 
 
@@ -145,7 +145,7 @@ def _space_problems(
         )
 
 
-def _test_row_problems(
+def test_row_problems(
     config: Config, sampler: str, pruner: str, space_names: Sequence[str]
 ) -> Iterator[str]:
     """Neither a sampler nor a pruner may go by test rows."""
@@ -225,7 +225,22 @@ def _sequential_problems(study: StudyConfig, pruner: str, got: str) -> Iterator[
             )
 
 
-def _confirm_problems(study: StudyConfig, config: Config) -> Iterator[str]:
+def confirm_problems(
+    study: StudyConfig, config: Config, space_names: Sequence[str]
+) -> Iterator[str]:
+    """Why the best trials can't be confirmed on rows that chose nothing."""
+    if not study.confirm.best:
+        return
+    if "data.split_seed" in space_names:
+        yield (
+            f"study.confirm.best: got {study.confirm.best} while data.split_seed is searched, so "
+            "that each split's test rows were training rows of another; must be 0"
+        )
+    if config.data.split == "leave_last_out":
+        yield (
+            f"study.confirm.best: got {study.confirm.best} with data.split 'leave_last_out', where "
+            "users with few rows have test rows only without validation; must be 0"
+        )
     got = f"study.confirm.best: got {study.confirm.best}"
     if config.evaluation.rows == "test":
         yield (

@@ -14,7 +14,6 @@ from joblib.externals import cloudpickle
 from plans import planner
 
 from sweeper.errors import ConfigError
-from sweeper.study import attributes
 from sweeper.study import plan as plans
 from sweeper.study.plan import Plan, share_cores
 
@@ -104,11 +103,14 @@ def test_what_changes_results_is_part_of_the_identity(plan_of):
     assert all(one != other for one, other in itertools.combinations(identities, 2))
 
 
-def test_what_stands_in_the_searched_files_is_part_of_the_identity(plan_of, tmp_path):
+def test_what_stands_in_the_searched_files_is_part_of_the_identity(plan_of):
     plan = plan_of("model=one_layer,two_layer")
-    file = "model=two_layer.layer_sizes"
-    assert plan.identity()[attributes.PROTOCOL][file] == [64, 32]
+    # Only what is not the base configuration's own.
+    assert plan.files == {"model=one_layer": {}, "model=two_layer": {"model.layer_sizes": [64, 32]}}
     assert plan.identity() != replace(plan, files={"model=one_layer": {}}).identity()
+    # What a file's own defaults list pulls in counts too.
+    files = plan_of("experiment=tutorial_shallow,catalogue_softmax").files
+    assert files["experiment=catalogue_softmax"]["task.name"] == "full_softmax"
 
 
 def test_the_most_epochs_of_any_trial(plan_of):
@@ -127,6 +129,40 @@ def test_a_study_lies_where_its_name_says(plan_of):
 
 
 WRONG = [
+    (
+        [
+            "+study.space={experiment: {choices: [tutorial_shallow, catalogue_softmax]}}",
+            "study.sampler=random",
+            "study.n_trials=3",
+        ],
+        "evaluation.rows: got 'test' in a study",
+    ),
+    (
+        ["experiment=tutorial_shallow,catalogue_softmax", "study.confirm.best=1"],
+        "study.confirm.best: got 1 with evaluation.rows 'test'",
+    ),
+    (
+        ["data.split_seed=42,43", "study.confirm.best=2"],
+        "study.confirm.best: got 2 while data.split_seed is searched",
+    ),
+    (
+        [RATE, "study.n_trials=3", "data.split=leave_last_out", "study.confirm.best=1"],
+        "study.confirm.best: got 1 with data.split 'leave_last_out'",
+    ),
+    (
+        [RATE, "study.n_trials=3", "study.confirm.best=1", "study.confirm.reference=tutorial"],
+        "study.confirm.reference: got 'tutorial'; must be null or one of",
+    ),
+    (
+        [
+            RATE,
+            "study.n_trials=3",
+            "study.split_seeds=[1,2]",
+            "study.confirm.best=1",
+            "study.confirm.split_seeds=0",
+        ],
+        "study.confirm.best: got 1 with study.split_seeds [1, 2]",
+    ),
     (
         ["model=one_layer,two_layer", "study.n_trials=3", "study.sampler=cmaes"],
         "study.sampler: got 'cmaes', but no parameter is a range that every trial has",

@@ -118,6 +118,29 @@ def test_the_system_ends_a_study_in_order(tmp_path, started, number):
     check_grid(study, 6)
 
 
+def test_a_grid_without_a_name_is_told_where_it_goes_on(tmp_path, started):
+    process = started("-m", "data.split_seed=0,1", "train.epochs=6", BASIC, seconds=1.0)
+    wait_until(lambda: any(map(running, tmp_path.glob("outputs/multirun/*"))))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    (study,) = tmp_path.glob("outputs/multirun/*")
+    command = (tmp_path / "printed.txt").read_text().splitlines()[-1]
+    assert command.startswith("go on    ")
+    assert command.endswith(f" hydra.sweep.dir=outputs/multirun/{study.name}")
+
+
+def test_a_study_under_nohup_outlives_its_terminal(tmp_path, started):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = started("-m", "data.split_seed=0,1", "train.epochs=6", STUDY, BASIC, seconds=0.3)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for_running(tmp_path / "study", 1)
+    os.killpg(process.pid, signal.SIGHUP)
+    assert process.wait(timeout=60) == 0, (tmp_path / "printed.txt").read_text()
+    check_grid(tmp_path / "study", 2)
+
+
 def test_what_was_cut_short_comes_before_the_sets_that_wait(tmp_path, started):
     rates = [0.01 * number for number in range(1, 6)]
     sets = ", ".join(f"{{optimizer.learning_rate: {rate}}}" for rate in rates)

@@ -1,0 +1,1 @@
+"""Experiment trackers: what a trial tells TensorBoard, MLflow and Weights & Biases."""
