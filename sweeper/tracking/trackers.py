@@ -98,4 +98,4 @@ def chosen(config: TrackingConfig, place: Place) -> Iterator[Tracker]:
 
 def without_password(text: str) -> str:
     """The text without what stands before the host in any address."""
-    return re.sub(r"://[^/@\s]+@", "://", text)
+    return re.sub(r"://[^/\s]+@", "://", text)
