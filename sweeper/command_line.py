@@ -57,6 +57,7 @@ def exit_codes() -> Iterator[None]:
     Any other exception passes through, with its traceback and exit code 1.
     """
     # Lets exceptions through; Hydra would print them its own way and exit with 1.
+    before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         yield
@@ -77,6 +78,11 @@ def exit_codes() -> Iterator[None]:
             raise
         _fail([f"{error.filename or 'output'}: {error.strerror}; must be a place to write to"])
         sys.exit(2)
+    finally:
+        # For whatever is run from this process afterwards.
+        del os.environ["HYDRA_FULL_ERROR"]
+        if before is not None:
+            os.environ["HYDRA_FULL_ERROR"] = before
 
 
 def start(run: Callable[[], object]) -> None:

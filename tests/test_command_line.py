@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from sweeper import record
+from sweeper.command_line import exit_codes
+from sweeper.errors import ConfigError
 
 QUICK = ["data=synthetic", "train=quick", "train.epochs=2", "train.eval_every_epochs=1"]
 
@@ -192,6 +194,14 @@ def test_a_loss_that_diverges_stops_with_epoch_and_step(tmp_path):
     assert again.returncode == 2
     assert "already holds a trial" in again.stderr
     assert record.read(tmp_path / "run") == failed
+
+
+def test_what_is_run_afterwards_finds_the_environment_as_it_was(monkeypatch, capsys):
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    with pytest.raises(SystemExit), exit_codes():
+        raise ConfigError("train.epochs: got 0; must be at least 1")
+    assert "HYDRA_FULL_ERROR" not in os.environ
+    assert capsys.readouterr().err == "error: train.epochs: got 0; must be at least 1\n"
 
 
 def test_ctrl_c_keeps_what_there_is(tmp_path):

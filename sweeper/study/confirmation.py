@@ -24,7 +24,7 @@ from sweeper.config import Config, to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
 from sweeper.study import attributes
-from sweeper.study.composition import Composer, trial_config
+from sweeper.study.composition import Composer, flat, trial_config
 from sweeper.study.config import ObjectiveConfig, StudyConfig
 from sweeper.study.domains import Choices
 from sweeper.study.leaderboard import leaderboard_rows
@@ -82,17 +82,14 @@ class Confirmation(Plan):
 
     def identity(self) -> dict[str, Any]:
         return super().identity() | {
-            attributes.CONFIGS: {
-                name: {**config, "data": _without_place(config["data"])}
-                for name, config in self.configs.items()
-            },
+            attributes.CONFIGS: {name: _compared(config) for name, config in self.configs.items()},
             attributes.POINTS: self.listed,
         }
 
 
-def _without_place(data: dict[str, Any]) -> dict[str, Any]:
-    """Where the data come from changes no result."""
-    return {key: value for key, value in data.items() if f"data.{key}" not in NOT_COMPARED}
+def _compared(config: dict[str, Any]) -> dict[str, Any]:
+    """What of a configuration changes results, by dotted keys."""
+    return {key: value for key, value in flat(config) if not key.startswith(NOT_COMPARED)}
 
 
 def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> Confirmation:

@@ -33,7 +33,7 @@ from sweeper.study.validation import confirm_problems, study_problems, test_row_
 
 GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
 # Of the trials' configuration: where it reads from and what it is called change no result.
-NOT_COMPARED = ("data.cache_dir", "data.source", "name", "train.threads")
+NOT_COMPARED = ("data.cache_dir", "data.source", "name", "train.threads", "tracking.")
 
 LARGEST_GRID = 100_000
 
@@ -104,7 +104,7 @@ class Plan:
                 objective.metric: objective.direction for objective in self.study.objectives
             },
             attributes.PROTOCOL: {
-                key: value for key, value in protocol.items() if key not in NOT_COMPARED
+                key: value for key, value in protocol.items() if not key.startswith(NOT_COMPARED)
             },
         }
         # As it comes back from the storage: tuples as lists.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from sweeper.record import TrialRecord
@@ -55,7 +56,18 @@ class WeightsAndBiases(Tracker):
             final = {**final_figures(record), "state": record.state, "reason": record.reason}
             self._run.summary.update(final)
         finally:
-            self._run.finish(exit_code=EXIT_CODES[record.state])
+            self._finish(EXIT_CODES[record.state])
+
+    def _finish(self, exit_code: int) -> None:
+        import wandb
+
+        try:
+            self._run.finish(exit_code=exit_code)
+        except ConnectionError:
+            # Its process has died, with all runs in it; the next trial needs another.
+            with suppress(ConnectionError):
+                wandb.teardown()
+            raise
 
 
 def settings() -> Any:

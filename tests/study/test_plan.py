@@ -91,6 +91,7 @@ def test_what_changes_no_result_is_no_part_of_the_identity(plan_of):
     other = plan_of(
         RATE, "study.n_trials=5", "study.sampler=random", "study.seed=3", "study.pruner=none",
         "name=mine", "data.cache_dir=/tmp", "train.threads=1", "study.workers=1",
+        "tracking.tensorboard=true",
     )  # fmt: skip
     assert one.identity() == other.identity()
 

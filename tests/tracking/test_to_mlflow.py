@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ORIGIN, QUIET
+from conftest import QUIET
 
 from sweeper import record as records
 from sweeper.errors import TrialPruned
@@ -60,7 +60,7 @@ def test_metrics_are_the_history_by_epoch(trial, store):
 
 
 def test_the_artifact_is_the_record_as_it_is_at_the_end(trial, store):
-    record, directory = trial
+    _, directory = trial
     run, client = run_of(store, "towers"), client_of(store)
     assert [file.path for file in client.list_artifacts(run.info.run_id)] == [records.TRIAL]
     # Beside the database, wherever the trial runs.
@@ -133,7 +133,7 @@ def test_a_server_that_nobody_runs_takes_no_trial_and_some_seconds(tmp_path, tra
 @pytest.mark.parametrize(
     ("store", "uri"),
     [
-        ("runs", "sqlite:////{here}/runs/mlflow.db"),
+        ("runs", "sqlite:///{here}/runs/mlflow.db"),
         ("/data/my runs", "sqlite:////data/my runs/mlflow.db"),
         ("http://localhost:5000", "http://localhost:5000"),
         ("sqlite:///mine.db", "sqlite:///mine.db"),

@@ -1,0 +1,103 @@
+"""The sections on a confirmation: sentences, tables and figures, by hand from made-up runs."""
+
+from __future__ import annotations
+
+import pytest
+from made_up_confirmations import made_up_confirmation
+
+from sweeper.report.confirmed import confirmed_text, evidence_section, name_words, verdict
+from sweeper.report.evidence import Evidence, load_evidence
+from sweeper.report.page import Figure, Table, Text
+from sweeper.report.statistics import Comparison
+from sweeper.report.strengths import strengths_section
+from sweeper.report.subject import Subject
+from sweeper.study.config import ObjectiveConfig
+from sweeper.study.leaderboard import Row
+
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
+
+def subject_of(tmp_path, evidence: Evidence | None) -> Subject:
+    rows = [Row(7, "complete", 1, values=[0.9], result={"metrics": {"top_100": 0.9}})]
+    return Subject(tmp_path, "s", [ObjectiveConfig()], rows, evidence=evidence)
+
+
+@pytest.fixture
+def evidence(tmp_path) -> Evidence:
+    made_up_confirmation(tmp_path)
+    found, _ = load_evidence(tmp_path)
+    assert found is not None
+    return found
+
+
+def compared(difference: float, p_value: float, adjusted: float | None = None) -> Comparison:
+    return Comparison(
+        difference, 0.1, 4.0, -0.1, 0.1, p_value, 0.5, 0.7, seeds=2, adjusted_p_value=adjusted
+    )
+
+
+@pytest.mark.parametrize(
+    ("comparison", "word"),
+    [
+        (compared(0.1, 0.01), "worse"),
+        (compared(-0.1, 0.01), "better"),
+        (compared(0.1, 0.2), ""),
+        (compared(0.1, 0.01, adjusted=0.06), ""),
+    ],
+)
+def test_a_difference_counts_by_the_adjusted_p_value(comparison, word):
+    assert verdict(comparison) == word
+
+
+def test_names_in_words():
+    names = ["trial_7_without_timestamp", "ease", "popularity", "tutorial_three_layer"]
+    assert [name_words(name) for name in names] == [
+        "trial 7 without timestamp", "EASE", "popularity", "tutorial_three_layer",
+    ]  # fmt: skip
+
+
+def test_the_section_of_a_confirmation(tmp_path, evidence):
+    section = evidence_section(subject_of(tmp_path, evidence))
+    assert section is not None
+    lead, which, figures, luck = section.blocks[:4]
+    assert lead == Text(confirmed_text(evidence), "lead")
+    # Of the four rows, 3 and 4 were hit.
+    assert lead.text.startswith("Trial 7 has **0.8750 top-100 accuracy** on the study's own test")
+    assert "can't be told apart from reference and popularity" in lead.text
+    assert "with 2 fresh training seeds" in which.text
+    assert "The 1 fresh split" in which.text
+    assert isinstance(figures, Table)
+    assert figures.rows[0][:3] == ["trial 7", "0.8750 ± 0.1768", "0.5000"]
+    assert [row[-1] for row in figures.rows] == ["–", *["not distinguishable"] * 2]
+    # The winner's curse.
+    assert "In the search it had 0.9000" in luck.text
+    assert "own test rows it has 0.8750, on fresh splits it has 0.5000" in luck.text
+    titles = [block.title for block in section.blocks if isinstance(block, Table | Figure)]
+    assert "Against trial 7, on the study's own test rows" in titles
+
+
+def test_the_section_of_where_it_is_right(tmp_path, evidence):
+    section = strengths_section(subject_of(tmp_path, evidence))
+    assert section is not None
+    names = [block.name for block in section.blocks if isinstance(block, Figure)]
+    assert names == ["by_item", "by_user"]
+    *_, coverage = section.blocks
+    assert coverage.rows == [
+        ["trial 7", "60.0 %"],
+        ["reference", "70.0 %"],
+        ["popularity", "6.0 %"],
+    ]
+
+
+def test_a_study_that_was_not_confirmed_has_neither(tmp_path):
+    assert evidence_section(subject_of(tmp_path, None)) is None
+    assert strengths_section(subject_of(tmp_path, None)) is None
+
+
+def test_a_confirmation_that_has_just_begun_says_so(tmp_path, evidence):
+    begun = Evidence(evidence.directory, evidence.names, [])
+    section = evidence_section(subject_of(tmp_path, begun))
+    assert [block.text for block in section.blocks] == [
+        "No seed of the confirmation is complete for every configuration."
+    ]
+    assert strengths_section(subject_of(tmp_path, begun)) is None
