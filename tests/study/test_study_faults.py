@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.trial import TrialState
@@ -45,8 +46,8 @@ def started(tmp_path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts the toy in the background; nothing of it is left after the test."""
     processes: list[subprocess.Popen[str]] = []
 
-    def begin(*arguments: str, seconds: float = SLOW) -> subprocess.Popen[str]:
-        processes.append(start(tmp_path, *arguments, seconds=seconds))
+    def begin(*arguments: str, seconds: float = SLOW, **more: Any) -> subprocess.Popen[str]:
+        processes.append(start(tmp_path, *arguments, seconds=seconds, **more))
         return processes[-1]
 
     yield begin
@@ -130,11 +131,10 @@ def test_a_grid_without_a_name_is_told_where_it_goes_on(tmp_path, started):
 
 
 def test_a_study_under_nohup_outlives_its_terminal(tmp_path, started):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        process = started("-m", "data.split_seed=0,1", "train.epochs=6", STUDY, BASIC, seconds=0.3)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    process = started(
+        "-m", "data.split_seed=0,1", "train.epochs=6", STUDY, BASIC, seconds=0.3,
+        ignored=signal.SIGHUP,
+    )  # fmt: skip
     wait_for_running(tmp_path / "study", 1)
     os.killpg(process.pid, signal.SIGHUP)
     assert process.wait(timeout=60) == 0, (tmp_path / "printed.txt").read_text()

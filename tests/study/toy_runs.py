@@ -60,8 +60,18 @@ def finished(directory: Path, *arguments: str, **options: Any) -> str:
     return done.stdout
 
 
-def start(directory: Path, *arguments: str, seconds: float = 0.0) -> subprocess.Popen[str]:
-    """Starts the toy, the leader of a session that all its processes belong to."""
+def start(
+    directory: Path, *arguments: str, seconds: float = 0.0, ignored: int | None = None
+) -> subprocess.Popen[str]:
+    """Starts the toy, the leader of a session that all its processes belong to.
+
+    It has every signal's usual handler but the `ignored` one's, whatever these tests inherit.
+    """
+
+    def set_signals() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number == ignored else signal.SIG_DFL)
+
     with (directory / "printed.txt").open("a") as printed:
         return subprocess.Popen(
             [sys.executable, str(TOY), *_without_report(arguments)],
@@ -71,6 +81,7 @@ def start(directory: Path, *arguments: str, seconds: float = 0.0) -> subprocess.
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=set_signals,
         )
 
 
