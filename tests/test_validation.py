@@ -46,6 +46,8 @@ SHARE = "at least 0 and below 1"
 RANGES = [
     ("data__name", ["movielens"], "one of movielens_100k, movielens_1m, movielens_25m, synthetic"),
     ("data__source", [""], "not empty"),
+    ("tracking__mlflow", [""], "not empty"),
+    ("tracking__wandb", [""], "not empty"),
     ("data__split", ["by_user", ""], "one of random, temporal, leave_last_out"),
     ("data__split_seed", [-1], "a finite number of at least 0"),
     ("data__train_size", [-0.1, 1.5, math.nan], "a share below 1 (0.2) or a whole number of rows"),

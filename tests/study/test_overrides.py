@@ -76,7 +76,7 @@ def test_every_key_of_the_schema_is_a_key_a_node_or_refused() -> None:
     assert not any("is no key" in problem for problem in refused.values())
     assert set(refused) == {
         *("name", "train.seed", "train.threads", "data.split_seed"),
-        *("data", "data.synthetic", "features", "model", "task", "train", "evaluation"),
+        *("data", "data.synthetic", "features", "model", "task", "train", "evaluation", "tracking"),
     }
 
 

@@ -103,7 +103,7 @@ def test_its_process_may_die_without_the_trial(tmp_path, tracked_config):
     config = tracked_config(wandb="towers")
     record = run_trial(config, tmp_path / "0", report, QUIET, origin=ORIGIN)
     assert record.state == "completed"
-    assert record.untracked == {"W&B": "ConnectionResetError: Connection lost"}
+    assert record.untracked["W&B"].startswith("ConnectionResetError: ")
     # The next trial has another.
     record = run_trial(config, tmp_path / "1", console=QUIET, origin=ORIGIN)
     assert record.untracked == {}
