@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "errors": set(),
     "config": {"errors"},
     "record": {"sweeper", "errors"},
+    "tracking": {"sweeper", "errors", "config", "record", "tracking"},
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.
     "study": BASE | {"console", "record", "validation", "study"},
     "report": BASE | {"sweeper", "command_line", "console", "record", "study", "report"},
@@ -167,6 +168,7 @@ def test_a_module_that_must_start_at_once_loads_no_tensorflow(module: str) -> No
     program = (
         f"import sys, sweeper.{module}\n"
         "heavy = {'tensorflow', 'tf_keras', 'keras', 'tensorflow_recommenders', 'matplotlib'}\n"
+        "heavy |= {'tensorboard', 'mlflow', 'wandb'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -63,9 +63,11 @@ class WeightsAndBiases(Tracker):
 
         try:
             self._run.finish(exit_code=exit_code)
-        except ConnectionError:
+        except TimeoutError:
+            raise
+        except Exception:
             # Its process has died, with all runs in it; the next trial needs another.
-            with suppress(ConnectionError):
+            with suppress(Exception):
                 wandb.teardown()
             raise
 
