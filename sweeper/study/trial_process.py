@@ -98,6 +98,12 @@ class TrialProcess:
                 connection.send(report(*message))
         except (EOFError, ConnectionError):
             return self._death()
+        except KeyboardInterrupt:
+            # A second Ctrl-C before the first was heard of: at once.
+            if self._process is not None:
+                self._process.kill()
+                self.close()
+            raise
         except BaseException:
             # Of the report, such as a storage that is gone: the trial must not go on unheard.
             if self._process is not None:
