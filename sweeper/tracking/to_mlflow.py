@@ -123,8 +123,8 @@ def directory_of(uri: str) -> Path | None:
 def _alone(directory: Path | None) -> Iterator[None]:
     """Lets one process at a time open the database in the folder.
 
-    The first one makes its tables, which takes MLflow about ten seconds; a second one at that
-    time would fail.
+    The first one makes its tables, which takes MLflow some seconds; a second one at that time
+    would fail.
     """
     if directory is None:
         yield

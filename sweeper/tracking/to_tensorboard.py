@@ -41,7 +41,9 @@ class TensorBoard(Tracker):
         if self.place.origin.split_seed is not None:
             # The repeats are one row, that of their means.
             del hyperparameters["data.split_seed"]
-        row = os.path.relpath(self.place.trial_directory)
+        trial = self.place.trial_directory
+        # The page cuts it after some twenty letters.
+        row = f"{trial.name} in {os.path.relpath(trial.parent)}"
         self._add(summary=hparams_pb(hyperparameters, trial_id=row))
         self._writer.flush()
         return f"tensorboard --logdir {directory}"

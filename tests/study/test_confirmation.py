@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 from joblib.externals import cloudpickle
 from made_up_trials import made_up_result, made_up_study, made_up_trial
 from plans import planner
@@ -21,7 +23,9 @@ from sweeper import record as records
 from sweeper.config import to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
+from sweeper.study.composition import Composer
 from sweeper.study.confirmation import Confirmation, for_test_rows, plan_confirmation, values_of
+from sweeper.study.plan import GROUPS
 
 SEARCH = ("model.dropout=interval(0,0.5)", "study.n_trials=3", "train.epochs=20")
 CONFIRM = ("study.confirm.best=2", "study.confirm.train_seeds=2", "study.confirm.split_seeds=1")
@@ -115,6 +119,17 @@ def test_several_splits_leave_no_test_row_that_the_search_never_saw(confirm):
 def test_a_reference_and_columns_may_be_left_out(confirm):
     confirmation = confirm("study.confirm.reference=null", "study.confirm.without=[]")
     assert list(confirmation.configs) == ["trial_2", "trial_1"]
+
+
+def test_its_trials_are_tracked_as_the_command_line_says_under_the_studys_name(confirm):
+    confirmation = confirm("study.confirm.reference=null")
+    loader = GlobalHydra.instance().config_loader()
+    config = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
+    composer = Composer(config, ["tracking.wandb=towers"], frozenset(GROUPS), loader)
+    overrides = ["configuration=trial_2", "data.split_seed=43", "train.seed=42"]
+    composed = confirmation.compose(composer, overrides)
+    assert (composed.model.dropout, composed.tracking.wandb) == (0.2, "towers")
+    assert composed.study.name == "made_up/confirmation"
 
 
 def test_a_study_without_a_finished_trial_has_nothing_to_confirm(tmp_path, monkeypatch):

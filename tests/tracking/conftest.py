@@ -26,13 +26,13 @@ def packages() -> None:
     """Where CI lacks a tracker's package, that is a failure, elsewhere a reason to skip."""
     missing = [package for package in PRODUCTS if find_spec(package) is None]
     if missing:
-        lacking = f"needs {', '.join(missing)} (pip install 'sweeper[dev]')"
+        lacking = f"needs {', '.join(missing)} (pip install 'sweeper[test]')"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(lacking)
 
 
 @pytest.fixture(scope="session")
 def store(packages, tmp_path_factory) -> Path:
-    """A folder of MLflow's for all tests: it takes ten seconds to make the tables."""
+    """A folder of MLflow's for all tests: it takes seconds to make the tables."""
     return tmp_path_factory.mktemp("a store")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from conftest import ORIGIN, QUIET
 
@@ -63,7 +65,7 @@ def test_the_hyperparameters_are_the_configuration(trial):
         values[name] = kinds[kind](getattr(value, kind))
     assert values == parameters(record.config)
     assert (values["train.epochs"], values["model.layer_sizes"]) == (3, "[4]")
-    assert start.group_name.endswith("/0007")
+    assert start.group_name == f"0007 in {os.path.relpath(directory.parent)}"
     assert hparams_of(events, "session_end_info").status == 1  # STATUS_SUCCESS
 
 
