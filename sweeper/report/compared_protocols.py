@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sweeper.config import flat
 from sweeper.report.importance import is_seed
 from sweeper.report.page import Table
 from sweeper.report.standing import Standing
-from sweeper.report.words import flat, listed, value_text
+from sweeper.report.words import listed, value_text
 from sweeper.study.leaderboard import parameter_names
 
 # Of the configuration, what decides which rows a figure is of.

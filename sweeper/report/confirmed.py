@@ -60,7 +60,7 @@ def confirmed_text(evidence: Evidence) -> str:
     fresh = not evidence.own
     summary = evidence.summary(evidence.winner, TOP_100, fresh)
     assert summary is not None
-    compared = compared_with_winner(evidence, TOP_100, fresh)
+    compared = evidence.compared(TOP_100, fresh)
     better = [name_words(name) for name, each in compared.items() if verdict(each) == "worse"]
     alike = [name_words(name) for name, each in compared.items() if not verdict(each)]
     ahead = [name_words(name) for name, each in compared.items() if verdict(each) == "better"]
@@ -77,19 +77,9 @@ def confirmed_text(evidence: Evidence) -> str:
     return f"{text}."
 
 
-def compared_with_winner(
-    evidence: Evidence, metric: str, fresh: bool = False
-) -> dict[str, Comparison]:
-    """All others against the winner, on own rows or on fresh splits."""
-    if fresh:
-        return evidence.against_winner_on_splits(metric)
-    return evidence.against_winner(metric)
-
-
 def verdict(comparison: Comparison) -> str:
     """What B is beside A, the winner: "worse", "better", or "" where it can't be told."""
-    adjusted = comparison.adjusted_p_value
-    if (comparison.p_value if adjusted is None else adjusted) >= LEVEL:
+    if not comparison.distinguishable(LEVEL):
         return ""
     return "worse" if comparison.difference > 0 else "better"
 
@@ -131,7 +121,7 @@ def _figures_table(evidence: Evidence) -> Table:
             for name, row in cells.items():
                 row.append(_summary_text(evidence, name, metric, fresh))
     columns.append("beside the best")
-    compared = compared_with_winner(evidence, TOP_100, fresh=not evidence.own)
+    compared = evidence.compared(TOP_100, fresh=not evidence.own)
     for name, row in cells.items():
         words = {"": "not distinguishable"}
         row.append(words.get(told := verdict(compared[name]), told) if name in compared else "–")
@@ -196,7 +186,7 @@ def _figure(evidence: Evidence) -> Figure:
 
 
 def _comparison_table(evidence: Evidence, fresh: bool) -> Table | None:
-    compared = compared_with_winner(evidence, TOP_100, fresh)
+    compared = evidence.compared(TOP_100, fresh)
     if not compared:
         return None
     rows = [
@@ -231,7 +221,7 @@ def _probability(value: float) -> str:
 
 def _ablation(evidence: Evidence) -> Iterator[Text]:
     """What the best configuration loses without a column."""
-    compared = compared_with_winner(evidence, TOP_100, fresh=not evidence.own)
+    compared = evidence.compared(TOP_100, fresh=not evidence.own)
     for name, each in compared.items():
         start, _, column = name.partition("_without_")
         if not column or start != evidence.winner:

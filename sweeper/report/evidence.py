@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pyarrow
 import pyarrow.parquet
 from optuna.trial import FrozenTrial, TrialState
@@ -76,12 +77,14 @@ class Evidence:
       baselines: the scorers beside the models, "popularity" and "ease".
       own: the split of the study itself, by training seed, then by configuration.
       fresh: other splits, by their seed, then by configuration.
-      missing: runs that have not ended well, in words.
     """
 
-    def __init__(self, directory: Path, names: Sequence[str], runs: Sequence[Run]) -> None:
+    def __init__(
+        self, directory: Path, names: Sequence[str], runs: Sequence[Run], own_split: int | None
+    ) -> None:
         self.directory, self.names = directory, list(names)
-        own_split = _own_split(directory)
+        # By (metric, fresh): the bootstrap takes a second, and several blocks tell of the same.
+        self._compared: dict[tuple[str, bool], dict[str, Comparison]] = {}
         self.own = _complete(names, [run for run in runs if run.split_seed == own_split])
         self.fresh = _complete(names, [run for run in runs if run.split_seed != own_split])
         self.baselines = list(runs[0].record.baselines) if runs else []
@@ -105,8 +108,14 @@ class Evidence:
         values = self.values(name, metric, fresh)
         return summarize(values) if values else None
 
-    def against_winner(self, metric: str) -> dict[str, Comparison]:
-        """The winner (A) against all others and the baselines, on the study's own test rows."""
+    def compared(self, metric: str, fresh: bool = False) -> dict[str, Comparison]:
+        """The winner (A) against all others, on the own test rows or on fresh splits."""
+        if (metric, fresh) not in self._compared:
+            compare = self._on_splits if fresh else self._on_own_rows
+            self._compared[metric, fresh] = compare(metric)
+        return self._compared[metric, fresh]
+
+    def _on_own_rows(self, metric: str) -> dict[str, Comparison]:
         others = [*self.names[1:], *self.baselines]
         if not self.own:
             return {}
@@ -121,8 +130,7 @@ class Evidence:
             return np.stack([runs[self.winner].hits(metric, name) for runs in self.own.values()])
         return np.stack([runs[name].hits(metric) for runs in self.own.values()])
 
-    def against_winner_on_splits(self, metric: str) -> dict[str, Comparison]:
-        """The winner (A) against all others, paired by fresh split."""
+    def _on_splits(self, metric: str) -> dict[str, Comparison]:
         if not self.fresh:
             return {}
         sizes = next(iter(self.fresh.values()))[self.winner].record.data["rows"]
@@ -185,16 +193,16 @@ def load_evidence(study: Path) -> tuple[Evidence | None, list[str]]:
     if not places:
         return None, []
     directory = max(places, key=_number)
-    trials = load_study(directory, DIRECTORY).get_trials(deepcopy=False)
+    confirmation = load_study(directory, DIRECTORY)
     runs, problems = [], []
-    for trial in trials:
+    for trial in confirmation.get_trials(deepcopy=False):
         if trial.state == TrialState.COMPLETE:
             try:
                 runs.append(_run(directory, trial))
             except OutputError as error:
                 problems.append(str(error))
-    names = load_study(directory, DIRECTORY).user_attrs[attributes.CONFIGS]
-    return Evidence(directory, list(names), runs), problems
+    names = confirmation.user_attrs[attributes.CONFIGS]
+    return Evidence(directory, list(names), runs, _own_split(confirmation)), problems
 
 
 def _number(place: Path) -> int:
@@ -202,9 +210,9 @@ def _number(place: Path) -> int:
     return int(found[1]) if found else 1
 
 
-def _own_split(directory: Path) -> int | None:
+def _own_split(confirmation: optuna.Study) -> int | None:
     """The study's own split; None where fresh ones alone confirm it."""
-    user_attrs = load_study(directory, DIRECTORY).user_attrs
+    user_attrs = confirmation.user_attrs
     points = user_attrs[attributes.POINTS]
     own = user_attrs[attributes.PROTOCOL]["data.split_seed"]
     return own if any(point[SPLIT_SEED] == own for point in points) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from sweeper.study.reading import number_text
@@ -89,14 +89,3 @@ def value_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return "null" if value is None else str(value)
-
-
-def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested configuration by dotted keys, lists whole."""
-    keys: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, Mapping) and value:
-            keys |= flat(value, f"{prefix}{name}.")
-        else:
-            keys[f"{prefix}{name}"] = value
-    return keys

@@ -7,7 +7,6 @@ does so once for each choice of config groups, and single values are set in a co
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sweeper.config import Config, to_dataclass, to_dictionary
+from sweeper.config import Config, flat, to_dataclass, to_dictionary
 from sweeper.errors import ConfigError
 from sweeper.study.search_space import SearchSpace
 from sweeper.validation import validate
@@ -107,7 +106,7 @@ def searched_files(
     Returns:
       The keys whose values differ from `trial`'s, those of the file's own defaults list included.
     """
-    before = dict(flat(to_dictionary(trial)))
+    before = flat(to_dictionary(trial))
     files = [
         f"{parameter.key.name}={name}"
         for parameter in space.parameters
@@ -118,17 +117,8 @@ def searched_files(
     return {
         file: {
             key: value
-            for key, value in flat(to_dictionary(trial_config(composer.compose([file]))))
+            for key, value in flat(to_dictionary(trial_config(composer.compose([file])))).items()
             if key not in before or before[key] != value
         }
         for file in files
     }
-
-
-def flat(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested dictionaries as one, with dotted keys."""
-    for key, value in node.items():
-        if isinstance(value, dict) and value:
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

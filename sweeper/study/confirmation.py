@@ -20,11 +20,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from sweeper import record as records
-from sweeper.config import Config, to_dictionary
+from sweeper.config import Config, flat, to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
 from sweeper.study import attributes
-from sweeper.study.composition import Composer, flat, trial_config
+from sweeper.study.composition import Composer, trial_config
 from sweeper.study.config import ObjectiveConfig, StudyConfig
 from sweeper.study.domains import Choices
 from sweeper.study.leaderboard import leaderboard_rows
@@ -89,7 +89,7 @@ class Confirmation(Plan):
 
 def _compared(config: dict[str, Any]) -> dict[str, Any]:
     """What of a configuration changes results, by dotted keys."""
-    return {key: value for key, value in flat(config) if not key.startswith(NOT_COMPARED)}
+    return {key: value for key, value in flat(config).items() if not key.startswith(NOT_COMPARED)}
 
 
 def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> Confirmation:

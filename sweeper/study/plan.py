@@ -13,7 +13,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
-from sweeper.config import Config, to_dictionary
+from sweeper.config import Config, flat, to_dictionary
 from sweeper.errors import ConfigError, closest
 from sweeper.runtime import available_cores
 from sweeper.study import attributes
@@ -22,7 +22,6 @@ from sweeper.study.command_line_space import command_line_parameters
 from sweeper.study.composition import (
     Composer,
     extreme_configs,
-    flat,
     searched_files,
     trial_config,
 )
@@ -33,7 +32,7 @@ from sweeper.study.validation import confirm_problems, study_problems, test_row_
 
 GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
 # Of the trials' configuration: where it reads from and what it is called change no result.
-NOT_COMPARED = ("data.cache_dir", "data.source", "name", "train.threads", "tracking.")
+NOT_COMPARED = ("data.cache_dir", "data.source", "name", "train.threads")
 
 LARGEST_GRID = 100_000
 
@@ -95,7 +94,7 @@ class Plan:
 
     def identity(self) -> dict[str, Any]:
         """What must not change between two starts of a study, by attribute's name."""
-        protocol = dict(flat({**to_dictionary(self.trial), **self.files}))
+        protocol = flat({**to_dictionary(self.trial), **self.files})
         protocol["study.split_seeds"] = list(self.study.split_seeds)
         protocol["study.seed_mode"] = self.study.seed_mode
         identity = {

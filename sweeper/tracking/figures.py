@@ -6,22 +6,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sweeper.config import flat
 from sweeper.record import Metrics, TrialRecord
 
 SEEN_FILTERED = "seen_filtered_"
 
 
-def parameters(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def parameters(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration by dotted key; what is no single value as JSON."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict) and value:
-            flat |= parameters(value, f"{prefix}{key}.")
-        elif isinstance(value, bool | int | float | str):
-            flat[f"{prefix}{key}"] = value
-        else:
-            flat[f"{prefix}{key}"] = json.dumps(value)
-    return flat
+    return {
+        key: value if isinstance(value, bool | int | float | str) else json.dumps(value)
+        for key, value in flat(config).items()
+    }
 
 
 def evaluation_figures(loss: float, metrics: Metrics, rows: str) -> dict[str, float]:

@@ -95,7 +95,7 @@ def test_a_study_that_was_not_confirmed_has_neither(tmp_path):
 
 
 def test_a_confirmation_that_has_just_begun_says_so(tmp_path, evidence):
-    begun = Evidence(evidence.directory, evidence.names, [])
+    begun = Evidence(evidence.directory, evidence.names, [], own_split=42)
     section = evidence_section(subject_of(tmp_path, begun))
     assert [block.text for block in section.blocks] == [
         "No seed of the confirmation is complete for every configuration."

@@ -30,12 +30,12 @@ def test_figures_by_seed_and_by_split(tmp_path):
 def test_the_winner_against_all_others_on_the_same_rows(tmp_path):
     made_up_confirmation(tmp_path)
     evidence, _ = load_evidence(tmp_path)
-    comparisons = evidence.against_winner("top_100")
+    comparisons = evidence.compared("top_100")
     assert list(comparisons) == ["reference", "popularity"]
     assert comparisons["reference"].difference == pytest.approx(0.875 - 0.375)
     assert comparisons["popularity"].difference == pytest.approx(0.875 - 0.5)
     assert comparisons["reference"].users == 3
-    on_splits = evidence.against_winner_on_splits("top_100")
+    on_splits = evidence.compared("top_100", fresh=True)
     assert on_splits["reference"].difference == pytest.approx(0.25)
 
 
@@ -71,7 +71,7 @@ def test_a_seed_that_not_all_have_ended_counts_for_none(tmp_path):
     evidence, problems = load_evidence(tmp_path)
     assert evidence.values("trial_7", "top_100") == []
     assert evidence.summary("trial_7", "top_100") is None
-    assert evidence.against_winner("top_100") == {}
+    assert evidence.compared("top_100") == {}
     assert evidence.by_training_rows("user", "top_100") == []
     assert len(problems) == 2
 

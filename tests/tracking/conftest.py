@@ -9,16 +9,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from small_trials import small_config
+from tracked_trials import ORIGIN, QUIET
 
 from sweeper.config import Config, TrackingConfig, TrainConfig
 from sweeper.tracking.packages import PRODUCTS
-from sweeper.tracking.tracker import Origin
 from sweeper.trial import run_trial
-
-QUIET = Console(file=open(os.devnull, "w"))  # noqa: SIM115
-ORIGIN = Origin("towers", 7)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import QUIET
+from tracked_trials import QUIET
 
 from sweeper import record as records
 from sweeper.errors import TrialPruned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from conftest import ORIGIN, QUIET
+from tracked_trials import ORIGIN, QUIET
 
 from sweeper.errors import TrialPruned
 from sweeper.tracking.figures import final_figures, parameters

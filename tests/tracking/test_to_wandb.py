@@ -7,8 +7,8 @@ import signal
 
 import psutil
 import pytest
-from conftest import ORIGIN, QUIET
 from offline_runs import offline_run
+from tracked_trials import ORIGIN, QUIET
 
 from sweeper import record as records
 from sweeper.errors import TrialPruned
