@@ -21,7 +21,7 @@ SLEEP_STUDY = [
     "optimizer.learning_rate=tag(log,interval(0.01,1))",
     f"study.workers={WORKERS}",
 ]
-REAL_STUDY = ["-m", "sweeper", "study=architecture", "study.pruner=none"]
+REAL_STUDY = ["-m", "sweeper", "study=architecture", "study.reference=null", "study.pruner=none"]
 
 SECONDS_A_TRIAL, SHARE = 0.25, 0.05
 LOCKED = "database is locked"

@@ -212,8 +212,10 @@ class EvaluationConfig:
     `validation` keeps the test rows for one look at the end; `test` scores them
     at every evaluation, as the published figures did. `score_test: false` leaves
     out that one look: nothing is scored on test rows. `time_queries` measures at
-    the end how long one query takes. `keep_rows` leaves the rank of each test row,
-    the model's and the baselines', in `rows.parquet`, and the catalogue coverage.
+    the end how long one query takes. `keep_rows` leaves the ranks of each row that was
+    scored, the model's and the baselines', in `validation_rows.parquet` and
+    `test_rows.parquet`, and of test rows the catalogue coverage: a report has intervals
+    and comparisons by them.
     """
 
     rows: str = ranged("validation", one_of("validation", "test"))
@@ -228,7 +230,7 @@ class EvaluationConfig:
     ease_regularization: float = ranged(600.0, POSITIVE)
     score_test: bool = True
     time_queries: bool = False
-    keep_rows: bool = False
+    keep_rows: bool = True
 
 
 @dataclass

@@ -8,21 +8,20 @@ in `sweeper.training.setup`.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Hashable
 
 from sweeper.config import DataConfig, EvaluationConfig
 from sweeper.data.interactions import Interactions
 from sweeper.data.split import Split, split_interactions
 from sweeper.evaluation.baselines import rank_baselines
-from sweeper.evaluation.ranking import RankingTask, ranking_tasks
+from sweeper.evaluation.ranking import RankingTask, Ranks, ranking_tasks
 from sweeper.training.recent import Recent, freeze
 
-Scores = dict[str, dict[str, dict[str, float]]]
+BaselineRanks = dict[str, dict[str, Ranks]]
 
 _splits: Recent[Split] = Recent()
 _tasks: Recent[dict[str, RankingTask]] = Recent()
-_baselines: Recent[Scores] = Recent()
+_baselines: Recent[BaselineRanks] = Recent()
 
 
 def prepared_split(config: DataConfig, interactions: Interactions) -> Split:
@@ -62,8 +61,16 @@ def prepared_baselines(
     split: Split,
     tasks: dict[str, RankingTask],
     threads: int,
-) -> Scores:
-    """As `rank_baselines`."""
+) -> BaselineRanks:
+    """As `rank_baselines`; the arrays can't be written to."""
+
+    def compute() -> BaselineRanks:
+        baselines = rank_baselines(evaluation, interactions, split.train, tasks, threads)
+        for parts in baselines.values():
+            for ranks in parts.values():
+                freeze(ranks.unfiltered, ranks.seen_filtered)
+        return baselines
+
     key = (
         _split_key(config, interactions),
         tuple(evaluation.baselines),
@@ -71,12 +78,7 @@ def prepared_baselines(
         tuple(tasks),
         threads,
     )
-    scores = _baselines.get(
-        len(interactions),
-        key,
-        lambda: rank_baselines(evaluation, interactions, split.train, tasks, threads),
-    )
-    return copy.deepcopy(scores)
+    return _baselines.get(len(interactions), key, compute)
 
 
 def _split_key(config: DataConfig, interactions: Interactions) -> Hashable:

@@ -1,4 +1,4 @@
-"""What a trial leaves on disk: `trial.json`, `history.csv` and `curves.png`.
+"""What a trial leaves on disk: `trial.json`, `history.csv`, `curves.png` and its ranks.
 
 This file alone knows their names and forms. Each appears whole or not at all:
 written beside its place, flushed to the disk, then renamed.
@@ -26,7 +26,7 @@ from sweeper.errors import OutputError, TrialPruned
 
 FORMAT_VERSION = 1
 TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
-ROWS = "rows.parquet"
+ROWS = {"validation": "validation_rows.parquet", "test": "test_rows.parquet"}
 
 Metrics = dict[str, float]
 

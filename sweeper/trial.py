@@ -18,10 +18,15 @@ from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import Split, check_sizes
 from sweeper.environment import note_environment
 from sweeper.evaluation.baselines import fit_baselines
-from sweeper.evaluation.ranking import RankingTask
+from sweeper.evaluation.ranking import RankingTask, rank
 from sweeper.evaluation.rows import as_parquet, coverage, row_table
 from sweeper.model.fitting import check_columns
-from sweeper.prepared import prepared_baselines, prepared_split, prepared_tasks
+from sweeper.prepared import (
+    BaselineRanks,
+    prepared_baselines,
+    prepared_split,
+    prepared_tasks,
+)
 from sweeper.record import TrialRecord
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.tracking.tracker import BY_ITSELF, Origin
@@ -135,11 +140,20 @@ class Trial:
             self.describe_model(training)
         with self.stage("baselines"):
             tasks = prepared_tasks(config.data, config.evaluation, interactions, split)
-            self.record.baselines = prepared_baselines(
+            baselines = prepared_baselines(
                 config.data, config.evaluation, interactions, split, tasks, self.threads
             )
+            self.record.baselines = {
+                name: {rows: ranks.metrics() for rows, ranks in parts.items()}
+                for name, parts in baselines.items()
+            }
         yield from self.train(training, split, tasks)
-        self.judge(training, interactions, split, tasks)
+        self.judge(training, split, tasks)
+        if config.evaluation.keep_rows:
+            with self.stage("keep_rows"):
+                for rows in self.record.metrics:
+                    self.keep_rows(rows, training, interactions, split, tasks[rows], baselines)
+        self.show()
 
     def train(self, training: Training, split: Split, tasks: dict[str, RankingTask]) -> Steps:
         from sweeper.training.loop import Callbacks, History, train
@@ -163,13 +177,7 @@ class Trial:
                 f"evaluations was better than that of epoch {self.record.kept_epoch}",
             )
 
-    def judge(
-        self,
-        training: Training,
-        interactions: Interactions,
-        split: Split,
-        tasks: dict[str, RankingTask],
-    ) -> None:
+    def judge(self, training: Training, split: Split, tasks: dict[str, RankingTask]) -> None:
         """Measures the trained model, with the weights that were kept."""
         metrics, evaluation = self.record.metrics, self.config.evaluation
         if evaluation.score_test and "test" not in metrics:
@@ -183,28 +191,35 @@ class Trial:
                 self.record.milliseconds_per_query = milliseconds_per_query(
                     training.model, training.encoded, getattr(split, self.record.rows)
                 )
-        if evaluation.keep_rows and "test" in metrics:
-            with self.stage("keep_rows"):
-                self.keep_rows(training, interactions, split, tasks["test"])
-        self.console.print()
-        self.console.print(
-            terminal.result_table(self.record, "test" if "test" in metrics else self.record.rows)
-        )
 
     def keep_rows(
-        self, training: Training, interactions: Interactions, split: Split, task: RankingTask
+        self,
+        rows: str,
+        training: Training,
+        interactions: Interactions,
+        split: Split,
+        task: RankingTask,
+        baselines: BaselineRanks,
     ) -> None:
-        """Writes what became of each test row, and notes the catalogue coverage."""
+        """Writes the ranks of a part's rows, and notes the catalogue coverage on test rows."""
         from sweeper.evaluation.scoring import ModelScorer
 
-        scorer = ModelScorer(training.model, training.encoded, split.test).scorer()
-        fitted = fit_baselines(self.config.evaluation, interactions, split.train)
-        scorers = {"model": scorer, **{name: fit(task) for name, fit in fitted.items()}}
-        table = row_table(scorers, task, interactions, split.train, self.threads)
-        records.write_whole(self.directory / records.ROWS, as_parquet(table))
-        self.record.coverage = {
-            name: coverage(scorer, task, self.threads) for name, scorer in scorers.items()
-        }
+        scorer = ModelScorer(training.model, training.encoded, getattr(split, rows)).scorer()
+        ranks = {"model": rank(scorer, task, threads=self.threads)}
+        ranks |= {name: parts[rows] for name, parts in baselines.items()}
+        table = row_table(ranks, task, interactions, split.train)
+        records.write_whole(self.directory / records.ROWS[rows], as_parquet(table))
+        if rows == "test":
+            fitted = fit_baselines(self.config.evaluation, interactions, split.train)
+            scorers = {"model": scorer, **{name: fit(task) for name, fit in fitted.items()}}
+            self.record.coverage = {
+                name: coverage(scorer, task, self.threads) for name, scorer in scorers.items()
+            }
+
+    def show(self) -> None:
+        rows = "test" if "test" in self.record.metrics else self.record.rows
+        self.console.print()
+        self.console.print(terminal.result_table(self.record, rows))
 
     def score(
         self, training: Training, split: Split, tasks: dict[str, RankingTask], rows: str
@@ -278,6 +293,7 @@ class Trial:
         finally:
             self.trackers.end()
         names = [records.TRIAL]
+        names += [name for name in records.ROWS.values() if (self.directory / name).exists()]
         if self.record.history:
             names.append(records.HISTORY)
             if self.draw:

@@ -66,7 +66,6 @@ def _rule_problems(config: Config) -> Iterator[str]:
     yield from _feature_problems(config)
     yield from _clipping_problems(config)
     yield from _test_row_problems(config)
-    yield from _kept_row_problems(config)
     yield from package_problems(config.tracking)
     model, train, task = config.model, config.train, config.task
     query, candidate = layer_sizes(model, config.features.embedding_dim)
@@ -84,14 +83,6 @@ def _rule_problems(config: Config) -> Iterator[str]:
         yield (
             "task.remove_accidental_hits: got True with task.name 'full_softmax', which has "
             "each candidate once; must be False for it"
-        )
-
-
-def _kept_row_problems(config: Config) -> Iterator[str]:
-    if config.evaluation.keep_rows and not config.evaluation.score_test:
-        yield (
-            "evaluation.keep_rows: got True with evaluation.score_test False, which scores no row "
-            "to keep; must be False, or evaluation.score_test True"
         )
 
 

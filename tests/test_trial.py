@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
@@ -53,6 +54,28 @@ def test_the_same_configuration_gives_the_same_bits(tmp_path):
     assert first.kept_epoch == best["epoch"]
     assert first.metrics["validation"]["top_100"] == best["top_100"]
     assert (tmp_path / "first" / record.CURVES).read_bytes().startswith(b"\x89PNG")
+    for rows, metrics in first.metrics.items():
+        ranks = [
+            pyarrow.parquet.read_table(tmp_path / run / record.ROWS[rows])
+            for run in ("first", "second")
+        ]
+        assert ranks[0].equals(ranks[1])
+        # What is kept is what was scored, of the model and of what stands beside it.
+        for name, figures in (
+            ("model", metrics),
+            ("popularity", first.baselines["popularity"][rows]),
+        ):
+            for prefix in ("", "seen_filtered_"):
+                column = np.asarray(ranks[0][f"{name}_{prefix}rank"])
+                assert float(np.mean(column < 10)) == figures[f"{prefix}top_10"]
+    assert set(first.coverage) == {"model", "popularity"}
+
+
+def test_ranks_are_kept_only_where_they_are_wanted(tmp_path):
+    config = small_config(evaluation=EvaluationConfig(keep_rows=False))
+    kept = run_trial(config, tmp_path, console=QUIET, draw=False)
+    assert kept.state == "completed"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv", "trial.json"]
 
 
 QUIET = Console(file=open(os.devnull, "w"))  # noqa: SIM115

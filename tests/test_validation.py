@@ -236,11 +236,6 @@ RULES = [
         "must be in features.query",
     ),
     (
-        {"evaluation__keep_rows": True, "evaluation__score_test": False},
-        "evaluation.keep_rows: got True with evaluation.score_test False",
-        "must be False, or evaluation.score_test True",
-    ),
-    (
         {"features__query__2__dim": 3},
         "features.query[2].dim: got 3 for kind 'normalized'",
         "only embedding, buckets, text, history takes it",

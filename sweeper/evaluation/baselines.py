@@ -12,7 +12,7 @@ import numpy as np
 from sweeper.config import EvaluationConfig
 from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError
-from sweeper.evaluation.ranking import RankingTask, Scorer, rank
+from sweeper.evaluation.ranking import RankingTask, Ranks, Scorer, rank
 
 # EASE inverts a dense [candidates, candidates] matrix: 3.2 GB at this size.
 LARGEST_EASE_CATALOGUE = 20_000
@@ -84,11 +84,9 @@ def rank_baselines(
     training_rows: np.ndarray,
     tasks: dict[str, RankingTask],
     threads: int = 1,
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Metrics by baseline, as `fit_baselines` has them, and by task."""
+) -> dict[str, dict[str, Ranks]]:
+    """Ranks by baseline, as `fit_baselines` has them, and by task."""
     return {
-        name: {
-            rows: rank(fitted(task), task, name, threads).metrics() for rows, task in tasks.items()
-        }
+        name: {rows: rank(fitted(task), task, name, threads) for rows, task in tasks.items()}
         for name, fitted in fit_baselines(config, interactions, training_rows).items()
     }

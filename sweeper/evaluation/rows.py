@@ -10,23 +10,25 @@ import pyarrow
 import pyarrow.parquet
 
 from sweeper.data.interactions import Interactions
-from sweeper.evaluation.ranking import PAIRS_A_CHUNK, RankingTask, Scorer, rank
+from sweeper.evaluation.ranking import PAIRS_A_CHUNK, RankingTask, Ranks, Scorer
 
 SHOWN = 100
 
 
 def row_table(
-    scorers: Mapping[str, Scorer],
+    ranks: Mapping[str, Ranks],
     task: RankingTask,
     interactions: Interactions,
     training_rows: np.ndarray,
-    threads: int = 1,
 ) -> pyarrow.Table:
     """The ranks of each row's true candidate, and how much is known of its user and candidate.
 
+    Args:
+      ranks: by name, those of the task's rows.
+
     Returns:
       A row for each of the task: `user` and `item`, their numbers of training rows
-      `user_rows` and `item_rows`, and of each scorer `NAME_rank` and
+      `user_rows` and `item_rows`, and by each name `NAME_rank` and
       `NAME_seen_filtered_rank`, from 0.
     """
 
@@ -39,10 +41,9 @@ def row_table(
         "user_rows": training_counts(interactions.users, interactions.num_users)[task.users],
         "item_rows": training_counts(interactions.items, interactions.num_items)[task.items],
     }
-    for name, scorer in scorers.items():
-        ranks = rank(scorer, task, name, threads)
-        columns[f"{name}_rank"] = ranks.unfiltered
-        columns[f"{name}_seen_filtered_rank"] = ranks.seen_filtered.astype(np.int32)
+    for name, each in ranks.items():
+        columns[f"{name}_rank"] = each.unfiltered
+        columns[f"{name}_seen_filtered_rank"] = each.seen_filtered.astype(np.int32)
     return pyarrow.table(columns)
 
 

@@ -128,8 +128,8 @@ def write_report(
     from sweeper.report.comparison import comparison_of
     from sweeper.report.html import html_of
     from sweeper.report.markdown import markdown_of
+    from sweeper.report.opening import open_subjects
     from sweeper.report.report import page_of
-    from sweeper.report.subject import open_subjects
 
     subjects, unread = open_subjects(directories, lambda done, total: tell("reading", done, total))
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from sweeper.config import TOP_K
 from sweeper.record import TrialRecord
 from sweeper.report.baselines import POPULARITY, against_baselines, baselines_of, is_no_better
+from sweeper.report.certainty import certainties
 from sweeper.report.confirmed import confirmed_text
 from sweeper.report.over_seeds import answer_over_seeds, seeds_varied, table_over_seeds
 from sweeper.report.page import Block, Section, Table, Text
+from sweeper.report.statistics import ALIKE
 from sweeper.report.subject import Subject
 from sweeper.report.trial_table import trial_table
 from sweeper.report.words import (
@@ -124,9 +126,21 @@ def _luck(subject: Subject) -> Iterator[Text]:
         end = "highest" if subject.is_maximized else "lowest"
         yield Text(
             f"It is the {end} of {number_of_trials:,} figures on the rows that it was chosen by, "
-            "and therefore flatters. Rows that chose nothing tell what it is worth.",
+            f"and therefore flatters. {_alike(subject)}Rows that chose nothing tell what it is "
+            "worth.",
             "note",
         )
+
+
+def _alike(subject: Subject) -> str:
+    """How many other trials can't be told apart from the best."""
+    compared = [
+        each.compared
+        for key, each in certainties(subject).items()
+        if isinstance(key, int) and each.compared
+    ]
+    alike = sum(each.verdict == ALIKE for each in compared)
+    return f"{alike} of the next {len(compared)} are not distinguishable from it. " if alike else ""
 
 
 def accuracy_tables(record: TrialRecord) -> Iterator[Table]:

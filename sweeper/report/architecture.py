@@ -6,8 +6,9 @@ from statistics import median
 
 import plotly.graph_objects as go
 
+from sweeper.report.depth import depth_text
 from sweeper.report.grouping import layers_of
-from sweeper.report.page import Figure, Section, Table
+from sweeper.report.page import Figure, Section, Table, Text
 from sweeper.report.palette import plot, scale
 from sweeper.report.subject import Subject
 from sweeper.report.words import count, metric_words, number
@@ -17,11 +18,13 @@ Cells = dict[tuple[int, int], list[float]]
 
 
 def architecture_section(subject: Subject) -> Section | None:
-    """The heat map; None where all towers have the same depth and width."""
+    """Whether depth helped, and the heat map; None where all towers are alike."""
     cells = cells_of(subject)
     if len(cells) < 2:
         return None
-    return Section("architecture", "Depth and width", [depth_and_width(subject, cells)])
+    text = depth_text(subject)
+    helped = [Text(text, "lead")] if text else []
+    return Section("architecture", "Depth and width", [*helped, depth_and_width(subject, cells)])
 
 
 def cells_of(subject: Subject) -> Cells:

@@ -23,8 +23,13 @@ def accuracy_index(subject: Subject) -> int | None:
     return None
 
 
-def usual_baselines(subject: Subject, metric: str) -> dict[str, float]:
-    """The baselines of the best trial that has them."""
+def usual_baselines(subject: Subject, metric: str | None = None) -> dict[str, float]:
+    """The baselines of the best trial that has them, by the first objective that they have."""
+    if metric is None:
+        index = accuracy_index(subject)
+        if index is None:
+            return {}
+        metric = subject.objectives[index].metric
     found = (baselines_of(row, metric) for row in subject.rows)
     return next((baselines for baselines in found if baselines), {})
 

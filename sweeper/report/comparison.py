@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sweeper.report.baselines import POPULARITY, against_baselines
+from sweeper.report.certainty import Certainty, Key, beside_first, ratio_of_rows
 from sweeper.report.compared_figures import best_curves, compared_histories, compared_stages
 from sweeper.report.compared_protocols import difference_table, protocol_problems
 from sweeper.report.grouping import layers_text
@@ -15,6 +16,7 @@ from sweeper.report.page import Block, KeyFigure, Page, Section, Table, Text
 from sweeper.report.question import protocol_rows, states_text
 from sweeper.report.reproduction import commands
 from sweeper.report.standing import Standing, compared_metric, figure_of, standings_of
+from sweeper.report.statistics import ALIKE
 from sweeper.report.subject import Subject
 from sweeper.report.words import (
     NOTHING_BEATEN,
@@ -58,6 +60,17 @@ class Compared:
         turn = -1 if self.is_maximized else 1
         known = [(turn * s.value, s) for s in self.standings if s.value is not None]
         return [standing for _, standing in sorted(known, key=lambda pair: pair[0])]
+
+    @cached_property
+    def certain(self) -> dict[Key, Certainty]:
+        """How sure the figures are, by label; empty where they must not be ranked."""
+        if self.problems or not self.ranked:
+            return {}
+        first = self.ranked[0]
+        return beside_first(
+            {standing.label: standing.scored for standing in self.ranked},
+            ratio_of_rows(first.subject, first.subject.rows[0]),
+        )
 
     @cached_property
     def problems(self) -> list[str]:
@@ -138,6 +151,7 @@ def _answer(compared: Compared) -> Section:
             standing.label,
             standing.which,
             standing.text + (f" {NO_BETTER}" if standing.is_no_better else ""),
+            *(compared.certain[standing.label].texts if compared.certain else ()),
             *(number(standing.baselines.get(name)) for name in names),
             layers_text(standing.record.config) if standing.record else "–",
         ]
@@ -147,6 +161,7 @@ def _answer(compared: Compared) -> Section:
         "study or run",
         "best",
         metric_words(compared.metric),
+        *(["95 % interval", "beside the best"] if compared.certain else []),
         *map(baseline_words, names),
         "layer sizes",
     ]
@@ -172,6 +187,10 @@ def answer_text(compared: Compared) -> str:
     if others and others[0].value is not None:
         gap = number(abs(first.value - others[0].value))
         text += f", {gap} from `{others[0].label}` ({others[0].text})"
+        beside = compared.certain[others[0].label].compared if compared.certain else None
+        text += (
+            ", from which it is not distinguishable" if beside and beside.verdict == ALIKE else ""
+        )
     if first.is_no_better:
         popular = number(first.baselines[POPULARITY])
         return f"{text}. It does not beat popularity ({popular}): {NOTHING_BEATEN}."

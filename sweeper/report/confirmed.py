@@ -9,11 +9,10 @@ import plotly.graph_objects as go
 from sweeper.report.evidence import METRICS, Evidence
 from sweeper.report.page import Block, Figure, Section, Table, Text
 from sweeper.report.palette import plot, series
-from sweeper.report.statistics import Comparison, Summary
+from sweeper.report.statistics import ALIKE, Summary
 from sweeper.report.subject import Subject
 from sweeper.report.words import baseline_words, count, listed, metric_words, number, signed
 
-LEVEL = 0.05
 TOP_100, SEEN_FILTERED = METRICS
 KINDS = {False: "the study's own test rows", True: "fresh splits"}
 
@@ -61,9 +60,9 @@ def confirmed_text(evidence: Evidence) -> str:
     summary = evidence.summary(evidence.winner, TOP_100, fresh)
     assert summary is not None
     compared = evidence.compared(TOP_100, fresh)
-    better = [name_words(name) for name, each in compared.items() if verdict(each) == "worse"]
-    alike = [name_words(name) for name, each in compared.items() if not verdict(each)]
-    ahead = [name_words(name) for name, each in compared.items() if verdict(each) == "better"]
+    better = [name_words(name) for name, each in compared.items() if each.verdict == "worse"]
+    alike = [name_words(name) for name, each in compared.items() if each.verdict == ALIKE]
+    ahead = [name_words(name) for name, each in compared.items() if each.verdict == "better"]
     text = (
         f"{name_words(evidence.winner).capitalize()} has **{number(summary.mean)} "
         f"{metric_words(TOP_100)}** on {KINDS[fresh]}{_interval_words(summary)}"
@@ -75,13 +74,6 @@ def confirmed_text(evidence: Evidence) -> str:
     if ahead:
         text += f"; {listed(ahead)} {'is' if len(ahead) == 1 else 'are'} better"
     return f"{text}."
-
-
-def verdict(comparison: Comparison) -> str:
-    """What B is beside A, the winner: "worse", "better", or "" where it can't be told."""
-    if not comparison.distinguishable(LEVEL):
-        return ""
-    return "worse" if comparison.difference > 0 else "better"
 
 
 def _interval_words(summary: Summary) -> str:
@@ -123,8 +115,7 @@ def _figures_table(evidence: Evidence) -> Table:
     columns.append("beside the best")
     compared = evidence.compared(TOP_100, fresh=not evidence.own)
     for name, row in cells.items():
-        words = {"": "not distinguishable"}
-        row.append(words.get(told := verdict(compared[name]), told) if name in compared else "–")
+        row.append(compared[name].verdict if name in compared else "–")
     return Table(
         columns,
         list(cells.values()),
@@ -204,13 +195,14 @@ def _comparison_table(evidence: Evidence, fresh: bool) -> Table | None:
     how = (
         "a paired t-test over splits, corrected for their overlap"
         if fresh
-        else "users and training seeds both being samples; adjusted by Holm for several comparisons"
+        else "users and training seeds both being samples"
     )
     return Table(
         ["configuration", "difference", "95 % interval", "p", "Wilcoxon's p", "is better"],
         rows,
         title=f"Against {name_words(evidence.winner)}, on {KINDS[fresh]}",
-        note=f"p: {how}. Wilcoxon's: over {'splits' if fresh else 'users'}. "
+        note=f"p: {how}; adjusted by Holm for several comparisons. "
+        f"Wilcoxon's: over {'splits' if fresh else 'users'}. "
         "Is better: how probable it is that the configuration beats the best.",
     )
 
@@ -220,19 +212,24 @@ def _probability(value: float) -> str:
 
 
 def _ablation(evidence: Evidence) -> Iterator[Text]:
-    """What the best configuration loses without a column."""
+    """What the best configuration loses without a column, or a kind of feature."""
     compared = evidence.compared(TOP_100, fresh=not evidence.own)
     for name, each in compared.items():
         start, _, column = name.partition("_without_")
         if not column or start != evidence.winner:
             continue
-        told = {"worse": "it is worth", "better": "it costs", "": "that can't be told from nothing"}
-        words = told[verdict(each)]
-        amount = f" {number(abs(each.difference))}" if verdict(each) else ""
-        text = f"Without `{column}` the best configuration has {signed(-each.difference)}: {words}"
+        told = {
+            "worse": f"it is worth {number(abs(each.difference))}",
+            "better": f"it costs {number(abs(each.difference))}",
+            ALIKE: "that can't be told from nothing",
+        }
+        text = (
+            f"Without `{column}` the best configuration has {signed(-each.difference)}: "
+            f"{told[each.verdict]}"
+        )
         leak = (
             "; under a random split a row's time tells its session, which training rows share"
             if column == "timestamp"
             else ""
         )
-        yield Text(f"{text}{amount}{leak}.")
+        yield Text(f"{text}{leak}.")

@@ -10,33 +10,26 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pyarrow
-import pyarrow.parquet
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeper import record as records
 from sweeper.errors import OutputError
 from sweeper.record import TrialRecord
+from sweeper.report.ranks import MODEL, hits, read_ranks
 from sweeper.report.statistics import (
     Comparison,
     Summary,
+    adjusted_by_holm,
     compare_pairs,
     compare_with_best,
     summarize,
 )
 from sweeper.study import attributes
-from sweeper.study.confirmation import (
-    CONFIGURATION,
-    DIRECTORY,
-    SPLIT_SEED,
-    TRAIN_SEED,
-    values_of,
-)
-from sweeper.study.storage import DATABASE, load_study
+from sweeper.study.confirmation import DIRECTORY
+from sweeper.study.retraining import CONFIGURATION, SPLIT_SEED, TRAIN_SEED, values_of
+from sweeper.study.storage import DATABASE, check_database, load_study
 
 METRICS = ("top_100", "seen_filtered_top_100")
-RANKS = {"top_100": "rank", "seen_filtered_top_100": "seen_filtered_rank"}
-TOP = 100
-MODEL = "model"
 GROUPS = 10
 
 
@@ -55,7 +48,7 @@ class Run:
 
     def hits(self, metric: str, scorer: str = MODEL) -> np.ndarray:
         """Whether each row's true candidate is among the first 100, [rows]."""
-        return np.asarray(self.rows[f"{scorer}_{RANKS[metric]}"]) < TOP
+        return hits(self.rows, metric, scorer)
 
 
 @dataclass(frozen=True)
@@ -135,14 +128,16 @@ class Evidence:
             return {}
         sizes = next(iter(self.fresh.values()))[self.winner].record.data["rows"]
         mine = self.values(self.winner, metric, fresh=True)
-        return {
-            name: compare_pairs(
+        others = [*self.names[1:], *self.baselines]
+        comparisons = [
+            compare_pairs(
                 mine,
                 self.values(name, metric, fresh=True),
                 test_to_train=sizes["test"] / sizes["train"],
             )
-            for name in [*self.names[1:], *self.baselines]
-        }
+            for name in others
+        ]
+        return dict(zip(others, adjusted_by_holm(comparisons), strict=True))
 
     def by_training_rows(self, of: str, metric: str) -> list[Group]:
         """Accuracies on tenths of the own test rows, fewest training rows first.
@@ -184,16 +179,16 @@ class Evidence:
 
 
 def load_evidence(study: Path) -> tuple[Evidence | None, list[str]]:
-    """The latest confirmation below a study's directory; and what is wrong with its runs.
-
-    Raises:
-      OutputError: its database is damaged.
-    """
+    """The latest confirmation below a study's directory; and what is wrong with it."""
     places = [place for place in study.glob(f"{DIRECTORY}*") if (place / DATABASE).exists()]
     if not places:
         return None, []
     directory = max(places, key=_number)
-    confirmation = load_study(directory, DIRECTORY)
+    try:
+        check_database(directory)
+        confirmation = load_study(directory, DIRECTORY)
+    except OutputError as error:
+        return None, [f"{error}; left out: the evidence"]
     runs, problems = [], []
     for trial in confirmation.get_trials(deepcopy=False):
         if trial.state == TrialState.COMPLETE:
@@ -226,15 +221,8 @@ def _run(directory: Path, trial: FrozenTrial) -> Run:
         int(values[SPLIT_SEED]),
         int(values[TRAIN_SEED]),
         records.read(place),
-        _rows(place / records.ROWS),
+        read_ranks(place / records.ROWS["test"]),
     )
-
-
-def _rows(path: Path) -> pyarrow.Table:
-    try:
-        return pyarrow.parquet.read_table(path)
-    except (OSError, pyarrow.ArrowInvalid) as error:
-        raise OutputError(f"{path}: no ranks can be read from it: {error}") from error
 
 
 def _complete(names: Sequence[str], runs: Sequence[Run]) -> dict[tuple[int, int], dict[str, Run]]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from sweeper.report.importance import counted_study, importances, is_seed
 from sweeper.report.subject import Subject
-from sweeper.study.confirmation import CONFIGURATION
 from sweeper.study.reading import parameter_text, short_names
+from sweeper.study.retraining import CONFIGURATION
 
 LAYER_SIZES = "layer sizes"
 # A parameter of more values than this tells too many groups apart.

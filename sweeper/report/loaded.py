@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from sweeper.errors import OutputError
+from sweeper.report.opening import open_subject
 from sweeper.report.palette import DARK, LIGHT, in_colours
 from sweeper.report.report import page_of
-from sweeper.report.subject import Subject, open_subject
+from sweeper.report.subject import Subject
 from sweeper.study.leaderboard import leaderboard_columns
 
 if TYPE_CHECKING:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import Any
 
 from sweeper.report.baselines import POPULARITY, against_baselines, baselines_of
+from sweeper.report.certainty import Certainty, Key, Scored, beside_first, ratio_of_rows
 from sweeper.report.importance import is_seed
 from sweeper.report.page import Table
 from sweeper.report.subject import Subject
@@ -28,12 +30,22 @@ class Repeated:
     """A configuration, and its figure with each seed.
 
     Attributes:
+      rows: its trials.
       baselines: their means over the same trials.
     """
 
     label: str
-    values: list[float]
+    rows: list[Row]
     baselines: dict[str, float]
+
+    @property
+    def values(self) -> list[float]:
+        return [row.values[0] for row in self.rows]
+
+    @property
+    def scored(self) -> Scored:
+        """By seed: what its trials differ in."""
+        return Scored({_seeds(row): row.values[0] for row in self.rows})
 
     @property
     def mean(self) -> float:
@@ -62,11 +74,29 @@ def repeated(subject: Subject) -> list[Repeated]:
         own = {name: value for name, value in row.params.items() if not is_seed(name)}
         groups.setdefault(parameters_text(own, short) or "all trials", []).append(row)
     found = [
-        Repeated(label, [row.values[0] for row in rows], _mean_baselines(rows, subject.metric))
+        Repeated(label, rows, _mean_baselines(rows, subject.metric))
         for label, rows in groups.items()
     ]
     turn = -1 if subject.is_maximized else 1
     return sorted(found, key=lambda each: turn * each.mean)
+
+
+def certainty_over_seeds(
+    subject: Subject, configurations: Sequence[Repeated]
+) -> dict[Key, Certainty]:
+    """How sure the means are, by label; the first against each of the others."""
+    scored: dict[Key, Scored] = {each.label: each.scored for each in configurations}
+    return beside_first(scored, ratio_over_seeds(subject, configurations[0]))
+
+
+def ratio_over_seeds(subject: Subject, first: Repeated) -> float:
+    """Scored rows / training rows where seeds are of splits; 0 where they are of trainings."""
+    of_splits = any(name.endswith("split_seed") for name in first.rows[0].params)
+    return ratio_of_rows(subject, first.rows[0]) if of_splits else 0.0
+
+
+def _seeds(row: Row) -> tuple[Any, ...]:
+    return tuple(value for name, value in row.params.items() if is_seed(name))
 
 
 def _mean_baselines(rows: list[Row], metric: str) -> dict[str, float]:
@@ -94,20 +124,24 @@ def table_over_seeds(subject: Subject) -> Table:
     configurations = repeated(subject)
     names = list(dict.fromkeys(name for each in configurations for name in each.baselines))
     weak = any(each.is_no_better for each in configurations)
-    notes = ["± is the standard deviation over the seeds."]
+    certain = certainty_over_seeds(subject, configurations)
+    columns = ["configuration", "trials", "mean", "95 % interval", "beside the best"]
+    notes = [
+        "± is the standard deviation over the seeds. Beside the best: on the same seeds, by a "
+        "paired t-test, adjusted by Holm."
+    ]
     return Table(
-        ["configuration", "trials", "mean", "lowest", "highest", *map(baseline_words, names)],
-        [list(_cells(each, names)) for each in configurations],
+        [*columns, *map(baseline_words, names)],
+        [list(_cells(each, certain[each.label], names)) for each in configurations],
         f"{upper_first(metric_words(subject.metric))} over the seeds",
         strong=frozenset({0}),
         note=" ".join([*notes, *([f"{NO_BETTER} no better than popularity."] if weak else [])]),
     )
 
 
-def _cells(each: Repeated, baselines: list[str]) -> Iterator[str]:
+def _cells(each: Repeated, certainty: Certainty, baselines: list[str]) -> Iterator[str]:
     yield each.label
     yield str(len(each.values))
     yield each.text + (f" {NO_BETTER}" if each.is_no_better else "")
-    yield number(min(each.values))
-    yield number(max(each.values))
+    yield from certainty.texts
     yield from (number(each.baselines.get(name)) for name in baselines)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from sweeper.record import TrialRecord
 from sweeper.report.baselines import POPULARITY, baselines_of
+from sweeper.report.certainty import Scored, scored_trial
 from sweeper.report.over_seeds import repeated, seeds_varied
+from sweeper.report.ranks import is_accuracy
 from sweeper.report.subject import Subject
 from sweeper.report.trial_curves import USUAL_METRIC
 from sweeper.report.words import number
@@ -24,6 +26,7 @@ class Standing:
       value: None where nothing has finished.
       text: the value with its deviation over seeds.
       record: the best trial's.
+      scored: seed by seed, or row by row.
     """
 
     subject: Subject
@@ -33,6 +36,7 @@ class Standing:
     text: str
     baselines: dict[str, float]
     record: TrialRecord | None
+    scored: Scored
 
     @property
     def is_no_better(self) -> bool:
@@ -65,19 +69,33 @@ def labels_of(subjects: Sequence[Subject]) -> list[str]:
 def _standing(subject: Subject, label: str, metric: str) -> Standing:
     best = subject.best
     if best is None:
-        return Standing(subject, label, "–", None, "–", {}, subject.record)
+        return Standing(subject, label, "–", None, "–", {}, subject.record, Scored())
     record = subject.records.get(best.number)
     if seeds_varied(subject) and metric == subject.metric:
         first = repeated(subject)[0]
         return Standing(
-            subject, label, first.label, first.mean, first.text, first.baselines, record
+            subject,
+            label,
+            first.label,
+            first.mean,
+            first.text,
+            first.baselines,
+            record,
+            first.scored,
         )
     value = figure_of(subject, best, metric)
     deviation = (best.result.get("deviations") or {}).get(metric)
     spread = "" if deviation is None else f" ± {number(deviation)}"
     which = "the run" if subject.study is None else f"trial {best.number}"
     return Standing(
-        subject, label, which, value, number(value) + spread, baselines_of(best, metric), record
+        subject,
+        label,
+        which,
+        value,
+        number(value) + spread,
+        baselines_of(best, metric),
+        record,
+        scored_trial(subject, best, metric) if is_accuracy(metric) else Scored(),
     )
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats  # type: ignore[import-untyped]
 
+ALIKE = "not distinguishable"
 # The bootstrap holds about this many drawn users at a time.
 DRAWS_A_BATCH = 1_000_000
 
@@ -43,6 +44,10 @@ class Summary:
     low: float | None
     high: float | None
     number: int
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,13 @@ class Comparison:
         adjusted = self.adjusted_p_value
         return (self.p_value if adjusted is None else adjusted) < level
 
+    @property
+    def verdict(self) -> str:
+        """What B is beside A: "worse", "better", or `ALIKE`."""
+        if not self.distinguishable():
+            return ALIKE
+        return "worse" if self.difference > 0 else "better"
+
 
 def summarize(values: ArrayLike, confidence: float = 0.95) -> Summary:
     """Mean, deviation and Student's interval of independent figures.
@@ -99,6 +111,25 @@ def summarize(values: ArrayLike, confidence: float = 0.95) -> Summary:
     deviation = float(values.std(ddof=1))
     margin = _margin(deviation / number**0.5, number - 1, confidence)
     return Summary(mean, deviation, mean - margin, mean + margin, number)
+
+
+def interval_over_users(
+    hits: ArrayLike, users: ArrayLike, confidence: float = 0.95
+) -> tuple[float, float] | None:
+    """The interval of one model's accuracy, had other users been asked; None of a single user.
+
+    Args:
+      hits: [rows], whether (or how well) each row was answered.
+      users: [rows], the user of each row.
+
+    Raises:
+      ValueError: as `compare_on_rows`.
+    """
+    hits = np.asarray(hits, float)[None]
+    against_nothing = compare_on_rows(hits, np.zeros_like(hits), users, confidence, resamples=0)
+    if against_nothing.low is None or against_nothing.high is None:
+        return None
+    return against_nothing.low, against_nothing.high
 
 
 def compare_on_rows(
@@ -170,10 +201,16 @@ def compare_with_best(
     Raises:
       ValueError: as in `compare_on_rows`.
     """
-    comparisons = [
-        compare_on_rows(hits_best, hits, users, confidence, resamples, seed)
-        for hits in hits_of_others
-    ]
+    return adjusted_by_holm(
+        [
+            compare_on_rows(hits_best, hits, users, confidence, resamples, seed)
+            for hits in hits_of_others
+        ]
+    )
+
+
+def adjusted_by_holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Several comparisons that are looked at together, each with its adjusted p-value."""
     adjusted = holm([comparison.p_value for comparison in comparisons])
     return [
         replace(comparison, adjusted_p_value=float(p_value))

@@ -1,31 +1,20 @@
-"""What a report is about: a study or a single run, read from the directory that it left."""
+"""What a report is about: a study or a single run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import optuna
+import pyarrow
 from optuna.trial import FrozenTrial
 
-from sweeper import record as records
-from sweeper.errors import ConfigError, OutputError
 from sweeper.record import TrialRecord
-from sweeper.report.evidence import Evidence, load_evidence
+from sweeper.report.evidence import Evidence
+from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.leaderboard import Row, leaderboard_rows
-from sweeper.study.reading import objectives_of
-from sweeper.study.storage import DATABASE, check_database, load_study, name_of_only_study
-from sweeper.study.summary import summarize
-
-# (done, of so many): how far the reading is.
-OnRead = Callable[[int, int], None]
-
-# Of a trial in one of these states nothing need lie on disk: it may have ended before it wrote.
-MAY_LACK_FILES = ("waiting", "running", "failed", "interrupted")
-STATES = {"completed": "complete"}
-EXAMPLES = 3
+from sweeper.study.leaderboard import Row
 
 
 @dataclass(frozen=True)
@@ -38,6 +27,8 @@ class Subject:
       study: None of a single run.
       records: by trial, of all whose files can be read.
       repeats: by trial and split seed, of those that were trained on several splits.
+      ranks: of the best trials of one training, by trial, and of the reference, by its name: the
+        rank of each scored row, see `sweeper.evaluation.rows.row_table`.
       evidence: what the study's confirmation found, if it was confirmed.
       problems: what can't be read, a line each.
     """
@@ -49,6 +40,7 @@ class Subject:
     study: optuna.Study | None = None
     records: dict[int, TrialRecord] = field(default_factory=dict)
     repeats: dict[int, dict[int, TrialRecord]] = field(default_factory=dict)
+    ranks: dict[int | str, pyarrow.Table] = field(default_factory=dict)
     evidence: Evidence | None = None
     problems: list[str] = field(default_factory=list)
 
@@ -83,6 +75,11 @@ class Subject:
         return self.record.rows if self.record else "validation"
 
     @property
+    def reference(self) -> dict[str, Any] | None:
+        """What was trained beside the trials, see `sweeper.study.attributes.REFERENCE`."""
+        return self.study.user_attrs.get(attributes.REFERENCE) if self.study else None
+
+    @property
     def trials(self) -> list[FrozenTrial]:
         """What Optuna knows of the trials; nothing of a single run."""
         return self.study.get_trials(deepcopy=False) if self.study else []
@@ -96,148 +93,3 @@ class Subject:
 
     def of_states(self, *states: str) -> list[Row]:
         return [row for row in self.rows if row.state in states]
-
-
-def open_subject(directory: Path, on_read: OnRead = lambda done, total: None) -> Subject:
-    """Reads a study or a run.
-
-    What is missing or damaged beyond the study's database, or the run's record, is named
-    in `problems` and left out.
-
-    Raises:
-      OutputError: there is no study or run, it can't be read, or it has nothing to show.
-    """
-    if (directory / DATABASE).exists():
-        return _open_study(directory, on_read)
-    if (directory / records.TRIAL).exists():
-        return _open_run(directory)
-    if not directory.is_dir():
-        raise OutputError(f"{directory}: is no directory; must be a study's or a run's")
-    raise OutputError(
-        f"{directory}: holds neither a study ({DATABASE}) nor a run ({records.TRIAL}); must be a "
-        f"directory that python -m sweeper left{_examples(directory)}"
-    )
-
-
-def _examples(directory: Path) -> str:
-    """The studies and runs that lie below, as far as a user may have meant one of them."""
-    names = (DATABASE, records.TRIAL)
-    places = sorted({path.parent for name in names for path in directory.glob(f"*/{name}")})
-    found = ", ".join(map(str, places[:EXAMPLES]))
-    more = ", …" if len(places) > EXAMPLES else ""
-    return f": {found}{more}" if found else ""
-
-
-def _open_study(directory: Path, on_read: OnRead) -> Subject:
-    path = directory / DATABASE
-    if not path.stat().st_size:
-        raise OutputError(f"{path}: is empty; must be a study's database")
-    check_database(directory)
-    name = name_of_only_study(directory)
-    if name is None:
-        raise OutputError(f"{path}: holds no study, or several; must hold one")
-    study = load_study(directory, name)
-    objectives = objectives_of(study)
-    rows = leaderboard_rows(study.get_trials(deepcopy=False), objectives)
-    if not any(row.state != "waiting" for row in rows):
-        raise OutputError(f"{path}: no trial of it has started; must have one to report on")
-    evidence, problems = load_evidence(directory)
-    subject = Subject(
-        directory, name, objectives, rows, study, evidence=evidence, problems=problems
-    )
-    _read_records(subject, on_read)
-    return subject
-
-
-def _read_records(subject: Subject, on_read: OnRead) -> None:
-    """Reads the files of all trials; fills `records`, `repeats` and `problems`."""
-    missing: list[str] = []
-    for index, row in enumerate(subject.rows, start=1):
-        if row.directory is not None:
-            place = subject.directory / row.directory
-            if not (place / records.TRIAL).exists():
-                missing += [] if row.state in MAY_LACK_FILES else [str(place / records.TRIAL)]
-            elif record := _read(place, subject.problems):
-                subject.records[row.number] = record
-                subject.problems.extend(_history_problems(place, row, record))
-                if record.repeats:
-                    subject.repeats[row.number] = dict(_repeats(place, record, subject.problems))
-        on_read(index, len(subject.rows))
-    subject.problems.extend(_missing_problems(missing, subject))
-
-
-def _read(place: Path, problems: list[str]) -> TrialRecord | None:
-    try:
-        return records.read(place)
-    except OutputError as error:
-        problems.append(f"{error}; left out: the curve, times and configuration of this trial")
-        return None
-
-
-def _history_problems(place: Path, row: Row, record: TrialRecord) -> Iterator[str]:
-    if not record.history and row.state not in MAY_LACK_FILES and not record.repeats:
-        yield f"{place / records.HISTORY}: is missing; left out: the curve of this trial"
-
-
-def _repeats(
-    place: Path, record: TrialRecord, problems: list[str]
-) -> Iterator[tuple[int, TrialRecord]]:
-    for repeat in record.repeats:
-        if found := _read(place / repeat["directory"], problems):
-            yield repeat["split_seed"], found
-
-
-def _missing_problems(missing: list[str], subject: Subject) -> Iterator[str]:
-    if not missing:
-        return
-    if not subject.records:
-        yield (
-            f"{subject.directory}: no trial has a record ({records.TRIAL}); left out: curves, "
-            "protocol, times and configuration"
-        )
-        return
-    for path in missing:
-        yield f"{path}: is missing; left out: the curve, times and configuration of this trial"
-
-
-def _open_run(directory: Path) -> Subject:
-    """A single run, as a study of one trial."""
-    record = records.read(directory)
-    result = summarize(directory) or {}
-    objective = ObjectiveConfig()
-    value = record.metrics.get(record.rows, {}).get(objective.metric)
-    row = Row(
-        number=0,
-        state=STATES.get(record.state, record.state),
-        rank=1 if record.state == "completed" else None,
-        directory=".",
-        values=[] if value is None else [value],
-        result=result,
-        seconds=record.seconds.get("total"),
-        reason=record.reason,
-    )
-    name = record.config.get("name") or directory.resolve().name
-    subject = Subject(directory, name, [objective], [row], records={0: record})
-    subject.problems.extend(_history_problems(directory, row, record))
-    subject.repeats[0] = dict(_repeats(directory, record, subject.problems))
-    return subject
-
-
-def open_subjects(
-    directories: Sequence[Path], on_read: OnRead = lambda done, total: None
-) -> tuple[list[Subject], list[str]]:
-    """Reads several studies and runs, and says which of them can't be read.
-
-    Raises:
-      ConfigError: none of them can; with a line for each.
-    """
-    subjects: list[Subject] = []
-    unread: list[str] = []
-    for directory in directories:
-        try:
-            subjects.append(open_subject(directory, on_read))
-        except OutputError as error:
-            unread.append(str(error))
-    if not subjects:
-        raise ConfigError(unread)
-    return subjects, unread

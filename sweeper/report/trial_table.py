@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from sweeper.report.baselines import (
     POPULARITY,
@@ -10,9 +11,10 @@ from sweeper.report.baselines import (
     is_no_better,
     usual_baselines,
 )
+from sweeper.report.certainty import Certainty, Key, certainties
 from sweeper.report.page import Section, Table, Text
 from sweeper.report.subject import Subject
-from sweeper.report.words import count, metric_words, number
+from sweeper.report.words import baseline_words, count, metric_words, number
 from sweeper.study.leaderboard import LEADERBOARD, Row, parameter_names
 from sweeper.study.leaderboard_table import NO_BETTER, varying_parameters
 from sweeper.study.reading import parameter_text, short_names, values_text
@@ -20,78 +22,140 @@ from sweeper.study.reading import parameter_text, short_names, values_text
 SHOWN = 20
 
 
+@dataclass(frozen=True)
+class Column:
+    """What a column has of a trial, and of a baseline, by its name."""
+
+    header: str
+    of_trial: Callable[[Row], str]
+    of_baseline: Callable[[str], str] = lambda name: "–"
+
+
 def leaderboard_section(subject: Subject) -> Section | None:
-    """The first trials; None of a single run."""
+    """The first trials, with the baselines below; None of a single run."""
     if subject.study is None:
         return None
-    table = trial_table(subject, subject.rows[:SHOWN])
+    rows = subject.rows[:SHOWN]
+    table = trial_table(
+        subject, rows, baselines=usual_baselines(subject), certain=certainties(subject)
+    )
     more = len(subject.rows) - SHOWN
     rest = [Text(f"… and {more:,} more in `{LEADERBOARD}`.", "note")] if more > 0 else []
     return Section("leaderboard", "Leaderboard", [table, *rest])
 
 
-def trial_table(subject: Subject, rows: Sequence[Row], title: str = "") -> Table:
-    """These trials with their values, the parameters in which any differ, and what they cost."""
-    names = varying_parameters(subject.rows)
-    short = short_names(parameter_names(subject.rows))
-    several = len(subject.objectives) > 1
-    states = {row.state for row in rows} != {"complete"}
-    reasons = any(row.reason and row.state != "pruned" for row in rows)
-    columns = [
-        "front" if several else "rank",
-        "trial",
-        *(["state"] if states else []),
-        *(metric_words(objective.metric) for objective in subject.objectives),
-        *(short[name] for name in names),
-        "trained" if "epochs" in map(short.get, names) else "epochs",
-        "seconds",
-        *(["reason"] if reasons else []),
-    ]
-    cells = [
-        [
-            "–" if row.rank is None else str(row.rank),
-            str(row.number),
-            *([row.state] if states else []),
-            *_values(subject, row),
-            *(parameter_text(row.params[name]) if name in row.params else "–" for name in names),
-            _whole(row.result.get("epochs")),
-            "–" if row.seconds is None else f"{row.seconds:,.1f}",
-            *([(row.reason or "").splitlines()[0] if row.reason else ""] if reasons else []),
-        ]
-        for row in rows
-    ]
+def trial_table(
+    subject: Subject,
+    rows: Sequence[Row],
+    title: str = "",
+    baselines: Collection[str] = (),
+    certain: Mapping[Key, Certainty] | None = None,
+) -> Table:
+    """These trials with their values, the parameters in which any differ, and what they cost.
+
+    Args:
+      baselines: those to list below the trials.
+      certain: how sure the figures are, as far as that is known.
+    """
+    known = {key: each for key, each in (certain or {}).items() if each.interval or each.compared}
+    columns = list(_columns(subject, rows, known))
+    cells = [[column.of_trial(row) for column in columns] for row in rows]
+    cells += [[column.of_baseline(name) for column in columns] for name in baselines]
     best = frozenset(index for index, row in enumerate(rows) if row.rank == 1)
     return Table(
-        columns, cells, title, frozenset() if len(best) == len(rows) else best, _note(subject, rows)
+        [column.header for column in columns],
+        cells,
+        title,
+        frozenset() if len(best) == len(cells) else best,
+        " ".join([*_notes(subject, rows), *_certainty_notes(known)]),
     )
 
 
-def _values(subject: Subject, row: Row) -> list[str]:
-    texts = values_text(row.values, row.result, subject.objectives)
-    texts += ["–"] * (len(subject.objectives) - len(texts))
-    index = accuracy_index(subject)
-    if index is not None and is_no_better(subject, row):
-        texts[index] += f" {NO_BETTER}"
-    return texts
+def _columns(
+    subject: Subject, rows: Sequence[Row], certain: Mapping[Key, Certainty]
+) -> Iterator[Column]:
+    several = len(subject.objectives) > 1
+    yield Column(
+        "front" if several else "rank", lambda row: "–" if row.rank is None else str(row.rank)
+    )
+    yield Column("trial", lambda row: str(row.number), baseline_words)
+    if {row.state for row in rows} != {"complete"}:
+        yield Column("state", lambda row: row.state, lambda name: "baseline")
+    for index, objective in enumerate(subject.objectives):
+        yield _value_column(subject, index, objective.metric)
+    if certain:
+        for part, header in enumerate(("95 % interval", "beside the best")):
+            yield _certainty_column(header, part, certain)
+    short = short_names(parameter_names(subject.rows))
+    names = varying_parameters(subject.rows)
+    for name in names:
+        yield _parameter_column(name, short[name])
+    taken = "epochs" in map(short.get, names)
+    yield Column("trained" if taken else "epochs", lambda row: _whole(row.result.get("epochs")))
+    yield Column("seconds", lambda row: "–" if row.seconds is None else f"{row.seconds:,.1f}")
+    if any(row.reason and row.state != "pruned" for row in rows):
+        yield Column("reason", lambda row: (row.reason or " ").splitlines()[0].strip())
+
+
+def _value_column(subject: Subject, index: int, metric: str) -> Column:
+    marked = index == accuracy_index(subject)
+
+    def value(row: Row) -> str:
+        texts = values_text(row.values, row.result, subject.objectives)
+        if index >= len(texts):
+            return "–"
+        return (
+            f"{texts[index]} {NO_BETTER}" if marked and is_no_better(subject, row) else texts[index]
+        )
+
+    baselines = usual_baselines(subject, metric)
+    return Column(metric_words(metric), value, lambda name: number(baselines.get(name)))
+
+
+def _certainty_column(header: str, part: int, certain: Mapping[Key, Certainty]) -> Column:
+    def text(key: Key) -> str:
+        return certain[key].texts[part] if key in certain else "–"
+
+    return Column(header, lambda row: text(row.number), text)
+
+
+def _parameter_column(name: str, short: str) -> Column:
+    return Column(
+        short, lambda row: parameter_text(row.params[name]) if name in row.params else "–"
+    )
+
+
+def _certainty_notes(certain: Mapping[Key, Certainty]) -> Iterator[str]:
+    compared = [each.compared for each in certain.values() if each.compared]
+    if any(each.users for each in compared):
+        yield (
+            "Interval: of this very training, had other users been asked. Beside the best: on the "
+            "same rows, users being the sample, adjusted by Holm."
+        )
+    elif compared:
+        yield "Interval: over the splits. Beside the best: on the same splits, adjusted by Holm."
+    if compared:
+        yield (
+            "The best was chosen on these very rows: that flatters it, so that “worse” is said too "
+            "soon, and “not distinguishable” is not."
+        )
 
 
 def _whole(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
-def _note(subject: Subject, rows: Sequence[Row]) -> str:
-    notes = []
+def _notes(subject: Subject, rows: Sequence[Row]) -> Iterator[str]:
     weak = sum(is_no_better(subject, row) for row in rows)
     index = accuracy_index(subject)
     if index is not None and weak:
         metric = subject.objectives[index].metric
         popular = usual_baselines(subject, metric).get(POPULARITY)
-        notes.append(
+        yield (
             f"{NO_BETTER} no better than popularity"
             f"{f' ({number(popular)})' if popular is not None else ''}: {count(weak, 'trial')}."
         )
     if any(row.result.get("deviations") for row in rows):
-        notes.append("± is the standard deviation over the split seeds.")
+        yield "± is the standard deviation over the split seeds."
     if any(row.state == "pruned" for row in rows):
-        notes.append("A pruned trial has the value that it told last.")
-    return " ".join(notes)
+        yield "A pruned trial has the value that it told last."

@@ -23,8 +23,9 @@ PROGRESS = "progress"
 # Of a study.
 SPACE = "space"
 PROTOCOL = "protocol"
-CONFIGS = "configs"  # of a confirmation, by name
-POINTS = "points"  # of a confirmation, in order
+CONFIGS = "configs"  # of a retraining, by name
+POINTS = "points"  # of a retraining, in order
+REFERENCE = "reference"  # `name`, `metrics` and `runs` of what stands beside the trials
 OBJECTIVES = "objectives"
 THREADS = "threads"
 FIRST = "first"  # parameter sets that are tried before the sampler chooses any

@@ -48,13 +48,11 @@ class ConfirmConfig:
 
     Attributes:
       best: how many configurations; 0: none.
-      reference: an experiment that is trained beside them; null: none.
-      without: of the best configuration, the columns that it is trained without, one at a
-        time, to see what each is worth.
+      without: of the best configuration, the columns, or kinds of features such as `history`,
+        that it is trained without, one at a time, to see what each is worth.
     """
 
     best: int = ranged(0, at_least(0))
-    reference: str | None = "tutorial_three_layer"
     train_seeds: int = ranged(5, at_least(1))
     split_seeds: int = ranged(5, at_least(0))
     without: list[str] = field(default_factory=lambda: ["timestamp"])
@@ -81,6 +79,8 @@ class StudyConfig:
       split_seeds: each trial is trained once on each of these splits.
       seed_mode: `lockstep` trains them side by side and prunes on the running
         mean; `sequential` one after the other, each a step of the pruner.
+      reference: an experiment that stands beside the trials: trained once, before them, on
+        the same rows, and beside the best in a confirmation; null: none.
       callbacks: Python paths of Optuna callbacks, `package.module.function`.
       report: whether to write `report.html` and `report.md` once the study is done.
     """
@@ -105,6 +105,7 @@ class StudyConfig:
     split_seeds: list[int] = field(default_factory=list)
     seed_mode: str = ranged("lockstep", one_of(*SEED_MODES))
     workers: int | str = ranged("auto", WORKERS)
+    reference: str | None = None
     callbacks: list[str] = field(default_factory=list)
     confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
     report: bool = True

@@ -1,4 +1,4 @@
-"""A study's best configurations trained anew, and scored on test rows: a grid of its own.
+"""A study's best configurations trained anew, and scored on test rows.
 
 The search's own maximum is the luckiest of many figures. Here the best few, and a
 reference, are trained on all rows that are not test rows, with seeds that chose nothing.
@@ -7,92 +7,33 @@ reference, are trained on all rows that are not test rows, with seeds that chose
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Iterator
 from statistics import fmean
 from typing import Any
 
 import optuna
 from hydra.core.config_loader import ConfigLoader
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
 
 from sweeper import record as records
-from sweeper.config import Config, flat, to_dictionary
+from sweeper.config import to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
-from sweeper.study import attributes
-from sweeper.study.composition import Composer, trial_config
-from sweeper.study.config import ObjectiveConfig, StudyConfig
-from sweeper.study.domains import Choices
 from sweeper.study.leaderboard import leaderboard_rows
-from sweeper.study.overrides import Key
-from sweeper.study.parameters import SingleParameter
-from sweeper.study.plan import NOT_COMPARED, Plan
-from sweeper.study.reading import objectives_of
-from sweeper.study.search_space import SearchSpace
-from sweeper.study.storage import DATABASE, load_study
+from sweeper.study.plan import Plan
+from sweeper.study.retraining import (
+    CONFIGURATION,
+    SPLIT_SEED,
+    TRAIN_SEED,
+    Point,
+    Retraining,
+    experiment_config,
+    retraining,
+)
 
 DIRECTORY = "confirmation"
-CONFIGURATION, SPLIT_SEED, TRAIN_SEED = "configuration", "data.split_seed", "train.seed"
-
-Point = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Confirmation(Plan):
-    """A grid of given configurations and seeds.
-
-    Attributes:
-      configs: each configuration in full, by name: "trial_17", "tutorial_three_layer".
-      listed: its points, in order.
-    """
-
-    configs: dict[str, dict[str, Any]]
-    listed: list[Point]
-
-    selects = False
-
-    @cached_property
-    def total(self) -> int | None:
-        return len(self.listed)
-
-    @cached_property
-    def points(self) -> list[Point]:
-        return self.listed
-
-    def compose(self, composer: Composer, overrides: list[str]) -> DictConfig:
-        values = values_of(overrides)
-        composed = composer.compose([])
-        config = OmegaConf.merge(OmegaConf.structured(Config), self.configs[values[CONFIGURATION]])
-        with open_dict(composed):
-            for section, content in config.items():
-                # Trackers are those of the command line; the rest is what is confirmed.
-                if section != "tracking":
-                    composed[section] = content
-            composed.data.split_seed = int(values[SPLIT_SEED])
-            composed.train.seed = int(values[TRAIN_SEED])
-            composed.train.threads = self.threads
-            place = self.directory
-            composed.study = replace(self.study, name=f"{place.parent.name}/{place.name}")
-            composed.hydra.overrides.task = overrides
-        return composed
-
-    def identity(self) -> dict[str, Any]:
-        return super().identity() | {
-            attributes.CONFIGS: {name: _compared(config) for name, config in self.configs.items()},
-            attributes.POINTS: self.listed,
-        }
-
-
-def _compared(config: dict[str, Any]) -> dict[str, Any]:
-    """What of a configuration changes results, by dotted keys."""
-    return {key: value for key, value in flat(config).items() if not key.startswith(NOT_COMPARED)}
-
-
-def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> Confirmation:
+def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> Retraining:
     """What confirms a study that is done.
 
     Raises:
@@ -100,63 +41,26 @@ def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> 
       OutputError: a trial's record can't be read.
     """
     configs = dict(_configs(plan, study, loader))
-    listed = list(_points(plan, list(configs)))
-    inherited = {each.name: getattr(plan, each.name) for each in fields(Plan)}
-    confirmation = Confirmation(
-        **inherited
-        | {
-            "directory": plan.directory / DIRECTORY,
-            "study": StudyConfig(
-                name=DIRECTORY,
-                sampler="grid",
-                pruner="none",
-                objectives=[ObjectiveConfig()],
-                max_failures=plan.study.max_failures,
-                max_retries=plan.study.max_retries,
-                workers=plan.study.workers,
-            ),
-            "yaml_space": SearchSpace([]),
-            "space": _space(listed),
-            "files": {},
-        },
-        configs=configs,
-        listed=listed,
-    )
-    return replace(confirmation, directory=_place(confirmation))
-
-
-def _place(confirmation: Confirmation) -> Path:
-    """`confirmation`, or the next number where that confirms other configurations.
-
-    A study that has been extended may have another best trial.
-    """
-    place, number = confirmation.directory, 2
-    while (place / DATABASE).exists() and not _is_same(place, confirmation.identity()):
-        place, number = place.with_name(f"{DIRECTORY}_{number}"), number + 1
-    return place
-
-
-def _is_same(place: Path, identity: Mapping[str, Any]) -> bool:
-    stored = load_study(place, DIRECTORY).user_attrs
-    return all(stored.get(name) == value for name, value in identity.items())
+    # A study that has been extended may have another best trial, to confirm in another place.
+    return retraining(plan, DIRECTORY, configs, list(_points(plan, list(configs))))
 
 
 def _configs(
     plan: Plan, study: optuna.Study, loader: ConfigLoader
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    rows = leaderboard_rows(study.get_trials(deepcopy=False), objectives_of(study))
-    best = [row for row in rows if row.rank is not None][: plan.study.confirm.best]
+    best = [row for row in leaderboard_rows(study) if row.rank is not None]
     if not best:
         raise StudyError(f"study.confirm: no trial of {plan.directory} is complete and feasible")
-    for place, row in enumerate(best):
+    for place, row in enumerate(best[: plan.study.confirm.best]):
         record = records.read(plan.directory / str(row.directory))
         config = for_test_rows(record)
         yield f"trial_{row.number}", config
-        for column in plan.study.confirm.without if place == 0 else ():
-            if ablated := _without(config, column):
-                yield f"trial_{row.number}_without_{column}", ablated
-    if plan.study.confirm.reference:
-        yield plan.study.confirm.reference, _reference(plan, loader)
+        for what in plan.study.confirm.without if place == 0 else ():
+            if ablated := without(config, what):
+                yield f"trial_{row.number}_without_{what}", ablated
+    if reference := plan.study.reference:
+        config = to_dictionary(experiment_config(plan, reference, loader))
+        yield reference, _scored_on_test_rows(config)
 
 
 def for_test_rows(record: TrialRecord) -> dict[str, Any]:
@@ -195,26 +99,19 @@ def _scored_on_test_rows(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _without(config: dict[str, Any], column: str) -> dict[str, Any] | None:
-    """The configuration without the features of a column; None if that leaves no change or none."""
+def without(config: dict[str, Any], what: str) -> dict[str, Any] | None:
+    """The configuration without the features of a column, or of a kind such as `history`.
+
+    None if it has none of them, or a tower has no other.
+    """
     ablated = copy.deepcopy(config)
     for tower in ("query", "candidate"):
         features = ablated["features"][tower]
-        ablated["features"][tower] = [each for each in features if each["column"] != column]
-        if not ablated["features"][tower]:
+        kept = [each for each in features if what not in (each["column"], each["kind"])]
+        if not kept:
             return None
+        ablated["features"][tower] = kept
     return ablated if ablated != config else None
-
-
-def _reference(plan: Plan, loader: ConfigLoader) -> dict[str, Any]:
-    """The reference experiment, on the study's data."""
-    composed = loader.load_configuration(
-        "config", [f"experiment={plan.study.confirm.reference}"], run_mode=RunMode.RUN
-    )
-    reference: Config = trial_config(composed)
-    reference.data = copy.deepcopy(plan.trial.data)
-    reference.evaluation = copy.deepcopy(plan.trial.evaluation)
-    return _scored_on_test_rows(to_dictionary(reference))
 
 
 def _points(plan: Plan, names: list[str]) -> Iterator[Point]:
@@ -231,20 +128,3 @@ def _points(plan: Plan, names: list[str]) -> Iterator[Point]:
     for split_seed, train_seed in seeds:
         for name in names:
             yield {CONFIGURATION: name, SPLIT_SEED: split_seed, TRAIN_SEED: train_seed}
-
-
-def _space(listed: list[Point]) -> SearchSpace:
-    """What the points consist of, for the storage and the tables."""
-
-    def parameter(name: str, kind: type) -> SingleParameter:
-        values = list(dict.fromkeys(point[name] for point in listed))
-        return SingleParameter(name, Key(name, kind, None, None, name), Choices.of(values))
-
-    return SearchSpace(
-        [parameter(CONFIGURATION, str), parameter(SPLIT_SEED, int), parameter(TRAIN_SEED, int)]
-    )
-
-
-def values_of(overrides: list[str]) -> dict[str, str]:
-    """What the overrides of a confirmation's trial set: CONFIGURATION and the two seeds."""
-    return dict(text.split("=", 1) for text in overrides)

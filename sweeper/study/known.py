@@ -12,7 +12,6 @@ import optuna
 from sweeper.errors import ConfigError, OutputError
 from sweeper.study.leaderboard import leaderboard_rows
 from sweeper.study.plan import Plan
-from sweeper.study.reading import objectives_of
 from sweeper.study.search_space import SearchSpace
 from sweeper.study.storage import check_database, open_storage
 
@@ -69,8 +68,7 @@ def _best_of(directory: Path, number: int) -> list[dict[str, Any]]:
     if not names:
         raise ConfigError(f"study.warm_start: {directory} holds no study")
     study = optuna.load_study(study_name=names[0], storage=storage)
-    rows = leaderboard_rows(study.get_trials(deepcopy=False), objectives_of(study))
-    best = [row.number for row in rows if row.rank is not None][:number]
+    best = [row.number for row in leaderboard_rows(study) if row.rank is not None][:number]
     return [study.trials[place].params for place in best]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import optuna
@@ -20,6 +20,7 @@ from sweeper.study import attributes, locks
 from sweeper.study.confirmation import plan_confirmation
 from sweeper.study.known import known_sets, named_sets
 from sweeper.study.plan import Plan
+from sweeper.study.reference import note_reference, plan_reference
 from sweeper.study.results import show_results, shown_path
 from sweeper.study.storage import (
     DATABASE,
@@ -36,6 +37,8 @@ from sweeper.study.storage import (
 )
 from sweeper.study.study_run import StudyRun
 from sweeper.study.worker import silence_optuna
+
+Before = Callable[[optuna.Study], None]
 
 
 def run_study(
@@ -57,16 +60,24 @@ def run_study(
 
     command = _command_to_go_on(plan)
 
-    def run(plan: Plan) -> optuna.Study:
-        return _run(plan, command, console, config, context, task, max_relaunches)
+    def run(plan: Plan, before: Before | None = None) -> optuna.Study:
+        return _run(plan, command, console, config, context, task, max_relaunches, before)
 
-    study = run(plan)
+    def train_reference(study: optuna.Study) -> None:
+        reference = plan_reference(plan, context.config_loader)
+        if not note_reference(study, reference, run(reference)):
+            text = f"{plan.study.reference} failed, and is left out; see {reference.directory}"
+            terminal.say(console, "reference", text)
+        console.print()
+
+    has_reference = plan.study.reference is not None
+    study = run(plan, train_reference if has_reference else None)
     if plan.study.confirm.best:
         console.print()
         confirmation = plan_confirmation(plan, study, context.config_loader)
-        for column in plan.study.confirm.without:
-            if not any(name.endswith(f"_without_{column}") for name in confirmation.configs):
-                text = f"without {column}: left out; no feature has it, or a tower no other"
+        for what in plan.study.confirm.without:
+            if not any(name.endswith(f"_without_{what}") for name in confirmation.configs):
+                text = f"without {what}: left out; no feature has it, or a tower no other"
                 terminal.say(console, "confirm", text)
         run(confirmation)
 
@@ -79,14 +90,22 @@ def _run(
     context: HydraContext,
     task: TaskFunction,
     max_relaunches: int,
+    before: Before | None,
 ) -> optuna.Study:
-    """As `run_study`, of one study or one confirmation; `command` goes on with it."""
+    """As `run_study`, of one study, or of what is trained beside it.
+
+    Args:
+      command: what goes on with it.
+      before: called with the study, once it is open, before its first trial.
+    """
     check_place(plan.directory)
     _make_directory(plan)
     with locks.main_process(plan.directory):
         locks.wait_for_workers(plan.directory)
         plan, study = _open(plan, console)
         write_whole(plan.directory / "multirun.yaml", OmegaConf.to_yaml(config).encode())
+        if before:
+            before(study)
         _say_what(plan, study, console)
         run = StudyRun(plan, study, console, config, context, task)
         try:
@@ -122,8 +141,11 @@ def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:
     else:
         total = "1 trial" if plan.total == 1 else f"{plan.total} trials"
     pruner = "" if plan.study.pruner == "none" else f", pruner {plan.study.pruner}"
-    terminal.say(console, "study", f"{plan.name}: {total}, sampler {plan.study.sampler}{pruner}")
-    terminal.say(console, "space", ", ".join(plan.space.names) or "a single configuration")
+    how = f", sampler {plan.study.sampler}{pruner}" if plan.selects else ""
+    terminal.say(console, "study", f"{plan.name}: {total}{how}")
+    if plan.selects:
+        space = ", ".join(plan.space.names) or "a single configuration"
+        terminal.say(console, "space", space)
     threads = "1 thread" if plan.threads == 1 else f"{plan.threads} threads"
     workers = "1 worker" if plan.workers == 1 else f"{plan.workers} workers"
     terminal.say(console, "workers", f"{workers} of {threads}")

@@ -50,15 +50,15 @@ class Row:
     reason: str | None = None
 
 
-def leaderboard_rows(
-    trials: Iterable[FrozenTrial], objectives: Sequence[ObjectiveConfig]
-) -> list[Row]:
+def leaderboard_rows(study: optuna.Study) -> list[Row]:
     """All trials: complete ones best first, then by state in the order of `STATES`.
 
     Several objectives: front by front, each by its first objective. Infeasible and
-    pruned trials are best first too.
+    pruned trials are best first too. The study's reference is one of their baselines.
     """
-    rows = [_row(trial) for trial in trials]
+    objectives = objectives_of(study)
+    reference = study.user_attrs.get(attributes.REFERENCE)
+    rows = [_row(trial, reference) for trial in study.get_trials(deepcopy=False)]
     complete = [row for row in rows if row.state == "complete"]
     if len(objectives) > 1:
         turned = np.array([losses(row.values, objectives) for row in complete])
@@ -77,8 +77,11 @@ def leaderboard_rows(
     return rows
 
 
-def _row(trial: FrozenTrial) -> Row:
+def _row(trial: FrozenTrial, reference: dict[str, Any] | None) -> Row:
     result, seconds = result_of(trial), None
+    if reference and result.get("baselines"):
+        baselines = {**result["baselines"], reference["name"]: reference["metrics"]}
+        result = {**result, "baselines": baselines}
     if trial.state.is_finished() and trial.duration is not None:
         seconds = round(trial.duration.total_seconds(), 1)
     return Row(
@@ -120,7 +123,7 @@ def write_leaderboard(study: optuna.Study, directory: Path) -> Path:
       OutputError: it can't be written.
     """
     objectives = objectives_of(study)
-    rows = leaderboard_rows(study.get_trials(deepcopy=False), objectives)
+    rows = leaderboard_rows(study)
     columns = list(leaderboard_columns(rows, objectives))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

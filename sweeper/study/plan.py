@@ -31,8 +31,10 @@ from sweeper.study.space_reader import parse_space
 from sweeper.study.validation import confirm_problems, study_problems, test_row_problems
 
 GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
-# Of the trials' configuration: where it reads from and what it is called change no result.
-NOT_COMPARED = ("data.cache_dir", "data.source", "name", "train.threads")
+# Of the trials' configuration, what changes no result.
+NOT_COMPARED = (
+    "data.cache_dir", "data.source", "evaluation.keep_rows", "name", "train.threads",
+)  # fmt: skip
 
 LARGEST_GRID = 100_000
 
@@ -135,7 +137,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
         study, trial, space.keys, space.continuous(), space.unconditional_ranges()
     )
     problems += [*_enqueue_problems(study, yaml_space), *_size_problems(study, space)]
-    problems += _reference_problems(study, groups["experiment"])
+    problems += _reference_problems(study, space.keys, groups["experiment"])
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     composer = Composer(config, fixed, frozenset(groups), loader)
@@ -195,13 +197,24 @@ def _enqueue_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
             yield from error.problems
 
 
-def _reference_problems(study: StudyConfig, experiments: Sequence[str]) -> Iterator[str]:
-    reference = study.confirm.reference
-    if study.confirm.best and reference is not None and reference not in experiments:
+def _reference_problems(
+    study: StudyConfig, searched: Sequence[str], experiments: Sequence[str]
+) -> Iterator[str]:
+    reference = study.reference
+    if reference is None:
+        return
+    got = f"study.reference: got {reference!r}"
+    if reference not in experiments:
         yield (
-            f"study.confirm.reference: got {reference!r}; must be null or one of "
-            f"{', '.join(experiments)}.{closest(reference, experiments)}"
+            f"{got}; must be null or one of {', '.join(experiments)}."
+            f"{closest(reference, experiments)}"
         ).removesuffix(".")
+    data = [name for name in searched if name.partition(".")[0] == "data"]
+    if data:
+        yield (
+            f"{got} while {', '.join(data)} is searched: the trials are scored on different rows; "
+            "must be null"
+        )
 
 
 def _size_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:

@@ -37,17 +37,12 @@ def show_results(study: optuna.Study, plan: Plan, console: Console) -> None:
 
     Of a study that selects nothing, the leaderboard alone.
     """
-    objectives = objectives_of(study)
     if not plan.selects:
         say(console, "output", str(write_leaderboard(study, plan.directory)))
         return
     paths = write_results(study, plan.directory, plan.study.split_seeds, plan.study.seed_mode)
     console.print()
-    console.print(
-        leaderboard_table(
-            leaderboard_rows(study.get_trials(deepcopy=False), objectives), objectives
-        )
-    )
+    console.print(leaderboard_table(leaderboard_rows(study), objectives_of(study)))
     console.print()
     say(console, "output", f"{plan.directory} ({', '.join(path.name for path in paths)})")
     if paths[-1].name == BEST:
@@ -75,7 +70,7 @@ def write_results(
       OutputError: a file can't be written, or the best trial's record not be read.
     """
     objectives = objectives_of(study)
-    rows = leaderboard_rows(study.get_trials(deepcopy=False), objectives)
+    rows = leaderboard_rows(study)
     paths = [write_leaderboard(study, directory), directory / RESULTS]
     record.write_whole(directory / RESULTS, results_text(rows, objectives).encode())
     best = rows[0] if rows and rows[0].rank == 1 else None

@@ -1,4 +1,4 @@
-"""What is kept of each test row: the columns by hand, coverage by listing the first."""
+"""What is kept of each scored row: the columns by hand, coverage by listing the first."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def parts():
 def test_each_row_has_its_ranks_and_its_counts_in_the_training_rows(parts):
     interactions, split, task = parts
     fitted = fit_baselines(EvaluationConfig(baselines=["ease"]), interactions, split.train)
-    scorers = {name: fit(task) for name, fit in fitted.items()}
+    ranked = {name: rank(fit(task), task) for name, fit in fitted.items()}
     table = pyarrow.parquet.read_table(
-        pyarrow.BufferReader(as_parquet(row_table(scorers, task, interactions, split.train)))
+        pyarrow.BufferReader(as_parquet(row_table(ranked, task, interactions, split.train)))
     ).to_pydict()
     assert list(table) == [
         "user", "item", "user_rows", "item_rows", "popularity_rank",
@@ -42,8 +42,7 @@ def test_each_row_has_its_ranks_and_its_counts_in_the_training_rows(parts):
     for name, column in (("user", training[0]), ("item", training[1])):
         counted = [int((column == value).sum()) for value in table[name]]
         assert table[f"{name}_rows"] == counted
-    for name, scorer in scorers.items():
-        ranks = rank(scorer, task)
+    for name, ranks in ranked.items():
         assert table[f"{name}_rank"] == ranks.unfiltered.tolist()
         assert table[f"{name}_seen_filtered_rank"] == ranks.seen_filtered.tolist()
 

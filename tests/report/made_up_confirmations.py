@@ -69,7 +69,7 @@ def made_up_confirmation(study: Path, name: str = "confirmation") -> optuna.Stud
             data={"rows": {"train": 16, "test": 4}},
         )
         records.write(place / directory, record)
-        records.write_whole(place / directory / records.ROWS, as_parquet(table(ranks)))
+        records.write_whole(place / directory / records.ROWS["test"], as_parquet(table(ranks)))
         confirmation.add_trial(
             create_trial(
                 state=TrialState.COMPLETE,

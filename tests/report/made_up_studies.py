@@ -67,7 +67,15 @@ def made_up_record(
       values: top-100 accuracy at epochs 2, 4, ….
     """
     config = copy.deepcopy(
-        _config(("data=synthetic", "train.epochs=10", "train.eval_every_epochs=2", *overrides))
+        _config(
+            (
+                "data=synthetic",
+                "train.epochs=10",
+                "train.eval_every_epochs=2",
+                "evaluation.keep_rows=false",
+                *overrides,
+            )
+        )
     )
     rows = config["evaluation"]["rows"]
     best = max(values, default=0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from made_up_confirmations import made_up_confirmation
 
-from sweeper.report.confirmed import confirmed_text, evidence_section, name_words, verdict
+from sweeper.report.confirmed import confirmed_text, evidence_section, name_words
 from sweeper.report.evidence import Evidence, load_evidence
 from sweeper.report.page import Figure, Table, Text
 from sweeper.report.statistics import Comparison
@@ -41,12 +41,12 @@ def compared(difference: float, p_value: float, adjusted: float | None = None) -
     [
         (compared(0.1, 0.01), "worse"),
         (compared(-0.1, 0.01), "better"),
-        (compared(0.1, 0.2), ""),
-        (compared(0.1, 0.01, adjusted=0.06), ""),
+        (compared(0.1, 0.2), "not distinguishable"),
+        (compared(0.1, 0.01, adjusted=0.06), "not distinguishable"),
     ],
 )
 def test_a_difference_counts_by_the_adjusted_p_value(comparison, word):
-    assert verdict(comparison) == word
+    assert comparison.verdict == word
 
 
 def test_names_in_words():

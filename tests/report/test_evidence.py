@@ -61,7 +61,7 @@ def test_coverage_is_the_mean_over_the_seeds(tmp_path):
 
 def test_a_seed_that_not_all_have_ended_counts_for_none(tmp_path):
     confirmation = made_up_confirmation(tmp_path)
-    rows = tmp_path / "confirmation" / "trials" / "0003" / records.ROWS
+    rows = tmp_path / "confirmation" / "trials" / "0003" / records.ROWS["test"]
     rows.write_bytes(b"no parquet")
     evidence, problems = load_evidence(tmp_path)
     assert evidence.values("trial_7", "top_100") == [0.75]
@@ -74,6 +74,17 @@ def test_a_seed_that_not_all_have_ended_counts_for_none(tmp_path):
     assert evidence.compared("top_100") == {}
     assert evidence.by_training_rows("user", "top_100") == []
     assert len(problems) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00 cut in half", b"no database"])
+def test_a_damaged_confirmation_is_named_and_left_out(tmp_path, content):
+    made_up_confirmation(tmp_path)
+    database = tmp_path / "confirmation" / "study.db"
+    database.write_bytes(content)
+    evidence, (problem,) = load_evidence(tmp_path)
+    assert evidence is None
+    assert problem.startswith(f"{database}: ")
+    assert problem.endswith("; left out: the evidence")
 
 
 def test_the_latest_confirmation_counts(tmp_path):

@@ -11,7 +11,7 @@ from made_up_studies import StudyMaker, made_up_record
 import sweeper
 from sweeper import record as records
 from sweeper.errors import OutputError
-from sweeper.report.subject import open_subject
+from sweeper.report.opening import open_subject
 from sweeper.study.leaderboard import write_leaderboard
 
 

@@ -13,10 +13,10 @@ from plotly.offline import get_plotlyjs
 
 from sweeper.report.html import html_of
 from sweeper.report.markdown import markdown_of
+from sweeper.report.opening import open_subject
 from sweeper.report.page import Code, Figure, Gallery, Page, Section, Table, Text
 from sweeper.report.palette import DARK, LIGHT, in_colours, plot, series, values
 from sweeper.report.report import page_of
-from sweeper.report.subject import open_subject
 
 VOID = {"meta", "link", "wbr", "br", "circle", "path"}
 

@@ -7,9 +7,9 @@ from made_up_studies import POPULARITY, StudyMaker, made_up_record, nothing
 
 from sweeper import record as records
 from sweeper.report.markdown import markdown_of
+from sweeper.report.opening import open_subject
 from sweeper.report.page import Code, Section, Table, Text
 from sweeper.report.report import page_of
-from sweeper.report.subject import open_subject
 from sweeper.study.results import BEST
 
 
@@ -109,7 +109,8 @@ def test_what_does_not_beat_popularity_is_said_and_marked(tmp_path):
     sections = sections_of(tmp_path)
     assert "which does not beat popularity (0.3000)" in texts_of(sections["answer"])
     (table,) = tables_of(sections["leaderboard"])
-    assert [row[2] for row in table.rows] == ["0.3000 ▾", "0.1000 ▾"]
+    assert [row[2] for row in table.rows] == ["0.3000 ▾", "0.1000 ▾", "0.3000"]
+    assert table.rows[-1] == ["–", "popularity", "0.3000", "–", "–"]
     assert "▾ no better than popularity (0.3000): 2 trials." in table.note
 
 
@@ -126,8 +127,10 @@ def test_the_leaderboard_has_states_reasons_and_deviations(tmp_path):
     sections = sections_of(tmp_path)
     (table,) = tables_of(sections["leaderboard"])
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-    assert [row["state"] for row in rows] == ["complete", "infeasible", "pruned", "failed"]
-    assert [row["rank"] for row in rows] == ["1", "–", "–", "–"]
+    assert [row["state"] for row in rows] == [
+        "complete", "infeasible", "pruned", "failed", "baseline",
+    ]  # fmt: skip
+    assert [row["rank"] for row in rows] == ["1", "–", "–", "–", "–"]
     assert rows[0]["top-100 accuracy"] == "0.4000 ± 0.0123"
     assert rows[3]["reason"] == "TrialError: the loss is not finite"
     assert table.strong == {0}
@@ -137,7 +140,8 @@ def test_the_leaderboard_has_states_reasons_and_deviations(tmp_path):
 def test_a_leaderboard_ends_after_twenty(searched_study):
     section = sections_of(searched_study)["leaderboard"]
     (table,) = tables_of(section)
-    assert len(table.rows) == 20
+    assert [row[1] for row in table.rows[-2:]] == ["17", "popularity"]
+    assert len(table.rows) == 20 + 1
     assert "… and 4 more in `leaderboard.csv`." in texts_of(section)
 
 

@@ -14,6 +14,7 @@ from sweeper.report.statistics import (
     compare_pairs,
     compare_with_best,
     holm,
+    interval_over_users,
     summarize,
 )
 
@@ -130,6 +131,22 @@ def test_users_and_seeds_by_hand() -> None:
     assert result.standard_error == pytest.approx(sqrt(2))
     assert result.degrees_of_freedom == pytest.approx(2)
     assert result.p_value == pytest.approx(p_value_of_two_degrees(1 / sqrt(2)))
+
+
+def test_the_interval_of_one_model_by_hand() -> None:
+    """Users with one row each are Student's sample, but for the degrees of freedom."""
+    hits = np.array([1.0, 0, 1, 1, 0, 1, 1, 0])
+    low, high = interval_over_users(hits, np.arange(8))
+    error = hits.std(ddof=1) / 8**0.5
+    centred = (hits - hits.mean()) ** 2
+    freedom = min(7, 3 * centred.sum() ** 2 / (centred**2).sum())
+    margin = stats.t.ppf(0.975, freedom) * error
+    assert (low, high) == pytest.approx((hits.mean() - margin, hits.mean() + margin))
+    # Twice the rows of each user tell nothing more.
+    assert interval_over_users(np.tile(hits, 2), np.tile(np.arange(8), 2)) == pytest.approx(
+        (low, high)
+    )
+    assert interval_over_users(hits, np.zeros(8)) is None
 
 
 def test_what_users_and_seeds_share_counts_once_and_never_below_either() -> None:

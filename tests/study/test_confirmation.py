@@ -24,11 +24,15 @@ from sweeper.config import to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
 from sweeper.study.composition import Composer
-from sweeper.study.confirmation import Confirmation, for_test_rows, plan_confirmation, values_of
+from sweeper.study.confirmation import for_test_rows, plan_confirmation
 from sweeper.study.plan import GROUPS
+from sweeper.study.retraining import Retraining, values_of
 
 SEARCH = ("model.dropout=interval(0,0.5)", "study.n_trials=3", "train.epochs=20")
-CONFIRM = ("study.confirm.best=2", "study.confirm.train_seeds=2", "study.confirm.split_seeds=1")
+CONFIRM = (
+    "study.confirm.best=2", "study.confirm.train_seeds=2", "study.confirm.split_seeds=1",
+    "study.reference=tutorial_three_layer",
+)  # fmt: skip
 
 
 def trained(*overrides: str, kept_epoch: int = 15) -> TrialRecord:
@@ -64,7 +68,7 @@ def confirm(tmp_path, monkeypatch):
     trials = [trained(f"model.dropout=0.{number}") for number in range(3)]
     with planner() as hydra:
 
-        def make(*arguments: str) -> Confirmation:
+        def make(*arguments: str) -> Retraining:
             study = made_up_study(top_100="maximize")
             plan = hydra.plan(*SEARCH, *CONFIRM, "study.name=made_up", *arguments)
             for number, record in enumerate(trials):
@@ -117,12 +121,12 @@ def test_several_splits_leave_no_test_row_that_the_search_never_saw(confirm):
 
 
 def test_a_reference_and_columns_may_be_left_out(confirm):
-    confirmation = confirm("study.confirm.reference=null", "study.confirm.without=[]")
+    confirmation = confirm("study.reference=null", "study.confirm.without=[]")
     assert list(confirmation.configs) == ["trial_2", "trial_1"]
 
 
 def test_its_trials_are_tracked_as_the_command_line_says_under_the_studys_name(confirm):
-    confirmation = confirm("study.confirm.reference=null")
+    confirmation = confirm("study.reference=null")
     loader = GlobalHydra.instance().config_loader()
     config = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
     composer = Composer(config, ["tracking.wandb=towers"], frozenset(GROUPS), loader)
@@ -147,7 +151,7 @@ def test_a_search_and_its_confirmation_with_real_trials(tmp_path: Path):
             [sys.executable, "-m", "sweeper", "study=architecture", "data=synthetic",
              "train.epochs=3", "train.eval_every_epochs=1", "study.name=s",
              "study.confirm.best=1", "study.confirm.train_seeds=2", "study.confirm.split_seeds=1",
-             "study.confirm.reference=null", *arguments],
+             "study.reference=null", *arguments],
             cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
@@ -161,7 +165,7 @@ def test_a_search_and_its_confirmation_with_real_trials(tmp_path: Path):
     assert all(record.data["rows"]["validation"] == 0 for record in found)
     assert [record.config["train"]["seed"] for record in found] == [43, 43, 44, 44, 42, 42]
     for place, record in zip(places, found, strict=True):
-        ranks = pyarrow.parquet.read_table(place / records.ROWS)["model_rank"].to_numpy()
+        ranks = pyarrow.parquet.read_table(place / records.ROWS["test"])["model_rank"].to_numpy()
         assert float((ranks < 100).mean()) == record.metrics["test"]["top_100"]
         assert set(record.coverage) == {"model", "popularity", "ease"}
     assert len({tuple(values_of(overrides(place)).values()) for place in places}) == 6

@@ -29,7 +29,7 @@ from sweeper.study.reading import objectives_of, short_names
 
 
 def rows_of(study: optuna.Study) -> list[Row]:
-    return leaderboard_rows(study.trials, objectives_of(study))
+    return leaderboard_rows(study)
 
 
 def written(study: optuna.Study, directory) -> list[dict[str, str]]:

@@ -151,8 +151,8 @@ WRONG = [
         "study.confirm.best: got 1 with data.split 'leave_last_out'",
     ),
     (
-        [RATE, "study.n_trials=3", "study.confirm.best=1", "study.confirm.reference=tutorial"],
-        "study.confirm.reference: got 'tutorial'; must be null or one of",
+        [RATE, "study.n_trials=3", "study.reference=tutorial"],
+        "study.reference: got 'tutorial'; must be null or one of",
     ),
     (
         [

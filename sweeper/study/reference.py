@@ -1,0 +1,67 @@
+"""A study's reference: an experiment that stands beside the trials, trained once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import fmean
+
+import optuna
+from hydra.core.config_loader import ConfigLoader
+from optuna.trial import TrialState
+
+from sweeper.config import to_dictionary
+from sweeper.runtime import available_cores
+from sweeper.study import attributes
+from sweeper.study.plan import Plan
+from sweeper.study.reading import result_of
+from sweeper.study.retraining import (
+    CONFIGURATION,
+    SPLIT_SEED,
+    TRAIN_SEED,
+    Retraining,
+    experiment_config,
+    retraining,
+)
+
+DIRECTORY = "reference"
+
+
+def plan_reference(plan: Plan, loader: ConfigLoader) -> Retraining:
+    """The reference on the rows that the study's trials are scored on, once for each split."""
+    name = str(plan.study.reference)
+    config = experiment_config(plan, name, loader)
+    config.evaluation = replace(config.evaluation, score_test=config.evaluation.rows == "test")
+    seeds = plan.study.split_seeds or [plan.trial.data.split_seed]
+    listed = [
+        {CONFIGURATION: name, SPLIT_SEED: seed, TRAIN_SEED: config.train.seed} for seed in seeds
+    ]
+    workers = min(plan.workers, len(listed))
+    threads = plan.trial.train.threads or max(1, available_cores() // workers)
+    plan = replace(plan, workers=workers, threads=threads)
+    return retraining(plan, DIRECTORY, {name: to_dictionary(config)}, listed)
+
+
+def note_reference(study: optuna.Study, planned: Retraining, trained: optuna.Study) -> bool:
+    """Keeps the figures of a reference that has been trained with the study's own.
+
+    Returns:
+      Whether there are any: not where a training failed.
+    """
+    trials = trained.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    results = [result_of(trial) for trial in trials]
+    if len(trials) < len(planned.listed) or not all(results):
+        return False
+    runs = [
+        {
+            "split_seed": trial.params[SPLIT_SEED],
+            "directory": f"{planned.directory.name}/{trial.user_attrs[attributes.DIRECTORY]}",
+            "metrics": result["metrics"],
+        }
+        for trial, result in zip(trials, results, strict=True)
+    ]
+    (name,) = planned.configs
+    metrics = {
+        metric: fmean(run["metrics"][metric] for run in runs) for metric in runs[0]["metrics"]
+    }
+    study.set_user_attr(attributes.REFERENCE, {"name": name, "metrics": metrics, "runs": runs})
+    return True

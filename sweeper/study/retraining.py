@@ -1,0 +1,144 @@
+"""Given configurations, each trained with given seeds: a grid that selects nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from sweeper.config import Config, flat
+from sweeper.study import attributes
+from sweeper.study.composition import Composer, trial_config
+from sweeper.study.config import ObjectiveConfig, StudyConfig
+from sweeper.study.domains import Choices
+from sweeper.study.overrides import Key
+from sweeper.study.parameters import SingleParameter
+from sweeper.study.plan import NOT_COMPARED, Plan
+from sweeper.study.search_space import SearchSpace
+from sweeper.study.storage import DATABASE, load_study
+
+CONFIGURATION, SPLIT_SEED, TRAIN_SEED = "configuration", "data.split_seed", "train.seed"
+
+Point = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Retraining(Plan):
+    """A grid of given configurations and seeds, in a directory below the study's.
+
+    Attributes:
+      configs: each configuration in full, by name: "trial_17", "tutorial_three_layer".
+      listed: its points, in order.
+    """
+
+    configs: dict[str, dict[str, Any]]
+    listed: list[Point]
+
+    selects = False
+
+    @cached_property
+    def total(self) -> int | None:
+        return len(self.listed)
+
+    @cached_property
+    def points(self) -> list[Point]:
+        return self.listed
+
+    def compose(self, composer: Composer, overrides: list[str]) -> DictConfig:
+        values = values_of(overrides)
+        composed = composer.compose([])
+        config = OmegaConf.merge(OmegaConf.structured(Config), self.configs[values[CONFIGURATION]])
+        with open_dict(composed):
+            for section, content in config.items():
+                # Trackers are those of the command line; the rest is what was given.
+                if section != "tracking":
+                    composed[section] = content
+            composed.data.split_seed = int(values[SPLIT_SEED])
+            composed.train.seed = int(values[TRAIN_SEED])
+            composed.train.threads = self.threads
+            place = self.directory
+            composed.study = replace(self.study, name=f"{place.parent.name}/{place.name}")
+            composed.hydra.overrides.task = overrides
+        return composed
+
+    def identity(self) -> dict[str, Any]:
+        return super().identity() | {
+            attributes.CONFIGS: {name: _compared(config) for name, config in self.configs.items()},
+            attributes.POINTS: self.listed,
+        }
+
+
+def retraining(
+    plan: Plan, name: str, configs: dict[str, dict[str, Any]], listed: list[Point]
+) -> Retraining:
+    """Below a study's directory: in `name`, or the next number where that holds another one."""
+    inherited = {each.name: getattr(plan, each.name) for each in fields(Plan)}
+    planned = Retraining(
+        **inherited
+        | {
+            "directory": plan.directory / name,
+            "study": StudyConfig(
+                name=name,
+                sampler="grid",
+                pruner="none",
+                objectives=[ObjectiveConfig()],
+                max_failures=plan.study.max_failures,
+                max_retries=plan.study.max_retries,
+                workers=plan.study.workers,
+            ),
+            "yaml_space": SearchSpace([]),
+            "space": _space(listed),
+            "files": {},
+        },
+        configs=configs,
+        listed=listed,
+    )
+    return replace(planned, directory=_place(planned, name))
+
+
+def experiment_config(plan: Plan, name: str, loader: ConfigLoader) -> Config:
+    """A shipped or own experiment's configuration, on the study's data, scored as its trials."""
+    composed = loader.load_configuration("config", [f"experiment={name}"], run_mode=RunMode.RUN)
+    experiment: Config = trial_config(composed)
+    evaluation = replace(plan.trial.evaluation, time_queries=False)
+    return replace(experiment, data=replace(plan.trial.data), evaluation=evaluation)
+
+
+def values_of(overrides: Sequence[str]) -> dict[str, str]:
+    """What the overrides of a retraining's trial set: CONFIGURATION and the two seeds."""
+    return dict(text.split("=", 1) for text in overrides)
+
+
+def _compared(config: dict[str, Any]) -> dict[str, Any]:
+    """What of a configuration changes results, by dotted keys."""
+    return {key: value for key, value in flat(config).items() if not key.startswith(NOT_COMPARED)}
+
+
+def _place(planned: Retraining, name: str) -> Path:
+    place, number = planned.directory, 2
+    while (place / DATABASE).exists() and not _is_same(place, name, planned.identity()):
+        place, number = place.with_name(f"{name}_{number}"), number + 1
+    return place
+
+
+def _is_same(place: Path, name: str, identity: Mapping[str, Any]) -> bool:
+    stored = load_study(place, name).user_attrs
+    return all(stored.get(attribute) == value for attribute, value in identity.items())
+
+
+def _space(listed: list[Point]) -> SearchSpace:
+    """What the points consist of, for the storage and the tables."""
+
+    def parameter(name: str, kind: type) -> SingleParameter:
+        values = list(dict.fromkeys(point[name] for point in listed))
+        return SingleParameter(name, Key(name, kind, None, None, name), Choices.of(values))
+
+    return SearchSpace(
+        [parameter(CONFIGURATION, str), parameter(SPLIT_SEED, int), parameter(TRAIN_SEED, int)]
+    )

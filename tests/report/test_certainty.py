@@ -1,0 +1,197 @@
+"""Intervals and comparisons in a leaderboard, from ranks and seeds made up by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from made_up_studies import StudyMaker, made_up_record
+
+from sweeper import record as records
+from sweeper.evaluation.rows import as_parquet
+from sweeper.record import TrialRecord
+from sweeper.report.answer import answer_section
+from sweeper.report.certainty import Scored, certainties
+from sweeper.report.comparison import Compared, answer_text
+from sweeper.report.depth import depth_text
+from sweeper.report.opening import open_subject
+from sweeper.report.page import Text
+from sweeper.report.statistics import ALIKE, compare_on_rows, compare_pairs, summarize
+from sweeper.report.trial_table import leaderboard_section
+from sweeper.study import attributes
+
+RANDOM = np.random.default_rng(5)
+USERS = np.sort(RANDOM.integers(0, 40, 400))
+GOOD = np.where(RANDOM.random(400) < 0.6, 0, 500)
+# As good row by row, but for a few rows each way.
+ALIKE_RANKS = np.where(np.arange(400) % 50 == 0, 500 - GOOD, GOOD)
+BAD = np.where(RANDOM.random(400) < 0.3, 0, 500)
+POPULAR = np.where(RANDOM.random(400) < 0.2, 0, 500)
+KEEP = "evaluation.keep_rows=true"
+
+
+def leave(
+    place: Path,
+    ranks: np.ndarray,
+    *overrides: str,
+    users: np.ndarray = USERS,
+) -> TrialRecord:
+    """A trial's record, and the ranks of its validation rows."""
+    record = made_up_record([hits(ranks)], overrides=(KEEP, *overrides))
+    table = {"user": users, "item": np.arange(len(users))}
+    for name, each in (("model", ranks), ("popularity", POPULAR)):
+        table |= {f"{name}_rank": each, f"{name}_seen_filtered_rank": each}
+    records.write(place, record)
+    content = as_parquet(pyarrow.table(table))
+    records.write_whole(place / records.ROWS["validation"], content)
+    return record
+
+
+def hits(ranks: np.ndarray) -> float:
+    return float((ranks < 100).mean())
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Three trials, good, alike and bad, of one, two and three layers; a reference that is bad."""
+    maker = StudyMaker(tmp_path / "study")
+    for ranks, sizes in ((GOOD, "[8]"), (ALIKE_RANKS, "[8,8]"), (BAD, "[8,8,8]")):
+        maker.trial(
+            [hits(ranks)],
+            write=lambda place, r=ranks, s=sizes: leave(place, r, f"model.layer_sizes={s}"),
+        )
+    leave(maker.directory / "reference/trials/0000", BAD)
+    run = {
+        "split_seed": 42,
+        "directory": "reference/trials/0000",
+        "metrics": {"top_100": hits(BAD)},
+    }
+    reference = {"name": "published", "metrics": run["metrics"], "runs": [run]}
+    maker.study.set_user_attr(attributes.REFERENCE, reference)
+    return maker.directory
+
+
+def test_trials_of_one_training_are_compared_row_by_row(study):
+    subject = open_subject(study)
+    assert subject.problems == []
+    found = certainties(subject)
+    assert list(found) == [0, 1, 2, "popularity", "published"]
+    assert found[0].compared is None
+    verdicts = [each.compared.verdict for each in found.values() if each.compared]
+    assert verdicts == [ALIKE, "worse", "worse", "worse"]
+    by_hand = compare_on_rows([GOOD < 100], [BAD < 100], USERS, resamples=0)
+    assert found[2].compared.difference == by_hand.difference == hits(GOOD) - hits(BAD)
+    assert found[2].compared.p_value == by_hand.p_value < found[2].compared.adjusted_p_value
+    # The bad trial and the reference have the same ranks.
+    assert found["published"].interval == found[2].interval
+    low, high = found[0].interval
+    assert low < hits(GOOD) < high
+
+
+def test_the_leaderboard_says_so_and_lists_the_baselines(study):
+    section = leaderboard_section(open_subject(study))
+    (table,) = section.blocks
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [row["trial"] for row in rows] == ["0", "1", "2", "popularity", "published"]
+    assert [row["beside the best"] for row in rows] == ["–", ALIKE, *["worse"] * 3]
+    assert all(" to " in row["95 % interval"] for row in rows)
+    assert rows[-1]["top-100 accuracy"] == f"{hits(BAD):.4f}"
+    assert "had other users been asked" in table.note
+    assert "The best was chosen on these very rows" in table.note
+    blocks = answer_section(open_subject(study)).blocks
+    texts = [block.text for block in blocks if isinstance(block, Text)]
+    assert any("1 of the next 2 are not distinguishable from it." in text for text in texts)
+
+
+def test_whether_depth_helped_row_by_row(study):
+    text = depth_text(open_subject(study))
+    assert text.startswith("Did depth help the top-100 accuracy? 2 layers against 1: ")
+    first, second = text.split("; ", 1)
+    assert first.endswith(f", {ALIKE}")
+    assert second.startswith("3 layers against 2: −")
+    assert ", worse (the best trial of each, on the same rows" in second
+
+
+def test_other_rows_are_not_compared(tmp_path):
+    maker = StudyMaker(tmp_path)
+    maker.trial([0.5], write=lambda place: leave(place, GOOD))
+    maker.trial([0.4], write=lambda place: leave(place, BAD, users=USERS[::-1].copy()))
+    found = certainties(open_subject(tmp_path))
+    assert found[1].interval
+    assert found[1].compared is None
+
+
+def test_ranks_that_are_missing_or_damaged_are_named(study):
+    (study / "trials/0001" / records.ROWS["validation"]).unlink()
+    (study / "trials/0002" / records.ROWS["validation"]).write_bytes(b"PAR1 cut")
+    subject = open_subject(study)
+    assert len(subject.problems) == 2
+    for number, problem in zip((1, 2), subject.problems, strict=True):
+        assert f"trials/{number:04d}/validation_rows.parquet: no ranks can be read" in problem
+        assert problem.endswith("left out: how sure its figure is")
+    found = certainties(subject)
+    assert (found[1].interval, found[1].compared) == (None, None)
+    assert found["published"].compared.verdict == "worse"
+
+
+def test_a_study_that_goes_by_something_else_has_none(tmp_path):
+    maker = StudyMaker(tmp_path, num_parameters="minimize")
+    maker.trial([0.5], write=lambda place: leave(place, GOOD))
+    assert certainties(open_subject(tmp_path)) == {}
+    assert depth_text(open_subject(tmp_path)) is None
+
+
+def repeated(place: Path, values: Sequence[float], *overrides: str) -> None:
+    """A trial of three splits, with a record of each."""
+    record = made_up_record([float(np.mean(values))], overrides=overrides)
+    record.repeats = [
+        {
+            "split_seed": seed,
+            "directory": f"split_seed_{seed}",
+            "metrics": {"validation": {"top_100": value}},
+        }
+        for seed, value in enumerate(values)
+    ]
+    records.write(place, record)
+    for seed, value in enumerate(values):
+        records.write(
+            place / f"split_seed_{seed}", made_up_record([value], popularity=0.1 + seed / 100)
+        )
+
+
+def test_trials_of_several_splits_are_compared_split_by_split(tmp_path):
+    better, worse = [0.5, 0.52, 0.51], [0.4, 0.43, 0.41]
+    maker = StudyMaker(tmp_path)
+    maker.trial([0.51], write=lambda place: repeated(place, better, "model.layer_sizes=[8]"))
+    maker.trial([0.41], write=lambda place: repeated(place, worse, "model.layer_sizes=[8,8]"))
+    subject = open_subject(tmp_path)
+    found = certainties(subject)
+    # 100 validation rows and 700 to train on.
+    by_hand = compare_pairs(better, worse, test_to_train=100 / 700)
+    assert found[1].compared.p_value == pytest.approx(by_hand.p_value)
+    assert found[0].interval == summarize(better).interval
+    assert found["popularity"].interval == pytest.approx(summarize([0.1, 0.11, 0.12]).interval)
+    (table,) = leaderboard_section(subject).blocks
+    assert "Interval: over the splits." in table.note
+    text = depth_text(subject)
+    assert "2 layers against 1: −0.0967" in text
+    assert text.endswith("worse (the best configuration of each, on the same 3 seeds).")
+
+
+def test_two_studies_on_the_same_rows_are_compared(tmp_path, study):
+    other = StudyMaker(tmp_path / "other", "other")
+    other.trial([hits(ALIKE_RANKS)], write=lambda place: leave(place, ALIKE_RANKS))
+    compared = Compared([open_subject(study), open_subject(other.directory)])
+    assert "from which it is not distinguishable" in answer_text(compared)
+
+
+def test_what_shares_nothing_is_not_compared():
+    seeds = Scored({1: 0.5, 2: 0.6})
+    assert seeds.against(Scored({3: 0.5, 4: 0.6}), 0.25) is None
+    assert seeds.against(Scored(), 0.25) is None
+    assert Scored().interval() is None
+    # A single seed says nothing of how far it varies.
+    assert Scored({1: 0.5}).interval() is None
