@@ -41,12 +41,25 @@ def show_results(study: optuna.Study, plan: Plan, console: Console) -> None:
         say(console, "output", str(write_leaderboard(study, plan.directory)))
         return
     paths = write_results(study, plan.directory, plan.study.split_seeds, plan.study.seed_mode)
+    rows = leaderboard_rows(study)
     console.print()
-    console.print(leaderboard_table(leaderboard_rows(study), objectives_of(study)))
+    console.print(leaderboard_table(rows, objectives_of(study)))
     console.print()
+    for line in _untracked(rows):
+        say(console, "tracking", line)
     say(console, "output", f"{plan.directory} ({', '.join(path.name for path in paths)})")
     if paths[-1].name == BEST:
         say(console, "best", _command(plan.directory))
+
+
+def _untracked(rows: Sequence[Row]) -> Iterator[str]:
+    """What trackers failed to take, a line for each of them."""
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        for tracker, reason in (row.result.get("untracked") or {}).items():
+            reasons.setdefault(tracker, []).append(f"{row.directory}: {reason}")
+    for tracker, found in reasons.items():
+        yield f"{tracker} was left out of {len(found)} of {len(rows)} trials; {found[0]}"
 
 
 def write_results(

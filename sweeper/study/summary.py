@@ -29,6 +29,7 @@ def summarize(directory: Path) -> dict[str, Any] | None:
         "num_parameters": record.num_parameters,
         "milliseconds_per_query": record.milliseconds_per_query,
         "seconds": record.seconds.get("total"),
+        "untracked": record.untracked,
     }
 
 

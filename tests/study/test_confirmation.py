@@ -34,6 +34,11 @@ CONFIRM = (
     "study.reference=tutorial_three_layer",
 )  # fmt: skip
 
+TINY = """# @package _global_
+name: tiny
+train: {epochs: 2, eval_every_epochs: 1, restore_best: false}
+"""
+
 
 def trained(*overrides: str, kept_epoch: int = 15) -> TrialRecord:
     config = to_dictionary(compose_config("train.epochs=20", *overrides))
@@ -146,12 +151,15 @@ def test_a_study_without_a_finished_trial_has_nothing_to_confirm(tmp_path, monke
 
 @pytest.mark.slow
 def test_a_search_and_its_confirmation_with_real_trials(tmp_path: Path):
+    (tmp_path / "own/experiment").mkdir(parents=True)
+    (tmp_path / "own/experiment/tiny.yaml").write_text(TINY)
+
     def sweeper(*arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "sweeper", "study=architecture", "data=synthetic",
              "train.epochs=3", "train.eval_every_epochs=1", "study.name=s",
              "study.confirm.best=1", "study.confirm.train_seeds=2", "study.confirm.split_seeds=1",
-             "study.reference=null", *arguments],
+             "study.reference=tiny", "--config-dir", "own", *arguments],
             cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
@@ -160,17 +168,28 @@ def test_a_search_and_its_confirmation_with_real_trials(tmp_path: Path):
     sweeper("study.n_trials=2")
     places = sorted((tmp_path / "outputs/s/confirmation/trials").iterdir())
     found = [records.read(place) for place in places]
-    # The best one and without its timestamp, with two training seeds and one fresh split.
-    assert len(found) == 6
+    # The best one, without its timestamp, and the reference: two training seeds, a fresh split.
+    assert len(found) == 9
     assert all(record.data["rows"]["validation"] == 0 for record in found)
-    assert [record.config["train"]["seed"] for record in found] == [43, 43, 44, 44, 42, 42]
+    assert [record.config["train"]["seed"] for record in found] == [43] * 3 + [44] * 3 + [42] * 3
     for place, record in zip(places, found, strict=True):
         ranks = pyarrow.parquet.read_table(place / records.ROWS["test"])["model_rank"].to_numpy()
         assert float((ranks < 100).mean()) == record.metrics["test"]["top_100"]
         assert set(record.coverage) == {"model", "popularity", "ease"}
-    assert len({tuple(values_of(overrides(place)).values()) for place in places}) == 6
+    assert len({tuple(values_of(overrides(place)).values()) for place in places}) == 9
+    # The reference was trained before the search, on its rows, and stands in its leaderboard.
+    reference = records.read(tmp_path / "outputs/s/reference/trials/0000")
+    assert (reference.config["name"], set(reference.metrics)) == ("tiny", {"validation"})
+    first = records.read(tmp_path / "outputs/s/trials/0000")
+    assert reference.started <= first.started
+    assert reference.data == first.data
     # The same command finds all done.
-    assert "6 trials are there already" in sweeper("study.n_trials=2")
+    printed = sweeper("study.n_trials=2")
+    assert "9 trials are there already" in printed
+    assert f"tiny: top_100 {reference.metrics['validation']['top_100']:.4f}" in printed
+    report = (tmp_path / "outputs/s/report.md").read_text()
+    assert "| – | tiny |" in report
+    assert "Against trial" in report
     # Another best is confirmed in a place of its own.
     sweeper("study.n_trials=3", "study.confirm.train_seeds=1")
     assert (tmp_path / "outputs/s/confirmation_2/leaderboard.csv").exists()

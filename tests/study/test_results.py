@@ -18,6 +18,7 @@ from made_up_trials import (
     LAYERS,
     LEARNING_RATE,
     PRUNED,
+    made_up_result,
     made_up_study,
     made_up_trial,
     repeated_result,
@@ -123,6 +124,21 @@ def test_the_results_are_shown_with_where_they_lie(tmp_path):
     assert "Leaderboard" in shown
     assert f"output   {tmp_path} ({', '.join(NAMES)})\n" in shown
     assert f"best     python -m sweeper --config-dir {tmp_path} --config-name best\n" in shown
+
+
+def test_what_trackers_did_not_take_is_told_at_the_end(tmp_path):
+    study = made_up_study(top_100="maximize")
+    untracked = {"MLflow": "the server is gone"}
+    for number, more in enumerate([{}, {"untracked": untracked}, {"untracked": untracked}]):
+        result = made_up_result({"top_100": 0.3}, **more)
+        study.add_trial(made_up_trial(number, values=[0.3], result=result))
+    console = Console(file=io.StringIO(), width=110, highlight=False)
+    settings = StudyConfig(split_seeds=[], seed_mode="lockstep")
+    show_results(study, SimpleNamespace(directory=tmp_path, study=settings, selects=True), console)
+    assert (
+        "tracking MLflow was left out of 2 of 3 trials; trials/0001: the server is gone\n"
+        in console.file.getvalue()
+    )
 
 
 def test_a_head_of_several_lines_stays_a_comment():
