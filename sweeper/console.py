@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,8 +26,12 @@ def say(console: Console, topic: str, text: str) -> None:
     console.print(f"[bold]{topic:<8}[/bold] {escape(text)}", soft_wrap=True)
 
 
-def data_lines(record: TrialRecord) -> Iterator[tuple[str, str]]:
-    """(topic, text): where the data came from, its parts, and what is scored when."""
+def data_lines(record: TrialRecord, split_seeds: Sequence[int] = ()) -> Iterator[tuple[str, str]]:
+    """(topic, text): where the data came from, its parts, and what is scored when.
+
+    Args:
+      split_seeds: those of several trials, or repeats; else it is the record's.
+    """
     data, config = record.data, record.config
     yield (
         "data",
@@ -36,6 +40,8 @@ def data_lines(record: TrialRecord) -> Iterator[tuple[str, str]]:
     )
     split = config["data"]["split"]
     seed = f", seed {config['data']['split_seed']}" if split == "random" else ""
+    if split_seeds:
+        seed = f", seeds {', '.join(map(str, split_seeds))}"
     parts = ", ".join(f"{number:,} {name}" for name, number in data["rows"].items())
     unused = f"; {data['unused_rows']:,} rows are in no part" if data["unused_rows"] else ""
     yield "split", f"{split}{seed}: {parts}{unused}"

@@ -8,9 +8,10 @@ from sweeper.config import TOP_K
 from sweeper.record import TrialRecord
 from sweeper.report.baselines import POPULARITY, against_baselines, baselines_of, is_no_better
 from sweeper.report.certainty import certainties
-from sweeper.report.confirmed import confirmed_text
+from sweeper.report.confirmed import confirmed_text, other_best_text
 from sweeper.report.over_seeds import answer_over_seeds, seeds_varied, table_over_seeds
 from sweeper.report.page import Block, Section, Table, Text
+from sweeper.report.question import states_text
 from sweeper.report.statistics import ALIKE
 from sweeper.report.subject import Subject
 from sweeper.report.trial_table import trial_table
@@ -32,9 +33,11 @@ def answer_section(subject: Subject) -> Section:
 
 def _answer(subject: Subject) -> Iterator[Block]:
     evidence = subject.evidence
-    if evidence and (evidence.own or evidence.fresh):
+    if evidence and evidence.is_complete:
         # By rows that chose nothing, where there are any; the search's own figure flatters.
-        yield Text(confirmed_text(evidence), "lead")
+        yield Text(confirmed_text(subject, evidence), "lead")
+        if text := other_best_text(subject, evidence):
+            yield Text(text)
         yield Text(answer_text(subject))
     else:
         yield Text(answer_text(subject), "lead")
@@ -105,7 +108,7 @@ def _no_answer(subject: Subject) -> str:
         return (
             f"No trial has finished yet, {count(len(running), 'trial')} to come: no answer so far."
         )
-    return "No trial has finished: there is no answer. The leaderboard says why."
+    return f"No trial is complete ({states_text(subject)}): there is no answer."
 
 
 def _front_text(subject: Subject) -> str:

@@ -39,16 +39,25 @@ class Certainty:
       interval: of 95 %; None where its rows are not known.
       compared: the best trial (A) against this one (B); None of the best itself, and where
         they share no rows.
+      is_maximized: whether more is better, or less.
     """
 
     interval: tuple[float, float] | None
     compared: Comparison | None = None
+    is_maximized: bool = True
+
+    @property
+    def verdict(self) -> str:
+        """What this is beside the best: "worse", "better", "not distinguishable", "–"."""
+        if self.compared is None:
+            return "–"
+        return self.compared.verdict if self.is_maximized else self.compared.verdict_where_less
 
     @property
     def texts(self) -> tuple[str, str]:
         """The interval, and what this is beside the best: "0.4401 to 0.4512", "worse"."""
         interval = " to ".join(map(number, self.interval)) if self.interval else "–"
-        return interval, self.compared.verdict if self.compared else "–"
+        return interval, self.verdict
 
 
 @dataclass(frozen=True)
@@ -66,9 +75,11 @@ class Scored:
     users: np.ndarray | None = None
     items: np.ndarray | None = None
 
-    def interval(self) -> tuple[float, float] | None:
+    def interval(self, test_to_train: float) -> tuple[float, float] | None:
+        """Of 95 %; `test_to_train` as in `against`."""
         if len(self.by_seed) > 1:
-            return summarize(list(self.by_seed.values())).interval
+            values = list(self.by_seed.values())
+            return summarize(values, test_to_train=test_to_train).interval
         if self.hits is None or self.users is None:
             return None
         return interval_over_users(self.hits, self.users)
@@ -108,13 +119,20 @@ def certainties(subject: Subject) -> dict[Key, Certainty]:
     return beside_first(scored, ratio_of_rows(subject, best))
 
 
-def beside_first(scored: Mapping[Key, Scored], test_to_train: float) -> dict[Key, Certainty]:
-    """How sure each is; the first (A) against each that shares its seeds or rows, by Holm."""
+def beside_first(
+    scored: Mapping[Key, Scored], test_to_train: float, *, is_maximized: bool = True
+) -> dict[Key, Certainty]:
+    """How sure each is; the first (A) against each that shares its seeds or rows, by Holm.
+
+    Args:
+      is_maximized: whether more is better, or less.
+    """
     first, *others = scored
     pairs = [(first, other) for other in others]
     compared = compare(scored, pairs, test_to_train)
     return {
-        key: Certainty(each.interval(), compared.get((first, key))) for key, each in scored.items()
+        key: Certainty(each.interval(test_to_train), compared.get((first, key)), is_maximized)
+        for key, each in scored.items()
     }
 
 

@@ -25,7 +25,7 @@ def best_curves(standings: Sequence[Standing], metric: str, with_baselines: bool
     traces, numbers, epochs = [], [], []
     baselines: dict[str, float] = {}
     for index, standing in enumerate(standings):
-        best = standing.subject.best
+        best = standing.best
         if best is None:
             continue
         curves = [c for c in curves_of(standing.subject, metric) if c.trial == best.number]

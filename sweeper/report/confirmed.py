@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import plotly.graph_objects as go
-
+from sweeper.report.confirmed_tables import (
+    KINDS,
+    comparison_table,
+    confirmed_figure,
+    figures_table,
+    name_words,
+    searched_figure,
+)
 from sweeper.report.evidence import METRICS, Evidence
-from sweeper.report.page import Block, Figure, Section, Table, Text
-from sweeper.report.palette import plot, series
+from sweeper.report.page import Block, Section, Text
+from sweeper.report.ranks import is_accuracy
 from sweeper.report.statistics import ALIKE, Summary
 from sweeper.report.subject import Subject
-from sweeper.report.words import baseline_words, count, listed, metric_words, number, signed
+from sweeper.report.words import count, listed, metric_words, number, signed, upper_first
 
-TOP_100, SEEN_FILTERED = METRICS
-KINDS = {False: "the study's own test rows", True: "fresh splits"}
+# With fewer seeds the tests are too bold, see `sweeper.report.statistics`.
+FEW_SEEDS = 4
 
 
 def evidence_section(subject: Subject) -> Section | None:
@@ -22,58 +28,65 @@ def evidence_section(subject: Subject) -> Section | None:
     evidence = subject.evidence
     if evidence is None:
         return None
-    blocks = list(_blocks(evidence, _searched(subject, evidence)))
-    return Section("evidence", "Is it really better?", blocks)
+    if not evidence.is_complete:
+        text = "No seed of the confirmation is complete for every configuration."
+        return Section("evidence", "Is it really better?", [Text(text, "lead")])
+    return Section("evidence", "Is it really better?", list(_blocks(subject, evidence)))
 
 
-def _searched(subject: Subject, evidence: Evidence) -> float | None:
-    """The winner's figure in the search, on validation rows."""
-    number_of_trial = evidence.winner.partition("_")[2]
-    results = [row.result for row in subject.rows if str(row.number) == number_of_trial]
-    return next(((result.get("metrics") or {}).get(TOP_100) for result in results), None)
+def confirmed_metric(subject: Subject) -> str:
+    """The study's first objective where that is an accuracy to be high, else top-100."""
+    wanted = is_accuracy(subject.metric) and subject.is_maximized
+    return subject.metric if wanted else METRICS[0]
 
 
-def _blocks(evidence: Evidence, searched: float | None) -> Iterator[Block]:
-    if not evidence.own and not evidence.fresh:
-        yield Text("No seed of the confirmation is complete for every configuration.", "lead")
-        return
-    yield Text(confirmed_text(evidence), "lead")
-    yield Text(_which_rows(evidence))
-    yield _figures_table(evidence)
-    if searched is not None:
-        yield Text(_luck_text(evidence, searched))
-    yield _figure(evidence)
+def _blocks(subject: Subject, evidence: Evidence) -> Iterator[Block]:
+    metric = confirmed_metric(subject)
+    yield Text(confirmed_text(subject, evidence), "lead")
+    if text := other_best_text(subject, evidence):
+        yield Text(text)
+    yield Text(_which_rows(subject, evidence))
+    yield figures_table(subject, evidence, metric)
+    yield Text(_luck_text(subject, evidence, metric))
+    yield confirmed_figure(subject, evidence, metric)
     for fresh in (False, True):
-        if table := _comparison_table(evidence, fresh):
+        if table := comparison_table(evidence, metric, fresh):
             yield table
-    yield from _ablation(evidence)
+    yield from _ablation(evidence, metric)
 
 
-def name_words(name: str) -> str:
-    """ "trial 17 without timestamp", "EASE"."""
-    return name.replace("_", " ") if name.startswith("trial_") else baseline_words(name)
-
-
-def confirmed_text(evidence: Evidence) -> str:
+def confirmed_text(subject: Subject, evidence: Evidence) -> str:
     """The answer in a sentence, by figures that the search had no part in."""
-    fresh = not evidence.own
-    summary = evidence.summary(evidence.winner, TOP_100, fresh)
+    fresh, metric = not evidence.own, confirmed_metric(subject)
+    summary = evidence.summary(evidence.winner, metric, fresh)
     assert summary is not None
-    compared = evidence.compared(TOP_100, fresh)
-    better = [name_words(name) for name, each in compared.items() if each.verdict == "worse"]
-    alike = [name_words(name) for name, each in compared.items() if each.verdict == ALIKE]
-    ahead = [name_words(name) for name, each in compared.items() if each.verdict == "better"]
+    compared = evidence.compared(metric, fresh)
+
+    def those(verdict: str) -> list[str]:
+        return [name_words(name) for name, each in compared.items() if each.verdict == verdict]
+
     text = (
-        f"{name_words(evidence.winner).capitalize()} has **{number(summary.mean)} "
-        f"{metric_words(TOP_100)}** on {KINDS[fresh]}{_interval_words(summary)}"
+        f"{upper_first(name_words(evidence.winner))} has **{number(summary.mean)} "
+        f"{metric_words(metric)}** on {KINDS[fresh]}{_interval_words(summary)}"
     )
-    if better:
-        text += f"; it is better than {listed(better)}"
-    if alike:
+    if worse := those("worse"):
+        text += f"; it is better than {listed(worse)}"
+    if alike := those(ALIKE):
         text += f"; it can't be told apart from {listed(alike)}"
-    if ahead:
-        text += f"; {listed(ahead)} {'is' if len(ahead) == 1 else 'are'} better"
+    if better := those("better"):
+        text += f"; {listed(better)} {'is' if len(better) == 1 else 'are'} better"
     return f"{text}."
+
+
+def other_best_text(subject: Subject, evidence: Evidence) -> str | None:
+    """That the study has gone on since it was confirmed, where it has another best trial."""
+    best = subject.best
+    if best is None or evidence.confirms(best.number):
+        return None
+    return (
+        f"**This confirms {name_words(evidence.winner)}, which was the best then; now trial "
+        f"{best.number} is.** The same command, with `study.confirm.best`, confirms that one."
+    )
 
 
 def _interval_words(summary: Summary) -> str:
@@ -85,135 +98,51 @@ def _interval_words(summary: Summary) -> str:
     )
 
 
-def _which_rows(evidence: Evidence) -> str:
+def _which_rows(subject: Subject, evidence: Evidence) -> str:
     texts = []
     if evidence.own:
+        record = subject.record
+        scored = record is not None and record.config["evaluation"]["score_test"]
+        but = ", though each trial was scored on them at its end" if scored else ""
         texts.append(
-            "The study's own test rows were never touched by the search; each configuration was "
+            f"The search made no choice by the study's own test rows{but}; each configuration was "
             f"trained on all other rows, with {count(len(evidence.own), 'fresh training seed')}"
         )
     if evidence.fresh:
+        one = len(evidence.fresh) == 1
+        shows = "is another draw" if one else "show how far figures vary between splits"
         texts.append(
-            f"the {count(len(evidence.fresh), 'fresh split')} show how far figures vary between "
-            "splits; part of their test rows were training or validation rows of the search"
+            f"The {count(len(evidence.fresh), 'fresh split')} {shows}; part of "
+            f"{'its' if one else 'their'} test rows were training or validation rows of the search"
         )
-    return ". ".join(text[0].upper() + text[1:] for text in texts) + "."
+    if 1 < max(len(evidence.own), len(evidence.fresh)) < FEW_SEEDS:
+        texts.append(
+            f"With fewer than {FEW_SEEDS} seeds differences are called real too soon: in 7 to 12 % "
+            "of equal pairs instead of 5 %"
+        )
+    return ". ".join(texts) + "."
 
 
-def _figures_table(evidence: Evidence) -> Table:
-    columns = ["configuration"]
-    cells: dict[str, list[str]] = {
-        name: [name_words(name)] for name in [*evidence.names, *evidence.baselines]
-    }
-    for metric in METRICS:
-        for fresh, rows in ((False, "own test rows"), (True, "fresh splits")):
-            if not (evidence.fresh if fresh else evidence.own):
-                continue
-            columns.append(f"{metric_words(metric).removesuffix(' accuracy')}, {rows}")
-            for name, row in cells.items():
-                row.append(_summary_text(evidence, name, metric, fresh))
-    columns.append("beside the best")
-    compared = evidence.compared(TOP_100, fresh=not evidence.own)
-    for name, row in cells.items():
-        row.append(compared[name].verdict if name in compared else "–")
-    return Table(
-        columns,
-        list(cells.values()),
-        title="Mean and standard deviation over seeds",
-        strong=frozenset([0]),
-    )
-
-
-def _summary_text(evidence: Evidence, name: str, metric: str, fresh: bool) -> str:
-    summary = evidence.summary(name, metric, fresh)
-    if summary is None:
-        return "–"
-    if summary.deviation is None or (name in evidence.baselines and not fresh):
-        return number(summary.mean)
-    return f"{number(summary.mean)} ± {summary.deviation:.4f}"
-
-
-def _luck_text(evidence: Evidence, searched: float) -> str:
+def _luck_text(subject: Subject, evidence: Evidence, metric: str) -> str:
     """The winner's curse: what the search promised, and what came."""
-    texts = [f"In the search it had {number(searched)}, the maximum of many, on validation rows"]
+    searched = searched_figure(subject, evidence, evidence.winner, metric)
+    texts = []
+    if searched is not None:
+        is_best = subject.best is not None and evidence.confirms(subject.best.number)
+        chosen = metric == subject.metric and is_best
+        maximum = ", the maximum of many," if chosen else ""
+        texts.append(f"In the search it had {number(searched)}{maximum} on validation rows")
     for fresh, words in ((False, "on the study's own test rows"), (True, "on fresh splits")):
-        summary = evidence.summary(evidence.winner, TOP_100, fresh)
+        summary = evidence.summary(evidence.winner, metric, fresh)
         if summary:
             texts.append(f"{words} it has {number(summary.mean)}")
-    return ", ".join(texts) + ". It trained on more rows here than in the search."
+    text = upper_first(", ".join(texts))
+    return f"{text}. It trained on more rows here than in the search." if searched else f"{text}."
 
 
-def _figure(evidence: Evidence) -> Figure:
-    """Each configuration's mean and interval, on own rows and on fresh splits."""
-    names = [*evidence.names, *evidence.baselines]
-    traces = []
-    for index, (fresh, words) in enumerate(KINDS.items()):
-        found = [(name, evidence.summary(name, TOP_100, fresh)) for name in names]
-        known = [(name, summary) for name, summary in found if summary]
-        if not known:
-            continue
-        margins = [
-            0.0 if summary.high is None else summary.high - summary.mean for _, summary in known
-        ]
-        traces.append(
-            go.Scatter(
-                x=[summary.mean for _, summary in known],
-                y=[name_words(name) for name, _ in known],
-                error_x={"type": "data", "array": margins, "thickness": 1.5, "width": 4},
-                mode="markers",
-                marker={"size": 9, "color": series(index), "symbol": ["circle", "diamond"][index]},
-                name=words,
-            )
-        )
-    figure = plot(*traces, x=metric_words(TOP_100), scattermode="group")
-    figure.update_yaxes(autorange="reversed")
-    return Figure(
-        "confirmed",
-        "Confirmed figures",
-        "Means over seeds with 95 % intervals; right is better.",
-        figure,
-        height=120 + 44 * len(names),
-    )
-
-
-def _comparison_table(evidence: Evidence, fresh: bool) -> Table | None:
-    compared = evidence.compared(TOP_100, fresh)
-    if not compared:
-        return None
-    rows = [
-        [
-            name_words(name),
-            signed(-each.difference),
-            "–" if each.low is None or each.high is None
-            else f"{signed(-each.high)} to {signed(-each.low)}",
-            _probability(each.p_value if each.adjusted_p_value is None else each.adjusted_p_value),
-            _probability(each.wilcoxon_p_value),
-            f"{100 * (1 - each.probability):.1f} %",
-        ]
-        for name, each in compared.items()
-    ]  # fmt: skip
-    how = (
-        "a paired t-test over splits, corrected for their overlap"
-        if fresh
-        else "users and training seeds both being samples"
-    )
-    return Table(
-        ["configuration", "difference", "95 % interval", "p", "Wilcoxon's p", "is better"],
-        rows,
-        title=f"Against {name_words(evidence.winner)}, on {KINDS[fresh]}",
-        note=f"p: {how}; adjusted by Holm for several comparisons. "
-        f"Wilcoxon's: over {'splits' if fresh else 'users'}. "
-        "Is better: how probable it is that the configuration beats the best.",
-    )
-
-
-def _probability(value: float) -> str:
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
-
-
-def _ablation(evidence: Evidence) -> Iterator[Text]:
+def _ablation(evidence: Evidence, metric: str) -> Iterator[Text]:
     """What the best configuration loses without a column, or a kind of feature."""
-    compared = evidence.compared(TOP_100, fresh=not evidence.own)
+    compared = evidence.compared(metric, fresh=not evidence.own)
     for name, each in compared.items():
         start, _, column = name.partition("_without_")
         if not column or start != evidence.winner:

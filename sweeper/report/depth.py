@@ -9,7 +9,7 @@ from sweeper.report.certainty import Key, Scored, compare, ratio_of_rows, scored
 from sweeper.report.grouping import layers_of
 from sweeper.report.over_seeds import ratio_over_seeds, repeated, seeds_varied
 from sweeper.report.ranks import is_accuracy
-from sweeper.report.statistics import ALIKE, Comparison
+from sweeper.report.statistics import Comparison
 from sweeper.report.subject import Subject
 from sweeper.report.words import count, metric_words, signed
 from sweeper.study.leaderboard import Row
@@ -59,7 +59,8 @@ def _depth(subject: Subject, row: Row) -> int | None:
 
 def _step_text(deeper: Key, less: Key, comparison: Comparison) -> str:
     """ "2 layers against 1: +0.0250, better"; A is the deeper one."""
-    verdict = {"worse": "better", "better": "worse"}.get(comparison.verdict, ALIKE)
+    # It is A, the deeper one, that is spoken of.
+    verdict = comparison.verdict_where_less
     layers = count(int(deeper), "layer")
     interval = ""
     if comparison.low is not None and comparison.high is not None:

@@ -1,21 +1,17 @@
-"""What a study's confirmation found, read from its directory: figures over seeds, and the rows."""
+"""What a study's confirmation found: figures over seeds, and row by row."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import optuna
 import pyarrow
-from optuna.trial import FrozenTrial, TrialState
 
-from sweeper import record as records
-from sweeper.errors import OutputError
 from sweeper.record import TrialRecord
-from sweeper.report.ranks import MODEL, hits, read_ranks
+from sweeper.report.ranks import MODEL, hits
+from sweeper.report.row_groups import Group, by_training_rows
 from sweeper.report.statistics import (
     Comparison,
     Summary,
@@ -24,41 +20,27 @@ from sweeper.report.statistics import (
     compare_with_best,
     summarize,
 )
-from sweeper.study import attributes
-from sweeper.study.confirmation import DIRECTORY
-from sweeper.study.retraining import CONFIGURATION, SPLIT_SEED, TRAIN_SEED, values_of
-from sweeper.study.storage import DATABASE, check_database, load_study
 
 METRICS = ("top_100", "seen_filtered_top_100")
-GROUPS = 10
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training of a configuration, scored on test rows."""
+    """One training of a configuration, scored on test rows.
+
+    Attributes:
+      rows: the rank of each, see `sweeper.evaluation.rows.row_table`; None if they can't be read.
+    """
 
     configuration: str
     split_seed: int
     train_seed: int
     record: TrialRecord
-    rows: pyarrow.Table
+    rows: pyarrow.Table | None
 
     def figure(self, metric: str, scorer: str = MODEL) -> float:
-        return float(self.hits(metric, scorer).mean())
-
-    def hits(self, metric: str, scorer: str = MODEL) -> np.ndarray:
-        """Whether each row's true candidate is among the first 100, [rows]."""
-        return hits(self.rows, metric, scorer)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rows whose user, or candidate, has between `low` and `high` training rows."""
-
-    low: int
-    high: int
-    rows: int
-    accuracies: dict[str, float]
+        scores = self.record.metrics if scorer == MODEL else self.record.baselines[scorer]
+        return scores["test"][metric]
 
 
 class Evidence:
@@ -68,7 +50,8 @@ class Evidence:
       directory: the confirmation's.
       names: the configurations; the first is the study's best, chosen on validation rows.
       baselines: the scorers beside the models, "popularity" and "ease".
-      own: the split of the study itself, by training seed, then by configuration.
+      own: the split of the study itself, by seeds, then by configuration.
+      own_rows: as `own`, the seeds with which the rows of all configurations are known.
       fresh: other splits, by their seed, then by configuration.
     """
 
@@ -80,11 +63,24 @@ class Evidence:
         self._compared: dict[tuple[str, bool], dict[str, Comparison]] = {}
         self.own = _complete(names, [run for run in runs if run.split_seed == own_split])
         self.fresh = _complete(names, [run for run in runs if run.split_seed != own_split])
+        self.own_rows = {
+            seeds: runs
+            for seeds, runs in self.own.items()
+            if all(run.rows is not None for run in runs.values())
+        }
         self.baselines = list(runs[0].record.baselines) if runs else []
 
     @property
     def winner(self) -> str:
         return self.names[0]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is a seed, or a split, that all configurations have."""
+        return bool(self.own or self.fresh)
+
+    def confirms(self, trial: int) -> bool:
+        return self.winner == f"trial_{trial}"
 
     def values(self, name: str, metric: str, fresh: bool = False) -> list[float]:
         """A configuration's or a baseline's figure with each seed."""
@@ -99,7 +95,14 @@ class Evidence:
     def summary(self, name: str, metric: str, fresh: bool = False) -> Summary | None:
         """Mean, deviation and interval over seeds; None where there is no seed."""
         values = self.values(name, metric, fresh)
-        return summarize(values) if values else None
+        if not values:
+            return None
+        return summarize(values, test_to_train=self._test_to_train() if fresh else 0.0)
+
+    def _test_to_train(self) -> float:
+        """Of the fresh splits."""
+        sizes = next(iter(self.fresh.values()))[self.winner].record.data["rows"]
+        return float(sizes["test"] / sizes["train"])
 
     def compared(self, metric: str, fresh: bool = False) -> dict[str, Comparison]:
         """The winner (A) against all others, on the own test rows or on fresh splits."""
@@ -110,57 +113,48 @@ class Evidence:
 
     def _on_own_rows(self, metric: str) -> dict[str, Comparison]:
         others = [*self.names[1:], *self.baselines]
-        if not self.own:
+        ranks = self._ranks()
+        if ranks is None:
             return {}
-        hits = [self._hits(name, metric) for name in others]
-        users = np.asarray(next(iter(self.own.values()))[self.winner].rows["user"])
-        comparisons = compare_with_best(self._hits(self.winner, metric), hits, users)
+        hits_of_others = [self._hits(name, metric) for name in others]
+        users = np.asarray(ranks["user"])
+        comparisons = compare_with_best(self._hits(self.winner, metric), hits_of_others, users)
         return dict(zip(others, comparisons, strict=True))
+
+    def _ranks(self) -> pyarrow.Table | None:
+        """Of one training on the own split; all have the same rows."""
+        return next((runs[self.winner].rows for runs in self.own_rows.values()), None)
 
     def _hits(self, name: str, metric: str) -> np.ndarray:
         """[seeds, rows]; a baseline has no training seed and is the same with each."""
-        if name in self.baselines:
-            return np.stack([runs[self.winner].hits(metric, name) for runs in self.own.values()])
-        return np.stack([runs[name].hits(metric) for runs in self.own.values()])
+        scorer = name if name in self.baselines else MODEL
+        of = self.winner if name in self.baselines else name
+        tables = [runs[of].rows for runs in self.own_rows.values()]
+        return np.stack([hits(table, metric, scorer) for table in tables if table is not None])
 
     def _on_splits(self, metric: str) -> dict[str, Comparison]:
         if not self.fresh:
             return {}
-        sizes = next(iter(self.fresh.values()))[self.winner].record.data["rows"]
         mine = self.values(self.winner, metric, fresh=True)
         others = [*self.names[1:], *self.baselines]
         comparisons = [
             compare_pairs(
                 mine,
                 self.values(name, metric, fresh=True),
-                test_to_train=sizes["test"] / sizes["train"],
+                test_to_train=self._test_to_train(),
             )
             for name in others
         ]
         return dict(zip(others, adjusted_by_holm(comparisons), strict=True))
 
     def by_training_rows(self, of: str, metric: str) -> list[Group]:
-        """Accuracies on tenths of the own test rows, fewest training rows first.
-
-        Args:
-          of: "user" for how active the user is, "item" for how popular the candidate is.
-        """
-        if not self.own:
+        """See `sweeper.report.row_groups`, on the own test rows, means over the seeds."""
+        ranks = self._ranks()
+        if ranks is None:
             return []
-        table = next(iter(self.own.values()))[self.winner].rows
-        counts = np.asarray(table[f"{of}_rows"])
-        hits = {
-            name: self._hits(name, metric).mean(axis=0) for name in [*self.names, *self.baselines]
-        }
-        return [
-            Group(
-                int(counts[rows].min()),
-                int(counts[rows].max()),
-                len(rows),
-                {name: float(values[rows].mean()) for name, values in hits.items()},
-            )
-            for rows in _tenths(counts)
-        ]
+        names = [*self.names, *self.baselines]
+        mean_hits = {name: self._hits(name, metric).mean(axis=0) for name in names}
+        return by_training_rows(ranks, of, mean_hits)
 
     def coverage(self) -> dict[str, float]:
         """The mean share of the catalogue in anyone's top 100, by configuration and baseline."""
@@ -178,65 +172,9 @@ class Evidence:
         return {name: float(np.mean(values)) for name, values in known.items() if values}
 
 
-def load_evidence(study: Path) -> tuple[Evidence | None, list[str]]:
-    """The latest confirmation below a study's directory; and what is wrong with it."""
-    places = [place for place in study.glob(f"{DIRECTORY}*") if (place / DATABASE).exists()]
-    if not places:
-        return None, []
-    directory = max(places, key=_number)
-    try:
-        check_database(directory)
-        confirmation = load_study(directory, DIRECTORY)
-    except OutputError as error:
-        return None, [f"{error}; left out: the evidence"]
-    runs, problems = [], []
-    for trial in confirmation.get_trials(deepcopy=False):
-        if trial.state == TrialState.COMPLETE:
-            try:
-                runs.append(_run(directory, trial))
-            except OutputError as error:
-                problems.append(str(error))
-    names = confirmation.user_attrs[attributes.CONFIGS]
-    return Evidence(directory, list(names), runs, _own_split(confirmation)), problems
-
-
-def _number(place: Path) -> int:
-    found = re.search(r"_(\d+)$", place.name)
-    return int(found[1]) if found else 1
-
-
-def _own_split(confirmation: optuna.Study) -> int | None:
-    """The study's own split; None where fresh ones alone confirm it."""
-    user_attrs = confirmation.user_attrs
-    points = user_attrs[attributes.POINTS]
-    own = user_attrs[attributes.PROTOCOL]["data.split_seed"]
-    return own if any(point[SPLIT_SEED] == own for point in points) else None
-
-
-def _run(directory: Path, trial: FrozenTrial) -> Run:
-    place = directory / trial.user_attrs[attributes.DIRECTORY]
-    values = values_of(trial.user_attrs[attributes.OVERRIDES])
-    return Run(
-        values[CONFIGURATION],
-        int(values[SPLIT_SEED]),
-        int(values[TRAIN_SEED]),
-        records.read(place),
-        read_ranks(place / records.ROWS["test"]),
-    )
-
-
 def _complete(names: Sequence[str], runs: Sequence[Run]) -> dict[tuple[int, int], dict[str, Run]]:
     """By (split seed, training seed), those that every configuration has."""
     rounds: dict[tuple[int, int], dict[str, Run]] = {}
     for run in runs:
         rounds.setdefault((run.split_seed, run.train_seed), {})[run.configuration] = run
     return {seeds: rounds[seeds] for seeds in sorted(rounds) if set(rounds[seeds]) == set(names)}
-
-
-def _tenths(counts: np.ndarray) -> Iterator[np.ndarray]:
-    """Positions in ten parts of about equal size; equal counts stay together."""
-    order = np.argsort(counts, kind="stable")
-    edges = [counts[order[len(order) * part // GROUPS]] for part in range(1, GROUPS)]
-    group = np.searchsorted(np.unique(edges), counts, side="right")
-    for part in np.unique(group):
-        yield np.flatnonzero(group == part)

@@ -7,10 +7,12 @@ from datetime import datetime
 
 from sweeper import __version__
 from sweeper.report.baselines import baselines_of
+from sweeper.report.confirmed import confirmed_metric
+from sweeper.report.confirmed_tables import KINDS, name_words
 from sweeper.report.over_seeds import repeated, seeds_varied
 from sweeper.report.page import KeyFigure
 from sweeper.report.subject import Subject
-from sweeper.report.words import baseline_words, count, duration, metric_words, number
+from sweeper.report.words import baseline_words, count, duration, metric_words, number, signed
 from sweeper.study import attributes
 from sweeper.study.reading import values_text
 
@@ -27,7 +29,7 @@ def written() -> str:
 
 
 def key_figures(subject: Subject) -> list[KeyFigure]:
-    figures = list(_best_figures(subject))
+    figures = [*_confirmed_figures(subject), *_best_figures(subject)]
     if subject.study is not None:
         complete = len(subject.of_states("complete"))
         figures.append(KeyFigure("trials", f"{len(subject.rows):,}", f"{complete:,} complete"))
@@ -44,6 +46,23 @@ def wall_seconds(subject: Subject) -> float | None:
     return subject.study.user_attrs.get(attributes.SECONDS)
 
 
+def _confirmed_figures(subject: Subject) -> Iterator[KeyFigure]:
+    """What the answer rests on."""
+    evidence = subject.evidence
+    if evidence is None or not evidence.is_complete:
+        return
+    metric, fresh = confirmed_metric(subject), not evidence.own
+    summary = evidence.summary(evidence.winner, metric, fresh)
+    assert summary is not None
+    spread = "" if summary.deviation is None else f"± {summary.deviation:.4f}, "
+    note = f"{spread}{name_words(evidence.winner)} on {KINDS[fresh]}"
+    yield KeyFigure(f"{metric_words(metric)}, confirmed", number(summary.mean), note)
+    for name in evidence.baselines:
+        theirs = evidence.summary(name, metric, fresh)
+        assert theirs is not None
+        yield _baseline_figure(name, summary.mean, theirs.mean)
+
+
 def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
     best, words = subject.best, metric_words(subject.metric)
     if best is None:
@@ -57,15 +76,22 @@ def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
     else:
         (value, *_) = values_text(best.values, best.result, subject.objectives)
         is_run = subject.study is None
+        confirmed = subject.evidence is not None and subject.evidence.is_complete
         note = f"on {subject.scored_rows} rows" if is_run else f"trial {best.number}"
-        yield KeyFigure(words if is_run else f"{words}, best", value, note)
-        yield from _baseline_figures(best.values[0], baselines_of(best, subject.metric))
+        of_search = ", in the search" if confirmed else ", best"
+        yield KeyFigure(words if is_run else f"{words}{of_search}", value, note)
+        if not confirmed:
+            yield from _baseline_figures(best.values[0], baselines_of(best, subject.metric))
 
 
 def _baseline_figures(value: float, baselines: dict[str, float]) -> Iterator[KeyFigure]:
     for name, theirs in baselines.items():
-        beaten = "beaten" if value > theirs else "not beaten"
-        yield KeyFigure(baseline_words(name), number(theirs), f"{beaten} ({value - theirs:+.4f})")
+        yield _baseline_figure(name, value, theirs)
+
+
+def _baseline_figure(name: str, value: float, theirs: float) -> KeyFigure:
+    beaten = "beaten" if value > theirs else "not beaten"
+    return KeyFigure(baseline_words(name), number(theirs), f"{beaten}, {signed(value - theirs)}")
 
 
 def problems_of(subject: Subject) -> Sequence[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sweeper import record as records
 from sweeper.errors import ConfigError, OutputError
 from sweeper.record import TrialRecord
-from sweeper.report.evidence import load_evidence
+from sweeper.report.confirmations import load_evidence
 from sweeper.report.ranks import read_ranks
 from sweeper.report.subject import Subject
 from sweeper.study.config import ObjectiveConfig
@@ -71,7 +71,8 @@ def _open_study(directory: Path, on_read: OnRead) -> Subject:
     rows = leaderboard_rows(study)
     if not any(row.state != "waiting" for row in rows):
         raise OutputError(f"{path}: no trial of it has started; must have one to report on")
-    evidence, problems = load_evidence(directory)
+    best = rows[0].number if rows[0].rank == 1 else None
+    evidence, problems = load_evidence(directory, best)
     subject = Subject(
         directory, name, objectives, rows, study, evidence=evidence, problems=problems
     )

@@ -156,7 +156,8 @@ def pareto_front(subject: Subject, index: int) -> Figure:
     figure.update_yaxes(upright(first.metric, [row.values[0] for row in complete]))
     figure.update_xaxes(logarithmic(xs) if is_wide else upright(other.metric, xs))
     caption = (
-        "A point is a complete trial. Blue ones are on the front: none is better by every objective"
+        "A point is a complete trial. Blue ones are on the front: none is better by one objective "
+        "and as good by all others"
     )
     if several:
         caption += "; the line is the front of these two objectives alone"

@@ -53,8 +53,7 @@ class Repeated:
 
     @property
     def text(self) -> str:
-        spread = f" ± {number(stdev(self.values))}" if len(self.values) > 1 else ""
-        return f"{number(self.mean)}{spread}"
+        return _mean_text(self.values)
 
     @property
     def is_no_better(self) -> bool:
@@ -84,15 +83,29 @@ def repeated(subject: Subject) -> list[Repeated]:
 def certainty_over_seeds(
     subject: Subject, configurations: Sequence[Repeated]
 ) -> dict[Key, Certainty]:
-    """How sure the means are, by label; the first against each of the others."""
+    """How sure the means are, by label or baseline; the first against each of the others."""
     scored: dict[Key, Scored] = {each.label: each.scored for each in configurations}
-    return beside_first(scored, ratio_over_seeds(subject, configurations[0]))
+    scored |= {name: _baseline(subject, name) for name in _baseline_names(configurations)}
+    ratio = ratio_over_seeds(subject, configurations[0])
+    return beside_first(scored, ratio, is_maximized=subject.is_maximized)
 
 
 def ratio_over_seeds(subject: Subject, first: Repeated) -> float:
     """Scored rows / training rows where seeds are of splits; 0 where they are of trainings."""
     of_splits = any(name.endswith("split_seed") for name in first.rows[0].params)
     return ratio_of_rows(subject, first.rows[0]) if of_splits else 0.0
+
+
+def _baseline_names(configurations: Sequence[Repeated]) -> list[str]:
+    return list(dict.fromkeys(name for each in configurations for name in each.baselines))
+
+
+def _baseline(subject: Subject, name: str) -> Scored:
+    """By seed; it is the same for all configurations of a split."""
+    found = {
+        _seeds(row): baselines_of(row, subject.metric) for row in subject.of_states("complete")
+    }
+    return Scored({seeds: each[name] for seeds, each in found.items() if name in each})
 
 
 def _seeds(row: Row) -> tuple[Any, ...]:
@@ -108,10 +121,12 @@ def _mean_baselines(rows: list[Row], metric: str) -> dict[str, float]:
 def answer_over_seeds(subject: Subject) -> str:
     best, *others = repeated(subject)
     among = f" of {len(others) + 1:,} configurations" if others else ""
+    who = f"`{best.label}` has the best mean{among}" if others else "The mean is"
+    seeds = f"{count(len(best.values), 'trial')} with different seeds"
+    over = seeds if len(best.values) > 1 else "one seed"
     text = (
-        f"`{best.label}` has the best mean{among}: **{metric_words(subject.metric)} {best.text}** "
-        f"over {count(len(best.values), 'trial')} with different seeds, on {subject.scored_rows} "
-        "rows"
+        f"{who}: **{metric_words(subject.metric)} {best.text}** over {over}, on "
+        f"{subject.scored_rows} rows"
     )
     if best.is_no_better:
         popular = number(best.baselines[POPULARITY])
@@ -122,26 +137,40 @@ def answer_over_seeds(subject: Subject) -> str:
 
 def table_over_seeds(subject: Subject) -> Table:
     configurations = repeated(subject)
-    names = list(dict.fromkeys(name for each in configurations for name in each.baselines))
     weak = any(each.is_no_better for each in configurations)
     certain = certainty_over_seeds(subject, configurations)
-    columns = ["configuration", "trials", "mean", "95 % interval", "beside the best"]
+    names = _baseline_names(configurations)
     notes = [
         "± is the standard deviation over the seeds. Beside the best: on the same seeds, by a "
         "paired t-test, adjusted by Holm."
     ]
     return Table(
-        [*columns, *map(baseline_words, names)],
-        [list(_cells(each, certain[each.label], names)) for each in configurations],
+        ["configuration", "trials", "mean", "95 % interval", "beside the best"],
+        [
+            *(list(_cells(each, certain[each.label])) for each in configurations),
+            *(list(_baseline_cells(subject, name, certain[name])) for name in names),
+        ],
         f"{upper_first(metric_words(subject.metric))} over the seeds",
         strong=frozenset({0}),
         note=" ".join([*notes, *([f"{NO_BETTER} no better than popularity."] if weak else [])]),
     )
 
 
-def _cells(each: Repeated, certainty: Certainty, baselines: list[str]) -> Iterator[str]:
+def _cells(each: Repeated, certainty: Certainty) -> Iterator[str]:
     yield each.label
     yield str(len(each.values))
     yield each.text + (f" {NO_BETTER}" if each.is_no_better else "")
     yield from certainty.texts
-    yield from (number(each.baselines.get(name)) for name in baselines)
+
+
+def _baseline_cells(subject: Subject, name: str, certainty: Certainty) -> Iterator[str]:
+    values = list(_baseline(subject, name).by_seed.values())
+    yield baseline_words(name)
+    yield "–"
+    yield _mean_text(values)
+    yield from certainty.texts
+
+
+def _mean_text(values: Sequence[float]) -> str:
+    spread = f" ± {number(stdev(values))}" if len(values) > 1 else ""
+    return f"{number(fmean(values))}{spread}"

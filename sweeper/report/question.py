@@ -131,7 +131,7 @@ def protocol_section(subject: Subject) -> Section | None:
 def protocol_rows(subject: Subject, record: TrialRecord) -> Iterator[tuple[str, str]]:
     """(part, how it was done), of data, split, training, seeds, score and baselines."""
     if record.data:
-        yield from data_lines(record)
+        yield from data_lines(record, _split_seeds(subject, record))
     train, evaluation = record.config["train"], record.config["evaluation"]
     kept = (
         "the best evaluation's weights are kept" if train["restore_best"] else "the last are kept"
@@ -149,6 +149,14 @@ def protocol_rows(subject: Subject, record: TrialRecord) -> Iterator[tuple[str, 
     )
     names = dict.fromkeys(("popularity", *evaluation["baselines"]))
     yield "baselines", listed(map(baseline_words, names)) + ", fitted on the same training rows"
+
+
+def _split_seeds(subject: Subject, record: TrialRecord) -> list[int]:
+    """Of the repeats, or of the trials that differ in them; empty where there is one."""
+    varied = {
+        row.params["data.split_seed"] for row in subject.rows if "data.split_seed" in row.params
+    }
+    return [repeat["split_seed"] for repeat in record.repeats] or sorted(varied)
 
 
 def _seeds_text(subject: Subject, record: TrialRecord) -> str:

@@ -13,6 +13,7 @@ from sweeper.errors import OutputError
 
 ACCURACY = re.compile(r"(seen_filtered_)?top_(\d+)")
 MODEL = "model"
+COLUMNS = ("user", "item", "user_rows", "item_rows", "model_rank", "model_seen_filtered_rank")
 
 
 def read_ranks(path: Path) -> pyarrow.Table:
@@ -21,10 +22,16 @@ def read_ranks(path: Path) -> pyarrow.Table:
     Raises:
       OutputError: there are none, or they can't be read.
     """
+    if not path.exists():
+        raise OutputError(f"{path}: is missing")
     try:
-        return pyarrow.parquet.read_table(path)
+        ranks = pyarrow.parquet.read_table(path)
     except (OSError, pyarrow.ArrowInvalid) as error:
         raise OutputError(f"{path}: no ranks can be read from it: {error}") from error
+    missing = [name for name in COLUMNS if name not in ranks.column_names]
+    if missing:
+        raise OutputError(f"{path}: has no column {', '.join(missing)}; not of this version")
+    return ranks
 
 
 def is_accuracy(metric: str) -> bool:

@@ -59,7 +59,9 @@ def _configuration(subject: Subject, record: TrialRecord) -> Iterator[Block]:
     which = "the best trial"
     if subject.study is None:
         which = "this run"
-    elif best is None or best.number not in subject.records:
+    elif best is None:
+        which = "a trial; none is complete"
+    elif best.number not in subject.records:
         which = "a trial: the best one's can't be read"
     else:
         which = f"the best trial, {best.number}"

@@ -97,9 +97,20 @@ class Comparison:
             return ALIKE
         return "worse" if self.difference > 0 else "better"
 
+    @property
+    def verdict_where_less(self) -> str:
+        """As `verdict`, of a figure of which less is better."""
+        return {"worse": "better", "better": "worse"}.get(self.verdict, ALIKE)
 
-def summarize(values: ArrayLike, confidence: float = 0.95) -> Summary:
-    """Mean, deviation and Student's interval of independent figures.
+
+def summarize(
+    values: ArrayLike, confidence: float = 0.95, *, test_to_train: float = 0.0
+) -> Summary:
+    """Mean, deviation and Student's interval of several figures.
+
+    Args:
+      test_to_train: 0 of independent figures; of splits of the same data, which overlap, as in
+        `compare_pairs`: the interval is wider.
 
     Raises:
       ValueError: there is no value, or one is not finite.
@@ -109,7 +120,8 @@ def summarize(values: ArrayLike, confidence: float = 0.95) -> Summary:
     if number == 1:
         return Summary(mean, None, None, None, number)
     deviation = float(values.std(ddof=1))
-    margin = _margin(deviation / number**0.5, number - 1, confidence)
+    error = deviation * (1 / number + test_to_train) ** 0.5
+    margin = _margin(error, number - 1, confidence)
     return Summary(mean, deviation, mean - margin, mean + margin, number)
 
 

@@ -1,70 +1,111 @@
-"""Where a confirmed configuration is right: popular and rare candidates, busy and quiet users."""
+"""Where the best configuration is right: popular and rare candidates, busy and quiet users."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import plotly.graph_objects as go
 
-from sweeper.report.confirmed import TOP_100, name_words
-from sweeper.report.evidence import Evidence, Group
+from sweeper.report.baselines import baselines_of
+from sweeper.report.confirmed import confirmed_metric
+from sweeper.report.confirmed_tables import name_words
+from sweeper.report.evidence import Evidence
 from sweeper.report.page import Block, Figure, Section, Table, Text
 from sweeper.report.palette import plot, series
+from sweeper.report.ranks import MODEL, hits
+from sweeper.report.row_groups import Group, by_training_rows
 from sweeper.report.subject import Subject
-from sweeper.report.words import metric_words, number
+from sweeper.report.words import baseline_words, metric_words, number
 
 PARTS = {
     "item": (
         "By popularity",
         "training rows of the row's true candidate",
-        "Tenths of the test rows, those of the rarest candidates first. A list of the most popular "
+        "Tenths of {rows}, those of the rarest candidates first. A list of the most popular "
         "is right about popular candidates alone.",
     ),
     "user": (
         "By user activity",
         "training rows of the row's user",
-        "Tenths of the test rows, those of the least active users first.",
+        "Tenths of {rows}, those of the least active users first.",
     ),
 }
 
 
 def strengths_section(subject: Subject) -> Section | None:
-    """None where the study's own test rows were not scored."""
+    """On the test rows of a confirmation, else on the rows of the best trial; None without any."""
     evidence = subject.evidence
-    if evidence is None or not evidence.own:
-        return None
-    return Section("strengths", "Where it is right", list(_blocks(evidence)))
+    if evidence is not None and evidence.own_rows:
+        return Section("strengths", "Where it is right", list(_confirmed(subject, evidence)))
+    blocks = list(_of_best(subject))
+    return Section("strengths", "Where it is right", blocks) if blocks else None
 
 
-def _blocks(evidence: Evidence) -> Iterator[Block]:
-    shown = [name for name in evidence.names if "_without_" not in name]
-    # The best, the reference (the last), and the baselines: more lines hide each other.
-    shown = [*dict.fromkeys([shown[0], shown[-1]]), *evidence.baselines]
-    yield Text(_lead(evidence))
-    for of in PARTS:
-        yield _breakdown(evidence.by_training_rows(of, TOP_100), of, shown)
+def _confirmed(subject: Subject, evidence: Evidence) -> Iterator[Block]:
+    metric = confirmed_metric(subject)
+    # The best, the reference and the baselines: more lines hide each other.
+    references = [name for name in evidence.names if not name.startswith("trial_")]
+    shown = [evidence.winner, *references, *evidence.baselines]
+    groups = {
+        of: [
+            replace(each, accuracies={name_words(name): each.accuracies[name] for name in shown})
+            for each in evidence.by_training_rows(of, metric)
+        ]
+        for of in PARTS
+    }
+    yield from _blocks(groups, metric, name_words(evidence.winner), "the study's own test rows")
     if coverage := evidence.coverage():
-        rows = [[name_words(name), f"{100 * share:.1f} %"] for name, share in coverage.items()]
-        yield Table(
-            ["configuration", "catalogue coverage"],
-            rows,
-            title="The share of the catalogue that is in at least one row's top 100",
-        )
+        yield _coverage_table({name_words(name): share for name, share in coverage.items()})
 
 
-def _lead(evidence: Evidence) -> str:
-    rarest, *_, commonest = evidence.by_training_rows("item", TOP_100)
-    winner = name_words(evidence.winner)
-    return (
-        f"On the rarest candidates ({rarest.low} to {rarest.high} training rows) {winner} has "
-        f"{number(rarest.accuracies[evidence.winner])} {metric_words(TOP_100)}, on the most "
-        f"popular ({commonest.low} to {commonest.high}) "
-        f"{number(commonest.accuracies[evidence.winner])}."
+def _of_best(subject: Subject) -> Iterator[Block]:
+    best = subject.best
+    ranks = subject.ranks.get(best.number) if best else None
+    if best is None or ranks is None:
+        return
+    metric = confirmed_metric(subject)
+    name = "the run" if subject.study is None else f"trial {best.number}"
+    found = {name: hits(ranks, metric)}
+    for baseline in baselines_of(best, metric):
+        table, scorer = subject.ranks.get(baseline), MODEL
+        if table is None:
+            table, scorer = ranks, baseline
+        if f"{scorer}_rank" in table.column_names:
+            found[baseline_words(baseline)] = hits(table, metric, scorer)
+    groups = {of: by_training_rows(ranks, of, found) for of in PARTS}
+    yield from _blocks(groups, metric, name, f"{subject.scored_rows} rows")
+
+
+def _blocks(
+    groups: Mapping[str, Sequence[Group]], metric: str, name: str, rows: str
+) -> Iterator[Block]:
+    """The sentence and the plots; `name` is whom they are about."""
+    yield Text(_lead(groups["item"], metric, name, rows), "lead")
+    for of, each in groups.items():
+        yield _breakdown(each, of, metric, rows)
+
+
+def _coverage_table(shares: Mapping[str, float]) -> Table:
+    return Table(
+        ["configuration", "catalogue coverage"],
+        [[name, f"{100 * share:.1f} %"] for name, share in shares.items()],
+        title="The share of the catalogue that is in at least one row's top 100",
     )
 
 
-def _breakdown(groups: Sequence[Group], of: str, names: Sequence[str]) -> Figure:
+def _lead(groups: Sequence[Group], metric: str, name: str, rows: str) -> str:
+    rarest, commonest = groups[0], groups[-1]
+    return (
+        f"Of {rows}, on the rarest candidates ({rarest.low} to {rarest.high} training rows) {name} "
+        f"has {number(rarest.accuracies[name])} {metric_words(metric)}, on the most popular "
+        f"({commonest.low} to {commonest.high}) {number(commonest.accuracies[name])}."
+    )
+
+
+def _breakdown(groups: Sequence[Group], of: str, metric: str, rows: str) -> Figure:
     title, axis, caption = PARTS[of]
+    names = list(groups[0].accuracies)
     labels = [
         f"{group.low}–{group.high}" if group.low < group.high else f"{group.low}"
         for group in groups
@@ -75,18 +116,18 @@ def _breakdown(groups: Sequence[Group], of: str, names: Sequence[str]) -> Figure
             y=[group.accuracies[name] for group in groups],
             mode="lines+markers",
             line={"color": series(index), "width": 2},
-            name=name_words(name),
+            name=name,
         )
         for index, name in enumerate(names)
     ]
-    figure = plot(*traces, x=axis, y=metric_words(TOP_100))
+    figure = plot(*traces, x=axis, y=metric_words(metric))
     figure.update_xaxes(type="category")
     figure.update_yaxes(rangemode="tozero")
     numbers = Table(
-        [axis, "rows", *map(name_words, names)],
+        [axis, "rows", *names],
         [
             [label, f"{group.rows:,}", *(number(group.accuracies[name]) for name in names)]
             for label, group in zip(labels, groups, strict=True)
         ],
     )
-    return Figure(f"by_{of}", title, caption, figure, numbers)
+    return Figure(f"by_{of}", title, caption.format(rows=rows), figure, numbers)

@@ -89,7 +89,7 @@ def stages_figure(stages: dict[str, float], trials: int) -> Figure:
         hovertemplate="%{y}: %{x:,.1f} s<extra></extra>",
     )
     figure = plot(bars, xaxis_visible=False, margin={"r": 16, "b": 12})
-    figure.update_xaxes(range=[0, 1.6 * max(stages.values())])
+    figure.update_xaxes(range=[0, 1.9 * max(stages.values())])
     figure.update_yaxes(autorange="reversed", ticksuffix="  ", showgrid=False)
     return Figure(
         "stages",

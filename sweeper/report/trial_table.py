@@ -12,7 +12,8 @@ from sweeper.report.baselines import (
     usual_baselines,
 )
 from sweeper.report.certainty import Certainty, Key, certainties
-from sweeper.report.page import Section, Table, Text
+from sweeper.report.over_seeds import seeds_varied
+from sweeper.report.page import Block, Section, Table, Text
 from sweeper.report.subject import Subject
 from sweeper.report.words import baseline_words, count, metric_words, number
 from sweeper.study.leaderboard import LEADERBOARD, Row, parameter_names
@@ -36,12 +37,22 @@ def leaderboard_section(subject: Subject) -> Section | None:
     if subject.study is None:
         return None
     rows = subject.rows[:SHOWN]
+    if seeds_varied(subject):
+        note = (
+            "Trials of different seeds don't compete: those on different splits are scored on "
+            "different rows. The table above has the means."
+        )
+        blocks: list[Block] = [Text(note), trial_table(subject, rows)]
+        return Section("leaderboard", "Leaderboard", [*blocks, *_more(subject)])
     table = trial_table(
         subject, rows, baselines=usual_baselines(subject), certain=certainties(subject)
     )
+    return Section("leaderboard", "Leaderboard", [table, *_more(subject)])
+
+
+def _more(subject: Subject) -> list[Block]:
     more = len(subject.rows) - SHOWN
-    rest = [Text(f"… and {more:,} more in `{LEADERBOARD}`.", "note")] if more > 0 else []
-    return Section("leaderboard", "Leaderboard", [table, *rest])
+    return [Text(f"… and {more:,} more in `{LEADERBOARD}`.", "note")] if more > 0 else []
 
 
 def trial_table(

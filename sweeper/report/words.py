@@ -67,7 +67,9 @@ def number(value: float | None) -> str:
 
 
 def signed(value: float) -> str:
-    return f"{'+' if value >= 0 else '−'}{number_text(abs(value))}"
+    """A difference: "+0.0123", "−0.0003"; to four digits, as what it is of."""
+    size = f"{abs(value):.4f}" if abs(value) < 1 else number_text(abs(value))
+    return f"{'+' if value >= 0 else '−'}{size}"
 
 
 def listed(names: Iterable[str]) -> str:

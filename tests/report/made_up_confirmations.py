@@ -44,6 +44,14 @@ def table(ranks: list[int]) -> pyarrow.Table:
     )
 
 
+def scores(ranks: list[int]) -> dict[str, float]:
+    rows = table(ranks)
+    return {
+        "top_100": float((np.asarray(rows["model_rank"]) < 100).mean()),
+        "seen_filtered_top_100": float((np.asarray(rows["model_seen_filtered_rank"]) < 100).mean()),
+    }
+
+
 def made_up_confirmation(study: Path, name: str = "confirmation") -> optuna.Study:
     """Below a study's directory, with a run for each of `RANKS`."""
     place = study / name
@@ -64,7 +72,8 @@ def made_up_confirmation(study: Path, name: str = "confirmation") -> optuna.Stud
         record = TrialRecord(
             {"evaluation": {"rows": "test"}},
             state="completed",
-            baselines={"popularity": {}},
+            metrics={"test": scores(ranks)},
+            baselines={"popularity": {"test": scores(POPULARITY)}},
             coverage={"model": 0.5 + number / 10, "popularity": 0.06},
             data={"rows": {"train": 16, "test": 4}},
         )

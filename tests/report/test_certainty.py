@@ -14,12 +14,14 @@ from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
 from sweeper.record import TrialRecord
 from sweeper.report.answer import answer_section
-from sweeper.report.certainty import Scored, certainties
-from sweeper.report.comparison import Compared, answer_text
+from sweeper.report.certainty import Scored, beside_first, certainties
+from sweeper.report.compared import Compared
+from sweeper.report.compared_answer import answer_text
 from sweeper.report.depth import depth_text
 from sweeper.report.opening import open_subject
 from sweeper.report.page import Text
 from sweeper.report.statistics import ALIKE, compare_on_rows, compare_pairs, summarize
+from sweeper.report.strengths import strengths_section
 from sweeper.report.trial_table import leaderboard_section
 from sweeper.study import attributes
 
@@ -41,7 +43,12 @@ def leave(
 ) -> TrialRecord:
     """A trial's record, and the ranks of its validation rows."""
     record = made_up_record([hits(ranks)], overrides=(KEEP, *overrides))
-    table = {"user": users, "item": np.arange(len(users))}
+    table = {
+        "user": users,
+        "item": np.arange(len(users)),
+        "user_rows": np.arange(len(users)) // 20,
+        "item_rows": np.full(len(users), 7),
+    }
     for name, each in (("model", ranks), ("popularity", POPULAR)):
         table |= {f"{name}_rank": each, f"{name}_seen_filtered_rank": each}
     records.write(place, record)
@@ -129,9 +136,9 @@ def test_ranks_that_are_missing_or_damaged_are_named(study):
     (study / "trials/0002" / records.ROWS["validation"]).write_bytes(b"PAR1 cut")
     subject = open_subject(study)
     assert len(subject.problems) == 2
-    for number, problem in zip((1, 2), subject.problems, strict=True):
-        assert f"trials/{number:04d}/validation_rows.parquet: no ranks can be read" in problem
-        assert problem.endswith("left out: how sure its figure is")
+    missing, damaged = subject.problems
+    assert "trials/0001/validation_rows.parquet: is missing; left out: how sure" in missing
+    assert "trials/0002/validation_rows.parquet: no ranks can be read from it" in damaged
     found = certainties(subject)
     assert (found[1].interval, found[1].compared) == (None, None)
     assert found["published"].compared.verdict == "worse"
@@ -172,8 +179,10 @@ def test_trials_of_several_splits_are_compared_split_by_split(tmp_path):
     # 100 validation rows and 700 to train on.
     by_hand = compare_pairs(better, worse, test_to_train=100 / 700)
     assert found[1].compared.p_value == pytest.approx(by_hand.p_value)
-    assert found[0].interval == summarize(better).interval
-    assert found["popularity"].interval == pytest.approx(summarize([0.1, 0.11, 0.12]).interval)
+    assert found[0].interval == summarize(better, test_to_train=100 / 700).interval
+    assert found["popularity"].interval == pytest.approx(
+        summarize([0.1, 0.11, 0.12], test_to_train=100 / 700).interval
+    )
     (table,) = leaderboard_section(subject).blocks
     assert "Interval: over the splits." in table.note
     text = depth_text(subject)
@@ -192,6 +201,30 @@ def test_what_shares_nothing_is_not_compared():
     seeds = Scored({1: 0.5, 2: 0.6})
     assert seeds.against(Scored({3: 0.5, 4: 0.6}), 0.25) is None
     assert seeds.against(Scored(), 0.25) is None
-    assert Scored().interval() is None
+    assert Scored().interval(0.25) is None
     # A single seed says nothing of how far it varies.
-    assert Scored({1: 0.5}).interval() is None
+    assert Scored({1: 0.5}).interval(0.25) is None
+
+
+def test_where_less_is_better_the_words_turn():
+    seconds = {"a": Scored({1: 2.0, 2: 2.1, 3: 2.0}), "b": Scored({1: 4.0, 2: 4.1, 3: 4.1})}
+    assert beside_first(seconds, 0.0, is_maximized=False)["b"].texts[1] == "worse"
+    assert beside_first(seconds, 0.0)["b"].texts[1] == "better"
+
+
+def test_where_the_best_trial_is_right_without_a_confirmation(study):
+    section = strengths_section(open_subject(study))
+    lead, by_item, by_user = section.blocks
+    # All candidates have 7 training rows: one group of all.
+    assert lead.text == (
+        "Of validation rows, on the rarest candidates (7 to 7 training rows) trial 0 has "
+        f"{hits(GOOD):.4f} top-100 accuracy, on the most popular (7 to 7) {hits(GOOD):.4f}."
+    )
+    assert by_item.numbers.columns[1:] == ["rows", "trial 0", "popularity", "published"]
+    assert by_item.numbers.rows == [
+        ["7", "400", *(f"{hits(ranks):.4f}" for ranks in (GOOD, POPULAR, BAD))]
+    ]
+    # 20 rows each of users with 0 to 19 training rows.
+    assert [row[:2] for row in by_user.numbers.rows[:2]] == [["0–1", "40"], ["2–3", "40"]]
+    first = np.arange(400) < 40
+    assert by_user.numbers.rows[0][2] == f"{hits(GOOD[first]):.4f}"

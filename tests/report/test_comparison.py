@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+import pyarrow
 import pytest
-from made_up_studies import StudyMaker, made_up_record, nothing
+from made_up_studies import DISTRIBUTIONS, StudyMaker, made_up_record, nothing
+from optuna.distributions import CategoricalDistribution
 from small_trials import compose_config
 
 from sweeper import record as records
-from sweeper.config import to_dictionary
+from sweeper.config import flat, to_dictionary
+from sweeper.report.compared import Compared
 from sweeper.report.comparison import comparison_of
+from sweeper.report.evidence import Evidence, Run
 from sweeper.report.html import html_of
 from sweeper.report.opening import open_subject
 from sweeper.report.page import Table
+from sweeper.report.ranks import hits
+from sweeper.report.statistics import compare_on_rows, compare_pairs
+from sweeper.study import attributes
+from sweeper.study.storage import load_study
 
 
 @pytest.fixture
@@ -102,7 +113,8 @@ def test_other_configurations_are_set_side_by_side(tmp_path):
             {"overrides": ["data.synthetic.seed=7"]},
             "seed 0 in {a}, num_users 1000",
         ),
-        ({"data": {"fingerprint": "fedcba"}}, "fingerprint (0123456789ab in {a}, fedcba in {b})"),
+        ({"data": {**made_up_record([]).data, "fingerprint": "fedcba"}},
+         "fingerprint (0123456789ab in {a}, fedcba in {b})"),
         ({"repeats": [{"split_seed": 3, "directory": "split_seed_3", "metrics": {}}]},
          "study.split_seeds ([] in {a}, [3] in {b})"),
     ],
@@ -157,3 +169,290 @@ def test_means_over_seeds_are_compared(tmp_path):
     text = sections_of(page)["answer"].blocks[0].text
     assert "`b` is the best: **top-100 accuracy 0.4550 ± 0.0071** (model one_layer)" in text
     assert "from `a` (0.4500 ± 0.0707)" in text
+
+
+def lead_of(page):
+    return sections_of(page)["answer"].blocks[0].text
+
+
+def answer_rows(page):
+    """The answer's table, a dictionary a row."""
+    table = sections_of(page)["answer"].blocks[1]
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def lose_best_record(directory, keep=()):
+    for place in (directory / "trials").glob("*"):
+        if place.name not in keep:
+            (place / records.TRIAL).unlink()
+
+
+SPLITS = ("random", "temporal")
+
+
+@pytest.fixture
+def other_data(tmp_path):
+    """Two studies of two trials, on different splits; the best trial is the second."""
+    for name, split in zip("ab", SPLITS, strict=True):
+        maker = StudyMaker(tmp_path / name, name)
+        for top in (0.4, 0.5):
+            maker.trial([top], record=made_up_record([top], overrides=[f"data.split={split}"]))
+    return tmp_path
+
+
+def test_without_the_best_record_another_trial_tells_the_protocol(other_data):
+    lose_best_record(other_data / "b", keep=["0000"])
+    page = compared([other_data / "a", other_data / "b"])
+    assert any("data.split (random in " in problem for problem in page.problems)
+    assert lead_of(page) == "No one is named the best: their figures are of different rows."
+
+
+def test_without_any_record_the_study_tells_the_protocol(other_data):
+    lose_best_record(other_data / "b")
+    places = [other_data / "a", other_data / "b"]
+    study = load_study(places[1], "b")
+    protocol = {**flat(made_up_record([]).config), "study.split_seeds": []}
+    study.set_user_attr(attributes.PROTOCOL, {**protocol, "data.split": "temporal"})
+    page = compared(places)
+    assert any("data.split (random in " in problem for problem in page.problems)
+    study.set_user_attr(attributes.PROTOCOL, protocol)
+    page = compared(places)
+    assert not any("protocols differ" in problem for problem in page.problems)
+    assert lead_of(page).startswith("`a` is the best")
+
+
+def test_a_protocol_that_is_not_known_is_not_ranked(other_data):
+    lose_best_record(other_data / "b")
+    page = compared([other_data / "a", other_data / "b"])
+    assert page.problems[0] == (
+        f"{other_data}/b: neither a trial's record nor the study says which data and rows the "
+        "figures are of: they can't be ranked"
+    )
+    assert "which rows their figures are of isn't known of all" in lead_of(page)
+    assert "leaderboard" not in sections_of(page)
+    html_of(page)
+
+
+@pytest.fixture
+def more_parameters(monkeypatch):
+    """Parameters that made-up trials may have besides the usual ones."""
+    seeds, splits = CategoricalDistribution((0, 1, 2)), CategoricalDistribution(SPLITS)
+    monkeypatch.setitem(DISTRIBUTIONS, "train.seed", seeds)
+    monkeypatch.setitem(DISTRIBUTIONS, "data.split", splits)
+
+
+@pytest.mark.usefixtures("more_parameters")
+def test_another_trial_does_not_tell_the_data_where_these_are_varied(tmp_path):
+    records.write(tmp_path / "a", made_up_record([0.4]))
+    maker = StudyMaker(tmp_path / "b", "b")
+    for top, split in zip((0.4, 0.5), SPLITS, strict=True):
+        record = made_up_record([top], overrides=[f"data.split={split}"])
+        maker.trial([top], params={"data.split": split}, record=record)
+    lose_best_record(tmp_path / "b", keep=["0000"])
+    page = compared([tmp_path / "a", tmp_path / "b"])
+    assert "neither a trial's record nor the study says" in page.problems[0]
+
+
+def test_all_have_only_what_is_equal_in_all(tmp_path):
+    for name, epochs in {"a": 10, "b": 10, "c": 20}.items():
+        record = made_up_record([0.4], overrides=[f"train.epochs={epochs}"])
+        records.write(tmp_path / name, record)
+    alike, different = sections_of(compared([tmp_path / n for n in "abc"]))["protocol"].blocks
+    assert alike.title == "As all of them have it"
+    assert [row[0] for row in alike.rows] == ["data", "split", "protocol", "seeds", "score",
+                                              "baselines"]  # fmt: skip
+    assert [row[0] for row in different.rows] == ["training: a and b", "training: c"]
+    assert different.rows[0][1].startswith("10 epochs")
+    assert different.rows[1][1].startswith("20 epochs")
+
+
+def test_each_best_is_that_by_the_compared_metric(tmp_path):
+    seen = StudyMaker(tmp_path / "seen", "seen", seen_filtered_top_100="maximize")
+    top = StudyMaker(tmp_path / "top", "top")
+    for maker, tops, objectives in ((seen, (0.4, 0.48), (0.7, 0.6)), (top, (0.42, 0.44), None)):
+        for index, value in enumerate(tops):
+            own = [objectives[index]] if objectives else None
+            maker.trial([value], params={"optimizer": "adam"}, objectives=own)
+    page = compared([tmp_path / "seen", tmp_path / "top"])
+    assert lead_of(page).startswith("`seen` is the best: **top-100 accuracy 0.4800** (trial 1)")
+    leaderboard = sections_of(page)["leaderboard"].blocks[0]
+    assert leaderboard.rows[0][:4] == ["1", "seen", "1", "0.4800"]
+    (figure,) = sections_of(page)["curves"].blocks
+    assert list(figure.numbers.rows[0][:3]) == ["seen", "trial 1", "0.4800"]
+
+
+@pytest.mark.usefixtures("more_parameters")
+def test_means_over_seeds_go_by_the_compared_metric(tmp_path):
+    seen = StudyMaker(tmp_path / "seen", "seen", seen_filtered_top_100="maximize")
+    for model, tops, objective in (("one_layer", (0.5, 0.4), 0.6), ("two_layer", (0.3, 0.3), 0.7)):
+        for seed, value in enumerate(tops):
+            params = {"model": model, "train.seed": seed}
+            seen.trial([value], params=params, objectives=[objective])
+    records.write(tmp_path / "run", made_up_record([0.44]))
+    page = compared([tmp_path / "seen", tmp_path / "run"])
+    assert lead_of(page).startswith(
+        "`seen` is the best: **top-100 accuracy 0.4500 ± 0.0707** (model one_layer)"
+    )
+
+
+def over_seeds(tmp_path, parameter, values, **directions):
+    """Two studies that repeat a model over three seeds; opened and compared."""
+    for name, figures in values.items():
+        maker = StudyMaker(tmp_path / name, name, **directions)
+        for seed, value in enumerate(figures):
+            record = made_up_record([0.4], overrides=[f"{parameter}={seed}"])
+            params = {parameter: seed}
+            maker.trial([0.4], params=params, objectives=[value], record=record)
+    return Compared([open_subject(tmp_path / name) for name in values])
+
+
+@pytest.mark.usefixtures("more_parameters")
+@pytest.mark.parametrize(
+    # 100 validation rows and 700 to train on.
+    ("parameter", "test_to_train"), [("data.split_seed", 100 / 700), ("train.seed", 0.0)]
+)  # fmt: skip
+def test_seeds_of_trainings_do_not_overlap(tmp_path, parameter, test_to_train):
+    values = {"a": [0.50, 0.52, 0.51], "b": [0.45, 0.48, 0.44]}
+    found = over_seeds(tmp_path, parameter, values).certain["b"].compared
+    by_hand = compare_pairs(values["a"], values["b"], test_to_train=test_to_train)
+    assert found.p_value == pytest.approx(by_hand.p_value)
+
+
+def test_where_less_is_better_more_is_worse(tmp_path):
+    values = {"a": [2.00, 2.01, 2.02], "b": [1.00, 1.02, 1.01]}
+    found = over_seeds(tmp_path, "data.split_seed", values, train_seconds="minimize")
+    assert [standing.label for standing in found.ranked] == ["b", "a"]
+    assert found.certain["a"].texts[1] == "worse"
+
+
+def test_nothing_known_has_no_column(directories):
+    rows = answer_rows(compared(directories))
+    assert list(rows[0]) == [
+        "study or run", "best", "top-100 accuracy", "popularity", "layer sizes",
+    ]  # fmt: skip
+
+
+def test_intervals_without_a_comparison_stand_alone(tmp_path):
+    over_seeds(tmp_path, "data.split_seed", {"a": [0.50, 0.52, 0.51]})
+    StudyMaker(tmp_path / "b", "b").trial([], "running", write=nothing)
+    columns = list(answer_rows(compared([tmp_path / "a", tmp_path / "b"]))[0])
+    assert "95 % interval" in columns
+    assert "beside the best" not in columns
+
+
+USERS = np.repeat(np.arange(30), 4)
+
+
+def ranks_of(share, seed):
+    """The ranks of 120 test rows, of which about this share is found."""
+    ranks = np.where(np.random.default_rng(seed).random(len(USERS)) < share, 0, 500)
+    columns = ("model_rank", "model_seen_filtered_rank", "popularity_rank")
+    items = {"user": USERS, "item": np.arange(len(USERS))}
+    return pyarrow.table({**items, **dict.fromkeys(columns, ranks)})
+
+
+def confirmed_by(directory, trial, runs):
+    """A subject with the evidence of these runs: (split, training seed) and their ranks.
+
+    The study's own split is 42.
+    """
+    made = [
+        Run(trial, split, seed, confirmed_record(float(np.mean(hits(table, "top_100")))), table)
+        for (split, seed), table in runs.items()
+    ]
+    evidence = Evidence(directory / "confirmation", [trial], made, 42)
+    return replace(open_subject(directory), evidence=evidence)
+
+
+def confirmed_record(value):
+    record = made_up_record([0.4])
+    record.metrics = {"test": {"top_100": value}}
+    record.baselines = {"popularity": {"test": {"top_100": 0.05}}}
+    return record
+
+
+@pytest.fixture
+def two_studies(tmp_path):
+    """`a` has found the higher figure, with more trials."""
+    for name, tops in {"a": [0.6, 0.5, 0.4], "b": [0.55, 0.5]}.items():
+        maker = StudyMaker(tmp_path / name, name)
+        for top in tops:
+            maker.trial([top])
+    return [tmp_path / "a", tmp_path / "b"]
+
+
+OWN = {
+    "a": {(42, 43): ranks_of(0.3, 1), (42, 44): ranks_of(0.3, 2)},
+    "b": {(42, 43): ranks_of(0.7, 3), (42, 44): ranks_of(0.7, 4)},
+}
+
+
+def mean_of(runs):
+    return float(np.mean([hits(table, "top_100").mean() for table in runs.values()]))
+
+
+def test_all_confirmed_are_ranked_by_that(two_studies):
+    a, b = two_studies
+    subjects = [confirmed_by(a, "trial_0", OWN["a"]), confirmed_by(b, "trial_1", OWN["b"])]
+    page = comparison_of(subjects)
+    means = {name: mean_of(runs) for name, runs in OWN.items()}
+    assert f"`b` is the best: **top-100 accuracy {means['b']:.4f} ± " in lead_of(page)
+    assert "(trial 1, confirmed on its own test rows)" in lead_of(page)
+    assert f"{means['b'] - means['a']:.4f} from `a`" in lead_of(page)
+    assert lead_of(page).endswith(f"{means['b'] - 0.05:.4f} above popularity (0.0500).")
+    first, second = answer_rows(page)
+    assert (first["study or run"], first["best"]) == ("b", "trial 0")
+    assert (first["top-100 accuracy"], second["top-100 accuracy"]) == ("0.5500", "0.6000")
+    assert first["confirmed"].endswith(" (trial 1)")
+    assert second["confirmed"].startswith(f"{means['a']:.4f} ± ")
+    assert (first["beside the best"], second["beside the best"]) == ("–", "worse")
+    by_hand = compare_on_rows(
+        *([hits(t, "top_100") for t in OWN[name].values()] for name in "ba"), USERS, resamples=0
+    )
+    assert Compared(subjects).certain["a"].compared.p_value == by_hand.p_value
+    note = sections_of(page)["answer"].blocks[1].note
+    assert "those of the confirmed figures" in note
+    assert "flatters" not in note
+    assert page.key_figures[1].note == "trial 1, confirmed on its own test rows"
+    assert "By what the searches found" in sections_of(page)["leaderboard"].blocks[0].note
+    html_of(page)
+
+
+def test_fresh_splits_are_compared_split_by_split(two_studies):
+    splits = {
+        name: {(split, 42): ranks_of(share + split / 1000, 9) for split in (43, 44, 45)}
+        for name, share in {"a": 0.3, "b": 0.7}.items()
+    }
+    found = Compared([confirmed_by(path, "trial_0", splits[path.name]) for path in two_studies])
+    assert [standing.label for standing in found.ranked] == ["b", "a"]
+    assert found.ranked[0].which == "trial 0, confirmed on fresh splits"
+    figures = [[hits(t, "top_100").mean() for t in splits[name].values()] for name in "ba"]
+    # 200 test rows and 700 to train on.
+    by_hand = compare_pairs(*figures, test_to_train=200 / 700)
+    assert found.certain["a"].compared.p_value == pytest.approx(by_hand.p_value)
+
+
+@pytest.mark.parametrize("other", ["not confirmed", "other rows", "other splits"])
+def test_confirmations_that_can_not_be_compared_are_only_shown(two_studies, other):
+    a, b = two_studies
+    table = OWN["a"][42, 43]
+    turned = table.set_column(0, "user", [USERS[::-1]])
+    runs = {"other rows": {(42, 43): turned}, "other splits": {(50, 42): table}}
+    subject_a = confirmed_by(a, "trial_0", runs[other]) if other in runs else open_subject(a)
+    page = comparison_of([subject_a, confirmed_by(b, "trial_0", OWN["b"])])
+    assert lead_of(page).startswith("`a` is the best: **top-100 accuracy 0.6000** (trial 0)")
+    first, second = answer_rows(page)
+    assert second["confirmed"].startswith(f"{mean_of(OWN['b']):.4f} ± ")
+    shown = f"{hits(table, 'top_100').mean():.4f}"
+    assert first["confirmed"] == {
+        "not confirmed": "–", "other rows": shown, "other splits": f"{shown} (fresh splits)",
+    }[other]  # fmt: skip
+    note = sections_of(page)["answer"].blocks[1].note
+    assert "that flatters it, the larger search the more" in note
+
+
+def test_single_runs_were_not_chosen(tmp_path):
+    for name in "ab":
+        records.write(tmp_path / name, made_up_record([0.4]))
+    page = compared([tmp_path / "a", tmp_path / "b"])
+    assert sections_of(page)["answer"].blocks[1].note == ""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from made_up_confirmations import made_up_confirmation
 
-from sweeper.report.confirmed import confirmed_text, evidence_section, name_words
-from sweeper.report.evidence import Evidence, load_evidence
+from sweeper.report.answer import answer_section
+from sweeper.report.confirmations import load_evidence
+from sweeper.report.confirmed import confirmed_text, evidence_section
+from sweeper.report.confirmed_tables import name_words
+from sweeper.report.evidence import Evidence
 from sweeper.report.page import Figure, Table, Text
 from sweeper.report.statistics import Comparison
 from sweeper.report.strengths import strengths_section
@@ -25,7 +30,7 @@ def subject_of(tmp_path, evidence: Evidence | None) -> Subject:
 @pytest.fixture
 def evidence(tmp_path) -> Evidence:
     made_up_confirmation(tmp_path)
-    found, _ = load_evidence(tmp_path)
+    found, _ = load_evidence(tmp_path, 7)
     assert found is not None
     return found
 
@@ -60,20 +65,73 @@ def test_the_section_of_a_confirmation(tmp_path, evidence):
     section = evidence_section(subject_of(tmp_path, evidence))
     assert section is not None
     lead, which, figures, luck = section.blocks[:4]
-    assert lead == Text(confirmed_text(evidence), "lead")
+    assert lead == Text(confirmed_text(subject_of(tmp_path, evidence), evidence), "lead")
     # Of the four rows, 3 and 4 were hit.
     assert lead.text.startswith("Trial 7 has **0.8750 top-100 accuracy** on the study's own test")
     assert "can't be told apart from reference and popularity" in lead.text
     assert "with 2 fresh training seeds" in which.text
-    assert "The 1 fresh split" in which.text
+    assert "The 1 fresh split is another draw; part of its test rows" in which.text
     assert isinstance(figures, Table)
-    assert figures.rows[0][:3] == ["trial 7", "0.8750 ± 0.1768", "0.5000"]
+    assert figures.columns[1:4] == [
+        "top-100, in the search", "top-100, own test rows", "top-100, fresh splits",
+    ]  # fmt: skip
+    assert figures.rows[0][:4] == ["trial 7", "0.9000", "0.8750 ± 0.1768", "0.5000"]
     assert [row[-1] for row in figures.rows] == ["–", *["not distinguishable"] * 2]
     # The winner's curse.
-    assert "In the search it had 0.9000" in luck.text
+    assert "In the search it had 0.9000, the maximum of many, on validation rows" in luck.text
     assert "own test rows it has 0.8750, on fresh splits it has 0.5000" in luck.text
+    assert "made no choice by the study's own test rows;" in which.text
+    assert "With fewer than 4 seeds differences are called real too soon" in which.text
     titles = [block.title for block in section.blocks if isinstance(block, Table | Figure)]
     assert "Against trial 7, on the study's own test rows" in titles
+
+
+def test_a_bootstrap_over_users_stands_beside_the_test(tmp_path, evidence):
+    section = evidence_section(subject_of(tmp_path, evidence))
+    own, fresh = (
+        block for block in section.blocks if isinstance(block, Table) and "Against" in block.title
+    )
+    assert "bootstrap over users" in own.columns
+    assert "bootstrap over users" not in fresh.columns
+    column = own.columns.index("bootstrap over users")
+    low, high = evidence.compared("top_100")["reference"].bootstrap_interval
+    assert own.rows[0][column] == f"−{high:.4f} to {'+' if low <= 0 else '−'}{abs(low):.4f}"
+
+
+def test_a_study_that_has_gone_on_says_whom_it_confirms(tmp_path, evidence):
+    subject = subject_of(tmp_path, evidence)
+    subject.rows.insert(
+        0, Row(9, "complete", 1, values=[0.95], result={"metrics": {"top_100": 0.95}})
+    )
+    texts = [block.text for block in evidence_section(subject).blocks if isinstance(block, Text)]
+    assert "**This confirms trial 7, which was the best then; now trial 9 is.**" in texts[1]
+    assert any("In the search it had 0.9000 on validation rows" in text for text in texts)
+    answer = [block.text for block in answer_section(subject).blocks if isinstance(block, Text)]
+    assert answer[1] == texts[1]
+
+
+def test_a_study_that_goes_by_another_accuracy_is_confirmed_by_that(tmp_path, evidence):
+    subject = subject_of(tmp_path, evidence)
+    result = {"metrics": {"top_100": 0.2, "seen_filtered_top_100": 0.7}}
+    rows = [Row(7, "complete", 1, values=[0.7], result=result)]
+    subject = replace(subject, rows=rows, objectives=[ObjectiveConfig("seen_filtered_top_100")])
+    section = evidence_section(subject)
+    assert section.blocks[0].text.startswith(
+        "Trial 7 has **1.0000 seen-filtered top-100 accuracy**"
+    )
+    assert any(
+        "In the search it had 0.7000, the maximum of many" in block.text
+        for block in section.blocks
+        if isinstance(block, Text)
+    )
+    figures = next(block for block in section.blocks if isinstance(block, Table))
+    assert figures.columns[1] == "seen-filtered top-100, in the search"
+    assert figures.columns[4] == "top-100, own test rows"
+    # By what is no accuracy, or is to be low, there is nothing to confirm but the usual one.
+    subject = replace(subject, objectives=[ObjectiveConfig("train_seconds", "minimize")])
+    assert "top-100 accuracy" in evidence_section(subject).blocks[0].text
+    luck = [b.text for b in evidence_section(subject).blocks if isinstance(b, Text)]
+    assert any("In the search it had 0.2000 on validation rows" in text for text in luck)
 
 
 def test_the_section_of_where_it_is_right(tmp_path, evidence):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from made_up_confirmations import NAMES, made_up_confirmation
 
 from sweeper import record as records
-from sweeper.report.evidence import load_evidence
+from sweeper.report.confirmations import load_evidence
+from sweeper.study import attributes
+from sweeper.study.config import ObjectiveConfig
+from sweeper.study.storage import make_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 
 def test_figures_by_seed_and_by_split(tmp_path):
     made_up_confirmation(tmp_path)
-    evidence, problems = load_evidence(tmp_path)
+    evidence, problems = load_evidence(tmp_path, 7)
     assert not problems
     assert (evidence.winner, evidence.names, evidence.baselines) == (
         "trial_7", NAMES, ["popularity"],
@@ -29,7 +34,7 @@ def test_figures_by_seed_and_by_split(tmp_path):
 
 def test_the_winner_against_all_others_on_the_same_rows(tmp_path):
     made_up_confirmation(tmp_path)
-    evidence, _ = load_evidence(tmp_path)
+    evidence, _ = load_evidence(tmp_path, 7)
     comparisons = evidence.compared("top_100")
     assert list(comparisons) == ["reference", "popularity"]
     assert comparisons["reference"].difference == pytest.approx(0.875 - 0.375)
@@ -41,7 +46,7 @@ def test_the_winner_against_all_others_on_the_same_rows(tmp_path):
 
 def test_accuracy_by_training_rows_of_user_and_candidate(tmp_path):
     made_up_confirmation(tmp_path)
-    evidence, _ = load_evidence(tmp_path)
+    evidence, _ = load_evidence(tmp_path, 7)
     groups = evidence.by_training_rows("item", "top_100")
     assert [(group.low, group.high, group.rows) for group in groups] == [
         (5, 5, 2), (7, 7, 1), (50, 50, 1),
@@ -53,7 +58,7 @@ def test_accuracy_by_training_rows_of_user_and_candidate(tmp_path):
 
 def test_coverage_is_the_mean_over_the_seeds(tmp_path):
     made_up_confirmation(tmp_path)
-    evidence, _ = load_evidence(tmp_path)
+    evidence, _ = load_evidence(tmp_path, 7)
     assert evidence.coverage() == pytest.approx(
         {"trial_7": 0.6, "reference": 0.7, "popularity": 0.06}
     )
@@ -63,14 +68,15 @@ def test_a_seed_that_not_all_have_ended_counts_for_none(tmp_path):
     confirmation = made_up_confirmation(tmp_path)
     rows = tmp_path / "confirmation" / "trials" / "0003" / records.ROWS["test"]
     rows.write_bytes(b"no parquet")
-    evidence, problems = load_evidence(tmp_path)
-    assert evidence.values("trial_7", "top_100") == [0.75]
+    evidence, problems = load_evidence(tmp_path, 7)
+    # The figures stand in the record; row by row the other seed alone is known.
+    assert evidence.values("trial_7", "top_100") == [0.75, 1.0]
+    assert evidence.compared("top_100")["reference"].seeds == 1
     assert [problem.split(":")[0] for problem in problems] == [str(rows)]
     assert len(confirmation.trials) == 6
     (tmp_path / "confirmation" / "trials" / "0001" / records.TRIAL).unlink()
-    evidence, problems = load_evidence(tmp_path)
-    assert evidence.values("trial_7", "top_100") == []
-    assert evidence.summary("trial_7", "top_100") is None
+    evidence, problems = load_evidence(tmp_path, 7)
+    assert evidence.values("trial_7", "top_100") == [1.0]
     assert evidence.compared("top_100") == {}
     assert evidence.by_training_rows("user", "top_100") == []
     assert len(problems) == 2
@@ -81,15 +87,32 @@ def test_a_damaged_confirmation_is_named_and_left_out(tmp_path, content):
     made_up_confirmation(tmp_path)
     database = tmp_path / "confirmation" / "study.db"
     database.write_bytes(content)
-    evidence, (problem,) = load_evidence(tmp_path)
+    evidence, (problem,) = load_evidence(tmp_path, 7)
     assert evidence is None
     assert problem.startswith(f"{database}: ")
-    assert problem.endswith("; left out: the evidence")
+    assert problem.endswith("; left out: its evidence")
+
+
+def test_a_confirmation_of_another_version_is_named_and_left_out(tmp_path):
+    place = tmp_path / "confirmation"
+    place.mkdir()
+    make_study(place, "confirmation", [ObjectiveConfig()], {attributes.CONFIGS: {}})
+    evidence, (problem,) = load_evidence(tmp_path, 7)
+    assert evidence is None
+    assert "is no confirmation of this version; it has no points" in problem
 
 
 def test_the_latest_confirmation_counts(tmp_path):
-    assert load_evidence(tmp_path) == (None, [])
+    assert load_evidence(tmp_path, 7) == (None, [])
     for name in ("confirmation", "confirmation_2", "confirmation_10"):
         made_up_confirmation(tmp_path, name)
-    evidence, _ = load_evidence(tmp_path)
+    evidence, _ = load_evidence(tmp_path, 7)
     assert evidence.directory.name == "confirmation_10"
+    # One that was stopped at once doesn't hide what there is.
+    shutil.rmtree(tmp_path / "confirmation_10" / "trials")
+    evidence, _ = load_evidence(tmp_path, 7)
+    assert evidence.directory.name == "confirmation_2"
+    # None is of this best trial; the latest with figures is shown.
+    evidence, _ = load_evidence(tmp_path, 8)
+    assert evidence.directory.name == "confirmation_2"
+    assert not evidence.confirms(8)

@@ -10,6 +10,7 @@ from sweeper.report.markdown import markdown_of
 from sweeper.report.opening import open_subject
 from sweeper.report.page import Code, Section, Table, Text
 from sweeper.report.report import page_of
+from sweeper.report.statistics import summarize
 from sweeper.study.results import BEST
 
 
@@ -149,7 +150,7 @@ def test_a_leaderboard_ends_after_twenty(searched_study):
     ("states", "words"),
     [
         (["running", "waiting"], "No trial has finished yet, 2 trials to come"),
-        (["failed"], "No trial has finished: there is no answer. The leaderboard says why."),
+        (["failed"], "No trial is complete (1 failed): there is no answer."),
         (["infeasible"], "No trial is feasible"),
     ],
 )
@@ -208,7 +209,24 @@ def test_a_grid_over_seeds_is_answered_by_means(tmp_path):
     assert "`model one_layer` has the best mean of 2 configurations" in text
     assert "**top-100 accuracy 0.4100 ± 0.0141** over 2 trials with different seeds" in text
     (table,) = tables_of(sections["answer"])
-    assert [row[0] for row in table.rows] == ["model one_layer", "model two_layer"]
+    assert [row[0] for row in table.rows] == ["model one_layer", "model two_layer", "popularity"]
+    # 100 validation rows and 700 to train on.
+    low, high = summarize([0.40, 0.42], test_to_train=100 / 700).interval
+    assert table.rows[0][3:] == [f"{low:.4f} to {high:.4f}", "–"]
+    assert table.rows[1][4] == "not distinguishable"
+    assert table.rows[2] == [
+        "popularity",
+        "–",
+        "0.3000 ± 0.0000",
+        "0.3000 to 0.3000",
+        "not distinguishable",
+    ]
+    # Trials on different rows are not compared with each other.
+    (leaderboard,) = tables_of(sections["leaderboard"])
+    assert "beside the best" not in leaderboard.columns
+    assert "Trials of different seeds don't compete" in texts_of(sections["leaderboard"])
+    split = dict(tables_of(sections["protocol"])[0].rows)["split"]
+    assert split.startswith("random, seeds 0, 1:")
     assert table.rows[1][2] == "0.3500 ± 0.1414"
     assert page.key_figures[0].value == "0.4100"
     # A seed is nothing that could be chosen.

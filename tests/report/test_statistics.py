@@ -335,6 +335,21 @@ def share_called_different(results: list[Comparison]) -> float:
     return float(np.mean([result.distinguishable() for result in results]))
 
 
+def test_intervals_over_overlapping_splits_hold_the_mean_of_all_rows() -> None:
+    rng = np.random.default_rng(8)
+    plain, corrected = [], []
+    for _ in range(4_000):
+        rows = rng.normal(size=500)
+        figures = [rng.choice(rows, 100, replace=False).mean() for _ in range(5)]
+        # What the rows are a sample of has the mean 0.
+        for held, ratio in ((plain, 0.0), (corrected, 0.25)):
+            summary = summarize(figures, test_to_train=ratio)
+            held.append(summary.low <= 0 <= summary.high)
+    print(f"over splits: {np.mean(plain):.3f} plain, {np.mean(corrected):.3f} corrected")
+    assert np.mean(plain) < 0.9
+    assert 0.935 <= np.mean(corrected) <= 0.965
+
+
 def test_a_better_configuration_is_told_apart_with_the_right_sign() -> None:
     (a, b), users, _ = simulated_hits(np.random.default_rng(8), advantage=1)
     result, turned = compare_on_rows(a, b, users), compare_on_rows(b, a, users)

@@ -1,0 +1,50 @@
+"""Accuracy on parts of the scored rows: rare and popular candidates, quiet and busy users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow
+
+GROUPS = 10
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows whose user, or candidate, has between `low` and `high` training rows."""
+
+    low: int
+    high: int
+    rows: int
+    accuracies: dict[str, float]
+
+
+def by_training_rows(ranks: pyarrow.Table, of: str, hits: Mapping[str, np.ndarray]) -> list[Group]:
+    """Accuracies on tenths of the rows, fewest training rows first.
+
+    Args:
+      ranks: the rows, see `sweeper.evaluation.rows.row_table`.
+      of: "user" for how active the user is, "item" for how popular the candidate is.
+      hits: by name, how well each row was answered, [rows].
+    """
+    counts = np.asarray(ranks[f"{of}_rows"])
+    return [
+        Group(
+            int(counts[rows].min()),
+            int(counts[rows].max()),
+            len(rows),
+            {name: float(values[rows].mean()) for name, values in hits.items()},
+        )
+        for rows in _tenths(counts)
+    ]
+
+
+def _tenths(counts: np.ndarray) -> Iterator[np.ndarray]:
+    """Positions in ten parts of about equal size; equal counts stay together."""
+    order = np.argsort(counts, kind="stable")
+    edges = [counts[order[len(order) * part // GROUPS]] for part in range(1, GROUPS)]
+    group = np.searchsorted(np.unique(edges), counts, side="right")
+    for part in np.unique(group):
+        yield np.flatnonzero(group == part)
