@@ -68,6 +68,9 @@ TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
 SCHEDULES = ("constant", "cosine", "exponential")
 BASELINES = ("popularity", "ease")
 TOP_K = (1, 5, 10, 50, 100)
+# The figures of every evaluation, of which a trial goes by one.
+METRICS = tuple(f"{prefix}top_{k}" for prefix in ("", "seen_filtered_") for k in TOP_K)
+DEFAULT_METRIC = "top_100"
 
 # Names in Keras's registries (tf-keras 2.21), so that a misspelt one is known
 # before TensorFlow is imported; a test holds both lists to the registries.
@@ -210,15 +213,17 @@ class EvaluationConfig:
     """What is scored: `rows` during training, and the baselines beside the model.
 
     `validation` keeps the test rows for one look at the end; `test` scores them
-    at every evaluation, as the published figures did. `score_test: false` leaves
-    out that one look: nothing is scored on test rows. `time_queries` measures at
-    the end how long one query takes. `keep_rows` leaves the ranks of each row that was
-    scored, the model's and the baselines', in `validation_rows.parquet` and
-    `test_rows.parquet`, and of test rows the catalogue coverage: a report has intervals
-    and comparisons by them.
+    at every evaluation, as the published figures did. `metric` is what early stopping,
+    the kept weights and a study go by: `top_K` or `seen_filtered_top_K`; a study sets it
+    to its first objective. `score_test: false` leaves out that one look: nothing is
+    scored on test rows. `time_queries` measures at the end how long one query takes.
+    `keep_rows` leaves the ranks of each row that was scored, the model's and the
+    baselines', in `validation_rows.parquet` and `test_rows.parquet`, and of test rows the
+    catalogue coverage: a report has intervals and comparisons by them.
     """
 
     rows: str = ranged("validation", one_of("validation", "test"))
+    metric: str = ranged(DEFAULT_METRIC, one_of(*METRICS))
     baselines: list[str] = field(
         default_factory=lambda: ["popularity"],
         metadata={

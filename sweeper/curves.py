@@ -13,29 +13,31 @@ def draw_curves(record: TrialRecord) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows = record.rows
+    rows, metric = record.rows, record.config["evaluation"]["metric"]
+    k = metric.rpartition("_")[2]
     epochs = [row["epoch"] for row in record.history]
     figure = Figure(figsize=(10, 4), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
     loss, accuracy = figure.subplots(1, 2)
     loss.plot(epochs, [row["loss"] for row in record.history], color="#4c72b0")
     loss.set(xlabel="epoch", ylabel="training loss (nats a row)", title="Loss")
-    accuracy.set(xlabel="epoch", ylabel=f"top-100 accuracy ({rows} rows)", title="Accuracy")
-    lines = (
-        ("top_100", "unfiltered", "#4c72b0"),
-        ("seen_filtered_top_100", "seen-filtered", "#dd8452"),
-    )
-    for metric, label, colour in lines:
+    accuracy.set(xlabel="epoch", ylabel=f"top-{k} accuracy ({rows} rows)", title="Accuracy")
+    lines = {
+        f"top_{k}": ("unfiltered", "#4c72b0"),
+        f"seen_filtered_top_{k}": ("seen-filtered", "#dd8452"),
+    }
+    for name, (label, colour) in lines.items():
         accuracy.plot(
-            epochs, [row[metric] for row in record.history], color=colour, label=f"model, {label}"
+            epochs, [row[name] for row in record.history], color=colour, label=f"model, {label}"
         )
         popular = record.baselines.get("popularity", {}).get(rows)
         if popular:
             accuracy.axhline(
-                popular[metric], color=colour, linestyle=":", label=f"popularity, {label}"
+                popular[name], color=colour, linestyle=":", label=f"popularity, {label}"
             )
     if record.kept_epoch is not None:
-        accuracy.axvline(record.kept_epoch, color="0.7", linewidth=1, label="weights kept")
+        why = f": best {lines[metric][0]}" if record.config["train"]["restore_best"] else ""
+        accuracy.axvline(record.kept_epoch, color="0.7", linewidth=1, label=f"weights kept{why}")
     accuracy.set_ylim(bottom=0)
     accuracy.legend(fontsize=8, frameon=False)
     for axes in (loss, accuracy):

@@ -185,7 +185,8 @@ class _Lockstep(_Repeats):
         seeds, config = ", ".join(map(str, self.trials)), self.record.config
         terminal.say(self.console, "repeats", f"split seeds {seeds} side by side")
         running = {seed: trial.steps() for seed, trial in self.trials.items()}
-        progress = TrainingProgress(self.console, config["train"]["epochs"], self.record.rows)
+        epochs, metric = config["train"]["epochs"], config["evaluation"]["metric"]
+        progress = TrainingProgress(self.console, epochs, self.record.rows, metric)
         with progress, self.ending_together(running):
             while checkpoints := self.round(running):
                 checkpoint = self.mean_checkpoint(checkpoints)

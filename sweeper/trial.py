@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from sweeper.training.loop import Checkpoint, History
     from sweeper.training.setup import Training
 
-# The metric that early stopping, the best weights and a search go by.
-OBJECTIVE = "top_100"
-
 # Called after each evaluation with (epoch, metrics); may raise to end the trial.
 Report = Callable[[int, dict[str, float]], None]
 
@@ -159,10 +156,11 @@ class Trial:
         from sweeper.training.loop import Callbacks, History, train
 
         rows, history = self.record.rows, History()
+        config, metric = self.config.train, self.config.evaluation.metric
         try:
-            with TrainingProgress(self.console, self.config.train.epochs, rows) as progress:
+            with TrainingProgress(self.console, config.epochs, rows, metric) as progress:
                 callbacks = Callbacks(self.score(training, split, tasks, rows), progress.on_epoch)
-                for checkpoint in train(self.config.train, training, OBJECTIVE, callbacks, history):
+                for checkpoint in train(config, training, metric, callbacks, history):
                     progress.on_checkpoint(checkpoint)
                     with self.pause():
                         self.trackers.log(checkpoint.epoch, checkpoint.loss, checkpoint.metrics)
@@ -170,7 +168,7 @@ class Trial:
         finally:
             self.keep(history)
         if history.stopped_early:
-            patience = self.config.train.patience_evaluations
+            patience = config.patience_evaluations
             self.say(
                 "stopped",
                 f"after epoch {self.record.epochs}: none of the last {patience} "

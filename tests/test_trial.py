@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,15 @@ from rich.console import Console
 from small_trials import ids_features, small_config, tutorial_features
 
 from sweeper import record
-from sweeper.config import Config, EvaluationConfig, OptimizerConfig, TrainConfig, to_dataclass
+from sweeper.config import (
+    METRICS,
+    Config,
+    EvaluationConfig,
+    OptimizerConfig,
+    TrainConfig,
+    to_dataclass,
+)
+from sweeper.curves import draw_curves
 from sweeper.data.interactions import load_interactions
 from sweeper.errors import ConfigError, OutputError, TrialError, TrialPruned
 from sweeper.evaluation import scoring
@@ -121,7 +130,7 @@ def test_test_rows_are_scored_once_and_choices_made_on_validation_rows(tmp_path,
     assert trial.num_parameters == 4 * users + 4 * titles + 2 * (4 * 4 + 4)
     assert record.read(tmp_path) == trial
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        record.CURVES, record.HISTORY, record.TRIAL,
+        record.CURVES, record.HISTORY, record.ROWS["test"], record.TRIAL, record.ROWS["validation"],
     ]  # fmt: skip
 
 
@@ -142,6 +151,56 @@ def test_the_published_protocol_scores_test_rows_at_every_evaluation(tmp_path, s
     assert set(trial.metrics) == {"test"}
     assert trial.kept_epoch == 3
     assert trial.metrics["test"]["top_100"] == trial.history[-1]["top_100"]
+
+
+# Of four evaluations in turn: the one figure is best at the second, the other at the third.
+SCRIPTED = {"top_100": [0.2, 0.5, 0.3, 0.3], "seen_filtered_top_100": [0.5, 0.4, 0.6, 0.1]}
+
+
+@pytest.mark.parametrize(
+    ("metric", "kept", "epochs"),
+    # Without a better one in two evaluations, it stops: also by the same figure.
+    [("top_100", 2, 4), ("seen_filtered_top_100", 3, 5)],
+)
+def test_the_kept_weights_and_early_stopping_go_by_the_metric(
+    tmp_path, monkeypatch, metric, kept, epochs
+):
+    weights, models = [], []
+
+    def score(self, training, split, tasks, rows):
+        def scripted() -> dict[str, float]:
+            weights.append([array.copy() for array in training.model.get_weights()])
+            models.append(training.model)
+            place = min(len(weights), 4) - 1
+            others = dict.fromkeys(METRICS, 0.0)
+            return others | {name: values[place] for name, values in SCRIPTED.items()}
+
+        return scripted
+
+    monkeypatch.setattr(Trial, "score", score)
+    config = trial_config(
+        train=TrainConfig(9, 256, 1, patience_evaluations=2, xla=False),
+        evaluation=EvaluationConfig(metric=metric, score_test=False, keep_rows=False),
+    )
+    trial = run_trial(config, tmp_path, console=QUIET)
+    assert (trial.kept_epoch, trial.epochs, trial.stopped_early) == (kept, epochs, True)
+    figures = trial.metrics["validation"]
+    assert {name: figures[name] for name in SCRIPTED} == {
+        name: values[kept - 1] for name, values in SCRIPTED.items()
+    }
+    for own, wanted in zip(models[0].get_weights(), weights[kept - 1], strict=True):
+        np.testing.assert_array_equal(own, wanted)
+    assert (tmp_path / record.CURVES).read_bytes().startswith(b"\x89PNG")
+
+
+def test_curves_are_of_the_metric_that_the_trial_goes_by(tmp_path):
+    evaluation = EvaluationConfig(metric="seen_filtered_top_10", score_test=False, keep_rows=False)
+    trial = run_trial(trial_config(evaluation=evaluation), tmp_path, console=QUIET)
+    drawn = draw_curves(trial)
+    # Other figures are no matter, and these are.
+    for name, is_drawn in (("top_100", False), ("top_10", True), ("seen_filtered_top_10", True)):
+        history = [{**row, name: 0.9} for row in trial.history]
+        assert (draw_curves(replace(trial, history=history)) != drawn) == is_drawn
 
 
 def test_baselines_are_scored_on_both_parts(tmp_path):
@@ -259,7 +318,8 @@ def test_a_query_is_timed_once_where_asked_for(tmp_path, scored):
 
 def test_curves_are_drawn_unless_told_not_to(tmp_path):
     run_trial(trial_config(), tmp_path, console=QUIET, draw=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [record.HISTORY, record.TRIAL]
+    assert not (tmp_path / record.CURVES).exists()
+    assert (tmp_path / record.HISTORY).exists()
 
 
 def test_one_trial_after_another_in_a_process_gets_nothing_of_the_first(tmp_path):

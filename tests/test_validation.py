@@ -93,6 +93,12 @@ RANGES = [
     ("train__seed", [-1], "a finite number of at least 0"),
     ("train__threads", [0], AT_LEAST_1),
     ("evaluation__rows", ["tests"], "one of validation, test"),
+    (
+        "evaluation__metric",
+        ["top_9", "top 100", ""],
+        "one of top_1, top_5, top_10, top_50, top_100, ",
+    ),
+    ("evaluation__metric", ["seen_filtered_top_2", "num_parameters"], "seen_filtered_top_100"),
     ("evaluation__baselines", [["popularity", "itemknn"]], "from popularity, ease"),
     ("evaluation__ease_regularization", [0.0, math.nan], POSITIVE),
 ]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sweeper.config import TOP_K, Config
+from sweeper.config import Config
 from sweeper.study.config import StudyConfig
 from sweeper.study.options import options_of
 
-# Figures of every evaluation, and those that a trial has only once it has ended.
-RUNNING_METRICS = tuple(f"{prefix}top_{k}" for prefix in ("", "seen_filtered_") for k in TOP_K)
+# What a trial has only once it has ended; the figures of each evaluation are `config.METRICS`.
 FINAL_METRICS = ("num_parameters", "milliseconds_per_query", "train_seconds")
 
 # Samplers for which Optuna refuses several objectives.

@@ -12,14 +12,14 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from sweeper.config import Config, flat
+from sweeper.config import Config
 from sweeper.study import attributes
 from sweeper.study.composition import Composer, trial_config
 from sweeper.study.config import ObjectiveConfig, StudyConfig
 from sweeper.study.domains import Choices
 from sweeper.study.overrides import Key
 from sweeper.study.parameters import SingleParameter
-from sweeper.study.plan import NOT_COMPARED, Plan
+from sweeper.study.plan import Plan, compared
 from sweeper.study.search_space import SearchSpace
 from sweeper.study.storage import DATABASE, load_study
 
@@ -69,7 +69,7 @@ class Retraining(Plan):
 
     def identity(self) -> dict[str, Any]:
         return super().identity() | {
-            attributes.CONFIGS: {name: _compared(config) for name, config in self.configs.items()},
+            attributes.CONFIGS: {name: compared(config) for name, config in self.configs.items()},
             attributes.POINTS: self.listed,
         }
 
@@ -103,7 +103,10 @@ def retraining(
 
 
 def experiment_config(plan: Plan, name: str, loader: ConfigLoader) -> Config:
-    """A shipped or own experiment's configuration, on the study's data, scored as its trials."""
+    """A shipped or own experiment's configuration, on the study's data, scored as its trials.
+
+    So its weights are kept by the study's metric, too.
+    """
     composed = loader.load_configuration("config", [f"experiment={name}"], run_mode=RunMode.RUN)
     experiment: Config = trial_config(composed)
     evaluation = replace(plan.trial.evaluation, time_queries=False)
@@ -113,11 +116,6 @@ def experiment_config(plan: Plan, name: str, loader: ConfigLoader) -> Config:
 def values_of(overrides: Sequence[str]) -> dict[str, str]:
     """What the overrides of a retraining's trial set: CONFIGURATION and the two seeds."""
     return dict(text.split("=", 1) for text in overrides)
-
-
-def _compared(config: dict[str, Any]) -> dict[str, Any]:
-    """What of a configuration changes results, by dotted keys."""
-    return {key: value for key, value in flat(config).items() if not key.startswith(NOT_COMPARED)}
 
 
 def _place(planned: Retraining, name: str) -> Path:

@@ -7,11 +7,10 @@ import pkgutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sweeper.config import Config
+from sweeper.config import METRICS, Config
 from sweeper.errors import closest, either
 from sweeper.study.choices import (
     FINAL_METRICS,
-    RUNNING_METRICS,
     SEED_PRUNERS,
     SINGLE_OBJECTIVE,
     chosen_pruner,
@@ -78,7 +77,7 @@ def _place_problems(study: StudyConfig) -> Iterator[str]:
 
 
 def _objective_problems(study: StudyConfig, config: Config) -> Iterator[str]:
-    known = (*RUNNING_METRICS, *FINAL_METRICS)
+    known = (*METRICS, *FINAL_METRICS)
     metrics = [objective.metric for objective in study.objectives]
     for index, metric in enumerate(metrics):
         key = f"study.objectives[{index}].metric"
@@ -160,6 +159,24 @@ def test_row_problems(
         yield (
             f"study.pruner: got {pruner!r} with evaluation.rows 'test', which would choose on "
             "test rows; must be 'none'"
+        )
+
+
+def metric_problems(
+    study: StudyConfig, config: Config, space_names: Sequence[str]
+) -> Iterator[str]:
+    """Trials must keep their weights by the figure that the study goes by."""
+    objective = study.objectives[0].metric if study.objectives else ""
+    metric = config.evaluation.metric
+    if "evaluation.metric" in space_names:
+        yield (
+            "evaluation.metric: is searched, which would compare trials whose weights were kept "
+            "by different figures; must be the same for all trials"
+        )
+    elif objective in METRICS and metric != objective:
+        yield (
+            f"evaluation.metric: got {metric!r} while study.objectives[0].metric is "
+            f"{objective!r}, by which trials keep their weights; both must be the same"
         )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sweeper.config import DEFAULT_METRIC
+
 if TYPE_CHECKING:
     from sweeper.training.loop import Checkpoint
 
@@ -22,22 +24,29 @@ class TrainingProgress:
     Args:
       epochs: how many there will be at most.
       rows: which rows the accuracy is of ("validation", "test").
+      metric: the accuracy that the training goes by.
     """
 
-    def __init__(self, console: Console, epochs: int, rows: str) -> None:
+    def __init__(
+        self, console: Console, epochs: int, rows: str, metric: str = DEFAULT_METRIC
+    ) -> None:
         self._console, self._epochs, self._rows = console, epochs, rows
+        self._metric, self._words = metric, _words(metric)
         self._last_line: float | None = None
         self._unprinted: Checkpoint | None = None
         self._bar: Progress | None = None
 
     def __enter__(self) -> TrainingProgress:
         if self._console.is_terminal:
-            # All of it fits a terminal of 80 columns; the bar takes what is left.
+            # All of it fits a terminal of 80 columns; the bar takes what is left. The longer
+            # words leave no room for the rows.
+            is_filtered = self._metric.startswith("seen_filtered_")
+            accuracy = self._words if is_filtered else f"{self._rows} {self._words}"
             self._bar = Progress(
                 TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
                 BarColumn(bar_width=None),
                 TextColumn("loss {task.fields[loss]}"),
-                TextColumn(f"{self._rows} top-100 " + "{task.fields[accuracy]}"),
+                TextColumn(f"{accuracy} " + "{task.fields[accuracy]}"),
                 TextColumn("{task.fields[rate]} examples/s"),
                 TimeRemainingColumn(compact=True),
                 console=self._console,
@@ -71,7 +80,7 @@ class TrainingProgress:
 
     def on_checkpoint(self, checkpoint: Checkpoint) -> None:
         if self._bar:
-            self._bar.update(self._task, accuracy=f"{checkpoint.metrics['top_100']:.4f}")
+            self._bar.update(self._task, accuracy=f"{checkpoint.metrics[self._metric]:.4f}")
             return
         now = time.monotonic()
         if self._last_line is None or now - self._last_line >= SECONDS_BETWEEN_LINES:
@@ -85,7 +94,12 @@ class TrainingProgress:
         left *= self._epochs - checkpoint.epoch
         self._console.print(
             f"epoch {checkpoint.epoch}/{self._epochs}  loss {checkpoint.loss:.4f}  "
-            f"{self._rows} top-100 {checkpoint.metrics['top_100']:.4f}  "
+            f"{self._rows} {self._words} {checkpoint.metrics[self._metric]:.4f}  "
             f"{checkpoint.examples_per_second:,.0f} examples/s  {left:.0f} s left",
             soft_wrap=True,
         )
+
+
+def _words(metric: str) -> str:
+    """ "seen-filtered top-100" for `seen_filtered_top_100`."""
+    return metric.replace("seen_filtered_", "seen-filtered ").replace("top_", "top-")

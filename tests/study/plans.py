@@ -14,8 +14,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
 from sweeper.config import config_directory
+from sweeper.study.composition import Composer
 from sweeper.study.config import register_schema
-from sweeper.study.plan import Plan, make_plan
+from sweeper.study.plan import GROUPS, Plan, make_plan
 
 
 @dataclass
@@ -27,6 +28,13 @@ class Planner:
             "config", list(arguments), run_mode=RunMode.MULTIRUN
         )
         return make_plan(config, list(arguments), self.loader)
+
+    def composer(self, plan: Plan, *arguments: str) -> Composer:
+        """What a worker composes the trials of a plan with."""
+        config = self.loader.load_configuration(
+            "config", list(arguments), run_mode=RunMode.MULTIRUN
+        )
+        return Composer(config, plan.fixed, frozenset(GROUPS), self.loader)
 
 
 @contextmanager

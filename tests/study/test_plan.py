@@ -14,8 +14,11 @@ from joblib.externals import cloudpickle
 from plans import planner
 
 from sweeper.errors import ConfigError
+from sweeper.study import attributes
 from sweeper.study import plan as plans
 from sweeper.study.plan import Plan, share_cores
+from sweeper.study.reference import plan_reference
+from sweeper.study.storage import check_identity, load_study, make_study
 
 RATE = "optimizer.learning_rate=interval(0.01,1)"
 
@@ -129,7 +132,114 @@ def test_a_study_lies_where_its_name_says(plan_of):
     assert plan_of("study=loss", "study.name=b").directory.parts[-2:] == ("outputs", "b")
 
 
+SEARCH = (RATE, "study.n_trials=3")
+UNSEEN = "study.objectives=[{metric: seen_filtered_top_100}]"
+METRIC = "evaluation.metric"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "metric", "set_by_the_plan"),
+    [
+        ((), "top_100", False),
+        (("study.objectives=[{metric: top_10}]",), "top_10", True),
+        ((UNSEEN,), "seen_filtered_top_100", True),
+        ((UNSEEN, f"{METRIC}=seen_filtered_top_100"), "seen_filtered_top_100", False),
+        # One that isn't known while a trial runs leaves it to the user.
+        (("study.objectives=[{metric: train_seconds, direction: minimize}]",), "top_100", False),
+        (
+            (
+                "study.objectives=[{metric: num_parameters, direction: minimize}, {metric: top_1}]",
+                f"{METRIC}=top_1",
+            ),
+            "top_1",
+            False,
+        ),
+    ],
+)
+def test_trials_go_by_the_first_objective(plan_of, arguments, metric, set_by_the_plan):
+    plan = plan_of(*SEARCH, *arguments)
+    assert plan.trial.evaluation.metric == metric
+    given = [text for text in arguments if text.startswith(METRIC)]
+    added = [f"{METRIC}={metric}"] if set_by_the_plan else []
+    assert [text for text in plan.fixed if text.startswith(METRIC)] == [*given, *added]
+
+
+def test_every_trial_is_composed_with_the_metric_also_where_a_file_is_searched(tmp_path):
+    with planner() as hydra:
+        arguments = ("experiment=tutorial_shallow,catalogue_softmax", UNSEEN)
+        plan = hydra.plan(*arguments)
+        composer = hydra.composer(plan, *arguments)
+        for point in plan.points:
+            composed = plan.compose(composer, plan.space.overrides(point))
+            assert composed.evaluation.metric == "seen_filtered_top_100"
+            assert f"{METRIC}=seen_filtered_top_100" in composed.hydra.overrides.task
+
+
+def test_the_reference_goes_by_the_metric_of_the_study():
+    with planner() as hydra:
+        plan = hydra.plan(*SEARCH, UNSEEN, "study.reference=tutorial_three_layer")
+        reference = plan_reference(plan, hydra.loader)
+    assert reference.configs["tutorial_three_layer"]["evaluation"]["metric"] == (
+        "seen_filtered_top_100"
+    )
+    assert [objective.metric for objective in reference.study.objectives] == ["top_100"]
+
+
+def before_the_key(identity: dict) -> dict:
+    """What a study that began before there was `evaluation.metric` has stored."""
+    old = json.loads(json.dumps(identity))
+    for settings in (old[attributes.PROTOCOL], *old.get(attributes.CONFIGS, {}).values()):
+        settings.pop(METRIC, None)
+    return old
+
+
+def test_a_study_that_began_before_the_key_goes_on(plan_of, tmp_path):
+    plan = plan_of(*SEARCH)
+    make_study(tmp_path, "s", plan.study.objectives, before_the_key(plan.identity()))
+    study = load_study(tmp_path, "s")
+    check_identity(study, tmp_path, plan.identity())
+    # What goes by another figure is another study.
+    with pytest.raises(ConfigError) as caught:
+        check_identity(study, tmp_path, plan_of(*SEARCH, UNSEEN).identity())
+    keys = [problem.split(":")[0] for problem in caught.value.problems]
+    assert METRIC in keys
+
+
+def test_a_study_whose_trials_kept_their_weights_by_another_figure_is_not_mixed(plan_of, tmp_path):
+    plan = plan_of(*SEARCH, UNSEEN)
+    assert plan.identity()[attributes.PROTOCOL][METRIC] == "seen_filtered_top_100"
+    make_study(tmp_path, "s", plan.study.objectives, before_the_key(plan.identity()))
+    with pytest.raises(ConfigError) as caught:
+        check_identity(load_study(tmp_path, "s"), tmp_path, plan.identity())
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{METRIC}: was not there when the study began")
+
+
+def test_a_reference_from_before_the_key_is_not_trained_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with planner() as hydra:
+        plan = hydra.plan(*SEARCH, "study.reference=tutorial_three_layer")
+        first = plan_reference(plan, hydra.loader)
+        first.directory.mkdir(parents=True)
+        values = before_the_key(first.identity())
+        make_study(first.directory, first.name, first.study.objectives, values)
+        assert plan_reference(plan, hydra.loader).directory == first.directory
+
+
 WRONG = [
+    (
+        [*SEARCH, UNSEEN, f"{METRIC}=top_100"],
+        f"{METRIC}: got 'top_100' while study.objectives[0].metric is 'seen_filtered_top_100', ",
+    ),
+    (
+        [*SEARCH, f"{METRIC}=seen_filtered_top_10"],
+        f"{METRIC}: got 'seen_filtered_top_10' while study.objectives[0].metric is 'top_100', ",
+    ),
+    ([f"{METRIC}=top_100,top_10"], f"{METRIC}: is searched"),
+    (
+        [f"+study.space={{{METRIC}: {{choices: [top_100, top_10]}}}}", "study.n_trials=3"],
+        f"{METRIC}: is searched",
+    ),
     (
         [
             "+study.space={experiment: {choices: [tutorial_shallow, catalogue_softmax]}}",

@@ -12,7 +12,7 @@ from made_up_configs import SEEDS, SEQUENTIAL, objectives, study_config, trial_c
 
 from sweeper.config import Config
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.validation import study_problems
+from sweeper.study.validation import metric_problems, study_problems
 
 
 def problems_of(
@@ -230,6 +230,37 @@ def test_no_choice_on_test_rows():
     assert only_problem(config=config, sampler="grid", pruner="median").startswith(
         "study.pruner: got 'median' with evaluation.rows 'test', which would choose on test rows"
     )
+
+
+@pytest.mark.parametrize(
+    ("metric", "wanted", "problem"),
+    [
+        ("top_100", ("top_100",), None),
+        ("seen_filtered_top_10", ("seen_filtered_top_10", "num_parameters"), None),
+        # What is known only at the end keeps no weights: any figure may.
+        ("top_10", ("num_parameters", "top_100"), None),
+        ("top_10", ("top_9",), None),
+        ("top_10", (), None),
+        (
+            "top_100",
+            ("seen_filtered_top_100", "top_100"),
+            "evaluation.metric: got 'top_100' while study.objectives[0].metric is "
+            "'seen_filtered_top_100', by which trials keep their weights; both must be the same",
+        ),
+    ],
+)
+def test_trials_keep_their_weights_by_the_first_objective(metric, wanted, problem):
+    study = study_config(objectives=objectives(*wanted))
+    problems = list(metric_problems(study, trial_config(evaluation__metric=metric), ()))
+    assert problems == ([problem] if problem else [])
+
+
+def test_the_metric_is_not_searched():
+    study = study_config(objectives=objectives("top_10"))
+    assert list(metric_problems(study, trial_config(), ("evaluation.metric",))) == [
+        "evaluation.metric: is searched, which would compare trials whose weights were kept by "
+        "different figures; must be the same for all trials"
+    ]
 
 
 def test_split_seeds_need_a_split_that_has_one():

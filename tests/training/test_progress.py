@@ -13,18 +13,20 @@ from sweeper.training.loop import Checkpoint
 from sweeper.training.progress import TrainingProgress
 
 
-def checkpoint(epoch: int, accuracy: float) -> Checkpoint:
-    return Checkpoint(epoch, 6.5, {"top_100": accuracy}, 1.0, 0.1, 123_456.0)
+def checkpoint(epoch: int, accuracy: float, metric: str = "top_100") -> Checkpoint:
+    return Checkpoint(epoch, 6.5, {metric: accuracy}, 1.0, 0.1, 123_456.0)
 
 
-def shown(terminal: bool, accuracies: list[float], epochs: int = 20) -> str:
+def shown(
+    terminal: bool, accuracies: list[float], epochs: int = 20, metric: str = "top_100"
+) -> str:
     """The output of a training that is evaluated every epoch and may stop early."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=80, color_system=None)
-    with TrainingProgress(console, epochs, "validation") as bar:
+    with TrainingProgress(console, epochs, "validation", metric) as bar:
         for epoch, accuracy in enumerate(accuracies, start=1):
             bar.on_epoch(epoch, 6.5, 123_456.0)
-            bar.on_checkpoint(checkpoint(epoch, accuracy))
+            bar.on_checkpoint(checkpoint(epoch, accuracy, metric))
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue())
 
 
@@ -33,6 +35,15 @@ def test_the_bar_fits_80_columns_and_ends_with_the_last_accuracy():
     for part in ("epoch 3/3", "loss 6.500", "validation top-100 0.4321", "123k examples/s"):
         assert part in last
     assert "…" not in last
+
+
+def test_the_accuracy_that_the_training_goes_by_is_shown():
+    metric = "seen_filtered_top_100"
+    last = shown(True, [0.4321], epochs=300, metric=metric).strip().splitlines()[-1]
+    for part in ("loss 6.500", "seen-filtered top-100 0.4321", "123k examples/s"):
+        assert part in last
+    assert "…" not in last
+    assert "validation seen-filtered top-100 0.4321  123" in shown(False, [0.4321], metric=metric)
 
 
 def test_lines_are_few_but_the_first_and_the_last_are_there():
