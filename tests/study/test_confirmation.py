@@ -156,10 +156,11 @@ def test_a_search_and_its_confirmation_with_real_trials(tmp_path: Path):
 
     def sweeper(*arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "sweeper", "study=architecture", "data=synthetic",
+            [sys.executable, "-m", "sweeper", "--config-dir", "own",
+             "study=architecture", "data=synthetic",
              "train.epochs=3", "train.eval_every_epochs=1", "study.name=s",
              "study.confirm.best=1", "study.confirm.train_seeds=2", "study.confirm.split_seeds=1",
-             "study.reference=tiny", "--config-dir", "own", *arguments],
+             "study.reference=tiny", *arguments],
             cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr

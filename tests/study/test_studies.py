@@ -249,7 +249,7 @@ def test_the_real_trial_in_a_study(tmp_path):
 
     sweeper(
         "study=architecture", "data=synthetic", "study.n_trials=3", "train.epochs=3",
-        "train.eval_every_epochs=1", STUDY,
+        "train.eval_every_epochs=1", "study.reference=null", STUDY,
     )  # fmt: skip
     study = optuna.load_study(
         study_name="architecture", storage=f"sqlite:///{tmp_path / 'study' / 'study.db'}"
