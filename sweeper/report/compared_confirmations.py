@@ -113,7 +113,7 @@ def certain_by_confirmation(
     first = confirmed[key]
     if first.is_fresh:
         scored = {key: _by_split(each, metric) for key, each in confirmed.items()}
-        return beside_first(scored, _test_to_train(first))
+        return beside_first(scored, next(iter(first.runs.values())).test_to_train)
     compared = adjusted_by_holm([_on_rows(first, confirmed[other], metric) for other in others])
     return {
         key: Certainty(first.summary.interval),
@@ -126,11 +126,6 @@ def certain_by_confirmation(
 
 def _by_split(each: Confirmed, metric: str) -> Scored:
     return Scored({split: run.figure(metric) for (split, _), run in each.runs.items()})
-
-
-def _test_to_train(each: Confirmed) -> float:
-    sizes = next(iter(each.runs.values())).record.data["rows"]
-    return float(sizes["test"] / sizes["train"])
 
 
 def _on_rows(first: Confirmed, other: Confirmed, metric: str) -> Comparison:

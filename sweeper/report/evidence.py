@@ -42,6 +42,12 @@ class Run:
         scores = self.record.metrics if scorer == MODEL else self.record.baselines[scorer]
         return scores["test"][metric]
 
+    @property
+    def test_to_train(self) -> float:
+        """Test rows / training rows, see `sweeper.report.statistics.compare_pairs`."""
+        sizes = self.record.data["rows"]
+        return float(sizes["test"] / sizes["train"])
+
 
 class Evidence:
     """The runs of a confirmation that every configuration has ended, and what they show.
@@ -101,8 +107,7 @@ class Evidence:
 
     def _test_to_train(self) -> float:
         """Of the fresh splits."""
-        sizes = next(iter(self.fresh.values()))[self.winner].record.data["rows"]
-        return float(sizes["test"] / sizes["train"])
+        return next(iter(self.fresh.values()))[self.winner].test_to_train
 
     def compared(self, metric: str, fresh: bool = False) -> dict[str, Comparison]:
         """The winner (A) against all others, on the own test rows or on fresh splits."""

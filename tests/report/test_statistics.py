@@ -316,13 +316,17 @@ def test_independent_pairs_differ_once_in_twenty_and_their_intervals_hold() -> N
     assert 0.935 <= held <= 0.965
 
 
+def figures_of_overlapping_splits(rng: np.random.Generator) -> list[float]:
+    """The model is fixed; each of five splits draws 100 of the 500 rows to test on."""
+    rows = rng.normal(size=500)
+    return [rng.choice(rows, 100, replace=False).mean() for _ in range(5)]
+
+
 def test_overlapping_splits_fool_the_plain_test_but_not_the_corrected_one() -> None:
-    # The models are fixed; a split draws 100 of the 500 rows to test on.
     rng = np.random.default_rng(7)
     plain, corrected = [], []
     for _ in range(1_000):
-        rows = rng.normal(size=500)
-        figures = [rng.choice(rows, 100, replace=False).mean() for _ in range(5)]
+        figures = figures_of_overlapping_splits(rng)
         plain.append(compare_pairs(figures, np.zeros(5), test_to_train=0))
         corrected.append(compare_pairs(figures, np.zeros(5), test_to_train=100 / 400))
     print(f"splits: {share_called_different(plain):.3f} called different by the plain test")
@@ -339,8 +343,7 @@ def test_intervals_over_overlapping_splits_hold_the_mean_of_all_rows() -> None:
     rng = np.random.default_rng(8)
     plain, corrected = [], []
     for _ in range(4_000):
-        rows = rng.normal(size=500)
-        figures = [rng.choice(rows, 100, replace=False).mean() for _ in range(5)]
+        figures = figures_of_overlapping_splits(rng)
         # What the rows are a sample of has the mean 0.
         for held, ratio in ((plain, 0.0), (corrected, 0.25)):
             summary = summarize(figures, test_to_train=ratio)
