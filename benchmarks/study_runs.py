@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
@@ -21,7 +20,7 @@ from benchmarks.study_figures import Ended
 from sweeper import record as records
 from sweeper.record import TrialRecord
 from sweeper.study import attributes
-from sweeper.study.storage import open_storage
+from sweeper.study.storages.choice import load_study
 
 SECONDS_BETWEEN_LINES = 5.0
 # In each of a study's lines, and of a trial's, that say how far it is.
@@ -74,9 +73,7 @@ class StudyRun:
     @cached_property
     def trials(self) -> list[FrozenTrial]:
         """As the study's database has them, by number."""
-        storage = open_storage(self.directory)
-        (name,) = optuna.get_all_study_names(storage)
-        return optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+        return load_study(self.directory).get_trials(deepcopy=False)
 
     @property
     def first_ask(self) -> float:

@@ -252,6 +252,10 @@ class TrackingConfig:
     wandb: str | None = ranged(None, NOT_EMPTY)
 
 
+# What a trial never sees of the study that it is part of; `sweeper.study.config` reads it.
+OF_A_STUDY = ("study", "storage")
+
+
 @dataclass
 class Config:
     """One trial."""
@@ -285,14 +289,13 @@ def config_directory() -> Path:
 
 
 def to_dataclass(config: Any) -> Config:
-    """Turns Hydra's composed configuration into plain dataclasses, `study` left out.
+    """Turns Hydra's composed configuration into plain dataclasses, the study's part left out.
 
     Raises:
       ConfigError: a key that the schema lacks; Hydra lets `+key=value` add any.
     """
     schema = OmegaConf.structured(Config)
-    # A trial never sees the study that it is part of; `sweeper.study.config` reads that.
-    config = OmegaConf.masked_copy(config, [key for key in config if key != "study"])
+    config = OmegaConf.masked_copy(config, [key for key in config if key not in OF_A_STUDY])
     known = known_keys()
     unknown = [key for key in _keys(OmegaConf.to_container(config)) if key not in known]
     problems = [

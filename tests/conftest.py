@@ -1,8 +1,23 @@
-"""Shared settings of the test session."""
+"""Shared settings of the test session, and a real PostgreSQL server."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.postgresql_server import PASSWORD, PROGRAMS, Server, running_server
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A real server, with its password where libpq looks for it."""
+    if PROGRAMS is None:
+        pytest.skip("there is no PostgreSQL server: apt-get install postgresql")
+    with running_server() as started, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PGPASSWORD", PASSWORD)
+        yield started

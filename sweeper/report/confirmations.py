@@ -15,7 +15,8 @@ from sweeper.report.ranks import read_ranks
 from sweeper.study import attributes
 from sweeper.study.confirmation import DIRECTORY
 from sweeper.study.retraining import CONFIGURATION, SPLIT_SEED, TRAIN_SEED, values_of
-from sweeper.study.storage import DATABASE, check_database, load_study
+from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.markers import holds_study
 
 
 def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[str]]:
@@ -26,7 +27,7 @@ def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[
     Args:
       best: the study's best trial.
     """
-    places = [place for place in study.glob(f"{DIRECTORY}*") if (place / DATABASE).exists()]
+    places = [place for place in study.glob(f"{DIRECTORY}*") if holds_study(place)]
     found: list[tuple[Evidence, list[str]]] = []
     unread: list[str] = []
     for place in sorted(places, key=_number, reverse=True):
@@ -53,13 +54,12 @@ def _open(directory: Path) -> tuple[Evidence, list[str]]:
     Raises:
       OutputError: its database is damaged, or holds something else.
     """
-    check_database(directory)
-    confirmation = load_study(directory, DIRECTORY)
+    confirmation = load_study(directory, check=True)
     user_attrs = confirmation.user_attrs
     for attribute in (attributes.CONFIGS, attributes.POINTS, attributes.PROTOCOL):
         if attribute not in user_attrs:
             raise OutputError(
-                f"{directory / DATABASE}: is no confirmation of this version; it has no {attribute}"
+                f"{directory}: is no confirmation of this version; it has no {attribute}"
             )
     runs: list[Run] = []
     problems: list[str] = []

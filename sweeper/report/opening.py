@@ -14,7 +14,8 @@ from sweeper.report.subject import Subject
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.leaderboard import Row, leaderboard_rows
 from sweeper.study.reading import objectives_of
-from sweeper.study.storage import DATABASE, check_database, load_study, name_of_only_study
+from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.markers import MARKERS, holds_study
 from sweeper.study.summary import summarize
 
 # (done, of so many): how far the reading is.
@@ -37,21 +38,21 @@ def open_subject(directory: Path, on_read: OnRead = lambda done, total: None) ->
     Raises:
       OutputError: there is no study or run, it can't be read, or it has nothing to show.
     """
-    if (directory / DATABASE).exists():
+    if holds_study(directory):
         return _open_study(directory, on_read)
     if (directory / records.TRIAL).exists():
         return _open_run(directory)
     if not directory.is_dir():
         raise OutputError(f"{directory}: is no directory; must be a study's or a run's")
     raise OutputError(
-        f"{directory}: holds neither a study ({DATABASE}) nor a run ({records.TRIAL}); must be a "
+        f"{directory}: holds neither a study ({MARKERS[0]}) nor a run ({records.TRIAL}); must be a "
         f"directory that python -m sweeper left{_examples(directory)}"
     )
 
 
 def _examples(directory: Path) -> str:
     """The studies and runs that lie below, as far as a user may have meant one of them."""
-    names = (DATABASE, records.TRIAL)
+    names = (*MARKERS, records.TRIAL)
     places = sorted({path.parent for name in names for path in directory.glob(f"*/{name}")})
     found = ", ".join(map(str, places[:EXAMPLES]))
     more = ", …" if len(places) > EXAMPLES else ""
@@ -59,22 +60,17 @@ def _examples(directory: Path) -> str:
 
 
 def _open_study(directory: Path, on_read: OnRead) -> Subject:
-    path = directory / DATABASE
-    if not path.stat().st_size:
-        raise OutputError(f"{path}: is empty; must be a study's database")
-    check_database(directory)
-    name = name_of_only_study(directory)
-    if name is None:
-        raise OutputError(f"{path}: holds no study, or several; must hold one")
-    study = load_study(directory, name)
+    study = load_study(directory, check=True)
     objectives = objectives_of(study)
     rows = leaderboard_rows(study)
     if not any(row.state != "waiting" for row in rows):
-        raise OutputError(f"{path}: no trial of it has started; must have one to report on")
+        raise OutputError(
+            f"{directory}: no trial of its study has started; must have one to report on"
+        )
     best = rows[0].number if rows[0].rank == 1 else None
     evidence, problems = load_evidence(directory, best)
     subject = Subject(
-        directory, name, objectives, rows, study, evidence=evidence, problems=problems
+        directory, study.study_name, objectives, rows, study, evidence=evidence, problems=problems
     )
     _read_records(subject, on_read)
     return subject

@@ -12,6 +12,7 @@ OVERRIDES = "overrides"  # the searched Hydra overrides, a list of strings
 RESULT = "result"  # what the trial's record holds, see `sweeper.study.summary.summarize`
 REASON = "reason"  # why it failed or was cut short
 INTERRUPTED = "interrupted"  # True: ended before its end, to be run again
+SURPLUS = "surplus"  # True: one too many, INTERRUPTED but not to be run again
 RETRY_OF = "retry_of"  # the number of the trial that this one runs again
 DEATHS = "deaths"  # how often a process died under this trial and those that it runs again
 GRID_POINT = "grid_point"  # which combination of the grid it is
@@ -21,6 +22,8 @@ FIRST_SET = "first_set"  # which of the study's FIRST it is
 PROGRESS = "progress"
 
 # Of a study.
+ID, PLACE = "id", "place"  # in a database of many: which it is, and where its directory lies
+FINGERPRINT = "fingerprint"  # of the data that its first trial was trained on
 SPACE = "space"
 PROTOCOL = "protocol"
 CONFIGS = "configs"  # of a retraining, by name

@@ -17,6 +17,7 @@ SAMPLERS = ("tpe", "random", "grid", "qmc", "cmaes", "nsga2", "gp")
 PRUNERS = (
     "successive_halving", "hyperband", "median", "percentile", "threshold", "wilcoxon", "none",
 )  # fmt: skip
+STORAGES = ("sqlite", "postgresql", "journal")
 SEED_MODES = ("lockstep", "sequential")
 DIRECTIONS = ("maximize", "minimize")
 
@@ -112,16 +113,40 @@ class StudyConfig:
 
 
 @dataclass
+class StorageConfig:
+    """Where a study's trials are kept while it runs, and after.
+
+    Attributes:
+      name: `sqlite` and `journal` are files in the study's directory; `postgresql` is a
+        server that workers on many machines reach.
+      url: of the database, `postgresql://user@host:5432/database`. Never with a password:
+        that comes from PGPASSWORD or ~/.pgpass.
+      retry_seconds: how long a worker tries again while the server is out of reach.
+    """
+
+    name: str = ranged("sqlite", one_of(*STORAGES))
+    url: str | None = None
+    retry_seconds: float = ranged(120.0, POSITIVE)
+
+
+@dataclass
 class ExperimentConfig(Config):
     """Everything that YAML and the command line can set: a trial, and the study around it."""
 
     study: StudyConfig = field(default_factory=StudyConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
 
 
 def to_study(config: Any) -> StudyConfig:
     """The study's part of a composed configuration, as dataclasses."""
     schema = OmegaConf.structured(StudyConfig)
     return OmegaConf.to_object(OmegaConf.merge(schema, config.study))  # type: ignore[return-value]
+
+
+def to_storage(config: Any) -> StorageConfig:
+    """The storage's part of a composed configuration, as dataclasses."""
+    schema = OmegaConf.structured(StorageConfig)
+    return OmegaConf.to_object(OmegaConf.merge(schema, config.storage))  # type: ignore[return-value]
 
 
 def register_schema() -> None:

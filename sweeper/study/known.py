@@ -7,13 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import optuna
-
 from sweeper.errors import ConfigError, OutputError
 from sweeper.study.leaderboard import leaderboard_rows
 from sweeper.study.plan import Plan
 from sweeper.study.search_space import SearchSpace
-from sweeper.study.storage import check_database, open_storage
+from sweeper.study.storages.choice import load_study
 
 
 def known_sets(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
@@ -60,14 +58,9 @@ def _best_of(directory: Path, number: int) -> list[dict[str, Any]]:
       ConfigError: the directory holds no study, or its database is damaged or locked.
     """
     try:
-        check_database(directory)
-        storage = open_storage(directory)
+        study = load_study(directory, check=True)
     except OutputError as error:
         raise ConfigError(f"study.warm_start: {error}") from error
-    names = optuna.get_all_study_names(storage)
-    if not names:
-        raise ConfigError(f"study.warm_start: {directory} holds no study")
-    study = optuna.load_study(study_name=names[0], storage=storage)
     best = [row.number for row in leaderboard_rows(study) if row.rank is not None][:number]
     return [study.trials[place].params for place in best]
 

@@ -13,28 +13,20 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from sweeper import console as terminal
-from sweeper.errors import ConfigError, StudyError, unwritable
+from sweeper.errors import ConfigError, OutputError, StudyError, unwritable
 from sweeper.record import TRACEBACK, write_whole
 from sweeper.runtime import available_cores
 from sweeper.study import attributes, locks
+from sweeper.study.collection import collect
 from sweeper.study.confirmation import plan_confirmation
+from sweeper.study.identity import START_ANEW, check_identity
 from sweeper.study.known import known_sets, named_sets
 from sweeper.study.plan import Plan
 from sweeper.study.reference import note_reference, plan_reference
 from sweeper.study.results import show_results, shown_path
-from sweeper.study.storage import (
-    DATABASE,
-    START_ANEW,
-    check_database,
-    check_identity,
-    check_place,
-    has_failed,
-    is_taken,
-    load_study,
-    make_study,
-    name_of_only_study,
-    settle,
-)
+from sweeper.study.settling import has_failed, is_taken, settle
+from sweeper.study.storages.choice import check_place, configured_storage, storage_in
+from sweeper.study.storages.storage import StudyStorage
 from sweeper.study.study_run import StudyRun
 from sweeper.study.worker import silence_optuna
 
@@ -112,6 +104,7 @@ def _run(
             run.until_done(max_relaunches)
         finally:
             settle(study, plan.directory, plan.study.max_retries)
+            collect(study, plan.directory)
             show_results(study, plan, console)
     if run.stopped_by:
         terminal.say(console, "go on", command)
@@ -160,16 +153,15 @@ def _open(plan: Plan, console: Console) -> tuple[Plan, optuna.Study]:
     """The study, and the plan with the number of threads that all its trials have."""
     identity = plan.identity()
     remarks: list[str] = []
-    is_new = not (plan.directory / DATABASE).exists()
+    plan, storage = _storage(plan)
+    is_new = not storage.exists()
     if is_new:
+        _check_no_trials(plan)
         first, remarks = known_sets(plan)
         values = {**identity, attributes.THREADS: plan.threads, attributes.FIRST: first}
-        make_study(plan.directory, plan.name, plan.study.objectives, values)
-    check_database(plan.directory)
-    if plan.study.name is None:
-        # The directory that gave it its name may have been renamed.
-        plan = replace(plan, study=replace(plan.study, name=name_of_only_study(plan.directory)))
-    study = load_study(plan.directory, plan.name)
+        storage.make(plan.study.objectives, values, plan.name)
+    storage.check()
+    study = storage.load()
     check_identity(study, plan.directory, identity)
     settle(study, plan.directory, plan.study.max_retries)
     trials = study.get_trials(deepcopy=False)
@@ -192,6 +184,40 @@ def _open(plan: Plan, console: Console) -> tuple[Plan, optuna.Study]:
     if plan.study.workers == "auto":
         workers = min(workers, max(1, available_cores() // threads))
     return replace(plan, threads=threads, workers=workers), study
+
+
+def _storage(plan: Plan) -> tuple[Plan, StudyStorage]:
+    """Where the study is kept, and the plan with the study's name there.
+
+    Raises:
+      ConfigError: the directory's study is kept elsewhere, or has another name.
+    """
+    found = storage_in(plan.directory)
+    if found and found.kind != plan.storage.name:
+        raise ConfigError(
+            f"storage.name: got {plan.storage.name!r}, but {plan.directory} goes on with what it "
+            f"began with, {found.kind!r}; {START_ANEW}"
+        )
+    name = plan.name
+    if found:
+        # The directory that gave it its name may have been renamed.
+        name = found.study_name()
+        if plan.study.name not in (None, name) and plan.selects:
+            raise ConfigError(
+                f"study.name: got {plan.study.name!r}, but {plan.directory} holds the study "
+                f"{name!r}; {START_ANEW}"
+            )
+    plan = replace(plan, study=replace(plan.study, name=name))
+    return plan, configured_storage(plan.directory, plan.storage, name)
+
+
+def _check_no_trials(plan: Plan) -> None:
+    trials = [*plan.directory.glob("trials/*")]
+    if trials:
+        raise OutputError(
+            f"hydra.sweep.dir: {plan.directory} has trials ({trials[0]}), but its study is no "
+            f"longer in {plan.storage.url}; {START_ANEW}"
+        )
 
 
 def _add_sets(study: optuna.Study, plan: Plan) -> Iterator[str]:

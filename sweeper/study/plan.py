@@ -26,9 +26,10 @@ from sweeper.study.composition import (
     searched_files,
     trial_config,
 )
-from sweeper.study.config import StudyConfig, to_study
+from sweeper.study.config import StorageConfig, StudyConfig, to_storage, to_study
 from sweeper.study.search_space import SearchSpace
 from sweeper.study.space_reader import parse_space
+from sweeper.study.storage_validation import storage_problems
 from sweeper.study.validation import (
     confirm_problems,
     metric_problems,
@@ -54,6 +55,7 @@ class Plan:
     Attributes:
       directory: where it lies.
       study: `study:` of the configuration, with sampler and pruner decided.
+      storage: where its trials are kept.
       trial: the configuration of a trial, before anything searched is set.
       yaml_space: what the study's YAML searches, and the command line besides.
       space: what is searched, after what the command line changes of it.
@@ -66,6 +68,7 @@ class Plan:
 
     directory: Path
     study: StudyConfig
+    storage: StorageConfig
     trial: Config
     yaml_space: SearchSpace
     space: SearchSpace
@@ -137,7 +140,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     Raises:
       ConfigError: everything that is wrong, at once.
     """
-    study, trial = to_study(config), trial_config(config)
+    study, storage, trial = to_study(config), to_storage(config), trial_config(config)
     groups = {group: loader.get_group_options(group) for group in GROUPS}
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
     yaml_space = parse_space(study.space, groups)
@@ -157,6 +160,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     problems += [*_enqueue_problems(study, yaml_space), *_size_problems(study, space)]
     problems += _reference_problems(study, space.keys, groups["experiment"])
     problems += metric_problems(study, trial, space.keys)
+    problems += storage_problems(storage, searched)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     composer = Composer(config, fixed, frozenset(groups), loader)
@@ -172,6 +176,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     return Plan(
         directory=Path(config.hydra.sweep.dir).absolute(),
         study=study,
+        storage=storage,
         trial=trial,
         yaml_space=yaml_space,
         space=space,

@@ -1,35 +1,40 @@
 """The loop of a worker: takes the next trial, runs it, tells how it ended, and again.
 
-Workers wait for nobody. What they share is Optuna's storage, and a lock that each
-holds from asking "is there a trial left?" until it has taken one: so no trial is
-started twice, none too many, and each sampler sees what the others run.
+Workers wait for nobody. What they share is Optuna's storage; `sweeper.study.claims` sees
+to it that no trial is started twice, and none too many.
 """
 
 from __future__ import annotations
 
 import math
+import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from numbers import Real
 from typing import Any
 
 import optuna
-from filelock import FileLock
 from hydra.utils import get_method
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import Trial
 
 from sweeper import record as records
 from sweeper.errors import TrialError
 from sweeper.study import attributes
 from sweeper.study.choices import FINAL_METRICS
+from sweeper.study.claims import ClaimedStudy, Claims
+from sweeper.study.collection import send
 from sweeper.study.plan import Plan
 from sweeper.study.pruners import build_pruner
 from sweeper.study.samplers import build_sampler
-from sweeper.study.storage import cut_short, is_spent, load_study, queue_again
+from sweeper.study.settling import cut_short, queue_again
+from sweeper.study.storages.choice import configured_storage
+from sweeper.study.storages.storage import held
 from sweeper.study.summary import has_collapsed, summarize
 from sweeper.study.trial_process import (
     COMPLETE,
     DIED,
+    FAILED,
     INTERRUPTED,
     PRUNED,
     Job,
@@ -37,8 +42,13 @@ from sweeper.study.trial_process import (
     TrialProcess,
 )
 
-TURN = ".turn.lock"
 COLLAPSED = "scores_collapsed"
+OTHER_DATA = (
+    "data: on {} its contents have the fingerprint {:.12}, and where the study began {:.12}: "
+    "no figures to compare; have all machines share a cache by data.cache_dir, or remove that one"
+)
+# Of the data, what changes no contents.
+SAME_DATA = ("data.split", "data.train_size", "data.validation_size", "data.test_size")
 
 
 class TrialEndedError(Exception):
@@ -54,6 +64,7 @@ class Puller:
       epochs_of: how many epochs a trial with these overrides may train.
       index: of the worker, from 0: each has its own random stream.
       deadline: no trial starts after this time (`time.time`).
+      sends: whether the files of trials go to the main process by the database.
     """
 
     def __init__(
@@ -63,77 +74,43 @@ class Puller:
         epochs_of: Callable[[list[str]], int],
         index: int,
         deadline: float,
+        sends: bool = False,
     ) -> None:
         self._plan, self._epochs_of, self._deadline = plan, epochs_of, deadline
-        self._study = load_study(plan.directory, plan.name)
-        finished = sum(trial.state.is_finished() for trial in self._trials())
+        self._sends = sends
+        storage = configured_storage(plan.directory, plan.storage, plan.name)
+        self._study = ClaimedStudy(storage.study_name(), storage.connect())
+        self._turn = storage.turn(self._study)
+        self._claims = Claims(plan, self._study, self._turn)
+        trials = self._study.get_trials(deepcopy=False)
+        finished = sum(trial.state.is_finished() for trial in trials)
         self._study.sampler = build_sampler(plan.study, index, finished)
         every = plan.trial.train.eval_every_epochs
         self._study.pruner = build_pruner(plan.study, plan.max_epochs, every)
         self._process = TrialProcess(run, self._is_interrupted)
-        self._turn = FileLock(plan.directory / TURN)
-        self._none_left = False
+        self._compares_data = not any(
+            key.startswith("data") and not key.startswith(SAME_DATA) for key in plan.space.keys
+        )
 
     def pull(self) -> None:
         """Returns when there is no trial left, or the study is stopped."""
-        callbacks = [get_method(path) for path in self._plan.study.callbacks]
+        # None: else Optuna reads each trial once more for them.
+        callbacks = [get_method(path) for path in self._plan.study.callbacks] or None
         try:
-            if self._take_turn():
+            while time.time() < self._deadline and self._claims.take():
                 self._study.optimize(
-                    self._objective, catch=(Exception,), callbacks=[*callbacks, self._next]
+                    self._objective, n_trials=1, catch=(Exception,), callbacks=callbacks
                 )
-                if not self._none_left:
-                    # A callback called `study.stop()`: that is meant for all workers.
+                if self._study.is_stopped:
+                    # That is meant for all workers.
                     self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
-        finally:
-            self._turn.release(force=True)
-            self._process.close()
-
-    def _take_turn(self) -> bool:
-        """Takes the lock if there is a trial left; Optuna's `ask` follows, then its release."""
-        self._turn.acquire()
-        if self._trial_left():
-            return True
-        self._none_left = True
-        self._turn.release()
-        return False
-
-    def _next(self, study: optuna.Study, _: FrozenTrial) -> None:
-        if not self._take_turn():
-            study.stop()
-
-    def _trial_left(self) -> bool:
-        plan, trials = self._plan, self._trials()
-        if time.time() >= self._deadline or self._stopped():
-            return False
-        if is_spent(trials, plan.total, plan.study.max_failures):
-            return False
-        if any(trial.state == TrialState.WAITING for trial in trials):
-            return True  # One to be run again.
-        if plan.is_grid:
-            return self._queue_next(plan.points, attributes.GRID_POINT, trials)
-        first = self._study.user_attrs.get(attributes.FIRST, [])
-        self._queue_next(first, attributes.FIRST_SET, trials)
-        return True
-
-    def _queue_next(
-        self, points: Sequence[dict[str, Any]], attribute: str, trials: list[FrozenTrial]
-    ) -> bool:
-        """Queues the next point, which `ask` will then take; False where none is left.
-
-        One at a time: a trial that is to be run again comes before all that are left.
-        """
-        done = [trial.user_attrs.get(attribute, -1) for trial in trials]
-        index = max(done, default=-1) + 1
-        if index < len(points):
-            self._study.enqueue_trial(points[index], user_attrs={attribute: index})
-        return index < len(points)
-
-    def _objective(self, trial: Trial) -> Any:
-        try:
-            values = self._plan.space.suggest(trial)
+                    break
         finally:
             self._turn.release()
+            self._process.close()
+
+    def _objective(self, trial: Trial) -> Any:
+        values = self._claims.suggest(trial)
         directory = f"trials/{trial.number:04d}"
         job = Job(
             trial.number, self._plan.directory / directory, self._plan.space.overrides(values)
@@ -147,11 +124,29 @@ class Puller:
         except Exception as error:
             trial.set_user_attr(attributes.REASON, str(error) or type(error).__name__)
             raise
+        try:
+            return self._end(trial, job, self._summarized(trial, job, outcome))
+        finally:
+            if self._sends:
+                send(self._study, trial, job.directory)
+
+    def _summarized(self, trial: Trial, job: Job, outcome: Outcome) -> Outcome:
+        """Keeps the figures of a trial's record with the study; its data must be the study's."""
         result = summarize(job.directory)
-        if result:
-            trial.set_user_attr(attributes.RESULT, result)
-            trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
-        return self._end(trial, job, outcome)
+        if not result:
+            return outcome
+        trial.set_user_attr(attributes.RESULT, result)
+        trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
+        if not self._compares_data or not result["fingerprint"]:
+            return outcome
+        with held(self._turn):
+            first = self._study.user_attrs.get(attributes.FINGERPRINT)
+            if first is None:
+                self._study.set_user_attr(attributes.FINGERPRINT, result["fingerprint"])
+        if first in (None, result["fingerprint"]):
+            return outcome
+        reason = OTHER_DATA.format(socket.gethostname(), result["fingerprint"], first)
+        return replace(outcome, state=FAILED, reason=reason)
 
     def _report(self, trial: Trial, job: Job, step: int, metrics: Mapping[str, float]) -> bool:
         """Notes how far a trial is; True prunes it."""
@@ -198,7 +193,7 @@ class Puller:
             died = outcome.state == DIED
             ending = cut_short(trial, reason, self._plan.study.max_retries, died)
             # In one turn: else another worker could count one trial less and find none queued.
-            with self._turn:
+            with held(self._turn):
                 for key, value in ending.items():
                     trial.set_user_attr(key, value)
                 if not died:
@@ -223,11 +218,5 @@ class Puller:
                 raise TrialError(f"{metric} came out as {number!r}; must be a finite number")
         return [float(number) for number in numbers]
 
-    def _stopped(self) -> bool:
-        return bool(self._study.user_attrs.get(attributes.STOP))
-
     def _is_interrupted(self) -> bool:
         return self._study.user_attrs.get(attributes.STOP) == attributes.AT_ONCE
-
-    def _trials(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False)

@@ -21,7 +21,8 @@ from sweeper.study.overrides import Key
 from sweeper.study.parameters import SingleParameter
 from sweeper.study.plan import Plan, compared
 from sweeper.study.search_space import SearchSpace
-from sweeper.study.storage import DATABASE, load_study
+from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.markers import holds_study
 
 CONFIGURATION, SPLIT_SEED, TRAIN_SEED = "configuration", "data.split_seed", "train.seed"
 
@@ -62,8 +63,7 @@ class Retraining(Plan):
             composed.data.split_seed = int(values[SPLIT_SEED])
             composed.train.seed = int(values[TRAIN_SEED])
             composed.train.threads = self.threads
-            place = self.directory
-            composed.study = replace(self.study, name=f"{place.parent.name}/{place.name}")
+            composed.study = self.study
             composed.hydra.overrides.task = overrides
         return composed
 
@@ -99,7 +99,10 @@ def retraining(
         configs=configs,
         listed=listed,
     )
-    return replace(planned, directory=_place(planned, name))
+    place = _place(planned, name)
+    # In a database of many studies, and for trackers, its name tells whose it is.
+    study = replace(planned.study, name=f"{plan.name}/{place.name}")
+    return replace(planned, directory=place, study=study)
 
 
 def experiment_config(plan: Plan, name: str, loader: ConfigLoader) -> Config:
@@ -120,13 +123,13 @@ def values_of(overrides: Sequence[str]) -> dict[str, str]:
 
 def _place(planned: Retraining, name: str) -> Path:
     place, number = planned.directory, 2
-    while (place / DATABASE).exists() and not _is_same(place, name, planned.identity()):
+    while holds_study(place) and not _is_same(place, planned.identity()):
         place, number = place.with_name(f"{name}_{number}"), number + 1
     return place
 
 
-def _is_same(place: Path, name: str, identity: Mapping[str, Any]) -> bool:
-    stored = load_study(place, name).user_attrs
+def _is_same(place: Path, identity: Mapping[str, Any]) -> bool:
+    stored = load_study(place).user_attrs
     return all(stored.get(attribute) == value for attribute, value in identity.items())
 
 

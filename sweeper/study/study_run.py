@@ -19,10 +19,12 @@ from rich.console import Console
 from sweeper import console as terminal
 from sweeper.errors import StudyError
 from sweeper.study import attributes, locks
+from sweeper.study.collection import collect, put_token
 from sweeper.study.leaderboard import write_leaderboard
 from sweeper.study.live import LiveTable
 from sweeper.study.plan import Plan
-from sweeper.study.storage import is_spent, load_study, settle
+from sweeper.study.settling import is_spent, settle
+from sweeper.study.storages.choice import load_study
 from sweeper.study.trial_process import STOPPING
 from sweeper.study.worker import Worker
 
@@ -97,7 +99,8 @@ class StudyRun:
         deadline = float("inf")
         if self._plan.study.timeout_seconds:
             deadline = self._started + self._plan.study.timeout_seconds - self._spent_before
-        worker = Worker(self._plan, self._config, self._context, self._task, deadline)
+        token = put_token(self._plan.directory)
+        worker = Worker(self._plan, self._config, self._context, self._task, deadline, token)
         launcher = Plugins.instance().instantiate_launcher(
             config=config,
             # The user's callbacks are for trials; a worker is no job of theirs.
@@ -133,7 +136,7 @@ class StudyRun:
 
     def _live(self) -> LiveTable:
         return LiveTable(
-            load_study(self._plan.directory, self._plan.name),
+            load_study(self._plan.directory),
             self._console,
             total=self._plan.total,
             workers=self._plan.workers,
@@ -150,6 +153,7 @@ class StudyRun:
         if last or time.time() - self._written > SECONDS_BETWEEN_WRITES:
             self._written = time.time()
             self._study.set_user_attr(attributes.SECONDS, round(self._spent(), 1))
+            collect(self._study, self._plan.directory)
             write_leaderboard(self._study, self._plan.directory)
 
     @contextmanager

@@ -24,6 +24,7 @@ def summarize(directory: Path) -> dict[str, Any] | None:
             for repeat in record.repeats
         ],
         "baselines": {name: scores.get(rows, {}) for name, scores in record.baselines.items()},
+        "fingerprint": record.data.get("fingerprint"),
         "epochs": record.epochs,
         "kept_epoch": record.kept_epoch,
         "num_parameters": record.num_parameters,

@@ -18,6 +18,7 @@ from sweeper.study.choices import (
     seeds_for_wilcoxon,
 )
 from sweeper.study.config import SAMPLERS, StudyConfig
+from sweeper.study.storages.markers import MARKERS, holds_study
 from sweeper.validation import range_problems, split_seed_problems
 
 
@@ -68,11 +69,11 @@ def _place_problems(study: StudyConfig) -> Iterator[str]:
             "/ and \\, not beginning with a dot"
         )
     if study.warm_start is not None:
-        storage = Path(study.warm_start).expanduser() / "study.db"
-        if not study.warm_start or not storage.is_file():
+        directory = Path(study.warm_start).expanduser()
+        if not study.warm_start or not holds_study(directory):
             yield (
-                f"study.warm_start: got {study.warm_start!r}, which holds no study.db; must be "
-                "the directory of an earlier study"
+                f"study.warm_start: got {study.warm_start!r}, which holds no study "
+                f"({', '.join(MARKERS)}); must be the directory of an earlier study"
             )
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import tempfile
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -15,7 +20,9 @@ from hydra.core.utils import run_job
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from sweeper.errors import OutputError
 from sweeper.study import locks
+from sweeper.study.collection import sees
 from sweeper.study.composition import Composer
 from sweeper.study.plan import GROUPS, Plan, launcher_of
 from sweeper.study.pull import Puller
@@ -32,6 +39,7 @@ class Worker:
       context: Hydra's, with the user's callbacks.
       task: what runs one trial.
       deadline: no trial starts after this time (`time.time`).
+      token: what the study's directory is known by, where it can be seen.
     """
 
     plan: Plan
@@ -39,6 +47,7 @@ class Worker:
     context: HydraContext
     task: TaskFunction
     deadline: float
+    token: str
     main_process: int = field(default_factory=os.getpid)
 
     def __call__(self, _: DictConfig) -> None:
@@ -51,9 +60,30 @@ class Worker:
                 signal.signal(stopping, signal.SIG_IGN)
             end_with(self.main_process if is_child else os.getppid())
         silence_optuna()
-        with locks.worker(self.plan.directory):
+        with self._place() as sends, locks.worker(self.plan.directory):
             number = HydraConfig.get().job.num
-            Puller(self.plan, self.run_trial, self.epochs_of, number, self.deadline).pull()
+            Puller(self.plan, self.run_trial, self.epochs_of, number, self.deadline, sends).pull()
+
+    @contextmanager
+    def _place(self) -> Iterator[bool]:
+        """Yields whether trials must be sent to the study's directory, since it isn't here.
+
+        Raises:
+          OutputError: it isn't, and neither is a database that this worker could reach.
+        """
+        directory, storage = self.plan.directory, self.plan.storage.name
+        if sees(directory, self.token):
+            yield False
+            return
+        if storage != "postgresql":
+            raise OutputError(
+                f"hydra.sweep.dir: {directory} can't be seen from {socket.gethostname()}, where a "
+                f"worker runs; must be on a file system that all workers share, or storage "
+                f"'postgresql' in place of {storage!r}"
+            )
+        with tempfile.TemporaryDirectory(prefix="sweeper_") as scratch:
+            self.plan = replace(self.plan, directory=Path(scratch))
+            yield True
 
     @cached_property
     def _composer(self) -> Composer:

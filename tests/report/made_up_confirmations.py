@@ -14,7 +14,8 @@ from sweeper.evaluation.rows import as_parquet
 from sweeper.record import TrialRecord
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.storage import load_study, make_study
+from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.files import Sqlite
 
 NAMES = ["trial_7", "reference"]
 # The ranks of four test rows, of users 0, 0, 1 and 2: split seed, training seed, configuration.
@@ -65,8 +66,8 @@ def made_up_confirmation(study: Path, name: str = "confirmation") -> optuna.Stud
         attributes.POINTS: points,
         attributes.PROTOCOL: {"data.split_seed": 42},
     }
-    make_study(place, "confirmation", [ObjectiveConfig()], values)
-    confirmation = load_study(place, "confirmation")
+    Sqlite(place).make([ObjectiveConfig()], values, "confirmation")
+    confirmation = load_study(place)
     for number, (point, ranks) in enumerate(zip(points, RANKS.values(), strict=True)):
         directory = f"trials/{number:04d}"
         record = TrialRecord(

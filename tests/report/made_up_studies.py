@@ -23,7 +23,8 @@ from sweeper.config import to_dictionary
 from sweeper.record import TrialRecord
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.storage import load_study, make_study
+from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.files import Sqlite
 from sweeper.study.summary import summarize
 
 START = datetime(2026, 11, 24, 12, 0, 0)
@@ -138,8 +139,8 @@ class StudyMaker:
         self.directory = directory
         objectives = [ObjectiveConfig(*item) for item in directions.items()] or [ObjectiveConfig()]
         values = {attributes.SPACE: dict(space or {}), attributes.SECONDS: seconds}
-        make_study(directory, name, objectives, values)
-        self.study = load_study(directory, name)
+        Sqlite(directory).make(objectives, values, name)
+        self.study = load_study(directory)
         self.number = 0
 
     def trial(

@@ -22,7 +22,7 @@ from sweeper.report.page import Table
 from sweeper.report.ranks import hits
 from sweeper.report.statistics import compare_on_rows, compare_pairs
 from sweeper.study import attributes
-from sweeper.study.storage import load_study
+from sweeper.study.storages.choice import load_study
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def test_without_the_best_record_another_trial_tells_the_protocol(other_data):
 def test_without_any_record_the_study_tells_the_protocol(other_data):
     lose_best_record(other_data / "b")
     places = [other_data / "a", other_data / "b"]
-    study = load_study(places[1], "b")
+    study = load_study(places[1])
     protocol = {**flat(made_up_record([]).config), "study.split_seeds": []}
     study.set_user_attr(attributes.PROTOCOL, {**protocol, "data.split": "temporal"})
     page = compared(places)

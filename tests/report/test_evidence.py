@@ -11,7 +11,7 @@ from sweeper import record as records
 from sweeper.report.confirmations import load_evidence
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.storage import make_study
+from sweeper.study.storages.files import Sqlite
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -96,7 +96,7 @@ def test_a_damaged_confirmation_is_named_and_left_out(tmp_path, content):
 def test_a_confirmation_of_another_version_is_named_and_left_out(tmp_path):
     place = tmp_path / "confirmation"
     place.mkdir()
-    make_study(place, "confirmation", [ObjectiveConfig()], {attributes.CONFIGS: {}})
+    Sqlite(place).make([ObjectiveConfig()], {attributes.CONFIGS: {}}, "confirmation")
     evidence, (problem,) = load_evidence(tmp_path, 7)
     assert evidence is None
     assert "is no confirmation of this version; it has no points" in problem

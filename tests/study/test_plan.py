@@ -16,9 +16,11 @@ from plans import planner
 from sweeper.errors import ConfigError
 from sweeper.study import attributes
 from sweeper.study import plan as plans
+from sweeper.study.identity import check_identity
 from sweeper.study.plan import Plan, share_cores
 from sweeper.study.reference import plan_reference
-from sweeper.study.storage import check_identity, load_study, make_study
+from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.files import Sqlite
 
 RATE = "optimizer.learning_rate=interval(0.01,1)"
 
@@ -195,8 +197,8 @@ def before_the_key(identity: dict) -> dict:
 
 def test_a_study_that_began_before_the_key_goes_on(plan_of, tmp_path):
     plan = plan_of(*SEARCH)
-    make_study(tmp_path, "s", plan.study.objectives, before_the_key(plan.identity()))
-    study = load_study(tmp_path, "s")
+    Sqlite(tmp_path).make(plan.study.objectives, before_the_key(plan.identity()), "s")
+    study = load_study(tmp_path)
     check_identity(study, tmp_path, plan.identity())
     # What goes by another figure is another study.
     with pytest.raises(ConfigError) as caught:
@@ -208,9 +210,9 @@ def test_a_study_that_began_before_the_key_goes_on(plan_of, tmp_path):
 def test_a_study_whose_trials_kept_their_weights_by_another_figure_is_not_mixed(plan_of, tmp_path):
     plan = plan_of(*SEARCH, UNSEEN)
     assert plan.identity()[attributes.PROTOCOL][METRIC] == "seen_filtered_top_100"
-    make_study(tmp_path, "s", plan.study.objectives, before_the_key(plan.identity()))
+    Sqlite(tmp_path).make(plan.study.objectives, before_the_key(plan.identity()), "s")
     with pytest.raises(ConfigError) as caught:
-        check_identity(load_study(tmp_path, "s"), tmp_path, plan.identity())
+        check_identity(load_study(tmp_path), tmp_path, plan.identity())
     (problem,) = caught.value.problems
     assert problem.startswith(f"{METRIC}: was not there when the study began")
 
@@ -222,7 +224,7 @@ def test_a_reference_from_before_the_key_is_not_trained_again(tmp_path, monkeypa
         first = plan_reference(plan, hydra.loader)
         first.directory.mkdir(parents=True)
         values = before_the_key(first.identity())
-        make_study(first.directory, first.name, first.study.objectives, values)
+        Sqlite(first.directory).make(first.study.objectives, values, first.name)
         assert plan_reference(plan, hydra.loader).directory == first.directory
 
 

@@ -33,7 +33,7 @@ from toy_runs import (
 from toy_study import WAYS
 
 from sweeper.study import attributes
-from sweeper.study.storage import GONE, has_failed, is_taken
+from sweeper.study.settling import GONE, has_failed, is_taken
 
 GRID = ("-m", "data.split_seed=0,1,2,3,4,5", "train.epochs=6", "train.eval_every_epochs=1", STUDY)
 # Of an epoch, so that a trial takes long enough to be caught in it.

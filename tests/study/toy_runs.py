@@ -17,7 +17,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeper.study import attributes
-from sweeper.study.storage import is_taken
+from sweeper.study.settling import is_taken
 
 HERE = Path(__file__).parent
 TOY = HERE / "toy_study.py"

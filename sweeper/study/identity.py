@@ -1,0 +1,58 @@
+"""What must not change between two starts of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from sweeper.errors import ConfigError
+from sweeper.study import attributes
+
+# How a user writes what an attribute holds.
+KEYS = {
+    attributes.SPACE: "study.space",
+    attributes.OBJECTIVES: "study.objectives",
+    attributes.PROTOCOL: "",
+    attributes.CONFIGS: "",
+    attributes.POINTS: "study.confirm",
+}
+ABSENT = object()
+START_ANEW = "to start anew, give another study.name or hydra.sweep.dir"
+
+
+def check_identity(study: optuna.Study, directory: Path, identity: Mapping[str, Any]) -> None:
+    """Compares what must not change between two starts with what is stored.
+
+    Raises:
+      ConfigError: with a line for each difference.
+    """
+    problems = [
+        problem
+        for attribute, wanted in identity.items()
+        for problem in _differences(KEYS[attribute], study.user_attrs.get(attribute, {}), wanted)
+    ]
+    if problems:
+        raise ConfigError(
+            f"{problem}; {directory} goes on with what it began with; {START_ANEW}"
+            for problem in problems
+        )
+
+
+def _differences(key: str, stored: Any, wanted: Any) -> list[str]:
+    """One line for each place where two plain values differ."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        return [
+            difference
+            for name in dict.fromkeys([*stored, *wanted])
+            for difference in _differences(
+                f"{key}.{name}".lstrip("."), stored.get(name, ABSENT), wanted.get(name, ABSENT)
+            )
+        ]
+    if stored is ABSENT:
+        return [f"{key}: was not there when the study began"]
+    if wanted is ABSENT:
+        return [f"{key}: was there when the study began, and is no longer"]
+    return [] if stored == wanted else [f"{key}: is {stored} in the study, and now {wanted}"]

@@ -1,0 +1,97 @@
+"""Optuna's database storage that outlives a restart of its server."""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+# All that Optuna's cache asks of the storage behind it.
+CALLS = (
+    "_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param",
+    "create_new_study", "create_new_trial", "delete_study", "get_all_studies", "get_all_trials",
+    "get_study_directions", "get_study_id_from_name", "get_study_name_from_id",
+    "get_study_system_attrs", "get_study_user_attrs", "get_trial",
+    "get_trial_id_from_study_id_trial_number", "set_study_system_attr", "set_study_user_attr",
+    "set_trial_intermediate_value", "set_trial_param", "set_trial_state_values",
+    "set_trial_system_attr", "set_trial_user_attr",
+)  # fmt: skip
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error is the server's or the network's, which may be over in a while.
+
+    A server that restarts, or has no connection left; not what is wrong with a statement.
+    """
+    if isinstance(error, StorageInternalError):
+        return error.__cause__ is not None and is_passing(error.__cause__)
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def patiently(call: Callable[[], Any], seconds: float) -> Any:
+    """Calls until it goes well, or fails for another reason, or the time is over.
+
+    Waits longer from time to time, by a random part, so that many workers don't all come
+    back at once.
+    """
+    deadline, wait = time.monotonic() + seconds, FIRST_WAIT
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            if not is_passing(error) or time.monotonic() + wait > deadline:
+                raise
+        time.sleep(wait * random.uniform(0.5, 1.0))
+        wait = min(LONGEST_WAIT, 2 * wait)
+
+
+class PatientStorage(RDBStorage):
+    """Repeats what failed because the server was away, for up to `seconds`.
+
+    What was written before the connection broke is written once more, to the same effect;
+    but for a new trial, of which there may be two then: the first is left running, and
+    settled with those of workers that have gone.
+    """
+
+    def __init__(self, url: str, seconds: float, **options: Any) -> None:
+        self._seconds = seconds
+        super().__init__(url, **options)
+        # An engine keeps its connections open when it is forgotten.
+        weakref.finalize(self, self.engine.dispose)
+
+
+def _repeated(name: str) -> Callable[..., Any]:
+    once = getattr(RDBStorage, name)
+
+    @functools.wraps(once)
+    def call(self: PatientStorage, *arguments: Any, **keywords: Any) -> Any:
+        failed = False
+
+        def attempt() -> Any:
+            nonlocal failed
+            try:
+                return once(self, *arguments, **keywords)
+            except UpdateFinishedTrialError:
+                if not failed:
+                    raise
+                # The first time it was written after all, and then the connection broke.
+                return True
+            except Exception:
+                failed = True
+                raise
+
+        return patiently(attempt, self._seconds)
+
+    return call
+
+
+for _name in CALLS:
+    setattr(PatientStorage, _name, _repeated(_name))

@@ -1,0 +1,62 @@
+"""What must not change between two starts of a study."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from new_studies import IDENTITY, new_study
+
+from sweeper.errors import ConfigError
+from sweeper.study import attributes
+from sweeper.study.identity import check_identity
+
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
+
+def test_the_same_identity_has_no_difference(tmp_path):
+    study = new_study(tmp_path)
+    check_identity(study, tmp_path, json.loads(json.dumps(IDENTITY)))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "line"),
+    [
+        (
+            attributes.SPACE,
+            {"optimizer.learning_rate": {"low": 0.01, "high": 0.2, "log": True}},
+            "study.space.optimizer.learning_rate.high: is 0.1 in the study, and now 0.2",
+        ),
+        (attributes.SPACE, {}, "study.space.optimizer.learning_rate: was there when"),
+        (
+            attributes.OBJECTIVES,
+            {"top_100": "minimize"},
+            "study.objectives.top_100: is maximize in the study, and now minimize",
+        ),
+        (
+            attributes.PROTOCOL,
+            {"train.epochs": 5, "model.layer_sizes": [32, 32]},
+            "model.layer_sizes: is [32] in the study, and now [32, 32]",
+        ),
+        (
+            attributes.PROTOCOL,
+            {"train.epochs": 5, "model.layer_sizes": [32], "new": None},
+            "new: was not there when the study began",
+        ),
+    ],
+)
+def test_a_difference_is_told_with_its_key(tmp_path, attribute, value, line):
+    study = new_study(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        check_identity(study, tmp_path, {**IDENTITY, attribute: value})
+    (problem,) = caught.value.problems
+    assert problem.startswith(line)
+    assert problem.endswith("to start anew, give another study.name or hydra.sweep.dir")
+
+
+def test_all_differences_are_told_at_once(tmp_path):
+    study = new_study(tmp_path)
+    other = {key: dict.fromkeys(value, 1) for key, value in IDENTITY.items()}
+    with pytest.raises(ConfigError) as caught:
+        check_identity(study, tmp_path, other)
+    assert len(caught.value.problems) == 4

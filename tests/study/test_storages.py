@@ -1,0 +1,185 @@
+"""A contract of every storage of a study, with real files and a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import pytest
+from new_studies import IDENTITY
+from optuna.trial import TrialState
+
+from sweeper.errors import OutputError
+from sweeper.study import attributes
+from sweeper.study.config import STORAGES, ObjectiveConfig, StorageConfig
+from sweeper.study.storages.choice import configured_storage, load_study, storage_in
+from sweeper.study.storages.markers import MARKERS, holds_study
+from sweeper.study.storages.storage import StudyStorage, held
+
+LOSSES = [ObjectiveConfig("top_100"), ObjectiveConfig("num_parameters", "minimize")]
+OWN = (attributes.ID, attributes.PLACE)
+
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
+
+@dataclass
+class Place:
+    """Where studies of one kind can be made."""
+
+    config: StorageConfig
+    root: Path
+
+    def storage(self, name: str = "s") -> StudyStorage:
+        (self.root / name).mkdir(parents=True, exist_ok=True)
+        return configured_storage(self.root / name, self.config, name)
+
+    def made(self, name: str = "s") -> optuna.Study:
+        storage = self.storage(name)
+        storage.make(LOSSES[:1], IDENTITY, name)
+        return storage.load()
+
+
+@pytest.fixture(params=STORAGES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("server").url()
+    return Place(StorageConfig(request.param, url, retry_seconds=5), tmp_path)
+
+
+def test_a_new_study_has_all_that_it_was_given(place):
+    storage = place.storage()
+    assert not storage.exists()
+    storage.make(LOSSES, IDENTITY, "s")
+    assert storage.exists()
+    storage.check()
+    study = storage.load()
+    assert study.study_name == storage.study_name() == "s"
+    assert study.metric_names == ["top_100", "num_parameters"]
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    stored = {key: value for key, value in study.user_attrs.items() if key not in OWN}
+    assert stored == IDENTITY
+
+
+def test_its_directory_tells_where_it_is(place):
+    assert storage_in(place.root / "s") is None
+    place.made().set_user_attr("found", True)
+    found = storage_in(place.root / "s")
+    assert found is not None
+    assert found.kind == place.config.name
+    assert load_study(place.root / "s", check=True).user_attrs["found"]
+    assert holds_study(place.root / "s")
+
+
+@pytest.mark.parametrize("name", ["with a space", "50% #1?x=1&y;'\"", "ünïcode"])
+def test_any_directory_and_name_will_do(place, name):
+    place.made(name)
+    assert load_study(place.root / name).study_name == name
+
+
+def test_a_study_whose_making_was_cut_short_is_made_anew(place, monkeypatch):
+    def cut_short(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(optuna.Study, "set_user_attr", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        place.made()
+    assert not place.storage().exists()
+    monkeypatch.undo()
+    study = place.made()
+    assert study.user_attrs[attributes.SPACE] == IDENTITY[attributes.SPACE]
+    assert optuna.get_all_study_names(study._storage) == ["s"]
+
+
+def test_one_worker_at_a_time_has_its_turn(place):
+    study = place.made()
+    turns = [place.storage().turn(place.storage().load()) for _ in range(2)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", TAKES_A_TURN, str(place.root / "s"), place.config.name,
+         str(place.config.url)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "has it\n"
+    with held(turns[0]):
+        assert study.user_attrs["turn"] == "over"
+    with held(turns[1]):
+        pass
+    assert turns[1].release()  # It isn't held, which does no harm.
+    process.wait(10)
+
+
+TAKES_A_TURN = """
+import sys, time
+from pathlib import Path
+from sweeper.study.config import StorageConfig
+from sweeper.study.storages.choice import configured_storage
+from sweeper.study.storages.storage import held
+storage = configured_storage(Path(sys.argv[1]), StorageConfig(sys.argv[2], sys.argv[3]), "s")
+study = storage.load()
+with held(storage.turn(study)):
+    print("has it", flush=True)
+    time.sleep(1)
+    study.set_user_attr("turn", "over")
+"""
+
+
+def test_a_turn_ends_with_its_process(place):
+    place.made()
+    process = subprocess.Popen(
+        [sys.executable, "-c", TAKES_A_TURN.replace("sleep(1)", "sleep(60)"),
+         str(place.root / "s"), place.config.name, str(place.config.url)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    with held(place.storage().turn(place.storage().load())):
+        pass
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from sweeper.study.storages.choice import load_study
+study = load_study(Path(sys.argv[1]))
+for number in range(10):
+    trial = study.ask()
+    trial.set_user_attr("writer", sys.argv[2])
+    study.tell(trial, trial.suggest_float("x", 0, 1))
+"""
+
+
+@pytest.mark.slow
+def test_several_processes_may_write_at_once(place):
+    study = place.made()
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(place.root / "s"), str(writer)],
+            cwd=Path(__file__).parents[2],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for writer in range(3)
+    ]
+    for writer in writers:
+        _, printed = writer.communicate(timeout=120)
+        assert writer.returncode == 0, printed
+    trials = study.get_trials()
+    assert [trial.number for trial in trials] == list(range(30))
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+    written = sorted(trial.user_attrs["writer"] for trial in trials)
+    assert written == ["0"] * 10 + ["1"] * 10 + ["2"] * 10
+
+
+def test_a_directory_without_a_study(tmp_path):
+    with pytest.raises(OutputError, match=f"holds no study .{MARKERS[0]}"):
+        load_study(tmp_path)
