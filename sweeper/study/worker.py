@@ -31,14 +31,12 @@ class Worker:
       config: Hydra's configuration of the multirun.
       context: Hydra's, with the user's callbacks.
       task: what runs one trial.
-      deadline: no trial starts after this time (`time.time`).
     """
 
     plan: Plan
     config: DictConfig
     context: HydraContext
     task: TaskFunction
-    deadline: float
     main_process: int = field(default_factory=os.getpid)
 
     def __call__(self, _: DictConfig) -> None:
@@ -53,7 +51,7 @@ class Worker:
         silence_optuna()
         with locks.worker(self.plan.directory):
             number = HydraConfig.get().job.num
-            Puller(self.plan, self.run_trial, self.epochs_of, number, self.deadline).pull()
+            Puller(self.plan, self.run_trial, self.epochs_of, number).pull()
 
     @cached_property
     def _composer(self) -> Composer:
