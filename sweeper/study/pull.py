@@ -53,7 +53,6 @@ class Puller:
       run: runs one job; called in the trial's process.
       epochs_of: how many epochs a trial with these overrides may train.
       index: of the worker, from 0: each has its own random stream.
-      deadline: no trial starts after this time (`time.time`).
     """
 
     def __init__(
@@ -62,15 +61,14 @@ class Puller:
         run: Callable[[Job], Any],
         epochs_of: Callable[[list[str]], int],
         index: int,
-        deadline: float,
     ) -> None:
-        self._plan, self._epochs_of, self._deadline = plan, epochs_of, deadline
+        self._plan, self._epochs_of = plan, epochs_of
         self._study = load_study(plan.directory, plan.name)
         finished = sum(trial.state.is_finished() for trial in self._trials())
         self._study.sampler = build_sampler(plan.study, index, finished)
         every = plan.trial.train.eval_every_epochs
         self._study.pruner = build_pruner(plan.study, plan.max_epochs, every)
-        self._process = TrialProcess(run, self._is_interrupted)
+        self._process = TrialProcess(run, self._is_interrupted, plan.study.trial_timeout_seconds)
         self._turn = FileLock(plan.directory / TURN)
         self._none_left = False
 
@@ -104,7 +102,7 @@ class Puller:
 
     def _trial_left(self) -> bool:
         plan, trials = self._plan, self._trials()
-        if time.time() >= self._deadline or self._stopped():
+        if self._stopped():
             return False
         if is_spent(trials, plan.total, plan.study.max_failures):
             return False
@@ -140,17 +138,22 @@ class Puller:
         )
         trial.set_user_attr(attributes.DIRECTORY, directory)
         trial.set_user_attr(attributes.OVERRIDES, job.overrides)
+        started = time.monotonic()
         try:
             outcome = self._process.run(
                 job, lambda step, metrics: self._report(trial, job, step, metrics)
             )
         except Exception as error:
-            trial.set_user_attr(attributes.REASON, str(error) or type(error).__name__)
+            reason = str(error) or type(error).__name__
+            trial.set_user_attr(attributes.REASON, reason)
+            records.close_open(job.directory, "failed", reason)
             raise
         result = summarize(job.directory)
         if result:
             trial.set_user_attr(attributes.RESULT, result)
             trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
+        else:
+            trial.set_user_attr(attributes.TOOK, round(time.monotonic() - started, 1))
         return self._end(trial, job, outcome)
 
     def _report(self, trial: Trial, job: Job, step: int, metrics: Mapping[str, float]) -> bool:
@@ -163,6 +166,8 @@ class Puller:
                 f"the task reported {', '.join(metrics)} and not {metric}, the study's objective"
             )
         value = float(metrics[metric])
+        if not math.isfinite(value):
+            raise TrialError(f"{metric} was reported as {value} at step {step}; must be finite")
         if len(self._plan.study.objectives) > 1:
             # Optuna takes no intermediate values here.
             trial.set_user_attr(attributes.PROGRESS, [step, value])
@@ -193,20 +198,22 @@ class Puller:
             raise optuna.TrialPruned(outcome.reason)
         if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
             records.write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
-        reason = outcome.reason or outcome.state
+        reason, again = outcome.reason or outcome.state, False
         if outcome.state in (DIED, INTERRUPTED):
             died = outcome.state == DIED
             ending = cut_short(trial, reason, self._plan.study.max_retries, died)
+            again = bool(ending.get(attributes.INTERRUPTED))
             # In one turn: else another worker could count one trial less and find none queued.
             with self._turn:
                 for key, value in ending.items():
                     trial.set_user_attr(key, value)
                 if not died:
                     self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
-                elif ending.get(attributes.INTERRUPTED):
+                elif again:
                     queue_again(self._study, trial.number, trial.params, trial.user_attrs)
         else:
             trial.set_user_attr(attributes.REASON, reason)
+        records.close_open(job.directory, "interrupted" if again else "failed", reason)
         raise TrialEndedError(reason)
 
     def _checked(self, values: Any) -> list[float]:
