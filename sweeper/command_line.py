@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,12 +30,11 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from sweeper.config import config_directory, known_keys, to_dataclass
-from sweeper.errors import ConfigError, OutputError, SweeperError, closest, unwritable
+from sweeper.errors import ConfigError, OutputError, Stopped, SweeperError, closest, unwritable
 from sweeper.record import TRIAL
 from sweeper.study.config import ExperimentConfig, register_schema
 from sweeper.validation import validate
 
-INTERRUPTED = 130
 NO_ROOM_OR_RIGHT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 # Read before `exit_codes` sets it; the user's own wish to see whole tracebacks.
 SHOW_ALL = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -52,7 +52,7 @@ OF_A_TRIAL = ("study.split_seeds", "study.seed_mode")
 
 @contextmanager
 def exit_codes() -> Iterator[None]:
-    """Prints an error of this project and ends with exit code 2, or 130 for Ctrl-C.
+    """Prints an error of this project and ends with exit code 2, or 128 + N for signal N.
 
     Any other exception passes through, with its traceback and exit code 1.
     """
@@ -61,8 +61,8 @@ def exit_codes() -> Iterator[None]:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         yield
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    except KeyboardInterrupt as error:
+        sys.exit(128 + (error.number if isinstance(error, Stopped) else signal.SIGINT))
     except SweeperError as error:
         if SHOW_ALL:
             raise
@@ -88,9 +88,20 @@ def exit_codes() -> Iterator[None]:
 def start(run: Callable[[], object]) -> None:
     """Checks the command line, then runs what `hydra.main` made; ends with its exit code."""
     register_schema()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # `nohup` has SIGHUP ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
     with exit_codes():
         prepare()
         run()
+
+
+def _stop(number: int, _: object) -> None:
+    """Ends this process as Ctrl-C does. Once: a scheduler may tell it and its group."""
+    # No `SIG_IGN`, which what this process starts would inherit.
+    signal.signal(number, lambda *_: None)
+    raise Stopped(number)
 
 
 def prepare(arguments: list[str] | None = None) -> None:

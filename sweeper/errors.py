@@ -8,6 +8,7 @@ exit code 2; any other exception is this project's fault, and ends it with 1.
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable, Sequence
 
 
@@ -43,6 +44,14 @@ def unwritable(key: str, directory: object, error: OSError) -> OutputError:
         f"{key}: got {directory}: {error.strerror}; must be a directory that can be made and "
         "written"
     )
+
+
+class Stopped(KeyboardInterrupt):
+    """SIGTERM or SIGHUP ends this process, as Ctrl-C would."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(f"interrupted by {signal.Signals(number).name}")
 
 
 class TrialError(SweeperError):

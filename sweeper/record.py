@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sweeper.errors import OutputError, TrialPruned
+from sweeper.errors import OutputError, Stopped, TrialPruned
 
 FORMAT_VERSION = 1
 TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
@@ -135,8 +135,9 @@ def ending(directory: Path, record: TrialRecord) -> Iterator[None]:
     except TrialPruned as pruned:
         record.state, record.reason = "pruned", str(pruned) or None
         raise
-    except KeyboardInterrupt:
-        record.state, record.reason = "interrupted", "interrupted by Ctrl-C"
+    except KeyboardInterrupt as error:
+        reason = str(error) if isinstance(error, Stopped) else "interrupted by Ctrl-C"
+        record.state, record.reason = "interrupted", reason
         raise
     except GeneratorExit:
         # Whoever advances the trial step by step takes no more of them.
@@ -155,6 +156,19 @@ def close(directory: Path, record: TrialRecord) -> None:
     record.seconds = {name: round(value, 4) for name, value in record.seconds.items()}
     record.peak_memory_mb = round(peak_memory_mb(), 1)
     write(directory, record)
+
+
+def close_open(directory: Path, state: str, reason: str) -> None:
+    """Says in the records of a trial, and of its repeats, how it ended, if they don't.
+
+    Its process has died, or had to be stopped. A record that can't be written is left.
+    """
+    for path in [directory, *directory.glob("*/")]:
+        with suppress(OutputError):
+            record = read(path)
+            if record.state in ("running", "interrupted"):
+                record.state, record.reason = state, reason
+                write(path, record)
 
 
 def peak_memory_mb() -> float:

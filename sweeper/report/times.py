@@ -118,7 +118,8 @@ def _short(seconds: float) -> str:
 def spans_of(subject: Subject) -> tuple[list[Span], list[float]]:
     """When each trial that has ended ran, by start; and where a pause was left out."""
     times: list[tuple[datetime, datetime, int]] = sorted(
-        (trial.datetime_start, trial.datetime_complete, trial.number)
+        # Not before its start, though the clock may have been set back under it.
+        (trial.datetime_start, max(trial.datetime_start, trial.datetime_complete), trial.number)
         for trial in subject.trials
         if trial.datetime_start is not None and trial.datetime_complete is not None
     )

@@ -20,6 +20,7 @@ FIRST_SET = "first_set"  # which of the study's FIRST it is
 # [step, value] where Optuna's own intermediate values don't tell it: of several objectives
 # the first one's, and the mean over the seeds so far where each is a step.
 PROGRESS = "progress"
+TOOK = "took"  # seconds, of a trial without a record that tells them
 
 # Of a study.
 ID, PLACE = "id", "place"  # in a database of many: which it is, and where its directory lies

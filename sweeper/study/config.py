@@ -75,6 +75,7 @@ class StudyConfig:
       enqueue: parameter sets tried first.
       warm_start: an earlier study's directory; its best `warm_start_trials` are tried first.
       n_trials: how many are to finish, pruned and failed ones included.
+      trial_timeout_seconds: one that takes longer is interrupted, and has failed.
       max_failures: the study stops when more trials than this have failed.
       max_retries: how often a trial whose worker died is started again.
       split_seeds: each trial is trained once on each of these splits.
@@ -101,6 +102,7 @@ class StudyConfig:
     seed: int = ranged(0, at_least(0))
     n_trials: int | None = ranged(None, at_least(1))
     timeout_seconds: float | None = ranged(None, POSITIVE)
+    trial_timeout_seconds: float | None = ranged(None, POSITIVE)
     max_failures: int = ranged(10, at_least(0))
     max_retries: int = ranged(2, at_least(0))
     split_seeds: list[int] = field(default_factory=list)

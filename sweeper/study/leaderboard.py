@@ -78,12 +78,15 @@ def leaderboard_rows(study: optuna.Study) -> list[Row]:
 
 
 def _row(trial: FrozenTrial, reference: dict[str, Any] | None) -> Row:
-    result, seconds = result_of(trial), None
+    result = result_of(trial)
     if reference and result.get("baselines"):
         baselines = {**result["baselines"], reference["name"]: reference["metrics"]}
         result = {**result, "baselines": baselines}
-    if trial.state.is_finished() and trial.duration is not None:
-        seconds = round(trial.duration.total_seconds(), 1)
+    took = trial.user_attrs.get(attributes.TOOK)
+    if took is None and trial.state.is_finished() and trial.duration is not None:
+        took = trial.duration.total_seconds()
+        # The clock may have been set under the trial.
+        took = None if took < 0 else round(took, 1)
     return Row(
         number=trial.number,
         state=state_of(trial),
@@ -92,7 +95,7 @@ def _row(trial: FrozenTrial, reference: dict[str, Any] | None) -> Row:
         values=values_of(trial),
         result=result,
         overrides=trial.user_attrs.get(attributes.OVERRIDES, []),
-        seconds=result.get("seconds", seconds),
+        seconds=result.get("seconds", took),
         retry_of=trial.user_attrs.get(attributes.RETRY_OF),
         reason=trial.user_attrs.get(attributes.REASON),
     )

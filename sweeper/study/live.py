@@ -175,10 +175,9 @@ class LiveTable:
 
     def _picture(self) -> RenderableType:
         problems = [*self._errors.values(), *([self._unread] if self._unread else [])]
-        times = f"{self._used_text()}, {left_text(self._tally, time.monotonic())}"
-        return picture(
-            self._tally, self._console.size, times, self._step, [_problem(e) for e in problems]
-        )
+        now, texts = time.monotonic(), [_problem(error) for error in problems]
+        times = f"{self._used_text()}, {left_text(self._tally, now)}"
+        return picture(self._tally, self._console.size, times, self._step, now, texts)
 
 
 def _problem(error: Exception) -> str:

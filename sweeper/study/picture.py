@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 from optuna.trial import FrozenTrial
 from rich.console import ConsoleDimensions, Group, RenderableType
@@ -62,13 +61,19 @@ def trial_text(tally: Tally, trial: FrozenTrial) -> str:
 
 
 def picture(
-    tally: Tally, size: ConsoleDimensions, times: str, step: str, problems: Sequence[str]
+    tally: Tally,
+    size: ConsoleDimensions,
+    times: str,
+    step: str,
+    now: float,
+    problems: Sequence[str],
 ) -> RenderableType:
     """All that a terminal of this size shows.
 
     Args:
       times: the time used and left.
       step: what a trial reports a value for each of: "epoch" or "seed".
+      now: the time, on the clock of the tally.
       problems: one line for each thing that went wrong just now.
     """
     top = Table.grid(padding=(0, 2), expand=True)
@@ -79,7 +84,7 @@ def picture(
     lines = [counts_text(tally), *problems, *_best_texts(tally)]
     height = sum(math.ceil(len(line) / size.width) for line in lines)
     # What is left below the bar, an empty line, the table's head and the cursor's line.
-    running = _running_table(tally, max(size.height - height - 4, 2), step)
+    running = _running_table(tally, max(size.height - height - 4, 2), step, now)
     return Group(top, *map(Text, lines), *(["", running] if tally.running else []))
 
 
@@ -96,7 +101,7 @@ def _best_texts(tally: Tally) -> Iterator[str]:
             yield f"{text}: {parameters}" if parameters else text
 
 
-def _running_table(tally: Tally, room: int, step: str) -> RenderableType:
+def _running_table(tally: Tally, room: int, step: str, now: float) -> RenderableType:
     """The trials that run, on at most `room` lines."""
     table = Table(box=None, pad_edge=False, expand=True)
     table.add_column("trial", justify="right")
@@ -111,13 +116,8 @@ def _running_table(tally: Tally, room: int, step: str) -> RenderableType:
             str(trial.number),
             str(last_step),
             "-" if value is None else number_text(value),
-            clock(_age(trial)),
+            clock(now - tally.began[trial.number]),
             Text(parameters_text(trial.params, tally.short)),
         )
     more = len(tally.running) - shown
     return Group(table, f"… and {more:,} more running") if more else table
-
-
-def _age(trial: FrozenTrial) -> float:
-    start = trial.datetime_start
-    return max((datetime.now(start.tzinfo) - start).total_seconds(), 0.0) if start else 0.0

@@ -63,7 +63,6 @@ class Puller:
       run: runs one job; called in the trial's process.
       epochs_of: how many epochs a trial with these overrides may train.
       index: of the worker, from 0: each has its own random stream.
-      deadline: no trial starts after this time (`time.time`).
       sends: whether the files of trials go to the main process by the database.
     """
 
@@ -73,11 +72,9 @@ class Puller:
         run: Callable[[Job], Any],
         epochs_of: Callable[[list[str]], int],
         index: int,
-        deadline: float,
         sends: bool = False,
     ) -> None:
-        self._plan, self._epochs_of, self._deadline = plan, epochs_of, deadline
-        self._sends = sends
+        self._plan, self._epochs_of, self._sends = plan, epochs_of, sends
         storage = configured_storage(plan.directory, plan.storage, plan.name)
         self._study = ClaimedStudy(storage.study_name(), storage.connect())
         self._turn = storage.turn(self._study)
@@ -87,7 +84,7 @@ class Puller:
         self._study.sampler = build_sampler(plan.study, index, finished)
         every = plan.trial.train.eval_every_epochs
         self._study.pruner = build_pruner(plan.study, plan.max_epochs, every)
-        self._process = TrialProcess(run, self._is_interrupted)
+        self._process = TrialProcess(run, self._is_interrupted, plan.study.trial_timeout_seconds)
         self._compares_data = not any(
             key.startswith("data") and not key.startswith(SAME_DATA) for key in plan.space.keys
         )
@@ -97,7 +94,7 @@ class Puller:
         # None: else Optuna reads each trial once more for them.
         callbacks = [get_method(path) for path in self._plan.study.callbacks] or None
         try:
-            while time.time() < self._deadline and self._claims.take():
+            while self._claims.take():
                 self._study.optimize(
                     self._objective, n_trials=1, catch=(Exception,), callbacks=callbacks
                 )
@@ -117,23 +114,28 @@ class Puller:
         )
         trial.set_user_attr(attributes.DIRECTORY, directory)
         trial.set_user_attr(attributes.OVERRIDES, job.overrides)
+        started = time.monotonic()
         try:
             outcome = self._process.run(
                 job, lambda step, metrics: self._report(trial, job, step, metrics)
             )
         except Exception as error:
-            trial.set_user_attr(attributes.REASON, str(error) or type(error).__name__)
+            reason = str(error) or type(error).__name__
+            trial.set_user_attr(attributes.REASON, reason)
+            records.close_open(job.directory, "failed", reason)
             raise
+        seconds = time.monotonic() - started
         try:
-            return self._end(trial, job, self._summarized(trial, job, outcome))
+            return self._end(trial, job, self._summarized(trial, job, outcome, seconds))
         finally:
             if self._sends:
                 send(self._study, trial, job.directory)
 
-    def _summarized(self, trial: Trial, job: Job, outcome: Outcome) -> Outcome:
+    def _summarized(self, trial: Trial, job: Job, outcome: Outcome, seconds: float) -> Outcome:
         """Keeps the figures of a trial's record with the study; its data must be the study's."""
         result = summarize(job.directory)
         if not result:
+            trial.set_user_attr(attributes.TOOK, round(seconds, 1))
             return outcome
         trial.set_user_attr(attributes.RESULT, result)
         trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
@@ -158,6 +160,8 @@ class Puller:
                 f"the task reported {', '.join(metrics)} and not {metric}, the study's objective"
             )
         value = float(metrics[metric])
+        if not math.isfinite(value):
+            raise TrialError(f"{metric} was reported as {value} at step {step}; must be finite")
         if len(self._plan.study.objectives) > 1:
             # Optuna takes no intermediate values here.
             trial.set_user_attr(attributes.PROGRESS, [step, value])
@@ -188,20 +192,22 @@ class Puller:
             raise optuna.TrialPruned(outcome.reason)
         if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
             records.write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
-        reason = outcome.reason or outcome.state
+        reason, again = outcome.reason or outcome.state, False
         if outcome.state in (DIED, INTERRUPTED):
             died = outcome.state == DIED
             ending = cut_short(trial, reason, self._plan.study.max_retries, died)
+            again = bool(ending.get(attributes.INTERRUPTED))
             # In one turn: else another worker could count one trial less and find none queued.
             with held(self._turn):
                 for key, value in ending.items():
                     trial.set_user_attr(key, value)
                 if not died:
                     self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
-                elif ending.get(attributes.INTERRUPTED):
+                elif again:
                     queue_again(self._study, trial.number, trial.params, trial.user_attrs)
         else:
             trial.set_user_attr(attributes.REASON, reason)
+        records.close_open(job.directory, "interrupted" if again else "failed", reason)
         raise TrialEndedError(reason)
 
     def _checked(self, values: Any) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -50,9 +51,9 @@ class StudyRun:
     ) -> None:
         self._plan, self._study, self._console = plan, study, console
         self._config, self._context, self._task = config, context, task
-        self._started = time.time()
+        self._started = time.monotonic()
         self._spent_before = float(study.user_attrs.get(attributes.SECONDS, 0.0))
-        self._written = 0.0
+        self._written = -math.inf
         self._launcher_error: Exception | None = None
         self.stopped_by: int | None = None
 
@@ -96,11 +97,8 @@ class StudyRun:
         with open_dict(config):
             if "n_jobs" in config.hydra.launcher:
                 config.hydra.launcher.n_jobs = self._plan.workers
-        deadline = float("inf")
-        if self._plan.study.timeout_seconds:
-            deadline = self._started + self._plan.study.timeout_seconds - self._spent_before
         token = put_token(self._plan.directory)
-        worker = Worker(self._plan, self._config, self._context, self._task, deadline, token)
+        worker = Worker(self._plan, self._config, self._context, self._task, token)
         launcher = Plugins.instance().instantiate_launcher(
             config=config,
             # The user's callbacks are for trials; a worker is no job of theirs.
@@ -122,9 +120,7 @@ class StudyRun:
 
     def _done(self) -> bool:
         plan, trials = self._plan, self._study.get_trials(deepcopy=False)
-        if self.stopped_by or self._study.user_attrs.get(attributes.STOP):
-            return True
-        if plan.study.timeout_seconds and self._spent() >= plan.study.timeout_seconds:
+        if self.stopped_by or self._study.user_attrs.get(attributes.STOP) or self._time_is_up():
             return True
         return is_spent(trials, plan.total, plan.study.max_failures)
 
@@ -132,7 +128,11 @@ class StudyRun:
         return sum(trial.state.is_finished() for trial in self._study.get_trials(deepcopy=False))
 
     def _spent(self) -> float:
-        return self._spent_before + time.time() - self._started
+        return self._spent_before + time.monotonic() - self._started
+
+    def _time_is_up(self) -> bool:
+        limit = self._plan.study.timeout_seconds
+        return limit is not None and self._spent() >= limit
 
     def _live(self) -> LiveTable:
         return LiveTable(
@@ -150,8 +150,11 @@ class StudyRun:
     def _tick(self, _: list[FrozenTrial], last: bool = False) -> None:
         if self.stopped_by:
             self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
-        if last or time.time() - self._written > SECONDS_BETWEEN_WRITES:
-            self._written = time.time()
+        elif self._time_is_up() and not self._study.user_attrs.get(attributes.STOP):
+            # The workers need no clock: those of several machines differ, and may be set.
+            self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
+        if last or time.monotonic() - self._written > SECONDS_BETWEEN_WRITES:
+            self._written = time.monotonic()
             self._study.set_user_attr(attributes.SECONDS, round(self._spent(), 1))
             collect(self._study, self._plan.directory)
             write_leaderboard(self._study, self._plan.directory)

@@ -28,6 +28,7 @@ class Tally:
     Attributes:
       counts: the trials that have ended, by state.
       running: in the order of their numbers.
+      began: the time of the first look at each of them; no clock that may be set tells it.
       best: by objective, its best complete and feasible trial.
       front: the Pareto set.
       short: each searched parameter's name in short.
@@ -45,6 +46,7 @@ class Tally:
         self._until = until
         self.counts: Counter[str] = Counter()
         self.running: list[FrozenTrial] = []
+        self.began: dict[int, float] = {}
         self.best: list[FrozenTrial | None] = [None] * len(objectives)
         self.front: list[FrozenTrial] = []
         self.short: dict[str, str] = {}
@@ -65,6 +67,7 @@ class Tally:
         is not returned, and tells nothing about the speed.
         """
         self.running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        self.began = {trial.number: self.began.get(trial.number, now) for trial in self.running}
         ended = [
             trial
             for trial in trials

@@ -4,11 +4,13 @@ The worker itself talks to Optuna and never imports TensorFlow; its trials run i
 forked child, one after the other, so that TensorFlow and the data stay loaded. The
 child is replaced after `TRIALS_A_PROCESS`, since TensorFlow keeps some 30 MB of each
 compiled model for ever; and when it dies (out of memory, a crash, SIGKILL) only its
-trial is lost.
+trial is lost. It leads a process group, with which all that a trial has started ends.
 """
 
 from __future__ import annotations
 
+import io
+import math
 import multiprocessing
 import os
 import signal
@@ -21,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from sweeper.errors import TrialPruned
@@ -31,6 +34,8 @@ OUTPUT = "output.txt"
 SECONDS_BETWEEN_LOOKS = 0.5
 # After Ctrl-C a trial writes what there is; then its process is killed.
 SECONDS_TO_FINISH = 6.0
+# Where the last line that a trial printed is looked for, and how much of it is told.
+BYTES_OF_LAST_LINES, LONGEST_LAST_LINE = 4096, 200
 
 # Ctrl-C, a scheduler's or a shell's `kill`, a terminal that is closed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -63,10 +68,16 @@ class TrialProcess:
     Args:
       run: called in the child with each job; returns the objective values.
       should_stop: asked in the parent about twice a second; True interrupts the trial.
+      seconds_a_trial: one that takes longer is interrupted, and fails; None: no limit.
     """
 
-    def __init__(self, run: Callable[[Job], Any], should_stop: Callable[[], bool]) -> None:
-        self._run, self._should_stop = run, should_stop
+    def __init__(
+        self,
+        run: Callable[[Job], Any],
+        should_stop: Callable[[], bool],
+        seconds_a_trial: float | None = None,
+    ) -> None:
+        self._run, self._should_stop, self._limit = run, should_stop, seconds_a_trial
         self._process: Any = None
         self._connection: Connection | None = None
         self._trials = 0
@@ -83,25 +94,33 @@ class TrialProcess:
         self._trials += 1
         connection = self._connection
         assert connection is not None
+        end = math.inf if self._limit is None else time.monotonic() + self._limit
+        look = time.monotonic() + SECONDS_BETWEEN_LOOKS
         try:
             connection.send(job)
             while True:
-                while not connection.poll(SECONDS_BETWEEN_LOOKS):
-                    if self._should_stop():
-                        return self._interrupt(connection)
-                    # What the trial has forked may outlive it, and hold the connection open.
-                    if not self._process.is_alive() and not connection.poll():
-                        return self._death()
-                message = connection.recv()
-                if isinstance(message, Outcome):
-                    return message
-                connection.send(report(*message))
+                if connection.poll(_seconds_to(min(look, end))):
+                    message = connection.recv()
+                    if isinstance(message, Outcome):
+                        return message
+                    connection.send(report(*message))
+                if time.monotonic() >= end:
+                    return self._end_late(connection)
+                # By the time, not where there is no report: reports may come more often.
+                if time.monotonic() < look:
+                    continue
+                look = time.monotonic() + SECONDS_BETWEEN_LOOKS
+                if self._should_stop():
+                    return self._interrupt(connection)
+                # What the trial has forked may outlive it, and hold the connection open.
+                if not self._process.is_alive() and not connection.poll():
+                    return self._death(job)
         except (EOFError, ConnectionError):
-            return self._death()
+            return self._death(job)
         except KeyboardInterrupt:
             # A second Ctrl-C before the first was heard of: at once.
             if self._process is not None:
-                self._process.kill()
+                self._kill()
                 self.close()
             raise
         except BaseException:
@@ -111,16 +130,22 @@ class TrialProcess:
             raise
 
     def close(self) -> None:
-        """Ends the child, which is between two trials."""
+        """Ends the child, which is between two trials, and all that its trials have started."""
         if self._process is None:
             return
         assert self._connection is not None
         self._connection.close()
         self._process.join(SECONDS_TO_FINISH)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        self._kill()
+        self._process.join()
         self._process = None
+
+    def _kill(self) -> None:
+        # The group lasts as long as any of its processes; a child that has just been forked
+        # may not lead it yet.
+        self._process.kill()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _start(self) -> None:
         # Forked: the task function needn't be pickled, and the lock of the worker is kept.
@@ -146,18 +171,23 @@ class TrialProcess:
                     break
                 connection.send(False)
             else:
-                self._process.kill()
+                self._kill()
         except (EOFError, ConnectionError):
             pass
         except BaseException:
             # A second Ctrl-C: at once.
-            self._process.kill()
+            self._kill()
             raise
         # It takes no other job: SIGINT reaches it once.
         self.close()
         return outcome
 
-    def _death(self) -> Outcome:
+    def _end_late(self, connection: Connection) -> Outcome:
+        self._interrupt(connection)
+        reason = f"study.trial_timeout_seconds: it took longer than {self._limit:g} s"
+        return Outcome(FAILED, reason=reason)
+
+    def _death(self, job: Job) -> Outcome:
         self._process.join(SECONDS_TO_FINISH)
         code = self._process.exitcode
         self.close()
@@ -167,15 +197,40 @@ class TrialProcess:
                 words += " (out of memory, or by hand)"
         else:
             words = f"ended with exit code {code}"
-        return Outcome(DIED, reason=f"the trial's process {words}")
+        last = _last_line(job.directory / OUTPUT)
+        return Outcome(
+            DIED,
+            reason=f"the trial's process {words}" + (f"; it last printed: {last}" * bool(last)),
+        )
+
+
+def _seconds_to(end: float) -> float:
+    return max(0.0, end - time.monotonic())
+
+
+def _last_line(path: Path) -> str:
+    """The last line of a file that isn't blank, shortened; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - BYTES_OF_LAST_LINES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return shorten(last, LONGEST_LAST_LINE, placeholder=" …")
 
 
 def end_with(parent: int) -> None:
-    """Ends this process soon after its parent has gone, whatever it does at the time."""
+    """Ends this process soon after its parent has gone, whatever it does at the time.
+
+    One that leads a process group takes the group with it.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(SECONDS_BETWEEN_LOOKS)
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
@@ -186,6 +241,7 @@ def _serve(
 ) -> None:
     """The child: takes jobs until the parent closes the connection."""
     theirs.close()
+    os.setpgid(0, 0)
     # The worker decides what these mean, and interrupts a trial by SIGINT alone; between two
     # trials there is nothing to interrupt.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -259,3 +315,6 @@ def _write_output_to(path: Path) -> None:
     with path.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What is printed is there when the process dies.
+        sys.stdout.reconfigure(line_buffering=True)

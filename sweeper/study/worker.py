@@ -38,7 +38,6 @@ class Worker:
       config: Hydra's configuration of the multirun.
       context: Hydra's, with the user's callbacks.
       task: what runs one trial.
-      deadline: no trial starts after this time (`time.time`).
       token: what the study's directory is known by, where it can be seen.
     """
 
@@ -46,7 +45,6 @@ class Worker:
     config: DictConfig
     context: HydraContext
     task: TaskFunction
-    deadline: float
     token: str
     main_process: int = field(default_factory=os.getpid)
 
@@ -62,7 +60,7 @@ class Worker:
         silence_optuna()
         with self._place() as sends, locks.worker(self.plan.directory):
             number = HydraConfig.get().job.num
-            Puller(self.plan, self.run_trial, self.epochs_of, number, self.deadline, sends).pull()
+            Puller(self.plan, self.run_trial, self.epochs_of, number, sends).pull()
 
     @contextmanager
     def _place(self) -> Iterator[bool]:

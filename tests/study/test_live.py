@@ -212,7 +212,7 @@ def seen(study: optuna.Study, width: int, height: int = 24, total: int = 60) -> 
     console = Console(
         file=io.StringIO(), force_terminal=True, color_system=None, width=width, height=height
     )
-    console.print(picture(tally, console.size, "1:23:45 used, 5:40 left", "epoch", []))
+    console.print(picture(tally, console.size, "1:23:45 used, 5:40 left", "epoch", 4.0, []))
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     return [line.rstrip() for line in lines]
