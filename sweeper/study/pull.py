@@ -141,14 +141,20 @@ class Puller:
         trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
         if not self._compares_data or not result["fingerprint"]:
             return outcome
-        with held(self._turn):
-            first = self._study.user_attrs.get(attributes.FINGERPRINT)
-            if first is None:
-                self._study.set_user_attr(attributes.FINGERPRINT, result["fingerprint"])
-        if first in (None, result["fingerprint"]):
+        first = self._first_fingerprint(result["fingerprint"])
+        if first == result["fingerprint"]:
             return outcome
         reason = OTHER_DATA.format(socket.gethostname(), result["fingerprint"], first)
         return replace(outcome, state=FAILED, reason=reason)
+
+    def _first_fingerprint(self, own: str) -> str:
+        """Of the data that the study began with: this trial's own, if there is none yet."""
+        if first := self._study.user_attrs.get(attributes.FINGERPRINT):
+            return str(first)
+        with held(self._turn):
+            first = self._study.user_attrs.get(attributes.FINGERPRINT, own)
+            self._study.set_user_attr(attributes.FINGERPRINT, first)
+        return str(first)
 
     def _report(self, trial: Trial, job: Job, step: int, metrics: Mapping[str, float]) -> bool:
         """Notes how far a trial is; True prunes it."""

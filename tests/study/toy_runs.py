@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sweeper.study import attributes
 from sweeper.study.settling import is_taken
+from sweeper.study.storages.choice import load_study
 
 HERE = Path(__file__).parent
 TOY = HERE / "toy_study.py"
@@ -124,8 +125,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
 
 
 def load(study: Path) -> optuna.Study:
-    storage = optuna.storages.RDBStorage(f"sqlite:///{study / 'study.db'}")
-    return optuna.load_study(study_name=study.name, storage=storage)
+    return load_study(study)
 
 
 def trials_of(study: Path) -> list[FrozenTrial]:

@@ -1,0 +1,194 @@
+"""Trials that run where the study's directory can't be seen come back by the database."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.trial import TrialState
+from toy_runs import NO_REPORT, TOY, check_whole, environment, leaderboard
+
+from sweeper.errors import OutputError
+from sweeper.study import attributes
+from sweeper.study.collection import ARCHIVE, collect, put_token, sees, send, store_of
+from sweeper.study.config import ObjectiveConfig, StorageConfig
+from sweeper.study.storages.files import Sqlite
+from sweeper.study.storages.postgresql import Postgresql
+
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
+
+@pytest.fixture
+def study(tmp_path, server) -> optuna.Study:
+    (tmp_path / "here").mkdir()
+    storage = Postgresql(tmp_path / "here", StorageConfig("postgresql", server.url()), "s")
+    storage.make([ObjectiveConfig()], {}, "s")
+    return storage.load()
+
+
+def far_trial(study: optuna.Study, place: Path) -> optuna.Trial:
+    trial = study.ask()
+    trial.set_user_attr(attributes.DIRECTORY, f"trials/{trial.number:04d}")
+    files = place / "trials" / f"{trial.number:04d}"
+    (files / "split_seed_1").mkdir(parents=True)
+    (files / "trial.json").write_text(f"{{{trial.number}}}")
+    (files / "split_seed_1" / "history.csv").write_bytes(bytes(range(256)))
+    return trial
+
+
+def test_a_directory_arrives_as_it_was(tmp_path, study):
+    here, there = tmp_path / "here", tmp_path / "there"
+    trials = [far_trial(study, there) for _ in range(2)]
+    for trial in trials:
+        send(study, trial, there / "trials" / f"{trial.number:04d}")
+    assert not list(there.glob("trials/*"))
+    study.tell(trials[0], 1.0)
+    # The other still runs: whoever sent it may send more.
+    assert collect(study, here) == 1
+    study.tell(trials[1], state=TrialState.FAIL)
+    assert collect(study, here) == 1
+    assert collect(study, here) == 0
+    for number in range(2):
+        place = here / "trials" / f"{number:04d}"
+        assert (place / "trial.json").read_text() == f"{{{number}}}"
+        assert (place / "split_seed_1" / "history.csv").read_bytes() == bytes(range(256))
+    assert sorted(path.name for path in (here / "trials").iterdir()) == ["0000", "0001"]
+    store = store_of(study)
+    assert store is not None
+    assert not store.identifiers()
+
+
+def test_what_is_there_already_stays(tmp_path, study):
+    here, there = tmp_path / "here", tmp_path / "there"
+    trial = far_trial(study, there)
+    send(study, trial, there / "trials" / "0000")
+    study.tell(trial, 1.0)
+    (here / "trials" / "0000").mkdir(parents=True)
+    (here / "trials" / "0000" / "trial.json").write_text("mine")
+    collect(study, here)
+    assert (here / "trials" / "0000" / "trial.json").read_text() == "mine"
+
+
+def member(name: str, **properties: object) -> tuple[tarfile.TarInfo, bytes]:
+    content = b"evil"
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    for key, value in properties.items():
+        setattr(info, key, value)
+    return info, content
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        member("../../evil"),
+        member("/tmp/sweeper_evil"),
+        member("link", type=tarfile.SYMTYPE, linkname="/etc/passwd", size=0),
+        member("device", type=tarfile.CHRTYPE, size=0),
+    ],
+    ids=lambda each: each[0].name,
+)
+def test_an_archive_that_leads_elsewhere_is_refused(tmp_path, study, evil):
+    trial = study.ask()
+    trial.set_user_attr(attributes.DIRECTORY, "trials/0000")
+    archive = tmp_path / ARCHIVE
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.addfile(evil[0], io.BytesIO(evil[1][: evil[0].size]))
+    store = store_of(study)
+    assert store is not None
+    optuna.artifacts.upload_artifact(
+        artifact_store=store, file_path=str(archive), study_or_trial=trial
+    )
+    study.tell(trial, 1.0)
+    here = tmp_path / "here"
+    if evil[0].name.startswith("/"):
+        # The filter takes an absolute name for one within.
+        collect(study, here)
+        assert (here / "trials" / "0000" / "tmp" / "sweeper_evil").read_bytes() == b"evil"
+    else:
+        with pytest.raises(OutputError, match=r"trials/0000: what a worker sent"):
+            collect(study, here)
+        assert not list((here / "trials").iterdir())
+    assert not Path("/tmp/sweeper_evil").exists()
+    assert not (here / "evil").exists()
+
+
+def test_a_damaged_archive_is_told(tmp_path, study):
+    trial = far_trial(study, tmp_path)
+    store = store_of(study)
+    assert store is not None
+    (tmp_path / ARCHIVE).write_bytes(b"no archive")
+    optuna.artifacts.upload_artifact(
+        artifact_store=store, file_path=str(tmp_path / ARCHIVE), study_or_trial=trial
+    )
+    study.tell(trial, 1.0)
+    with pytest.raises(OutputError, match="can't be unpacked"):
+        collect(study, tmp_path / "here")
+
+
+def test_the_store_keeps_optunas_contract(study):
+    store = store_of(study)
+    assert store is not None
+    store.write("a", io.BytesIO(b"\0content"))
+    assert store.open_reader("a").read() == b"\0content"
+    assert store.identifiers() == {"a"}
+    store.remove("a")
+    with pytest.raises(ArtifactNotFound):
+        store.open_reader("a")
+
+
+def test_a_study_in_a_file_has_no_far_trials(tmp_path):
+    storage = Sqlite(tmp_path)
+    storage.make([ObjectiveConfig()], {}, "s")
+    assert store_of(storage.load()) is None
+    assert collect(storage.load(), tmp_path) == 0
+
+
+def test_a_directory_is_known_by_its_token(tmp_path):
+    token = put_token(tmp_path)
+    assert sees(tmp_path, token)
+    assert not sees(tmp_path, "another")
+    assert not sees(tmp_path / "elsewhere", token)
+
+
+# The toy's command line, in a process whose workers can't see the study's directory.
+FAR = f"""
+import runpy, sys
+from sweeper.study import worker
+worker.sees = lambda *_: False
+sys.argv[0] = {str(TOY)!r}
+runpy.run_path({str(TOY)!r}, run_name="__main__")
+"""
+
+
+def far_run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", FAR, "-m", "optimizer.learning_rate=0.01,0.02,0.03",
+         "hydra/launcher=basic", "hydra.sweep.dir=study", NO_REPORT, *arguments],
+        cwd=directory, env=environment(), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_a_study_of_far_workers_leaves_what_a_near_one_does(tmp_path, server):
+    done = far_run(tmp_path, "storage=postgresql", f"storage.url={server.url()}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    study = tmp_path / "study"
+    check_whole(study, 3)
+    assert len(leaderboard(study)) == 3
+    for number in range(3):
+        place = study / "trials" / f"{number:04d}"
+        assert (place / "ended.txt").exists()
+        assert (place / ".hydra" / "config.yaml").exists()
+
+
+def test_far_workers_of_a_study_in_a_file_say_what_it_needs(tmp_path):
+    done = far_run(tmp_path, "hydra.sweeper.max_relaunches=0")
+    assert done.returncode == 1
+    assert "can't be seen from" in done.stdout + done.stderr
+    assert "storage 'postgresql' in place of 'sqlite'" in done.stdout + done.stderr
