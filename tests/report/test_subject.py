@@ -126,8 +126,11 @@ def test_a_study_without_a_finished_trial_says_so(tmp_path):
     [
         (lambda place: None, "is no directory; must be a study's or a run's"),
         (lambda place: place.mkdir(), r"holds neither a study \(study\.db\) nor a run"),
-        (lambda place: StudyMaker(place), "no trial of it has started; must have one"),
-        (lambda place: StudyMaker(place).trial([], "waiting", write=nothing), "no trial of it has"),
+        (lambda place: StudyMaker(place), "no trial of its study has started; must have one"),
+        (
+            lambda place: StudyMaker(place).trial([], "waiting", write=nothing),
+            "no trial of its study has",
+        ),
     ],
 )
 def test_where_there_is_nothing_to_show(tmp_path, make, words):

@@ -85,9 +85,9 @@ VALUES = [
     ({"name": ".hidden"}, "study.name: got '.hidden'; must be"),
     (
         {"warm_start": "/nowhere/at/all"},
-        "study.warm_start: got '/nowhere/at/all', which holds no study.db; must be the directory",
+        "study.warm_start: got '/nowhere/at/all', which holds no study (study.db, study.journal, storage.yaml); must be",
     ),
-    ({"warm_start": ""}, "study.warm_start: got '', which holds no study.db"),
+    ({"warm_start": ""}, "study.warm_start: got '', which holds no study (study.db"),
     (
         {"objectives": objectives("top_10 0")},
         "study.objectives[0].metric: got 'top_10 0'; must be one of top_1, top_5, top_10, top_50, "
