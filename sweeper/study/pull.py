@@ -54,6 +54,7 @@ class Puller:
       epochs_of: how many epochs a trial with these overrides may train.
       index: of the worker, from 0: each has its own random stream.
       deadline: no trial starts after this time (`time.time`).
+      must_leave: asked about twice a second; True ends this worker, whose trial is another's.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class Puller:
         epochs_of: Callable[[list[str]], int],
         index: int,
         deadline: float,
+        must_leave: Callable[[], bool] = lambda: False,
     ) -> None:
         self._plan, self._epochs_of, self._deadline = plan, epochs_of, deadline
+        self._must_leave = must_leave
         self._study = load_study(plan.directory, plan.name)
         finished = sum(trial.state.is_finished() for trial in self._trials())
         self._study.sampler = build_sampler(plan.study, index, finished)
@@ -104,7 +107,7 @@ class Puller:
 
     def _trial_left(self) -> bool:
         plan, trials = self._plan, self._trials()
-        if time.time() >= self._deadline or self._stopped():
+        if time.time() >= self._deadline or self._stopped() or self._must_leave():
             return False
         if is_spent(trials, plan.total, plan.study.max_failures):
             return False
@@ -201,7 +204,7 @@ class Puller:
             with self._turn:
                 for key, value in ending.items():
                     trial.set_user_attr(key, value)
-                if not died:
+                if not died and not self._must_leave():
                     self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
                 elif ending.get(attributes.INTERRUPTED):
                     queue_again(self._study, trial.number, trial.params, trial.user_attrs)
@@ -227,7 +230,8 @@ class Puller:
         return bool(self._study.user_attrs.get(attributes.STOP))
 
     def _is_interrupted(self) -> bool:
-        return self._study.user_attrs.get(attributes.STOP) == attributes.AT_ONCE
+        stop = self._study.user_attrs.get(attributes.STOP)
+        return self._must_leave() or stop == attributes.AT_ONCE
 
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)

@@ -17,7 +17,9 @@ from omegaconf import DictConfig, open_dict
 
 from sweeper.study import locks
 from sweeper.study.composition import Composer
-from sweeper.study.plan import GROUPS, Plan, launcher_of
+from sweeper.study.launchers import BASIC, JOBLIB, SUBMITIT, SUBMITIT_SLURM, launcher_of
+from sweeper.study.leaving import Notice
+from sweeper.study.plan import GROUPS, Plan
 from sweeper.study.pull import Puller
 from sweeper.study.trial_process import STOPPING, Job, end_with
 
@@ -42,18 +44,24 @@ class Worker:
     main_process: int = field(default_factory=os.getpid)
 
     def __call__(self, _: DictConfig) -> None:
-        if os.getpid() != self.main_process:
+        launcher, notice = launcher_of(self.config), Notice()
+        if launcher != BASIC:
             # joblib's workers are children of the main process, which may have gone while this
             # one was starting; who the parent is under other launchers is theirs to say.
-            is_child = launcher_of(self.config) == "joblib"
+            is_child = launcher == JOBLIB
             # The main process decides what these mean; the trials end by themselves.
             for stopping in STOPPING if is_child else (signal.SIGINT,):
                 signal.signal(stopping, signal.SIG_IGN)
             end_with(self.main_process if is_child else os.getppid())
+        if launcher in SUBMITIT:
+            notice.listen()
         silence_optuna()
         with locks.worker(self.plan.directory):
             number = HydraConfig.get().job.num
-            Puller(self.plan, self.run_trial, self.epochs_of, number, self.deadline).pull()
+            Puller(
+                self.plan, self.run_trial, self.epochs_of, number, self.deadline, notice.is_given
+            ).pull()
+        notice.hand_on(is_killed=launcher == SUBMITIT_SLURM)
 
     @cached_property
     def _composer(self) -> Composer:

@@ -16,7 +16,8 @@ from plans import planner
 from sweeper.errors import ConfigError
 from sweeper.study import attributes
 from sweeper.study import plan as plans
-from sweeper.study.plan import Plan, share_cores
+from sweeper.study.launchers import share_cores
+from sweeper.study.plan import Plan
 from sweeper.study.reference import plan_reference
 from sweeper.study.storage import check_identity, load_study, make_study
 
