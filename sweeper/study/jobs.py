@@ -29,8 +29,15 @@ class Jobs(Protocol):
     def any_left(self) -> bool:
         """Whether one runs, or waits for its place."""
 
-    def end(self) -> None:
-        """Ends all that are left, at once."""
+    def where(self) -> str:
+        """Where they tell what went wrong."""
+
+    def end(self, returned: bool) -> None:
+        """Ends all that are left, at once, and what was begun with them.
+
+        Args:
+          returned: the launch has, so that all have told of their end.
+        """
 
 
 class RayJobs:
@@ -64,7 +71,10 @@ class RayJobs:
     def any_left(self) -> bool:
         return True
 
-    def end(self) -> None:
+    def where(self) -> str:
+        return "Ray's dashboard, or /tmp/ray"
+
+    def end(self, returned: bool) -> None:
         import ray
 
         ray.shutdown()
@@ -85,8 +95,12 @@ class SubmititJobs:
         # None has been started yet, or some are left.
         return not started or bool(self._left(started))
 
-    def end(self) -> None:
-        self._kill(self._left(self._names() - self._earlier))
+    def where(self) -> str:
+        return str(self._folder)
+
+    def end(self, returned: bool) -> None:
+        if not returned:
+            self._kill(self._left(self._names() - self._earlier))
 
     def _names(self) -> set[str]:
         return {path.name for path in self._folder.glob("*/")}
@@ -102,6 +116,10 @@ class SlurmJobs(SubmititJobs):
     """SLURM's jobs, asked for by `squeue`, which needs no accounting."""
 
     def begin(self) -> None:
+        # The watch asks instead: sooner, and where SLURM keeps no accounts, too.
+        from submitit import SlurmJob
+
+        SlurmJob.watcher.update = lambda: None  # type: ignore[method-assign]
         super().begin()
         # Of a start whose main process was killed, some may still wait for their place.
         self._kill(self._left(self._earlier))

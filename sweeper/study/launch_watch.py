@@ -21,6 +21,10 @@ class LaunchOver(BaseException):
     """Raised in the main thread; no Exception, which submitit would take for `sacct`'s."""
 
 
+class JobsGoneError(Exception):
+    """The jobs of a launch ended and the study has not."""
+
+
 class LaunchWatch:
     """Begins the jobs of a launch, and ends them; the launch is to stand under its `with`.
 
@@ -32,7 +36,7 @@ class LaunchWatch:
         self._jobs = jobs
         self._on = False
         self._asked = time.monotonic()
-        self._any_left = True
+        self._any_left, self._is_done = True, False
         self._over_since: float | None = None
         self._stopped_at: float | None = None
 
@@ -52,7 +56,11 @@ class LaunchWatch:
         if self._jobs:
             self._on = False
             signal.signal(signal.SIGALRM, self._before)
-            self._jobs.end()
+            self._jobs.end(returned=kind is None)
+            if kind is LaunchOver and not self._any_left and not self._is_done:
+                raise JobsGoneError(
+                    f"all that was launched ended without a result; see {self._jobs.where()}"
+                )
         return kind is LaunchOver
 
     def look(self, is_done: bool, is_stopped: bool, any_runs: bool) -> None:
@@ -65,7 +73,7 @@ class LaunchWatch:
         """
         if not self._jobs or not self._on:
             return
-        now = time.monotonic()
+        now, self._is_done = time.monotonic(), is_done
         if now - self._asked > SECONDS_BETWEEN_QUESTIONS:
             self._asked, self._any_left = now, self._jobs.any_left()
         is_over = (is_done and not any_runs) or not self._any_left

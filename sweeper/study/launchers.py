@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
 
@@ -21,6 +22,11 @@ PACKAGES = {
 }
 # Of `hydra.launcher.ray.init.address`: a cluster that the study starts and ends itself.
 LOCAL = "local"
+
+
+def accept_presets() -> None:
+    """Hydra warns each time that conf/hydra/launcher/ is held to the launchers' own schemas."""
+    warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against")
 
 
 def launcher_of(config: DictConfig) -> str:

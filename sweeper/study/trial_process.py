@@ -85,13 +85,19 @@ class TrialProcess:
         assert connection is not None
         try:
             connection.send(job)
+            looked = time.monotonic()
             while True:
-                while not connection.poll(SECONDS_BETWEEN_LOOKS):
+                heard = connection.poll(SECONDS_BETWEEN_LOOKS)
+                # A trial that reports all the time must be stopped too.
+                if time.monotonic() - looked >= SECONDS_BETWEEN_LOOKS:
+                    looked = time.monotonic()
                     if self._should_stop():
                         return self._interrupt(connection)
+                if not heard:
                     # What the trial has forked may outlive it, and hold the connection open.
                     if not self._process.is_alive() and not connection.poll():
                         return self._death()
+                    continue
                 message = connection.recv()
                 if isinstance(message, Outcome):
                     return message

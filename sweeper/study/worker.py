@@ -17,7 +17,14 @@ from omegaconf import DictConfig, open_dict
 
 from sweeper.study import locks
 from sweeper.study.composition import Composer
-from sweeper.study.launchers import BASIC, JOBLIB, SUBMITIT, SUBMITIT_SLURM, launcher_of
+from sweeper.study.launchers import (
+    BASIC,
+    JOBLIB,
+    SUBMITIT,
+    SUBMITIT_SLURM,
+    accept_presets,
+    launcher_of,
+)
 from sweeper.study.leaving import Notice
 from sweeper.study.plan import GROUPS, Plan
 from sweeper.study.pull import Puller
@@ -56,6 +63,7 @@ class Worker:
         if launcher in SUBMITIT:
             notice.listen()
         silence_optuna()
+        accept_presets()
         with locks.worker(self.plan.directory):
             number = HydraConfig.get().job.num
             Puller(
