@@ -12,6 +12,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from sweeper.config import NOT_EMPTY, POSITIVE, Config, Range, at_least, one_of, ranged
+from sweeper.study.launchers import accept_presets
 
 SAMPLERS = ("tpe", "random", "grid", "qmc", "cmaes", "nsga2", "gp")
 PRUNERS = (
@@ -157,3 +158,4 @@ def register_schema() -> None:
         "or", lambda *values: next((v for v in values if v is not None), None), replace=True
     )
     ConfigStore.instance().store(name="schema", node=ExperimentConfig)
+    accept_presets()

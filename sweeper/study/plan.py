@@ -16,7 +16,6 @@ from omegaconf import DictConfig
 
 from sweeper.config import DEFAULT_METRIC, METRICS, Config, flat, to_dictionary
 from sweeper.errors import ConfigError, closest
-from sweeper.runtime import available_cores
 from sweeper.study import attributes
 from sweeper.study.choices import chosen_pruner, chosen_sampler
 from sweeper.study.command_line_space import command_line_parameters
@@ -27,6 +26,7 @@ from sweeper.study.composition import (
     trial_config,
 )
 from sweeper.study.config import StorageConfig, StudyConfig, to_storage, to_study
+from sweeper.study.launchers import launcher_problems, share_cores
 from sweeper.study.search_space import SearchSpace
 from sweeper.study.space_reader import parse_space
 from sweeper.study.storage_validation import storage_problems
@@ -161,6 +161,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     problems += _reference_problems(study, space.keys, groups["experiment"])
     problems += metric_problems(study, trial, space.keys)
     problems += storage_problems(storage, searched)
+    problems += launcher_problems(config, study.workers)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     composer = Composer(config, fixed, frozenset(groups), loader)
@@ -172,7 +173,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
         problems += metric_problems(study, each, space.keys)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    workers, threads = share_cores(study.workers, trial.train.threads, launcher_of(config))
+    workers, threads = share_cores(config, study.workers, trial.train.threads)
     return Plan(
         directory=Path(config.hydra.sweep.dir).absolute(),
         study=study,
@@ -186,32 +187,6 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
         threads=threads,
         workers=workers,
     )
-
-
-def share_cores(workers: int | str, threads: int | None, launcher: str) -> tuple[int, int]:
-    """(workers, threads of each), so that together they use all cores.
-
-    Many workers of one thread get more done than few of many: a trial's small
-    operations don't fill several cores.
-
-    Raises:
-      ConfigError: Hydra's basic launcher, which has one worker, and several wanted.
-    """
-    cores = available_cores()
-    if launcher == "basic":
-        if workers not in ("auto", 1):
-            raise ConfigError(
-                f"study.workers: got {workers} with hydra/launcher 'basic', which runs one after "
-                "the other; must be 1, or hydra/launcher 'joblib'"
-            )
-        workers = 1
-    number = max(1, cores // (threads or 1)) if workers == "auto" else int(workers)
-    return number, threads or max(1, cores // number)
-
-
-def launcher_of(config: DictConfig) -> str:
-    """The name of Hydra's launcher."""
-    return str(config.hydra.runtime.choices["hydra/launcher"])
 
 
 def _metric_to_set(study: StudyConfig, trial: Config, given: Sequence[Override]) -> str | None:

@@ -64,6 +64,7 @@ class Puller:
       epochs_of: how many epochs a trial with these overrides may train.
       index: of the worker, from 0: each has its own random stream.
       sends: whether the files of trials go to the main process by the database.
+      must_leave: asked about twice a second; True ends this worker, whose trial is another's.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class Puller:
         epochs_of: Callable[[list[str]], int],
         index: int,
         sends: bool = False,
+        must_leave: Callable[[], bool] = lambda: False,
     ) -> None:
         self._plan, self._epochs_of, self._sends = plan, epochs_of, sends
+        self._must_leave = must_leave
         storage = configured_storage(plan.directory, plan.storage, plan.name)
         self._study = ClaimedStudy(storage.study_name(), storage.connect())
         self._turn = storage.turn(self._study)
@@ -94,7 +97,7 @@ class Puller:
         # None: else Optuna reads each trial once more for them.
         callbacks = [get_method(path) for path in self._plan.study.callbacks] or None
         try:
-            while self._claims.take():
+            while not self._must_leave() and self._claims.take():
                 self._study.optimize(
                     self._objective, n_trials=1, catch=(Exception,), callbacks=callbacks
                 )
@@ -207,7 +210,7 @@ class Puller:
             with held(self._turn):
                 for key, value in ending.items():
                     trial.set_user_attr(key, value)
-                if not died:
+                if not died and not self._must_leave():
                     self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
                 elif again:
                     queue_again(self._study, trial.number, trial.params, trial.user_attrs)
@@ -231,4 +234,5 @@ class Puller:
         return [float(number) for number in numbers]
 
     def _is_interrupted(self) -> bool:
-        return self._study.user_attrs.get(attributes.STOP) == attributes.AT_ONCE
+        stop = self._study.user_attrs.get(attributes.STOP)
+        return self._must_leave() or stop == attributes.AT_ONCE

@@ -13,14 +13,17 @@ import optuna
 from hydra._internal.callbacks import Callbacks
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
-from optuna.trial import FrozenTrial
+from omegaconf import DictConfig
+from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
 from sweeper import console as terminal
-from sweeper.errors import StudyError
+from sweeper.errors import ConfigError, StudyError
 from sweeper.study import attributes, locks
 from sweeper.study.collection import collect, put_token
+from sweeper.study.jobs import jobs_of
+from sweeper.study.launch_watch import LaunchWatch
+from sweeper.study.launchers import complete
 from sweeper.study.leaderboard import write_leaderboard
 from sweeper.study.live import LiveTable
 from sweeper.study.plan import Plan
@@ -55,6 +58,7 @@ class StudyRun:
         self._spent_before = float(study.user_attrs.get(attributes.SECONDS, 0.0))
         self._written = -math.inf
         self._launcher_error: Exception | None = None
+        self._watch = LaunchWatch(None)
         self.stopped_by: int | None = None
 
     def until_done(self, max_relaunches: int) -> None:
@@ -93,10 +97,7 @@ class StudyRun:
     def _launch(self) -> None:
         """Runs all workers through Hydra's launcher, and waits for them."""
         self._launcher_error = None
-        config = self._config.copy()
-        with open_dict(config):
-            if "n_jobs" in config.hydra.launcher:
-                config.hydra.launcher.n_jobs = self._plan.workers
+        config = complete(self._config, self._plan.workers, self._plan.threads)
         token = put_token(self._plan.directory)
         worker = Worker(self._plan, self._config, self._context, self._task, token)
         launcher = Plugins.instance().instantiate_launcher(
@@ -109,10 +110,14 @@ class StudyRun:
             [*self._plan.fixed, f"hydra.sweep.subdir=workers/{index}", "hydra.output_subdir=null"]
             for index in range(self._plan.workers)
         ]
+        self._watch = LaunchWatch(jobs_of(config))
         try:
-            for job in launcher.launch(overrides, initial_job_idx=0):
-                if isinstance(job._return_value, Exception):
-                    raise job._return_value
+            with self._watch:
+                for job in launcher.launch(overrides, initial_job_idx=0):
+                    if isinstance(job._return_value, Exception):
+                        raise job._return_value
+        except ConfigError:
+            raise
         except Exception as error:
             # One worker that is killed ends joblib's whole launch: its trials are settled and
             # the others' with them, and it is launched again.
@@ -147,12 +152,14 @@ class StudyRun:
             step="seed" if self._plan.study.seed_mode == "sequential" else "epoch",
         )
 
-    def _tick(self, _: list[FrozenTrial], last: bool = False) -> None:
+    def _tick(self, trials: list[FrozenTrial], last: bool = False) -> None:
         if self.stopped_by:
             self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
         elif self._time_is_up() and not self._study.user_attrs.get(attributes.STOP):
             # The workers need no clock: those of several machines differ, and may be set.
             self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
+        any_runs = any(trial.state == TrialState.RUNNING for trial in trials)
+        self._watch.look(self._done(), self.stopped_by is not None, any_runs)
         if last or time.monotonic() - self._written > SECONDS_BETWEEN_WRITES:
             self._written = time.monotonic()
             self._study.set_user_attr(attributes.SECONDS, round(self._spent(), 1))

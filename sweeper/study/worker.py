@@ -24,7 +24,16 @@ from sweeper.errors import OutputError
 from sweeper.study import locks
 from sweeper.study.collection import sees
 from sweeper.study.composition import Composer
-from sweeper.study.plan import GROUPS, Plan, launcher_of
+from sweeper.study.launchers import (
+    BASIC,
+    JOBLIB,
+    SUBMITIT,
+    SUBMITIT_SLURM,
+    accept_presets,
+    launcher_of,
+)
+from sweeper.study.leaving import Notice
+from sweeper.study.plan import GROUPS, Plan
 from sweeper.study.pull import Puller
 from sweeper.study.trial_process import STOPPING, Job, end_with
 
@@ -49,18 +58,23 @@ class Worker:
     main_process: int = field(default_factory=os.getpid)
 
     def __call__(self, _: DictConfig) -> None:
-        if os.getpid() != self.main_process:
+        launcher, notice = launcher_of(self.config), Notice()
+        if launcher != BASIC:
             # joblib's workers are children of the main process, which may have gone while this
             # one was starting; who the parent is under other launchers is theirs to say.
-            is_child = launcher_of(self.config) == "joblib"
+            is_child = launcher == JOBLIB
             # The main process decides what these mean; the trials end by themselves.
             for stopping in STOPPING if is_child else (signal.SIGINT,):
                 signal.signal(stopping, signal.SIG_IGN)
             end_with(self.main_process if is_child else os.getppid())
+        if launcher in SUBMITIT:
+            notice.listen()
         silence_optuna()
+        accept_presets()
         with self._place() as sends, locks.worker(self.plan.directory):
             number = HydraConfig.get().job.num
-            Puller(self.plan, self.run_trial, self.epochs_of, number, sends).pull()
+            Puller(self.plan, self.run_trial, self.epochs_of, number, sends, notice.is_given).pull()
+        notice.hand_on(is_killed=launcher == SUBMITIT_SLURM)
 
     @contextmanager
     def _place(self) -> Iterator[bool]:

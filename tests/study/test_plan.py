@@ -17,7 +17,8 @@ from sweeper.errors import ConfigError
 from sweeper.study import attributes
 from sweeper.study import plan as plans
 from sweeper.study.identity import check_identity
-from sweeper.study.plan import Plan, share_cores
+from sweeper.study.launchers import share_cores
+from sweeper.study.plan import Plan
 from sweeper.study.reference import plan_reference
 from sweeper.study.storages.choice import load_study
 from sweeper.study.storages.files import Sqlite

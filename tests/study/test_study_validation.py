@@ -85,7 +85,7 @@ VALUES = [
     ({"name": ".hidden"}, "study.name: got '.hidden'; must be"),
     (
         {"warm_start": "/nowhere/at/all"},
-        "study.warm_start: got '/nowhere/at/all', which holds no study (study.db, study.journal, storage.yaml); must be",
+        "study.warm_start: got '/nowhere/at/all', which holds no study (study.db, study.journal, ",
     ),
     ({"warm_start": ""}, "study.warm_start: got '', which holds no study (study.db"),
     (
