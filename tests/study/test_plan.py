@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hydra.types import RunMode
 from joblib.externals import cloudpickle
 from plans import planner
 
 from sweeper.errors import ConfigError
-from sweeper.study import attributes
-from sweeper.study import plan as plans
+from sweeper.study import attributes, launchers
 from sweeper.study.identity import check_identity
 from sweeper.study.launchers import share_cores
 from sweeper.study.plan import Plan
@@ -335,8 +335,16 @@ def test_all_that_is_wrong_is_told_at_once(problems_of):
         (2, 8, "joblib", (2, 8)),
         ("auto", None, "basic", (1, 8)),
         (1, 2, "basic", (1, 2)),
+        # Elsewhere there are other cores than this machine's.
+        (16, None, "submitit_slurm", (16, 1)),
+        (16, 4, "submitit_slurm", (16, 4)),
+        ("auto", None, "submitit_local", (8, 1)),
     ],
 )
 def test_workers_and_their_threads_use_all_cores(monkeypatch, workers, threads, launcher, shared):
-    monkeypatch.setattr(plans, "available_cores", lambda: 8)
-    assert share_cores(workers, threads, launcher) == shared
+    monkeypatch.setattr(launchers, "available_cores", lambda: 8)
+    with planner() as planned:
+        config = planned.loader.load_configuration(
+            "config", [f"hydra/launcher={launcher}"], run_mode=RunMode.MULTIRUN
+        )
+    assert share_cores(config, workers, threads) == shared
