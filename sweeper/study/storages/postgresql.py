@@ -62,7 +62,9 @@ class Postgresql(StudyStorage):
           OutputError: the file is damaged.
         """
         marker = _read_marker(directory / ELSEWHERE)
-        return cls(directory, StorageConfig(cls.kind, marker["url"]), marker["study"])
+        # Who only reads says that it can't, rather than wait.
+        config = StorageConfig(cls.kind, marker["url"], retry_seconds=0.0)
+        return cls(directory, config, marker["study"])
 
     def exists(self) -> bool:
         with self._connected() as connection:

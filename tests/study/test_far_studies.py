@@ -1,0 +1,81 @@
+"""A whole study whose workers share nothing but a database leaves what one on one machine does."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from benchmarks.postgresql_server import PASSWORD
+from sweeper.study.storages.choice import load_study
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
+]
+ROOT = Path(__file__).parents[2]
+STUDY = (
+    "study=architecture", "data=synthetic", "data.synthetic.num_interactions=3000", "train=quick",
+    "train.epochs=4", "train.eval_every_epochs=2", "evaluation.baselines=[popularity]",
+    "study.sampler=random", "study.pruner=none", "study.n_trials=3", "study.confirm.best=1",
+    "study.confirm.train_seeds=1", "study.confirm.split_seeds=1",
+    "study.reference=tutorial_shallow", "hydra/launcher=basic",
+)  # fmt: skip
+# Workers that can't see the study's directory.
+FAR = """
+import runpy, sys
+from sweeper.study import worker
+worker.sees = lambda *_: False
+sys.argv[0] = "sweeper"
+runpy.run_module("sweeper", run_name="__main__", alter_sys=True)
+"""
+# What differs from one run to the next, whoever runs it.
+TIMES = {"seconds", "milliseconds_per_query"}
+
+
+def run(directory: Path, command: list[str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *command, *STUDY, *arguments],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=540,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def rows_of(study: Path) -> list[dict[str, str]]:
+    with (study / "leaderboard.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: row[key] for key in row if key not in TIMES} for row in rows]
+
+
+def test_it_leaves_the_same(tmp_path, server):
+    near, far = tmp_path / "near", tmp_path / "far"
+    run(tmp_path, ["-m", "sweeper"], "study.name=near", f"hydra.sweep.dir={near}")
+    place = ("storage=postgresql", f"storage.url={server.url()}")
+    run(tmp_path, ["-c", FAR], "study.name=far", f"hydra.sweep.dir={far}", *place)
+    for part in (".", "reference", "confirmation"):
+        assert rows_of(near / part) == rows_of(far / part)
+    best = [OmegaConf.to_container(OmegaConf.load(study / "best.yaml")) for study in (near, far)]
+    assert best[0] == best[1]
+    own = {"study.db", "storage.yaml", ".turn.lock"}
+    files = [
+        {path.relative_to(study) for path in study.rglob("*") if path.is_file()}
+        for study in (near, far)
+    ]
+    assert {path for path in files[0] ^ files[1] if path.name not in own} == set()
+    # In the one database all three have names that tell whose they are.
+    names = [load_study(far / part).study_name for part in (".", "reference", "confirmation")]
+    assert names == ["far", "far/reference", "far/confirmation"]
+    # The password stands in no file, of this study or of its trials.
+    for path in far.rglob("*"):
+        if path.is_file():
+            assert PASSWORD.encode() not in path.read_bytes(), path
