@@ -39,6 +39,7 @@ from sweeper.study.trial_process import (
 
 TURN = ".turn.lock"
 COLLAPSED = "scores_collapsed"
+LEFT = "the scheduler took its worker away"
 
 
 class TrialEndedError(Exception):
@@ -197,6 +198,8 @@ class Puller:
         if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
             records.write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
         reason = outcome.reason or outcome.state
+        if outcome.state == INTERRUPTED and self._must_leave():
+            reason = LEFT
         if outcome.state in (DIED, INTERRUPTED):
             died = outcome.state == DIED
             ending = cut_short(trial, reason, self._plan.study.max_retries, died)
