@@ -18,7 +18,6 @@ from toy_runs import (
     is_alive,
     run,
     running,
-    start,
     trials_of,
     wait_until,
 )
@@ -95,15 +94,19 @@ def test_a_node_that_dies_costs_its_trial_and_no_more(tmp_path, cluster, started
     assert done.total() == SIZE + 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_cluster_of_its_own_in_order(tmp_path, monkeypatch, started, number):
+# A terminal sends Ctrl-C to all processes.
+@pytest.mark.parametrize(
+    ("send", "number"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)]
+)
+def test_a_signal_ends_the_cluster_of_its_own_in_order(
+    tmp_path, monkeypatch, started, send, number
+):
     monkeypatch.setenv("TOY_MARK", str(tmp_path))
     study = tmp_path / "study"
     process = started(*GRID, seconds=1.0)
     wait_until(lambda: len(running(study)) == 2)
     pressed = time.monotonic()
-    # As a terminal does, or a scheduler.
-    os.killpg(process.pid, number)
+    send(process.pid, number)
     assert process.wait(timeout=30) == 128 + number, (tmp_path / "printed.txt").read_text()
     assert time.monotonic() - pressed < 10
     trials = trials_of(study)
@@ -134,15 +137,16 @@ def test_the_cluster_of_others_is_left_alone(tmp_path, cluster, started):
     check_grid(study, SIZE)
 
 
-def test_nothing_is_left_of_a_main_process_that_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setenv("TOY_MARK", str(tmp_path))
-    process = start(tmp_path, *GRID, seconds=1.0)
-    wait_until(lambda: len(running(tmp_path / "study")) == 2)
+def test_workers_end_with_a_main_process_that_is_killed(tmp_path, started):
+    study = tmp_path / "study"
+    process = started(*GRID, seconds=1.0)
+    wait_until(lambda: len(running(study)) == 2)
+    ours = [each for pair in running(study) for each in pair]
     process.kill()
     process.wait()
-    wait_until(lambda: not all_of(tmp_path), seconds=15)
+    wait_until(lambda: not any(map(is_alive, ours)), seconds=10)
     finished(tmp_path, *GRID)
-    check_grid(tmp_path / "study", SIZE)
+    check_grid(study, SIZE)
 
 
 def test_an_address_without_a_cluster_is_the_users_mistake(tmp_path):
