@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from sweeper.errors import ConfigError
 from sweeper.study.launchers import RAY, SUBMITIT_LOCAL, SUBMITIT_SLURM, launcher_of
+
+SECONDS_TO_CONNECT = 10.0
 
 
 class Jobs(Protocol):
@@ -55,18 +58,32 @@ class RayJobs:
         """
         import ray
 
+        self._check_address()
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             # Else the launcher does, and Ray's own handler takes SIGTERM from the study.
             ray.init(**self._init)
         except ConnectionError as error:
-            raise ConfigError(
-                f"hydra.launcher.ray.init.address: got {self._init.get('address')!r}, where no "
-                f"cluster of Ray's answers: {str(error).splitlines()[0]}"
-            ) from error
+            raise self._no_cluster(error) from error
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _check_address(self) -> None:
+        """Ray itself asks an address that nobody answers at for minutes."""
+        host, colon, port = str(self._init.get("address")).rpartition(":")
+        if colon and port.isdecimal() and "/" not in host:
+            try:
+                socket.create_connection((host, int(port)), SECONDS_TO_CONNECT).close()
+            except OSError as error:
+                raise self._no_cluster(error) from error
+
+    def _no_cluster(self, error: Exception) -> ConfigError:
+        return ConfigError(
+            f"hydra.launcher.ray.init.address: got {self._init.get('address')!r}, where no "
+            f"cluster of Ray's answers ({str(error).splitlines()[0]}); must be local, auto, or "
+            "HOST:PORT of its head"
+        )
 
     def any_left(self) -> bool:
         return True

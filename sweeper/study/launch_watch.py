@@ -43,7 +43,8 @@ class LaunchWatch:
     def __enter__(self) -> LaunchWatch:
         if self._jobs:
             self._jobs.begin()
-            self._before = signal.signal(signal.SIGALRM, self._raise)
+            # Left in place: one sent at the last moment must not end the process.
+            signal.signal(signal.SIGALRM, self._raise)
             self._on = True
         return self
 
@@ -55,7 +56,6 @@ class LaunchWatch:
     ) -> bool:
         if self._jobs:
             self._on = False
-            signal.signal(signal.SIGALRM, self._before)
             self._jobs.end(returned=kind is None)
             if kind is LaunchOver and not self._any_left and not self._is_done:
                 raise JobsGoneError(

@@ -49,6 +49,7 @@ OTHER_DATA = (
 )
 # Of the data, what changes no contents.
 SAME_DATA = ("data.split", "data.train_size", "data.validation_size", "data.test_size")
+LEFT = "the scheduler took its worker away"
 
 
 class TrialEndedError(Exception):
@@ -202,6 +203,8 @@ class Puller:
         if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
             records.write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
         reason, again = outcome.reason or outcome.state, False
+        if outcome.state == INTERRUPTED and self._must_leave():
+            reason = LEFT
         if outcome.state in (DIED, INTERRUPTED):
             died = outcome.state == DIED
             ending = cut_short(trial, reason, self._plan.study.max_retries, died)

@@ -245,6 +245,8 @@ def _serve(
     # The worker decides what these mean, and interrupts a trial by SIGINT alone; between two
     # trials there is nothing to interrupt.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ray's processes have it blocked.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for number in (signal.SIGTERM, signal.SIGHUP):
         # No `SIG_IGN`, which what a trial starts would inherit.
         signal.signal(number, lambda *_: None)

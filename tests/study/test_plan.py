@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hydra.types import RunMode
 from joblib.externals import cloudpickle
+from omegaconf import OmegaConf
 from plans import planner
 
 from sweeper.errors import ConfigError
@@ -298,6 +298,10 @@ WRONG = [
         ["model=one_layer,two_layer", "study.workers=2", "hydra/launcher=basic"],
         "study.workers: got 2 with hydra/launcher 'basic'",
     ),
+    (
+        ["model=one_layer,two_layer", "hydra/launcher=ray", "hydra.launcher.ray.init.address=auto"],
+        "study.workers: got 'auto' with hydra/launcher 'ray'; must be a number",
+    ),
     (["+study.space.model={choices: [one_layer, no_layer]}"], "study.space.model"),
     ([RATE, "study.n_trials=0"], "study.n_trials: got 0"),
 ]
@@ -322,29 +326,51 @@ def test_all_that_is_wrong_is_told_at_once(problems_of):
     }  # fmt: skip
 
 
+RAY_ELSEWHERE = {"ray": {"init": {"address": "auto"}, "remote": {"num_cpus": None}}}
+RAY_HERE = {"ray": {"init": {"address": "local"}, "remote": {"num_cpus": 2}}}
+
+
 @pytest.mark.parametrize(
-    ("workers", "threads", "launcher", "shared"),
+    ("workers", "threads", "launcher", "options", "shared"),
     [
-        ("auto", None, "joblib", (8, 1)),
-        ("auto", 2, "joblib", (4, 2)),
-        ("auto", 3, "joblib", (2, 3)),
-        ("auto", 16, "joblib", (1, 16)),
-        (2, None, "joblib", (2, 4)),
-        (3, None, "joblib", (3, 2)),
-        (16, None, "joblib", (16, 1)),
-        (2, 8, "joblib", (2, 8)),
-        ("auto", None, "basic", (1, 8)),
-        (1, 2, "basic", (1, 2)),
-        # Elsewhere there are other cores than this machine's.
-        (16, None, "submitit_slurm", (16, 1)),
-        (16, 4, "submitit_slurm", (16, 4)),
-        ("auto", None, "submitit_local", (8, 1)),
+        ("auto", None, "joblib", {}, (8, 1)),
+        ("auto", 2, "joblib", {}, (4, 2)),
+        ("auto", 3, "joblib", {}, (2, 3)),
+        ("auto", 16, "joblib", {}, (1, 16)),
+        (2, None, "joblib", {}, (2, 4)),
+        (3, None, "joblib", {}, (3, 2)),
+        (16, None, "joblib", {}, (16, 1)),
+        (2, 8, "joblib", {}, (2, 8)),
+        ("auto", None, "basic", {}, (1, 8)),
+        (1, 2, "basic", {}, (1, 2)),
+        ("auto", None, "ray", RAY_HERE, (4, 2)),
+        # This machine's cores say nothing of the others'.
+        (2, None, "ray", RAY_ELSEWHERE, (2, 1)),
+        (2, None, "submitit_slurm", {"cpus_per_task": None}, (2, 1)),
+        (100, None, "submitit_slurm", {"cpus_per_task": 4}, (100, 4)),
+        (2, 3, "submitit_slurm", {"cpus_per_task": 4}, (2, 3)),
+        (2, None, "submitit_local", {"cpus_per_task": None}, (2, 4)),
     ],
 )
-def test_workers_and_their_threads_use_all_cores(monkeypatch, workers, threads, launcher, shared):
+def test_workers_and_their_threads_use_all_cores(
+    monkeypatch, workers, threads, launcher, options, shared
+):
     monkeypatch.setattr(launchers, "available_cores", lambda: 8)
-    with planner() as planned:
-        config = planned.loader.load_configuration(
-            "config", [f"hydra/launcher={launcher}"], run_mode=RunMode.MULTIRUN
-        )
+    choices = {"runtime": {"choices": {"hydra/launcher": launcher}}}
+    config = OmegaConf.create({"hydra": {**choices, "launcher": options}})
     assert share_cores(config, workers, threads) == shared
+
+
+@pytest.mark.parametrize(
+    ("launcher", "extra"),
+    [("ray", "ray"), ("submitit_slurm", "slurm"), ("submitit_local", "slurm")],
+)
+def test_a_launcher_that_is_not_installed_is_told_with_its_extra(
+    monkeypatch, problems_of, launcher, extra
+):
+    monkeypatch.setattr(launchers, "find_spec", lambda _: None)
+    arguments = ["model=one_layer,two_layer", f"hydra/launcher={launcher}", "study.workers=2"]
+    assert problems_of(*arguments) == [
+        f"hydra/launcher: got {launcher!r}, which isn't installed; install it with "
+        f"pip install 'sweeper[{extra}]'"
+    ]
