@@ -30,6 +30,7 @@ from yaml import YAMLError
 
 from sweeper.config import config_directory, known_keys, to_dataclass
 from sweeper.errors import ConfigError, OutputError, SweeperError, closest, unwritable
+from sweeper.passwords import without_password
 from sweeper.record import TRIAL
 from sweeper.study.config import ExperimentConfig, register_schema
 from sweeper.validation import validate
@@ -271,4 +272,4 @@ def _first_lines(error: BaseException) -> str:
 
 def _fail(problems: list[str]) -> None:
     for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"error: {without_password(problem)}", file=sys.stderr)

@@ -14,9 +14,11 @@ from sweeper.config import (
     Config,
     FeatureConfig,
     Range,
+    TrackingConfig,
     layer_sizes,
 )
 from sweeper.errors import ConfigError, closest
+from sweeper.passwords import password_in
 from sweeper.tracking.packages import package_problems
 
 
@@ -66,7 +68,7 @@ def _rule_problems(config: Config) -> Iterator[str]:
     yield from _feature_problems(config)
     yield from _clipping_problems(config)
     yield from _test_row_problems(config)
-    yield from package_problems(config.tracking)
+    yield from _tracking_problems(config.tracking)
     model, train, task = config.model, config.train, config.task
     query, candidate = layer_sizes(model, config.features.embedding_dim)
     if query[-1] != candidate[-1]:
@@ -84,6 +86,18 @@ def _rule_problems(config: Config) -> Iterator[str]:
             "task.remove_accidental_hits: got True with task.name 'full_softmax', which has "
             "each candidate once; must be False for it"
         )
+
+
+def _tracking_problems(tracking: TrackingConfig) -> Iterator[str]:
+    if tracking.mlflow and password_in(tracking.mlflow):
+        # The value is not repeated: what is printed ends in logs.
+        yield (
+            "tracking.mlflow: holds a password, which .hydra/ and trial.json would keep; must be "
+            "without: a server's are read from MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, a database's from its client's own (PGPASSWORD)"
+        )
+    else:
+        yield from package_problems(tracking)
 
 
 def _clipping_problems(config: Config) -> Iterator[str]:

@@ -141,7 +141,7 @@ def _refusal(name: str, seeds: Sequence[str]) -> str:
         return "a seed is no hyperparameter; to train on several splits, set study.split_seeds"
     if top in ("study", "hydra"):
         return f"can't be searched; {top} is the same for all trials of a study"
-    if name in ("name", "train.threads"):
+    if name in ("name", "train.threads") or top == "tracking":
         return "can't be searched; it is no hyperparameter"
     return ""
 
