@@ -43,8 +43,8 @@ SHOW_ALL = os.environ.get("HYDRA_FULL_ERROR") == "1"
 # What Hydra and OmegaConf raise of a configuration that can't be composed: numbers too big for
 # their type, names too long for a file, lists in lists in lists among their reasons.
 COMPOSING = (
-    HydraException, OmegaConfBaseException, ArithmeticError, OSError, RecursionError, TypeError,
-    ValueError,
+    HydraException, OmegaConfBaseException, ArithmeticError, AssertionError, AttributeError,
+    OSError, RecursionError, TypeError, ValueError,
 )  # fmt: skip
 # Keys that hold whatever names the user gives, and the form of what is below them.
 OPEN_KEYS = {
@@ -115,13 +115,15 @@ def prepare(arguments: list[str] | None = None) -> None:
     given = [name for name in EXCLUSIVE if getattr(parsed, name)]
     if len(given) > 1:
         raise ConfigError(f"--{given[1]}: is given with --{given[0]}; must be alone")
-    if any(getattr(parsed, question) for question in QUESTIONS):
+    if any(getattr(parsed, question) for question in QUESTIONS) and not parsed.cfg:
         return
     own = Path(parsed.config_dir) if parsed.config_dir else None
     if own and not own.is_dir():
         raise ConfigError(f"--config-dir: got {own}, which is no directory")
     with _hydra(parsed.config_path or str(config_directory()), own):
         config = _compose(parsed.config_name or "config", parsed.overrides)
+        if parsed.cfg:
+            return  # It is shown as it is, right or wrong.
         overrides = _parse(parsed.overrides)
     hydra = config.hydra
     is_multirun = parsed.multirun or hydra.mode == RunMode.MULTIRUN

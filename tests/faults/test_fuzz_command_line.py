@@ -88,7 +88,7 @@ OFTEN = {
 }
 
 
-@settings(max_examples=25, **OFTEN)
+@settings(max_examples=12, **OFTEN)
 @given(commands)
 @example(["model.dropout=range(1,1000000000000)"])
 @example(["optimizer.learning_rate=range(0,1,1e-12)"])
@@ -116,6 +116,7 @@ OFTEN = {
 @example(["evaluation=${oc.env:HOME}"])
 @example(["study.confirm=${oc.env:HOME}"])
 @example(["=1"])
+@example(["+=cmaes"])
 @example(["evaluation.baselines=[[popularity]]"])
 @example(["train.epochs=" + 500 * "[" + 500 * "]"])
 @example(["+optimizer.options.a=" + 200 * "[" + 200 * "]"])
@@ -129,7 +130,7 @@ def test_a_command_is_understood_or_refused(given):
 
 
 @pytest.mark.slow
-@settings(max_examples=1_500, **OFTEN)
+@settings(max_examples=400, **OFTEN)
 @given(commands)
 def test_any_command_is_understood_or_refused(given):
     check(given)
