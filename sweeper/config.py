@@ -367,6 +367,20 @@ def to_dictionary(config: Config) -> dict[str, Any]:
     return dictionary
 
 
+def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded configuration, and the schema's values of keys that it is older than."""
+
+    def merged(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: merged(schema[name], given[name])
+            if name in given and isinstance(schema.get(name), dict)
+            else given.get(name, schema.get(name))
+            for name in dict.fromkeys([*schema, *given])
+        }
+
+    return merged(to_dictionary(Config()), config)
+
+
 def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """A nested configuration by dotted keys, lists whole; an empty mapping is a value."""
     keys: dict[str, Any] = {}
