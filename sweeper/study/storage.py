@@ -19,6 +19,7 @@ from sweeper import record as records
 from sweeper.errors import ConfigError, OutputError
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
+from sweeper.study.stored_trials import TrialStorage
 
 DATABASE = "study.db"
 # How long SQLite waits for another process's transaction: while trials run, and at the start.
@@ -47,7 +48,7 @@ def open_storage(directory: Path, name: str = DATABASE) -> RDBStorage:
     path = directory / name
     url = URL.create("sqlite", database=str(path)).render_as_string()
     try:
-        return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": SECONDS_TO_WAIT}})
+        return TrialStorage(url, engine_kwargs={"connect_args": {"timeout": SECONDS_TO_WAIT}})
     except DatabaseError as error:
         raise OutputError(DAMAGED.format(path, error.orig)) from error
     except RuntimeError as error:

@@ -22,7 +22,7 @@ from sweeper.study import attributes, locks
 from sweeper.study.leaderboard import write_leaderboard
 from sweeper.study.live import LiveTable
 from sweeper.study.plan import Plan
-from sweeper.study.storage import is_spent, load_study, settle
+from sweeper.study.storage import is_spent, settle
 from sweeper.study.trial_process import STOPPING
 from sweeper.study.worker import Worker
 
@@ -133,7 +133,7 @@ class StudyRun:
 
     def _live(self) -> LiveTable:
         return LiveTable(
-            load_study(self._plan.directory, self._plan.name),
+            self._study,
             self._console,
             total=self._plan.total,
             workers=self._plan.workers,
