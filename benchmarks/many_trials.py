@@ -10,6 +10,7 @@ trial, those of each step on the way, of a report, and of one `ask` of each samp
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -108,16 +109,15 @@ def _variation(
     return trial
 
 
-def seconds_to_first_trial(directory: Path, number: int) -> float:
+def seconds_to_first_trial(directory: Path) -> float:
     """From the start of a real process that goes on with the study to that of its next trial."""
+    number = len(load_study(directory, NAME).get_trials(deepcopy=False))
     started = time.time()
     run(
         "benchmarks.sleep_study", *SEARCH, f"study.n_trials={number + 1}", "study.sampler=random",
         "study.workers=1", f"hydra.sweep.dir={directory}",
     )  # fmt: skip
     noted = directory / "trials" / f"{number:04d}" / TIMES
-    import json
-
     return json.loads(noted.read_text())["start"] - started
 
 
@@ -173,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not directory.exists():
             make(directory, number)
         print(f"{number:,} trials", flush=True)
-        print(f"  {'first trial starts':20} {seconds_to_first_trial(directory, number):8.2f} s")
+        print(f"  {'first trial starts':20} {seconds_to_first_trial(directory):8.2f} s")
         for what, taken in [*steps(directory), *asks(directory)]:
             print(f"  {what:20} {taken:8.3f} s", flush=True)
 
