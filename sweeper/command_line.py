@@ -8,6 +8,7 @@ Hydra runs the job: every error at once, nothing written, exit code 2.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import signal
 import sys
@@ -22,15 +23,24 @@ from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from sweeper.config import config_directory, known_keys, to_dataclass
-from sweeper.errors import ConfigError, OutputError, Stopped, SweeperError, closest, unwritable
+from sweeper.config import config_directory, known_keys, to_dataclass, unfit
+from sweeper.errors import (
+    ConfigError,
+    OutputError,
+    Stopped,
+    SweeperError,
+    closest,
+    shortened,
+    unwritable,
+)
+from sweeper.passwords import without_password
 from sweeper.record import TRIAL
 from sweeper.study.config import ExperimentConfig, register_schema
 from sweeper.validation import validate
@@ -38,12 +48,21 @@ from sweeper.validation import validate
 NO_ROOM_OR_RIGHT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 # Read before `exit_codes` sets it; the user's own wish to see whole tracebacks.
 SHOW_ALL = os.environ.get("HYDRA_FULL_ERROR") == "1"
+# What Hydra and OmegaConf raise of a configuration that can't be composed: numbers too big for
+# their type, names too long for a file, lists in lists in lists among their reasons.
+COMPOSING = (
+    HydraException, OmegaConfBaseException, ArithmeticError, AssertionError, AttributeError,
+    OSError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
 # Keys that hold whatever names the user gives, and the form of what is below them.
 OPEN_KEYS = {
     "optimizer.options": "NAME=VALUE",
     "study.sampler_options": "SAMPLER.NAME=VALUE",
     "study.pruner_options": "PRUNER.NAME=VALUE",
 }
+# So many values of a sweep are composed, each by itself, to see what is wrong.
+MOST_EXPLAINED = 20
+LONGEST_LINE = 2_000
 QUESTIONS = ("help", "hydra_help", "cfg", "info", "shell_completion")
 EXCLUSIVE = ("run", "multirun", "cfg", "info", "shell_completion")
 # Of `study:`, what a single trial goes by too.
@@ -115,17 +134,22 @@ def prepare(arguments: list[str] | None = None) -> None:
     given = [name for name in EXCLUSIVE if getattr(parsed, name)]
     if len(given) > 1:
         raise ConfigError(f"--{given[1]}: is given with --{given[0]}; must be alone")
-    if any(getattr(parsed, question) for question in QUESTIONS):
+    if any(getattr(parsed, question) for question in QUESTIONS) and not parsed.cfg:
         return
     own = Path(parsed.config_dir) if parsed.config_dir else None
     if own and not own.is_dir():
         raise ConfigError(f"--config-dir: got {own}, which is no directory")
     with _hydra(parsed.config_path or str(config_directory()), own):
         config = _compose(parsed.config_name or "config", parsed.overrides)
+        if parsed.cfg:
+            return  # It is shown as it is, right or wrong.
         overrides = _parse(parsed.overrides)
     hydra = config.hydra
     is_multirun = parsed.multirun or hydra.mode == RunMode.MULTIRUN
     problems = _value_problems(config)
+    place = hydra.sweep.dir if is_multirun else hydra.run.dir
+    if words := unfit(place):
+        problems.append(f"hydra.{'sweep' if is_multirun else 'run'}.dir: got {place!r}; {words}")
     if not is_multirun:
         problems += _problems_without_multirun(overrides)
     if problems:
@@ -159,7 +183,7 @@ def _compose(name: str, overrides: list[str]) -> DictConfig:
         return compose(name, first, return_hydra_config=True)
     except YAMLError as error:
         raise ConfigError(f"conf: a file is no YAML: {_first_lines(error)}") from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except COMPOSING as error:
         raise ConfigError(_explain(name, overrides) or [_first_lines(error)]) from error
 
 
@@ -181,6 +205,8 @@ def _value_problems(config: DictConfig) -> list[str]:
         validate(to_dataclass(config))
     except ConfigError as error:
         return error.problems
+    except COMPOSING as error:
+        return [_first_lines(error)]
     return []
 
 
@@ -212,13 +238,19 @@ def _parse(overrides: list[str]) -> list[Override]:
 
 
 def _values(override: Override) -> list[str]:
-    """The override itself, or one for each value that it sweeps over, the ends of an interval."""
-    key = override.get_key_element()
+    """The override itself, or one for each value that it sweeps over.
+
+    Of an interval its ends, of a range its first, of a long list its first ones.
+    """
+    key, value = override.get_key_element(), override.value()
+    if isinstance(value, RangeSweep):
+        # Not all of them: there may be no end of them.
+        return [f"{key}={value.start}"]
+    if isinstance(value, IntervalSweep):
+        return [f"{key}={value.start}", f"{key}={value.end}"]
     if override.is_discrete_sweep():
-        return [f"{key}={value}" for value in override.sweep_string_iterator()]
-    interval = override.value()
-    if isinstance(interval, IntervalSweep):
-        return [f"{key}={interval.start}", f"{key}={interval.end}"]
+        values = itertools.islice(override.sweep_string_iterator(), MOST_EXPLAINED)
+        return [f"{key}={text}" for text in values]
     return [str(override.input_line)]
 
 
@@ -231,20 +263,20 @@ def _explain(name: str, overrides: list[str]) -> list[str]:
     for text in overrides:
         try:
             values = _values(_parse([text])[0])
-        except HydraException as error:
-            problems.append(f"{text}: is no override: {_first_lines(error)}")
+        except (HydraException, RecursionError, ValueError) as error:
+            problems.append(f"{shortened(text)}: is no override: {_first_lines(error)}")
             continue
         for value in values:
             try:
                 compose(name, overrides=[value])
             except MissingConfigException as error:
                 problems.append(_explain_choice(_parse([value])[0], error))
-            except (HydraException, OmegaConfBaseException) as error:
+            except COMPOSING as error:
                 problems.append(_explain_value(_parse([value])[0], error))
             else:
                 composable.append(value)
     if problems:
-        with suppress(HydraException, OmegaConfBaseException):
+        with suppress(*COMPOSING):
             problems += _value_problems(compose(name, overrides=composable))
     return list(dict.fromkeys(problems))
 
@@ -260,7 +292,7 @@ def _explain_choice(override: Override, error: MissingConfigException) -> str:
 
 
 def _explain_value(override: Override, error: Exception) -> str:
-    key, cause = override.key_or_group, error.__cause__ or error
+    key, cause = shortened(override.key_or_group), error.__cause__ or error
     for name, form in OPEN_KEYS.items():
         if key.startswith(f"{name}.") and not override.is_add():
             return f"{key}: has no value to change; add it with +{override.input_line}"
@@ -270,16 +302,23 @@ def _explain_value(override: Override, error: Exception) -> str:
     known = [*known_keys(ExperimentConfig), "experiment"]
     if key not in known and not key.startswith("hydra"):
         return f"{key}: is no key of the configuration.{closest(key, known)}"
-    return f"{key}: got {override.get_value_element_as_str()}; {_first_lines(cause)}"
+    words = _first_lines(cause).removeprefix(f"{key}: ")
+    return f"{key}: got {shortened(override.get_value_element_as_str())}; {words}"
 
 
 def _first_lines(error: BaseException) -> str:
     """An error's own words, without the lines that tell of OmegaConf's inside."""
+    if isinstance(error, RecursionError):
+        return "is nested too deeply; must have fewer levels"
     lines = [line.strip() for line in str(error).splitlines()]
     inner = ("full_key:", "object_type=", "reference_type=")
-    return " ".join(line for line in lines if line and not line.startswith(inner))
+    text = " ".join(line for line in lines if line and not line.startswith(inner))
+    key = getattr(error, "full_key", None)
+    return text if not key or key in text else f"{key}: {text}"
 
 
 def _fail(problems: list[str]) -> None:
     for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
+        lines = without_password(problem).splitlines()
+        text = "\n".join(shortened(line, LONGEST_LINE) for line in lines)
+        print(f"error: {text}", file=sys.stderr)

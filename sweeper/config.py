@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 from omegaconf import MISSING, OmegaConf
 
-from sweeper.errors import ConfigError, closest
+from sweeper.errors import ConfigError, closest, shortened
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,14 @@ def one_of(*choices: str) -> Range:
 
 
 def at_least(low: float) -> Range:
-    return Range(
-        lambda value: math.isfinite(value) and value >= low, f"a finite number of at least {low:g}"
-    )
+    return Range(lambda value: low <= value < math.inf, f"a finite number of at least {low:g}")
 
 
-POSITIVE = Range(lambda value: math.isfinite(value) and value > 0, "a finite number greater than 0")
+def within(low: int, high: int) -> Range:
+    return Range(lambda value: low <= value <= high, f"a whole number from {low} to {high:,}")
+
+
+POSITIVE = Range(lambda value: 0 < value < math.inf, "a finite number greater than 0")
 SHARE = Range(lambda value: 0 <= value < 1, "at least 0 and below 1")
 NOT_EMPTY = Range(lambda value: bool(value), "given, not empty")
 WIDTHS = Range(
@@ -59,6 +62,11 @@ def ranged(default: Any, range_: Range) -> Any:
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
+
+# What the libraries below hold in 32 bits: seeds, sizes, counts.
+LARGEST = 2**31 - 1
+# More threads or processes than this no machine gains by.
+MOST_AT_ONCE = 1_000
 
 DATA_SETS = ("movielens_100k", "movielens_1m", "movielens_25m", "synthetic")
 NAMED_SOURCES = ("auto", "tfds", "package_index")
@@ -204,7 +212,7 @@ class TrainConfig:
     patience_evaluations: int | None = ranged(None, at_least(1))
     restore_best: bool = True
     seed: int = ranged(42, at_least(0))
-    threads: int | None = ranged(None, at_least(1))
+    threads: int | None = ranged(None, within(1, MOST_AT_ONCE))
     xla: bool = True
 
 
@@ -228,7 +236,8 @@ class EvaluationConfig:
         default_factory=lambda: ["popularity"],
         metadata={
             "range": Range(
-                lambda names: set(names) <= set(BASELINES), f"from {', '.join(BASELINES)}"
+                lambda names: all(name in BASELINES for name in names),
+                f"from {', '.join(BASELINES)}",
             )
         },
     )
@@ -281,6 +290,19 @@ def layer_sizes(model: ModelConfig, embedding_dim: int) -> tuple[list[int], list
     return query or [embedding_dim], candidate or [embedding_dim]
 
 
+def unfit(value: Any) -> str:
+    """Why no key can have a value, whatever its range: "must be …", or ""."""
+    if isinstance(value, list | dict):
+        inside = [*value, *value.values()] if isinstance(value, dict) else value
+        return next((words for each in inside if (words := unfit(each))), "")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return f"must be a whole number of at most {LARGEST:,}"
+    # No file's name has the first, no record the others.
+    if isinstance(value, str) and re.search("[\0\ud800-\udfff]", value):
+        return "must be a text without NUL and surrogates"
+    return ""
+
+
 def config_directory() -> Path:
     """The shipped `conf/`: beside the package in a checkout, inside it in a wheel."""
     package = Path(__file__).resolve().parent
@@ -306,7 +328,24 @@ def to_dataclass(config: Any) -> Config:
     ]
     if problems:
         raise ConfigError(problems)
-    return OmegaConf.to_object(OmegaConf.merge(schema, config))  # type: ignore[return-value]
+    trial = OmegaConf.to_object(OmegaConf.merge(schema, config))
+    if problems := list(misplaced(trial, Config())):
+        raise ConfigError(problems)
+    return trial  # type: ignore[return-value]
+
+
+def misplaced(node: Any, schema: Any, prefix: str = "") -> Iterator[str]:
+    """Single values where a part of the configuration belongs: OmegaConf lets `${…}` be any."""
+    for field_ in dataclasses.fields(schema):
+        key, part = f"{prefix}{field_.name}", getattr(schema, field_.name)
+        if not dataclasses.is_dataclass(part):
+            continue
+        value = getattr(node, field_.name)
+        if type(value) is type(part):
+            yield from misplaced(value, part, f"{key}.")
+        else:
+            names = ", ".join(each.name for each in dataclasses.fields(part))
+            yield f"{key}: got {shortened(repr(value))}; must have {names}"
 
 
 def known_keys(schema: type = Config) -> list[str]:
@@ -329,6 +368,20 @@ def to_dictionary(config: Config) -> dict[str, Any]:
     dictionary = dataclasses.asdict(config)
     del dictionary["tracking"]
     return dictionary
+
+
+def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded configuration, and the schema's values of keys that it is older than."""
+
+    def merged(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: merged(schema[name], given[name])
+            if name in given and isinstance(schema.get(name), dict)
+            else given.get(name, schema.get(name))
+            for name in dict.fromkeys([*schema, *given])
+        }
+
+    return merged(to_dictionary(Config()), config)
 
 
 def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -74,6 +74,11 @@ def closest(name: str, choices: Iterable[str]) -> str:
     return f" Did you mean {matches[0]!r}?" if matches else ""
 
 
+def shortened(text: str, length: int = 100) -> str:
+    """A text that may be of any length, as an error repeats it."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
 def either(choices: Sequence[str]) -> str:
     """The choices in words: "a", "a or b", "a, b or c"."""
     *first, last = choices

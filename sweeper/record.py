@@ -10,25 +10,30 @@ import csv
 import dataclasses
 import io
 import json
+import math
 import os
 import resource
 import sys
 import tempfile
 import traceback
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
-from sweeper.errors import OutputError, Stopped, TrialPruned
+from sweeper.config import Config
+from sweeper.errors import OutputError, Stopped, TrialPruned, shortened
 
 FORMAT_VERSION = 1
 TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
 ROWS = {"validation": "validation_rows.parquet", "test": "test_rows.parquet"}
 
 Metrics = dict[str, float]
+# Of each repeat, what is read again.
+REPEAT = {"split_seed": int, "directory": str, "metrics": dict[str, Metrics]}
 
 
 @dataclass
@@ -211,7 +216,7 @@ def read(directory: Path) -> TrialRecord:
     path = directory / TRIAL
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OutputError(f"{path}: no trial can be read from it: {error}") from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
@@ -227,12 +232,57 @@ def read(directory: Path) -> TrialRecord:
                     {key: float(value) for key, value in row.items() if value != ""}
                     for row in csv.DictReader(file)
                 ]
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise OutputError(f"{history}: no history can be read from it: {error}") from error
+    if not all(math.isfinite(row.get("epoch", math.nan)) for row in rows):
+        raise OutputError(f"{history}: no history can be read from it: a row has no epoch")
     try:
-        return TrialRecord(**content, history=rows)
+        record = TrialRecord(**content, history=rows)
     except TypeError as error:
         raise OutputError(f"{path}: isn't a record of this version: {error}") from error
+    for name, value in _misfits(record):
+        raise OutputError(
+            f"{path}: isn't a record of this version: {name} is {shortened(repr(value))}"
+        )
+    return record
+
+
+def _misfits(record: TrialRecord) -> Iterator[tuple[str, Any]]:
+    """What of a record from JSON is of no type that a record is written with."""
+    for name, hint in get_type_hints(TrialRecord).items():
+        if not _is_of(getattr(record, name), hint):
+            yield name, getattr(record, name)
+    for repeat in record.repeats:
+        if not all(name in repeat and _is_of(repeat[name], REPEAT[name]) for name in REPEAT):
+            yield "repeats", repeat
+    if not _is_of(record.config, Config):
+        yield "config", record.config
+    elif record.config.get("evaluation", {}).get("rows") not in ROWS:
+        yield "config.evaluation", record.config.get("evaluation")
+
+
+def _is_of(value: Any, hint: Any) -> bool:
+    """Whether a value from JSON is of a field's type, with all that is in it."""
+    if hint is Any:
+        return True
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind is types.UnionType:
+        return any(_is_of(value, each) for each in inner)
+    if kind is list:
+        return isinstance(value, list) and all(_is_of(each, inner[0]) for each in value)
+    if kind is dict:
+        return isinstance(value, dict) and all(_is_of(each, inner[1]) for each in value.values())
+    if dataclasses.is_dataclass(hint):
+        # A record that is older than a key lacks it.
+        hints = get_type_hints(hint)
+        return isinstance(value, dict) and all(
+            _is_of(value[name], hints[name]) for name in hints if name in value
+        )
+    if isinstance(value, bool):
+        return hint is bool
+    if hint is float:
+        return isinstance(value, int | float) and -math.inf < value < math.inf
+    return isinstance(value, hint)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os.path
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING
@@ -14,9 +14,12 @@ from sweeper.config import (
     Config,
     FeatureConfig,
     Range,
+    TrackingConfig,
     layer_sizes,
+    unfit,
 )
-from sweeper.errors import ConfigError, closest
+from sweeper.errors import ConfigError, closest, shortened
+from sweeper.passwords import password_in
 from sweeper.tracking.packages import package_problems
 
 
@@ -35,6 +38,9 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
             yield from range_problems(value, f"{key}.")
             continue
         range_: Range | None = field.metadata.get("range")
+        if words := unfit(value):
+            yield f"{key}: got {shortened(repr(value))}; {words}"
+            continue
         if value == MISSING and isinstance(value, str):
             yield f"{key}: is missing; must be {range_.words if range_ else 'given'}"
         elif range_ and value is not None and not range_.holds(value):
@@ -66,7 +72,7 @@ def _rule_problems(config: Config) -> Iterator[str]:
     yield from _feature_problems(config)
     yield from _clipping_problems(config)
     yield from _test_row_problems(config)
-    yield from package_problems(config.tracking)
+    yield from _tracking_problems(config.tracking)
     model, train, task = config.model, config.train, config.task
     query, candidate = layer_sizes(model, config.features.embedding_dim)
     if query[-1] != candidate[-1]:
@@ -84,6 +90,18 @@ def _rule_problems(config: Config) -> Iterator[str]:
             "task.remove_accidental_hits: got True with task.name 'full_softmax', which has "
             "each candidate once; must be False for it"
         )
+
+
+def _tracking_problems(tracking: TrackingConfig) -> Iterator[str]:
+    if tracking.mlflow and password_in(tracking.mlflow):
+        # The value is not repeated: what is printed ends in logs.
+        yield (
+            "tracking.mlflow: holds a password, which .hydra/ and trial.json would keep; must be "
+            "without: a server's are read from MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, a database's from its client's own (PGPASSWORD)"
+        )
+    else:
+        yield from package_problems(tracking)
 
 
 def _clipping_problems(config: Config) -> Iterator[str]:
@@ -121,7 +139,7 @@ def _data_problems(config: Config) -> Iterator[str]:
     if data.name == "synthetic":
         if data.source != "auto":
             yield f"data.source: got {data.source!r} with data.name 'synthetic'; must be 'auto'"
-    elif data.source not in NAMED_SOURCES and not Path(data.source).expanduser().exists():
+    elif data.source not in NAMED_SOURCES and not _is_there(data.source):
         yield (
             f"data.source: got {data.source!r}, which is no file or folder; must be "
             f"{', '.join(NAMED_SOURCES)}, or the path of a MovieLens folder or zip."
@@ -158,6 +176,12 @@ def _data_problems(config: Config) -> Iterator[str]:
             "data.validation_size: got 0 with evaluation.rows 'validation'; must be greater "
             "than 0, or evaluation.rows 'test'"
         )
+
+
+def _is_there(path: str) -> bool:
+    """Whether a path is a file or a folder; no device, which could be read for ever."""
+    path = os.path.expanduser(path)
+    return os.path.isfile(path) or os.path.isdir(path)
 
 
 def _feature_problems(config: Config) -> Iterator[str]:

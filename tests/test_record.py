@@ -12,6 +12,8 @@ from sweeper import record as records
 from sweeper.errors import OutputError
 from sweeper.record import FORMAT_VERSION, HISTORY, TRIAL, TrialRecord
 
+CONFIG = {"evaluation": {"rows": "validation"}}
+
 
 def full_record() -> TrialRecord:
     return TrialRecord(
@@ -69,7 +71,7 @@ def test_figures_that_a_study_can_go_by() -> None:
 
 
 def test_the_first_record_of_a_trial_has_no_history(tmp_path) -> None:
-    records.create(tmp_path / "deep" / "run", TrialRecord(config={}))
+    records.create(tmp_path / "deep" / "run", TrialRecord(CONFIG))
     read = records.read(tmp_path / "deep" / "run")
     assert (read.state, read.history, read.metrics) == ("running", [], {})
     assert sorted(os.listdir(tmp_path / "deep" / "run")) == [TRIAL]
@@ -77,7 +79,7 @@ def test_the_first_record_of_a_trial_has_no_history(tmp_path) -> None:
 
 def test_history_is_a_table_with_a_column_for_every_key(tmp_path) -> None:
     history = [{"epoch": 1.0, "loss": 2.0}, {"epoch": 2.0, "loss": 1.5, "top_1": 0.25}]
-    records.write(tmp_path, TrialRecord(config={}, history=history))
+    records.write(tmp_path, TrialRecord(CONFIG, history=history))
     lines = (tmp_path / HISTORY).read_text().splitlines()
     assert lines == ["epoch,loss,top_1", "1.0,2.0,", "2.0,1.5,0.25"]
     assert records.read(tmp_path).history == history
@@ -87,7 +89,7 @@ def test_a_directory_that_holds_a_trial_is_refused_and_left_as_it_is(tmp_path) -
     records.create(tmp_path, full_record())
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(OutputError, match=r"already holds a trial.*hydra\.run\.dir"):
-        records.create(tmp_path, TrialRecord(config={}))
+        records.create(tmp_path, TrialRecord(CONFIG))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -139,7 +141,7 @@ def test_a_file_that_is_written_can_be_read_by_others(tmp_path) -> None:
 def test_a_directory_below_a_regular_file_cannot_be_written(tmp_path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"file/run/trial\.json: can't be written"):
-        records.create(tmp_path / "file" / "run", TrialRecord(config={}))
+        records.create(tmp_path / "file" / "run", TrialRecord(CONFIG))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

@@ -52,9 +52,9 @@ def cache_directory(configured: str | None) -> Path:
     """`data.cache_dir`, or $SWEEPER_CACHE_DIR, or the user's own cache directory."""
     chosen = configured or os.environ.get("SWEEPER_CACHE_DIR")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return Path(os.path.expanduser(chosen)).absolute()
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser().absolute() / "sweeper"
+    return Path(os.path.expanduser(home)).absolute() / "sweeper"
 
 
 def load_or_build(
@@ -139,7 +139,10 @@ def read_entry(place: Path) -> Interactions:
             user_column=manifest["roles"]["user"],
             item_column=manifest["roles"]["item"],
         )
-    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException, DataError) as error:
+    except (
+        OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError,
+        pa.ArrowException, DataError,
+    ) as error:  # fmt: skip
         raise DamagedCacheError(f"{type(error).__name__}: {error}") from error
 
 

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
+import lzma
+import os.path
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sweeper.data.movielens import MovieLens
 from sweeper.errors import DataError
+
+# What `zipfile`, and what it decompresses with, raise of an archive that isn't whole.
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
+    OSError, RuntimeError, ValueError,
+)  # fmt: skip
+CHUNK = 2**20
+# Of all files together; the largest MovieLens takes a quarter of it.
+MOST_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
@@ -42,16 +54,21 @@ class LocalFiles:
         Raises:
           DataError: a member is damaged or encrypted.
         """
-        if not self.members:
-            return self.path
+        for name, member in self.members.items():
+            # Under the name that is known, whatever the archive calls it.
+            with open(work / name, "wb") as target:
+                for chunk in self._chunks(member):
+                    target.write(chunk)
+        return work if self.members else self.path
+
+    def _chunks(self, member: str) -> Iterator[bytes]:
+        """The bytes of a member; no more than the archive said it has."""
         try:
-            with zipfile.ZipFile(self.path) as archive:
-                for name, member in self.members.items():
-                    with archive.open(member) as source, open(work / name, "wb") as target:
-                        shutil.copyfileobj(source, target)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error) as error:
+            with zipfile.ZipFile(self.path) as archive, archive.open(member) as source:
+                while chunk := source.read(CHUNK):
+                    yield chunk
+        except UNREADABLE as error:
             raise DataError(f"{self.path} can't be extracted: {error}") from error
-        return work
 
 
 def find_files(data_set: MovieLens, source: str) -> LocalFiles:
@@ -60,8 +77,9 @@ def find_files(data_set: MovieLens, source: str) -> LocalFiles:
     Raises:
       DataError: there is no such path, it isn't an archive, or files are missing.
     """
-    path = Path(source).expanduser()
-    if not path.exists():
+    path = Path(os.path.expanduser(source))
+    # No device or pipe, whose reading may never end.
+    if not os.path.isdir(path) and not os.path.isfile(path):
         raise DataError(
             f"data.source={source}: there is no such file or folder "
             f"({path.absolute()}). Give auto, tfds, package_index, or the path of a folder or "
@@ -83,13 +101,13 @@ def _in_folder(data_set: MovieLens, path: Path) -> LocalFiles:
 def _in_archive(data_set: MovieLens, path: Path) -> LocalFiles:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
+            sizes = {info.filename: info.file_size for info in archive.infolist()}
+    except UNREADABLE as error:
         raise DataError(
             f"data.source={path} is neither a folder nor a zip archive: {error}"
         ) from error
     members: dict[str, str] = {}
-    for name in names:
+    for name in sizes:
         inner = PurePosixPath(name.replace("\\", "/"))
         if inner.name not in data_set.files:
             continue
@@ -102,6 +120,12 @@ def _in_archive(data_set: MovieLens, path: Path) -> LocalFiles:
     missing = [name for name in data_set.files if name not in members]
     if missing:
         raise _missing(data_set, path, missing)
+    size = sum(sizes[member] for member in members.values())
+    if size > MOST_BYTES:
+        raise DataError(
+            f"{path} would take {size / 2**30:,.1f} GiB when extracted: it is not a copy of "
+            f"{data_set.title}, which takes less than {MOST_BYTES / 2**30:g}."
+        )
     return LocalFiles(path, data_set, members)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sweeper import record as records
+from sweeper.config import with_defaults
 from sweeper.errors import ConfigError, OutputError
 from sweeper.record import TrialRecord
 from sweeper.report.confirmations import load_evidence
@@ -113,7 +114,9 @@ def _read_ranks(subject: Subject) -> None:
 
 def _read(place: Path, problems: list[str]) -> TrialRecord | None:
     try:
-        return records.read(place)
+        record = records.read(place)
+        record.config = with_defaults(record.config)
+        return record
     except OutputError as error:
         problems.append(f"{error}; left out: the curve, times and configuration of this trial")
         return None
@@ -148,6 +151,7 @@ def _missing_problems(missing: list[str], subject: Subject) -> Iterator[str]:
 def _open_run(directory: Path) -> Subject:
     """A single run, as a study of one trial."""
     record = records.read(directory)
+    record.config = with_defaults(record.config)
     result = summarize(directory) or {}
     objective = ObjectiveConfig()
     value = record.metrics.get(record.rows, {}).get(objective.metric)

@@ -59,6 +59,6 @@ def seeds_for_wilcoxon(study: StudyConfig) -> float:
     startup = options.get("n_startup_steps", 2)
     if not isinstance(p_threshold, int | float) or not isinstance(startup, int):
         return 0  # They are refused for their types.
-    if p_threshold <= 0:
-        return math.inf
+    if not 0 < p_threshold <= 1:
+        return math.inf if p_threshold <= 0 else 0  # Above 1 Optuna's constructor refuses it.
     return max(math.floor(-math.log2(p_threshold)) + 1, startup, 2)

@@ -24,8 +24,8 @@ from hydra.core.override_parser.types import (
 )
 
 from sweeper.errors import ConfigError
-from sweeper.study.domain_reader import choice_problems, read_domain
-from sweeper.study.domains import Choices, Domain
+from sweeper.study.domain_reader import choice_problems, read_domain, too_many_choices
+from sweeper.study.domains import MOST_STEPS, Choices, Domain
 from sweeper.study.overrides import SEEDS, Key, find_key, to_text
 from sweeper.study.parameters import Parameter, SingleParameter
 
@@ -92,7 +92,7 @@ def _domain(override: Override, key: Key, problems: list[str]) -> Domain | None:
     if isinstance(sweep, IntervalSweep):
         return _interval(sweep, "log" in tags, key, problems)
     if isinstance(sweep, RangeSweep):
-        values = _range_values(sweep)
+        values = _range_values(sweep, key)
         if len(values) > 1 and values[0] < values[-1] and not sweep.shuffle:
             return _stepped(values, sweep, key, problems)
         texts = [to_text(value) for value in values]
@@ -124,13 +124,25 @@ def _value_type(numbers: Sequence[Any], key: Key) -> Any:
     return int if key.type is float and all(type(each) is int for each in numbers) else key.type
 
 
-def _range_values(sweep: RangeSweep) -> list[Any]:
-    """The values of `range()`, without its stop, in decimals as they were written."""
-    numbers = (sweep.start, sweep.stop, sweep.step)
+def _range_values(sweep: RangeSweep, key: Key) -> list[Any]:
+    """The values of `range()`, without its stop, in decimals as they were written.
+
+    Raises:
+      ConfigError: there is no end of them, or too many.
+    """
+    numbers = (sweep.start or 0, sweep.stop or 0, sweep.step)  # Hydra has both, as its types don't.
+    if not all(-math.inf < number < math.inf for number in numbers) or sweep.step == 0:
+        raise ConfigError(
+            f"{key.name}: got range({', '.join(map(str, numbers))}); must be of finite numbers, "
+            "and of a step other than 0"
+        )
     start, stop, step = (Decimal(repr(number)) for number in numbers)
-    if step == 0:
-        return []
     count = math.ceil((stop - start) / step)
+    if count > MOST_STEPS:
+        raise ConfigError(
+            f"{key.name}: has {Decimal(count):.3g} values; must be at most {MOST_STEPS:,}, or an "
+            "interval"
+        )
     number = int if all(isinstance(each, int) for each in numbers) else float
     return [number(start + index * step) for index in range(count)]
 
@@ -147,6 +159,9 @@ def _choice_texts(override: Override) -> list[str]:
 def _choices(texts: list[str], key: Key, problems: list[str]) -> Domain | None:
     if not texts:
         problems.append(f"{key.name}: got no value; must be one or more")
+        return None
+    if problem := too_many_choices(key.name, texts):
+        problems.append(problem)
         return None
     parser = OverridesParser.create()
     given = tuple(parser.parse_override(f"{key.name}={text}").value() for text in texts)

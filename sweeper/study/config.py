@@ -11,7 +11,19 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from sweeper.config import NOT_EMPTY, POSITIVE, Config, Range, at_least, one_of, ranged
+from sweeper.config import (
+    MOST_AT_ONCE,
+    NOT_EMPTY,
+    POSITIVE,
+    Config,
+    Range,
+    at_least,
+    misplaced,
+    one_of,
+    ranged,
+    within,
+)
+from sweeper.errors import ConfigError
 from sweeper.study.launchers import accept_presets
 
 SAMPLERS = ("tpe", "random", "grid", "qmc", "cmaes", "nsga2", "gp")
@@ -22,9 +34,12 @@ STORAGES = ("sqlite", "postgresql", "journal")
 SEED_MODES = ("lockstep", "sequential")
 DIRECTIONS = ("maximize", "minimize")
 
+# Of a confirmation, which trains each configuration with each.
+MOST_SEEDS = 1_000
+
 WORKERS = Range(
-    lambda value: value == "auto" or (isinstance(value, int) and value >= 1),
-    "auto or a whole number of at least 1",
+    lambda value: value == "auto" or (isinstance(value, int) and 1 <= value <= MOST_AT_ONCE),
+    f"auto or a whole number from 1 to {MOST_AT_ONCE:,}",
 )
 
 
@@ -55,8 +70,8 @@ class ConfirmConfig:
     """
 
     best: int = ranged(0, at_least(0))
-    train_seeds: int = ranged(5, at_least(1))
-    split_seeds: int = ranged(5, at_least(0))
+    train_seeds: int = ranged(5, within(1, MOST_SEEDS))
+    split_seeds: int = ranged(5, within(0, MOST_SEEDS))
     without: list[str] = field(default_factory=lambda: ["timestamp"])
 
 
@@ -143,7 +158,10 @@ class ExperimentConfig(Config):
 def to_study(config: Any) -> StudyConfig:
     """The study's part of a composed configuration, as dataclasses."""
     schema = OmegaConf.structured(StudyConfig)
-    return OmegaConf.to_object(OmegaConf.merge(schema, config.study))  # type: ignore[return-value]
+    study = OmegaConf.to_object(OmegaConf.merge(schema, config.study))
+    if problems := list(misplaced(study, StudyConfig(), "study.")):
+        raise ConfigError(problems)
+    return study  # type: ignore[return-value]
 
 
 def to_storage(config: Any) -> StorageConfig:

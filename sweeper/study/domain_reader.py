@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from math import isfinite
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf, isfinite
 from typing import Any
 
 from sweeper.errors import ConfigError
-from sweeper.study.domains import Choices, Domain, Interval, steps_between
+from sweeper.study.domains import (
+    MOST_CHOICES,
+    MOST_STEPS,
+    Choices,
+    Domain,
+    Interval,
+    steps_between,
+    too_many_steps,
+)
 
 RANGE_OPTIONS = ("low", "high", "step", "log")
 
@@ -44,6 +52,9 @@ def _read_choices(where: str, given: Any, check: Check, problems: list[str]) -> 
     if not isinstance(given, list) or not given:
         problems.append(f"{where}: got {given!r}; must be a list of at least one value")
         return None
+    if problem := too_many_choices(where, given):
+        problems.append(problem)
+        return None
     try:
         choices = Choices.of(given)
     except ConfigError as error:
@@ -51,6 +62,13 @@ def _read_choices(where: str, given: Any, check: Check, problems: list[str]) -> 
         return None
     problems += choice_problems(where, choices, check)
     return choices
+
+
+def too_many_choices(where: str, given: Sequence[Any]) -> str:
+    """What is wrong with so many listed values, or ""."""
+    if len(given) <= MOST_CHOICES:
+        return ""
+    return f"{where}: has {len(given):,} values; must be at most {MOST_CHOICES:,}, or a range"
 
 
 def choice_problems(where: str, choices: Choices, check: Check) -> list[str]:
@@ -95,6 +113,8 @@ def _read_interval(
 def _interval_problems(where: str, low: Any, high: Any, step: Any, log: bool) -> Iterator[str]:
     if low >= high:
         yield f"{where}.low: got {low} with high {high}; low must be below high"
+    elif high - low == inf:
+        yield f"{where}.high: got {high} with low {low}; must be less far from it"
     if log and low <= 0:
         yield f"{where}: log needs low above 0, got low {low}"
     if step is None:
@@ -103,5 +123,10 @@ def _interval_problems(where: str, low: Any, high: Any, step: Any, log: bool) ->
         yield f"{where}.step: got {step} with log; must be one or the other"
     if step <= 0:
         yield f"{where}.step: got {step}; must be greater than 0"
+    elif low < high and too_many_steps(low, high, step):
+        yield (
+            f"{where}.step: got {step}, which makes more than {MOST_STEPS:,} values; must be "
+            "greater, or not given"
+        )
     elif low < high and steps_between(low, high, step) < 1:
         yield f"{where}.step: got {step}; must be at most high - low, {high - low:g}"

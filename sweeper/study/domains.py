@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import closest
@@ -15,6 +14,8 @@ from sweeper.study.overrides import to_text
 if TYPE_CHECKING:
     import optuna
 
+# Of a list, each of which is composed and checked by itself; and of steps, which are counted.
+MOST_CHOICES, MOST_STEPS = 1_000, 100_000
 SCALARS = (type(None), bool, int, float, str)
 
 
@@ -108,7 +109,9 @@ class Interval(Domain):
 
     def encode(self, value: Any) -> Any:
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        encoded = self._nearest(value) if number and isfinite(value) else None
+        # Nothing outside is turned into a float, which not every int can be.
+        inside = number and self.low - 1 <= value <= self.high + 1
+        encoded = self._nearest(value) if inside else None
         if encoded is None:
             raise ValueError(f"must be {self.words()}")
         return encoded
@@ -190,6 +193,11 @@ def _same(left: Any, right: Any) -> bool:
 def _on_step(low: float, index: int, step: float) -> float:
     """In decimals, as the user wrote them: three steps of 0.1 from 0 are 0.3."""
     return float(Decimal(repr(low)) + index * Decimal(repr(step)))
+
+
+def too_many_steps(low: float, high: float, step: float) -> bool:
+    """Whether there are more than `MOST_STEPS`, or more than can be counted."""
+    return (Decimal(repr(high)) - Decimal(repr(low))) / Decimal(repr(step)) > MOST_STEPS
 
 
 def steps_between(low: float, high: float, step: float) -> int:

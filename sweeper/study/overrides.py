@@ -19,7 +19,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sweeper.config import Config, Range, known_keys
+from sweeper.config import Config, Range, known_keys, unfit
 from sweeper.errors import ConfigError, closest, either
 
 OPEN = "optimizer.options."
@@ -74,6 +74,8 @@ class Key:
 
     def problem(self, value: Any) -> str:
         """Why the key can't have `value`: "must be …", or ""."""
+        if words := unfit(value):
+            return words
         if self.options is not None:
             if value in self.options or (value is None and self.name == "experiment"):
                 return ""
@@ -141,7 +143,7 @@ def _refusal(name: str, seeds: Sequence[str]) -> str:
         return "a seed is no hyperparameter; to train on several splits, set study.split_seeds"
     if top in ("study", "hydra"):
         return f"can't be searched; {top} is the same for all trials of a study"
-    if name in ("name", "train.threads"):
+    if name in ("name", "train.threads") or top == "tracking":
         return "can't be searched; it is no hyperparameter"
     return ""
 

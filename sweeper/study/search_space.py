@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import ConfigError
@@ -32,6 +33,9 @@ from sweeper.study.user_values import UserValues
 
 if TYPE_CHECKING:
     import optuna
+
+# More than the largest grid that may be run.
+MOST_COUNTED = 100_001
 
 
 class SearchSpace:
@@ -113,29 +117,35 @@ class SearchSpace:
             yield from self._points(index + 1, {**known, dimension.name: value})
 
     def size(self) -> int | None:
-        """How many points there are; None where a range is continuous."""
+        """How many points there are; None where a range is continuous.
+
+        Where more than `MOST_COUNTED` groups of them have to be counted, as many as have been.
+        """
         if self.continuous():
             return None
         parents = {parent for parameter in self.parameters for parent in parameter.when}
         if parents <= {parameter.name for parameter in self.parameters}:
-            return self._size(parents, 0, {})
+            return sum(islice(self._sizes(parents, 0, {}, 1), MOST_COUNTED))
         # Under conditions on parts of towers, which of them mean the same shows in a list only.
-        return sum(1 for _ in self.points())
+        return sum(1 for _ in islice(self.points(), MOST_COUNTED))
 
-    def _size(self, parents: set[str], index: int, known: dict[str, Any]) -> int:
+    def _sizes(
+        self, parents: set[str], index: int, known: dict[str, Any], size: int
+    ) -> Iterator[int]:
         """Counts without listing: only values that conditions go by are told apart."""
         if index == len(self.parameters):
-            return 1
+            yield size
+            return
         parameter = self.parameters[index]
         if not holds(parameter.when, known):
-            return self._size(parents, index + 1, known)
-        if parameter.name not in parents:
-            return parameter.size() * self._size(parents, index + 1, known)
-        return sum(
-            self._size(parents, index + 1, {**known, parameter.name: value})
-            for dimension in parameter.dimensions()
-            for value in dimension.domain.values() or ()
-        )
+            yield from self._sizes(parents, index + 1, known, size)
+        elif parameter.name not in parents:
+            yield from self._sizes(parents, index + 1, known, size * parameter.size())
+        else:
+            for dimension in parameter.dimensions():
+                for value in dimension.domain.values() or ():
+                    inner = {**known, parameter.name: value}
+                    yield from self._sizes(parents, index + 1, inner, size)
 
     def _distinct(self, points: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The first of those that mean the same configuration."""

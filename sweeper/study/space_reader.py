@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeper.config import WIDTHS, known_keys
+from sweeper.config import LARGEST, WIDTHS, known_keys
 from sweeper.errors import ConfigError, closest, either
 from sweeper.study.conditions import SPACE, arrange
-from sweeper.study.domain_reader import RANGE_OPTIONS, read_domain
+from sweeper.study.domain_reader import RANGE_OPTIONS, read_domain, too_many_choices
 from sweeper.study.domains import Choices, Domain
 from sweeper.study.overrides import ANY_KEY, Key, find_key
 from sweeper.study.parameters import (
@@ -22,6 +22,7 @@ from sweeper.study.search_space import SearchSpace
 
 DOMAIN_OPTIONS = (*RANGE_OPTIONS, "choices")
 OPTIONS = (*DOMAIN_OPTIONS, "towers", "sets", "when")
+MOST_LAYERS = 100
 TOWERS_OPTIONS = ("depth", "width", "shape")
 
 
@@ -115,24 +116,32 @@ def _read_towers(
     problems += [f"{where}.{option}: is missing; must be given" for option in missing]
     if missing:
         return None
-    depth = _read_sizes(f"{where}.depth", given["depth"], 0, problems)
-    width = _read_sizes(f"{where}.width", given["width"], 1, problems)
+    depth = _read_sizes(f"{where}.depth", given["depth"], 0, MOST_LAYERS, problems)
+    width = _read_sizes(f"{where}.width", given["width"], 1, LARGEST, problems)
     shapes = _read_shapes(f"{where}.shape", given["shape"], problems)
     if depth is None or width is None:
         return None
     return TowersParameter(name, key, depth, width, shapes, when=when)
 
 
-def _read_sizes(where: str, given: Any, lowest: int, problems: list[str]) -> Domain | None:
+def _read_sizes(
+    where: str, given: Any, lowest: int, highest: int, problems: list[str]
+) -> Domain | None:
     """Depths or widths: a range, choices, or a single one."""
 
     def check(value: Any) -> str:
         whole = isinstance(value, int) and not isinstance(value, bool)
+        if whole and value > highest:
+            return f"must be a whole number of at most {highest:,}"
         return "" if whole and value >= lowest else f"must be a whole number of at least {lowest}"
 
     if isinstance(given, Mapping):
         problems += _unknown_options(where, given, DOMAIN_OPTIONS)
-        return read_domain(where, given, int, check, problems)
+        domain = read_domain(where, given, int, check, problems)
+        # Each layer of each depth may have each of them.
+        problem = domain and too_many_choices(where, domain.values() or ())
+        problems += [problem] if problem else []
+        return None if problem else domain
     if wrong := check(given):
         problems.append(f"{where}: got {given!r}; {wrong}, or have low and high, or choices")
         return None

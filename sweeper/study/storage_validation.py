@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Iterator
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
+from sweeper.passwords import password_in
 from sweeper.study.config import StorageConfig
 from sweeper.study.parameters import Parameter
 from sweeper.validation import range_problems
@@ -48,15 +49,14 @@ def _url_problems(url: str | None) -> Iterator[str]:
     if not url:
         yield f"storage.url: is not given with storage.name 'postgresql'; must be {EXAMPLE}"
         return
+    if password_in(url):
+        yield PASSWORD
+        return
     try:
         parts = urlsplit(url)
-        password, port = parts.password or parse_qs(parts.query).get("password"), parts.port
+        _ = parts.port
     except ValueError as error:
-        # Not the URL itself, which may hold a password.
-        yield f"storage.url: is no URL: {error}; must be {EXAMPLE}"
+        yield f"storage.url: got {url!r}, which is no URL: {error}; must be {EXAMPLE}"
         return
-    del port
-    if password:
-        yield PASSWORD
-    elif parts.scheme not in SCHEMES or not parts.path.strip("/"):
+    if parts.scheme not in SCHEMES or not parts.path.strip("/"):
         yield f"storage.url: got {url!r}; must be {EXAMPLE}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pkgutil
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from sweeper.config import METRICS, Config
-from sweeper.errors import closest, either
+from sweeper.errors import closest, either, shortened
 from sweeper.study.choices import (
     FINAL_METRICS,
     SEED_PRUNERS,
@@ -63,18 +63,23 @@ def study_problems(
 def _place_problems(study: StudyConfig) -> Iterator[str]:
     """The study's directory, and another study's that it starts from."""
     name = study.name
-    if name is not None and (not name or name.startswith(".") or set(name) & set("/\\")):
+    if name is not None and not _is_name(name):
         yield (
-            f"study.name: got {name!r}; must be the name of one directory: not empty, without "
-            "/ and \\, not beginning with a dot"
+            f"study.name: got {shortened(repr(name))}; must be the name of one directory: not "
+            "empty, without / and \\, not beginning with a dot, of at most 200 letters"
         )
-    if study.warm_start is not None:
-        directory = Path(study.warm_start).expanduser()
-        if not study.warm_start or not holds_study(directory):
-            yield (
-                f"study.warm_start: got {study.warm_start!r}, which holds no study "
-                f"({', '.join(MARKERS)}); must be the directory of an earlier study"
-            )
+    earlier = study.warm_start
+    if earlier is not None and not (earlier and holds_study(os.path.expanduser(earlier))):
+        yield (
+            f"study.warm_start: got {earlier!r}, which holds no study "
+            f"({', '.join(MARKERS)}); must be the directory of an earlier study"
+        )
+
+
+def _is_name(name: str) -> bool:
+    """Whether a directory can have this name, and a table show it on one line."""
+    dotted = name.startswith(".") or bool(set(name) & set("/\\"))
+    return name.isprintable() and not dotted and 0 < len(os.fsencode(name)) <= 200
 
 
 def _objective_problems(study: StudyConfig, config: Config) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from sweeper import record as records
 from sweeper.config import TrackingConfig
 from sweeper.errors import OutputError
+from sweeper.passwords import without_password
 from sweeper.record import Metrics, TrialRecord
 from sweeper.tracking.figures import evaluation_figures
 from sweeper.tracking.tracker import Origin, Place, Tracker
@@ -94,8 +94,3 @@ def chosen(config: TrackingConfig, place: Place) -> Iterator[Tracker]:
         from sweeper.tracking.to_wandb import WeightsAndBiases
 
         yield WeightsAndBiases(place, config.wandb)
-
-
-def without_password(text: str) -> str:
-    """The text without what stands before the host in any address."""
-    return re.sub(r"://[^/\s]+@", "://", text)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
-from sweeper.study.storage import GONE
 from toy_runs import (
     check_grid,
     finished,
@@ -24,6 +23,7 @@ from toy_runs import (
 )
 
 from sweeper.study import attributes
+from sweeper.study.settling import GONE
 
 ray = pytest.importorskip("ray", reason="needs sweeper[ray]")
 cluster_utils = pytest.importorskip("ray.cluster_utils")

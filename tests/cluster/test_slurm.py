@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState
-from sweeper.study.storage import GONE, is_taken
 from toy_runs import check_grid, finished, run, running, trials_of, wait_until
 
 from sweeper.study import attributes
 from sweeper.study.pull import LEFT
+from sweeper.study.settling import GONE, is_taken
 
 pytestmark = pytest.mark.slow
 

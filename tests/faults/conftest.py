@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-# The toy study lies with the tests of studies.
-sys.path.append(str(Path(__file__).parents[1] / "study"))
+# What the other tests make up: studies, plans, archives.
+for folder in ("study", "data", "report"):
+    sys.path.append(str(Path(__file__).parents[1] / folder))
 
-import fault_table
-from toy_runs import end_all, start
+import fault_table  # noqa: E402
+from toy_runs import end_all, start  # noqa: E402
 
 FAULTS = pytest.StashKey[list[fault_table.Fault]]()
 

@@ -77,6 +77,7 @@ def test_every_key_of_the_schema_is_a_key_a_node_or_refused() -> None:
     assert set(refused) == {
         *("name", "train.seed", "train.threads", "data.split_seed"),
         *("data", "data.synthetic", "features", "model", "task", "train", "evaluation", "tracking"),
+        *("tracking.tensorboard", "tracking.mlflow", "tracking.wandb"),
     }
 
 

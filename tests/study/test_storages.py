@@ -10,12 +10,14 @@ from pathlib import Path
 import optuna
 import pytest
 from new_studies import IDENTITY
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from sweeper.errors import OutputError
 from sweeper.study import attributes
 from sweeper.study.config import STORAGES, ObjectiveConfig, StorageConfig
 from sweeper.study.storages.choice import configured_storage, load_study, storage_in
+from sweeper.study.storages.files import Sqlite
 from sweeper.study.storages.markers import MARKERS, holds_study
 from sweeper.study.storages.storage import StudyStorage, held
 
@@ -183,3 +185,29 @@ def test_several_processes_may_write_at_once(place):
 def test_a_directory_without_a_study(tmp_path):
     with pytest.raises(OutputError, match=f"holds no study .{MARKERS[0]}"):
         load_study(tmp_path)
+
+
+@pytest.mark.parametrize("included", [set(), {2}, {1, 2, 3, 4, 5}])
+@pytest.mark.parametrize("after", [-1, 0, 2, 5, 99])
+def test_what_is_read_anew_is_what_optuna_reads(tmp_path, included, after):
+    """Some running, some ended, with all that a trial can have; of another study, none."""
+    Sqlite(tmp_path).make(LOSSES, IDENTITY, "s")
+    study = load_study(tmp_path)
+    for number in range(5):
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        trial.suggest_categorical("y", [None, "a", 2])
+        trial.set_user_attr("list", [number, {"a": None}])
+        if number in (1, 3):
+            study.tell(trial, [1.0, float("inf")])
+    study.enqueue_trial({"x": 0.5})
+    other = optuna.create_study(storage=study._storage)
+    other.ask()
+    storage = Sqlite(tmp_path).open("study.db")
+    arguments = (study._study_id, None, included, after)
+    theirs = RDBStorage._get_trials(storage, *arguments)
+    assert storage._get_trials(*arguments) == theirs
+    assert [trial._trial_id for trial in theirs] == sorted(
+        {each for each in included if each <= after}
+        | {each for each in range(1, 7) if each > after}
+    )

@@ -60,7 +60,10 @@ def test_what_is_right(values):
 VALUES = [
     ({"seed": -1}, "study.seed: got -1; must be a finite number of at least 0"),
     ({"n_trials": 0}, "study.n_trials: got 0; must be a finite number of at least 1"),
-    ({"workers": "all"}, "study.workers: got 'all'; must be auto or a whole number of at least 1"),
+    (
+        {"workers": "all"},
+        "study.workers: got 'all'; must be auto or a whole number from 1 to 1,000",
+    ),
     ({"objectives": []}, "study.objectives: got []; must be given, not empty"),
     (
         {"objectives": [ObjectiveConfig(direction="up")]},

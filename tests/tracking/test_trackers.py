@@ -15,11 +15,11 @@ from small_trials import small_config
 from sweeper import record as records
 from sweeper.config import TrainConfig
 from sweeper.errors import TrialPruned
+from sweeper.passwords import without_password
 from sweeper.repeats import run_repeats
 from sweeper.tracking import trackers
 from sweeper.tracking.figures import parameters
 from sweeper.tracking.tracker import BY_ITSELF, Origin, Place, Tracker
-from sweeper.tracking.trackers import without_password
 from sweeper.trial import run_trial
 
 CONFIG = small_config(train=TrainConfig(3, 256, 1, xla=False))

@@ -22,6 +22,7 @@ from sweeper.errors import OutputError
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.storages.markers import DATABASE, JOURNAL
 from sweeper.study.storages.storage import StudyStorage, Turn, create
+from sweeper.study.storages.stored_trials import TrialStorage
 
 TURN, JOURNAL_LOCK = ".turn.lock", ".journal.lock"
 # How long SQLite waits for another process's transaction: while trials run, and at the start.
@@ -93,7 +94,7 @@ class Sqlite(StudyFile):
         path = self.directory / name
         url = URL.create("sqlite", database=str(path)).render_as_string()
         try:
-            return RDBStorage(url, engine_kwargs={"connect_args": {"timeout": SECONDS_TO_WAIT}})
+            return TrialStorage(url, engine_kwargs={"connect_args": {"timeout": SECONDS_TO_WAIT}})
         except DatabaseError as error:
             raise OutputError(DAMAGED.format(path, error.orig)) from error
         except RuntimeError as error:

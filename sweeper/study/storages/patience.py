@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.storages import RDBStorage
 from sqlalchemy.exc import InterfaceError, OperationalError
+
+from sweeper.study.storages.stored_trials import TrialStorage
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 # All that Optuna's cache asks of the storage behind it.
@@ -53,7 +54,7 @@ def patiently(call: Callable[[], Any], seconds: float) -> Any:
         wait = min(LONGEST_WAIT, 2 * wait)
 
 
-class PatientStorage(RDBStorage):
+class PatientStorage(TrialStorage):
     """Repeats what failed because the server was away, for up to `seconds`.
 
     What was written before the connection broke is written once more, to the same effect;
@@ -69,7 +70,7 @@ class PatientStorage(RDBStorage):
 
 
 def _repeated(name: str) -> Callable[..., Any]:
-    once = getattr(RDBStorage, name)
+    once = getattr(TrialStorage, name)
 
     @functools.wraps(once)
     def call(self: PatientStorage, *arguments: Any, **keywords: Any) -> Any:
