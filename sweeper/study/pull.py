@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from numbers import Real
 from typing import Any
 
@@ -19,13 +20,14 @@ from hydra.utils import get_method
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweeper import record as records
-from sweeper.errors import TrialError
+from sweeper.errors import OutputError, TrialError
 from sweeper.study import attributes
 from sweeper.study.choices import FINAL_METRICS
 from sweeper.study.plan import Plan
 from sweeper.study.pruners import build_pruner
 from sweeper.study.samplers import build_sampler
 from sweeper.study.storage import cut_short, is_spent, load_study, queue_again
+from sweeper.study.storage_errors import STORAGE_ERRORS
 from sweeper.study.summary import has_collapsed, summarize
 from sweeper.study.trial_process import (
     COMPLETE,
@@ -43,6 +45,14 @@ COLLAPSED = "scores_collapsed"
 
 class TrialEndedError(Exception):
     """Ends a trial that did not complete, for Optuna to note as failed."""
+
+
+class StorageLostError(BaseException):
+    """The storage refused something of a trial: no failure, which Optuna would note it as."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Puller:
@@ -83,6 +93,9 @@ class Puller:
                 if not self._none_left:
                     # A callback called `study.stop()`: that is meant for all workers.
                     self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
+        except StorageLostError as lost:
+            # The trial is still marked as running; the main process has it run again.
+            raise lost.error from lost.error.__cause__
         finally:
             self._turn.release(force=True)
             self._process.close()
@@ -129,6 +142,12 @@ class Puller:
 
     def _objective(self, trial: Trial) -> Any:
         try:
+            return self._run(trial)
+        except STORAGE_ERRORS as error:
+            raise StorageLostError(error) from error
+
+    def _run(self, trial: Trial) -> Any:
+        try:
             values = self._plan.space.suggest(trial)
         finally:
             self._turn.release()
@@ -143,6 +162,8 @@ class Puller:
             outcome = self._process.run(
                 job, lambda step, metrics: self._report(trial, job, step, metrics)
             )
+        except STORAGE_ERRORS:
+            raise
         except Exception as error:
             reason = str(error) or type(error).__name__
             trial.set_user_attr(attributes.REASON, reason)
@@ -197,7 +218,9 @@ class Puller:
         if outcome.state == PRUNED:
             raise optuna.TrialPruned(outcome.reason)
         if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
-            records.write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
+            # A full disk must not hide the reason.
+            with suppress(OutputError):
+                records.write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
         reason, again = outcome.reason or outcome.state, False
         if outcome.state in (DIED, INTERRUPTED):
             died = outcome.state == DIED

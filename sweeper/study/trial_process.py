@@ -9,6 +9,7 @@ trial is lost. It leads a process group, with which all that a trial has started
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import multiprocessing
@@ -297,15 +298,24 @@ def _outcome(run: Callable[[Job], Any], job: Job, connection: Connection) -> Out
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        # SystemExit too: a trial's task must not end its worker.
-        return Outcome(
-            FAILED, reason=f"{type(error).__name__}: {error}", traceback=traceback.format_exc()
-        )
+        # SystemExit too: a trial's task must not end its worker. A full disk is no fault of the
+        # trial's: it runs again once there is room.
+        state = INTERRUPTED if _lacks_room(error) else FAILED
+        reason = f"{type(error).__name__}: {error}"
+        return Outcome(state, reason=reason, traceback=traceback.format_exc())
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # All of it, even if this process should be killed later on.
         with suppress(OSError, ValueError):
             sys.stdout.flush()
+
+
+def _lacks_room(error: BaseException | None) -> bool:
+    while error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _write_output_to(path: Path) -> None:

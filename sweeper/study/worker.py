@@ -19,6 +19,7 @@ from sweeper.study import locks
 from sweeper.study.composition import Composer
 from sweeper.study.plan import GROUPS, Plan, launcher_of
 from sweeper.study.pull import Puller
+from sweeper.study.storage_errors import told_in_a_line
 from sweeper.study.trial_process import STOPPING, Job, end_with
 
 
@@ -49,7 +50,8 @@ class Worker:
                 signal.signal(stopping, signal.SIG_IGN)
             end_with(self.main_process if is_child else os.getppid())
         silence_optuna()
-        with locks.worker(self.plan.directory):
+        # In one line already here: across processes an error loses its causes.
+        with locks.worker(self.plan.directory), told_in_a_line(self.plan.directory):
             number = HydraConfig.get().job.num
             Puller(self.plan, self.run_trial, self.epochs_of, number).pull()
 
