@@ -29,15 +29,15 @@ from sweeper.study.samplers import build_sampler
 from sweeper.study.storage import cut_short, is_spent, load_study, queue_again
 from sweeper.study.storage_errors import STORAGE_ERRORS
 from sweeper.study.summary import has_collapsed, summarize
-from sweeper.study.trial_process import (
+from sweeper.study.trial_child import (
     COMPLETE,
     DIED,
     INTERRUPTED,
     PRUNED,
     Job,
     Outcome,
-    TrialProcess,
 )
+from sweeper.study.trial_process import TrialProcess
 
 TURN = ".turn.lock"
 COLLAPSED = "scores_collapsed"

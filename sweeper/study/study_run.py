@@ -24,7 +24,7 @@ from sweeper.study.leaderboard import write_leaderboard
 from sweeper.study.live import LiveTable
 from sweeper.study.plan import Plan
 from sweeper.study.storage import is_spent, load_study, settle
-from sweeper.study.trial_process import STOPPING
+from sweeper.study.trial_child import STOPPING
 from sweeper.study.worker import Worker
 
 # How often leaderboard.csv and the time used are brought up to date.

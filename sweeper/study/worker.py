@@ -20,7 +20,7 @@ from sweeper.study.composition import Composer
 from sweeper.study.plan import GROUPS, Plan, launcher_of
 from sweeper.study.pull import Puller
 from sweeper.study.storage_errors import told_in_a_line
-from sweeper.study.trial_process import STOPPING, Job, end_with
+from sweeper.study.trial_child import STOPPING, Job, end_with
 
 
 @dataclass

@@ -96,7 +96,7 @@ def test_a_callback_that_fails_is_told(tmp_path):
     check_grid(tmp_path / "study", 2)
 
 
-@pytest.mark.parametrize("how", ["sleeps", "hangs"])
+@pytest.mark.parametrize("how", ["sleeps", pytest.param("hangs", marks=pytest.mark.slow)])
 def test_a_trial_that_takes_too_long_fails_and_the_study_goes_on(tmp_path, fault, how):
     """One that hangs hears no interrupt, and is killed."""
     row = fault(f"a trial that {how}, with a time limit")

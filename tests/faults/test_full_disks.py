@@ -56,6 +56,7 @@ def single_run(directory: Path, *arguments: str, **variables: str):
     )
 
 
+@pytest.mark.slow
 def test_a_study_whose_disk_is_full_goes_on_once_there_is_room(disk, fault):
     place, remount = disk
     row = fault("a full disk, under a study")

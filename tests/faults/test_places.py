@@ -50,13 +50,16 @@ def test_a_second_main_process_is_refused(tmp_path, started):
 ODD = ["späte Ernte 秋", "it's", 'say "ten"', "a=b", "one, two", "[odd]", "100 %", "%41", "#1?x"]
 
 
+SOME_SLOW = [ODD[0], *(pytest.param(name, marks=pytest.mark.slow) for name in ODD[1:])]
+
+
 def quoted(value: str) -> str:
     """As Hydra's grammar wants it."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", SOME_SLOW)
 def test_a_study_in_a_place_with_an_odd_name(tmp_path, name):
     place = f"studies/{name}"
     grid = ("-m", "data.split_seed=0", "train.epochs=5", BASIC, f"hydra.sweep.dir={quoted(place)}")
@@ -67,7 +70,7 @@ def test_a_study_in_a_place_with_an_odd_name(tmp_path, name):
     assert "1 trial is there already" in finished(tmp_path, *grid)
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", SOME_SLOW)
 def test_a_study_of_an_odd_name(tmp_path, name):
     finished(
         tmp_path, "-m", "data.split_seed=0", "train.epochs=5", BASIC, f"study.name={quoted(name)}"
