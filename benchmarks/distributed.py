@@ -48,7 +48,7 @@ from sweeper.study.config import STORAGES, StorageConfig, register_schema
 from sweeper.study.plan import Plan, make_plan
 from sweeper.study.pull import Puller
 from sweeper.study.storages.choice import configured_storage
-from sweeper.study.trial_process import Job
+from sweeper.study.trial_child import Job
 from sweeper.study.worker import silence_optuna
 
 MANY, EFFICIENT = 64, 0.95

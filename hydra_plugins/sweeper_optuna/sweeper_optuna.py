@@ -45,9 +45,13 @@ class SweeperOptuna(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         from sweeper.study.launch import run_study
         from sweeper.study.plan import make_plan
+        from sweeper.study.storages.errors import told_in_a_line
 
         plan = make_plan(self.config, arguments, self.hydra_context.config_loader)
-        run_study(plan, self.config, self.hydra_context, self.task_function, self.max_relaunches)
+        with told_in_a_line(plan.directory):
+            run_study(
+                plan, self.config, self.hydra_context, self.task_function, self.max_relaunches
+            )
         if plan.study.report:
             from sweeper.report.__main__ import report_on
 

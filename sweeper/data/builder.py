@@ -7,7 +7,9 @@ download from GroupLens.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,9 @@ def _explained(where: str, data_set: MovieLens, rows: _RowCounter) -> Iterator[N
     except OSError:
         raise
     except Exception as error:
+        if os.strerror(errno.ENOSPC) in str(error):
+            # TensorFlow's word for it is no `OSError`.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise DataError(
             f"Row {rows.count + 1:,} of {where} is not as {data_set.title} has it: "
             f"{type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from sweeper.study.trial_process import SECONDS_BETWEEN_LOOKS
+from sweeper.study.trial_child import SECONDS_BETWEEN_LOOKS
 
 # The signal that submitit asks its scheduler to send, by the name that it knows it under.
 PREEMPT_VARIABLE, PREEMPT_DEFAULT = "SUBMITIT_PREEMPT_SIGNAL", "USR2"

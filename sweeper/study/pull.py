@@ -10,6 +10,7 @@ import math
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -19,7 +20,7 @@ from hydra.utils import get_method
 from optuna.trial import Trial
 
 from sweeper import record as records
-from sweeper.errors import TrialError
+from sweeper.errors import OutputError, TrialError
 from sweeper.study import attributes
 from sweeper.study.choices import FINAL_METRICS
 from sweeper.study.claims import ClaimedStudy, Claims
@@ -29,9 +30,10 @@ from sweeper.study.pruners import build_pruner
 from sweeper.study.samplers import build_sampler
 from sweeper.study.settling import cut_short, queue_again
 from sweeper.study.storages.choice import configured_storage
+from sweeper.study.storages.errors import STORAGE_ERRORS
 from sweeper.study.storages.storage import held
 from sweeper.study.summary import has_collapsed, summarize
-from sweeper.study.trial_process import (
+from sweeper.study.trial_child import (
     COMPLETE,
     DIED,
     FAILED,
@@ -39,8 +41,8 @@ from sweeper.study.trial_process import (
     PRUNED,
     Job,
     Outcome,
-    TrialProcess,
 )
+from sweeper.study.trial_process import TrialProcess
 
 COLLAPSED = "scores_collapsed"
 OTHER_DATA = (
@@ -54,6 +56,14 @@ LEFT = "the scheduler took its worker away"
 
 class TrialEndedError(Exception):
     """Ends a trial that did not complete, for Optuna to note as failed."""
+
+
+class StorageLostError(BaseException):
+    """The storage refused something of a trial: no failure, which Optuna would note it as."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Puller:
@@ -106,11 +116,20 @@ class Puller:
                     # That is meant for all workers.
                     self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
                     break
+        except StorageLostError as lost:
+            # The trial is still marked as running; the main process has it run again.
+            raise lost.error from lost.error.__cause__
         finally:
             self._turn.release()
             self._process.close()
 
     def _objective(self, trial: Trial) -> Any:
+        try:
+            return self._run(trial)
+        except STORAGE_ERRORS as error:
+            raise StorageLostError(error) from error
+
+    def _run(self, trial: Trial) -> Any:
         values = self._claims.suggest(trial)
         directory = f"trials/{trial.number:04d}"
         job = Job(
@@ -123,6 +142,8 @@ class Puller:
             outcome = self._process.run(
                 job, lambda step, metrics: self._report(trial, job, step, metrics)
             )
+        except STORAGE_ERRORS:
+            raise
         except Exception as error:
             reason = str(error) or type(error).__name__
             trial.set_user_attr(attributes.REASON, reason)
@@ -201,7 +222,9 @@ class Puller:
         if outcome.state == PRUNED:
             raise optuna.TrialPruned(outcome.reason)
         if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
-            records.write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
+            # A full disk must not hide the reason.
+            with suppress(OutputError):
+                records.write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
         reason, again = outcome.reason or outcome.state, False
         if outcome.state == INTERRUPTED and self._must_leave():
             reason = LEFT

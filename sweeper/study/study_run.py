@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 
 from sweeper import console as terminal
-from sweeper.errors import ConfigError, StudyError
+from sweeper.errors import ConfigError, OutputError, StudyError
 from sweeper.study import attributes, locks
 from sweeper.study.collection import collect, put_token
 from sweeper.study.jobs import jobs_of
@@ -29,7 +29,7 @@ from sweeper.study.live import LiveTable
 from sweeper.study.plan import Plan
 from sweeper.study.settling import is_spent, settle
 from sweeper.study.storages.choice import load_study
-from sweeper.study.trial_process import STOPPING
+from sweeper.study.trial_child import STOPPING
 from sweeper.study.worker import Worker
 
 # How often leaderboard.csv and the time used are brought up to date.
@@ -65,6 +65,8 @@ class StudyRun:
         """Launches workers until the study is done.
 
         Raises:
+          OutputError: no trial could be written to the storage; or a trial ended the study, as
+            one does that finds no room on the disk.
           StudyError: the launcher failed again and again without a trial finished.
         """
         self._study.set_user_attr(attributes.STOP, None)
@@ -75,9 +77,12 @@ class StudyRun:
                 self._launch()
                 # joblib tells of a killed worker before it has ended the others.
                 locks.wait_for_workers(self._plan.directory)
-                died = self.stopped_by is None
+                lost_storage = isinstance(self._launcher_error, OutputError)
+                died = self.stopped_by is None and not lost_storage
                 settle(self._study, self._plan.directory, self._plan.study.max_retries, died)
                 progress, finished = self._finished() > finished, self._finished()
+                if isinstance(self._launcher_error, OutputError) and not progress:
+                    raise self._launcher_error
                 in_a_row = 0 if progress else in_a_row + 1
                 if in_a_row > max_relaunches:
                     raise StudyError(
@@ -87,6 +92,21 @@ class StudyRun:
                 if self._launcher_error:
                     self._tell_error(self._launcher_error)
         self._tick([], last=True)
+        if self.stopped_by is None and self._stop() == attributes.AT_ONCE:
+            raise OutputError(
+                f"{self._plan.directory}: a trial ended the study: {self._last_interruption()}; "
+                "mend that, then the same command goes on"
+            )
+
+    def _stop(self) -> str | None:
+        return self._study.user_attrs.get(attributes.STOP)
+
+    def _last_interruption(self) -> str:
+        trials = self._study.get_trials(deepcopy=False)
+        cut_short = [
+            each.user_attrs for each in trials if attributes.INTERRUPTED in each.user_attrs
+        ]
+        return str(cut_short[-1][attributes.REASON]) if cut_short else "it was interrupted"
 
     def _tell_error(self, error: Exception) -> None:
         """A callback of the user's that fails must not do so unheard."""
@@ -125,7 +145,7 @@ class StudyRun:
 
     def _done(self) -> bool:
         plan, trials = self._plan, self._study.get_trials(deepcopy=False)
-        if self.stopped_by or self._study.user_attrs.get(attributes.STOP) or self._time_is_up():
+        if self.stopped_by or self._stop() or self._time_is_up():
             return True
         return is_spent(trials, plan.total, plan.study.max_failures)
 
@@ -155,7 +175,7 @@ class StudyRun:
     def _tick(self, trials: list[FrozenTrial], last: bool = False) -> None:
         if self.stopped_by:
             self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
-        elif self._time_is_up() and not self._study.user_attrs.get(attributes.STOP):
+        elif self._time_is_up() and not self._stop():
             # The workers need no clock: those of several machines differ, and may be set.
             self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
         any_runs = any(trial.state == TrialState.RUNNING for trial in trials)

@@ -9,57 +9,34 @@ trial is lost. It leads a process group, with which all that a trial has started
 
 from __future__ import annotations
 
-import io
 import math
 import multiprocessing
 import os
 import signal
-import sys
-import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from sweeper.errors import TrialPruned
-from sweeper.study.trial_in_progress import reporting_to
+from sweeper.study.trial_child import (
+    DIED,
+    FAILED,
+    INTERRUPTED,
+    OUTPUT,
+    SECONDS_BETWEEN_LOOKS,
+    Job,
+    Outcome,
+    serve,
+)
 
 TRIALS_A_PROCESS = 20
-OUTPUT = "output.txt"
-SECONDS_BETWEEN_LOOKS = 0.5
 # After Ctrl-C a trial writes what there is; then its process is killed.
 SECONDS_TO_FINISH = 6.0
 # Where the last line that a trial printed is looked for, and how much of it is told.
 BYTES_OF_LAST_LINES, LONGEST_LAST_LINE = 4096, 200
-
-# Ctrl-C, a scheduler's or a shell's `kill`, a terminal that is closed.
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-COMPLETE, PRUNED, FAILED, INTERRUPTED, DIED = "complete", "pruned", "failed", "interrupted", "died"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One trial to run: its number, where it goes, and the overrides that were searched."""
-
-    number: int
-    directory: Path
-    overrides: list[str]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a trial ended; `values` is what the task function returned."""
-
-    state: str
-    values: Any = None
-    reason: str | None = None
-    traceback: str | None = None
 
 
 class TrialProcess:
@@ -152,7 +129,7 @@ class TrialProcess:
         context = multiprocessing.get_context("fork")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(self._run, theirs, self._connection, os.getpid())
+            target=serve, args=(self._run, theirs, self._connection, os.getpid())
         )
         self._process.start()
         theirs.close()
@@ -218,105 +195,3 @@ def _last_line(path: Path) -> str:
         return ""
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
     return shorten(last, LONGEST_LAST_LINE, placeholder=" …")
-
-
-def end_with(parent: int) -> None:
-    """Ends this process soon after its parent has gone, whatever it does at the time.
-
-    One that leads a process group takes the group with it.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        if os.getpgrp() == os.getpid():
-            os.killpg(0, signal.SIGKILL)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _serve(
-    run: Callable[[Job], Any], connection: Connection, theirs: Connection, parent: int
-) -> None:
-    """The child: takes jobs until the parent closes the connection."""
-    theirs.close()
-    os.setpgid(0, 0)
-    # The worker decides what these mean, and interrupts a trial by SIGINT alone; between two
-    # trials there is nothing to interrupt.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Ray's processes have it blocked.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # No `SIG_IGN`, which what a trial starts would inherit.
-        signal.signal(number, lambda *_: None)
-    end_with(parent)
-    with suppress(EOFError, ConnectionError):
-        while True:
-            job = connection.recv()
-            try:
-                outcome = _outcome(run, job, connection)
-            except KeyboardInterrupt:
-                outcome = Outcome(INTERRUPTED, reason="interrupted by Ctrl-C")
-            _send(connection, outcome)
-
-
-def _send(connection: Connection, outcome: Outcome) -> None:
-    try:
-        connection.send(outcome)
-    except (EOFError, ConnectionError):
-        raise
-    except Exception as error:
-        reason = f"the task returned what can't be sent to its worker: {error}"
-        connection.send(Outcome(FAILED, reason=reason))
-
-
-def _interrupt_once(*_: Any) -> None:
-    """The terminal and the worker may both send SIGINT; the second must not cut the end short."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def _outcome(run: Callable[[Job], Any], job: Job, connection: Connection) -> Outcome:
-    def report(step: int, metrics: Mapping[str, float]) -> None:
-        try:
-            connection.send((step, dict(metrics)))
-            unwanted = connection.recv()
-        except (EOFError, ConnectionError):
-            # The worker has gone.
-            raise KeyboardInterrupt from None
-        if unwanted:
-            raise TrialPruned(f"after step {step}")
-
-    try:
-        signal.signal(signal.SIGINT, _interrupt_once)
-        job.directory.mkdir(parents=True)
-        _write_output_to(job.directory / OUTPUT)
-        with reporting_to(report):
-            return Outcome(COMPLETE, values=run(job))
-    except TrialPruned as error:
-        return Outcome(PRUNED, reason=f"pruned {error}")
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        # SystemExit too: a trial's task must not end its worker.
-        return Outcome(
-            FAILED, reason=f"{type(error).__name__}: {error}", traceback=traceback.format_exc()
-        )
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        # All of it, even if this process should be killed later on.
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
-
-
-def _write_output_to(path: Path) -> None:
-    """From here on all that is printed, by native code too, goes to this file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with path.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # What is printed is there when the process dies.
-        sys.stdout.reconfigure(line_buffering=True)

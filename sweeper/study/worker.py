@@ -35,7 +35,8 @@ from sweeper.study.launchers import (
 from sweeper.study.leaving import Notice
 from sweeper.study.plan import GROUPS, Plan
 from sweeper.study.pull import Puller
-from sweeper.study.trial_process import STOPPING, Job, end_with
+from sweeper.study.storages.errors import told_in_a_line
+from sweeper.study.trial_child import STOPPING, Job, end_with
 
 
 @dataclass
@@ -71,7 +72,9 @@ class Worker:
             notice.listen()
         silence_optuna()
         accept_presets()
-        with self._place() as sends, locks.worker(self.plan.directory):
+        # In one line already here: across processes an error loses its causes.
+        told = told_in_a_line(self.plan.directory)
+        with self._place() as sends, locks.worker(self.plan.directory), told:
             number = HydraConfig.get().job.num
             Puller(self.plan, self.run_trial, self.epochs_of, number, sends, notice.is_given).pull()
         notice.hand_on(is_killed=launcher == SUBMITIT_SLURM)

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 from toy_runs import is_alive, wait_until
 
-from sweeper.study import trial_process
-from sweeper.study.trial_in_progress import in_study, report
-from sweeper.study.trial_process import (
+from sweeper.study import trial_child, trial_process
+from sweeper.study.trial_child import (
     COMPLETE,
     DIED,
     FAILED,
@@ -25,13 +24,15 @@ from sweeper.study.trial_process import (
     OUTPUT,
     PRUNED,
     Job,
-    TrialProcess,
 )
+from sweeper.study.trial_in_progress import in_study, report
+from sweeper.study.trial_process import TrialProcess
 
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch) -> None:
-    monkeypatch.setattr(trial_process, "SECONDS_BETWEEN_LOOKS", 0.05)
+    for module in (trial_child, trial_process):
+        monkeypatch.setattr(module, "SECONDS_BETWEEN_LOOKS", 0.05)
 
 
 @pytest.fixture
@@ -197,7 +198,7 @@ def test_a_death_between_two_trials_is_noticed(process):
     assert own.run().state == COMPLETE
 
 
-def test_a_death_is_noticed_though_a_process_that_the_trial_forked_lives_on(process):
+def test_a_death_is_noticed_though_a_process_that_the_trial_forked_lives_on_and_ends_it(process):
     def task(job: Job) -> None:
         if (child := os.fork()) == 0:
             time.sleep(60)
@@ -206,10 +207,10 @@ def test_a_death_is_noticed_though_a_process_that_the_trial_forked_lives_on(proc
         os.kill(os.getpid(), signal.SIGKILL)
 
     own = process(task)
-    try:
-        assert own.run().state == DIED
-    finally:
-        os.kill(int((own.directory / "child").read_text()), signal.SIGKILL)
+    assert own.run().state == DIED
+    # It belongs to the trial's process group.
+    child = int((own.directory / "child").read_text())
+    wait_until(lambda: not is_alive(child), seconds=5)
 
 
 def test_an_interrupted_trial_closes_its_record_and_the_next_is_interrupted_too(process):
@@ -311,7 +312,7 @@ def work(root: Path) -> None:
 
 
 def test_end_with_a_parent_that_has_gone_already(tmp_path):
-    code = "import time; from sweeper.study.trial_process import end_with; end_with(1234567)"
+    code = "import time; from sweeper.study.trial_child import end_with; end_with(1234567)"
     ended = subprocess.run(
         [sys.executable, "-c", f"{code}; time.sleep(60)"],
         cwd=Path(__file__).parents[2],

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +133,33 @@ def trials_of(study: Path) -> list[FrozenTrial]:
     return load(study).get_trials()
 
 
+def results_of(study: Path) -> dict[int, float]:
+    """The value of each complete trial, by number; read beside whoever writes."""
+    if not (study / "study.db").exists():
+        return {}
+    query = "SELECT number, value FROM trials JOIN trial_values USING (trial_id)"
+    with closing(sqlite3.connect(study / "study.db", timeout=60)) as connection:
+        return dict(connection.execute(f"{query} WHERE state = 'COMPLETE'"))
+
+
 def running(study: Path) -> list[tuple[int, int]]:
     """The processes (trial's, worker's) of the trials that have begun and not ended."""
     begun = [path for path in study.glob("trials/*/process.txt") if path.read_text()]
     open_ = [path for path in begun if not path.with_name("ended.txt").exists()]
     return [tuple(map(int, path.read_text().split())) for path in open_]
+
+
+def wait_for_running(study: Path, number: int) -> list[tuple[int, int]]:
+    """The processes of so many trials that have begun and not ended, and of their workers."""
+    return wait_until(lambda: len(found := running(study)) == number and found)
+
+
+def wait_for_the_end_of_all(process: subprocess.Popen[str]) -> None:
+    wait_until(lambda: not processes_of(process.pid), seconds=10)
+
+
+def finished_trials(study: Path) -> int:
+    return sum(trial.state.is_finished() for trial in trials_of(study))
 
 
 def leaderboard(study: Path) -> list[dict[str, str]]:

@@ -6,12 +6,17 @@ Its value at `optimizer.learning_rate` x and `model.dropout` d is -(log10(x) + 2
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import math
 import os
+import resource
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +33,8 @@ from sweeper.study.trial_in_progress import report
 # What goes wrong in trials of `name=in_turn`, by data.split_seed.
 WAYS = (
     "nan", "nothing", "no_number", "one_too_many", "no_pickle", "raises", "out_of_memory", "exits",
-    "reports_another", "prints", "nothing_goes_wrong",
+    "reports_another", "prints", "nothing_goes_wrong", "infinity", "reports_nan",
+    "reports_infinity", "exits_at_once", "allocates", "aborts",
 )  # fmt: skip
 SECONDS = float(os.environ.get("TOY_SECONDS", "0"))
 
@@ -40,12 +46,13 @@ def run(config: DictConfig) -> Any:
     value = -((math.log10(config.optimizer.learning_rate) + 2) ** 2) - config.model.dropout
     how = WAYS[config.data.split_seed] if config.name == "in_turn" else config.name
     metric = "top_1" if how == "reports_another" else "top_100"
+    odd = {"reports_nan": math.nan, "reports_infinity": math.inf}
     for epoch in range(1, config.train.epochs + 1):
         time.sleep(SECONDS)
         if epoch % config.train.eval_every_epochs == 0:
             # Seeds, one after the other, are counted from 0.
             step = epoch - (config.study.seed_mode == "sequential")
-            report(step, {metric: value - 1 / epoch})
+            report(step, {metric: odd.get(how or "", value - 1 / epoch)})
     (directory / "ended.txt").write_text(str(value))
     if len(config.study.objectives) == 2:
         return value, float(config.model.dropout)
@@ -69,6 +76,26 @@ def go_wrong(how: str | None, learning_rate: float, directory: Path, value: floa
         raise MemoryError("no more")
     if how == "exits":
         sys.exit(7)
+    if how == "infinity":
+        return math.inf
+    if how == "exits_at_once":
+        os._exit(3)
+    if how == "allocates":
+        with little_memory():
+            return len(bytearray(2**40))
+    if how == "aborts":
+        with little_memory():
+            # C++'s `operator new`: its `std::bad_alloc` ends the process.
+            ctypes.CDLL("libstdc++.so.6")._Znwm(ctypes.c_size_t(2**40))
+    if (how or "").startswith("leaves_children"):
+        subprocess.Popen(["sleep", "600"])
+        if os.fork() == 0:
+            time.sleep(600)
+            os._exit(0)
+        if how == "leaves_children_and_dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+    if how in ("sleeps", "leaves_children_and_sleeps"):
+        time.sleep(600)
     if how == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "dies_once" and not (directory.parent / "died").exists():
@@ -78,8 +105,21 @@ def go_wrong(how: str | None, learning_rate: float, directory: Path, value: floa
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         time.sleep(600)
     if how == "prints":
-        print("line\n" * 100_000)
+        print("line\n" * 1_000_000)
     return value
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """Lets this process have 256 MB more than it has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + 2**28
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def stop_after_three(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
