@@ -22,8 +22,6 @@ from sweeper.errors import DataError, OutputError
 ROOT = Path(__file__).parents[1]
 FOLDERS = (ROOT / "sweeper", ROOT / "hydra_plugins")
 SOURCES = [path for folder in FOLDERS for path in folder.rglob("*.py")]
-    path for folder in ("sweeper", "hydra_plugins") for path in (ROOT / folder).rglob("*.py")
-]
 DATA_SET = MOVIELENS["movielens_100k"]
 # Calls that run what they are given, or load what may.
 FORBIDDEN = {
@@ -75,9 +73,11 @@ TAG = f"!!python/object/apply:os.mkdir [{MADE}]\n"
 @pytest.mark.parametrize(
     ("name", "content", "arguments"),
     [
-        ("own.yaml", f"defaults: [config]\nname: {TAG}", ["--config-dir", ".", "--config-name", "own"]),
+        ("own.yaml", f"defaults: [config]\nname: {TAG}",
+         ["--config-dir", ".", "--config-name", "own"]),
         ("model/own.yaml", f"activation: {TAG}", ["--config-dir", ".", "model=own"]),
-        ("study/own.yaml", f"# @package _global_\nstudy: {TAG}", ["--config-dir", ".", "study=own"]),
+        ("study/own.yaml", f"# @package _global_\nstudy: {TAG}",
+         ["--config-dir", ".", "study=own"]),
         ("model/own.yaml", "a: *b\n", ["--config-dir", ".", "model=own"]),
         ("model/own.yaml", "\x00", ["--config-dir", ".", "model=own"]),
         ("model/own.yaml", "a: " + 3_000 * "[", ["--config-dir", ".", "model=own"]),
