@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 from sweeper.report.page import Page
 from sweeper.report.palette import DARK, LIGHT, values
 
-LINK = re.compile(r"<(?=/?a\b)", re.IGNORECASE)
+LINK = re.compile(r"(?:<|\\u003c)(?=/?a\b)", re.IGNORECASE)
 CODE, STRONG = re.compile(r"`([^`]+)`"), re.compile(r"\*\*([^*]+)\*\*")
 
 
