@@ -249,8 +249,8 @@ def _misfits(record: TrialRecord) -> Iterator[tuple[str, Any]]:
 
 
 @functools.cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _hints(of: type) -> dict[str, Any]:
+    return get_type_hints(of)
 
 
 def _is_of(value: Any, hint: Any) -> bool:
@@ -264,7 +264,7 @@ def _is_of(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(_is_of(each, inner[0]) for each in value)
     if kind is dict:
         return isinstance(value, dict) and all(_is_of(each, inner[1]) for each in value.values())
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         # A record that is older than a key lacks it.
         hints = _hints(hint)
         return isinstance(value, dict) and all(
