@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import io
 import json
 import math
@@ -249,7 +250,7 @@ def read(directory: Path) -> TrialRecord:
 
 def _misfits(record: TrialRecord) -> Iterator[tuple[str, Any]]:
     """What of a record from JSON is of no type that a record is written with."""
-    for name, hint in get_type_hints(TrialRecord).items():
+    for name, hint in _hints(TrialRecord).items():
         if not _is_of(getattr(record, name), hint):
             yield name, getattr(record, name)
     for repeat in record.repeats:
@@ -259,6 +260,11 @@ def _misfits(record: TrialRecord) -> Iterator[tuple[str, Any]]:
         yield "config", record.config
     elif record.config.get("evaluation", {}).get("rows") not in ROWS:
         yield "config.evaluation", record.config.get("evaluation")
+
+
+@functools.cache
+def _hints(of: type) -> dict[str, Any]:
+    return get_type_hints(of)
 
 
 def _is_of(value: Any, hint: Any) -> bool:
@@ -272,9 +278,9 @@ def _is_of(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(_is_of(each, inner[0]) for each in value)
     if kind is dict:
         return isinstance(value, dict) and all(_is_of(each, inner[1]) for each in value.values())
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         # A record that is older than a key lacks it.
-        hints = get_type_hints(hint)
+        hints = _hints(hint)
         return isinstance(value, dict) and all(
             _is_of(value[name], hints[name]) for name in hints if name in value
         )

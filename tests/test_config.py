@@ -41,8 +41,8 @@ MAY_IMPORT = {
     "training": BASE | {"data", "model", "training"},
     "errors": set(),
     "config": {"errors"},
-    "record": {"sweeper", "errors"},
-    "tracking": {"sweeper", "errors", "config", "record", "tracking"},
+    "record": {"sweeper", "errors", "config"},
+    "tracking": {"sweeper", "errors", "config", "passwords", "record", "tracking"},
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.
     "study": BASE | {"console", "record", "validation", "study"},
     "report": BASE | {"sweeper", "command_line", "console", "record", "study", "report"},

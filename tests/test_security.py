@@ -73,9 +73,11 @@ TAG = f"!!python/object/apply:os.mkdir [{MADE}]\n"
 @pytest.mark.parametrize(
     ("name", "content", "arguments"),
     [
-        ("own.yaml", f"defaults: [config]\nname: {TAG}", ["--config-dir", ".", "--config-name", "own"]),
+        ("own.yaml", f"defaults: [config]\nname: {TAG}",
+         ["--config-dir", ".", "--config-name", "own"]),
         ("model/own.yaml", f"activation: {TAG}", ["--config-dir", ".", "model=own"]),
-        ("study/own.yaml", f"# @package _global_\nstudy: {TAG}", ["--config-dir", ".", "study=own"]),
+        ("study/own.yaml", f"# @package _global_\nstudy: {TAG}",
+         ["--config-dir", ".", "study=own"]),
         ("model/own.yaml", "a: *b\n", ["--config-dir", ".", "model=own"]),
         ("model/own.yaml", "\x00", ["--config-dir", ".", "model=own"]),
         ("model/own.yaml", "a: " + 3_000 * "[", ["--config-dir", ".", "model=own"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import secrets
 from functools import cache
 
 import jinja2
@@ -15,6 +16,7 @@ from plotly.offline import get_plotlyjs
 from sweeper.report.page import Page
 from sweeper.report.palette import DARK, LIGHT, values
 
+LINK = re.compile(r"(?:<|\\u003c)(?=/?a\b)", re.IGNORECASE)
 CODE, STRONG = re.compile(r"`([^`]+)`"), re.compile(r"\*\*([^*]+)\*\*")
 
 
@@ -22,6 +24,8 @@ def html_of(page: Page) -> str:
     """The whole document."""
     return _template().render(
         page=page,
+        # No text of a study's can know it: a script among them would not run.
+        nonce=secrets.token_urlsafe(16),
         plots=Markup(_plots_json(page)),
         plotly=Markup(get_plotlyjs()),
         light=_css(LIGHT),
@@ -60,7 +64,9 @@ def _plots_json(page: Page) -> str:
         f"{json.dumps(name)}: {plotly.io.to_json(figure.plot, validate=False)}"
         for name, figure in page.figures.items()
     ]
-    return f"{{{', '.join(plots)}}}".replace("<", "\\u003c")
+    # Plotly makes a link of any in a name; nothing else of what it takes for markup leads away.
+    text = LINK.sub("&lt;", f"{{{', '.join(plots)}}}")
+    return text.replace("<", "\\u003c")
 
 
 def _css(palette: dict[str, str]) -> Markup:

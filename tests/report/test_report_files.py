@@ -68,7 +68,7 @@ def test_the_page_loads_nothing(document):
             assert attributes["href"] == "data:,"
     assert get_plotlyjs() in document
     rest = document.replace(get_plotlyjs(), "")
-    assert "http" not in rest
+    assert not re.search("https?:", rest)
     assert "@import" not in rest
     assert "url(" not in rest
 
@@ -103,10 +103,25 @@ def test_names_are_no_markup():
     assert not any(tag == "b" for tag, _ in elements.found)
     (data,) = re.findall(r'<script type="application/json" id="plots">(.*?)</script>', document)
     assert json.loads(data)["plot"]["data"][0]["name"] == NASTY
-    lines = markdown_of(nasty_page()).splitlines()
+    text = markdown_of(nasty_page())
+    assert not re.search(r"<[A-Za-z/!?]", re.sub(r"(`{3,}).*?\n(.*?)\n\1", "", text, flags=re.S))
+    lines = text.splitlines()
     rows = [line for line in lines if line.startswith("| ")]
     assert rows
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {3}
+
+
+def test_markdown_has_no_link_and_no_end_of_code_of_data():
+    text = "[x](javascript:alert(1)) <javascript:alert(1)> ```` <b>"
+    page = Page(text, text, [Section("a", text, [Text(text), Code(text, "sh")])], problems=[text])
+    lines = markdown_of(page).splitlines()
+    fences = [index for index, line in enumerate(lines) if line.startswith("`````")]
+    assert len(fences) == 2
+    assert lines[fences[0] + 1 : fences[1]] == [text]
+    outside = "\n".join(lines[: fences[0]] + lines[fences[1] + 1 :])
+    assert "](" not in outside
+    assert "<b>" not in outside
+    assert "<javascript" not in outside
 
 
 def test_numbers_are_set_flush_right():

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_up_studies import StudyMaker, made_up_record
+from made_up_studies import DISTRIBUTIONS, StudyMaker, made_up_record
+from optuna.distributions import CategoricalDistribution
 
 from sweeper import record as records
 from sweeper.report.__main__ import main
@@ -17,6 +19,16 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SCREEN = {"viewport": {"width": 1280, "height": 900}}
 SECONDS = 60
+# What a study, a title or a path may be called by someone who means harm.
+HOSTILE = [
+    "</script><script>window.hacked = 1</script>",
+    "<img src=http://localhost:9/x onerror='window.hacked = 1'>",
+    "\"'><svg onload=window.hacked=1>",
+    "<a href='javascript:window.hacked=1'>x</a>",
+    "<a href='http://localhost:9/'>y</a>",
+    "]]>--></style><iframe src=javascript:parent.hacked=1>",
+    "{{ 7 * 7 }} ${window.hacked=1} `code` **strong** \u2028",
+]
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +64,23 @@ def pages(searched_study, tmp_path_factory) -> dict[str, Path]:
     for top, parameters in [(0.4, 1000), (0.45, 90_000), (0.2, 500)]:
         several.trial([top, top], params={"model": "one_layer"}, objectives=[top, parameters])
     records.write(place / "run", made_up_record([0.3, 0.4, 0.35]))
+    DISTRIBUTIONS["shared"] = CategoricalDistribution(HOSTILE)
+    nasty = StudyMaker(place / "nasty", name=HOSTILE[0])
+    for number, text in enumerate(HOSTILE):
+        record = made_up_record([0.2, 0.3 + number / 100])
+        record.command, record.git_commit, record.reason = ["python", text], text, text
+        record.data |= {"source": text, "fingerprint": text}
+        record.machine, record.versions = {"system": text, text: text}, {text: text}
+        record.config |= {"name": text}
+        record.config["optimizer"]["options"] = {text: text}
+        nasty.trial(
+            [0.2, 0.3 + number / 100], ["complete", "pruned"][number == 1], record=record,
+            params={text: text, "shared": text, "model.dropout": number % 5 / 10},
+            reason=text, overrides=[f"name={text}"],
+        )  # fmt: skip
     subjects = {
+        "nasty": [place / "nasty"],
+        "two nasty": [place / "nasty", place / "run"],
         "study": [searched_study],
         "several": [place / "several"],
         "run": [place / "run"],
@@ -78,6 +106,13 @@ class Opened:
 
     def ask(self, script: str):
         return self.page.evaluate(script)
+
+    def wait(self, condition: str) -> None:
+        """Until it holds; the page's policy lets no one evaluate text within it."""
+        deadline = time.monotonic() + SECONDS
+        while not self.ask(condition):
+            assert time.monotonic() < deadline, condition
+            time.sleep(0.05)
 
 
 @pytest.fixture
@@ -115,6 +150,36 @@ def test_every_plot_is_drawn_and_nothing_is_wrong(opened, pages, name, theme, de
     assert report.ask(WIDER) <= 0
 
 
+@pytest.mark.parametrize("name", ["nasty", "two nasty"])
+def test_nothing_that_data_says_runs_or_is_asked_for(opened, pages, name):
+    report = opened(name, "light", SCREEN)
+    assert report.complaints == []
+    assert report.requests == [pages[name].as_uri()]
+    assert report.ask("window.hacked === undefined")
+    strange = "main iframe, main img, main script, [onload], [onerror], a[href^='javascript' i]"
+    assert report.ask(f'document.querySelectorAll("{strange}").length') == 0
+    # In the text, that is.
+    assert report.ask("document.body.textContent.includes('window.hacked = 1')")
+    hrefs = report.ask(
+        "[...document.querySelectorAll('a')].map("
+        "(a) => a.getAttribute('href') || a.getAttribute('xlink:href') || '#')"
+    )
+    assert all(href.startswith("#") for href in hrefs), hrefs
+
+
+def test_a_script_that_got_into_the_page_would_not_run(opened):
+    report = opened("run", "light", SCREEN)
+    report.ask(
+        "() => { const script = document.createElement('script');"
+        " script.textContent = 'window.hacked = 1'; document.body.append(script);"
+        " const image = document.createElement('img'); image.src = 'http://localhost:9/x';"
+        " document.body.append(image); }"
+    )
+    report.page.wait_for_timeout(300)
+    assert report.ask("window.hacked === undefined")
+    assert len([line for line in report.complaints if "Content Security Policy" in line]) == 2
+
+
 INK = "getComputedStyle(document.querySelector('.xtick text')).fill"
 GROUND = "getComputedStyle(document.body).backgroundColor"
 
@@ -124,10 +189,10 @@ def test_the_button_changes_the_theme_of_page_and_plots(opened):
     light = [report.ask(INK), report.ask(GROUND)]
     assert light == ["rgb(90, 96, 104)", "rgb(255, 255, 255)"]
     report.page.click("#theme")
-    report.page.wait_for_function(f"{INK} === 'rgb(164, 170, 177)'")
+    report.wait(f"{INK} === 'rgb(164, 170, 177)'")
     assert report.ask(GROUND) == "rgb(21, 24, 27)"
     report.page.click("#theme")
-    report.page.wait_for_function(f"{INK} === 'rgb(90, 96, 104)'")
+    report.wait(f"{INK} === 'rgb(90, 96, 104)'")
     assert report.complaints == []
 
 
@@ -135,10 +200,10 @@ def test_the_theme_follows_the_system_until_it_is_chosen(opened):
     report = opened("run", "dark", SCREEN)
     assert report.ask(INK) == "rgb(164, 170, 177)"
     report.page.emulate_media(color_scheme="light")
-    report.page.wait_for_function(f"{INK} === 'rgb(90, 96, 104)'")
+    report.wait(f"{INK} === 'rgb(90, 96, 104)'")
     report.page.click("#theme")
     report.page.emulate_media(color_scheme="light")
-    report.page.wait_for_function(f"{INK} === 'rgb(164, 170, 177)'")
+    report.wait(f"{INK} === 'rgb(164, 170, 177)'")
 
 
 def test_paper_is_light_and_has_the_numbers(opened):
@@ -147,7 +212,7 @@ def test_paper_is_light_and_has_the_numbers(opened):
     report.page.emulate_media(media="print")
     report.ask("dispatchEvent(new Event('beforeprint'))")
     assert report.ask("document.querySelector('details.numbers').open") is True
-    report.page.wait_for_function(f"{INK} === 'rgb(90, 96, 104)'")
+    report.wait(f"{INK} === 'rgb(90, 96, 104)'")
     assert report.ask(GROUND) == "rgb(255, 255, 255)"
 
 
