@@ -82,7 +82,7 @@ class RayJobs:
         return ConfigError(
             f"hydra.launcher.ray.init.address: got {self._init.get('address')!r}, where no "
             f"cluster of Ray's answers ({str(error).splitlines()[0]}); must be local, auto, or "
-            "HOST:PORT of its head"
+            "HOST:PORT of its head, with RAY_AUTH_MODE=token where it wants a token"
         )
 
     def any_left(self) -> bool:

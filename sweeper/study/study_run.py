@@ -26,6 +26,7 @@ from sweeper.study.launch_watch import LaunchWatch
 from sweeper.study.launchers import complete
 from sweeper.study.leaderboard import write_leaderboard
 from sweeper.study.live import LiveTable
+from sweeper.study.overrides import to_text
 from sweeper.study.plan import Plan
 from sweeper.study.settling import is_spent, settle
 from sweeper.study.storages.choice import load_study
@@ -34,6 +35,7 @@ from sweeper.study.worker import Worker
 
 # How often leaderboard.csv and the time used are brought up to date.
 SECONDS_BETWEEN_WRITES = 5.0
+NO_OUTPUT = "hydra.output_subdir=null"
 
 
 class StudyRun:
@@ -126,8 +128,10 @@ class StudyRun:
             hydra_context=HydraContext(self._context.config_loader, Callbacks()),
             task_function=worker,
         )
+        # In full: a worker elsewhere may start in any directory.
+        place = f"hydra.sweep.dir={to_text(str(self._plan.directory))}"
         overrides = [
-            [*self._plan.fixed, f"hydra.sweep.subdir=workers/{index}", "hydra.output_subdir=null"]
+            [*self._plan.fixed, place, f"hydra.sweep.subdir=workers/{index}", NO_OUTPUT]
             for index in range(self._plan.workers)
         ]
         self._watch = LaunchWatch(jobs_of(config))

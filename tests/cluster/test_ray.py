@@ -92,6 +92,8 @@ def test_a_node_that_dies_costs_its_trial_and_no_more(tmp_path, cluster, started
     assert done[dead] == 2
     assert done[left] > 3
     assert done.total() == SIZE + 1
+    # Wherever the nodes were started.
+    assert {path.name for path in study.glob("workers/*")} == {"0", "1"}
 
 
 # A terminal sends Ctrl-C to all processes.
