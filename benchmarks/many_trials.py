@@ -23,7 +23,7 @@ from pathlib import Path
 import optuna
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, create_trial
-from sqlalchemy import Engine, event
+from sqlalchemy import event
 
 from benchmarks.measure import ROOT, child_environment
 from benchmarks.sleep_study import TIMES
@@ -37,6 +37,7 @@ from sweeper.study.reading import objectives_of
 from sweeper.study.samplers import build_sampler
 from sweeper.study.settling import settle
 from sweeper.study.storages.choice import load_study, storage_in
+from sweeper.study.storages.stored_trials import engine_of
 from sweeper.study.summary import summarize
 from sweeper.study.tally import Tally
 
@@ -64,8 +65,9 @@ def make(directory: Path, number: int) -> None:
         "benchmarks.sleep_study", *SEARCH, f"study.n_trials={SEEDS}", "study.sampler=random",
         f"hydra.sweep.dir={directory}",
     )  # fmt: skip
-    event.listen(Engine, "connect", _unsynchronized)
     study = load_study(directory)
+    event.listen(engine_of(study), "connect", _unsynchronized)
+    engine_of(study).dispose()  # The connections that it has been read by.
     seeds = study.get_trials()
     result, history = summarize(template) or {}, records.read(template).history
     reports = {int(row["epoch"]): row["top_100"] for row in history}
@@ -76,7 +78,6 @@ def make(directory: Path, number: int) -> None:
         place.mkdir()
         for name in (records.TRIAL, records.HISTORY):
             shutil.copy(template / name, place)
-    event.remove(Engine, "connect", _unsynchronized)
 
 
 def _unsynchronized(connection, _) -> None:  # type: ignore[no-untyped-def]

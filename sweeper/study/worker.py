@@ -60,7 +60,9 @@ class Worker:
 
     def __call__(self, _: DictConfig) -> None:
         launcher, notice = launcher_of(self.config), Notice()
-        if launcher != BASIC:
+        # joblib runs a single worker in the main process, too.
+        own_process = launcher not in (BASIC, JOBLIB) or os.getpid() != self.main_process
+        if own_process:
             # joblib's workers are children of the main process, which may have gone while this
             # one was starting; who the parent is under other launchers is theirs to say.
             is_child = launcher == JOBLIB

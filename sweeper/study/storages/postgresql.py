@@ -23,6 +23,7 @@ from sweeper.study.storages.artifacts import DatabaseArtifacts
 from sweeper.study.storages.markers import ELSEWHERE
 from sweeper.study.storages.patience import PatientStorage, patiently
 from sweeper.study.storages.storage import StudyStorage, Turn, create
+from sweeper.study.storages.stored_trials import engine_of
 
 HEAD = "# Where this study's trials are kept. The password comes from PGPASSWORD or ~/.pgpass.\n"
 DRIVER = "postgresql+psycopg"
@@ -231,13 +232,6 @@ class _AdvisoryTurn:
             return False
         finally:
             connection.close()
-
-
-def engine_of(study: optuna.Study) -> Engine:
-    """The connections of a study's storage, which Optuna wraps in a cache."""
-    storage: Any = study._storage
-    engine: Engine = getattr(storage, "_backend", storage).engine
-    return engine
 
 
 def _engine(url: str) -> Engine:

@@ -13,11 +13,12 @@ from collections.abc import Container
 from functools import lru_cache
 from typing import Any
 
+import optuna
 from optuna.distributions import json_to_distribution
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Engine, or_, select
 from sqlalchemy.orm import Session
 
 # Trials of a study have the same few.
@@ -48,6 +49,13 @@ class TrialStorage(RDBStorage):
             wanted &= or_(trial.trial_id.in_(included), new) if included else new
         with Session(self.engine) as session:
             return _trials(session, wanted)
+
+
+def engine_of(study: optuna.Study) -> Engine:
+    """The connections of a study's storage, which Optuna wraps in a cache."""
+    storage: Any = study._storage
+    engine: Engine = getattr(storage, "_backend", storage).engine
+    return engine
 
 
 def _trials(session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
