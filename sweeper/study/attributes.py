@@ -10,6 +10,7 @@ from __future__ import annotations
 DIRECTORY = "directory"  # relative to the study's directory: "trials/0007"
 OVERRIDES = "overrides"  # the searched Hydra overrides, a list of strings
 RESULT = "result"  # what the trial's record holds, see `sweeper.study.summary.summarize`
+UNSENT = "unsent"  # why its files couldn't be sent to the study's directory
 REASON = "reason"  # why it failed or was cut short
 INTERRUPTED = "interrupted"  # True: ended before its end, to be run again
 SURPLUS = "surplus"  # True: one too many, INTERRUPTED but not to be run again
@@ -36,3 +37,8 @@ FIRST = "first"  # parameter sets that are tried before the sampler chooses any
 SECONDS = "seconds"  # spent so far, over all its starts
 STOP = "stop"  # NO_MORE: workers end after what they do now; AT_ONCE: their trials end too
 NO_MORE, AT_ONCE = "no_more", "at_once"
+
+
+def directory_of(number: int) -> str:
+    """Of a trial, relative to the study's directory."""
+    return f"trials/{number:04d}"

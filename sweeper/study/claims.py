@@ -17,6 +17,7 @@ from sweeper.study.plan import Plan
 from sweeper.study.settling import is_taken
 from sweeper.study.standing import Standing
 from sweeper.study.storages.storage import Turn, held
+from sweeper.study.storages.stored_trials import study_attribute
 
 ONE_TOO_MANY = "was claimed while the connection to the database broke, and is one too many"
 # These walk along one sequence, whose index they read and write while they choose.
@@ -49,15 +50,16 @@ class Claims:
     def __init__(self, plan: Plan, study: ClaimedStudy, turn: Turn) -> None:
         self._plan, self._study, self._turn = plan, study, turn
         self._standing = Standing(study)
+        # Parameter sets that come before what the sampler chooses; a start may add some.
+        self._first = study.user_attrs.get(attributes.FIRST, [])
 
     def take(self) -> bool:
         """Claims the next trial; False where none is left, or the study is stopped."""
-        stored = self._study.user_attrs
-        if stored.get(attributes.STOP):
+        if study_attribute(self._study, attributes.STOP):
             return False
         self._turn.acquire()
         try:
-            claimed = self._claim(stored.get(attributes.FIRST, []))
+            claimed = self._claim()
         finally:
             is_certain = self._turn.release()
         if claimed is not None and not is_certain:
@@ -77,12 +79,8 @@ class Claims:
         with turn:
             return self._plan.space.suggest(trial)
 
-    def _claim(self, first: list[dict[str, Any]]) -> int | None:
-        """The identifier of a trial that is marked as running from here on.
-
-        Args:
-          first: parameter sets that come before what the sampler chooses.
-        """
+    def _claim(self) -> int | None:
+        """The identifier of a trial that is marked as running from here on."""
         plan, standing = self._plan, self._standing
         standing.look()
         if standing.is_spent(plan.total, plan.study.max_failures):
@@ -91,7 +89,7 @@ class Claims:
             if self._study._storage.set_trial_state_values(waiting, TrialState.RUNNING):
                 return waiting  # One to be run again.
         attribute = attributes.GRID_POINT if plan.is_grid else attributes.FIRST_SET
-        points = plan.points if plan.is_grid else first
+        points = plan.points if plan.is_grid else self._first
         index = standing.next_index(attribute)
         if index < len(points):
             return self._begin(points[index], {attribute: index})

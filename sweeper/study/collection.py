@@ -10,25 +10,30 @@ import os
 import shutil
 import tarfile
 import tempfile
+import time
 import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
 from optuna.artifacts import download_artifact, get_all_artifact_meta, upload_artifact
 from optuna.trial import Trial
 
-from sweeper.errors import OutputError
 from sweeper.record import write_whole
 from sweeper.study import attributes
 from sweeper.study.storages.artifacts import DatabaseArtifacts
-from sweeper.study.storages.patience import PatientStorage, patiently
+from sweeper.study.storages.patience import patient_storage
 
 TOKEN, ARCHIVE = ".shared", "trial.tar.gz"
-SECONDS_TO_TRY = 60.0
+# A network file system may show another machine's file late.
+SECONDS_TO_BE_SEEN = 3.0
 
 
 def put_token(directory: Path) -> str:
-    """Leaves what a worker knows the main process's directory by."""
+    """Leaves what a worker knows the main process's directory by, once and for all."""
+    with suppress(FileNotFoundError):
+        return (directory / TOKEN).read_text()
     token = uuid.uuid4().hex
     write_whole(directory / TOKEN, token.encode())
     return token
@@ -36,56 +41,71 @@ def put_token(directory: Path) -> str:
 
 def sees(directory: Path, token: str) -> bool:
     """Whether this process sees the directory that `put_token` was called with."""
-    try:
-        return (directory / TOKEN).read_text() == token
-    except OSError:
-        return False
+    deadline = time.monotonic() + SECONDS_TO_BE_SEEN
+    while True:
+        with suppress(OSError):
+            if (directory / TOKEN).read_text() == token:
+                return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
 
 
 def send(study: optuna.Study, trial: Trial, directory: Path) -> None:
-    """Puts a trial's directory into the study's database, and removes it here."""
+    """Puts the files of a trial's directory into the study's database, and removes them here."""
     store = store_of(study)
     if store is None or not directory.exists():
         return
     with tempfile.TemporaryDirectory(prefix="sweeper_") as place:
         archive = Path(place) / ARCHIVE
-        with tarfile.open(archive, "w:gz") as packed:
-            packed.add(directory, arcname=".")
+        # What a link leads to, in place of the link, which leads nowhere elsewhere.
+        with tarfile.open(archive, "w:gz", dereference=True) as packed:
+            for path in sorted(directory.rglob("*")):
+                if path.is_file() or path.is_dir():
+                    packed.add(path, str(path.relative_to(directory)), recursive=False)
+        upload_artifact(artifact_store=store, file_path=str(archive), study_or_trial=trial)
+    shutil.rmtree(directory, ignore_errors=True)
 
-        def upload() -> None:
-            upload_artifact(artifact_store=store, file_path=str(archive), study_or_trial=trial)
 
-        patiently(upload, SECONDS_TO_TRY)
-    shutil.rmtree(directory)
+def collect(study: optuna.Study, directory: Path) -> list[str]:
+    """Unpacks what workers elsewhere have sent.
 
-
-def collect(study: optuna.Study, directory: Path) -> int:
-    """Unpacks what workers elsewhere have sent; returns of how many trials.
-
-    Raises:
-      OutputError: an archive holds what lies outside its trial's directory, or is damaged.
+    Returns:
+      A line for each trial whose files are lost, or can't be unpacked; the latter stay in
+      the database.
     """
     store = store_of(study)
-    held = store.identifiers() if store else set()
-    if store is None or not held:
-        return 0
-    collected = 0
+    if store is None:
+        return []
+    held = store.identifiers()
+    return list(_collected(study, store, held, directory))
+
+
+def _collected(
+    study: optuna.Study, store: DatabaseArtifacts, held: set[str], directory: Path
+) -> Iterator[str]:
     for trial in study.get_trials(deepcopy=False):
-        place = trial.user_attrs.get(attributes.DIRECTORY)
-        if place is None or not trial.state.is_finished():
+        if not trial.state.is_finished():
             continue
+        # Not by the attribute: whoever can write to the database could name any place.
+        place = directory / attributes.directory_of(trial.number)
+        if reason := trial.user_attrs.get(attributes.UNSENT):
+            yield f"the files of trial {trial.number} couldn't be sent: {reason}"
         for meta in get_all_artifact_meta(trial, storage=study._storage):
-            if meta.artifact_id in held:
-                _fetch(store, meta.artifact_id, directory / place)
+            if meta.artifact_id not in held:
+                continue
+            try:
+                _fetch(store, meta.artifact_id, place)
+            except (tarfile.TarError, EOFError) as error:
+                yield f"the files of trial {trial.number} can't be unpacked: {error}"
+            else:
                 store.remove(meta.artifact_id)
-                collected += 1
-    return collected
 
 
 def store_of(study: optuna.Study) -> DatabaseArtifacts | None:
     """The artifacts in a study's database; None for a study in files."""
-    backend = getattr(study._storage, "_backend", None)
-    return DatabaseArtifacts(backend.engine) if isinstance(backend, PatientStorage) else None
+    storage = patient_storage(study)
+    return DatabaseArtifacts(storage) if storage else None
 
 
 def _fetch(store: DatabaseArtifacts, artifact: str, place: Path) -> None:
@@ -96,12 +116,7 @@ def _fetch(store: DatabaseArtifacts, artifact: str, place: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".incoming_", dir=place.parent) as beside:
         archive, unpacked = Path(beside) / ARCHIVE, Path(beside) / "trial"
         download_artifact(artifact_store=store, artifact_id=artifact, file_path=str(archive))
-        try:
-            with tarfile.open(archive, "r:gz") as packed:
-                # The filter refuses links and paths that lead elsewhere, and devices.
-                packed.extractall(unpacked, filter="data")
-        except (tarfile.TarError, OSError, EOFError) as error:
-            raise OutputError(
-                f"{place}: what a worker sent of it can't be unpacked: {error}"
-            ) from error
+        with tarfile.open(archive, "r:gz") as packed:
+            # The filter refuses links and paths that lead elsewhere, and devices.
+            packed.extractall(unpacked, filter="data")
         os.rename(unpacked, place)

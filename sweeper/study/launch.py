@@ -30,6 +30,9 @@ from sweeper.study.storages.storage import StudyStorage
 from sweeper.study.study_run import StudyRun
 from sweeper.study.worker import silence_optuna
 
+# Workers on other machines, of a start that has been killed, may need this long to notice.
+SECONDS_TO_END = 10.0
+
 Before = Callable[[optuna.Study], None]
 
 
@@ -94,18 +97,22 @@ def _run(
     _make_directory(plan)
     with locks.main_process(plan.directory):
         locks.wait_for_workers(plan.directory)
-        plan, study = _open(plan, console)
-        write_whole(plan.directory / "multirun.yaml", OmegaConf.to_yaml(config).encode())
-        if before:
-            before(study)
-        _say_what(plan, study, console)
-        run = StudyRun(plan, study, console, config, context, task)
-        try:
-            run.until_done(max_relaunches)
-        finally:
-            settle(study, plan.directory, plan.study.max_retries)
-            collect(study, plan.directory)
-            show_results(study, plan, console)
+        plan, storage, study, remarks = _open(plan)
+        with storage.main_process(study):
+            storage.wait_for_workers(study, SECONDS_TO_END)
+            plan = _prepared(plan, study, remarks, console)
+            write_whole(plan.directory / "multirun.yaml", OmegaConf.to_yaml(config).encode())
+            if before:
+                before(study)
+            _say_what(plan, study, console)
+            run = StudyRun(plan, storage, study, console, config, context, task)
+            try:
+                run.until_done(max_relaunches)
+            finally:
+                settle(study, plan.directory, plan.study.max_retries)
+                for line in collect(study, plan.directory):
+                    terminal.say(console, "files", line)
+                show_results(study, plan, console)
     if run.stopped_by:
         terminal.say(console, "go on", command)
         sys.exit(128 + run.stopped_by)
@@ -149,13 +156,17 @@ def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:
     console.print()
 
 
-def _open(plan: Plan, console: Console) -> tuple[Plan, optuna.Study]:
-    """The study, and the plan with the number of threads that all its trials have."""
+def _open(plan: Plan) -> tuple[Plan, StudyStorage, optuna.Study, list[str] | None]:
+    """The study, made if it is new.
+
+    Returns:
+      The plan with the study's name, where it is kept, the study, and what there is to say of
+      the sets that a new one tries first; None of one that was there.
+    """
     identity = plan.identity()
-    remarks: list[str] = []
+    remarks = None
     plan, storage = _storage(plan)
-    is_new = not storage.exists()
-    if is_new:
+    if not storage.exists():
         _check_no_trials(plan)
         first, remarks = known_sets(plan)
         values = {**identity, attributes.THREADS: plan.threads, attributes.FIRST: first}
@@ -163,6 +174,11 @@ def _open(plan: Plan, console: Console) -> tuple[Plan, optuna.Study]:
     storage.check()
     study = storage.load()
     check_identity(study, plan.directory, identity)
+    return plan, storage, study, remarks
+
+
+def _prepared(plan: Plan, study: optuna.Study, remarks: list[str] | None, console: Console) -> Plan:
+    """Settles what earlier starts left; the plan with the threads that all its trials have."""
     settle(study, plan.directory, plan.study.max_retries)
     trials = study.get_trials(deepcopy=False)
     if plan.is_grid and any(attributes.GRID_POINT not in trial.user_attrs for trial in trials):
@@ -176,14 +192,14 @@ def _open(plan: Plan, console: Console) -> tuple[Plan, optuna.Study]:
             f"train.threads: got {plan.trial.train.threads}, but the trials of this study have "
             f"{threads}, and other threads round otherwise; {START_ANEW}"
         )
-    if not is_new:
+    if remarks is None:
         remarks = list(_add_sets(study, plan))
     for remark in [*remarks, *_sets_left_out(study, plan)]:
         terminal.say(console, "first", remark)
     workers = plan.workers
     if plan.study.workers == "auto":
         workers = min(workers, max(1, available_cores() // threads))
-    return replace(plan, threads=threads, workers=workers), study
+    return replace(plan, threads=threads, workers=workers)
 
 
 def _storage(plan: Plan) -> tuple[Plan, StudyStorage]:

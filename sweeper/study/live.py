@@ -21,7 +21,7 @@ from sweeper.study.tally import Tally
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
-Tick = Callable[[list[FrozenTrial]], None]
+Tick = Callable[[list[FrozenTrial] | None], None]
 
 
 class LiveTable:
@@ -34,8 +34,9 @@ class LiveTable:
       study: it is read in a thread, from the trials that its storage keeps in memory.
       total: how many trials are to finish; None: until the time is over.
       workers: how many trials run at once.
-      on_tick: called with all trials after each look. An error of theirs is shown,
-        and raised by `stop` unless a later call of the same function went well.
+      on_tick: called with all trials after each look, with None where they can't be read. An
+        error of theirs is shown, and raised by `stop` unless a later call of the same function
+        went well.
       seconds_before: time that earlier starts of the study have used.
       timeout_seconds: of the study, all its starts together.
       step: what a trial reports a value for each of: "epoch" or "seed".
@@ -136,8 +137,8 @@ class LiveTable:
         trials = self._read()
         if trials is not None:
             self._tell(trials)
-            for function in self._on_tick:
-                self._guard(function, partial(function, trials))
+        for function in self._on_tick:
+            self._guard(function, partial(function, trials))
         if self._live and self._live.is_started:
             self._live.refresh()
 

@@ -1,7 +1,8 @@
 """Who works on a study's directory: one main process, and any number of workers.
 
 Locks of the operating system (flock): they end with the process that holds them,
-however it ends, and a forked child keeps its parent's.
+however it ends, and a forked child keeps its parent's. And a file that has workers stop
+which can't be told by the study's storage, since that is away.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sweeper.errors import OutputError
 
-MAIN, WORKERS = ".main.lock", ".workers.lock"
+MAIN, WORKERS, STOP = ".main.lock", ".workers.lock", ".stop"
 # A process that was killed may leave children, which notice within this time.
 SECONDS_TO_END = {MAIN: 2.0, WORKERS: 10.0}
 
@@ -46,6 +47,22 @@ def wait_for_workers(directory: Path) -> None:
     """
     with _lock(directory / WORKERS, fcntl.LOCK_EX, f"workers of an earlier start run {directory}"):
         pass
+
+
+def must_stop(directory: Path) -> bool:
+    """Whether the main process has been told to stop."""
+    return (directory / STOP).exists()
+
+
+def tell_to_stop(directory: Path) -> None:
+    """Has all workers that see the directory end what they do, at once."""
+    with suppress(OSError):  # A full disk: then the storage tells them.
+        (directory / STOP).touch()
+
+
+def take_back(directory: Path) -> None:
+    """Undoes `tell_to_stop`."""
+    (directory / STOP).unlink(missing_ok=True)
 
 
 @contextmanager

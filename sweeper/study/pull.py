@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -25,13 +26,16 @@ from sweeper.study import attributes
 from sweeper.study.choices import FINAL_METRICS
 from sweeper.study.claims import ClaimedStudy, Claims
 from sweeper.study.collection import send
+from sweeper.study.locks import must_stop
 from sweeper.study.plan import Plan
 from sweeper.study.pruners import build_pruner
 from sweeper.study.samplers import build_sampler
-from sweeper.study.settling import cut_short, queue_again
+from sweeper.study.settling import GONE, cut_short, queue_again
 from sweeper.study.storages.choice import configured_storage
 from sweeper.study.storages.errors import STORAGE_ERRORS
+from sweeper.study.storages.patience import patient_storage
 from sweeper.study.storages.storage import held
+from sweeper.study.storages.stored_trials import note, study_attribute
 from sweeper.study.summary import has_collapsed, summarize
 from sweeper.study.trial_child import (
     COMPLETE,
@@ -91,6 +95,8 @@ class Puller:
         self._must_leave = must_leave
         storage = configured_storage(plan.directory, plan.storage, plan.name)
         self._study = ClaimedStudy(storage.study_name(), storage.connect())
+        if patient := patient_storage(self._study):
+            patient.give_up = lambda: must_stop(plan.directory)
         self._turn = storage.turn(self._study)
         self._claims = Claims(plan, self._study, self._turn)
         trials = self._study.get_trials(deepcopy=False)
@@ -109,9 +115,7 @@ class Puller:
         callbacks = [get_method(path) for path in self._plan.study.callbacks] or None
         try:
             while not self._must_leave() and self._claims.take():
-                self._study.optimize(
-                    self._objective, n_trials=1, catch=(Exception,), callbacks=callbacks
-                )
+                self._run_next(callbacks)
                 if self._study.is_stopped:
                     # That is meant for all workers.
                     self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
@@ -123,6 +127,23 @@ class Puller:
             self._turn.release()
             self._process.close()
 
+    def _run_next(self, callbacks: list[Callable[..., Any]] | None) -> None:
+        claimed = self._study.claimed
+        assert claimed is not None
+        try:
+            self._study.optimize(
+                self._objective, n_trials=1, catch=(Exception,), callbacks=callbacks
+            )
+        except (ValueError, AssertionError):
+            # Optuna's refusal to end a trial twice: a main process that took this worker for
+            # dead has settled it, and has it run again. Its result counts for nothing.
+            if not self._was_settled(claimed):
+                raise
+
+    def _was_settled(self, trial: int) -> bool:
+        stored = self._study._storage.get_trial(trial)
+        return stored.user_attrs.get(attributes.REASON) == GONE
+
     def _objective(self, trial: Trial) -> Any:
         try:
             return self._run(trial)
@@ -131,12 +152,18 @@ class Puller:
 
     def _run(self, trial: Trial) -> Any:
         values = self._claims.suggest(trial)
-        directory = f"trials/{trial.number:04d}"
+        directory = attributes.directory_of(trial.number)
         job = Job(
             trial.number, self._plan.directory / directory, self._plan.space.overrides(values)
         )
-        trial.set_user_attr(attributes.DIRECTORY, directory)
-        trial.set_user_attr(attributes.OVERRIDES, job.overrides)
+        note(trial, {attributes.DIRECTORY: directory, attributes.OVERRIDES: job.overrides})
+        try:
+            return self._end(trial, job, self._outcome(trial, job))
+        finally:
+            if self._sends:
+                self._send(trial, job.directory)
+
+    def _outcome(self, trial: Trial, job: Job) -> Outcome:
         started = time.monotonic()
         try:
             outcome = self._process.run(
@@ -149,12 +176,16 @@ class Puller:
             trial.set_user_attr(attributes.REASON, reason)
             records.close_open(job.directory, "failed", reason)
             raise
-        seconds = time.monotonic() - started
+        return self._summarized(trial, job, outcome, time.monotonic() - started)
+
+    def _send(self, trial: Trial, directory: Path) -> None:
+        """What keeps files from being sent is no failure of the trial's."""
         try:
-            return self._end(trial, job, self._summarized(trial, job, outcome, seconds))
-        finally:
-            if self._sends:
-                send(self._study, trial, job.directory)
+            send(self._study, trial, directory)
+        except STORAGE_ERRORS:
+            raise
+        except Exception as error:
+            trial.set_user_attr(attributes.UNSENT, f"{type(error).__name__}: {error}")
 
     def _summarized(self, trial: Trial, job: Job, outcome: Outcome, seconds: float) -> Outcome:
         """Keeps the figures of a trial's record with the study; its data must be the study's."""
@@ -174,7 +205,7 @@ class Puller:
 
     def _first_fingerprint(self, own: str) -> str:
         """Of the data that the study began with: this trial's own, if there is none yet."""
-        if first := self._study.user_attrs.get(attributes.FINGERPRINT):
+        if first := study_attribute(self._study, attributes.FINGERPRINT):
             return str(first)
         with held(self._turn):
             first = self._study.user_attrs.get(attributes.FINGERPRINT, own)
@@ -260,5 +291,6 @@ class Puller:
         return [float(number) for number in numbers]
 
     def _is_interrupted(self) -> bool:
-        stop = self._study.user_attrs.get(attributes.STOP)
-        return self._must_leave() or stop == attributes.AT_ONCE
+        if self._must_leave() or must_stop(self._plan.directory):
+            return True
+        return bool(study_attribute(self._study, attributes.STOP) == attributes.AT_ONCE)

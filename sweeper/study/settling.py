@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweeper import record as records
-from sweeper.errors import OutputError
 from sweeper.study import attributes
 
 GONE = "its process ended before it"
@@ -30,10 +28,12 @@ def settle(study: optuna.Study, directory: Path, max_retries: int, died: bool = 
     """
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         # Optuna has no public way to an attribute of a trial that another process began.
-        for key, value in cut_short(trial, GONE, max_retries, died).items():
+        # One that was claimed, and never began, had no process to die.
+        had_begun = attributes.DIRECTORY in trial.user_attrs
+        for key, value in cut_short(trial, GONE, max_retries, died and had_begun).items():
             study._storage.set_trial_user_attr(trial._trial_id, key, value)
         study.tell(trial.number, state=TrialState.FAIL)
-        _close_record(directory / trial.user_attrs.get(attributes.DIRECTORY, "nowhere"))
+        records.close_open(directory / attributes.directory_of(trial.number), "interrupted", GONE)
     trials = study.get_trials(deepcopy=False)
     again = {trial.user_attrs.get(attributes.RETRY_OF) for trial in trials}
     for trial in trials:
@@ -83,13 +83,3 @@ def is_spent(trials: Sequence[FrozenTrial], total: int | None, max_failures: int
     if sum(map(has_failed, trials)) > max_failures:
         return True
     return total is not None and sum(map(is_taken, trials)) >= total
-
-
-def _close_record(directory: Path) -> None:
-    """A record that says "running" although nothing runs any more says "interrupted"."""
-    for path in [directory, *directory.glob("*/")]:
-        with suppress(OutputError):
-            record = records.read(path)
-            if record.state == "running":
-                record.state, record.reason = "interrupted", GONE
-                records.write(path, record)

@@ -7,24 +7,15 @@ counts alone, and for what has ended since only once.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import optuna
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState
-from sqlalchemy import bindparam, text
 
 from sweeper.study import attributes
+from sweeper.study.storages.stored_trials import database_of
 
 COUNTED = (attributes.INTERRUPTED, attributes.GRID_POINT, attributes.FIRST_SET)
-# Trials that haven't ended, and those that are new; each with the attributes that count.
-QUERY = text(
-    "SELECT t.trial_id, t.state, a.key, a.value_json FROM trials t"
-    " LEFT JOIN trial_user_attributes a ON a.trial_id = t.trial_id AND a.key IN :keys"
-    " WHERE t.study_id = :study AND (t.trial_id > :last OR t.trial_id IN :open)"
-).bindparams(bindparam("keys", expanding=True), bindparam("open", expanding=True))
 
 
 class Entry(NamedTuple):
@@ -89,30 +80,13 @@ class Standing:
         """The index of the next grid point, or first set: one more than any trial's."""
         return self._points.get(attribute, -1) + 1
 
-    def _read(self) -> Iterable[Entry]:
-        backend = getattr(self._study._storage, "_backend", None)
-        if isinstance(backend, RDBStorage):
-            return self._read_database(backend)
-        trials = self._study.get_trials(deepcopy=False)
-        still_open = {entry.id for entry in self._open}
+    def _read(self) -> list[Entry]:
+        still_open = [entry.id for entry in self._open]
+        if database := database_of(self._study._storage):
+            rows = database.counted(self._study._study_id, COUNTED, self._last, still_open)
+            return [Entry(*row) for row in rows]
         return [
             Entry(trial._trial_id, trial.state, trial.user_attrs)
-            for trial in trials
+            for trial in self._study.get_trials(deepcopy=False)
             if trial._trial_id > self._last or trial._trial_id in still_open
         ]
-
-    def _read_database(self, storage: RDBStorage) -> list[Entry]:
-        values = {
-            "study": self._study._study_id,
-            "keys": COUNTED,
-            "last": self._last,
-            "open": [entry.id for entry in self._open],
-        }
-        with storage.engine.connect() as connection:
-            rows = connection.execute(QUERY, values).all()
-        found: dict[int, Entry] = {}
-        for identifier, state, key, value in rows:
-            entry = found.setdefault(identifier, Entry(identifier, TrialState[state], {}))
-            if key is not None:
-                entry.attributes[key] = json.loads(value)
-        return list(found.values())

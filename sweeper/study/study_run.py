@@ -30,9 +30,13 @@ from sweeper.study.overrides import to_text
 from sweeper.study.plan import Plan
 from sweeper.study.settling import is_spent, settle
 from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.patience import patient_storage
+from sweeper.study.storages.storage import StudyStorage
 from sweeper.study.trial_child import STOPPING
 from sweeper.study.worker import Worker
 
+# A machine that lost its power keeps its connections to the database for about a minute.
+SECONDS_TO_END = 90.0
 # How often leaderboard.csv and the time used are brought up to date.
 SECONDS_BETWEEN_WRITES = 5.0
 NO_OUTPUT = "hydra.output_subdir=null"
@@ -48,13 +52,17 @@ class StudyRun:
     def __init__(
         self,
         plan: Plan,
+        storage: StudyStorage,
         study: optuna.Study,
         console: Console,
         config: DictConfig,
         context: HydraContext,
         task: TaskFunction,
     ) -> None:
-        self._plan, self._study, self._console = plan, study, console
+        self._plan, self._storage = plan, storage
+        self._study, self._console = study, console
+        if patient := patient_storage(study):
+            patient.give_up = lambda: self.stopped_by is not None
         self._config, self._context, self._task = config, context, task
         self._started = time.monotonic()
         self._spent_before = float(study.user_attrs.get(attributes.SECONDS, 0.0))
@@ -71,6 +79,7 @@ class StudyRun:
             one does that finds no room on the disk.
           StudyError: the launcher failed again and again without a trial finished.
         """
+        locks.take_back(self._plan.directory)
         self._study.set_user_attr(attributes.STOP, None)
         finished = self._finished()
         in_a_row = 0
@@ -79,6 +88,7 @@ class StudyRun:
                 self._launch()
                 # joblib tells of a killed worker before it has ended the others.
                 locks.wait_for_workers(self._plan.directory)
+                self._storage.wait_for_workers(self._study, SECONDS_TO_END)
                 lost_storage = isinstance(self._launcher_error, OutputError)
                 died = self.stopped_by is None and not lost_storage
                 settle(self._study, self._plan.directory, self._plan.study.max_retries, died)
@@ -176,14 +186,19 @@ class StudyRun:
             step="seed" if self._plan.study.seed_mode == "sequential" else "epoch",
         )
 
-    def _tick(self, trials: list[FrozenTrial], last: bool = False) -> None:
-        if self.stopped_by:
+    def _tick(self, trials: list[FrozenTrial] | None, last: bool = False) -> None:
+        stopped = self.stopped_by is not None
+        if trials is None:
+            # The storage is away: no more is known than that.
+            self._watch.look(is_done=False, is_stopped=stopped, any_runs=True)
+            return
+        any_runs = any(trial.state == TrialState.RUNNING for trial in trials)
+        self._watch.look(self._done(), stopped, any_runs)
+        if stopped:
             self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
         elif self._time_is_up() and not self._stop():
             # The workers need no clock: those of several machines differ, and may be set.
             self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
-        any_runs = any(trial.state == TrialState.RUNNING for trial in trials)
-        self._watch.look(self._done(), self.stopped_by is not None, any_runs)
         if last or time.monotonic() - self._written > SECONDS_BETWEEN_WRITES:
             self._written = time.monotonic()
             self._study.set_user_attr(attributes.SECONDS, round(self._spent(), 1))
@@ -198,6 +213,7 @@ class StudyRun:
             if self.stopped_by:
                 raise KeyboardInterrupt
             self.stopped_by = number
+            locks.tell_to_stop(self._plan.directory)
 
         # `nohup` has SIGHUP ignored; Ctrl-C counts even in a shell's background job.
         heard = [

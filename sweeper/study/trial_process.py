@@ -80,15 +80,21 @@ class TrialProcess:
                     message = connection.recv()
                     if isinstance(message, Outcome):
                         return message
-                    connection.send(report(*message))
+                    asked = time.monotonic()
+                    answer = report(*message)
+                    # While the storage is away the trial waits for it.
+                    end += time.monotonic() - asked
+                    connection.send(answer)
                 if time.monotonic() >= end:
                     return self._end_late(connection)
                 # By the time, not where there is no report: reports may come more often.
                 if time.monotonic() < look:
                     continue
-                look = time.monotonic() + SECONDS_BETWEEN_LOOKS
+                asked = time.monotonic()
                 if self._should_stop():
                     return self._interrupt(connection)
+                look = time.monotonic() + SECONDS_BETWEEN_LOOKS
+                end += time.monotonic() - asked
                 # What the trial has forked may outlive it, and hold the connection open.
                 if not self._process.is_alive() and not connection.poll():
                     return self._death(job)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
-from sqlalchemy import Engine, LargeBinary, String, delete, insert, select
+from sqlalchemy import Connection, LargeBinary, String, delete, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from sweeper.study.storages.patience import PatientStorage, patiently
 
 
 class _Base(DeclarativeBase):
@@ -22,33 +26,42 @@ class _Artifact(_Base):
 
 
 class DatabaseArtifacts:
-    """Implements Optuna's `ArtifactStore`; an artifact is one row, up to a gigabyte."""
+    """Implements Optuna's `ArtifactStore`; an artifact is one row, up to a gigabyte.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    As patient as its storage.
+    """
+
+    def __init__(self, storage: PatientStorage) -> None:
+        self._storage = storage
 
     def prepare(self) -> None:
         """Makes the table, where it isn't there."""
-        _Base.metadata.create_all(self._engine)
+        _Base.metadata.create_all(self._storage.engine)
 
     def identifiers(self) -> set[str]:
         """Of all that the store holds, of other studies too."""
-        with self._engine.connect() as connection:
-            return set(connection.scalars(select(_Artifact.id)))
+        return set(self._run(lambda connection: connection.scalars(select(_Artifact.id)).all()))
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         row = {"id": artifact_id, "content": content_body.read()}
-        with self._engine.begin() as connection:
-            connection.execute(insert(_Artifact), row)
+        # It may have been written before the connection broke.
+        statement = insert(_Artifact).on_conflict_do_nothing()
+        self._run(lambda connection: connection.execute(statement, row))
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        with self._engine.connect() as connection:
-            query = select(_Artifact.content).where(_Artifact.id == artifact_id)
-            content = connection.scalar(query)
+        query = select(_Artifact.content).where(_Artifact.id == artifact_id)
+        content = self._run(lambda connection: connection.scalar(query))
         if content is None:
             raise ArtifactNotFound(artifact_id)
         return io.BytesIO(content)
 
     def remove(self, artifact_id: str) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(delete(_Artifact).where(_Artifact.id == artifact_id))
+        statement = delete(_Artifact).where(_Artifact.id == artifact_id)
+        self._run(lambda connection: connection.execute(statement))
+
+    def _run(self, call: Callable[[Connection], Any]) -> Any:
+        def attempt() -> Any:
+            with self._storage.engine.begin() as connection:
+                return call(connection)
+
+        return patiently(attempt, self._storage.seconds, self._storage.give_up)

@@ -32,13 +32,12 @@ def storage_in(directory: Path) -> StudyStorage | None:
     return None
 
 
-def configured_storage(directory: Path | None, config: StorageConfig, name: str) -> StudyStorage:
+def configured_storage(directory: Path, config: StorageConfig, name: str) -> StudyStorage:
     """The storage that a configuration names, for the study of this name and directory."""
     if config.name == "postgresql":
         from sweeper.study.storages.postgresql import Postgresql
 
         return Postgresql(directory, config, name)
-    assert directory is not None
     return {kind.kind: kind for kind in FILES}[config.name](directory)
 
 

@@ -9,21 +9,22 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from sweeper.study.storages.stored_trials import TrialStorage
+from sweeper.study.storages.stored_trials import TrialStorage, database_of
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 # All that Optuna's cache asks of the storage behind it.
 CALLS = (
-    "_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param",
-    "create_new_study", "create_new_trial", "delete_study", "get_all_studies", "get_all_trials",
+    "_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param", "counted",
+    "create_new_study", "delete_study", "get_all_studies", "get_all_trials", "get_study_attribute",
     "get_study_directions", "get_study_id_from_name", "get_study_name_from_id",
     "get_study_system_attrs", "get_study_user_attrs", "get_trial",
     "get_trial_id_from_study_id_trial_number", "set_study_system_attr", "set_study_user_attr",
     "set_trial_intermediate_value", "set_trial_param", "set_trial_state_values",
-    "set_trial_system_attr", "set_trial_user_attr",
+    "set_trial_system_attr", "set_trial_user_attr", "set_trial_user_attrs",
 )  # fmt: skip
 
 
@@ -37,18 +38,25 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, OperationalError | InterfaceError)
 
 
-def patiently(call: Callable[[], Any], seconds: float) -> Any:
+def never() -> bool:
+    return False
+
+
+def patiently(call: Callable[[], Any], seconds: float, give_up: Callable[[], bool] = never) -> Any:
     """Calls until it goes well, or fails for another reason, or the time is over.
 
     Waits longer from time to time, by a random part, so that many workers don't all come
     back at once.
+
+    Args:
+      give_up: asked after each failure; True ends it.
     """
     deadline, wait = time.monotonic() + seconds, FIRST_WAIT
     while True:
         try:
             return call()
         except Exception as error:
-            if not is_passing(error) or time.monotonic() + wait > deadline:
+            if not is_passing(error) or time.monotonic() + wait > deadline or give_up():
                 raise
         time.sleep(wait * random.uniform(0.5, 1.0))
         wait = min(LONGEST_WAIT, 2 * wait)
@@ -60,10 +68,15 @@ class PatientStorage(TrialStorage):
     What was written before the connection broke is written once more, to the same effect;
     but for a new trial, of which there may be two then: the first is left running, and
     settled with those of workers that have gone.
+
+    Attributes:
+      give_up: asked after each failure; True ends the patience.
     """
 
+    give_up: Callable[[], bool] = staticmethod(never)
+
     def __init__(self, url: str, seconds: float, **options: Any) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         super().__init__(url, **options)
         # An engine keeps its connections open when it is forgotten.
         weakref.finalize(self, self.engine.dispose)
@@ -89,10 +102,16 @@ def _repeated(name: str) -> Callable[..., Any]:
                 failed = True
                 raise
 
-        return patiently(attempt, self._seconds)
+        return patiently(attempt, self.seconds, self.give_up)
 
     return call
 
 
 for _name in CALLS:
     setattr(PatientStorage, _name, _repeated(_name))
+
+
+def patient_storage(study: optuna.Study) -> PatientStorage | None:
+    """The storage of a study, behind Optuna's cache; None where it is a file."""
+    database = database_of(study._storage)
+    return database if isinstance(database, PatientStorage) else None

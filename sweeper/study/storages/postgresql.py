@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 import uuid
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,33 @@ from sweeper.errors import ConfigError, OutputError
 from sweeper.record import write_whole
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig, StorageConfig
+from sweeper.study.storages import advisory_locks
 from sweeper.study.storages.artifacts import DatabaseArtifacts
 from sweeper.study.storages.markers import ELSEWHERE
-from sweeper.study.storages.patience import PatientStorage, patiently
+from sweeper.study.storages.patience import PatientStorage, never, patient_storage, patiently
 from sweeper.study.storages.storage import StudyStorage, Turn, create
-from sweeper.study.storages.stored_trials import engine_of
 
 HEAD = "# Where this study's trials are kept. The password comes from PGPASSWORD or ~/.pgpass.\n"
 DRIVER = "postgresql+psycopg"
-# Two at most for each process: what it reads and writes by, and its turn.
-POOL = {"pool_size": 1, "max_overflow": 1}
-CONNECT = {"connect_timeout": 10, "application_name": "sweeper"}
-ALL_STUDIES = "sweeper: studies"
+# A connection that broke unheard, as of a machine without power, is noticed by both ends
+# within a minute or so.
+CONNECT = {
+    "connect_timeout": 10,
+    "application_name": "sweeper",
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "options": "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
+}
+# One connection for each process; threads wait for each other.
+OPTIONS = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 3600, "connect_args": CONNECT}
+# What to do about what the server says.
+HINTS = {
+    "does not exist": "it must have been made: createdb",
+    "too many clients": "raise the server's max_connections: each worker has one",
+    "remaining connection slots": "raise the server's max_connections: each worker has one",
+    "password": "it must stand in PGPASSWORD or ~/.pgpass",
+}
 
 
 class Postgresql(StudyStorage):
@@ -41,23 +55,20 @@ class Postgresql(StudyStorage):
     started elsewhere is not taken for this one.
 
     Args:
-      directory: the study's; where there is none of it on this machine, None.
-      name: the study's in the database; None: what the directory's marker file says.
+      directory: the study's, on this machine or not.
+      name: the study's in the database.
     """
 
     kind = "postgresql"
 
-    def __init__(
-        self, directory: Path | None, config: StorageConfig, name: str | None = None
-    ) -> None:
-        self._marker = None if directory is None else directory / ELSEWHERE
-        self._directory, self._seconds = directory, config.retry_seconds
-        self._name = name
+    def __init__(self, directory: Path, config: StorageConfig, name: str) -> None:
+        self._directory, self._name = directory, name
+        self._marker, self._seconds = directory / ELSEWHERE, config.retry_seconds
         self.url = str(config.url)
 
     @classmethod
     def marked(cls, directory: Path) -> Postgresql:
-        """The study that a directory's marker file names.
+        """The study that a directory's marker file names, to be read.
 
         Raises:
           OutputError: the file is damaged.
@@ -70,10 +81,9 @@ class Postgresql(StudyStorage):
     def exists(self) -> bool:
         with self._connected() as connection:
             is_there = self._identifier(connection) is not None
-        return is_there and self._marker is not None and self._marker.exists()
+        return is_there and self._marker.exists()
 
     def check(self) -> None:
-        assert self._marker is not None
         marker = _read_marker(self._marker)
         with self._connected() as connection:
             found = self._identifier(connection)
@@ -90,78 +100,106 @@ class Postgresql(StudyStorage):
     def make(
         self, objectives: Sequence[ObjectiveConfig], values: Mapping[str, Any], name: str
     ) -> None:
-        assert self._marker is not None
-        if self._marker.exists():
-            # An earlier start ended before the study was there.
-            identifier = _read_marker(self._marker)["id"]
-        else:
-            identifier = str(uuid.uuid4())
+        # An earlier start may have ended before the study was there.
+        identifier = _read_marker(self._marker)["id"] if self._marker.exists() else _new_id()
         self._write_marker({"url": self.url, "study": name, "id": identifier})
         values = {**values, attributes.ID: identifier, attributes.PLACE: self._place()}
-        engine = _engine(self.url)
-        with engine.connect() as connection, _locked(connection, ALL_STUDIES):
-            storage = PatientStorage(
-                _with_driver(self.url), self._seconds, engine_kwargs=_options()
-            )
-            # Under a name of its own until it is whole.
-            with suppress(KeyError):
-                optuna.delete_study(study_name=identifier, storage=storage)
-            create(storage, identifier, objectives, values)
-            DatabaseArtifacts(storage.engine).prepare()
+        with self._engine() as engine, advisory_locks.no_other_makes_a_study(engine):
+            storage = self._opened(skip_table_creation=False)
             try:
-                with storage.engine.begin() as renaming:
-                    renaming.execute(
-                        text("UPDATE studies SET study_name = :name WHERE study_name = :now"),
-                        {"name": name, "now": identifier},
-                    )
-            except IntegrityError:
-                optuna.delete_study(study_name=identifier, storage=storage)
-                self._marker.unlink()
-                raise ConfigError(self._taken(name, storage)) from None
+                # Under a name of its own until it is whole.
+                with suppress(KeyError):
+                    optuna.delete_study(study_name=identifier, storage=storage)
+                create(storage, identifier, objectives, values)
+                DatabaseArtifacts(storage).prepare()
+                self._rename(storage, identifier, name)
             finally:
                 storage.engine.dispose()
-        engine.dispose()
+
+    def _rename(self, storage: PatientStorage, now: str, name: str) -> None:
+        statement = text("UPDATE studies SET study_name = :name WHERE study_name = :now")
+        try:
+            with storage.engine.begin() as connection:
+                connection.execute(statement, {"name": name, "now": now})
+        except IntegrityError:
+            optuna.delete_study(study_name=now, storage=storage)
+            self._marker.unlink()
+            there = optuna.load_study(study_name=name, storage=storage).user_attrs
+            place = there.get(attributes.PLACE, "another program")
+            raise ConfigError(
+                f"study.name: got {name!r}, which the database {self.url} holds already, of "
+                f"{place}; give another study.name"
+            ) from None
 
     def connect(self) -> PatientStorage:
+        return self._opened(skip_table_creation=True)
+
+    def _opened(self, skip_table_creation: bool) -> PatientStorage:
         def opened() -> PatientStorage:
             return PatientStorage(
                 _with_driver(self.url),
                 self._seconds,
-                engine_kwargs=_options(),
-                skip_table_creation=True,
+                engine_kwargs=dict(OPTIONS),
+                skip_table_creation=skip_table_creation,
             )
 
-        try:
+        with self._told():
             storage: PatientStorage = patiently(opened, self._seconds)
-        except DBAPIError as error:
-            raise OutputError(self._out_of_reach(error)) from error
-        except RuntimeError as error:
-            raise OutputError(f"{self.url}: {' '.join(str(error).split())}") from error
         return storage
 
     def study_name(self) -> str:
-        assert self._name is not None
         return self._name
 
     def turn(self, study: optuna.Study) -> Turn:
-        engine = engine_of(study)
-        return _AdvisoryTurn(engine, f"sweeper: {study._study_id}", self._seconds)
+        storage = patient_storage(study)
+        assert storage is not None
+        return advisory_locks.AdvisoryTurn(storage, study._study_id)
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
-        """A connection at once or not at all: a wrong URL must not be tried for minutes.
+    def main_process(self, study: optuna.Study) -> Iterator[None]:
+        place = study.user_attrs.get(attributes.PLACE)
+        held = (
+            f"hydra.sweep.dir: another process runs the study {self._name!r} in {self.url}; it was "
+            f"begun in {place}; wait for its end or stop it first"
+        )
+        with self._engine() as engine, advisory_locks.main_process(engine, study._study_id, held):
+            yield
+
+    def wait_for_workers(self, study: optuna.Study, seconds: float) -> None:
+        def wait() -> None:
+            with self._engine() as engine:
+                advisory_locks.wait_for_workers(engine, study._study_id, seconds)
+
+        storage = patient_storage(study)
+        patiently(wait, self._seconds, storage.give_up if storage else never)
+
+    @contextmanager
+    def _engine(self) -> Iterator[Engine]:
+        engine = create_engine(_with_driver(self.url), **OPTIONS)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+    def _connected(self) -> AbstractContextManager[Connection]:
+        """A connection of its own.
+
+        At once or not at all, where no study has begun: a wrong URL must not be tried for
+        minutes.
 
         Raises:
           OutputError: there is none.
         """
-        engine = _engine(self.url)
-        try:
-            with engine.connect() as connection:
+        seconds = self._seconds if self._marker.exists() else 0.0
+        return self._connection(seconds)
+
+    @contextmanager
+    def _connection(self, seconds: float) -> Iterator[Connection]:
+        with self._engine() as engine:
+            with self._told():
+                connection: Connection = patiently(engine.connect, seconds)
+            with connection:
                 yield connection
-        except DBAPIError as error:
-            raise OutputError(self._out_of_reach(error)) from error
-        finally:
-            engine.dispose()
 
     def _identifier(self, connection: Connection) -> str | None:
         """What tells the study of this name from others of it; "" if it isn't this project's."""
@@ -177,97 +215,35 @@ class Postgresql(StudyStorage):
         return None if row is None else str(row.value_json or "").strip('"')
 
     def _write_marker(self, marker: dict[str, str]) -> None:
-        assert self._marker is not None
         content = {"storage": self.kind, **marker}
         write_whole(self._marker, (HEAD + OmegaConf.to_yaml(content)).encode())
 
-    def _out_of_reach(self, error: DBAPIError) -> str:
-        lines = str(error.orig).strip().splitlines() or [type(error).__name__]
-        return (
-            f"storage.url: no connection to {self.url}: {lines[-1]}; the server must run, and the "
-            "password stand in PGPASSWORD or ~/.pgpass"
-        )
-
-    def _taken(self, name: str, storage: PatientStorage) -> str:
-        there = optuna.load_study(study_name=name, storage=storage).user_attrs
-        place = there.get(attributes.PLACE, "another program")
-        return (
-            f"study.name: got {name!r}, which the database {self.url} holds already, of {place}; "
-            "give another study.name"
-        )
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns what the server refuses into a line that says what to do about it."""
+        try:
+            yield
+        except DBAPIError as error:
+            reason = (str(error.orig).strip().splitlines() or [type(error).__name__])[-1]
+            hints = (hint for word, hint in HINTS.items() if word in reason)
+            hint = next(hints, "the server must run, and be reached from here")
+            raise OutputError(
+                f"storage.url: no connection to {self.url}: {reason}; {hint}"
+            ) from error
+        except RuntimeError as error:
+            # Optuna's word for a database of another of its versions.
+            raise OutputError(f"{self.url}: {' '.join(str(error).split())}") from error
 
     def _place(self) -> str:
         return f"{socket.gethostname()}:{self._directory}"
 
 
-class _AdvisoryTurn:
-    """A lock of the server's: it ends with its connection, however that ends."""
-
-    def __init__(self, engine: Engine, name: str, seconds: float) -> None:
-        self._engine, self._name, self._seconds = engine, name, seconds
-        self._connection: Connection | None = None
-
-    def acquire(self) -> None:
-        self._connection = patiently(self._acquired, self._seconds)
-
-    def _acquired(self) -> Connection:
-        connection = self._engine.connect()
-        try:
-            _lock(connection, self._name)
-        except BaseException:
-            connection.invalidate()
-            connection.close()
-            raise
-        return connection
-
-    def release(self) -> bool:
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return True
-        try:
-            return _unlock(connection, self._name)
-        except DBAPIError:
-            # The connection broke, and the lock went with it.
-            connection.invalidate()
-            return False
-        finally:
-            connection.close()
-
-
-def _engine(url: str) -> Engine:
-    return create_engine(_with_driver(url), **_options())
-
-
-def _options() -> dict[str, Any]:
-    return {**POOL, "connect_args": dict(CONNECT)}
+def _new_id() -> str:
+    return str(uuid.uuid4())
 
 
 def _with_driver(url: str) -> str:
     return make_url(url).set(drivername=DRIVER).render_as_string()
-
-
-@contextmanager
-def _locked(connection: Connection, name: str) -> Iterator[None]:
-    _lock(connection, name)
-    try:
-        yield
-    finally:
-        _unlock(connection, name)
-
-
-def _lock(connection: Connection, name: str) -> None:
-    connection.execution_options(isolation_level="AUTOCOMMIT")
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _key(name)})
-
-
-def _unlock(connection: Connection, name: str) -> bool:
-    """Whether it was held."""
-    query = text("SELECT pg_advisory_unlock(:key)")
-    return bool(connection.execute(query, {"key": _key(name)}).scalar())
-
-
-def _key(name: str) -> int:
-    return zlib.crc32(name.encode())
 
 
 def _read_marker(path: Path) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 import optuna
@@ -88,6 +88,21 @@ class StudyStorage(ABC):
     @abstractmethod
     def turn(self, study: optuna.Study) -> Turn:
         """The turn of a worker, on the connection of its study."""
+
+    def main_process(self, study: optuna.Study) -> AbstractContextManager[None]:
+        """Held by the one process that starts and settles the study, beside its directory's lock.
+
+        Raises:
+          OutputError: another process has it.
+        """
+        return nullcontext()
+
+    def wait_for_workers(self, study: optuna.Study, seconds: float) -> None:  # noqa: B027 (a hook)
+        """Returns when none is left of those that don't hold the lock of the study's directory.
+
+        Raises:
+          OutputError: some still run after so many seconds.
+        """
 
     def load(self) -> optuna.Study:
         """The study.

@@ -9,28 +9,71 @@ Optuna's own.
 from __future__ import annotations
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import optuna
 from optuna.distributions import json_to_distribution
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb import models
-from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import ColumnElement, Engine, or_, select
+from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import ColumnElement, bindparam, or_, select, text
 from sqlalchemy.orm import Session
 
 # Trials of a study have the same few.
 _distribution = lru_cache(maxsize=10_000)(json_to_distribution)
 _value = models.TrialValueModel.stored_repr_to_value
 _report = models.TrialIntermediateValueModel.stored_repr_to_intermediate_value
+COUNTED = text(
+    "SELECT t.trial_id, t.state, a.key, a.value_json FROM trials t"
+    " LEFT JOIN trial_user_attributes a ON a.trial_id = t.trial_id AND a.key IN :keys"
+    " WHERE t.study_id = :study AND (t.trial_id > :last OR t.trial_id IN :open)"
+).bindparams(bindparam("keys", expanding=True), bindparam("open", expanding=True))
 # A database takes so many values in one statement, the least of them 32,766.
 MOST_NAMED = 10_000
 
 
 class TrialStorage(RDBStorage):
-    """As `RDBStorage`, whose reading of a study's trials it replaces."""
+    """As `RDBStorage`, whose reading of trials it replaces."""
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        with Session(self.engine) as session:
+            found = _trials(session, models.TrialModel.trial_id == trial_id)
+        if not found:
+            raise KeyError(models.NOT_FOUND_MSG)
+        return found[0]
+
+    def set_trial_user_attrs(self, trial_id: int, values: Mapping[str, Any]) -> None:
+        """As `set_trial_user_attr` with each, in one transaction."""
+        with _create_scoped_session(self.scoped_session) as session:
+            for key, value in values.items():
+                self._set_trial_attr_without_commit(
+                    session, models.TrialUserAttributeModel, trial_id, key, value
+                )
+
+    def get_study_attribute(self, study_id: int, key: str) -> Any:
+        """One user attribute of a study; None where it isn't set."""
+        model = models.StudyUserAttributeModel
+        query = select(model.value_json).where(model.study_id == study_id, model.key == key)
+        with self.engine.connect() as connection:
+            stored = connection.scalar(query)
+        return None if stored is None else json.loads(stored)
+
+    def counted(
+        self, study_id: int, keys: Sequence[str], last: int, open_trials: Sequence[int]
+    ) -> list[tuple[int, TrialState, dict[str, Any]]]:
+        """Of trials after `last`, and of those named: identifier, state, these user attributes."""
+        values = {"study": study_id, "keys": keys, "last": last, "open": open_trials}
+        with self.engine.connect() as connection:
+            rows = connection.execute(COUNTED, values).all()
+        found: dict[int, tuple[int, TrialState, dict[str, Any]]] = {}
+        for identifier, state, key, value in rows:
+            trial = found.setdefault(identifier, (identifier, TrialState[state], {}))
+            if key is not None:
+                trial[2][key] = json.loads(value)
+        return list(found.values())
 
     def _get_trials(
         self,
@@ -51,11 +94,26 @@ class TrialStorage(RDBStorage):
             return _trials(session, wanted)
 
 
-def engine_of(study: optuna.Study) -> Engine:
-    """The connections of a study's storage, which Optuna wraps in a cache."""
-    storage: Any = study._storage
-    engine: Engine = getattr(storage, "_backend", storage).engine
-    return engine
+def note(trial: Trial, values: Mapping[str, Any]) -> None:
+    """Sets several user attributes of a trial: at once where its storage is a database."""
+    if database := database_of(trial.storage):
+        database.set_trial_user_attrs(trial._trial_id, values)
+        return
+    for key, value in values.items():
+        trial.set_user_attr(key, value)
+
+
+def study_attribute(study: optuna.Study, key: str) -> Any:
+    """One user attribute of a study, without the others; None where it isn't set."""
+    if database := database_of(study._storage):
+        return database.get_study_attribute(study._study_id, key)
+    return study.user_attrs.get(key)
+
+
+def database_of(storage: BaseStorage) -> TrialStorage | None:
+    """The database behind Optuna's cache; None for a study in a journal."""
+    behind = getattr(storage, "_backend", storage)
+    return behind if isinstance(behind, TrialStorage) else None
 
 
 def _trials(session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
