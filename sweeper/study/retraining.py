@@ -90,6 +90,7 @@ def retraining(
                 objectives=[ObjectiveConfig()],
                 max_failures=plan.study.max_failures,
                 max_retries=plan.study.max_retries,
+                trial_timeout_seconds=plan.study.trial_timeout_seconds,
                 workers=plan.study.workers,
             ),
             "yaml_space": SearchSpace([]),

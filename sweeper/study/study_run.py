@@ -225,5 +225,6 @@ class StudyRun:
         try:
             yield
         finally:
+            locks.take_back(self._plan.directory)
             for number, handler in before.items():
                 signal.signal(number, handler)

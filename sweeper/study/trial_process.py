@@ -143,7 +143,8 @@ class TrialProcess:
 
     def _interrupt(self, connection: Connection) -> Outcome:
         """Has the child write what there is of its trial, and ends it; kills it if it won't end."""
-        os.kill(self._process.pid, signal.SIGINT)
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGINT)
         deadline = time.monotonic() + SECONDS_TO_FINISH
         outcome = Outcome(INTERRUPTED, reason="interrupted")
         try:

@@ -19,6 +19,7 @@ from toy_runs import (
     finished_trials,
     leaderboard,
     load,
+    running,
     trials_of,
     wait_until,
 )
@@ -58,6 +59,8 @@ def test_the_clock_is_set_back_by_an_hour(tmp_path, clock, started, fault, launc
     process = started(*search, "study.timeout_seconds=15", seconds=0.2)
     began = time.monotonic()
     wait_until(lambda: (study / "study.db").exists() and finished_trials(study) >= 3)
+    # Under a trial.
+    wait_until(lambda: running(study))
     clock.write_text("-3600")
     assert process.wait(timeout=60) == 0, (tmp_path / "printed.txt").read_text()
     row.injected += 1

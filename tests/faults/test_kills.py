@@ -33,7 +33,7 @@ from toy_runs import (
     wait_until,
 )
 
-from sweeper.study import attributes
+from sweeper.study import attributes, locks
 from sweeper.study.settling import GONE, has_failed, is_taken
 
 TWO = "study.workers=2"
@@ -59,6 +59,10 @@ def workers_of(main: int) -> list[int]:
         children = psutil.Process(main).children()
         return [child.pid for child in children if "popen_loky" in " ".join(child.cmdline())]
     return []
+
+
+def is_joblibs(process: int) -> bool:
+    return "loky" in (line := " ".join(psutil.Process(process).cmdline())) or "tracker" in line
 
 
 def kill_all(session: int) -> None:
@@ -156,7 +160,12 @@ def test_killed_at_random_moments(tmp_path, started, fault, whom):
     check_grid(study, POINTS)
     assert cut_short
     assert (row.injected, row.lost, row.duplicates) == (KILLS, 0, 0)
-    wait_until(lambda: not any(map(processes_of, sessions)), seconds=15)
+    # What holds the locks are workers and trials; they have ended.
+    locks.wait_for_workers(study)
+    left = {process for session in sessions for process in processes_of(session)}
+    assert whom == "main" or not left
+    # joblib's own, that had no work yet when the main process was killed.
+    assert all(is_joblibs(process) for process in left)
 
 
 def test_trials_and_workers_that_are_killed_are_run_again(tmp_path, started):

@@ -183,7 +183,11 @@ def check_whole(study: Path, total: int) -> list[FrozenTrial]:
     directories = [trial.user_attrs.get(attributes.DIRECTORY) for trial in trials]
     given = [directory for directory in directories if directory]
     assert len(set(given)) == len(given)
-    cut_short = [trial.number for trial in trials if not is_taken(trial)]
+    cut_short = [
+        trial.number
+        for trial in trials
+        if not is_taken(trial) and attributes.SURPLUS not in trial.user_attrs
+    ]
     again = [
         trial.user_attrs[attributes.RETRY_OF]
         for trial in trials
