@@ -126,6 +126,9 @@ class Puller:
         finally:
             self._turn.release()
             self._process.close()
+            if patient := patient_storage(self._study):
+                # With its connection, this worker's locks in the database end.
+                patient.engine.dispose()
 
     def _run_next(self, callbacks: list[Callable[..., Any]] | None) -> None:
         claimed = self._study.claimed

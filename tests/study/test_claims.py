@@ -97,8 +97,9 @@ def test_what_is_to_be_run_again_comes_first(tmp_path):
 
 def test_sets_that_are_named_come_before_what_the_sampler_chooses(tmp_path):
     plan = plan_of(tmp_path / "s", *RANDOM)
-    claims, study, _ = claims_of(plan)
+    _, study, _ = claims_of(plan)
     study.set_user_attr(attributes.FIRST, [{"optimizer.learning_rate": 0.02}])
+    claims, study, _ = claims_of(plan)
     for _ in range(2):
         assert claims.take()
         end(study)

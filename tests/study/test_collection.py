@@ -14,7 +14,6 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import TrialState
 from toy_runs import NO_REPORT, TOY, check_whole, environment, leaderboard
 
-from sweeper.errors import OutputError
 from sweeper.study import attributes
 from sweeper.study.collection import ARCHIVE, collect, put_token, sees, send, store_of
 from sweeper.study.config import ObjectiveConfig, StorageConfig
@@ -50,10 +49,10 @@ def test_a_directory_arrives_as_it_was(tmp_path, study):
     assert not list(there.glob("trials/*"))
     study.tell(trials[0], 1.0)
     # The other still runs: whoever sent it may send more.
-    assert collect(study, here) == 1
+    assert collect(study, here) == []
+    assert [path.name for path in (here / "trials").iterdir()] == ["0000"]
     study.tell(trials[1], state=TrialState.FAIL)
-    assert collect(study, here) == 1
-    assert collect(study, here) == 0
+    assert collect(study, here) == collect(study, here) == []
     for number in range(2):
         place = here / "trials" / f"{number:04d}"
         assert (place / "trial.json").read_text() == f"{{{number}}}"
@@ -112,8 +111,8 @@ def test_an_archive_that_leads_elsewhere_is_refused(tmp_path, study, evil):
         collect(study, here)
         assert (here / "trials" / "0000" / "tmp" / "sweeper_evil").read_bytes() == b"evil"
     else:
-        with pytest.raises(OutputError, match=r"trials/0000: what a worker sent"):
-            collect(study, here)
+        (line,) = collect(study, here)
+        assert line.startswith("the files of trial 0 can't be unpacked: ")
         assert not list((here / "trials").iterdir())
     assert not Path("/tmp/sweeper_evil").exists()
     assert not (here / "evil").exists()
@@ -128,8 +127,47 @@ def test_a_damaged_archive_is_told(tmp_path, study):
         artifact_store=store, file_path=str(tmp_path / ARCHIVE), study_or_trial=trial
     )
     study.tell(trial, 1.0)
-    with pytest.raises(OutputError, match="can't be unpacked"):
-        collect(study, tmp_path / "here")
+    after = far_trial(study, tmp_path / "there")
+    send(study, after, tmp_path / "there" / "trials" / "0001")
+    study.tell(after, 1.0)
+    for _ in range(2):
+        (line,) = collect(study, tmp_path / "here")
+        assert line.startswith("the files of trial 0 can't be unpacked: ")
+    # The others' come, whatever one's are.
+    assert (tmp_path / "here" / "trials" / "0001" / "trial.json").exists()
+
+
+def test_a_place_that_the_database_names_is_not_gone_by(tmp_path, study):
+    trial = far_trial(study, tmp_path / "there")
+    send(study, trial, tmp_path / "there" / "trials" / "0000")
+    trial.set_user_attr(attributes.DIRECTORY, "../outside")
+    study.tell(trial, 1.0)
+    assert collect(study, tmp_path / "here") == []
+    assert not (tmp_path / "outside").exists()
+    assert (tmp_path / "here" / "trials" / "0000" / "trial.json").exists()
+
+
+def test_links_arrive_as_what_they_lead_to(tmp_path, study):
+    trial = far_trial(study, tmp_path / "there")
+    files = tmp_path / "there" / "trials" / "0000"
+    (tmp_path / "big").write_text("elsewhere")
+    (files / "link").symlink_to(tmp_path / "big")
+    (files / "nowhere").symlink_to(tmp_path / "nothing")
+    send(study, trial, files)
+    study.tell(trial, 1.0)
+    assert collect(study, tmp_path / "here") == []
+    here = tmp_path / "here" / "trials" / "0000"
+    assert (here / "link").read_text() == "elsewhere"
+    assert not (here / "link").is_symlink()
+    assert not (here / "nowhere").exists()
+
+
+def test_files_that_cannot_be_sent_are_told(tmp_path, study):
+    trial = study.ask()
+    trial.set_user_attr(attributes.UNSENT, "OSError: No space left on device")
+    study.tell(trial, 1.0)
+    (line,) = collect(study, tmp_path / "here")
+    assert line == "the files of trial 0 couldn't be sent: OSError: No space left on device"
 
 
 def test_the_store_keeps_optunas_contract(study):
@@ -147,7 +185,7 @@ def test_a_study_in_a_file_has_no_far_trials(tmp_path):
     storage = Sqlite(tmp_path)
     storage.make([ObjectiveConfig()], {}, "s")
     assert store_of(storage.load()) is None
-    assert collect(storage.load(), tmp_path) == 0
+    assert collect(storage.load(), tmp_path) == []
 
 
 def test_a_directory_is_known_by_its_token(tmp_path):
@@ -189,6 +227,6 @@ def test_a_study_of_far_workers_leaves_what_a_near_one_does(tmp_path, server):
 
 def test_far_workers_of_a_study_in_a_file_say_what_it_needs(tmp_path):
     done = far_run(tmp_path, "hydra.sweeper.max_relaunches=0")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "can't be seen from" in done.stdout + done.stderr
     assert "storage 'postgresql' in place of 'sqlite'" in done.stdout + done.stderr

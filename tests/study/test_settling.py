@@ -40,11 +40,19 @@ def test_settling_again_changes_nothing(tmp_path):
     assert study.get_trials() == before
 
 
+def test_a_trial_that_was_claimed_and_never_began_has_not_died(tmp_path):
+    study = new_study(tmp_path)
+    begun(study)
+    settle(study, tmp_path, max_retries=0, died=True)
+    assert states(study) == ["FAIL", "WAITING"]
+    assert not has_failed(study.get_trials()[0])
+
+
 @pytest.mark.parametrize("max_retries", [0, 2])
 def test_a_trial_under_which_processes_die_again_and_again_fails(tmp_path, max_retries):
     study = new_study(tmp_path)
     for _ in range(max_retries + 1):
-        begun(study)
+        begun(study, directory="trials/0000")
         settle(study, tmp_path, max_retries, died=True)
     assert states(study) == ["FAIL"] * (max_retries + 1)
     *before, last = study.get_trials()

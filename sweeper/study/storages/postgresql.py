@@ -36,8 +36,9 @@ CONNECT = {
     "keepalives_count": 3,
     "options": "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 }
-# One connection for each process; threads wait for each other.
-OPTIONS = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 3600, "connect_args": CONNECT}
+# One connection for each process, on which its locks are; a second one only while two are
+# needed at once, as by a second thread.
+OPTIONS = {"pool_size": 1, "max_overflow": 1, "pool_timeout": 3600, "connect_args": CONNECT}
 # What to do about what the server says.
 HINTS = {
     "does not exist": "it must have been made: createdb",
