@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +15,17 @@ from pathlib import Path
 import psycopg
 import pytest
 from optuna.trial import TrialState
-from toy_runs import STUDY, check_grid, check_whole, leaderboard, trials_of, wait_until
+from toy_runs import (
+    STUDY,
+    check_grid,
+    check_whole,
+    end_all,
+    environment,
+    processes_of,
+    run,
+    trials_of,
+    wait_until,
+)
 
 from benchmarks.postgresql_server import Server, running_server
 from sweeper.study import attributes
@@ -35,14 +49,6 @@ def own_server(server) -> Iterator[Server]:
     """A server of the test's own, to be stopped at will; `server` has set the password."""
     with running_server() as started:
         yield started
-
-
-def finished(study: Path) -> int:
-    """How many rows the leaderboard, which the main process keeps, has that are complete."""
-    try:
-        return sum(row["state"] == "complete" for row in leaderboard(study))
-    except (OSError, KeyError):
-        return 0
 
 
 def wait_for_trials(study: Path, number: int) -> None:
@@ -96,21 +102,28 @@ def test_a_server_away_for_longer_than_the_study_waits(tmp_path, started, fault,
     check_grid(study, POINTS)
 
 
-def test_no_connection_is_left(tmp_path, started, fault, server):
-    noted = fault("PostgreSQL's connections exhausted for 10 s")
+@pytest.mark.parametrize("broken", [False, True], ids=["", "own_broken"])
+def test_no_connection_is_left(tmp_path, started, fault, server, broken):
+    noted = fault("PostgreSQL's connections exhausted for 10 s" + ", the study's broken" * broken)
     url, study = server.url(), tmp_path / "study"
     process = started(*GRID, PLACE.format(url), seconds=0.1)
     wait_for_trials(study, 6)
     with ExitStack() as stack:
         taken = take_all_connections(stack, url)
-        # Those that the study has are broken, and it finds no other.
-        end_others(taken[0])
-        take_all_connections(stack, url)
+        if broken:
+            # Those that the study has, too, and it finds no other.
+            end_others(taken[0])
+            take_all_connections(stack, url)
         noted.injected += 1
-        time.sleep(10)
-    back, begun = time.monotonic(), len(list(study.glob("trials/*")))
-    wait_for_trials(study, begun + 1)
-    noted.recoveries.append(time.monotonic() - back)
+        before = len(list(study.glob("trials/*")))
+        time.sleep(5)
+        # With those that it has the study goes on: it needs no other.
+        assert broken or len(list(study.glob("trials/*"))) > before
+        time.sleep(5 * broken)
+    if broken:
+        back, begun = time.monotonic(), len(list(study.glob("trials/*")))
+        wait_for_trials(study, begun + 1)
+        noted.recoveries.append(time.monotonic() - back)
     end_well(process, tmp_path)
     check_grid(study, POINTS)
 
@@ -151,3 +164,76 @@ def test_a_lock_that_another_program_holds_for_half_a_minute(tmp_path, started, 
     end_well(process, tmp_path)
     taken = check_whole(study, POINTS)
     assert sorted(trial.user_attrs[attributes.GRID_POINT] for trial in taken) == [*range(POINTS)]
+
+
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["one", "all"])
+def test_a_signal_while_the_server_is_away(tmp_path, started, fault, own_server, send):
+    noted = fault("SIGTERM while PostgreSQL is away")
+    url, study = own_server.url(), tmp_path / "study"
+    process = started(*GRID, PLACE.format(url), seconds=0.1)
+    wait_for_trials(study, 4)
+    own_server.stop()
+    time.sleep(2)
+    told = time.monotonic()
+    send(process.pid, signal.SIGTERM)
+    process.wait(30)
+    assert time.monotonic() - told < 10
+    wait_until(lambda: not processes_of(process.pid), seconds=5)
+    noted.injected += 1
+    own_server.start()
+    finished_in = started(*GRID, PLACE.format(url), seconds=0.02)
+    end_well(finished_in, tmp_path)
+    check_grid(study, POINTS)
+
+
+def test_a_copy_of_a_studys_directory_does_not_run_it_too(tmp_path, started, server):
+    url, study = server.url(), tmp_path / "study"
+    process = started(*GRID, PLACE.format(url), seconds=0.1)
+    wait_for_trials(study, 4)
+    shutil.copytree(study, tmp_path / "copy")
+    arguments = [each for each in GRID if each != STUDY]
+    second = run(tmp_path, *arguments, PLACE.format(url), "hydra.sweep.dir=copy")
+    assert second.returncode == 2
+    (line,) = second.stderr.splitlines()
+    assert "another process runs the study 'study'" in line
+    assert f":{study};" in line
+    end_well(process, tmp_path)
+    check_grid(study, POINTS)
+
+
+FAR_WORKER = """
+import sys, time
+from pathlib import Path
+from plans import planner
+from sweeper.study.pull import Puller
+with planner() as planned:
+    plan = planned.plan(*sys.argv[1:])
+def objective(job):
+    print("runs", job.number, flush=True, file=open("far.txt", "a"))
+    time.sleep(4)
+    return 0.5
+Puller(plan, objective, lambda _: 4, 7, sends=True).pull()
+"""
+
+
+def test_a_worker_elsewhere_outlives_its_main_process(tmp_path, started, server):
+    """As a job of SLURM's does: a second start is refused, until the worker has ended."""
+    url, study = server.url(), tmp_path / "study"
+    process = started(*GRID, PLACE.format(url), seconds=0.1)
+    wait_for_trials(study, 4)
+    plan = [each for each in GRID if each != "-m"]
+    far = subprocess.Popen(
+        [sys.executable, "-c", FAR_WORKER, *plan, PLACE.format(url)],
+        cwd=tmp_path,
+        env=environment(),
+    )
+    wait_until((tmp_path / "far.txt").exists)
+    end_all(process.pid)
+    process.wait()
+    refused = run(tmp_path, *GRID, PLACE.format(url))
+    assert refused.returncode == 2
+    assert "on other machines" in refused.stderr
+    far.kill()
+    far.wait()
+    end_well(started(*GRID, PLACE.format(url), seconds=0.02), tmp_path)
+    check_grid(study, POINTS)

@@ -65,7 +65,7 @@ def main_process(engine: Engine, study: int, held: str) -> Iterator[None]:
     Raises:
       OutputError: another process has it; `held` says where.
     """
-    with engine.connect() as connection:
+    with _own_connection(engine) as connection:
         if not connection.scalar(TRY, {"kind": MAIN, "study": study}):
             raise OutputError(held)
         yield
@@ -78,7 +78,7 @@ def wait_for_workers(engine: Engine, study: int, seconds: float) -> None:
       OutputError: some still have after so many seconds.
     """
     values, deadline = {"kind": WORKERS, "study": study}, time.monotonic() + seconds
-    with engine.connect() as connection:
+    with _own_connection(engine) as connection:
         while not connection.scalar(TRY, values):
             if time.monotonic() > deadline:
                 raise OutputError(
@@ -86,15 +86,25 @@ def wait_for_workers(engine: Engine, study: int, seconds: float) -> None:
                     "machines; wait for their end or stop them first"
                 )
             time.sleep(SECONDS_BETWEEN_TRIES)
-        _unlock(connection, WORKERS, study)
 
 
 @contextmanager
 def no_other_makes_a_study(engine: Engine) -> Iterator[None]:
     """Held while a study, and with the first one the tables, are made."""
-    with engine.connect() as connection:
+    with _own_connection(engine) as connection:
         connection.execute(LOCK, {"kind": STUDIES, "study": 0})
         yield
+
+
+@contextmanager
+def _own_connection(engine: Engine) -> Iterator[Connection]:
+    """Closed at the end, and its locks with it; it may have broken by then."""
+    connection = engine.connect()
+    try:
+        yield connection
+    finally:
+        connection.invalidate()
+        connection.close()
 
 
 def _unlock(connection: Connection, kind: int, study: int) -> bool:
