@@ -60,7 +60,7 @@ ARGUMENTS = [
     "study.max_failures=1000000",
 ]
 # From the first trial on, before the window: all workers are at work by then.
-SECONDS_TO_START = 5.0
+SECONDS_TO_START = 15.0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ trial is lost. It leads a process group, with which all that a trial has started
 
 from __future__ import annotations
 
+import gc
 import math
 import multiprocessing
 import os
@@ -131,6 +132,8 @@ class TrialProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def _start(self) -> None:
+        # The child's collections leave alone what it shares with this process, and so unshared.
+        gc.freeze()
         # Forked: the task function needn't be pickled, and the lock of the worker is kept.
         context = multiprocessing.get_context("fork")
         self._connection, theirs = context.Pipe()
