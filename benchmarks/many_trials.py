@@ -37,7 +37,7 @@ from sweeper.study.reading import objectives_of
 from sweeper.study.samplers import build_sampler
 from sweeper.study.settling import settle
 from sweeper.study.storages.choice import load_study, storage_in
-from sweeper.study.storages.stored_trials import engine_of
+from sweeper.study.storages.stored_trials import database_of
 from sweeper.study.summary import summarize
 from sweeper.study.tally import Tally
 
@@ -66,8 +66,10 @@ def make(directory: Path, number: int) -> None:
         f"hydra.sweep.dir={directory}",
     )  # fmt: skip
     study = load_study(directory)
-    event.listen(engine_of(study), "connect", _unsynchronized)
-    engine_of(study).dispose()  # The connections that it has been read by.
+    database = database_of(study._storage)
+    assert database is not None
+    event.listen(database.engine, "connect", _unsynchronized)
+    database.engine.dispose()  # The connections that it has been read by.
     seeds = study.get_trials()
     result, history = summarize(template) or {}, records.read(template).history
     reports = {int(row["epoch"]): row["top_100"] for row in history}
