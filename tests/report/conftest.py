@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,8 @@ def unsynchronized() -> Iterator[None]:
     """Doesn't wait for the disk: that is most of the time which making a study takes."""
 
     def relax(connection, _) -> None:
-        connection.execute("PRAGMA synchronous = OFF")
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
 
     event.listen(Engine, "connect", relax)
     with pytest.MonkeyPatch.context() as patch:
