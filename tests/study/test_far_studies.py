@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from benchmarks.postgresql_server import PASSWORD
+from sweeper import record as records
+from sweeper.study import attributes
+from sweeper.study.settling import has_failed
 from sweeper.study.storages.choice import load_study
 
 pytestmark = [
@@ -79,3 +83,27 @@ def test_it_leaves_the_same(tmp_path, server):
     for path in far.rglob("*"):
         if path.is_file():
             assert PASSWORD.encode() not in path.read_bytes(), path
+
+
+def test_a_trial_on_other_data_than_the_studys_fails_and_says_where(tmp_path):
+    study = ("data=synthetic", "data.synthetic.num_interactions=3000", "train=quick",
+             "train.epochs=2", "train.eval_every_epochs=2", "hydra/launcher=basic",
+             f"hydra.sweep.dir={tmp_path / 's'}", "study.report=false")  # fmt: skip
+    command = [sys.executable, "-m", "sweeper", "-m", *study, "study.name=s"]
+    options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "text": True}
+    values = "optimizer.learning_rate=0.1,0.2"
+    done = subprocess.run([*command, values, "study.n_trials=1"], capture_output=True, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    stored = load_study(tmp_path / "s")
+    own = stored.user_attrs[attributes.FINGERPRINT]
+    assert own == records.read(tmp_path / "s" / "trials" / "0000").data["fingerprint"]
+    # As if it had begun on a machine with other data.
+    stored.set_user_attr(attributes.FINGERPRINT, "f" * 64)
+    done = subprocess.run([*command, values], capture_output=True, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    _, second = load_study(tmp_path / "s").get_trials()
+    assert has_failed(second)
+    reason = second.user_attrs[attributes.REASON]
+    assert reason.startswith(f"data: on {socket.gethostname()} its contents have the fingerprint")
+    assert own[:12] in reason
+    assert "ffffffffffff" in reason
