@@ -94,6 +94,8 @@ def _run(
       before: called with the study, once it is open, before its first trial.
     """
     check_place(plan.directory)
+    # It must be within reach before anything is written.
+    _storage(plan)[1].exists()
     _make_directory(plan)
     with locks.main_process(plan.directory):
         locks.wait_for_workers(plan.directory)
