@@ -130,7 +130,7 @@ def test_a_command_is_understood_or_refused(given):
 
 
 @pytest.mark.slow
-@settings(max_examples=400, **OFTEN)
+@settings(max_examples=60, **OFTEN)
 @given(commands)
 def test_any_command_is_understood_or_refused(given):
     check(given)

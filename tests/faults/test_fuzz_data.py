@@ -94,7 +94,7 @@ def test_a_table_of_other_bytes(tmp_path, files, name, damage):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, **OFTEN)
+@settings(max_examples=15, **OFTEN)
 @given(st.sampled_from(TABLES), damages())
 def test_any_table(tmp_path, files, name, damage):
     check_table(files, tmp_path / "work", name, damage)

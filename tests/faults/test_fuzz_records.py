@@ -162,14 +162,14 @@ def test_a_report_of_records_of_other_contents(tmp_path, study, tree):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, **OFTEN)
+@settings(max_examples=30, **OFTEN)
 @given(st.sampled_from(FILES), damages())
 def test_a_report_of_any_damaged_files(tmp_path, study, name, damage):
     check_files(study, tmp_path / "study", name, damage)
 
 
 @pytest.mark.slow
-@settings(max_examples=150, **OFTEN)
+@settings(max_examples=30, **OFTEN)
 @given(mutated(WHOLE))
 def test_a_report_of_any_records(tmp_path, study, tree):
     check_trees(study, tmp_path / "study", tree)
