@@ -87,7 +87,10 @@ class Claims:
             return None
         for waiting in standing.waiting:
             if self._study._storage.set_trial_state_values(waiting, TrialState.RUNNING):
-                return waiting  # One to be run again.
+                # One to be run again. Another process has queued it, and Optuna's cache knows of a
+                # trial what it has read.
+                self._study.get_trials(deepcopy=False)
+                return waiting
         attribute = attributes.GRID_POINT if plan.is_grid else attributes.FIRST_SET
         points = plan.points if plan.is_grid else self._first
         index = standing.next_index(attribute)

@@ -95,6 +95,18 @@ def test_what_is_to_be_run_again_comes_first(tmp_path):
     assert study.ask().user_attrs == {attributes.RETRY_OF: 0}
 
 
+@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+def test_what_another_worker_has_queued_can_be_run(tmp_path, storage):
+    plan = plan_of(tmp_path / "s", *GRID)
+    claims, study, _ = claims_of(plan, storage)
+    _, other, _ = claims_of(plan, storage)
+    assert claims.take()
+    end(study)
+    other.enqueue_trial({"train.epochs": 10}, user_attrs={attributes.RETRY_OF: 0})
+    assert claims.take()
+    assert claims.suggest(study.ask()) == {"train.epochs": 10}
+
+
 def test_sets_that_are_named_come_before_what_the_sampler_chooses(tmp_path):
     plan = plan_of(tmp_path / "s", *RANDOM)
     _, study, _ = claims_of(plan)
