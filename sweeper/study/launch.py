@@ -94,12 +94,13 @@ def _run(
       before: called with the study, once it is open, before its first trial.
     """
     check_place(plan.directory)
+    plan, storage = _storage(plan)
     # It must be within reach before anything is written.
-    _storage(plan)[1].exists()
+    storage.exists()
     _make_directory(plan)
     with locks.main_process(plan.directory):
         locks.wait_for_workers(plan.directory)
-        plan, storage, study, remarks = _open(plan)
+        study, remarks = _open(plan, storage)
         with storage.main_process(study):
             storage.wait_for_workers(study, SECONDS_TO_END)
             plan = _prepared(plan, study, remarks, console)
@@ -158,16 +159,15 @@ def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:
     console.print()
 
 
-def _open(plan: Plan) -> tuple[Plan, StudyStorage, optuna.Study, list[str] | None]:
+def _open(plan: Plan, storage: StudyStorage) -> tuple[optuna.Study, list[str] | None]:
     """The study, made if it is new.
 
     Returns:
-      The plan with the study's name, where it is kept, the study, and what there is to say of
-      the sets that a new one tries first; None of one that was there.
+      It, and what there is to say of the sets that a new one tries first; None of one that
+      was there.
     """
     identity = plan.identity()
     remarks = None
-    plan, storage = _storage(plan)
     if not storage.exists():
         _check_no_trials(plan)
         first, remarks = known_sets(plan)
@@ -176,7 +176,7 @@ def _open(plan: Plan) -> tuple[Plan, StudyStorage, optuna.Study, list[str] | Non
     storage.check()
     study = storage.load()
     check_identity(study, plan.directory, identity)
-    return plan, storage, study, remarks
+    return study, remarks
 
 
 def _prepared(plan: Plan, study: optuna.Study, remarks: list[str] | None, console: Console) -> Plan:

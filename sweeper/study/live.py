@@ -31,7 +31,7 @@ class LiveTable:
     the storage can't be read, the display says so and tries again.
 
     Args:
-      study: it is read in a thread, from the trials that its storage keeps in memory.
+      study: with a storage connection of its own; it is read in a thread.
       total: how many trials are to finish; None: until the time is over.
       workers: how many trials run at once.
       on_tick: called with all trials after each look, with None where they can't be read. An

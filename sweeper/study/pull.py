@@ -94,7 +94,7 @@ class Puller:
         self._plan, self._epochs_of, self._sends = plan, epochs_of, sends
         self._must_leave = must_leave
         storage = configured_storage(plan.directory, plan.storage, plan.name)
-        self._study = ClaimedStudy(storage.study_name(), storage.connect())
+        self._study = ClaimedStudy(plan.name, storage.connect())
         if patient := patient_storage(self._study):
             patient.give_up = lambda: must_stop(plan.directory)
         self._turn = storage.turn(self._study)

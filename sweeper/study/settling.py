@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -65,7 +65,17 @@ def queue_again(
     study.enqueue_trial(parameters, user_attrs=again)
 
 
-def is_taken(trial: FrozenTrial) -> bool:
+class Counted(Protocol):
+    """What of a trial, Optuna's or a worker's short form, tells whether it counts."""
+
+    @property
+    def state(self) -> TrialState: ...
+
+    @property
+    def user_attrs(self) -> dict[str, Any]: ...
+
+
+def is_taken(trial: Counted) -> bool:
     """Whether a trial uses up one of `study.n_trials`: it runs, has finished, or has failed.
 
     One that is to be run again does not.
@@ -73,13 +83,17 @@ def is_taken(trial: FrozenTrial) -> bool:
     return trial.state != TrialState.WAITING and not trial.user_attrs.get(attributes.INTERRUPTED)
 
 
-def has_failed(trial: FrozenTrial) -> bool:
+def has_failed(trial: Counted) -> bool:
     """Whether a trial failed for good."""
     return trial.state == TrialState.FAIL and is_taken(trial)
 
 
 def is_spent(trials: Sequence[FrozenTrial], total: int | None, max_failures: int) -> bool:
     """Whether no further trial may start: all that are wanted have, or too many failed."""
-    if sum(map(has_failed, trials)) > max_failures:
-        return True
-    return total is not None and sum(map(is_taken, trials)) >= total
+    taken, failed = sum(map(is_taken, trials)), sum(map(has_failed, trials))
+    return are_spent(taken, failed, total, max_failures)
+
+
+def are_spent(taken: int, failed: int, total: int | None, max_failures: int) -> bool:
+    """As `is_spent`, of trials that have been counted."""
+    return failed > max_failures or (total is not None and taken >= total)

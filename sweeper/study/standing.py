@@ -7,12 +7,13 @@ counts alone, and for what has ended since only once.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.trial import TrialState
 
 from sweeper.study import attributes
+from sweeper.study.settling import are_spent, has_failed, is_taken
 from sweeper.study.storages.stored_trials import database_of
 
 COUNTED = (attributes.INTERRUPTED, attributes.GRID_POINT, attributes.FIRST_SET)
@@ -23,11 +24,7 @@ class Entry(NamedTuple):
 
     id: int
     state: TrialState
-    attributes: dict[str, object]
-
-    @property
-    def is_taken(self) -> bool:
-        return self.state != TrialState.WAITING and not self.attributes.get(attributes.INTERRUPTED)
+    user_attrs: dict[str, Any]
 
 
 class Standing:
@@ -51,18 +48,17 @@ class Standing:
         entries = self._read()
         for entry in entries:
             if entry.state.is_finished():
-                self._taken += entry.is_taken
-                self._failed += entry.is_taken and entry.state == TrialState.FAIL
+                self._taken += is_taken(entry)
+                self._failed += has_failed(entry)
             for key in (attributes.GRID_POINT, attributes.FIRST_SET):
-                index = entry.attributes.get(key, -1)
-                assert isinstance(index, int)
+                index = entry.user_attrs.get(key, -1)
                 self._points[key] = max(index, self._points.get(key, -1))
             self._last = max(self._last, entry.id)
         self._open = [entry for entry in entries if not entry.state.is_finished()]
 
     @property
     def taken(self) -> int:
-        return self._taken + sum(entry.is_taken for entry in self._open)
+        return self._taken + sum(map(is_taken, self._open))
 
     @property
     def failed(self) -> int:
@@ -74,7 +70,7 @@ class Standing:
 
     def is_spent(self, total: int | None, max_failures: int) -> bool:
         """As `sweeper.study.settling.is_spent`."""
-        return self.failed > max_failures or (total is not None and self.taken >= total)
+        return are_spent(self.taken, self.failed, total, max_failures)
 
     def next_index(self, attribute: str) -> int:
         """The index of the next grid point, or first set: one more than any trial's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,7 @@ from sweeper.study.settling import is_spent, settle
 from sweeper.study.storages.choice import load_study
 from sweeper.study.storages.patience import patient_storage
 from sweeper.study.storages.storage import StudyStorage
+from sweeper.study.storages.stored_trials import study_attribute
 from sweeper.study.trial_child import STOPPING
 from sweeper.study.worker import Worker
 
@@ -84,7 +85,7 @@ class StudyRun:
         finished = self._finished()
         in_a_row = 0
         with self._stopped_in_order(), self._live():
-            while not self._done():
+            while not self._done(self._study.get_trials(deepcopy=False)):
                 self._launch()
                 # joblib tells of a killed worker before it has ended the others.
                 locks.wait_for_workers(self._plan.directory)
@@ -111,7 +112,8 @@ class StudyRun:
             )
 
     def _stop(self) -> str | None:
-        return self._study.user_attrs.get(attributes.STOP)
+        stop: str | None = study_attribute(self._study, attributes.STOP)
+        return stop
 
     def _last_interruption(self) -> str:
         trials = self._study.get_trials(deepcopy=False)
@@ -157,8 +159,8 @@ class StudyRun:
             # the others' with them, and it is launched again.
             self._launcher_error = error
 
-    def _done(self) -> bool:
-        plan, trials = self._plan, self._study.get_trials(deepcopy=False)
+    def _done(self, trials: Sequence[FrozenTrial]) -> bool:
+        plan = self._plan
         if self.stopped_by or self._stop() or self._time_is_up():
             return True
         return is_spent(trials, plan.total, plan.study.max_failures)
@@ -193,7 +195,7 @@ class StudyRun:
             self._watch.look(is_done=False, is_stopped=stopped, any_runs=True)
             return
         any_runs = any(trial.state == TrialState.RUNNING for trial in trials)
-        self._watch.look(self._done(), stopped, any_runs)
+        self._watch.look(self._done(trials), stopped, any_runs)
         if stopped:
             self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
         elif self._time_is_up() and not self._stop():

@@ -8,10 +8,9 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from toy_runs import end_all, start, wait_until
+from toy_runs import starting, wait_until
 
 CONFIGURATION = """\
 ClusterName=tests
@@ -50,17 +49,9 @@ PartitionName=high Nodes=ALL PriorityTier=10 PreemptMode=OFF
 
 @pytest.fixture
 def started(tmp_path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the toy in the background; nothing of its session is left after the test."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def begin(*arguments: str, seconds: float, **more: Any) -> subprocess.Popen[str]:
-        processes.append(start(tmp_path, *arguments, seconds=seconds, **more))
-        return processes[-1]
-
-    yield begin
-    for process in processes:
-        end_all(process.pid)
-        process.wait()
+    """Starts the toy in the background."""
+    with starting(tmp_path, seconds=0.12) as begin:
+        yield begin
 
 
 def free_port() -> int:

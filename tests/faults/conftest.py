@@ -16,7 +16,7 @@ for folder in ("study", "data", "report"):
     sys.path.append(str(Path(__file__).parents[1] / folder))
 
 import fault_table  # noqa: E402
-from toy_runs import end_all, start  # noqa: E402
+from toy_runs import starting  # noqa: E402
 
 FAULTS = pytest.StashKey[list[fault_table.Fault]]()
 
@@ -51,14 +51,6 @@ def fault(request) -> Callable[[str], fault_table.Fault]:
 
 @pytest.fixture
 def started(tmp_path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the toy in the background; nothing of it is left after the test."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def begin(*arguments: str, seconds: float = 0.12, **more: Any) -> subprocess.Popen[str]:
-        processes.append(start(tmp_path, *arguments, seconds=seconds, **more))
-        return processes[-1]
-
-    yield begin
-    for process in processes:
-        end_all(process.pid)
-        process.wait()
+    """Starts the toy in the background."""
+    with starting(tmp_path, seconds=0.12) as begin:
+        yield begin

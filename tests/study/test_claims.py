@@ -135,20 +135,27 @@ def test_a_claim_that_may_have_been_out_of_turn_is_kept_if_it_is_nobodys_twin(tm
     assert [is_taken(trial) for trial in study.get_trials()] == [True]
 
 
-def test_a_twin_of_another_claim_is_given_up(tmp_path, monkeypatch):
-    plan = plan_of(tmp_path / "s", *GRID)
-    claims, study, turn = claims_of(plan)
-    others, other_study, _ = claims_of(plan)
-    # Both look at the same time, since the database took the first one's turn away.
+def claim_after_the_next_look(
+    monkeypatch: pytest.MonkeyPatch, claims: Claims, study: ClaimedStudy
+) -> None:
+    """Another worker claims a trial when the next one has looked, and before that claims one."""
     looked = Standing.look
 
     def look_before_the_other_claims(standing: Standing) -> None:
         looked(standing)
         monkeypatch.setattr(Standing, "look", looked)
-        assert others.take()
-        other_study.ask()
+        assert claims.take()
+        study.ask()
 
     monkeypatch.setattr(Standing, "look", look_before_the_other_claims)
+
+
+def test_a_twin_of_another_claim_is_given_up(tmp_path, monkeypatch):
+    plan = plan_of(tmp_path / "s", *GRID)
+    claims, study, turn = claims_of(plan)
+    others, other_study, _ = claims_of(plan)
+    # Both look at the same time, since the database took the first one's turn away.
+    claim_after_the_next_look(monkeypatch, others, other_study)
     turn.losses = 1
     assert claims.take()
     study.ask()
@@ -163,15 +170,7 @@ def test_a_claim_beyond_the_total_is_given_up(tmp_path, monkeypatch):
     plan = plan_of(tmp_path / "s", *RANDOM[:1], "study.n_trials=1", "study.sampler=random")
     claims, study, turn = claims_of(plan)
     others, other_study, _ = claims_of(plan)
-    looked = Standing.look
-
-    def look_before_the_other_claims(standing: Standing) -> None:
-        looked(standing)
-        monkeypatch.setattr(Standing, "look", looked)
-        assert others.take()
-        other_study.ask()
-
-    monkeypatch.setattr(Standing, "look", look_before_the_other_claims)
+    claim_after_the_next_look(monkeypatch, others, other_study)
     turn.losses = 1
     assert not claims.take()
     assert sum(map(is_taken, study.get_trials())) == 1

@@ -9,8 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,25 @@ def start(
             start_new_session=True,
             preexec_fn=set_signals,
         )
+
+
+@contextmanager
+def starting(directory: Path, seconds: float) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the toy in the background; nothing of its sessions is left afterwards.
+
+    Args:
+      seconds: of an epoch, unless a start says otherwise.
+    """
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+        processes.append(start(directory, *arguments, **{"seconds": seconds, **options}))
+        return processes[-1]
+
+    yield begin
+    for process in processes:
+        end_all(process.pid)
+        process.wait()
 
 
 def _state_and_session(process: int) -> tuple[str, int]:

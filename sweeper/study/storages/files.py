@@ -76,7 +76,14 @@ class StudyFile(StudyStorage):
         beside.rename(self.path)
 
     def study_name(self) -> str:
-        names = optuna.get_all_study_names(self.connect())
+        return self._only_name(self.connect())
+
+    def load(self) -> optuna.Study:
+        storage = self.connect()
+        return optuna.load_study(study_name=self._only_name(storage), storage=storage)
+
+    def _only_name(self, storage: BaseStorage) -> str:
+        names = optuna.get_all_study_names(storage)
         if len(names) != 1:
             raise OutputError(f"{self.path}: holds no study, or several; must hold one")
         return names[0]
@@ -122,13 +129,14 @@ class Journal(StudyFile):
     kind, file_name = "journal", JOURNAL
 
     def open(self, name: str) -> JournalStorage:
-        path = self.directory / name
-        return JournalStorage(_WholeLines(str(path), _JournalLock(self.directory / JOURNAL_LOCK)))
+        lock: Any = _AppendLock(self.directory / name)
+        return JournalStorage(JournalFileBackend(str(self.directory / name), lock))
 
     def check(self) -> None:
         """Cuts off a line that its writer didn't live to end; every other must be whole."""
-        with FileLock(self.directory / JOURNAL_LOCK):
-            cut_torn_line(self.path)
+        lock = _AppendLock(self.path)
+        lock.acquire()
+        lock.release()
         with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 try:
@@ -161,29 +169,19 @@ def cut_torn_line(path: Path) -> None:
         file.truncate(whole)
 
 
-class _JournalLock:
-    """flock in place of Optuna's lock files, which a killed process leaves for half a minute."""
+class _AppendLock:
+    """Held while a journal is added to; a torn line of a process that was killed is cut off first.
 
-    def __init__(self, path: Path) -> None:
-        self._lock = FileLock(path)
+    flock in place of Optuna's lock files, which such a process leaves for half a minute.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._journal, self._lock = journal, FileLock(journal.with_name(JOURNAL_LOCK))
 
     def acquire(self) -> bool:
         self._lock.acquire()
+        cut_torn_line(self._journal)
         return True
 
     def release(self) -> None:
         self._lock.release()
-
-
-class _WholeLines(JournalFileBackend):
-    """Never adds to a torn line, which a process killed while it wrote has left."""
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        with self._whole:
-            cut_torn_line(Path(self._file_path))
-            super().append_logs(logs)
-
-    def __init__(self, path: str, lock: _JournalLock) -> None:
-        super().__init__(path, lock)  # type: ignore[arg-type]
-        # The same lock: filelock's may be taken again by the thread that has it.
-        self._whole = lock._lock
