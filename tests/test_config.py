@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "evaluation": BASE | {"data", "model", "evaluation"},
     "training": BASE | {"data", "model", "training"},
     "errors": set(),
-    "config": {"errors"},
+    "config": {"errors", "config"},
     "record": {"sweeper", "errors", "config"},
     "tracking": {"sweeper", "errors", "config", "passwords", "record", "tracking"},
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.

@@ -1,10 +1,10 @@
-"""The interactions that everything else works on: who rated what, and when."""
+"""The interactions that everything else works on: who chose what, and when."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,31 +16,35 @@ from sweeper.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Ratings, as rows that point at a catalogue of candidates.
+    """Rows of a user and a candidate, of which there is a catalogue.
 
     Attributes:
-      query_columns: one entry a rating: the user, the time, the rating, and
-        what is known of the user. In the order in which TFDS serves them.
-      candidate_columns: one entry a candidate; candidates are distinct titles,
-        sorted.
+      query_columns: one entry a row: the user, the time, the rating, and what is
+        known of the user. In the order of the source.
+      candidate_columns: one entry a candidate; candidates are distinct, sorted by
+        `item_column`.
       users: int32 [num_rows], the row's user, from 0 to num_users - 1.
       items: int32 [num_rows], the row's candidate, from 0 to num_items - 1.
-      timestamps: int64 [num_rows], seconds since 1970 (UTC).
+      timestamps: int64 [num_rows], seconds since 1970 (UTC); None: there are none.
       user_column: which of `query_columns` `users` are the codes of.
       item_column: which of `candidate_columns` names the candidates.
       source: where the rows came from, for people.
       fingerprint: SHA-256 of the contents (not of `source`), in hexadecimal.
+      weights: float32 [num_rows], what each row counts in the loss; None: 1 each.
+      dropped: how many of the source's rows are not among these, by reason.
     """
 
     query_columns: dict[str, Column]
     candidate_columns: dict[str, Column]
     users: np.ndarray
     items: np.ndarray
-    timestamps: np.ndarray
+    timestamps: np.ndarray | None
     user_column: str
     item_column: str
     source: str
     fingerprint: str
+    weights: np.ndarray | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -85,30 +89,38 @@ def assemble(
     fingerprint: str | None = None,
     user_column: str = "user_id",
     item_column: str = "movie_title",
+    timestamp_column: str | None = "timestamp",
+    weights: np.ndarray | None = None,
+    dropped: dict[str, int] | None = None,
 ) -> Interactions:
     """Puts columns together; without `fingerprint`, computes it.
 
     Raises:
       DataError: the columns don't fit together.
     """
-    timestamps = query_columns["timestamp"]
-    if not isinstance(timestamps, NumericColumn):
-        raise DataError("The column 'timestamp' should hold numbers.")
+    timestamps = None
+    if timestamp_column is not None:
+        times = query_columns[timestamp_column]
+        if not isinstance(times, NumericColumn):
+            raise DataError(f"The column {timestamp_column!r} should hold numbers.")
+        timestamps = times.values
     lengths = {name: len(column) for name, column in query_columns.items()}
     if set(lengths.values()) != {len(items)} or len(items) == 0:
         raise DataError(f"Columns of different lengths, or empty ones: {lengths}.")
     if fingerprint is None:
-        fingerprint = _fingerprint(query_columns, items, candidate_columns)
+        fingerprint = _fingerprint(query_columns, items, candidate_columns, weights)
     return Interactions(
         query_columns=query_columns,
         candidate_columns=candidate_columns,
         users=_categorical(query_columns, user_column).codes,
         items=items,
-        timestamps=timestamps.values,
+        timestamps=timestamps,
         user_column=user_column,
         item_column=item_column,
         source=source,
         fingerprint=fingerprint,
+        weights=weights,
+        dropped=dropped or {},
     )
 
 
@@ -120,7 +132,10 @@ def _categorical(columns: dict[str, Column], name: str) -> CategoricalColumn:
 
 
 def _fingerprint(
-    query_columns: dict[str, Column], items: np.ndarray, candidate_columns: dict[str, Column]
+    query_columns: dict[str, Column],
+    items: np.ndarray,
+    candidate_columns: dict[str, Column],
+    weights: np.ndarray | None,
 ) -> str:
     digest = hashlib.sha256()
 
@@ -134,6 +149,8 @@ def _fingerprint(
         digest.update(data)
 
     add(items)
+    if weights is not None:
+        add(weights)
     for role, columns in (("query", query_columns), ("candidate", candidate_columns)):
         for name, column in columns.items():
             add(f"{role}:{name}:{type(column).__name__}")

@@ -51,7 +51,8 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
     `leave_last_out` does the same within each user.
 
     Raises:
-      ConfigError: the sizes don't add up, or leave a part empty.
+      ConfigError: the sizes don't add up, or leave a part empty; or the split goes by
+        time, and the data has none.
     """
     if config.split == "leave_last_out":
         return _leave_last_out(config, interactions)
@@ -60,7 +61,7 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
         order = published_permutation(len(interactions), config.split_seed)
         train = order[: sizes.train]
     else:
-        order = np.argsort(interactions.timestamps, kind="stable").astype(np.int64)
+        order = np.argsort(_timestamps(config, interactions), kind="stable").astype(np.int64)
         train = order[: len(order) - sizes.held_out][-sizes.train :]
     first_test = len(order) - sizes.test
     first_validation = first_test - sizes.validation
@@ -140,7 +141,9 @@ def _leave_last_out(config: DataConfig, interactions: Interactions) -> Split:
     num_validation = _rows_a_user("validation", config.validation_size)
     if num_test == 0:
         raise ConfigError("data.test_size=0: the test needs at least one row of each user.")
-    from_last, counts = _positions_from_last(interactions)
+    from_last, counts = _positions_from_last(
+        interactions.users, _timestamps(config, interactions), interactions.num_users
+    )
     held_out = np.where(counts > num_test + num_validation, num_test + num_validation, 0)
     in_test = (held_out > 0) & (from_last < num_test)
     in_validation = (from_last >= num_test) & (from_last < held_out)
@@ -174,14 +177,24 @@ def _rows_a_user(part: str, size: float | None) -> int:
     return int(size)
 
 
-def _positions_from_last(interactions: Interactions) -> tuple[np.ndarray, np.ndarray]:
+def _timestamps(config: DataConfig, interactions: Interactions) -> np.ndarray:
+    if interactions.timestamps is None:
+        raise ConfigError(
+            f"data.split: got {config.split!r}, which goes by time, and the data has none; must be "
+            "'random', or data.columns.timestamp a column of it"
+        )
+    return interactions.timestamps
+
+
+def _positions_from_last(
+    users: np.ndarray, timestamps: np.ndarray, num_users: int
+) -> tuple[np.ndarray, np.ndarray]:
     """For each row: how many later rows its user has, and how many rows in all.
 
     Of equal timestamps, the row that comes later in the data is the later one.
     """
-    users = interactions.users
-    order = np.lexsort((interactions.timestamps, users))  # stable: ties stay in row order
-    counts = np.bincount(users, minlength=interactions.num_users)
+    order = np.lexsort((timestamps, users))  # stable: ties stay in row order
+    counts = np.bincount(users, minlength=num_users)
     ends = np.cumsum(counts)
     from_last = np.empty(len(users), np.int64)
     from_last[order] = ends[users[order]] - 1 - np.arange(len(users))

@@ -1,0 +1,105 @@
+"""From what Hydra composes to the dataclasses, and from these to dictionaries."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from sweeper.config.trial import OF_A_STUDY, Config
+from sweeper.errors import ConfigError, closest, shortened
+
+
+def config_directory() -> Path:
+    """The shipped `conf/`: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def to_dataclass(config: Any) -> Config:
+    """Turns Hydra's composed configuration into plain dataclasses, the study's part left out.
+
+    Raises:
+      ConfigError: a key that the schema lacks; Hydra lets `+key=value` add any.
+    """
+    schema = OmegaConf.structured(Config)
+    config = OmegaConf.masked_copy(config, [key for key in config if key not in OF_A_STUDY])
+    known = known_keys()
+    unknown = [key for key in _keys(OmegaConf.to_container(config)) if key not in known]
+    problems = [
+        f"{key}: is no key of the configuration.{closest(key, known)}"
+        for key in unknown
+        if not key.startswith("optimizer.options.")
+        and not any(other.startswith(f"{key}.") for other in unknown)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    trial = OmegaConf.to_object(OmegaConf.merge(schema, config))
+    if problems := list(misplaced(trial, Config())):
+        raise ConfigError(problems)
+    return trial  # type: ignore[return-value]
+
+
+def misplaced(node: Any, schema: Any, prefix: str = "") -> Iterator[str]:
+    """Single values where a part of the configuration belongs: OmegaConf lets `${…}` be any."""
+    for field_ in dataclasses.fields(schema):
+        key, part = f"{prefix}{field_.name}", getattr(schema, field_.name)
+        if not dataclasses.is_dataclass(part):
+            continue
+        value = getattr(node, field_.name)
+        if type(value) is type(part):
+            yield from misplaced(value, part, f"{key}.")
+        else:
+            names = ", ".join(each.name for each in dataclasses.fields(part))
+            yield f"{key}: got {shortened(repr(value))}; must have {names}"
+
+
+def known_keys(schema: type = Config) -> list[str]:
+    """Every dotted key of a schema."""
+    return list(_keys(OmegaConf.to_container(OmegaConf.structured(schema))))
+
+
+def _keys(node: Any, prefix: str = "") -> Iterator[str]:
+    for name, value in node.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{name}.")
+
+
+def to_dictionary(config: Config) -> dict[str, Any]:
+    """The configuration as nested dictionaries, for records and to compare.
+
+    Without `tracking`, which changes no result, and may name a server with its password.
+    """
+    dictionary = dataclasses.asdict(config)
+    del dictionary["tracking"]
+    return dictionary
+
+
+def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded configuration, and the schema's values of keys that it is older than."""
+
+    def merged(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: merged(schema[name], given[name])
+            if name in given and isinstance(schema.get(name), dict)
+            else given.get(name, schema.get(name))
+            for name in dict.fromkeys([*schema, *given])
+        }
+
+    return merged(to_dictionary(Config()), config)
+
+
+def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested configuration by dotted keys, lists whole; an empty mapping is a value."""
+    keys: dict[str, Any] = {}
+    for name, value in node.items():
+        if isinstance(value, Mapping) and value:
+            keys |= flat(value, f"{prefix}{name}.")
+        else:
+            keys[f"{prefix}{name}"] = value
+    return keys

@@ -1,0 +1,68 @@
+"""What a value of the configuration may be: the test, and the words for it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+# What the libraries below hold in 32 bits: seeds, sizes, counts.
+LARGEST = 2**31 - 1
+# More threads or processes than this no machine gains by.
+MOST_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a value must be: a test, the words that an error uses for it, any choices."""
+
+    holds: Callable[[Any], bool]
+    words: str
+    choices: tuple[str, ...] = ()
+
+
+def one_of(*choices: str) -> Range:
+    return Range(lambda value: value in choices, f"one of {', '.join(choices)}", choices)
+
+
+def at_least(low: float) -> Range:
+    return Range(lambda value: low <= value < math.inf, f"a finite number of at least {low:g}")
+
+
+def within(low: int, high: int) -> Range:
+    return Range(lambda value: low <= value <= high, f"a whole number from {low} to {high:,}")
+
+
+POSITIVE = Range(lambda value: 0 < value < math.inf, "a finite number greater than 0")
+SHARE = Range(lambda value: 0 <= value < 1, "at least 0 and below 1")
+NOT_EMPTY = Range(lambda value: bool(value), "given, not empty")
+WIDTHS = Range(
+    lambda values: all(value >= 1 for value in values), "a list of widths, each at least 1"
+)
+PART_SIZE = Range(
+    lambda value: 0 <= value < 1 or (value >= 1 and float(value).is_integer()),
+    "a share below 1 (0.2) or a whole number of rows (20000)",
+)
+
+
+def ranged(default: Any, range_: Range) -> Any:
+    """A dataclass field with a default and the range that validation checks."""
+    metadata = {"range": range_}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def unfit(value: Any) -> str:
+    """Why no key can have a value, whatever its range: "must be …", or ""."""
+    if isinstance(value, list | dict):
+        inside = [*value, *value.values()] if isinstance(value, dict) else value
+        return next((words for each in inside if (words := unfit(each))), "")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return f"must be a whole number of at most {LARGEST:,}"
+    # No file's name has the first, no record the others.
+    if isinstance(value, str) and re.search("[\0\ud800-\udfff]", value):
+        return "must be a text without NUL and surrogates"
+    return ""

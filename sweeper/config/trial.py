@@ -1,0 +1,206 @@
+"""The schemas of a trial's other groups, and of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from sweeper.config.data import DataConfig
+from sweeper.config.ranges import (
+    MOST_AT_ONCE,
+    NOT_EMPTY,
+    POSITIVE,
+    SHARE,
+    WIDTHS,
+    Range,
+    at_least,
+    one_of,
+    ranged,
+    within,
+)
+
+FEATURE_KINDS = ("embedding", "buckets", "normalized", "text", "numeric", "history")
+TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
+SCHEDULES = ("constant", "cosine", "exponential")
+BASELINES = ("popularity", "ease")
+TOP_K = (1, 5, 10, 50, 100)
+# The figures of every evaluation, of which a trial goes by one.
+METRICS = tuple(f"{prefix}top_{k}" for prefix in ("", "seen_filtered_") for k in TOP_K)
+DEFAULT_METRIC = "top_100"
+
+# Names in Keras's registries (tf-keras 2.21), so that a misspelt one is known
+# before TensorFlow is imported; a test holds both lists to the registries.
+ACTIVATIONS = (
+    "elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "mish", "relu",
+    "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
+)  # fmt: skip
+OPTIMIZERS = (
+    "adadelta", "adagrad", "adam", "adamax", "adamw", "ftrl", "nadam", "rmsprop", "sgd",
+)  # fmt: skip
+
+
+@dataclass
+class FeatureConfig:
+    """One feature of a tower: a column of the data and how it becomes numbers."""
+
+    column: str = ranged(MISSING, NOT_EMPTY)
+    kind: str = ranged(MISSING, one_of(*FEATURE_KINDS))
+    dim: int | None = ranged(None, at_least(1))
+    num_boundaries: int | None = ranged(None, at_least(1))
+    max_tokens: int | None = ranged(None, at_least(1))
+
+
+@dataclass
+class FeaturesConfig:
+    """What the towers see. `embedding_dim` is the width of features without a `dim`."""
+
+    embedding_dim: int = ranged(32, at_least(1))
+    query: list[FeatureConfig] = ranged([], NOT_EMPTY)
+    candidate: list[FeatureConfig] = ranged([], NOT_EMPTY)
+
+
+@dataclass
+class ModelConfig:
+    """The dense stacks above the features; the last layer has no activation.
+
+    `query_layer_sizes` and `candidate_layer_sizes` replace `layer_sizes` for one
+    tower; both must end in the same width. An empty list leaves one projection,
+    without bias, of the features to `features.embedding_dim`.
+    """
+
+    layer_sizes: list[int] = ranged([32], WIDTHS)
+    query_layer_sizes: list[int] | None = ranged(None, WIDTHS)
+    candidate_layer_sizes: list[int] | None = ranged(None, WIDTHS)
+    activation: str = ranged("relu", one_of(*ACTIVATIONS))
+    dropout: float = ranged(0.0, SHARE)
+    input_dropout: float = ranged(0.0, SHARE)
+    layer_norm: bool = False
+    l2: float = ranged(0.0, at_least(0))
+    normalize_output: bool = False
+
+
+@dataclass
+class TaskConfig:
+    """The loss: a softmax over the batch's candidates or over the catalogue."""
+
+    name: str = ranged("in_batch_softmax", one_of(*TASKS))
+    temperature: float = ranged(1.0, POSITIVE)
+    remove_accidental_hits: bool = False
+    num_hard_negatives: int | None = ranged(None, at_least(1))
+
+
+@dataclass
+class OptimizerConfig:
+    """A Keras optimizer by name; `options` goes to its constructor as it is.
+
+    `weight_decay` is decoupled (Loshchilov and Hutter, 2019). The schedules run
+    over the whole training: `cosine` ends at 0, `exponential` at
+    `final_share` of the first learning rate.
+    """
+
+    name: str = ranged("adagrad", one_of(*OPTIMIZERS))
+    learning_rate: float = ranged(0.1, POSITIVE)
+    schedule: str = ranged("constant", one_of(*SCHEDULES))
+    final_share: float = ranged(0.1, Range(lambda value: 0 < value <= 1, "above 0 and at most 1"))
+    weight_decay: float | None = ranged(None, at_least(0))
+    clip_value: float | None = ranged(None, POSITIVE)
+    clip_norm: float | None = ranged(None, POSITIVE)
+    global_clip_norm: float | None = ranged(None, POSITIVE)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class TrainConfig:
+    """How long and on what.
+
+    `patience_evaluations` stops the training after so many evaluations without
+    a better one (`null`: never). `restore_best` ends with the weights of the
+    best evaluation rather than the last. `threads` is for one operation
+    (`null`: all cores). `xla` compiles the training steps, except with
+    `task.num_hard_negatives`, which is faster without.
+    """
+
+    epochs: int = ranged(300, at_least(1))
+    batch_size: int = ranged(2048, at_least(1))
+    eval_every_epochs: int = ranged(5, at_least(1))
+    patience_evaluations: int | None = ranged(None, at_least(1))
+    restore_best: bool = True
+    seed: int = ranged(42, at_least(0))
+    threads: int | None = ranged(None, within(1, MOST_AT_ONCE))
+    xla: bool = True
+
+
+@dataclass
+class EvaluationConfig:
+    """What is scored: `rows` during training, and the baselines beside the model.
+
+    `validation` keeps the test rows for one look at the end; `test` scores them
+    at every evaluation, as the published figures did. `metric` is what early stopping,
+    the kept weights and a study go by: `top_K` or `seen_filtered_top_K`; a study sets it
+    to its first objective. `score_test: false` leaves out that one look: nothing is
+    scored on test rows. `time_queries` measures at the end how long one query takes.
+    `keep_rows` leaves the ranks of each row that was scored, the model's and the
+    baselines', in `validation_rows.parquet` and `test_rows.parquet`, and of test rows the
+    catalogue coverage: a report has intervals and comparisons by them.
+    """
+
+    rows: str = ranged("validation", one_of("validation", "test"))
+    metric: str = ranged(DEFAULT_METRIC, one_of(*METRICS))
+    baselines: list[str] = field(
+        default_factory=lambda: ["popularity"],
+        metadata={
+            "range": Range(
+                lambda names: all(name in BASELINES for name in names),
+                f"from {', '.join(BASELINES)}",
+            )
+        },
+    )
+    ease_regularization: float = ranged(600.0, POSITIVE)
+    score_test: bool = True
+    time_queries: bool = False
+    keep_rows: bool = True
+
+
+@dataclass
+class TrackingConfig:
+    """Experiment trackers that are told of each evaluation and of the end; all are off.
+
+    `tensorboard` writes below the trial's own directory. `mlflow` is a tracking URI, or
+    a folder, in which an SQLite database is made. `wandb` is the name of a project.
+    They change no result; `sweeper.tracking` has the trackers.
+    """
+
+    tensorboard: bool = False
+    mlflow: str | None = ranged(None, NOT_EMPTY)
+    wandb: str | None = ranged(None, NOT_EMPTY)
+
+
+# What a trial never sees of the study that it is part of; `sweeper.study.config` reads it.
+OF_A_STUDY = ("study", "storage")
+
+
+@dataclass
+class Config:
+    """One trial."""
+
+    name: str | None = None
+    data: DataConfig = field(default_factory=DataConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    task: TaskConfig = field(default_factory=TaskConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+
+
+def layer_sizes(model: ModelConfig, embedding_dim: int) -> tuple[list[int], list[int]]:
+    """The widths of the query tower's and the candidate tower's dense layers."""
+
+    def sizes(own: list[int] | None) -> list[int]:
+        return list(model.layer_sizes if own is None else own)
+
+    query, candidate = sizes(model.query_layer_sizes), sizes(model.candidate_layer_sizes)
+    return query or [embedding_dim], candidate or [embedding_dim]
