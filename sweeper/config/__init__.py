@@ -54,6 +54,7 @@ from sweeper.config.trial import (
     TrackingConfig,
     TrainConfig,
     layer_sizes,
+    updates_rows_alone,
 )
 
 __all__ = [
@@ -95,6 +96,7 @@ __all__ = [
     "to_dataclass",
     "to_dictionary",
     "unfit",
+    "updates_rows_alone",
     "with_defaults",
     "within",
 ]

@@ -111,6 +111,19 @@ class OptimizerConfig:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+def updates_rows_alone(optimizer: OptimizerConfig) -> bool:
+    """Whether a row of a table that has no gradient stays as it is.
+
+    Then an update of the other rows alone is the same update. Momentum, moving averages and
+    weight decay change every row in each step.
+    """
+    if optimizer.weight_decay or optimizer.options.get("use_ema"):
+        return False
+    return optimizer.name == "adagrad" or (
+        optimizer.name == "sgd" and not optimizer.options.get("momentum")
+    )
+
+
 @dataclass
 class TrainConfig:
     """How long and on what.

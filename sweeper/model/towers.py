@@ -12,6 +12,9 @@ import tensorflow as tf
 from sweeper.config import ModelConfig
 from sweeper.model.features import PADDING, Feature, HistoryFeature, ScaledFeature
 
+# Rows of a table from which on a dense update takes longer than a sparse one of 2,048 rows.
+LARGE_TABLE = 50_000
+
 
 @tf.custom_gradient
 def dense_lookup(table: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
@@ -27,16 +30,43 @@ def dense_lookup(table: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
     return tf.gather(table, codes), gradient
 
 
+@tf.custom_gradient
+def sparse_lookup(table: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+    """Rows of `table`; [n, dim]. The gradient has the n rows that `codes` name, each once.
+
+    Codes are brought together by sorting them, and the gradients of equal ones summed, so that
+    all shapes are known to XLA. What is left of the n rows is row 0, with a gradient of 0.
+    """
+
+    def gradient(upstream):  # type: ignore[no-untyped-def]
+        order = tf.argsort(codes, stable=True)
+        ordered, number = tf.gather(codes, order), tf.size(codes)
+        differs = tf.cast(ordered[1:] != ordered[:-1], tf.int32)
+        place = tf.concat([[0], tf.cumsum(differs)], axis=0)
+        sums = tf.math.unsorted_segment_sum(tf.gather(upstream, order), place, number)
+        # Of a place that no code has, the least integer there is.
+        distinct = tf.maximum(tf.math.unsorted_segment_max(ordered, place, number), 0)
+        return tf.IndexedSlices(sums, distinct, tf.shape(table)), None
+
+    return tf.gather(table, codes), gradient
+
+
 class Lookup(tf.keras.layers.Layer):
     """An embedding of one code a row, or the mean of several.
 
     Takes [rows] codes, or [rows, longest] with 0 as padding; gives [rows, dim].
     A row with nothing but padding gives zeros.
+
+    Args:
+      sparse: whether the table's gradient has only the rows that were looked up.
     """
 
-    def __init__(self, table_rows: int, dim: int, multivalued: bool, name: str) -> None:
+    def __init__(
+        self, table_rows: int, dim: int, multivalued: bool, name: str, sparse: bool = False
+    ) -> None:
         super().__init__(name=name)
         self.table_rows, self.dim, self.multivalued = table_rows, dim, multivalued
+        self.look_up = sparse_lookup if sparse else dense_lookup
 
     def build(self, input_shape: tf.TensorShape) -> None:
         self.table = self.add_weight(
@@ -49,9 +79,9 @@ class Lookup(tf.keras.layers.Layer):
     def call(self, codes: tf.Tensor) -> tf.Tensor:
         table = tf.convert_to_tensor(self.table)
         if not self.multivalued:
-            return dense_lookup(table, codes)
+            return self.look_up(table, codes)
         longest = codes.shape[1]
-        rows = tf.reshape(dense_lookup(table, tf.reshape(codes, [-1])), [-1, longest, self.dim])
+        rows = tf.reshape(self.look_up(table, tf.reshape(codes, [-1])), [-1, longest, self.dim])
         present = tf.cast(codes != PADDING, rows.dtype)
         number = tf.maximum(tf.reduce_sum(present, axis=1, keepdims=True), 1.0)
         return tf.reduce_sum(rows * (present / number)[:, :, None], axis=1)
@@ -98,13 +128,18 @@ class History(tf.keras.layers.Layer):
         return sums / tf.maximum(number, 1.0)[:, None]
 
 
-def feature_layer(feature: Feature) -> tf.keras.layers.Layer:
-    """The layer that takes the feature's encoded rows; gives [rows, feature.dim]."""
+def feature_layer(feature: Feature, sparse_updates: bool = False) -> tf.keras.layers.Layer:
+    """The layer that takes the feature's encoded rows; gives [rows, feature.dim].
+
+    Args:
+      sparse_updates: whether large tables are updated by the rows that a batch looks up.
+    """
     if isinstance(feature, HistoryFeature):
         return History(feature.counts, feature.dim, name=feature.name)
     if isinstance(feature, ScaledFeature):
         return Column(name=feature.name)
-    return Lookup(feature.table_rows, feature.dim, feature.multivalued, name=feature.name)
+    sparse = sparse_updates and feature.table_rows >= LARGE_TABLE
+    return Lookup(feature.table_rows, feature.dim, feature.multivalued, feature.name, sparse)
 
 
 class Tower(tf.keras.Model):
@@ -117,6 +152,7 @@ class Tower(tf.keras.Model):
         `model.layer_sizes`.
       config: activation, dropout, normalisation and regularisation.
       seed: of the dropout masks.
+      sparse_updates: see `feature_layer`.
     """
 
     def __init__(
@@ -127,10 +163,11 @@ class Tower(tf.keras.Model):
         config: ModelConfig,
         seed: int,
         name: str,
+        sparse_updates: bool = False,
     ) -> None:
         super().__init__(name=name)
         self.feature_names = [feature.name for feature in features]
-        self.feature_layers = [feature_layer(feature) for feature in features]
+        self.feature_layers = [feature_layer(feature, sparse_updates) for feature in features]
         self.stack = []
         if config.input_dropout:
             self.stack.append(_dropout(config.input_dropout, seed, "input_dropout"))

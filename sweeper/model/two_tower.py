@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from sweeper.config import Config, layer_sizes
+from sweeper.config import Config, layer_sizes, updates_rows_alone
 from sweeper.data.interactions import Interactions
 from sweeper.model.features import Feature
 from sweeper.model.fitting import fit_features
@@ -112,9 +112,11 @@ def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -
         config.model.candidate_layer_sizes,
     )
 
+    sparse_updates = updates_rows_alone(config.optimizer)
+
     def tower(name, features, sizes, own, inputs, seed):  # type: ignore[no-untyped-def]
         empty = not (config.model.layer_sizes if own is None else own)
-        built = Tower(features, sizes, empty, config.model, seed, name)
+        built = Tower(features, sizes, empty, config.model, seed, name, sparse_updates)
         built({key: tf.constant(value[:1]) for key, value in inputs.items()})
         return built
 

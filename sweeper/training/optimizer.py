@@ -53,6 +53,16 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> tf.keras.optim
         ) from error
 
 
+def of_distinct_rows(optimizer: tf.keras.optimizers.Optimizer) -> tf.keras.optimizers.Optimizer:
+    """The optimizer, which now takes it that the rows of a sparse gradient are distinct.
+
+    `sweeper.model.towers.sparse_lookup` makes them so; Keras would look for equal ones by
+    `tf.unique`, which XLA can't compile.
+    """
+    optimizer._deduplicate_sparse_grad = lambda gradients: gradients
+    return optimizer
+
+
 def _check_options(config: OptimizerConfig, defaults: dict[str, Any]) -> None:
     """Keras looks at neither the names nor the types of all its options."""
     choices = sorted(set(defaults) - set(OWN_KEYS) - INTERNAL)

@@ -12,7 +12,7 @@ from sweeper.data.interactions import Interactions
 from sweeper.model.features import BucketFeature, Feature, HistoryFeature, ScaledFeature
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel, build_model, encode_features
 from sweeper.training.batches import BatchPlanner
-from sweeper.training.optimizer import build_optimizer
+from sweeper.training.optimizer import build_optimizer, of_distinct_rows
 from sweeper.training.recent import Recent, freeze
 from sweeper.training.steps import StepRunner
 
@@ -55,7 +55,8 @@ def set_up_training(
     )
     model = build_model(config, encoded, _row_blocks(planner.batch_size, threads))
     total_steps = planner.steps_per_epoch * config.train.epochs
-    model.compile(optimizer=build_optimizer(config.optimizer, total_steps))
+    optimizer = build_optimizer(config.optimizer, total_steps)
+    model.compile(optimizer=of_distinct_rows(optimizer))
     model.optimizer.build(model.trainable_variables)
     counts = np.bincount(interactions.items[training_rows], minlength=interactions.num_items)
     # XLA sorts whole rows to find the hardest negatives: seven times as slow as without it.

@@ -1,0 +1,117 @@
+"""Large tables are updated by the rows that a batch looks up, with the dense update's result."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_trials import skewed_interactions, small_config, tutorial_features
+
+from sweeper.config import OptimizerConfig, TrainConfig, updates_rows_alone
+from sweeper.model import towers
+from sweeper.model.towers import dense_lookup, sparse_lookup
+from sweeper.training.setup import set_up_training
+
+CODES = tf.constant([3, 0, 3, 1, 3, 0], tf.int32)
+
+
+def gradient_of(look_up) -> tf.Tensor | tf.IndexedSlices:
+    table = tf.Variable(tf.reshape(tf.range(10.0), [5, 2]))
+    with tf.GradientTape() as tape:
+        rows = look_up(tf.convert_to_tensor(table), CODES)
+        loss = tf.reduce_sum(rows * tf.reshape(tf.range(12.0), [6, 2]))
+    return tape.gradient(loss, table)
+
+
+def test_the_sparse_gradient_sums_equal_codes_and_names_each_once() -> None:
+    sparse = gradient_of(sparse_lookup)
+    assert isinstance(sparse, tf.IndexedSlices)
+    # Codes 0, 1, 3: rows 1 and 5, row 3, rows 0, 2 and 4 of 0 to 11 in pairs.
+    assert sparse.indices.numpy().tolist() == [0, 1, 3, 0, 0, 0]
+    assert sparse.values.numpy()[:3].tolist() == [[12, 14], [6, 7], [12, 15]]
+    assert not sparse.values.numpy()[3:].any()
+    np.testing.assert_array_equal(tf.convert_to_tensor(sparse), gradient_of(dense_lookup))
+
+
+def trained(optimizer: OptimizerConfig, xla: bool) -> tuple[list[np.ndarray], np.ndarray]:
+    """The weights and losses after three epochs; tables of words among them."""
+    config = small_config(
+        features=tutorial_features(dim=4),
+        optimizer=optimizer,
+        train=TrainConfig(epochs=3, batch_size=64, xla=xla),
+    )
+    interactions = skewed_interactions()
+    training = set_up_training(config, interactions, np.arange(250), threads=1)
+    losses = [
+        training.runner(plan) for epoch in (1, 2, 3) for plan in training.planner.epoch(epoch)
+    ]
+    return training.model.get_weights(), np.concatenate(losses)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        OptimizerConfig("adagrad", 0.1),
+        OptimizerConfig("sgd", 0.01),
+        OptimizerConfig("adagrad", 0.1, schedule="cosine", clip_value=0.01),
+        OptimizerConfig("adagrad", 0.1, clip_norm=0.05),
+        OptimizerConfig("sgd", 0.1, global_clip_norm=0.5),
+    ],
+    ids=lambda optimizer: f"{optimizer.name}-{optimizer.schedule}",
+)
+def test_sparse_updates_equal_dense_ones(
+    optimizer: OptimizerConfig, xla: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dense_weights, dense_losses = trained(optimizer, xla)
+    monkeypatch.setattr(towers, "LARGE_TABLE", 1)
+    weights, losses = trained(optimizer, xla)
+    np.testing.assert_allclose(losses, dense_losses, rtol=1e-5)
+    for sparse, dense in zip(weights, dense_weights, strict=True):
+        np.testing.assert_allclose(sparse, dense, rtol=1e-4, atol=1e-6)
+
+
+def test_sparse_updates_give_the_same_bits_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(towers, "LARGE_TABLE", 1)
+    first, second = (trained(OptimizerConfig("adagrad", 0.1), xla=True) for _ in range(2))
+    for one, other in zip(first[0], second[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "alone"),
+    [
+        (OptimizerConfig("adagrad"), True),
+        (OptimizerConfig("sgd"), True),
+        (OptimizerConfig("sgd", options={"momentum": 0.9}), False),
+        (OptimizerConfig("adagrad", weight_decay=0.01), False),
+        (OptimizerConfig("adagrad", options={"use_ema": True}), False),
+        (OptimizerConfig("adam"), False),
+        (OptimizerConfig("adamw"), False),
+        (OptimizerConfig("rmsprop"), False),
+    ],
+    ids=str,
+)
+def test_an_optimizer_that_changes_rows_without_gradient_is_known(
+    optimizer: OptimizerConfig, alone: bool
+) -> None:
+    """Held to Keras: a row that has had a gradient once, and none in a second step."""
+    assert updates_rows_alone(optimizer) is alone
+    if optimizer.weight_decay or optimizer.options.get("use_ema"):
+        return  # Applied by Keras outside of the step that is looked at here.
+    table = tf.Variable([[1.0], [1.0]])
+    keras = type(tf.keras.optimizers.get(optimizer.name))(0.1, **optimizer.options)
+    keras.apply_gradients([(tf.constant([[1.0], [1.0]]), table)])
+    before = table.numpy()
+    keras.apply_gradients([(tf.constant([[1.0], [0.0]]), table)])
+    assert (table.numpy()[1] == before[1]).all() == (alone or optimizer.name == "rmsprop")
+
+
+def test_a_large_table_of_another_optimizer_is_updated_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dense_weights, _ = trained(OptimizerConfig("adam", 0.01), xla=False)
+    monkeypatch.setattr(towers, "LARGE_TABLE", 1)
+    weights, _ = trained(OptimizerConfig("adam", 0.01), xla=False)
+    for one, other in zip(weights, dense_weights, strict=True):
+        np.testing.assert_array_equal(one, other)
