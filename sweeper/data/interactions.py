@@ -69,15 +69,19 @@ def load_interactions(config: DataConfig, say: Callable[[str], None] = print) ->
       DataError: the source can't be reached, isn't a MovieLens copy, or the
         cache's directory can't be written.
     """
-    if config.name == "synthetic":
-        from sweeper.data import synthetic
+    from sweeper.data import cache, sources, synthetic
 
+    if config.name == "synthetic" and config.synthetic.num_interactions < synthetic.KEPT_FROM:
         return synthetic.generate(config.synthetic)
-
-    from sweeper.data import cache, sources
-
-    source = sources.find(config)
     directory = cache.cache_directory(config.cache_dir)
+    if config.name == "synthetic":
+        return cache.load_or_build(
+            directory,
+            synthetic.entry(config.synthetic),
+            lambda: synthetic.generate(config.synthetic, say),
+            say,
+        )
+    source = sources.find(config)
     return cache.load_or_build(directory, source.entry, lambda: source.fetch(directory, say), say)
 
 

@@ -45,10 +45,10 @@ class Split:
 def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
     """Splits by `config.split`.
 
-    `random` lays the rows out in the published permutation: training rows first,
-    then unused ones, validation and test rows last. `temporal` takes the latest
-    rows for the test, those before for validation, those before for training.
-    `leave_last_out` does the same within each user.
+    `random` lays the rows out in a permutation, the published one where there is one:
+    training rows first, then unused ones, validation and test rows last. `temporal`
+    takes the latest rows for the test, those before for validation, those before for
+    training. `leave_last_out` does the same within each user.
 
     Raises:
       ConfigError: the sizes don't add up, or leave a part empty; or the split goes by
@@ -58,7 +58,7 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
         return _leave_last_out(config, interactions)
     sizes = _sizes(config, len(interactions))
     if config.split == "random":
-        order = published_permutation(len(interactions), config.split_seed)
+        order = permutation(len(interactions), config.split_seed)
         train = order[: sizes.train]
     else:
         order = np.argsort(_timestamps(config, interactions), kind="stable").astype(np.int64)
@@ -79,6 +79,17 @@ def check_sizes(config: DataConfig, num_rows: int) -> None:
         _sizes(config, num_rows)
 
 
+def permutation(num_rows: int, split_seed: int) -> np.ndarray:
+    """The order of a random split, int64 [num_rows].
+
+    Up to `SHUFFLE_BUFFER` rows, for which figures are published, it is theirs. TensorFlow
+    keeps a tensor for each row that it shuffles, some 100 bytes; more rows are NumPy's.
+    """
+    if num_rows <= SHUFFLE_BUFFER:
+        return published_permutation(num_rows, split_seed)
+    return np.random.default_rng([GLOBAL_SEED, split_seed]).permutation(num_rows)
+
+
 def published_permutation(num_rows: int, split_seed: int) -> np.ndarray:
     """The order that the published figures shuffle `num_rows` rows into, int64 [num_rows].
 
@@ -89,7 +100,7 @@ def published_permutation(num_rows: int, split_seed: int) -> np.ndarray:
 
     tf.random.set_seed(GLOBAL_SEED)
     rows = tf.data.Dataset.range(num_rows).shuffle(
-        max(num_rows, SHUFFLE_BUFFER), seed=split_seed, reshuffle_each_iteration=False
+        SHUFFLE_BUFFER, seed=split_seed, reshuffle_each_iteration=False
     )
     return np.concatenate(list(rows.batch(SHUFFLE_BUFFER).as_numpy_iterator()))
 

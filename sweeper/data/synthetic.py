@@ -11,16 +11,22 @@ the order of the counts. Everything is a function of the configuration.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
 from sweeper.config import SyntheticConfig
+from sweeper.data.cache import CacheEntry
 from sweeper.data.columns import CategoricalColumn, Column, NumericColumn
 from sweeper.data.interactions import Interactions, assemble
+from sweeper.data.progress import stage
 from sweeper.data.synthetic_columns import candidate_columns, user_columns
 from sweeper.errors import ConfigError
 
+KEPT_FROM = 1_000_000  # interactions: more take seconds to minutes, and are kept in the cache
+DRAWING = 1  # goes up with each change in what the same configuration gives
 CELLS_AT_ONCE = 2_000_000  # users x items of one chunk, about 30 MB of work space
 ACTIVITY_SPREAD = 0.8  # of the log of a user's number of interactions
 FIRST_TIMESTAMP = 1_600_000_000
@@ -31,8 +37,17 @@ TIME_NOISE_SECONDS = 3_600
 _STRUCTURE, _ACTIVITY, _CHOICES, _ROWS, _PEOPLE = range(5)
 
 
-def generate(config: SyntheticConfig) -> Interactions:
+def entry(config: SyntheticConfig) -> CacheEntry:
+    """The cache entry of these interactions; of what they are drawn by, and in which way."""
+    settings = f"{DRAWING} {sorted(vars(config).items())}"
+    return CacheEntry("synthetic", hashlib.sha256(settings.encode()).hexdigest()[:16])
+
+
+def generate(config: SyntheticConfig, say: Callable[[str], None] = print) -> Interactions:
     """Draws the interactions: distinct (user, item) pairs, in order of time but for noise.
+
+    Args:
+      say: gets a line if it takes more than a moment.
 
     Raises:
       ConfigError: more interactions are asked for than there are pairs.
@@ -48,8 +63,10 @@ def generate(config: SyntheticConfig) -> Interactions:
     counts = _interactions_of_users(config)
     items_by_user = np.empty(config.num_interactions, np.int32)
     chunks = _choose(config, counts, user_factors, item_factors, popularity)
-    for positions, chosen in chunks:
-        items_by_user[positions] = chosen
+    with _drawing(config, say) as advance:
+        for positions, chosen in chunks:
+            items_by_user[positions] = chosen
+            advance(len(chosen))
     rng = _generator(config, _ROWS)
     order = rng.permutation(config.num_interactions)
     users = np.repeat(np.arange(config.num_users, dtype=np.int32), counts)[order]
@@ -63,6 +80,15 @@ def generate(config: SyntheticConfig) -> Interactions:
             f"{config.num_interactions:,} interactions, rank {config.rank}, seed {config.seed}"
         ),
     )
+
+
+def _drawing(
+    config: SyntheticConfig, say: Callable[[str], None]
+) -> AbstractContextManager[Callable[[int], None]]:
+    if config.num_interactions < KEPT_FROM:
+        return nullcontext(lambda count: None)
+    text = f"Drawing {config.num_interactions:,} interactions"
+    return stage(say, text, config.num_interactions)
 
 
 def synthetic_structure(

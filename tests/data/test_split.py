@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from made_up_data import small_interactions
 
 from sweeper.config import DataConfig
-from sweeper.data.split import published_permutation, split_interactions
+from sweeper.data.split import permutation, published_permutation, split_interactions
 from sweeper.errors import ConfigError
 
 
@@ -36,6 +36,14 @@ def test_random_is_the_published_shuffle_cut_in_order() -> None:
 def test_first_rows_of_the_published_permutation() -> None:
     """Seen once with TensorFlow 2.21: a change would change every published figure."""
     assert published_permutation(100_000, 42)[:5].tolist() == [50633, 33113, 42358, 88434, 45144]
+
+
+def test_more_rows_than_figures_are_published_for_are_shuffled_by_numpy() -> None:
+    assert (permutation(100_000, 42) == published_permutation(100_000, 42)).all()
+    more = permutation(100_001, 42)
+    assert np.unique(more).tolist() == list(range(100_001))
+    assert (more == permutation(100_001, 42)).all()
+    assert (more != permutation(100_001, 43)).any()
 
 
 def test_random_with_a_training_size_leaves_the_rows_between_unused() -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sweeper.config import DataConfig, SyntheticConfig
+from sweeper.data import synthetic
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.synthetic import synthetic_structure
@@ -125,3 +127,21 @@ def test_more_interactions_than_pairs() -> None:
     config = SyntheticConfig(num_users=3, num_items=2, num_interactions=7)
     with pytest.raises(ConfigError, match=r"num_interactions=7 is more than the 6 pairs"):
         load(config)
+
+
+def test_large_data_is_drawn_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "KEPT_FROM", 1_000)
+    config = DataConfig(
+        name="synthetic",
+        cache_dir=str(tmp_path),
+        synthetic=SyntheticConfig(num_users=50, num_items=40, num_interactions=1_000),
+    )
+    said: list[str] = []
+    drawn = load_interactions(config, said.append)
+    assert said == ["Drawing 1,000 interactions ..."]
+    monkeypatch.setattr(synthetic, "generate", None)
+    kept = load_interactions(config, said.append)
+    assert kept.fingerprint == drawn.fingerprint
+    np.testing.assert_array_equal(kept.items, drawn.items)
+    other = dataclasses.replace(config.synthetic, seed=1)
+    assert synthetic.entry(other) != synthetic.entry(config.synthetic)
