@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -58,6 +59,16 @@ def data_lines(record: TrialRecord, split_seeds: Sequence[int] = ()) -> Iterator
             "evaluates on the TEST rows during training, as the published figures did; make no "
             "choice between models on these",
         )
+    if words := sampled_words(config):
+        yield "sampled", words
+
+
+def sampled_words(config: Mapping[str, Any]) -> str:
+    """What figures are of that a sample of the catalogue competed for; else ""."""
+    number = config["evaluation"].get("sampled_candidates")
+    if number is None:
+        return ""
+    return f"each ranked among {number:,} sampled candidates: not to be compared with others"
 
 
 def model_table(layers: list[tuple[str, str, int, int]]) -> Table:
@@ -78,11 +89,10 @@ def model_table(layers: list[tuple[str, str, int, int]]) -> Table:
 
 def result_table(record: TrialRecord, rows: str) -> Table:
     """Top-k accuracy on `rows`: this model beside the baselines."""
-    number = record.data["rows"][rows]
-    table = Table(
-        title=f"Top-k accuracy on {number:,} {rows} rows", title_justify="left", box=None,
-        pad_edge=False,
-    )  # fmt: skip
+    title = f"Top-k accuracy on {record.data['rows'][rows]:,} {rows} rows"
+    if words := sampled_words(record.config):
+        title += f", {words}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("")
     table.add_column("candidates")
     for k in TOP_K:

@@ -41,12 +41,13 @@ def prepared_tasks(
     """As `ranking_tasks`, without the test rows where they are not to be scored."""
 
     def compute() -> dict[str, RankingTask]:
-        tasks = ranking_tasks(interactions, split)
+        tasks = ranking_tasks(interactions, split, evaluation.sampled_candidates)
         for task in tasks.values():
             freeze(task.users, task.items, task.seen.offsets, task.seen.items)
         return tasks
 
-    tasks = _tasks.get(len(interactions), _split_key(config, interactions), compute)
+    key = (_split_key(config, interactions), evaluation.sampled_candidates)
+    tasks = _tasks.get(len(interactions), key, compute)
     return {
         rows: task
         for rows, task in tasks.items()
@@ -73,6 +74,7 @@ def prepared_baselines(
 
     key = (
         _split_key(config, interactions),
+        evaluation.sampled_candidates,
         tuple(evaluation.baselines),
         evaluation.ease_regularization,
         tuple(tasks),

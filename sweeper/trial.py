@@ -158,7 +158,8 @@ class Trial:
         rows, history = self.record.rows, History()
         config, metric = self.config.train, self.config.evaluation.metric
         try:
-            with TrainingProgress(self.console, config.epochs, rows, metric) as progress:
+            words = f"sampled {rows}" if self.config.evaluation.sampled_candidates else rows
+            with TrainingProgress(self.console, config.epochs, words, metric) as progress:
                 callbacks = Callbacks(self.score(training, split, tasks, rows), progress.on_epoch)
                 for checkpoint in train(config, training, metric, callbacks, history):
                     progress.on_checkpoint(checkpoint)

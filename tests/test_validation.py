@@ -120,6 +120,7 @@ RANGES = [
     ),
     ("evaluation__metric", ["seen_filtered_top_2", "num_parameters"], "seen_filtered_top_100"),
     ("evaluation__baselines", [["popularity", "itemknn"]], "from popularity, ease"),
+    ("evaluation__sampled_candidates", [0], AT_LEAST_1),
     ("evaluation__ease_regularization", [0.0, math.nan], POSITIVE),
 ]
 

@@ -156,7 +156,9 @@ class EvaluationConfig:
     scored on test rows. `time_queries` measures at the end how long one query takes.
     `keep_rows` leaves the ranks of each row that was scored, the model's and the
     baselines', in `validation_rows.parquet` and `test_rows.parquet`, and of test rows the
-    catalogue coverage: a report has intervals and comparisons by them.
+    catalogue coverage: a report has intervals and comparisons by them. `sampled_candidates`
+    ranks each row among so many candidates of the catalogue, drawn uniformly and the same for
+    all (`null`: among all): quicker, and no figure to compare with others.
     """
 
     rows: str = ranged("validation", one_of("validation", "test"))
@@ -174,6 +176,7 @@ class EvaluationConfig:
     score_test: bool = True
     time_queries: bool = False
     keep_rows: bool = True
+    sampled_candidates: int | None = ranged(None, at_least(1))
 
 
 @dataclass

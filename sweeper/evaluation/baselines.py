@@ -12,7 +12,7 @@ import numpy as np
 from sweeper.config import EvaluationConfig
 from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError
-from sweeper.evaluation.ranking import RankingTask, Ranks, Scorer, rank
+from sweeper.evaluation.ranking import Candidates, RankingTask, Ranks, Scorer, rank
 
 # EASE inverts a dense [candidates, candidates] matrix: 3.2 GB at this size.
 LARGEST_EASE_CATALOGUE = 20_000
@@ -32,7 +32,11 @@ def fit_popularity(
     counts = np.bincount(items, minlength=size)
     scores = np.empty(size, np.float32)
     scores[np.argsort(-counts, kind="stable")] = np.arange(size, 0, -1)
-    return lambda task: lambda start, stop: np.broadcast_to(scores, (stop - start, size))
+
+    def scorer(start: int, stop: int, chosen: Candidates) -> np.ndarray:
+        return np.broadcast_to(scores[chosen], (stop - start, len(scores[chosen])))
+
+    return lambda task: scorer
 
 
 def fit_ease(
@@ -61,7 +65,9 @@ def fit_ease(
     weights = -inverse / np.diag(inverse)[None, :]
     np.fill_diagonal(weights, 0.0)
     weights = weights.astype(np.float32)
-    return lambda task: lambda start, stop: matrix[task.users[start:stop]] @ weights
+    return lambda task: (
+        lambda start, stop, chosen: matrix[task.users[start:stop]] @ weights[:, chosen]
+    )
 
 
 FITS: dict[str, Callable[..., Fitted]] = {"popularity": fit_popularity, "ease": fit_ease}

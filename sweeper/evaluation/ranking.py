@@ -4,6 +4,10 @@ The rank of a row's true candidate is the number of other candidates whose score
 is greater than or equal to its own: no sort, and a tie never helps, so that a
 model that scores everything alike gets 0. Without ties the figures equal
 `tfrs.metrics.FactorizedTopK`.
+
+Where a sample of the catalogue competes, and not all of it, ranks are smaller, and may
+order models in another way: Krichene and Rendle, "On sampled metrics for item
+recommendation", KDD 2020.
 """
 
 from __future__ import annotations
@@ -17,13 +21,17 @@ import numpy as np
 from sweeper.config import TOP_K
 from sweeper.data.interactions import Interactions
 from sweeper.data.split import Split
-from sweeper.errors import TrialError
+from sweeper.errors import ConfigError, TrialError
 
-# A thread holds the scores of about this many (row, candidate) pairs at a time.
-PAIRS_A_CHUNK = 1_000_000
+# A thread holds the scores of about this many (row, candidate) pairs at a time, but of as many
+# rows as make a product of matrices worth its while.
+PAIRS_A_CHUNK, ROWS_A_CHUNK = 1_000_000, 64
 
-# Scores of the rows between two positions: (start, stop) -> [stop - start, candidates].
-Scorer = Callable[[int, int], np.ndarray]
+# Scores of the rows between two positions, of chosen candidates or all (`slice(None)`):
+# (start, stop, candidates) -> [stop - start, candidates].
+Candidates = np.ndarray | slice
+Scorer = Callable[[int, int, Candidates], np.ndarray]
+EVERY = slice(None)
 
 
 @dataclass(frozen=True)
@@ -63,28 +71,49 @@ class RankingTask:
       users, items: [rows], the user and the true candidate of each row.
       num_candidates: the size of the catalogue.
       seen: what is left out of the competition in the filtered figures.
+      sample: [sampled] sorted; the candidates that compete with the true one. None: all.
     """
 
     users: np.ndarray
     items: np.ndarray
     num_candidates: int
     seen: SeenItems
+    sample: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.users)
 
 
-def ranking_tasks(interactions: Interactions, split: Split) -> dict[str, RankingTask]:
-    """A task for each part that is held out and not empty, "validation" and "test"."""
+def ranking_tasks(
+    interactions: Interactions, split: Split, sampled_candidates: int | None = None
+) -> dict[str, RankingTask]:
+    """A task for each part that is held out and not empty, "validation" and "test".
+
+    Raises:
+      ConfigError: the catalogue has no more than the candidates to sample.
+    """
     users, items = interactions.users, interactions.items
     seen = SeenItems.from_rows(
         users[split.train], items[split.train], interactions.num_users, interactions.num_items
     )
+    sample = draw_sample(sampled_candidates, interactions.num_items)
     return {
-        name: RankingTask(users[rows], items[rows], interactions.num_items, seen)
+        name: RankingTask(users[rows], items[rows], interactions.num_items, seen, sample)
         for name, rows in (("validation", split.validation), ("test", split.test))
         if len(rows)
     }
+
+
+def draw_sample(size: int | None, num_candidates: int) -> np.ndarray | None:
+    """Distinct candidates, uniformly drawn and sorted, [size]; the same whoever asks."""
+    if size is None:
+        return None
+    if size >= num_candidates:
+        raise ConfigError(
+            f"evaluation.sampled_candidates: got {size:,} of a catalogue of {num_candidates:,}; "
+            "must be fewer, or null for all"
+        )
+    return np.sort(np.random.default_rng(size).choice(num_candidates, size, replace=False))
 
 
 @dataclass(frozen=True)
@@ -120,7 +149,7 @@ def rank(scorer: Scorer, task: RankingTask, name: str = "the model", threads: in
     Raises:
       TrialError: a score is not finite.
     """
-    size = max(1, PAIRS_A_CHUNK // task.num_candidates)
+    size = rows_a_chunk(task.num_candidates if task.sample is None else len(task.sample))
     starts = range(0, len(task), size)
     with ThreadPoolExecutor(threads) as pool:
         chunks = list(
@@ -132,22 +161,42 @@ def rank(scorer: Scorer, task: RankingTask, name: str = "the model", threads: in
     )
 
 
+def rows_a_chunk(num_candidates: int) -> int:
+    """How many rows are scored at a time."""
+    return max(PAIRS_A_CHUNK // num_candidates, min(ROWS_A_CHUNK, PAIRS_A_CHUNK))
+
+
 def _rank_chunk(
     scorer: Scorer, task: RankingTask, start: int, stop: int, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Both ranks of the rows from `start` to `stop`."""
     stop = min(stop, len(task))
-    scores = np.ascontiguousarray(scorer(start, stop))
+    every, own = np.arange(stop - start), task.items[start:stop]
+    competing, places, outside = _competing(task, own)
+    scores = np.ascontiguousarray(scorer(start, stop, competing))
     # Not a number and either infinity all make the sum not finite.
     if not np.isfinite(scores.sum()):
         raise TrialError(
             f"{name} gave a score that is not finite among rows {start} to {stop - 1}; "
             "the training has diverged"
         )
-    every, items = np.arange(stop - start), task.items[start:stop]
-    ahead = scores >= scores[every, items][:, None]
-    ahead[every, items] = False
+    ahead = scores >= scores[every, places[own]][:, None]
+    ahead[:, outside] = False
+    ahead[every, places[own]] = False
     unfiltered = ahead.sum(axis=1, dtype=np.int32)
     rows, seen = task.seen.of(task.users[start:stop])
-    seen_ahead = rows[ahead.reshape(-1).take(rows * task.num_candidates + seen)]
+    there = places[seen] >= 0
+    rows, seen = rows[there], seen[there]
+    seen_ahead = rows[ahead.reshape(-1).take(rows * ahead.shape[1] + places[seen])]
     return unfiltered, unfiltered - np.bincount(seen_ahead, minlength=stop - start)
+
+
+def _competing(task: RankingTask, own: np.ndarray) -> tuple[Candidates, np.ndarray, np.ndarray]:
+    """The candidates to score for rows with these own ones; each candidate's column, or -1;
+    and the columns that are there to be a row's own alone."""
+    if task.sample is None:
+        return EVERY, np.arange(task.num_candidates), np.zeros(0, np.int64)
+    competing = np.union1d(task.sample, own)
+    places = np.full(task.num_candidates, -1)
+    places[competing] = np.arange(len(competing))
+    return competing, places, np.flatnonzero(np.isin(competing, task.sample, invert=True))

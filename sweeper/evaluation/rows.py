@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 
 from sweeper.data.interactions import Interactions
-from sweeper.evaluation.ranking import PAIRS_A_CHUNK, RankingTask, Ranks, Scorer
+from sweeper.evaluation.ranking import EVERY, RankingTask, Ranks, Scorer, rows_a_chunk
 
 SHOWN = 100
 
@@ -56,11 +56,11 @@ def as_parquet(table: pyarrow.Table) -> bytes:
 
 def coverage(scorer: Scorer, task: RankingTask, threads: int = 1) -> float:
     """The share of the catalogue that is among the first `SHOWN` of at least one row."""
-    size = max(1, PAIRS_A_CHUNK // task.num_candidates)
+    size = rows_a_chunk(task.num_candidates)
     first = min(SHOWN, task.num_candidates)
 
     def shown(start: int) -> np.ndarray:
-        scores = scorer(start, min(start + size, len(task)))
+        scores = scorer(start, min(start + size, len(task)), EVERY)
         return np.unique(np.argpartition(scores, -first, axis=1)[:, -first:])
 
     with ThreadPoolExecutor(threads) as pool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from sweeper.evaluation.ranking import RankingTask, Ranks, Scorer, rank
+from sweeper.evaluation.ranking import EVERY, Candidates, RankingTask, Ranks, Scorer, rank
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
 
 ROWS_A_BATCH = 4_096
@@ -47,7 +47,8 @@ class ModelScorer:
             axis=0,
         )
 
-        def scores(start: int, stop: int) -> np.ndarray:
-            return tf.matmul(queries[start:stop], candidates, transpose_b=True).numpy()
+        def scores(start: int, stop: int, chosen: Candidates) -> np.ndarray:
+            scored = candidates if chosen is EVERY else tf.gather(candidates, chosen)
+            return tf.matmul(queries[start:stop], scored, transpose_b=True).numpy()
 
         return scores

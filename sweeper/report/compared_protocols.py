@@ -16,7 +16,7 @@ from sweeper.study import attributes
 from sweeper.study.leaderboard import parameter_names
 
 # Of the configuration, what decides which rows a figure is of.
-DATA, ROWS = "data.", "evaluation.rows"
+DATA, ROWS = "data.", ("evaluation.rows", "evaluation.sampled_candidates")
 # Where the data lay is no matter, only what they are; a run's name is none either.
 NO_MATTER = ("data.source", "data.cache_dir", "name")
 SYNTHETIC, MADE_UP = "data.synthetic.", "synthetic"
@@ -101,7 +101,7 @@ def _texts(values: Values, made_up: bool) -> dict[str, str]:
 
 
 def _is_decisive(key: str) -> bool:
-    return key.startswith(DATA) or key in (ROWS, SPLIT_SEEDS, FINGERPRINT)
+    return key.startswith(DATA) or key in (*ROWS, SPLIT_SEEDS, FINGERPRINT)
 
 
 def _protocols(standings: Sequence[Standing]) -> list[tuple[Standing, Values]]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sweeper.console import data_lines
+from sweeper.console import data_lines, sampled_words
 from sweeper.record import TrialRecord
 from sweeper.report.importance import is_seed
 from sweeper.report.page import Block, Section, Table, Text
@@ -142,10 +142,12 @@ def protocol_rows(subject: Subject, record: TrialRecord) -> Iterator[tuple[str, 
         f"every {count(train['eval_every_epochs'], 'epoch')}; {kept}",
     )
     yield "seeds", _seeds_text(subject, record)
+    words = sampled_words(record.config)
     yield (
         "score",
-        "top-k accuracy: the share of rows whose own candidate is among the first k of all "
-        "candidates; a tie counts as a miss",
+        "top-k accuracy: the share of rows whose own candidate is among the first k of "
+        + ("all candidates" if not words else "those it competes with")
+        + "; a tie counts as a miss",
     )
     names = dict.fromkeys(("popularity", *evaluation["baselines"]))
     yield "baselines", listed(map(baseline_words, names)) + ", fitted on the same training rows"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,9 +14,17 @@ from hypothesis.extra import numpy as arrays
 from small_trials import skewed_interactions, small_config, tutorial_features
 
 from sweeper.config import TOP_K
-from sweeper.errors import TrialError
+from sweeper.errors import ConfigError, TrialError
 from sweeper.evaluation import ranking
-from sweeper.evaluation.ranking import RankingTask, Ranks, SeenItems, rank
+from sweeper.evaluation.ranking import (
+    Candidates,
+    RankingTask,
+    Ranks,
+    SeenItems,
+    draw_sample,
+    rank,
+    rows_a_chunk,
+)
 from sweeper.evaluation.scoring import ModelScorer
 from sweeper.training.setup import set_up_training
 
@@ -34,7 +44,7 @@ def task_of(users, items, num_candidates, seen=()) -> RankingTask:
 
 def rank_matrix(scores, task: RankingTask) -> Ranks:
     matrix = np.asarray(scores, np.float32)
-    return rank(lambda start, stop: matrix[start:stop], task)
+    return rank(lambda start, stop, chosen: matrix[start:stop, chosen], task)
 
 
 def naive_rank(scores, own: int, left_out=()) -> int:
@@ -121,9 +131,9 @@ def test_chunks_and_threads_change_nothing(monkeypatch, pairs_a_chunk: int, thre
     monkeypatch.setattr(ranking, "PAIRS_A_CHUNK", pairs_a_chunk)
     asked = []
 
-    def scorer(start: int, stop: int) -> np.ndarray:
+    def scorer(start: int, stop: int, chosen: Candidates) -> np.ndarray:
         asked.extend(range(start, stop))
-        return scores[start:stop]
+        return scores[start:stop, chosen]
 
     ranks = rank(scorer, task_of(users, own, 10, seen), threads=threads)
     assert sorted(asked) == list(range(23))
@@ -214,3 +224,46 @@ def test_a_diverged_model_is_an_error(scored_model) -> None:
             ModelScorer(run.model, run.encoded, rows).rank(task)
     finally:
         run.model.set_weights(weights)
+
+
+def test_a_sample_ranks_among_itself_and_the_true_candidate() -> None:
+    """Of six candidates 1, 3 and 4 compete; the user has seen 3 and, out of the sample, 0."""
+    scores = [[9.0, 5.0, 4.0, 6.0, 1.0, 8.0], [0.0, 7.0, 9.0, 7.0, 7.0, 9.0]]
+    task = replace(
+        task_of([0, 0], [2, 1], 6, [(0, 3), (0, 0)]), sample=np.array([1, 3, 4], np.int64)
+    )
+    ranks = rank_matrix(scores, task)
+    # Row 0: candidates 1 and 3 are ahead of 2, which is not of the sample; 3 is seen.
+    # Row 1: 3 and 4 tie with 1; 2 and 5, which are better, don't compete.
+    assert ranks.unfiltered.tolist() == [2, 2]
+    assert ranks.seen_filtered.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("pairs_a_chunk", [1, 30, 10_000])
+def test_a_sample_in_chunks_equals_the_plain_count(monkeypatch, pairs_a_chunk: int) -> None:
+    rng = np.random.default_rng(1)
+    scores = rng.integers(0, 6, (23, 40)).astype(np.float32)
+    users, own = rng.integers(0, 5, 23), rng.integers(0, 40, 23)
+    seen = list(zip(rng.integers(0, 5, 60), rng.integers(0, 40, 60), strict=True))
+    sample = draw_sample(12, 40)
+    monkeypatch.setattr(ranking, "PAIRS_A_CHUNK", pairs_a_chunk)
+    ranks = rank_matrix(scores, replace(task_of(users, own, 40, seen), sample=sample))
+    outside = set(range(40)) - set(sample.tolist())
+    for row in range(23):
+        left_out = {item for user, item in seen if user == users[row]} | outside
+        assert ranks.unfiltered[row] == naive_rank(scores[row], own[row], outside)
+        assert ranks.seen_filtered[row] == naive_rank(scores[row], own[row], left_out)
+
+
+def test_a_sample_is_the_same_whoever_asks_and_smaller_than_the_catalogue() -> None:
+    sample = draw_sample(30, 100)
+    assert len(set(sample.tolist())) == 30
+    assert (sample == draw_sample(30, 100)).all()
+    assert draw_sample(None, 100) is None
+    with pytest.raises(ConfigError, match=r"sampled_candidates: got 100 of a catalogue of 100;"):
+        draw_sample(100, 100)
+
+
+def test_a_large_catalogue_is_scored_for_enough_rows_at_a_time() -> None:
+    assert rows_a_chunk(1_664) == 600
+    assert rows_a_chunk(62_000) == rows_a_chunk(1_000_000) == 64

@@ -55,7 +55,10 @@ def test_coverage_by_hand(monkeypatch):
     task = RankingTask(np.zeros(3, np.int64), np.zeros(3, np.int64), 5, none)
     for pairs in (5, 1_000):
         monkeypatch.setattr(rows, "PAIRS_A_CHUNK", pairs)
-        assert coverage(lambda start, stop: scores[start:stop], task, threads=2) == 3 / 5
+        assert (
+            coverage(lambda start, stop, chosen: scores[start:stop, chosen], task, threads=2)
+            == 3 / 5
+        )
 
 
 def test_a_small_catalogue_is_covered(parts):
