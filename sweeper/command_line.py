@@ -57,6 +57,8 @@ COMPOSING = (
 # Keys that hold whatever names the user gives, and the form of what is below them.
 OPEN_KEYS = {
     "optimizer.options": "NAME=VALUE",
+    "data.items.lists": "COLUMN=SEPARATOR",
+    "data.users.lists": "COLUMN=SEPARATOR",
     "study.sampler_options": "SAMPLER.NAME=VALUE",
     "study.pruner_options": "PRUNER.NAME=VALUE",
 }

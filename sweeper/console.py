@@ -39,6 +39,10 @@ def data_lines(record: TrialRecord, split_seeds: Sequence[int] = ()) -> Iterator
         f"{data['source']}: {data['interactions']:,} interactions, {data['users']:,} users, "
         f"{data['candidates']:,} candidates",
     )
+    if dropped := data.get("dropped_rows"):
+        read = data["interactions"] + sum(dropped.values())
+        reasons = "; ".join(f"{number:,} {reason}" for reason, number in dropped.items())
+        yield "dropped", f"{read - data['interactions']:,} of {read:,} rows read: {reasons}"
     split = config["data"]["split"]
     seed = f", seed {config['data']['split_seed']}" if split == "random" else ""
     if split_seeds:

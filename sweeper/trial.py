@@ -250,6 +250,8 @@ class Trial:
             "candidates": interactions.num_items,
             "rows": split.sizes(),
             "unused_rows": split.unused,
+            "dropped_rows": interactions.dropped,
+            "is_weighted": interactions.weights is not None,
         }
         for topic, text in terminal.data_lines(self.record):
             self.say(topic, text)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os.path
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from omegaconf import MISSING
 
 from sweeper.config import (
-    NAMED_SOURCES,
     Config,
     FeatureConfig,
     Range,
@@ -18,6 +16,7 @@ from sweeper.config import (
     layer_sizes,
     unfit,
 )
+from sweeper.data.validation import data_problems
 from sweeper.errors import ConfigError, closest, shortened
 from sweeper.passwords import password_in
 from sweeper.tracking.packages import package_problems
@@ -68,7 +67,7 @@ def split_seed_problems(seeds: Sequence[int], split: str) -> Iterator[str]:
 
 def _rule_problems(config: Config) -> Iterator[str]:
     """Rules that span several values."""
-    yield from _data_problems(config)
+    yield from data_problems(config.data, config.evaluation.rows)
     yield from _feature_problems(config)
     yield from _clipping_problems(config)
     yield from _test_row_problems(config)
@@ -132,56 +131,6 @@ def _test_row_problems(config: Config) -> Iterator[str]:
             "evaluation.score_test: got False with evaluation.rows 'test', which scores them at "
             "every evaluation; must be True, or evaluation.rows 'validation'"
         )
-
-
-def _data_problems(config: Config) -> Iterator[str]:
-    data = config.data
-    if data.name == "synthetic":
-        if data.source != "auto":
-            yield f"data.source: got {data.source!r} with data.name 'synthetic'; must be 'auto'"
-    elif data.source not in NAMED_SOURCES and not _is_there(data.source):
-        yield (
-            f"data.source: got {data.source!r}, which is no file or folder; must be "
-            f"{', '.join(NAMED_SOURCES)}, or the path of a MovieLens folder or zip."
-            + closest(data.source, NAMED_SOURCES)
-        )
-    elif data.source == "package_index" and data.name != "movielens_100k":
-        yield (
-            f"data.source: got 'package_index' with data.name {data.name!r}; the package index "
-            "has movielens_100k alone; must be 'auto', 'tfds' or a path"
-        )
-    if data.split == "leave_last_out":
-        for key in ("train_size", "validation_size", "test_size"):
-            size = getattr(data, key)
-            if size is not None and 0 < size < 1:
-                yield (
-                    f"data.{key}: got {size} with data.split 'leave_last_out'; must be a whole "
-                    "number of rows of each user"
-                )
-    else:
-        for key in ("train_size", "validation_size", "test_size"):
-            if getattr(data, key) == 1:
-                yield (
-                    f"data.{key}: got 1, a single row of all; must be a share below 1 or more rows"
-                )
-    if data.test_size == 0:
-        yield "data.test_size: got 0; must be greater than 0: the test part would be empty"
-    shares = [s for s in (data.train_size, data.validation_size, data.test_size) if s and s < 1]
-    nothing_left = data.train_size is None and sum(shares) > 1 - 1e-9
-    if sum(shares) > 1 + 1e-9 or nothing_left:
-        limit = "below 1, to leave rows for training" if nothing_left else "at most 1"
-        yield f"data.test_size: the shares add up to {sum(shares):g}; must be {limit}"
-    if config.evaluation.rows == "validation" and data.validation_size == 0:
-        yield (
-            "data.validation_size: got 0 with evaluation.rows 'validation'; must be greater "
-            "than 0, or evaluation.rows 'test'"
-        )
-
-
-def _is_there(path: str) -> bool:
-    """Whether a path is a file or a folder; no device, which could be read for ever."""
-    path = os.path.expanduser(path)
-    return os.path.isfile(path) or os.path.isdir(path)
 
 
 def _feature_problems(config: Config) -> Iterator[str]:

@@ -85,7 +85,9 @@ def test_the_activations_are_those_of_keras() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}={path.stem}")
 def test_every_shipped_yaml_is_valid(path) -> None:
-    validate(compose_config(f"{path.parent.name}={path.stem}"))
+    # A user's own table has a path that only the user knows.
+    given = ["data.path=README.md"] if path.stem == "table" else []
+    validate(compose_config(f"{path.parent.name}={path.stem}", *given))
 
 
 def test_every_group_of_the_schema_has_files_and_a_default() -> None:

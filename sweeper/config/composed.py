@@ -12,6 +12,9 @@ from omegaconf import OmegaConf
 from sweeper.config.trial import OF_A_STUDY, Config
 from sweeper.errors import ConfigError, closest, shortened
 
+# Keys that hold whatever names the user gives.
+OPEN = ("optimizer.options.", "data.items.lists.", "data.users.lists.")
+
 
 def config_directory() -> Path:
     """The shipped `conf/`: beside the package in a checkout, inside it in a wheel."""
@@ -33,8 +36,7 @@ def to_dataclass(config: Any) -> Config:
     problems = [
         f"{key}: is no key of the configuration.{closest(key, known)}"
         for key in unknown
-        if not key.startswith("optimizer.options.")
-        and not any(other.startswith(f"{key}.") for other in unknown)
+        if not key.startswith(OPEN) and not any(other.startswith(f"{key}.") for other in unknown)
     ]
     if problems:
         raise ConfigError(problems)

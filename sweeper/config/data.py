@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from sweeper.config.ranges import NOT_EMPTY, PART_SIZE, at_least, one_of, ranged
+from sweeper.config.ranges import NOT_EMPTY, ONE_CHARACTER, PART_SIZE, at_least, one_of, ranged
 
 DATA_SETS = ("movielens_100k", "movielens_1m", "movielens_25m", "synthetic", "table")
 NAMED_SOURCES = ("auto", "tfds", "package_index")
 SPLITS = ("random", "temporal", "leave_last_out")
-TABLE_FORMATS = ("auto", "csv", "parquet", "jsonl", "tfds")
+TABLE_FORMATS = ("auto", "csv", "parquet", "jsonl")
 DUPLICATES = ("keep", "first", "last", "error")
 TIMESTAMP_UNITS = ("auto", "seconds", "milliseconds")
 POLICIES = ("error", "drop")
-UNKNOWN_ITEMS = ("error", "drop", "keep")
+UNKNOWN = ("error", "drop", "keep")
+MISSING_FEATURES = ("error", "fill")
 
 
 @dataclass
@@ -37,7 +38,8 @@ class ColumnsConfig:
 
     `timestamp`, `rating` and `weight` may be `null`: there is none. Only `data=table` may
     change them; features name the user's and the item's as `${data.columns.user}` and
-    `${data.columns.item}` to fit any data.
+    `${data.columns.item}` to fit any data. `others` are those that features may take beside
+    (`null`: all that there are).
     """
 
     user: str = ranged("user_id", NOT_EMPTY)
@@ -45,25 +47,30 @@ class ColumnsConfig:
     timestamp: str | None = ranged("timestamp", NOT_EMPTY)
     rating: str | None = ranged(None, NOT_EMPTY)
     weight: str | None = ranged(None, NOT_EMPTY)
+    others: list[str] | None = None
+
+
+@dataclass
+class CsvConfig:
+    """How a table's CSV files are written; `column_names` are those of files without any."""
+
+    delimiter: str = ranged(",", ONE_CHARACTER)
+    column_names: list[str] | None = ranged(None, NOT_EMPTY)
 
 
 @dataclass
 class SideTableConfig:
     """A table of one row for each item, or for each user, with their features.
 
-    `key` is its column of ids (`null`: named as in the interactions).
+    `key` is its column of ids (`null`: named as in the interactions). `lists` names columns of
+    several words, each with what separates them: `{genres: "|"}`.
     """
 
     path: str | None = ranged(None, NOT_EMPTY)
+    format: str = ranged("auto", one_of(*TABLE_FORMATS))
+    csv: CsvConfig = field(default_factory=CsvConfig)
     key: str | None = ranged(None, NOT_EMPTY)
-
-
-@dataclass
-class CsvConfig:
-    """How CSV files of `data=table` are written; `column_names` are those of a file without any."""
-
-    delimiter: str = ranged(",", NOT_EMPTY)
-    column_names: list[str] | None = ranged(None, NOT_EMPTY)
+    lists: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -75,7 +82,8 @@ class FilterConfig:
     `min_user_interactions` and `min_item_interactions` are met together (a k-core).
     `missing_values`: rows without user, item, time, rating or weight. `unknown_items` and
     `unknown_users`: rows whose item or user its own table lacks; `keep` gives these missing
-    features.
+    features. `missing_features`: of numbers, `fill` takes the column's mean; a missing word
+    is the empty one.
     """
 
     min_rating: float | None = None
@@ -83,8 +91,9 @@ class FilterConfig:
     min_user_interactions: int = ranged(1, at_least(1))
     min_item_interactions: int = ranged(1, at_least(1))
     missing_values: str = ranged("error", one_of(*POLICIES))
-    unknown_items: str = ranged("error", one_of(*UNKNOWN_ITEMS))
-    unknown_users: str = ranged("error", one_of(*UNKNOWN_ITEMS))
+    unknown_items: str = ranged("error", one_of(*UNKNOWN))
+    unknown_users: str = ranged("error", one_of(*UNKNOWN))
+    missing_features: str = ranged("error", one_of(*MISSING_FEATURES))
 
 
 @dataclass
@@ -96,8 +105,8 @@ class DataConfig:
     default: 0.1 for validation and 0.2 for test, or one row of each user; what
     is left is for training.
 
-    `path` to `filter` are of `data=table`: `path` is a file, a folder of files, or the name
-    of a TFDS data set with `format=tfds`; `format=auto` goes by the files' names.
+    `path` to `filter` are of `data=table`: `path` is a file, a folder of files, or `tfds:NAME`;
+    the format is told by the files' names unless it is given.
     """
 
     name: str = ranged(MISSING, one_of(*DATA_SETS))

@@ -38,6 +38,7 @@ def within(low: int, high: int) -> Range:
 POSITIVE = Range(lambda value: 0 < value < math.inf, "a finite number greater than 0")
 SHARE = Range(lambda value: 0 <= value < 1, "at least 0 and below 1")
 NOT_EMPTY = Range(lambda value: bool(value), "given, not empty")
+ONE_CHARACTER = Range(lambda value: len(value) == 1, "one character")
 WIDTHS = Range(
     lambda values: all(value >= 1 for value in values), "a list of widths, each at least 1"
 )

@@ -1,6 +1,6 @@
 """The cache of encoded interactions: what a data set looks like after its first load.
 
-`<cache_dir>/encoded/<name>-<key>/` holds two Arrow files, memory-mapped on
+`<cache_dir>/encoded/<name>-<key>/` holds three Arrow files, memory-mapped on
 reading, and a manifest with their sizes and checksums. An entry appears in one
 piece (a rename), is built once however many processes ask for it, and is built
 again when a checksum says that it is damaged. Nothing here imports TensorFlow.
@@ -26,10 +26,12 @@ from sweeper.data.columns import Column, from_arrow, to_arrow
 from sweeper.data.interactions import Interactions, assemble
 from sweeper.errors import DataError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
-ROWS, CATALOGUE = "rows.arrow", "catalogue.arrow"
-ITEM_INDEX = "item_index"  # in rows.arrow, beside the query columns
+# The query columns; each row's item, and its weight if it has one; the candidates' columns.
+ROWS, ITEMS, CATALOGUE = "rows.arrow", "items.arrow", "catalogue.arrow"
+FILES = (ROWS, ITEMS, CATALOGUE)
+ITEM_INDEX, WEIGHT = "item_index", "weight"
 
 
 @dataclass(frozen=True)
@@ -125,19 +127,22 @@ def read_entry(place: Path) -> Interactions:
         manifest = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format_version"] != FORMAT_VERSION:
             raise DamagedCacheError(f"format version {manifest['format_version']}")
-        for name in (ROWS, CATALOGUE):
+        for name in FILES:
             if _checksum(place / name) != manifest["files"][name]:
                 raise DamagedCacheError(f"{name} is not what was written")
-        rows = _read_table(place / ROWS)
-        items = rows[ITEM_INDEX].chunk(0).to_numpy()
+        items = _read_table(place / ITEMS)
+        weighted = WEIGHT in items.column_names
         return assemble(
-            query_columns=_columns(rows.drop_columns(ITEM_INDEX)),
-            items=items,
+            query_columns=_columns(_read_table(place / ROWS)),
+            items=items[ITEM_INDEX].chunk(0).to_numpy(),
             candidate_columns=_columns(_read_table(place / CATALOGUE)),
             source=manifest["source"],
             fingerprint=manifest["fingerprint"],
             user_column=manifest["roles"]["user"],
             item_column=manifest["roles"]["item"],
+            timestamp_column=manifest["roles"]["timestamp"],
+            weights=items[WEIGHT].chunk(0).to_numpy() if weighted else None,
+            dropped=manifest["dropped"],
         )
     except (
         OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError,
@@ -156,7 +161,10 @@ def _write_entry(place: Path, interactions: Interactions) -> None:
     partial.mkdir()
     try:
         items = {ITEM_INDEX: pa.array(interactions.items, pa.int32())}
-        _write_table(partial / ROWS, _arrays(interactions.query_columns) | items)
+        if interactions.weights is not None:
+            items[WEIGHT] = pa.array(interactions.weights, pa.float32())
+        _write_table(partial / ROWS, _arrays(interactions.query_columns))
+        _write_table(partial / ITEMS, items)
         _write_table(partial / CATALOGUE, _arrays(interactions.candidate_columns))
         manifest = json.dumps(_manifest(partial, interactions), indent=2)
         _write_synced(partial / MANIFEST, manifest.encode())
@@ -173,11 +181,16 @@ def _manifest(partial: Path, interactions: Interactions) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "source": interactions.source,
         "fingerprint": interactions.fingerprint,
-        "roles": {"user": interactions.user_column, "item": interactions.item_column},
+        "roles": {
+            "user": interactions.user_column,
+            "item": interactions.item_column,
+            "timestamp": interactions.timestamp_column,
+        },
+        "dropped": interactions.dropped,
         "num_rows": len(interactions),
         "num_users": interactions.num_users,
         "num_items": interactions.num_items,
-        "files": {name: _checksum(partial / name) for name in (ROWS, CATALOGUE)},
+        "files": {name: _checksum(partial / name) for name in FILES},
     }
 
 

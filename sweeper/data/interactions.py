@@ -28,6 +28,7 @@ class Interactions:
       timestamps: int64 [num_rows], seconds since 1970 (UTC); None: there are none.
       user_column: which of `query_columns` `users` are the codes of.
       item_column: which of `candidate_columns` names the candidates.
+      timestamp_column: which of `query_columns` `timestamps` are, if there are any.
       source: where the rows came from, for people.
       fingerprint: SHA-256 of the contents (not of `source`), in hexadecimal.
       weights: float32 [num_rows], what each row counts in the loss; None: 1 each.
@@ -43,6 +44,7 @@ class Interactions:
     item_column: str
     source: str
     fingerprint: str
+    timestamp_column: str | None = "timestamp"
     weights: np.ndarray | None = None
     dropped: dict[str, int] = field(default_factory=dict)
 
@@ -66,10 +68,11 @@ def load_interactions(config: DataConfig, say: Callable[[str], None] = print) ->
       say: gets a line for each stage that takes more than a moment.
 
     Raises:
-      DataError: the source can't be reached, isn't a MovieLens copy, or the
-        cache's directory can't be written.
+      DataError: the source can't be reached, isn't a MovieLens copy or a table that
+        can be used, or the cache's directory can't be written.
     """
     from sweeper.data import cache, sources, synthetic
+    from sweeper.data.table import table
 
     if config.name == "synthetic" and config.synthetic.num_interactions < synthetic.KEPT_FROM:
         return synthetic.generate(config.synthetic)
@@ -81,6 +84,9 @@ def load_interactions(config: DataConfig, say: Callable[[str], None] = print) ->
             lambda: synthetic.generate(config.synthetic, say),
             say,
         )
+    if config.name == "table":
+        entry = table.entry(config)
+        return cache.load_or_build(directory, entry, lambda: table.load(config, say), say)
     source = sources.find(config)
     return cache.load_or_build(directory, source.entry, lambda: source.fetch(directory, say), say)
 
@@ -123,6 +129,7 @@ def assemble(
         item_column=item_column,
         source=source,
         fingerprint=fingerprint,
+        timestamp_column=timestamp_column,
         weights=weights,
         dropped=dropped or {},
     )

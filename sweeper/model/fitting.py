@@ -90,7 +90,7 @@ def _column(config: FeatureConfig, columns: dict[str, Column], is_query: bool) -
     if config.column not in columns:
         raise ConfigError(
             f".column: got {config.column!r}; must be one of {', '.join(sorted(columns))}."
-            + closest(config.column, columns)
+            f"{closest(config.column, columns)} (features=ids fits any data)"
         )
     column = columns[config.column]
     words, fitting = FITTING_KINDS[type(column)]

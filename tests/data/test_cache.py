@@ -76,6 +76,8 @@ def set_format_version(file: Path) -> None:
         ("rows.arrow", flip_a_bit),
         ("rows.arrow", Path.unlink),
         ("rows.arrow", lambda file: file.write_bytes(b"")),
+        ("items.arrow", flip_a_bit),
+        ("items.arrow", Path.unlink),
         ("catalogue.arrow", flip_a_bit),
         ("catalogue.arrow", Path.unlink),
         ("manifest.json", truncate),
@@ -99,6 +101,7 @@ def test_a_damaged_entry_is_noticed_said_and_built_again(
     assert load(tmp_path)[1] == 0
     assert {file.name for file in place(tmp_path).iterdir()} == {
         "rows.arrow",
+        "items.arrow",
         "catalogue.arrow",
         "manifest.json",
     }

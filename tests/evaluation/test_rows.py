@@ -12,7 +12,7 @@ from small_trials import skewed_interactions
 
 from sweeper.config import DataConfig, EvaluationConfig
 from sweeper.data.split import split_interactions
-from sweeper.evaluation import rows
+from sweeper.evaluation import ranking, rows
 from sweeper.evaluation.baselines import fit_baselines
 from sweeper.evaluation.ranking import RankingTask, SeenItems, rank, ranking_tasks
 from sweeper.evaluation.rows import as_parquet, coverage, row_table
@@ -54,7 +54,7 @@ def test_coverage_by_hand(monkeypatch):
     none = SeenItems(np.zeros(2, np.int64), np.zeros(0, np.int64))
     task = RankingTask(np.zeros(3, np.int64), np.zeros(3, np.int64), 5, none)
     for pairs in (5, 1_000):
-        monkeypatch.setattr(rows, "PAIRS_A_CHUNK", pairs)
+        monkeypatch.setattr(ranking, "PAIRS_A_CHUNK", pairs)
         assert (
             coverage(lambda start, stop, chosen: scores[start:stop, chosen], task, threads=2)
             == 3 / 5

@@ -1,0 +1,1 @@
+"""`data=table`: a user's own interactions, from files to integer arrays."""

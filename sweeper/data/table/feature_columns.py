@@ -1,0 +1,131 @@
+"""Turns Arrow columns into the columns that features are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sweeper.data.columns import (
+    CategoricalColumn,
+    CategoricalListColumn,
+    Column,
+    NumericColumn,
+    encode_words,
+)
+from sweeper.data.table.reading import row_of
+from sweeper.errors import DataError
+
+
+def feature_column(
+    column: pa.ChunkedArray, name: str, missing: str, separator: str | None = None
+) -> tuple[Column, int] | None:
+    """The column, and how many of its values were missing; None: features can't be made of it.
+
+    Texts and truths are words, the empty one where they are missing; times are seconds since
+    1970; lists are of words.
+
+    Args:
+      missing: what becomes of missing numbers: "error", or "fill" for the mean of the others.
+      separator: splits texts into lists.
+
+    Raises:
+      DataError: numbers are missing, or infinite, with the first row.
+    """
+    array = _combined(column)
+    type_ = array.type
+    if pa.types.is_null(type_):
+        array, type_ = array.cast(pa.string()), pa.string()
+    gaps = array.null_count
+    if separator is not None and not _is_text(type_):
+        raise DataError(
+            f"the column {name!r} has the type {type_}; only texts are split into lists"
+        )
+    if _is_text(type_) or pa.types.is_boolean(type_):
+        words = pc.if_else(array, "True", "False") if pa.types.is_boolean(type_) else array
+        words = words.cast(pa.string()).fill_null("")
+        if separator is not None:
+            return _split(words, separator), gaps
+        return encode_words(words), gaps
+    if pa.types.is_temporal(type_) and not pa.types.is_duration(type_):
+        if pa.types.is_time(type_):
+            return None
+        array = array.cast(pa.timestamp("us", getattr(type_, "tz", None)), safe=False)
+        array = pc.floor(pc.divide(array.cast(pa.int64()).cast(pa.float64()), 1e6)).cast(pa.int64())
+        return _numbers(array, name, missing), gaps
+    if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
+        return _numbers(array, name, missing), gaps
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        inside = type_.value_type
+        if _is_text(inside) or pa.types.is_integer(inside):
+            return _list(array), gaps
+    return None
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
+
+
+def _numbers(array: pa.Array, name: str, missing: str) -> NumericColumn:
+    """int64 where all are whole and there, else float64."""
+    if pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
+        array = array.cast(pa.float64())
+        # What pandas writes for a missing number.
+        array = pc.if_else(pc.is_nan(array), None, array)
+    if array.null_count == 0:
+        type_ = pa.int64() if pa.types.is_integer(array.type) else pa.float64()
+        values = array.cast(type_).to_numpy(zero_copy_only=False)
+    else:
+        first = row_of(array.is_null())
+        if missing == "error" or array.null_count == len(array):
+            raise DataError(
+                f"the column {name!r} has {array.null_count:,} missing numbers, the first in row "
+                f"{first}; must have none, or with data.filter.missing_features=fill not nothing "
+                "else"
+            )
+        values = array.cast(pa.float64()).fill_null(pc.mean(array).as_py()).to_numpy()
+    if row := row_of(~np.isfinite(values)):
+        raise DataError(f"the column {name!r}, row {row}: got {values[row - 1]}; must be finite")
+    return NumericColumn(values)
+
+
+def _list(array: pa.Array) -> CategoricalListColumn:
+    """Lists of words; a missing list is an empty one."""
+    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
+    words = encode_words(array.flatten().cast(pa.string()).fill_null(""))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return CategoricalListColumn(words.codes, offsets, words.categories)
+
+
+def _split(words: pa.Array, separator: str) -> CategoricalListColumn:
+    """Texts cut at each `separator`; the empty text is the empty list."""
+    lists = pc.split_pattern(words, separator)
+    column = _list(lists)
+    empty = np.asarray(pc.equal(words, ""))
+    if not empty.any():
+        return column
+    rows = np.repeat(np.arange(len(words)), np.diff(column.offsets))
+    kept = ~empty[rows]
+    words_left = encode_words(
+        pa.array(np.array(column.categories, object)[column.codes[kept]], pa.string())
+    )
+    lengths = np.where(empty, 0, np.diff(column.offsets))
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return CategoricalListColumn(words_left.codes, offsets, words_left.categories)
+
+
+def words_of(column: Column) -> str:
+    """What a column holds, for people: "12 words", "whole numbers, 1 to 5"."""
+    if isinstance(column, CategoricalColumn):
+        return f"{len(column.categories):,} different words"
+    if isinstance(column, CategoricalListColumn):
+        return f"lists of {len(column.categories):,} different words"
+    kind = "whole numbers" if column.values.dtype == np.int64 else "numbers"
+    return f"{kind}, {column.values.min():g} to {column.values.max():g}"
+
+
+def _combined(column: pa.ChunkedArray) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    array = column.combine_chunks()
+    return array if isinstance(array, pa.Array) else pa.concat_arrays(array.chunks)

@@ -1,0 +1,235 @@
+"""Reads the files of a table with Arrow: CSV, Parquet, JSON lines, or a TFDS data set.
+
+Columns of ids are texts whatever they look like. Of the others Arrow infers a type; where
+a later row, or another file, doesn't fit it, the column is a text as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
+import pyarrow.dataset
+import pyarrow.json
+
+from sweeper.config import CsvConfig
+from sweeper.data.table.files import TFDS, TableFiles, compression_of
+from sweeper.errors import DataError, shortened
+
+WORDS = pa.dictionary(pa.int32(), pa.string())
+# What a block of a file must hold in whole: the longest row, and Arrow's guess at types.
+BLOCK_BYTES = 16 * 1024 * 1024
+
+
+def read_table(files: TableFiles, csv: CsvConfig, ids: Collection[str]) -> pa.Table:
+    """All rows, in the order of the files.
+
+    Args:
+      ids: columns that are texts, whatever they look like.
+
+    Raises:
+      DataError: naming the file: it can't be read as what its name says, holds no row, or
+        differs from the others in its columns.
+    """
+    if files.format == "tfds":
+        return _read_tfds(files)
+    if files.format == "parquet":
+        return _read_parquet(files)
+    read = {"csv": _read_csv, "jsonl": _read_json_lines}[files.format]
+    as_text: set[str] = set()
+    while True:
+        tables = [read(file, csv, ids, as_text) for file in files.files]
+        _check_same_columns(files, tables)
+        apart = _columns_apart(tables) - as_text
+        if not apart:
+            break
+        # Numbers in one file and texts in another: texts in all.
+        as_text |= apart
+    table = pa.concat_tables(tables, promote_options="permissive")
+    return _not_empty(files, table)
+
+
+def names_of(files: TableFiles, csv: CsvConfig) -> list[str]:
+    """The names of the table's columns, without reading its rows where that can be helped."""
+    if files.format == "parquet":
+        return list(_parquet(files).schema.names)
+    if files.format == "csv" and csv.column_names:
+        return list(csv.column_names)
+    return list(read_table(files, csv, ()).column_names)
+
+
+def _read_csv(
+    file: Path, csv: CsvConfig, ids: Collection[str], as_text: Collection[str]
+) -> pa.Table:
+    """One file; again with a column as text where its rows don't fit the type of the first."""
+    texts = set(as_text)
+    while True:
+        types = dict.fromkeys([*ids, *texts], WORDS)
+        try:
+            with _opened(file) as stream:
+                return pyarrow.csv.read_csv(
+                    stream,
+                    pyarrow.csv.ReadOptions(column_names=csv.column_names, block_size=BLOCK_BYTES),
+                    pyarrow.csv.ParseOptions(delimiter=csv.delimiter, newlines_in_values=True),
+                    pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=False),
+                )
+        except UnicodeDecodeError as error:
+            raise _not_utf8(file) from error
+        except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+            column = _unfit_column(file, csv, str(error))
+            if "invalid UTF8" in str(error):
+                raise _not_utf8(file) from error
+            if column is None or column in types:
+                raise _unreadable(file, "CSV", error) from error
+            texts.add(column)
+
+
+def _unfit_column(file: Path, csv: CsvConfig, message: str) -> str | None:
+    """The name of the column of which Arrow says that a value doesn't fit its type."""
+    found = re.search(r"In CSV column #(\d+): .*conversion error", message)
+    if not found:
+        return None
+    names = csv.column_names
+    if names is None:
+        with _opened(file) as stream:
+            options = pyarrow.csv.ParseOptions(delimiter=csv.delimiter, newlines_in_values=True)
+            reader = pyarrow.csv.open_csv(stream, parse_options=options)
+            names = reader.schema.names
+    return str(names[int(found.group(1))])
+
+
+def _read_json_lines(
+    file: Path, csv: CsvConfig, ids: Collection[str], as_text: Collection[str]
+) -> pa.Table:
+    texts = [pa.field(name, pa.string()) for name in dict.fromkeys([*ids, *as_text])]
+    try:
+        return _parse_json_lines(file, texts)
+    except (pa.ArrowException, OSError, EOFError) as error:
+        if "from string to number" not in str(error) or not texts:
+            raise _unreadable(file, "JSON lines", error) from error
+    # Ids that are numbers in JSON.
+    try:
+        return _parse_json_lines(file, [])
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise _unreadable(file, "JSON lines", error) from error
+
+
+def _parse_json_lines(file: Path, texts: list[pa.Field]) -> pa.Table:
+    with _opened(file) as stream:
+        options = pyarrow.json.ParseOptions(
+            explicit_schema=pa.schema(texts) if texts else None, newlines_in_values=False
+        )
+        table = pyarrow.json.read_json(
+            stream, pyarrow.json.ReadOptions(block_size=BLOCK_BYTES), options
+        )
+    # Arrow adds the columns of its schema that the file lacks.
+    missing = [
+        field.name
+        for field in texts
+        if table[field.name].null_count == len(table) and len(table) > 0
+    ]
+    return table.drop_columns(missing)
+
+
+def _read_parquet(files: TableFiles) -> pa.Table:
+    try:
+        table = _parquet(files).to_table()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{files.key}: {files.path} can't be read as Parquet: {error}") from error
+    return _not_empty(files, table)
+
+
+def _parquet(files: TableFiles) -> Any:
+    """Arrow's data set of the files, `name=value` folders as columns."""
+    root = Path(files.path).expanduser()
+    try:
+        return pyarrow.dataset.dataset(
+            [str(file) for file in files.files],
+            format="parquet",
+            partitioning=pyarrow.dataset.HivePartitioning.discover(infer_dictionary=False),
+            partition_base_dir=str(root if root.is_dir() else root.parent),
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{files.key}: {files.path} can't be read as Parquet: {error}") from error
+
+
+def _read_tfds(files: TableFiles) -> pa.Table:
+    """All splits of a TFDS data set; prepared, or downloaded as TFDS does it."""
+    from sweeper.data.table.tfds_records import read_records
+
+    return _not_empty(files, read_records(files.key, files.path.removeprefix(TFDS)))
+
+
+def _opened(file: Path) -> Any:
+    compression = compression_of(file)
+    return pa.input_stream(str(file), compression=compression)
+
+
+def _check_same_columns(files: TableFiles, tables: Sequence[pa.Table]) -> None:
+    first = tables[0].column_names
+    for file, table in zip(files.files, tables, strict=True):
+        if differing := sorted(set(table.column_names) ^ set(first)):
+            raise DataError(
+                f"{files.key}: {file} and {files.files[0]} differ in their columns "
+                f"({', '.join(differing)}); must have the same"
+            )
+    twice = sorted({name for name in first if first.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"{files.key}: {files.files[0]} has several columns of the name {twice[0]!r}; must "
+            "have one of each name"
+        )
+
+
+def _columns_apart(tables: Sequence[pa.Table]) -> set[str]:
+    """Columns whose types, in different files, have no common one but text."""
+
+    def kind(type_: pa.DataType) -> str:
+        is_number = pa.types.is_integer(type_) or pa.types.is_floating(type_)
+        return "number" if is_number else "null" if pa.types.is_null(type_) else str(type_)
+
+    return {
+        name
+        for name in tables[0].column_names
+        if len({kind(table.schema.field(name).type) for table in tables} - {"null"}) > 1
+    }
+
+
+def _not_empty(files: TableFiles, table: pa.Table) -> pa.Table:
+    if len(table) == 0:
+        raise DataError(f"{files.key}: {files.path} has no row; must have at least one")
+    return table
+
+
+def _not_utf8(file: Path) -> DataError:
+    """The error for a text in another encoding, with the first line that isn't UTF-8."""
+    with _opened(file) as stream:
+        for number, line in enumerate(stream.read().split(b"\n"), start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                text = shortened(line.decode("latin-1").strip())
+                return DataError(
+                    f"{file}, line {number}: is no UTF-8 (in Latin-1 it reads {text!r}); must be "
+                    "written in UTF-8"
+                )
+    return DataError(f"{file}: is no UTF-8; must be written in UTF-8")
+
+
+def _unreadable(file: Path, format_: str, error: Exception) -> DataError:
+    words = shortened(" ".join(str(error).split()), 300)
+    if file.stat().st_size == 0 or "Empty CSV file" in words:
+        return DataError(f"{file}: is empty; must have at least one row")
+    return DataError(f"{file}: can't be read as {format_}: {words}")
+
+
+def row_of(wrong: pa.Array | np.ndarray) -> int | None:
+    """The first row of which `wrong` is true, counted from 1; None: there is none."""
+    places = np.flatnonzero(np.asarray(wrong))
+    return int(places[0]) + 1 if len(places) else None

@@ -1,0 +1,209 @@
+"""Turns columns of a table into what they stand for: ids, times, ratings and weights.
+
+Errors name the row, counted from 1 over all of the table's files, without lines of names.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sweeper.data.table.reading import row_of
+from sweeper.errors import DataError, closest, shortened
+
+# In seconds this is the year 5138; in milliseconds, 1973.
+FIRST_MILLISECOND = 100_000_000_000
+DATE = (
+    r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?"
+    r"(Z|[+-]\d{2}:?\d{2})?$"
+)
+ZONE = r"(Z|[+-]\d{2}:?\d{2})$"
+NUMERIC = (
+    pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean,
+    pa.types.is_null,
+)  # fmt: skip
+NUMBER = r"^[+-]?\d+(\.\d*)?$"
+
+
+def column_of(table: pa.Table, name: str, key: str) -> pa.ChunkedArray:
+    """The column that a YAML key names.
+
+    Raises:
+      DataError: the table lacks it; names those that it has.
+    """
+    if name not in table.column_names:
+        raise DataError(
+            f"{key}: got {name!r}; must be one of {', '.join(table.column_names)}."
+            + closest(name, table.column_names)
+        )
+    return table[name]
+
+
+def ids(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
+    """Texts as dictionary<int32, string>; whole numbers in decimal, the empty text as missing.
+
+    Raises:
+      DataError: lists, or numbers that are not whole.
+    """
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    array = column.unify_dictionaries().combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.array([], column.type) if array.num_chunks == 0 else array.chunk(0)
+    words = _words(array, name)
+    # Different values may have become one text, and the empty one none.
+    distinct = words.dictionary_encode()
+    codes = _filled(distinct.indices, -1)
+    empty = distinct.dictionary.index("").as_py()
+    if empty >= 0:
+        codes = np.where(codes == empty, -1, codes)
+    old = _filled(array.indices, -1)
+    new = np.where(old < 0, -1, codes[old]) if len(codes) else np.full(len(old), -1)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(new.astype(np.int32), mask=new < 0), distinct.dictionary
+    )
+
+
+def _words(array: pa.DictionaryArray, name: str) -> pa.Array:
+    """The distinct values of an id column as texts."""
+    values = array.dictionary
+    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
+        raise DataError(
+            f"the column {name!r} has the type {values.type}; ids must be texts or whole numbers"
+        )
+    if pa.types.is_floating(values.type):
+        # Pandas makes whole numbers so where some are missing.
+        numbers = values.to_numpy(zero_copy_only=False)
+        broken = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.round(numbers))))
+        if len(broken):
+            row = row_of(np.isin(_filled(array.indices, -1), broken))
+            raise DataError(
+                f"the column {name!r}, row {row}: got {numbers[broken[0]]!r}; ids must be texts or "
+                "whole numbers"
+            )
+        values = values.cast(pa.int64())
+    return values.cast(pa.string())
+
+
+def timestamps(column: pa.ChunkedArray, name: str, unit: str) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds since 1970 (UTC), int64 [rows], rounded down, and where they are missing.
+
+    Args:
+      unit: of numbers: "seconds", "milliseconds", or "auto", which takes them for milliseconds
+        if any is beyond the year 5138 in seconds. Dates without a zone are in UTC.
+
+    Raises:
+      DataError: a value that is no time, with its row.
+    """
+    array = _combined(column)
+    if pa.types.is_temporal(array.type):
+        array = (
+            array.cast(pa.timestamp("us"), safe=False)
+            if not _is_zoned(array)
+            else array.cast(pa.timestamp("us", "UTC"), safe=False)
+        )
+        return _filled(array.cast(pa.int64()), 0) // 1_000_000, _missing(array)
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        array = pc.if_else(pc.equal(array, ""), None, array)
+        if not pc.all(pc.match_substring_regex(array, NUMBER)).as_py():
+            return _parsed(array, name), _missing(array)
+        array = array.cast(pa.float64())
+    if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
+        raise DataError(
+            f"the column {name!r} has the type {array.type}; times must be numbers or dates"
+        )
+    missing = _missing(array)
+    numbers = _filled(array, 0)
+    if row := row_of(~np.isfinite(numbers)):
+        raise DataError(
+            f"the column {name!r}, row {row}: got {numbers[row - 1]!r}, which is no time"
+        )
+    is_milliseconds = unit == "milliseconds" or (
+        unit == "auto" and len(numbers) > 0 and np.abs(numbers).max() >= FIRST_MILLISECOND
+    )
+    return np.floor_divide(numbers, 1_000 if is_milliseconds else 1).astype(np.int64), missing
+
+
+def _parsed(array: pa.Array, name: str) -> np.ndarray:
+    """Dates, with or without time and zone, as ISO 8601 writes them."""
+    if row := row_of(_filled(pc.invert(pc.match_substring_regex(array, DATE)), False)):
+        raise _no_date(array, name, row)
+    zoned = pc.match_substring_regex(array, r"\d{2}:\d{2}.*" + ZONE)
+    try:
+        plain = pc.if_else(zoned, None, array).cast(pa.timestamp("us"))
+        other = pc.if_else(zoned, array, None).cast(pa.timestamp("us", "UTC"))
+    except pa.ArrowInvalid:
+        raise _no_date(array, name, _first_refused(array)) from None
+    seconds = pc.coalesce(plain.cast(pa.int64()), other.cast(pa.int64()))
+    return _filled(seconds, 0) // 1_000_000
+
+
+def _first_refused(array: pa.Array) -> int:
+    """The row of the first text that has the form of a date and is none, as 2024-13-01."""
+    for row, text in enumerate(array, start=1):
+        for type_ in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+            try:
+                text.cast(type_)
+                break
+            except pa.ArrowInvalid:
+                continue
+        else:
+            return row
+    return 1
+
+
+def _no_date(array: pa.Array, name: str, row: int) -> DataError:
+    return DataError(
+        f"the column {name!r}, row {row}: got {shortened(repr(array[row - 1].as_py()))}; must be a "
+        "number of seconds or milliseconds since 1970, or a date such as 2024-05-31, 2024-05-31 "
+        "18:30:00 or 2024-05-31T18:30:00Z"
+    )
+
+
+def numbers(
+    column: pa.ChunkedArray, name: str, least: float = -np.inf
+) -> tuple[np.ndarray, np.ndarray]:
+    """float64 [rows], and where they are missing.
+
+    Raises:
+      DataError: a value that is no finite number, or below `least`, with its row.
+    """
+    array = _combined(column)
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        array = pc.if_else(pc.equal(array, ""), None, array)
+        fits = pc.match_substring_regex(array, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+        if row := row_of(_filled(pc.invert(fits), False)):
+            raise DataError(
+                f"the column {name!r}, row {row}: got {shortened(repr(array[row - 1].as_py()))}; "
+                "must be a number"
+            )
+    elif not any(fits(array.type) for fits in NUMERIC):
+        raise DataError(f"the column {name!r} has the type {array.type}; must be numbers")
+    missing = _missing(array)
+    values = _filled(array.cast(pa.float64()), 0.0)
+    if row := row_of(~np.isfinite(values) | (values < least)):
+        words = f"a finite number of at least {least:g}" if least > -np.inf else "a finite number"
+        raise DataError(f"the column {name!r}, row {row}: got {values[row - 1]:g}; must be {words}")
+    return values, missing
+
+
+def _combined(column: pa.ChunkedArray) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    array = column.combine_chunks()
+    return array if isinstance(array, pa.Array) else pa.concat_arrays(array.chunks)
+
+
+def _is_zoned(array: pa.Array) -> bool:
+    return getattr(array.type, "tz", None) is not None
+
+
+def _missing(array: pa.Array) -> np.ndarray:
+    return np.asarray(array.is_null())
+
+
+def _filled(array: pa.Array, value: float) -> np.ndarray:
+    """NumPy's array, with `value` in place of what is missing."""
+    filled = array.fill_null(value) if array.null_count else array
+    return np.asarray(filled.to_numpy(zero_copy_only=False))

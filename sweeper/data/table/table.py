@@ -1,0 +1,231 @@
+"""`data=table`: reads a user's interactions, cleans and joins them, and encodes what is left."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from importlib import metadata
+
+import numpy as np
+import pyarrow as pa
+
+from sweeper.config import DataConfig, FilterConfig
+from sweeper.data.cache import CacheEntry
+from sweeper.data.columns import CategoricalColumn, Column, NumericColumn
+from sweeper.data.interactions import Interactions, assemble
+from sweeper.data.progress import stage
+from sweeper.data.table import cleaning, roles
+from sweeper.data.table.cleaning import Rows
+from sweeper.data.table.feature_columns import feature_column, words_of
+from sweeper.data.table.files import TFDS, TableFiles, find_files
+from sweeper.data.table.reading import read_table
+from sweeper.data.table.side_tables import SideTable, read_side_table
+from sweeper.errors import DataError
+
+# Goes up with each change in what the same files give.
+READING = 1
+
+Say = Callable[[str], None]
+
+
+def entry(config: DataConfig) -> CacheEntry:
+    """The cache entry of a table: of its files as they are, and all keys that decide on rows.
+
+    Raises:
+      DataError: a file isn't there.
+    """
+    keys = ("columns", "format", "timestamp_unit", "csv", "items", "users", "filter", "path")
+    settings = dataclasses.asdict(config)
+    files = [each.state() for each in _all_files(config)]
+    version = metadata.version("tensorflow-datasets") if _is_tfds(config) else ""
+    text = json.dumps([READING, version, files, {key: settings[key] for key in keys}])
+    return CacheEntry("table", hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def load(config: DataConfig, say: Say = print) -> Interactions:
+    """Reads the table; says each column's type and use, and what is dropped.
+
+    Raises:
+      DataError: naming key, file, column or row of what is wrong.
+    """
+    files = find_files("data.path", str(config.path), config.format)
+    with stage(say, f"Reading {config.path}"):
+        table = read_table(files, config.csv, _ids(config))
+    try:
+        return _encode(config, table, say)
+    except DataError as error:
+        told = str(error).startswith("data.")
+        raise DataError(str(error) if told else f"data.path ({config.path}): {error}") from error
+
+
+def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
+    columns, settings = config.columns, config.filter
+    users = roles.ids(roles.column_of(table, columns.user, "data.columns.user"), columns.user)
+    items = roles.ids(roles.column_of(table, columns.item, "data.columns.item"), columns.item)
+    missing = {
+        columns.user: np.asarray(users.is_null()),
+        columns.item: np.asarray(items.is_null()),
+    }
+    times = ratings = weights = None
+    if columns.timestamp is not None:
+        column = roles.column_of(table, columns.timestamp, "data.columns.timestamp")
+        times, missing[columns.timestamp] = roles.timestamps(
+            column, columns.timestamp, config.timestamp_unit
+        )
+    if columns.rating is not None:
+        column = roles.column_of(table, columns.rating, "data.columns.rating")
+        ratings, missing[columns.rating] = roles.numbers(column, columns.rating)
+    if columns.weight is not None:
+        column = roles.column_of(table, columns.weight, "data.columns.weight")
+        weights, missing[columns.weight] = roles.numbers(column, columns.weight, least=0)
+    _say_roles(config, table, say)
+    others = _other_columns(config, table)
+    catalogue = _side_table(config, "items", [*table.column_names], say)
+    taken = [*table.column_names, *(catalogue.columns if catalogue else ())]
+    people = _side_table(config, "users", taken, say)
+
+    user_words, item_words = users.dictionary.to_pylist(), items.dictionary.to_pylist()
+    rows = Rows(_codes(users), _codes(items), np.arange(len(table)))
+    cleaning.drop_missing(rows, missing, settings.missing_values)
+    if catalogue:
+        known = catalogue.known(item_words)
+        policy = settings.unknown_items
+        cleaning.drop_unknown(rows, rows.items, known, item_words, "item", policy)
+    if people:
+        known = people.known(user_words)
+        policy = settings.unknown_users
+        cleaning.drop_unknown(rows, rows.users, known, user_words, "user", policy)
+    if ratings is not None and settings.min_rating is not None:
+        rows.drop(ratings[rows.kept] < settings.min_rating, f"rated below {settings.min_rating:g}")
+    cleaning.drop_duplicates(rows, times, settings.duplicates)
+    cleaning.drop_rare(rows, settings)
+    _say_dropped(rows, len(table), say)
+    if not len(rows.kept):
+        raise DataError(
+            f"none of {len(table):,} rows is left: {_reasons(rows.dropped)}; must be at least one"
+        )
+
+    user = _recoded(rows.users[rows.kept], user_words)
+    item = _recoded(rows.items[rows.kept], item_words, catalogue.row_of if catalogue else ())
+    if len(item.categories) < 2:
+        raise DataError(
+            f"the column {columns.item!r} has one item, {item.categories[0]!r}; a model needs at "
+            "least two to tell apart"
+        )
+    query: dict[str, Column] = {columns.user: user}
+    if columns.timestamp is not None and times is not None:
+        query[columns.timestamp] = NumericColumn(times[rows.kept])
+    query |= _features(table, others, rows.kept, settings, say)
+    if people:
+        joined = people.joined(user.categories, settings.missing_features, "users")
+        query |= {name: column.take(user.codes) for name, column in joined.items()}
+    every = np.arange(len(item.categories), dtype=np.int32)
+    candidates: dict[str, Column] = {columns.item: CategoricalColumn(every, item.categories)}
+    if catalogue:
+        candidates |= catalogue.joined(item.categories, settings.missing_features, "items")
+    return assemble(
+        query,
+        item.codes,
+        candidates,
+        f"table {config.path}",
+        user_column=columns.user,
+        item_column=columns.item,
+        timestamp_column=columns.timestamp,
+        weights=None if weights is None else weights[rows.kept].astype(np.float32),
+        dropped=rows.dropped,
+    )
+
+
+def _features(
+    table: pa.Table, names: list[str], kept: np.ndarray, settings: FilterConfig, say: Say
+) -> dict[str, Column]:
+    """The other columns of the interactions, of the rows that are kept."""
+    columns: dict[str, Column] = {}
+    chosen = table.select(names) if len(kept) == len(table) else table.select(names).take(kept)
+    for name in names:
+        found = feature_column(chosen[name], name, settings.missing_features)
+        if found is None:
+            say(f"{name}: {table[name].type} is left out: no feature can be made of it")
+            continue
+        columns[name], gaps = found
+        say(f"{name}: {words_of(columns[name])}" + (f", {gaps:,} missing" if gaps else ""))
+    return columns
+
+
+def _other_columns(config: DataConfig, table: pa.Table) -> list[str]:
+    """Those that features may take. What is known only afterwards, as a rating, is none."""
+    columns = config.columns
+    roles_ = (columns.user, columns.item, columns.timestamp, columns.rating, columns.weight)
+    others = [name for name in table.column_names if name not in roles_]
+    if columns.others is None:
+        return others
+    for name in columns.others:
+        roles.column_of(table.select(others), name, "data.columns.others")
+    return [name for name in others if name in columns.others]
+
+
+def _side_table(config: DataConfig, role: str, taken: Iterable[str], say: Say) -> SideTable | None:
+    settings = {"items": config.items, "users": config.users}[role]
+    if settings.path is None:
+        return None
+    key = config.columns.item if role == "items" else config.columns.user
+    names = [name for name in taken if name != key]
+    return read_side_table(role, settings, key, names, config.filter.missing_features, say)
+
+
+def _codes(words: pa.DictionaryArray) -> np.ndarray:
+    """int32 [rows]; -1 where missing."""
+    return words.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+
+
+def _recoded(codes: np.ndarray, words: list[str], also: Iterable[str] = ()) -> CategoricalColumn:
+    """The column of those words that occur, and `also` of others, sorted."""
+    used = np.flatnonzero(np.bincount(codes, minlength=len(words)))
+    categories = sorted({words[code] for code in used}.union(also))
+    place = {word: index for index, word in enumerate(categories)}
+    new = np.zeros(len(words), np.int32)
+    new[used] = [place[words[code]] for code in used]
+    return CategoricalColumn(new[codes], categories)
+
+
+def _say_roles(config: DataConfig, table: pa.Table, say: Say) -> None:
+    columns = config.columns
+    for name, use in (
+        (columns.user, "the users"),
+        (columns.item, "the items"),
+        (columns.timestamp, "when"),
+        (columns.rating, "the rating, no feature"),
+        (columns.weight, "what a row counts in the loss"),
+    ):
+        if name is not None:
+            type_ = table[name].type
+            inside = type_.value_type if pa.types.is_dictionary(type_) else type_
+            say(f"{name}: {inside}: {use}")
+
+
+def _say_dropped(rows: Rows, read: int, say: Say) -> None:
+    if rows.dropped:
+        say(f"{read:,} rows, of which {len(rows.kept):,} are used: {_reasons(rows.dropped)}")
+
+
+def _reasons(dropped: dict[str, int]) -> str:
+    return "; ".join(f"{number:,} dropped ({reason})" for reason, number in dropped.items())
+
+
+def _ids(config: DataConfig) -> list[str]:
+    return [config.columns.user, config.columns.item]
+
+
+def _is_tfds(config: DataConfig) -> bool:
+    paths = (config.path, config.items.path, config.users.path)
+    return any(path is not None and path.startswith(TFDS) for path in paths)
+
+
+def _all_files(config: DataConfig) -> list[TableFiles]:
+    found = [find_files("data.path", str(config.path), config.format)]
+    for role, settings in (("items", config.items), ("users", config.users)):
+        if settings.path is not None:
+            found.append(find_files(f"data.{role}.path", settings.path, settings.format))
+    return found
