@@ -10,6 +10,7 @@ from rich.table import Table
 
 from sweeper.config import TOP_K
 from sweeper.record import TrialRecord
+from sweeper.warmth import WORDS
 
 # Wide enough for the tables when the output goes to a file.
 PLAIN_WIDTH = 110
@@ -105,3 +106,21 @@ def result_table(record: TrialRecord, rows: str) -> Table:
                 end_section=index == len(scored) - 1,
             )
     return table
+
+
+def warmth_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
+    """(topic, text): how warm and cold rows were answered, where their ranks were kept."""
+    parts = record.by_warmth.get(rows)
+    if not parts:
+        return
+    metric = record.config["evaluation"]["metric"]
+    if list(parts) == ["warm"]:
+        yield "cold", f"no {rows} row has a user or a candidate that is in no training row"
+        return
+    bare = metric.removeprefix("seen_filtered_")
+    words = f"{'seen-filtered ' if bare != metric else ''}{bare.replace('_', '-')}"
+    texts = [
+        f"{figures[metric]:.4f} on {figures['rows']:,.0f} rows of a {WORDS[part]}"
+        for part, figures in parts.items()
+    ]
+    yield "cold", f"{words} {', '.join(texts)} (cold: in no training row)"

@@ -70,6 +70,7 @@ def take_means(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
     """Takes the means of the records into the summary, and the deviations if there are two."""
     summary.metrics = mean([record.metrics for record in records])
     summary.baselines = mean([record.baselines for record in records])
+    summary.by_warmth = mean([record.by_warmth for record in records])
     if len(records) > 1:
         summary.deviations = over(stdev, [record.metrics for record in records])
     summary.history = mean_history(records)
