@@ -20,6 +20,7 @@ from sweeper.console import make_console, say
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import SHUFFLE_BUFFER, Split, split_interactions
 from sweeper.errors import OutputError
+from sweeper.inspect.suggestion import FILE
 from sweeper.record import write_whole
 
 PLACE = Path("outputs") / "inspect"
@@ -102,7 +103,7 @@ def inspect(config: Config, parsed: argparse.Namespace) -> None:
     from sweeper.inspect.columns import columns_of
     from sweeper.inspect.facts import facts_of
     from sweeper.inspect.picture import draw
-    from sweeper.inspect.suggestion import FILE, suggest
+    from sweeper.inspect.suggestion import suggest
     from sweeper.inspect.tables import print_facts, print_suggestion
 
     with _status(progress, "Counting"):
@@ -117,14 +118,17 @@ def inspect(config: Config, parsed: argparse.Namespace) -> None:
         return
     console = make_console()
     print_facts(console, facts, np.bincount(interactions.items, minlength=facts.items))
-    directory = parsed.config_dir or Path("DIRECTORY")
-    command = ["python", "-m", "sweeper", *parsed.overrides, "--config-dir", str(directory)]
-    if parsed.config_name != "config":
-        command += ["--config-name", parsed.config_name]
-    command += [f"features={FILE}", f"task={suggestion.task}"]
-    print_suggestion(console, suggestion, shlex.join(command))
+    print_suggestion(console, suggestion, _command(parsed, suggestion.task))
     console.print()
     say(console, "picture", str(path))
+
+
+def _command(parsed: argparse.Namespace, task: str) -> str:
+    """What trains on this data with the suggestions, once the features are where it says."""
+    command = ["python", "-m", "sweeper", "--config-dir", str(parsed.config_dir or "DIRECTORY")]
+    if parsed.config_name != "config":
+        command += ["--config-name", parsed.config_name]
+    return shlex.join([*command, *parsed.overrides, f"features={FILE}", f"task={task}"])
 
 
 def _split(config: DataConfig, interactions: Interactions, progress: Console) -> Split:

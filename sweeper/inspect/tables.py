@@ -44,7 +44,7 @@ def print_suggestion(console: Console, suggestion: Suggestion, command: str) -> 
     console.print(suggestion.features.rstrip(), markup=False, soft_wrap=True)
     console.print()
     say(console, "task", f"{suggestion.task} ({suggestion.why})")
-    say(console, "train", command)
+    say(console, "command", command)
 
 
 def _size_rows(facts: Facts) -> Iterator[tuple[str, str]]:
