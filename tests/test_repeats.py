@@ -228,6 +228,7 @@ def failing(monkeypatch):
 
         monkeypatch.setattr(Ranks, "metrics", metrics)
         monkeypatch.setattr("sweeper.trial.prepared_baselines", lambda *_: {})
+        monkeypatch.setattr("sweeper.trial.metrics_by_warmth", lambda *_: {})
 
     return prepare
 
@@ -252,10 +253,8 @@ def test_a_failing_seed_in_lockstep_fails_the_whole_and_is_named(tmp_path, faili
 def test_a_failing_seed_in_sequence_leaves_the_means_of_those_through(tmp_path, failing) -> None:
     # Three evaluations and the test rows of the first seed, then the second's second.
     failing(6, TrialError("a score is not finite"))
-    config = repeats_config()
-    config.evaluation.keep_rows = False  # Else its warm and its cold rows are counted too.
     with pytest.raises(TrialError):
-        repeats(tmp_path, [7, 8, 9], "sequential", config=config)
+        repeats(tmp_path, [7, 8, 9], "sequential")
     summary = records.read(tmp_path)
     assert summary.reason == "split_seed 8: TrialError: a score is not finite"
     assert [(r["state"], r["epochs"]) for r in summary.repeats] == [("completed", 3), ("failed", 1)]
