@@ -10,8 +10,12 @@ from rich.table import Table
 
 from sweeper.config import TOP_K
 from sweeper.record import TrialRecord
-from sweeper.warmth import WORDS
 
+WARMTH = {
+    "warm": "warm rows",
+    "cold_user": "rows of cold users",
+    "cold_item": "rows of cold candidates",
+}
 # Wide enough for the tables when the output goes to a file.
 PLAIN_WIDTH = 110
 
@@ -120,7 +124,7 @@ def warmth_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
     bare = metric.removeprefix("seen_filtered_")
     words = f"{'seen-filtered ' if bare != metric else ''}{bare.replace('_', '-')}"
     texts = [
-        f"{figures[metric]:.4f} on {figures['rows']:,.0f} rows of a {WORDS[part]}"
+        f"{figures[metric]:.4f} on {figures['rows']:,.0f} {WARMTH[part]}"
         for part, figures in parts.items()
     ]
-    yield "cold", f"{words} {', '.join(texts)} (cold: in no training row)"
+    yield "cold", f"{words} {', '.join(texts)} (in no training row)"

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-# A row whose user and candidate are both cold is in both of the latter parts.
-WORDS = {
-    "warm": "warm user and candidate",
-    "cold_user": "cold user",
-    "cold_item": "cold candidate",
-}
-
 
 def warm_and_cold(user_rows: np.ndarray, item_rows: np.ndarray) -> dict[str, np.ndarray]:
     """Which rows are "warm", "cold_user" and "cold_item"; bool [rows] each.
+
+    A row whose user and candidate are both cold is in both of the latter.
 
     Args:
       user_rows, item_rows: [rows], how many training rows the row's user and candidate have.

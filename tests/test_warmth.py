@@ -68,8 +68,8 @@ def test_the_line_of_a_trial():
     assert list(warmth_lines(record, "test")) == [
         (
             "cold",
-            "seen-filtered top-100 1.0000 on 2 rows of a warm user and candidate, 1.0000 on 2 rows "
-            "of a cold user, 0.6667 on 3 rows of a cold candidate (cold: in no training row)",
+            "seen-filtered top-100 1.0000 on 2 warm rows, 1.0000 on 2 rows of cold users, 0.6667 "
+            "on 3 rows of cold candidates (in no training row)",
         )
     ]
     del record.by_warmth["test"]["cold_user"], record.by_warmth["test"]["cold_item"]
@@ -110,7 +110,7 @@ def test_a_trial_scores_cold_rows_and_tells_of_them(tmp_path: Path):
         assert unseen > 10
         assert found["cold_item"]["top_10"] == 0
     assert records.read(tmp_path) == record
-    assert f" on {record.by_warmth['test']['cold_item']['rows']:.0f} rows of a cold candidate" in (
+    assert f" on {record.by_warmth['test']['cold_item']['rows']:.0f} rows of cold candidates" in (
         printed.getvalue()
     )
 

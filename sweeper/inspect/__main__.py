@@ -23,6 +23,8 @@ from sweeper.errors import OutputError
 from sweeper.inspect.suggestion import FILE
 from sweeper.record import write_whole
 
+# From so many rows on, counting and splitting take more than a moment.
+MANY_ROWS = 5_000_000
 PLACE = Path("outputs") / "inspect"
 DESCRIPTION = """\
 Tells what is in a data set, before anything is trained on it: rows read and dropped, users,
@@ -106,11 +108,12 @@ def inspect(config: Config, parsed: argparse.Namespace) -> None:
     from sweeper.inspect.suggestion import suggest
     from sweeper.inspect.tables import print_facts, print_suggestion
 
-    with _status(progress, "Counting"):
+    rows = len(interactions)
+    with _status(progress, "Counting", rows):
         facts = facts_of(interactions, split, columns_of(config.data, interactions))
         suggestion = suggest(facts, config.data.split)
     path = parsed.output or PLACE / f"{config.data.name}.png"
-    with _status(progress, "Drawing"):
+    with _status(progress, "Drawing", rows):
         _write(path, draw(interactions, facts))
     if parsed.json:
         content = {**asdict(facts), "suggestion": asdict(suggestion), "picture": str(path)}
@@ -128,7 +131,9 @@ def _command(parsed: argparse.Namespace, task: str) -> str:
     command = ["python", "-m", "sweeper", "--config-dir", str(parsed.config_dir or "DIRECTORY")]
     if parsed.config_name != "config":
         command += ["--config-name", parsed.config_name]
-    return shlex.join([*command, *parsed.overrides, f"features={FILE}", f"task={task}"])
+    replaced = ("features", "task")
+    command += [each for each in parsed.overrides if each.partition("=")[0] not in replaced]
+    return shlex.join([*command, f"features={FILE}", f"task={task}"])
 
 
 def _split(config: DataConfig, interactions: Interactions, progress: Console) -> Split:
@@ -137,18 +142,20 @@ def _split(config: DataConfig, interactions: Interactions, progress: Console) ->
 
         say(progress, "split", "random: TensorFlow shuffles the rows; it takes seconds to start")
         start_tensorflow()
-    with _status(progress, "Splitting"):
+    with _status(progress, "Splitting", len(interactions)):
         return split_interactions(config, interactions)
 
 
 @contextmanager
-def _status(progress: Console, text: str) -> Iterator[None]:
-    """Says on a terminal what is going on, for as long as it does."""
-    if not progress.is_terminal:
-        yield
+def _status(progress: Console, text: str, rows: int) -> Iterator[None]:
+    """Says what is going on: on a terminal for as long as it does, else of many rows alone."""
+    if progress.is_terminal:
+        with progress.status(f"{text} …"):
+            yield
         return
-    with progress.status(f"{text} …"):
-        yield
+    if rows >= MANY_ROWS:
+        progress.print(f"{text} {rows:,} rows …")
+    yield
 
 
 def _write(path: Path, picture: bytes) -> None:

@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from sweeper.report.page import Block, Table, Text
 from sweeper.report.row_groups import WarmthGroup
 from sweeper.report.words import SEEN_FILTERED, metric_words, number
-from sweeper.warmth import WORDS
 
+WORDS = {
+    "warm": "warm user and candidate",
+    "cold_user": "cold user",
+    "cold_item": "cold candidate",
+}
 NOTE = (
     "Cold: in no training row. Cold users, and cold candidates, share one row of their id's "
     "table, so that only what else is known of them (text, categories, numbers) tells them apart; "

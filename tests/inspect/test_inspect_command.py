@@ -110,7 +110,7 @@ def test_a_directory_of_ones_own_goes_first(tmp_path, monkeypatch, capsys):
     (tmp_path / "own" / "data" / "tiny.yaml").write_text(
         "name: synthetic\nsplit: temporal\nsynthetic: {num_users: 7, num_interactions: 30}\n"
     )
-    main(["data=tiny", "--config-dir", "own"])
+    main(["data=tiny", "features=rich", "--config-dir", "own", "task=corrected_softmax"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("data     synthetic: 7 users")
     train = next(line for line in lines if line.startswith("command"))
