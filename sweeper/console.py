@@ -124,7 +124,12 @@ def warmth_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
     bare = metric.removeprefix("seen_filtered_")
     words = f"{'seen-filtered ' if bare != metric else ''}{bare.replace('_', '-')}"
     texts = [
-        f"{figures[metric]:.4f} on {figures['rows']:,.0f} {WARMTH[part]}"
+        f"{figures[metric]:.4f} on {_number(figures['rows'])} {WARMTH[part]}"
         for part, figures in parts.items()
     ]
     yield "cold", f"{words} {', '.join(texts)} (in no training row)"
+
+
+def _number(rows: float) -> str:
+    """Of rows; the mean of several splits may be below one."""
+    return f"{rows:,.0f}" if rows >= 10 or rows.is_integer() else f"{rows:.2g}"

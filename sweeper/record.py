@@ -57,7 +57,7 @@ class TrialRecord:
       epochs: the last epoch trained and evaluated; of repeats, their sum.
       by_warmth: by the rows scored, then by "warm", "cold_user" and "cold_item" (see
         `sweeper.warmth`), the number `rows` and the model's metrics on these; of repeats the
-        means of the parts that each has; empty where no ranks are kept.
+        metrics' means are over those with such rows; empty where no ranks are kept.
       coverage: the share of the catalogue in anyone's top 100, by "model" and baseline;
         None: not measured.
       kept_epoch: the epoch whose weights the metrics belong to; each repeat has its own.

@@ -19,6 +19,7 @@ from sweeper.data.interactions import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.evaluation.ranking import Ranks
 from sweeper.evaluation.rows import metrics_by_warmth
+from sweeper.means import mean_by_warmth
 from sweeper.record import TrialRecord
 from sweeper.repeats import run_repeats
 from sweeper.trial import run_trial
@@ -75,6 +76,29 @@ def test_the_line_of_a_trial():
     del record.by_warmth["test"]["cold_user"], record.by_warmth["test"]["cold_item"]
     ((_, text),) = warmth_lines(record, "test")
     assert text == "no test row has a user or a candidate that is in no training row"
+
+
+def test_a_part_that_some_splits_lack_is_told_by_hand():
+    one = {"test": {"warm": {"rows": 100.0, "top_100": 0.5}}}
+    other = {
+        "test": {
+            "warm": {"rows": 97.0, "top_100": 0.25},
+            "cold_item": {"rows": 3.0, "top_100": 0.125},
+        }
+    }
+    both = mean_by_warmth([one, other])
+    assert both == {
+        "test": {
+            "warm": {"rows": 98.5, "top_100": 0.375},
+            "cold_item": {"rows": 1.5, "top_100": 0.125},
+        }
+    }
+    record = TrialRecord({"evaluation": {"metric": "top_100"}}, by_warmth=both)
+    ((_, text),) = warmth_lines(record, "test")
+    assert text == (
+        "top-100 0.3750 on 98 warm rows, 0.1250 on 1.5 rows of cold candidates (in no training row)"
+    )
+    assert mean_by_warmth([{}, {}]) == {}
 
 
 def cold_config(**parts: object):
