@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from sweeper.command_line import composed, exit_codes
@@ -20,8 +20,13 @@ from sweeper.console import make_console, say
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import SHUFFLE_BUFFER, Split, split_interactions
 from sweeper.errors import OutputError
-from sweeper.inspect.suggestion import FILE
+from sweeper.inspect.columns import columns_of
+from sweeper.inspect.facts import facts_of
+from sweeper.inspect.picture import draw
+from sweeper.inspect.suggestion import FILE, suggest
+from sweeper.inspect.tables import print_facts, print_suggestion
 from sweeper.record import write_whole
+from sweeper.runtime import start_tensorflow
 
 # From so many rows on, counting and splitting take more than a moment.
 MANY_ROWS = 5_000_000
@@ -99,15 +104,6 @@ def inspect(config: Config, parsed: argparse.Namespace) -> None:
     progress = Console(stderr=True, highlight=False)
     interactions = load_interactions(config.data, lambda text: say(progress, "data", text))
     split = _split(config.data, interactions, progress)
-    # Only now: `--help` and errors come at once.
-    import numpy as np
-
-    from sweeper.inspect.columns import columns_of
-    from sweeper.inspect.facts import facts_of
-    from sweeper.inspect.picture import draw
-    from sweeper.inspect.suggestion import suggest
-    from sweeper.inspect.tables import print_facts, print_suggestion
-
     rows = len(interactions)
     with _status(progress, "Counting", rows):
         facts = facts_of(interactions, split, columns_of(config.data, interactions))
@@ -138,8 +134,6 @@ def _command(parsed: argparse.Namespace, task: str) -> str:
 
 def _split(config: DataConfig, interactions: Interactions, progress: Console) -> Split:
     if config.split == "random" and len(interactions) <= SHUFFLE_BUFFER:
-        from sweeper.runtime import start_tensorflow
-
         say(progress, "split", "random: TensorFlow shuffles the rows; it takes seconds to start")
         start_tensorflow()
     with _status(progress, "Splitting", len(interactions)):
@@ -162,7 +156,7 @@ def _write(path: Path, picture: bytes) -> None:
     try:
         write_whole(path, picture)
     except OutputError as error:
-        reason: Any = getattr(error.__cause__, "strerror", None) or error
+        reason = getattr(error.__cause__, "strerror", None) or error
         raise OutputError(
             f"{path}: can't be written ({reason}); give --output FILE.png where it can be"
         ) from error

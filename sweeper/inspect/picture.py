@@ -1,4 +1,4 @@
-"""`inspect.png`: popularity, time, activity and cold rows of a data set in four plots."""
+"""The picture: popularity, time, activity and cold rows of a data set in four plots."""
 
 from __future__ import annotations
 

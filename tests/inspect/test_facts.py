@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up_tables import ODD, odd_interactions
+from inspected_data import ODD, odd_interactions
 from small_trials import interactions_of, skewed_interactions
 
 from sweeper.config import DataConfig

@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from inspected_data import own_interactions
 
 from sweeper.inspect import __main__ as command
 from sweeper.inspect.__main__ import main
@@ -120,10 +122,6 @@ def test_a_directory_of_ones_own_goes_first(tmp_path, monkeypatch, capsys):
 
 
 def test_rows_that_were_dropped_are_told_by_reason(tmp_path, monkeypatch, capsys):
-    from dataclasses import replace
-
-    from made_up_tables import own_interactions
-
     interactions = replace(own_interactions(), dropped={"rated below 4": 1_200, "no user": 3})
     monkeypatch.setattr(command, "load_interactions", lambda config, say: interactions)
     main(["data=table", "data.split=leave_last_out", "--output", str(tmp_path / "a.png")])

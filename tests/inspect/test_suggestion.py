@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from made_up_tables import ODD, OWN, odd_interactions, own_interactions
+from inspected_data import ODD, OWN, odd_interactions, own_interactions
 from omegaconf import OmegaConf
 
 from sweeper.command_line import composed
