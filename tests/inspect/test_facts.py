@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -54,6 +56,17 @@ def test_dropped_rows_count_as_read():
     assert (facts.rows_read, facts.rows) == (10, 3)
     assert (facts.first, facts.last) == (None, None)
     assert draw(interactions, facts).startswith(b"\x89PNG")
+
+
+def test_the_smallest_data_there_is_can_be_drawn():
+    """One row in each part, all of one user, one item and one time."""
+    one = interactions_of(np.zeros(3, np.int64), np.zeros(3, np.int64), num_items=1)
+    one = replace(one, timestamps=np.zeros(3, np.int64))
+    facts = facts_of(one, Split(*np.split(np.arange(3), [1, 2]), unused=0), [])
+    assert facts.popularity.gini == 0
+    assert facts.density == 1
+    assert draw(one, facts).startswith(b"\x89PNG")
+    assert set(sketch(np.array([3]))) == {"█"}
 
 
 def test_equal_items_and_a_single_one_by_hand():

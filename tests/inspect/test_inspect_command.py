@@ -121,12 +121,19 @@ def test_a_directory_of_ones_own_goes_first(tmp_path, monkeypatch, capsys):
     )
 
 
-def test_rows_that_were_dropped_are_told_by_reason(tmp_path, monkeypatch, capsys):
+def test_dropped_rows_are_told_by_reason_and_many_as_they_are_counted(
+    tmp_path, monkeypatch, capsys
+):
     interactions = replace(own_interactions(), dropped={"rated below 4": 1_200, "no user": 3})
     monkeypatch.setattr(command, "load_interactions", lambda config, say: interactions)
+    monkeypatch.setattr(command, "MANY_ROWS", 40)
     main(["data=table", "data.split=leave_last_out", "--output", str(tmp_path / "a.png")])
-    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    printed = capsys.readouterr()
+    lines = [" ".join(line.split()) for line in printed.out.splitlines()]
     at = lines.index("rows read 1,243")
     assert lines[at + 1 : at + 4] == [
         "dropped 1,200 rated below 4", "dropped 3 no user", "rows used 40",
+    ]  # fmt: skip
+    assert printed.err.splitlines() == [
+        "Splitting 40 rows …", "Counting 40 rows …", "Drawing 40 rows …",
     ]  # fmt: skip
