@@ -30,7 +30,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from sweeper.config import config_directory, known_keys, to_dataclass, unfit
+from sweeper.config import Config, config_directory, known_keys, to_dataclass, unfit
 from sweeper.errors import (
     ConfigError,
     OutputError,
@@ -139,8 +139,7 @@ def prepare(arguments: list[str] | None = None) -> None:
     if any(getattr(parsed, question) for question in QUESTIONS) and not parsed.cfg:
         return
     own = Path(parsed.config_dir) if parsed.config_dir else None
-    if own and not own.is_dir():
-        raise ConfigError(f"--config-dir: got {own}, which is no directory")
+    _check_directory(own)
     with _hydra(parsed.config_path or str(config_directory()), own):
         config = _compose(parsed.config_name or "config", parsed.overrides)
         if parsed.cfg:
@@ -159,6 +158,31 @@ def prepare(arguments: list[str] | None = None) -> None:
     # A study may go on where it lies; it looks itself at what is there.
     if not is_multirun:
         _check_output(hydra.run.dir)
+
+
+def composed(
+    overrides: list[str], config_dir: Path | None = None, config_name: str = "config"
+) -> Config:
+    """The configuration of one trial, as `python -m sweeper` would have it; nothing is written.
+
+    Raises:
+      ConfigError: with a line for each override or value that is wrong.
+    """
+    register_schema()
+    _check_directory(config_dir)
+    with _hydra(str(config_directory()), config_dir):
+        config = _compose(config_name, overrides)
+        swept = [each.input_line for each in _parse(overrides) if each.is_sweep_override()]
+    problems = [f"{text}: has several values; must be one" for text in swept]
+    problems += _value_problems(config)
+    if problems:
+        raise ConfigError(problems)
+    return to_dataclass(config)
+
+
+def _check_directory(own: Path | None) -> None:
+    if own and not own.is_dir():
+        raise ConfigError(f"--config-dir: got {own}, which is no directory")
 
 
 @contextmanager

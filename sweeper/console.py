@@ -12,6 +12,11 @@ from rich.table import Table
 from sweeper.config import TOP_K
 from sweeper.record import TrialRecord
 
+WARMTH = {
+    "warm": "warm rows",
+    "cold_user": "rows of cold users",
+    "cold_item": "rows of cold candidates",
+}
 # Wide enough for the tables when the output goes to a file.
 PLAIN_WIDTH = 110
 
@@ -119,3 +124,26 @@ def result_table(record: TrialRecord, rows: str) -> Table:
                 end_section=index == len(scored) - 1,
             )
     return table
+
+
+def warmth_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
+    """(topic, text): how warm and cold rows were answered, where their ranks were kept."""
+    parts = record.by_warmth.get(rows)
+    if not parts:
+        return
+    metric = record.config["evaluation"]["metric"]
+    if list(parts) == ["warm"]:
+        yield "cold", f"no {rows} row has a user or a candidate that is in no training row"
+        return
+    bare = metric.removeprefix("seen_filtered_")
+    words = f"{'seen-filtered ' if bare != metric else ''}{bare.replace('_', '-')}"
+    texts = [
+        f"{figures[metric]:.4f} on {_number(figures['rows'])} {WARMTH[part]}"
+        for part, figures in parts.items()
+    ]
+    yield "cold", f"{words} {', '.join(texts)} (in no training row)"
+
+
+def _number(rows: float) -> str:
+    """Of rows; the mean of several splits may be below one."""
+    return f"{rows:,.0f}" if rows >= 10 or rows.is_integer() else f"{rows:.2g}"

@@ -70,12 +70,28 @@ def take_means(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
     """Takes the means of the records into the summary, and the deviations if there are two."""
     summary.metrics = mean([record.metrics for record in records])
     summary.baselines = mean([record.baselines for record in records])
+    summary.by_warmth = mean_by_warmth([record.by_warmth for record in records])
     if len(records) > 1:
         summary.deviations = over(stdev, [record.metrics for record in records])
     summary.history = mean_history(records)
     times = [record.milliseconds_per_query for record in records]
     known = [time for time in times if time is not None]
     summary.milliseconds_per_query = fmean(known) if len(known) == len(times) else None
+
+
+def mean_by_warmth(
+    records: Sequence[Mapping[str, Mapping[str, Metrics]]],
+) -> dict[str, dict[str, Metrics]]:
+    """The mean number of warm and cold rows, and the mean metrics of the splits that have any."""
+    found: dict[str, dict[str, Metrics]] = {}
+    for rows in records[0]:
+        splits = [record[rows] for record in records if rows in record]
+        found[rows] = {}
+        for part in dict.fromkeys(part for split in splits for part in split):
+            figures = [split[part] for split in splits if part in split]
+            number = sum(each["rows"] for each in figures) / len(splits)
+            found[rows][part] = {**mean(figures), "rows": number}
+    return found
 
 
 def mean_history(records: Sequence[TrialRecord]) -> list[Metrics]:

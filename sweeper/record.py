@@ -55,6 +55,9 @@ class TrialRecord:
         record's), `state`, `epochs`, `kept_epoch` and `metrics`.
       baselines: by baseline, then as `metrics`.
       epochs: the last epoch trained and evaluated; of repeats, their sum.
+      by_warmth: by the rows scored, then by "warm", "cold_user" and "cold_item" (see
+        `sweeper.warmth`), the number `rows` and the model's metrics on these; of repeats the
+        metrics' means are over those with such rows; empty where no ranks are kept.
       coverage: the share of the catalogue in anyone's top 100, by "model" and baseline;
         None: not measured.
       kept_epoch: the epoch whose weights the metrics belong to; each repeat has its own.
@@ -76,6 +79,7 @@ class TrialRecord:
     deviations: dict[str, Metrics] = field(default_factory=dict)
     repeats: list[dict[str, Any]] = field(default_factory=list)
     baselines: dict[str, dict[str, Metrics]] = field(default_factory=dict)
+    by_warmth: dict[str, dict[str, Metrics]] = field(default_factory=dict)
     epochs: int | None = None
     kept_epoch: int | None = None
     stopped_early: bool = False

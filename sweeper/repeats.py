@@ -143,6 +143,8 @@ class _Repeats(ABC):
         if self.record.state == "completed":
             rows = "test" if "test" in self.record.metrics else self.record.rows
             self.console.print(terminal.result_table(self.record, rows))
+            for topic, text in terminal.warmth_lines(self.record, rows):
+                terminal.say(self.console, topic, text)
             self.console.print()
         terminal.say(
             self.console,

@@ -19,7 +19,7 @@ from sweeper.data.split import Split, check_sizes
 from sweeper.environment import note_environment
 from sweeper.evaluation.baselines import fit_baselines
 from sweeper.evaluation.ranking import RankingTask, rank
-from sweeper.evaluation.rows import as_parquet, coverage, row_table
+from sweeper.evaluation.rows import as_parquet, coverage, metrics_by_warmth, row_table
 from sweeper.model.fitting import check_columns
 from sweeper.prepared import (
     BaselineRanks,
@@ -200,7 +200,10 @@ class Trial:
         task: RankingTask,
         baselines: BaselineRanks,
     ) -> None:
-        """Writes the ranks of a part's rows, and notes the catalogue coverage on test rows."""
+        """Writes the ranks of a part's rows; notes the metrics of its warm and its cold ones.
+
+        Of test rows also the catalogue coverage.
+        """
         from sweeper.evaluation.scoring import ModelScorer
 
         scorer = ModelScorer(training.model, training.encoded, getattr(split, rows)).scorer()
@@ -208,6 +211,7 @@ class Trial:
         ranks |= {name: parts[rows] for name, parts in baselines.items()}
         table = row_table(ranks, task, interactions, split.train)
         records.write_whole(self.directory / records.ROWS[rows], as_parquet(table))
+        self.record.by_warmth[rows] = metrics_by_warmth(ranks["model"], table)
         if rows == "test":
             fitted = fit_baselines(self.config.evaluation, interactions, split.train)
             scorers = {"model": scorer, **{name: fit(task) for name, fit in fitted.items()}}
@@ -219,6 +223,8 @@ class Trial:
         rows = "test" if "test" in self.record.metrics else self.record.rows
         self.console.print()
         self.console.print(terminal.result_table(self.record, rows))
+        for topic, text in terminal.warmth_lines(self.record, rows):
+            self.say(topic, text)
 
     def score(
         self, training: Training, split: Split, tasks: dict[str, RankingTask], rows: str

@@ -37,7 +37,7 @@ BASE = {"sweeper", "errors", "config", "runtime"}
 MAY_IMPORT = {
     "data": BASE | {"data"},
     "model": BASE | {"data", "model"},
-    "evaluation": BASE | {"data", "model", "evaluation"},
+    "evaluation": BASE | {"data", "model", "evaluation", "warmth"},
     "training": BASE | {"data", "model", "training"},
     "errors": set(),
     "config": {"errors", "config"},
@@ -45,7 +45,9 @@ MAY_IMPORT = {
     "tracking": {"sweeper", "errors", "config", "passwords", "record", "tracking"},
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.
     "study": BASE | {"console", "passwords", "record", "validation", "study"},
-    "report": BASE | {"sweeper", "command_line", "console", "record", "study", "report"},
+    "report": BASE | {"command_line", "console", "record", "study", "report", "warmth"},
+    "inspect": BASE | {"command_line", "console", "record", "data", "model", "inspect", "warmth"},
+    "warmth": set(),
 }
 
 
@@ -164,7 +166,7 @@ def test_configurations_share_no_mutable_default() -> None:
     "module",
     ["config", "validation", "command_line", "record", "__main__", "trial", "data.split",
      "repeats", "study.plan", "study.launch", "study.worker", "study.results",
-     "report.report", "report.loaded"],
+     "report.report", "report.loaded", "inspect.__main__"],
 )  # fmt: skip
 def test_a_module_that_must_start_at_once_loads_no_tensorflow(module: str) -> None:
     program = (

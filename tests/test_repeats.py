@@ -228,6 +228,7 @@ def failing(monkeypatch):
 
         monkeypatch.setattr(Ranks, "metrics", metrics)
         monkeypatch.setattr("sweeper.trial.prepared_baselines", lambda *_: {})
+        monkeypatch.setattr("sweeper.trial.metrics_by_warmth", lambda *_: {})
 
     return prepare
 

@@ -11,6 +11,7 @@ import pyarrow.parquet
 
 from sweeper.data.interactions import Interactions
 from sweeper.evaluation.ranking import EVERY, RankingTask, Ranks, Scorer, rows_a_chunk
+from sweeper.warmth import warm_and_cold
 
 SHOWN = 100
 
@@ -45,6 +46,24 @@ def row_table(
         columns[f"{name}_rank"] = each.unfiltered
         columns[f"{name}_seen_filtered_rank"] = each.seen_filtered.astype(np.int32)
     return pyarrow.table(columns)
+
+
+def metrics_by_warmth(ranks: Ranks, table: pyarrow.Table) -> dict[str, dict[str, float]]:
+    """Of warm rows and of cold ones, as far as there are any, their number `rows` and metrics.
+
+    Args:
+      ranks: the model's, or a baseline's.
+      table: of the same rows, see `row_table`.
+    """
+    parts = warm_and_cold(np.asarray(table["user_rows"]), np.asarray(table["item_rows"]))
+    return {
+        part: {
+            "rows": float(of.sum()),
+            **Ranks(ranks.unfiltered[of], ranks.seen_filtered[of]).metrics(),
+        }
+        for part, of in parts.items()
+        if of.any()
+    }
 
 
 def as_parquet(table: pyarrow.Table) -> bytes:

@@ -11,7 +11,7 @@ import pyarrow
 
 from sweeper.record import TrialRecord
 from sweeper.report.ranks import MODEL, hits
-from sweeper.report.row_groups import Group, by_training_rows
+from sweeper.report.row_groups import Group, WarmthGroup, by_training_rows, by_warmth
 from sweeper.report.statistics import (
     Comparison,
     Summary,
@@ -155,11 +155,17 @@ class Evidence:
     def by_training_rows(self, of: str, metric: str) -> list[Group]:
         """See `sweeper.report.row_groups`, on the own test rows, means over the seeds."""
         ranks = self._ranks()
-        if ranks is None:
-            return []
+        return [] if ranks is None else by_training_rows(ranks, of, self._mean_hits(metric))
+
+    def by_warmth(self, metric: str) -> list[WarmthGroup]:
+        """See `sweeper.report.row_groups`, on the own test rows, means over the seeds."""
+        ranks = self._ranks()
+        return [] if ranks is None else by_warmth(ranks, self._mean_hits(metric))
+
+    def _mean_hits(self, metric: str) -> dict[str, np.ndarray]:
+        """By configuration and baseline, [rows]."""
         names = [*self.names, *self.baselines]
-        mean_hits = {name: self._hits(name, metric).mean(axis=0) for name in names}
-        return by_training_rows(ranks, of, mean_hits)
+        return {name: self._hits(name, metric).mean(axis=0) for name in names}
 
     def coverage(self) -> dict[str, float]:
         """The mean share of the catalogue in anyone's top 100, by configuration and baseline."""

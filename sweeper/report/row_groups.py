@@ -1,4 +1,4 @@
-"""Accuracy on parts of the scored rows: rare and popular candidates, quiet and busy users."""
+"""Accuracy on parts of the scored rows: by popularity, by activity, warm and cold."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow
+
+from sweeper.warmth import warm_and_cold
 
 GROUPS = 10
 
@@ -19,6 +21,35 @@ class Group:
     high: int
     rows: int
     accuracies: dict[str, float]
+
+
+@dataclass(frozen=True)
+class WarmthGroup:
+    """Rows that are "warm", or those of a "cold_user" or a "cold_item", see `sweeper.warmth`."""
+
+    part: str
+    rows: int
+    share: float
+    accuracies: dict[str, float]
+
+
+def by_warmth(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[WarmthGroup]:
+    """Accuracies on warm rows and on cold ones, as far as there are any.
+
+    Args:
+      ranks, hits: as `by_training_rows` has them.
+    """
+    parts = warm_and_cold(np.asarray(ranks["user_rows"]), np.asarray(ranks["item_rows"]))
+    return [
+        WarmthGroup(
+            part,
+            int(of.sum()),
+            float(of.mean()),
+            {name: float(values[of].mean()) for name, values in hits.items()},
+        )
+        for part, of in parts.items()
+        if of.any()
+    ]
 
 
 def by_training_rows(ranks: pyarrow.Table, of: str, hits: Mapping[str, np.ndarray]) -> list[Group]:

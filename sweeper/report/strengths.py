@@ -1,10 +1,11 @@
-"""Where the best configuration is right: popular and rare candidates, busy and quiet users."""
+"""Where the best configuration is right: popular, rare and cold candidates, busy users."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import plotly.graph_objects as go
 
 from sweeper.report.baselines import baselines_of
@@ -14,8 +15,9 @@ from sweeper.report.evidence import Evidence
 from sweeper.report.page import Block, Figure, Section, Table, Text
 from sweeper.report.palette import plot, series
 from sweeper.report.ranks import MODEL, hits
-from sweeper.report.row_groups import Group, by_training_rows
+from sweeper.report.row_groups import Group, by_training_rows, by_warmth
 from sweeper.report.subject import Subject
+from sweeper.report.warmth import both_metrics, warmth_block
 from sweeper.report.words import baseline_words, metric_words, number
 
 PARTS = {
@@ -47,14 +49,26 @@ def _confirmed(subject: Subject, evidence: Evidence) -> Iterator[Block]:
     # The best, the reference and the baselines: more lines hide each other.
     references = [name for name in evidence.names if not name.startswith("trial_")]
     shown = [evidence.winner, *references, *evidence.baselines]
+
+    def named(accuracies: Mapping[str, float]) -> dict[str, float]:
+        return {name_words(name): accuracies[name] for name in shown}
+
     groups = {
         of: [
-            replace(each, accuracies={name_words(name): each.accuracies[name] for name in shown})
+            replace(each, accuracies=named(each.accuracies))
             for each in evidence.by_training_rows(of, metric)
         ]
         for of in PARTS
     }
-    yield from _blocks(groups, metric, name_words(evidence.winner), "the study's own test rows")
+    rows = "the study's own test rows"
+    yield from _blocks(groups, metric, name_words(evidence.winner), rows)
+    warmth = {
+        each: [
+            replace(group, accuracies=named(group.accuracies)) for group in evidence.by_warmth(each)
+        ]
+        for each in both_metrics(metric)
+    }
+    yield warmth_block(warmth, rows)
     if coverage := evidence.coverage():
         yield _coverage_table({name_words(name): share for name, share in coverage.items()})
 
@@ -66,15 +80,22 @@ def _of_best(subject: Subject) -> Iterator[Block]:
         return
     metric = confirmed_metric(subject)
     name = "the run" if subject.study is None else f"trial {best.number}"
-    found = {name: hits(ranks, metric)}
+    scorers = {name: (ranks, MODEL)}
     for baseline in baselines_of(best, metric):
         table, scorer = subject.ranks.get(baseline), MODEL
         if table is None:
             table, scorer = ranks, baseline
         if f"{scorer}_rank" in table.column_names:
-            found[baseline_words(baseline)] = hits(table, metric, scorer)
-    groups = {of: by_training_rows(ranks, of, found) for of in PARTS}
-    yield from _blocks(groups, metric, name, f"{subject.scored_rows} rows")
+            scorers[baseline_words(baseline)] = table, scorer
+
+    def found(metric: str) -> dict[str, np.ndarray]:
+        return {name: hits(table, metric, scorer) for name, (table, scorer) in scorers.items()}
+
+    groups = {of: by_training_rows(ranks, of, found(metric)) for of in PARTS}
+    rows = f"{subject.scored_rows} rows"
+    yield from _blocks(groups, metric, name, rows)
+    warmth = {each: by_warmth(ranks, found(each)) for each in both_metrics(metric)}
+    yield warmth_block(warmth, f"the {rows}")
 
 
 def _blocks(

@@ -214,7 +214,7 @@ def test_where_less_is_better_the_words_turn():
 
 def test_where_the_best_trial_is_right_without_a_confirmation(study):
     section = strengths_section(open_subject(study))
-    lead, by_item, by_user = section.blocks
+    lead, by_item, by_user, warmth = section.blocks
     # All candidates have 7 training rows: one group of all.
     assert lead.text == (
         "Of validation rows, on the rarest candidates (7 to 7 training rows) trial 0 has "
@@ -228,3 +228,9 @@ def test_where_the_best_trial_is_right_without_a_confirmation(study):
     assert [row[:2] for row in by_user.numbers.rows[:2]] == [["0–1", "40"], ["2–3", "40"]]
     first = np.arange(400) < 40
     assert by_user.numbers.rows[0][2] == f"{hits(GOOD[first]):.4f}"
+    # Those of the users with none are cold.
+    cold = np.arange(400) < 20
+    assert warmth.rows[2] == [
+        "cold user", "20", "5.0 %", "top-100 accuracy",
+        *(f"{hits(ranks[cold]):.4f}" for ranks in (GOOD, POPULAR, BAD)),
+    ]  # fmt: skip

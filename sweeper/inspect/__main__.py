@@ -1,0 +1,167 @@
+"""`python -m sweeper.inspect`: what is in a data set, before anything is trained on it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from sweeper.command_line import composed, exit_codes
+from sweeper.config import Config, DataConfig
+from sweeper.console import make_console, say
+from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.split import SHUFFLE_BUFFER, Split, split_interactions
+from sweeper.errors import OutputError
+from sweeper.inspect.columns import columns_of
+from sweeper.inspect.facts import facts_of
+from sweeper.inspect.picture import draw
+from sweeper.inspect.suggestion import FILE, suggest
+from sweeper.inspect.tables import print_facts, print_suggestion
+from sweeper.record import write_whole
+from sweeper.runtime import start_tensorflow
+
+# From so many rows on, counting and splitting take more than a moment.
+MANY_ROWS = 5_000_000
+PLACE = Path("outputs") / "inspect"
+DESCRIPTION = """\
+Tells what is in a data set, before anything is trained on it: rows read and dropped, users,
+items, density, time, popularity, how many rows of the split are of users and items that no
+training row has, every column, and features to begin with, as YAML to paste. With a picture.
+"""
+EXAMPLES = """\
+examples:
+  the data that is trained on if nothing else is said:
+    python -m sweeper.inspect
+
+  your own interactions; the keys are those of conf/data/table.yaml:
+    python -m sweeper.inspect data=table data.path=ratings.csv
+
+  how much is cold if the latest rows are held out:
+    python -m sweeper.inspect data=synthetic data.split=temporal
+
+  a configuration of your own, or a study's best:
+    python -m sweeper.inspect --config-dir outputs/architecture --config-name best
+
+  for another program:
+    python -m sweeper.inspect data=synthetic --json
+
+The picture goes to outputs/inspect/DATA.png; an earlier one is written over. A wrong key,
+value or file ends with exit code 2 and a line for each that says what would be right.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parsed = _parser().parse_intermixed_args(arguments)
+    with exit_codes():
+        if parsed.output is not None and parsed.output.suffix != ".png":
+            raise OutputError(f"--output: got {parsed.output}; must end in .png")
+        config = composed(parsed.overrides, parsed.config_dir, parsed.config_name)
+        inspect(config, parsed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m sweeper.inspect",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="as `python -m sweeper` takes them: data=NAME, data.split=temporal, …",
+    )
+    parser.add_argument(
+        "--config-dir", type=Path, metavar="DIRECTORY", help="where to look for YAML files first"
+    )
+    parser.add_argument(
+        "--config-name", default="config", metavar="NAME", help="the file to begin with: NAME.yaml"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE.png", help=f"the picture; else {PLACE}/DATA.png"
+    )
+    parser.add_argument("--json", action="store_true", help="print it as JSON, for programs")
+    return parser
+
+
+def inspect(config: Config, parsed: argparse.Namespace) -> None:
+    """Loads and splits the data, counts, prints and draws.
+
+    Raises:
+      ConfigError, DataError: as a trial on this data would.
+      OutputError: the picture can't be written.
+    """
+    # What takes a while says so on standard error: JSON is alone on standard output.
+    progress = Console(stderr=True, highlight=False)
+    interactions = load_interactions(config.data, lambda text: say(progress, "data", text))
+    split = _split(config.data, interactions, progress)
+    rows = len(interactions)
+    with _status(progress, "Counting", rows):
+        facts = facts_of(interactions, split, columns_of(config.data, interactions))
+        suggestion = suggest(facts, config.data.split)
+    path = parsed.output or PLACE / f"{config.data.name}.png"
+    with _status(progress, "Drawing", rows):
+        _write(path, draw(interactions, facts))
+    if parsed.json:
+        content = {**asdict(facts), "suggestion": asdict(suggestion), "picture": str(path)}
+        print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    console = make_console()
+    print_facts(console, facts, np.bincount(interactions.items, minlength=facts.items))
+    print_suggestion(console, suggestion, _command(parsed, suggestion.task))
+    console.print()
+    say(console, "picture", str(path))
+
+
+def _command(parsed: argparse.Namespace, task: str) -> str:
+    """What trains on this data with the suggestions, once the features are where it says."""
+    command = ["python", "-m", "sweeper", "--config-dir", str(parsed.config_dir or "DIRECTORY")]
+    if parsed.config_name != "config":
+        command += ["--config-name", parsed.config_name]
+    replaced = ("features", "task")
+    command += [each for each in parsed.overrides if each.partition("=")[0] not in replaced]
+    return shlex.join([*command, f"features={FILE}", f"task={task}"])
+
+
+def _split(config: DataConfig, interactions: Interactions, progress: Console) -> Split:
+    if config.split == "random" and len(interactions) <= SHUFFLE_BUFFER:
+        say(progress, "split", "random: TensorFlow shuffles the rows; it takes seconds to start")
+        start_tensorflow()
+    with _status(progress, "Splitting", len(interactions)):
+        return split_interactions(config, interactions)
+
+
+@contextmanager
+def _status(progress: Console, text: str, rows: int) -> Iterator[None]:
+    """Says what is going on: on a terminal for as long as it does, else of many rows alone."""
+    if progress.is_terminal:
+        with progress.status(f"{text} …"):
+            yield
+        return
+    if rows >= MANY_ROWS:
+        progress.print(f"{text} {rows:,} rows …")
+    yield
+
+
+def _write(path: Path, picture: bytes) -> None:
+    try:
+        write_whole(path, picture)
+    except OutputError as error:
+        reason = getattr(error.__cause__, "strerror", None) or error
+        raise OutputError(
+            f"{path}: can't be written ({reason}); give --output FILE.png where it can be"
+        ) from error
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit()

@@ -1,0 +1,97 @@
+"""The picture: popularity, time, activity and cold rows of a data set in four plots."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+
+from sweeper.data.interactions import Interactions
+from sweeper.inspect.facts import Facts
+
+BLUE, ORANGE = "#4c72b0", "#dd8452"
+TIME_BINS, ACTIVITY_BINS = 60, 30
+
+
+def draw(interactions: Interactions, facts: Facts) -> bytes:
+    """The picture as PNG."""
+    # Not through pyplot, which keeps figures and picks a screen's backend.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 8), layout="constrained", dpi=120)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, 2)
+    _popularity(axes[0, 0], interactions, facts)
+    _time(axes[0, 1], interactions)
+    _activity(axes[1, 0], interactions)
+    _cold(axes[1, 1], facts)
+    for each in axes.flat:
+        each.grid(alpha=0.25)
+        each.spines[["top", "right"]].set_visible(False)
+    # The beginning alone: a source may be a long path.
+    figure.suptitle(f"{facts.source[:90]}\n{facts.rows:,} interactions", fontsize=10)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()
+
+
+def _popularity(axes: Any, interactions: Interactions, facts: Facts) -> None:
+    counts = np.sort(np.bincount(interactions.items))[::-1]
+    counts = counts[counts > 0]
+    axes.loglog(np.arange(1, len(counts) + 1), counts, color=BLUE)
+    head = max(1.0, 0.1 * facts.items)
+    axes.axvline(head, color=ORANGE, linewidth=1)
+    axes.annotate(
+        f" top 10 %:\n {100 * facts.popularity.top_10_percent:.0f} % of interactions",
+        (head, counts[0]),
+        color=ORANGE,
+        fontsize=9,
+        va="top",
+    )
+    axes.set(
+        xlabel="item, by rank",
+        ylabel="interactions",
+        title=f"Popularity (Gini {facts.popularity.gini:.2f})",
+    )
+
+
+def _time(axes: Any, interactions: Interactions) -> None:
+    axes.set_title("Interactions over time")
+    if interactions.timestamps is None:
+        axes.text(0.5, 0.5, "there are no times", ha="center", transform=axes.transAxes)
+        axes.set(xticks=[], yticks=[])
+        return
+    counts, edges = np.histogram(interactions.timestamps, bins=TIME_BINS)
+    axes.stairs(counts, edges.astype("datetime64[s]"), fill=True, color=BLUE)
+    axes.tick_params(axis="x", rotation=20)
+    axes.set_ylabel("interactions")
+
+
+def _activity(axes: Any, interactions: Interactions) -> None:
+    counts = np.bincount(interactions.users)
+    counts = counts[counts > 0]
+    # Between the whole numbers, so that each lies in one bin.
+    edges = np.geomspace(counts.min(), counts.max() + 1, ACTIVITY_BINS)
+    edges = np.unique(np.floor(edges)) - 0.5
+    axes.hist(counts, bins=edges, color=BLUE)
+    axes.set_xscale("log")
+    axes.set(xlabel="interactions of a user", ylabel="users", title="Activity")
+
+
+def _cold(axes: Any, facts: Facts) -> None:
+    parts = {name: part for name, part in facts.parts.items() if name != "train" and part.rows}
+    places = np.arange(len(parts))
+    for offset, words, colour, attribute in (
+        (-0.2, "cold user", BLUE, "cold_user"),
+        (0.2, "cold item", ORANGE, "cold_item"),
+    ):
+        shares = [100 * getattr(part, attribute) / part.rows for part in parts.values()]
+        bars = axes.bar(places + offset, shares, 0.4, color=colour, label=words)
+        axes.bar_label(bars, fmt="%.1f %%", fontsize=8)
+    axes.set_xticks(places, list(parts))
+    axes.set(ylabel="% of rows", title="Rows whose user or item no training row has")
+    axes.set_ylim(bottom=0)
+    axes.margins(y=0.15)
+    axes.legend(fontsize=8, frameon=False)

@@ -1,0 +1,154 @@
+"""What `python -m sweeper.inspect` prints: the facts as tables, the suggestion to paste."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from sweeper.console import say
+from sweeper.inspect.columns import ColumnFacts
+from sweeper.inspect.facts import Facts, Spread
+from sweeper.inspect.suggestion import Suggestion
+
+BARS = " ▁▂▃▄▅▆▇█"
+SKETCH_WIDTH = 60
+
+
+def print_facts(console: Console, facts: Facts, of_items: np.ndarray) -> None:
+    """Every figure.
+
+    Args:
+      of_items: how many rows each item has, [items].
+    """
+    say(console, "data", facts.source)
+    for table in tables_of(facts, of_items):
+        console.print()
+        console.print(table)
+
+
+def tables_of(facts: Facts, of_items: np.ndarray) -> Iterator[RenderableType]:
+    yield _pairs("Interactions", _size_rows(facts))
+    yield _pairs("Popularity", _popularity_rows(facts, of_items))
+    yield _split_table(facts)
+    yield _column_table(facts.columns)
+
+
+def print_suggestion(console: Console, suggestion: Suggestion, command: str) -> None:
+    """The YAML to paste, with no line of it broken, and the command that takes it."""
+    console.print()
+    console.print("[bold]Suggested features[/bold]")
+    console.print(suggestion.features.rstrip(), markup=False, soft_wrap=True)
+    console.print()
+    say(console, "task", f"{suggestion.task} ({suggestion.why})")
+    say(console, "command", command)
+
+
+def _size_rows(facts: Facts) -> Iterator[tuple[str, str]]:
+    yield "rows read", f"{facts.rows_read:,}"
+    for reason, number in facts.dropped.items():
+        yield "  dropped", f"{number:,}  {reason}"
+    yield "rows used", f"{facts.rows:,}"
+    repeated = facts.rows - facts.distinct_pairs
+    yield "  of a pair seen before", f"{repeated:,}"
+    yield "users", _some_of(facts.users_interacted, facts.users)
+    yield "items", _some_of(facts.items_interacted, facts.items)
+    yield "density", f"{100 * facts.density:.3g} % of all pairs of a user and an item"
+    yield "rows a user", _spread(facts.of_users)
+    yield "rows an item", _spread(facts.of_items)
+    if facts.first is None or facts.last is None:
+        yield "time", "none: the split can be random alone"
+    else:
+        yield "time", f"{day(facts.first)} to {day(facts.last)}"
+
+
+def _popularity_rows(facts: Facts, of_items: np.ndarray) -> Iterator[tuple[str, str]]:
+    popularity = facts.popularity
+    yield "Gini coefficient", f"{popularity.gini:.3f} (0: all items alike, 1: one has all)"
+    yield "top 1 % of items", f"{100 * popularity.top_1_percent:.1f} % of rows"
+    yield "top 10 % of items", f"{100 * popularity.top_10_percent:.1f} % of rows"
+    yield "rows by rank", f"{sketch(of_items)} (both logarithmic)"
+
+
+def sketch(counts: np.ndarray) -> str:
+    """The counts by rank in a line of bars, ranks and heights both logarithmic."""
+    descending = np.sort(counts)[::-1]
+    ranks = np.geomspace(1, len(descending), SKETCH_WIDTH)
+    heights = np.log1p(descending[ranks.astype(np.int64) - 1])
+    levels = np.ceil(heights / heights[0] * (len(BARS) - 1)).astype(int)
+    return "".join(BARS[level] for level in levels)
+
+
+def _split_table(facts: Facts) -> Table:
+    table = _table("Warm and cold: rows whose user or item no training row has")
+    for name in ("part", "rows", "cold user", "cold item", "both"):
+        table.add_column(name, justify="left" if name == "part" else "right")
+    for name, part in facts.parts.items():
+        cold = [part.cold_user, part.cold_item, part.cold_both]
+        cells = ["–"] * 3 if name == "train" else [_share(each, part.rows) for each in cold]
+        table.add_row(name, f"{part.rows:,}", *cells)
+    if facts.unused:
+        table.add_row("in no part", f"{facts.unused:,}")
+    return table
+
+
+def _column_table(columns: Sequence[ColumnFacts]) -> Table:
+    table = _table("Columns")
+    for name in ("column", "of", "holds", "distinct", "missing", "from", "to", "used as"):
+        is_number = name in ("distinct", "missing", "from", "to")
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for column in columns:
+        ends = [_end(value, is_time=column.role == "time") for value in (column.low, column.high)]
+        table.add_row(
+            escape(column.name),
+            "rows" if column.tower == "query" else "items",
+            column.holds,
+            f"{column.distinct:,}",
+            f"{column.missing:,}",
+            *ends,
+            column.role,
+        )
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=None, pad_edge=False)
+
+
+def _pairs(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+    table = _table(title)
+    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")
+    table.show_header = False
+    for name, value in rows:
+        table.add_row(name, escape(value))
+    return table
+
+
+def _some_of(number: int, total: int) -> str:
+    return f"{total:,}" if number == total else f"{total:,}, of which {number:,} have rows"
+
+
+def _spread(spread: Spread) -> str:
+    return (
+        f"{spread.minimum:,} to {spread.maximum:,}, median {spread.median:,g}, "
+        f"mean {spread.mean:,.1f}"
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} ({100 * part / whole:.1f} %)" if whole else "–"
+
+
+def _end(value: float | None, is_time: bool) -> str:
+    if value is None:
+        return ""
+    return day(int(value)) if is_time else f"{value:,.6g}"
+
+
+def day(seconds: int) -> str:
+    """The day of a time in seconds since 1970, in UTC."""
+    return str(np.datetime64(seconds, "s").astype("datetime64[D]"))

@@ -1,0 +1,153 @@
+"""Suggested features: what is suggested by hand, and that it composes and fits when pasted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from inspected_data import ODD, OWN, odd_interactions, own_interactions
+from omegaconf import OmegaConf
+
+from sweeper.command_line import composed
+from sweeper.config import DataConfig, SyntheticConfig
+from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.split import split_interactions
+from sweeper.inspect.columns import ColumnFacts, columns_of
+from sweeper.inspect.facts import Facts, facts_of
+from sweeper.inspect.suggestion import embedding_width, features_of, suggest, why_not
+from sweeper.model.two_tower import encode_features
+
+MADE_UP = DataConfig(name="synthetic", synthetic=SyntheticConfig(300, 200, 3_000))
+DATA_SETS = {
+    "synthetic": (MADE_UP, load_interactions(MADE_UP)),
+    "synthetic, temporal": (replace(MADE_UP, split="temporal"), load_interactions(MADE_UP)),
+    "own": (OWN, own_interactions()),
+    "without times": (ODD, replace(odd_interactions(), timestamps=None)),
+}
+
+
+def facts(config: DataConfig, interactions: Interactions) -> Facts:
+    split = split_interactions(config, interactions)
+    return facts_of(interactions, split, columns_of(config, interactions))
+
+
+OF_SYNTHETIC = facts(*DATA_SETS["synthetic"])
+
+
+def test_the_whole_file_by_hand():
+    assert suggest(facts(OWN, own_interactions()), OWN.split).features.splitlines()[1:] == [
+        "embedding_dim: 32",
+        "query:",
+        "  - {column: customer, kind: embedding}",
+        "  # In use, a query is later than all of these.",
+        '  - {column: "bought {at}", kind: buckets, num_boundaries: 1000}',
+        '  - {column: "bought {at}", kind: normalized}',
+        "  - {column: age, kind: buckets, num_boundaries: 10, dim: 8}",
+        "  - {column: age, kind: normalized}",
+        '  - {column: "is member", kind: normalized}',
+        r'  - {column: "town \\${x}", kind: embedding, dim: 4}',
+        "  - {column: customer, kind: history}",
+        "candidate:",
+        '  - {column: "product: name", kind: embedding}',
+        '  - {column: "product: name", kind: text, max_tokens: 10000}',
+        "  - {column: colour, kind: embedding, dim: 4}",
+        "  - {column: tags, kind: embedding, dim: 4}",
+        "  - {column: price, kind: buckets, num_boundaries: 10, dim: 8}",
+        "  - {column: price, kind: normalized}",
+        "# Left out: stars, the rating: it is known only once the row is.",
+        "# Left out: height, 5 numbers are missing.",
+        "# Left out: mail, 8 values for 8 users: nearly an id.",
+        "# Left out: number, 120 values for 120 items: nearly an id.",
+        "# Left out: kind, one value for all.",
+    ]
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_what_is_suggested_composes_and_fits_when_it_is_pasted(tmp_path, name: str):
+    config, interactions = DATA_SETS[name]
+    suggestion = suggest(facts(config, interactions), config.split)
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "mine.yaml").write_text(suggestion.features, encoding="utf-8")
+    pasted = composed(["features=mine", f"task={suggestion.task}"], tmp_path)
+    training = split_interactions(config, interactions).train
+    encoded = encode_features(pasted, interactions, training)
+    assert len(encoded.query) == len(pasted.features.query) >= 2
+    assert len(encoded.candidate) == len(pasted.features.candidate) >= 1
+    used = {each.column for each in [*pasted.features.query, *pasted.features.candidate]}
+    columns = config.columns
+    assert not used & {columns.rating, columns.weight, "user_rating"}
+
+
+def test_a_time_is_noted_or_left_out():
+    assert (
+        "# Under a random split a row's time tells its session"
+        in suggest(OF_SYNTHETIC, "random").features
+    )
+    temporal = suggest(OF_SYNTHETIC, "temporal").features
+    assert "{column: timestamp" not in temporal
+    assert "# Left out: timestamp, the time: held-out rows are later" in temporal
+
+
+def test_the_task_goes_by_the_size_of_the_catalogue():
+    assert suggest(replace(OF_SYNTHETIC, items=10_000), "random").task == "full_softmax"
+    assert suggest(replace(OF_SYNTHETIC, items=10_001), "random").task == "corrected_softmax"
+
+
+def test_a_history_is_suggested_as_far_as_it_fits():
+    for items, fits in ((100_000, True), (100_001, False)):
+        text = suggest(replace(OF_SYNTHETIC, users=999, items=items), "random").features
+        assert ("kind: history" in text) is fits
+
+
+@pytest.mark.parametrize(
+    ("distinct", "width"), [(2, 4), (16, 4), (17, 8), (64, 8), (65, 16), (1_025, 32), (10**6, 32)]
+)
+def test_widths_by_hand(distinct: int, width: int):
+    assert embedding_width(distinct) == width
+
+
+def words(distinct: int, per_value: float) -> ColumnFacts:
+    return ColumnFacts("c", "candidate", "words", distinct, 0, words=per_value)
+
+
+def test_text_is_what_has_several_words_and_many_values():
+    kinds = {
+        (distinct, per_value): [each["kind"] for each in features_of(words(distinct, per_value))]
+        for distinct in (100, 101)
+        for per_value in (1.9, 2.0)
+    }
+    assert kinds == {
+        (100, 1.9): ["embedding"],
+        (100, 2.0): ["embedding"],
+        (101, 1.9): ["embedding"],
+        (101, 2.0): ["text"],
+    }
+    # Text of as many values as items is no id; a word is.
+    assert why_not(words(1_000, 6.0), 1_000, "random") == ""
+    assert "nearly an id" in why_not(words(501, 1.0), 1_000, "random")
+    assert why_not(words(500, 1.0), 1_000, "random") == ""
+
+
+NAMES = st.text(
+    st.sampled_from("${}\\\"'#:,[]?!&*%@` \n\té\x00\x85\u2028ab-"), min_size=1
+) | st.text(min_size=1)
+
+
+@settings(max_examples=200, deadline=None)
+@given(NAMES.filter(lambda name: name != "???"))  # OmegaConf's word for a missing value.
+@example("${data.path}")
+@example("\\${x}")
+@example("null")
+@example("1e3")
+@example("nan")
+@example("yes")
+@example("012")
+@example("a # b")
+def test_a_column_of_any_name_is_named_so_in_the_yaml(name: str):
+    user = replace(OF_SYNTHETIC.columns[0], name=name)
+    rating = replace(user, role="rating")
+    text = suggest(replace(OF_SYNTHETIC, columns=[user, rating]), "random").features
+    parsed = OmegaConf.create(text)
+    assert [each.column for each in parsed.query] == [name, name]
