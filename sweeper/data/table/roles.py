@@ -46,6 +46,11 @@ def ids(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
     Raises:
       DataError: lists, or numbers that are not whole.
     """
+    inside = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_nested(inside) or pa.types.is_binary(inside):
+        raise DataError(
+            f"the column {name!r} has the type {inside}; ids must be texts or whole numbers"
+        )
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     array = column.unify_dictionaries().combine_chunks()
@@ -68,10 +73,6 @@ def ids(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
 def _words(array: pa.DictionaryArray, name: str) -> pa.Array:
     """The distinct values of an id column as texts."""
     values = array.dictionary
-    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
-        raise DataError(
-            f"the column {name!r} has the type {values.type}; ids must be texts or whole numbers"
-        )
     if pa.types.is_floating(values.type):
         # Pandas makes whole numbers so where some are missing.
         numbers = values.to_numpy(zero_copy_only=False)
@@ -79,7 +80,7 @@ def _words(array: pa.DictionaryArray, name: str) -> pa.Array:
         if len(broken):
             row = row_of(np.isin(_filled(array.indices, -1), broken))
             raise DataError(
-                f"the column {name!r}, row {row}: got {numbers[broken[0]]!r}; ids must be texts or "
+                f"the column {name!r}, row {row}: got {numbers[broken[0]]}; ids must be texts or "
                 "whole numbers"
             )
         values = values.cast(pa.int64())
@@ -116,9 +117,7 @@ def timestamps(column: pa.ChunkedArray, name: str, unit: str) -> tuple[np.ndarra
     missing = _missing(array)
     numbers = _filled(array, 0)
     if row := row_of(~np.isfinite(numbers)):
-        raise DataError(
-            f"the column {name!r}, row {row}: got {numbers[row - 1]!r}, which is no time"
-        )
+        raise DataError(f"the column {name!r}, row {row}: got {numbers[row - 1]:g}; must be a time")
     is_milliseconds = unit == "milliseconds" or (
         unit == "auto" and len(numbers) > 0 and np.abs(numbers).max() >= FIRST_MILLISECOND
     )
@@ -127,8 +126,11 @@ def timestamps(column: pa.ChunkedArray, name: str, unit: str) -> tuple[np.ndarra
 
 def _parsed(array: pa.Array, name: str) -> np.ndarray:
     """Dates, with or without time and zone, as ISO 8601 writes them."""
-    if row := row_of(_filled(pc.invert(pc.match_substring_regex(array, DATE)), False)):
-        raise _no_date(array, name, row)
+    is_date, is_number = (pc.match_substring_regex(array, form) for form in (DATE, NUMBER))
+    for wrong in (pc.or_(is_date, is_number), is_date):
+        # What is neither, first; then numbers, which are none among dates.
+        if row := row_of(_filled(pc.invert(wrong), False)):
+            raise _no_date(array, name, row)
     zoned = pc.match_substring_regex(array, r"\d{2}:\d{2}.*" + ZONE)
     try:
         plain = pc.if_else(zoned, None, array).cast(pa.timestamp("us"))
