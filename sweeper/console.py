@@ -48,6 +48,9 @@ def data_lines(record: TrialRecord, split_seeds: Sequence[int] = ()) -> Iterator
         read = data["interactions"] + sum(dropped.values())
         reasons = "; ".join(f"{number:,} {reason}" for reason, number in dropped.items())
         yield "dropped", f"{read - data['interactions']:,} of {read:,} rows read: {reasons}"
+    if data.get("is_weighted"):
+        column = config["data"]["columns"]["weight"]
+        yield "weights", f"a training row counts its {column!r} in the loss; scores weigh nothing"
     split = config["data"]["split"]
     seed = f", seed {config['data']['split_seed']}" if split == "random" else ""
     if split_seeds:

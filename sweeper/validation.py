@@ -84,6 +84,11 @@ def _rule_problems(config: Config) -> Iterator[str]:
             f"train.eval_every_epochs: got {train.eval_every_epochs} with train.epochs "
             f"{train.epochs}; must be at most train.epochs, else nothing is evaluated"
         )
+    if task.name == "full_softmax" and task.num_uniform_negatives is not None:
+        yield (
+            f"task.num_uniform_negatives: got {task.num_uniform_negatives} with task.name "
+            "'full_softmax', which has the whole catalogue; must be null for it"
+        )
     if task.name == "full_softmax" and task.remove_accidental_hits:
         yield (
             "task.remove_accidental_hits: got True with task.name 'full_softmax', which has "

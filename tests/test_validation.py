@@ -105,6 +105,7 @@ RANGES = [
     ("task__name", ["softmax"], "one of in_batch_softmax, corrected_softmax, full_softmax"),
     ("task__temperature", [0.0, -1.0, math.nan, math.inf], POSITIVE),
     ("task__num_hard_negatives", [0], AT_LEAST_1),
+    ("task__num_uniform_negatives", [0], AT_LEAST_1),
     ("optimizer__name", ["adma"], "one of adadelta, "),
     ("optimizer__learning_rate", [0.0, -0.1, math.nan, math.inf], POSITIVE),
     ("optimizer__schedule", ["linear"], "one of constant, cosine, exponential"),

@@ -83,12 +83,17 @@ class ModelConfig:
 
 @dataclass
 class TaskConfig:
-    """The loss: a softmax over the batch's candidates or over the catalogue."""
+    """The loss: a softmax over the batch's candidates or over the catalogue.
+
+    `num_uniform_negatives` adds so many candidates, drawn uniformly from the catalogue for each
+    batch, to those of the batch; of in-batch losses alone.
+    """
 
     name: str = ranged("in_batch_softmax", one_of(*TASKS))
     temperature: float = ranged(1.0, POSITIVE)
     remove_accidental_hits: bool = False
     num_hard_negatives: int | None = ranged(None, at_least(1))
+    num_uniform_negatives: int | None = ranged(None, at_least(1))
 
 
 @dataclass

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sweeper.errors import DataError
+
 # Batches that are looked at to guess how many distinct candidates one holds.
 SAMPLED_BATCHES = 64
 DEVIATIONS, WIDTH_MULTIPLE = 4, 32
+# Tells the random numbers of the uniform negatives from those of the shuffle.
+UNIFORM_NEGATIVES = 1
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,12 @@ class BatchPlanner:
         rather than its own.
       seed: the order of epoch e follows from (seed, e) alone.
       steps_per_plan: the most steps in one plan.
+      weights: what each row of the data counts in the loss; None: 1 each.
+      uniform_negatives: so many candidates, drawn uniformly from the catalogue with
+        replacement, are added to each batch's own.
+
+    Raises:
+      DataError: no training row has a weight above 0.
     """
 
     def __init__(
@@ -62,13 +72,20 @@ class BatchPlanner:
         whole_catalogue: bool,
         seed: int,
         steps_per_plan: int = 64,
+        weights: np.ndarray | None = None,
+        uniform_negatives: int = 0,
     ) -> None:
         self._rows = rows.astype(np.int32)
         self._items = items
         self._num_candidates = num_candidates
         self._whole_catalogue = whole_catalogue
         self._seed = seed
+        self._weights = weights
+        self._uniform_negatives = uniform_negatives
         self.num_rows = len(rows)
+        self.total_weight = len(rows) if weights is None else float(weights[rows].sum(dtype=float))
+        if not self.total_weight:
+            raise DataError("data.columns.weight: all training rows have the weight 0")
         self.batch_size = min(batch_size, len(rows))
         self.steps_per_epoch = -(-len(rows) // self.batch_size)
         self.steps_per_plan = min(steps_per_plan, self.steps_per_epoch)
@@ -77,16 +94,17 @@ class BatchPlanner:
     def epoch(self, epoch: int) -> Iterator[Plan]:
         """The plans of one epoch, in order."""
         order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
+        drawing = np.random.default_rng([self._seed, epoch, UNIFORM_NEGATIVES])
         for first in range(0, self.steps_per_epoch, self.steps_per_plan):
             start = first * self.batch_size
-            yield self._plan(order[start : start + self.steps_per_plan * self.batch_size])
+            yield self._plan(order[start : start + self.steps_per_plan * self.batch_size], drawing)
 
     def _guess_width(self) -> int:
         """Room for the distinct candidates of a batch; a plan that needs more widens it."""
-        order = np.random.default_rng([self._seed, 1]).permutation(self._rows)
-        order = order[: SAMPLED_BATCHES * self.batch_size]
+        rng = np.random.default_rng([self._seed, 1])
+        order = rng.permutation(self._rows)[: SAMPLED_BATCHES * self.batch_size]
         distinct = [
-            len(np.unique(self._items[order[start : start + self.batch_size]]))
+            len(np.union1d(self._items[order[start : start + self.batch_size]], self._draw(rng)))
             for start in range(0, len(order) - self.batch_size + 1, self.batch_size)
         ]
         # Few batches of a long training have more than this, and the padding is not much.
@@ -94,15 +112,20 @@ class BatchPlanner:
 
     def _round_width(self, distinct: int) -> int:
         rounded = -(-distinct // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
-        return min(rounded, max(self.batch_size, distinct), max(self._num_candidates, distinct))
+        most = self.batch_size + self._uniform_negatives
+        return min(rounded, max(most, distinct), max(self._num_candidates, distinct))
 
-    def _plan(self, order: np.ndarray) -> Plan:
+    def _draw(self, rng: np.random.Generator) -> np.ndarray:
+        """The uniform negatives of one batch."""
+        return rng.integers(self._num_candidates, size=self._uniform_negatives, dtype=np.int32)
+
+    def _plan(self, order: np.ndarray, drawing: np.random.Generator) -> Plan:
         steps = -(-len(order) // self.batch_size)
         shape = (self.steps_per_plan, self.batch_size)
         rows = np.full(shape, order[0], np.int32)
         rows.reshape(-1)[: len(order)] = order
         weight = np.zeros(shape, np.float32)
-        weight.reshape(-1)[: len(order)] = 1.0
+        weight.reshape(-1)[: len(order)] = 1.0 if self._weights is None else self._weights[order]
         if self._whole_catalogue:
             candidates = np.broadcast_to(
                 np.arange(self._num_candidates, dtype=np.int32), (shape[0], self._num_candidates)
@@ -110,14 +133,18 @@ class BatchPlanner:
             counts = np.ones_like(candidates, dtype=np.float32)
             positions = self._items[rows].astype(np.int32)
             return Plan(steps, rows, weight, candidates, positions, counts)
-        return Plan(steps, rows, weight, *self._distinct(rows, len(order)))
+        return Plan(steps, rows, weight, *self._distinct(rows, len(order), drawing))
 
-    def _distinct(self, rows: np.ndarray, used: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _distinct(
+        self, rows: np.ndarray, used: int, drawing: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Candidates, positions and counts of each batch, by counting sort."""
         items = self._items[rows]
         found = []
         for step in range(len(items)):
             real = items[step, : max(0, min(self.batch_size, used - step * self.batch_size))]
+            if len(real):
+                real = np.concatenate([real, self._draw(drawing)])
             occurrences = np.bincount(real, minlength=self._num_candidates)
             distinct = np.flatnonzero(occurrences)
             found.append((distinct, occurrences[distinct]))

@@ -24,7 +24,8 @@ class Checkpoint:
 
     Attributes:
       epoch: epochs trained so far.
-      loss: mean cross-entropy of a training row in the last epoch, in nats.
+      loss: mean cross-entropy of a training row in the last epoch, in nats; by weight, if
+        rows have weights.
       metrics: what the evaluation gave.
       train_seconds: time in training steps so far, evaluation left out.
       evaluate_seconds: time in evaluations so far.
@@ -95,7 +96,7 @@ def train(
     clock = _Clock(training.planner.num_rows)
     for epoch in range(1, config.epochs + 1):
         started = time.perf_counter()
-        loss = _run_epoch(training.planner, training.runner, epoch) / training.planner.num_rows
+        loss = _run_epoch(training.planner, training.runner, epoch) / training.planner.total_weight
         callbacks.on_epoch(epoch, loss, clock.add_epoch(time.perf_counter() - started))
         if epoch == 1:
             history.first_epoch_seconds = clock.train_seconds

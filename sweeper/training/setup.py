@@ -52,17 +52,38 @@ def set_up_training(
         config.train.batch_size,
         whole_catalogue=config.task.name == "full_softmax",
         seed=config.train.seed,
+        weights=interactions.weights,
+        uniform_negatives=config.task.num_uniform_negatives or 0,
     )
     model = build_model(config, encoded, _row_blocks(planner.batch_size, threads))
     total_steps = planner.steps_per_epoch * config.train.epochs
     optimizer = build_optimizer(config.optimizer, total_steps)
     model.compile(optimizer=of_distinct_rows(optimizer))
     model.optimizer.build(model.trainable_variables)
-    counts = np.bincount(interactions.items[training_rows], minlength=interactions.num_items)
+    items, size = interactions.items[training_rows], interactions.num_items
+    probability = sampling_probability(
+        np.bincount(items, minlength=size), planner.batch_size, config.task.num_uniform_negatives
+    )
     # XLA sorts whole rows to find the hardest negatives: seven times as slow as without it.
     xla = config.train.xla and config.task.num_hard_negatives is None
-    runner = StepRunner(model, encoded, counts / counts.sum(), xla)
+    runner = StepRunner(model, encoded, probability, xla)
     return Training(model, encoded, planner, runner)
+
+
+def sampling_probability(
+    counts: np.ndarray, batch_size: int, uniform_negatives: int | None
+) -> np.ndarray:
+    """How probable each candidate is to be one that a batch holds, [candidates]; sums to 1.
+
+    A batch has `batch_size` of the training rows, whose candidates come as often as `counts`
+    says, and `uniform_negatives` of the whole catalogue: Yang et al., "Mixed negative sampling
+    for learning two-tower neural networks in recommendations", WWW 2020.
+    """
+    frequency = counts / counts.sum()
+    if not uniform_negatives:
+        return frequency
+    drawn = batch_size * frequency + uniform_negatives / len(counts)
+    return drawn / (batch_size + uniform_negatives)
 
 
 def encoded_features(
