@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from sweeper.record import TrialRecord
+from sweeper.runtime import gpu_names
 
 VERSIONED_PACKAGES = (
     "tensorflow", "tf-keras", "tensorflow-recommenders", "tensorflow-datasets",
@@ -25,6 +26,7 @@ def note_environment(record: TrialRecord, threads: int) -> None:
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "threads": threads,
+        "gpus": gpu_names(),
     }
     record.git_commit = _git_commit()
 

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sweeper.errors import ConfigError, SweeperError
 
@@ -69,7 +69,10 @@ def start_tensorflow() -> None:
     with _without_notices():
         import tensorflow as tf
 
-        tf.config.list_physical_devices()
+        for gpu in tf.config.list_physical_devices("GPU"):
+            # Else the first process takes all of its memory.
+            with suppress(RuntimeError):  # It has been started before.
+                tf.config.experimental.set_memory_growth(gpu, True)
         tf.constant(0) + 1
     # Keras 2 has no version here; Keras 3 has.
     version = getattr(tf.keras, "__version__", "2")
@@ -78,6 +81,14 @@ def start_tensorflow() -> None:
             f"tf.keras is version {version}; TensorFlow Recommenders needs Keras 2. "
             "Import sweeper before tensorflow, or set TF_USE_LEGACY_KERAS=1"
         )
+
+
+def gpu_names() -> list[str]:
+    """The GPUs that TensorFlow, which runs in this process, computes on."""
+    import tensorflow as tf
+
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    return [each.get("device_name", "GPU") for each in details]
 
 
 @contextmanager

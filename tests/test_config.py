@@ -33,7 +33,7 @@ CONF = config_directory()
 FILES = sorted(CONF.glob("*/*.yaml"))
 
 # The rooms of the house, each with those that it may import from.
-BASE = {"sweeper", "errors", "config", "runtime"}
+BASE = {"sweeper", "errors", "config", "runtime", "gpus"}
 MAY_IMPORT = {
     "data": BASE | {"data"},
     "model": BASE | {"data", "model"},

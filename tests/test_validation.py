@@ -119,6 +119,7 @@ RANGES = [
     ("train__eval_every_epochs", [0], AT_LEAST_1),
     ("train__patience_evaluations", [0], AT_LEAST_1),
     ("train__seed", [-1], "a finite number of at least 0"),
+    ("train__precision", ["float16"], "one of float32, mixed_bfloat16"),
     ("train__threads", [0, 1_001], "a whole number from 1 to 1,000"),
     ("evaluation__rows", ["tests"], "one of validation, test"),
     (

@@ -23,6 +23,7 @@ from sweeper.config.ranges import (
 
 FEATURE_KINDS = ("embedding", "buckets", "normalized", "text", "numeric", "history")
 TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
+PRECISIONS = ("float32", "mixed_bfloat16")
 SCHEDULES = ("constant", "cosine", "exponential")
 BASELINES = ("popularity", "ease")
 TOP_K = (1, 5, 10, 50, 100)
@@ -137,7 +138,9 @@ class TrainConfig:
     a better one (`null`: never). `restore_best` ends with the weights of the
     best evaluation rather than the last. `threads` is for one operation
     (`null`: all cores). `xla` compiles the training steps, except with
-    `task.num_hard_negatives`, which is faster without.
+    `task.num_hard_negatives`, which is faster without. `precision` is that of the dense layers:
+    `mixed_bfloat16` computes in half the bits, with variables, embeddings, loss and scores in
+    float32; for GPUs, and slower on most CPUs.
     """
 
     epochs: int = ranged(300, at_least(1))
@@ -148,6 +151,7 @@ class TrainConfig:
     seed: int = ranged(42, at_least(0))
     threads: int | None = ranged(None, within(1, MOST_AT_ONCE))
     xla: bool = True
+    precision: str = ranged("float32", one_of(*PRECISIONS))
 
 
 @dataclass

@@ -89,8 +89,8 @@ def _column(config: FeatureConfig, columns: dict[str, Column], is_query: bool) -
     """The feature's column, if there is one and the kind fits it; a candidate has no history."""
     if config.column not in columns:
         raise ConfigError(
-            f".column: got {config.column!r}; must be one of {', '.join(sorted(columns))}."
-            f"{closest(config.column, columns)} (features=ids fits any data)"
+            f".column: got {config.column!r}; must be one of {', '.join(sorted(columns))} "
+            f"(features=ids fits any data).{closest(config.column, columns)}"
         )
     column = columns[config.column]
     words, fitting = FITTING_KINDS[type(column)]

@@ -153,6 +153,7 @@ class Tower(tf.keras.Model):
       config: activation, dropout, normalisation and regularisation.
       seed: of the dropout masks.
       sparse_updates: see `feature_layer`.
+      precision: Keras's policy for the dense layers; what they take and give is float32.
     """
 
     def __init__(
@@ -164,35 +165,12 @@ class Tower(tf.keras.Model):
         seed: int,
         name: str,
         sparse_updates: bool = False,
+        precision: str = "float32",
     ) -> None:
         super().__init__(name=name)
         self.feature_names = [feature.name for feature in features]
         self.feature_layers = [feature_layer(feature, sparse_updates) for feature in features]
-        self.stack = []
-        if config.input_dropout:
-            self.stack.append(_dropout(config.input_dropout, seed, "input_dropout"))
-        for index, width in enumerate(layer_sizes):
-            hidden = index < len(layer_sizes) - 1
-            self.stack.append(
-                tf.keras.layers.Dense(
-                    width,
-                    use_bias=not projection_only,
-                    kernel_regularizer=tf.keras.regularizers.L2(config.l2) if config.l2 else None,
-                    name="projection" if projection_only else f"dense_{index + 1}",
-                )
-            )
-            if hidden:
-                if config.layer_norm:
-                    self.stack.append(
-                        tf.keras.layers.LayerNormalization(name=f"layer_norm_{index + 1}")
-                    )
-                self.stack.append(
-                    tf.keras.layers.Activation(config.activation, name=f"activation_{index + 1}")
-                )
-                if config.dropout:
-                    self.stack.append(
-                        _dropout(config.dropout, seed + index + 1, f"dropout_{index + 1}")
-                    )
+        self.stack = _dense_stack(layer_sizes, projection_only, config, seed, precision)
         self.normalize_output = config.normalize_output
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
@@ -209,12 +187,45 @@ class Tower(tf.keras.Model):
                 values = layer(values, training=training)
             else:
                 values = layer(values)
+        values = tf.cast(values, tf.float32)
         return tf.math.l2_normalize(values, axis=1) if self.normalize_output else values
 
 
-def _dropout(rate: float, seed: int, name: str) -> tf.keras.layers.Dropout:
+def _dense_stack(
+    layer_sizes: list[int], projection_only: bool, config: ModelConfig, seed: int, precision: str
+) -> list[tf.keras.layers.Layer]:
+    """Dense layers with what stands between them; see `Tower`."""
+    keras, stack = tf.keras.layers, []
+    if config.input_dropout:
+        stack.append(_dropout(config.input_dropout, seed, "input_dropout", precision))
+    for index, width in enumerate(layer_sizes):
+        number = index + 1
+        stack.append(
+            keras.Dense(
+                width,
+                use_bias=not projection_only,
+                kernel_regularizer=tf.keras.regularizers.L2(config.l2) if config.l2 else None,
+                dtype=precision,
+                name="projection" if projection_only else f"dense_{number}",
+            )
+        )
+        if number == len(layer_sizes):
+            break
+        if config.layer_norm:
+            stack.append(keras.LayerNormalization(dtype=precision, name=f"layer_norm_{number}"))
+        stack.append(
+            keras.Activation(config.activation, dtype=precision, name=f"activation_{number}")
+        )
+        if config.dropout:
+            stack.append(_dropout(config.dropout, seed + number, f"dropout_{number}", precision))
+    return stack
+
+
+def _dropout(rate: float, seed: int, name: str, precision: str) -> tf.keras.layers.Dropout:
     """Dropout whose masks come from a counter in a variable, so that they repeat.
 
     Under XLA, Keras's default generator starts anew in each process.
     """
-    return tf.keras.layers.Dropout(rate, seed=seed, force_generator=True, name=name)
+    return tf.keras.layers.Dropout(
+        rate, seed=seed, force_generator=True, dtype=precision, name=name
+    )

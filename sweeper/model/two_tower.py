@@ -116,7 +116,16 @@ def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -
 
     def tower(name, features, sizes, own, inputs, seed):  # type: ignore[no-untyped-def]
         empty = not (config.model.layer_sizes if own is None else own)
-        built = Tower(features, sizes, empty, config.model, seed, name, sparse_updates)
+        built = Tower(
+            features,
+            sizes,
+            empty,
+            config.model,
+            seed,
+            name,
+            sparse_updates,
+            config.train.precision,
+        )
         built({key: tf.constant(value[:1]) for key, value in inputs.items()})
         return built
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from omegaconf import DictConfig, open_dict
 
 from sweeper.errors import ConfigError
+from sweeper.gpus import visible_gpus
 from sweeper.runtime import available_cores
 
 BASIC, JOBLIB, RAY = "basic", "joblib", "ray"
@@ -72,8 +73,8 @@ def share_cores(config: DictConfig, workers: int | str, threads: int | None) -> 
     """(workers, threads of each), so that together they use all cores.
 
     Many workers of one thread get more done than few of many: a trial's small
-    operations don't fill several cores. On other machines a trial has the cores that the
-    launcher is told to give to a worker, or one.
+    operations don't fill several cores. With GPUs there is one worker for each. On other
+    machines a trial has the cores that the launcher is told to give to a worker, or one.
 
     Raises:
       ConfigError: Hydra's basic launcher, which has one worker, and several wanted.
@@ -90,6 +91,8 @@ def share_cores(config: DictConfig, workers: int | str, threads: int | None) -> 
     if is_elsewhere(config):
         threads = threads or 1
     number = max(1, cores // (threads or 1)) if workers == "auto" else int(workers)
+    if workers == "auto" and (gpus := visible_gpus()):
+        number = min(number, len(gpus))
     return number, threads or max(1, cores // number)
 
 

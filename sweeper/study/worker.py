@@ -21,6 +21,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from sweeper.errors import OutputError
+from sweeper.gpus import take_gpu
 from sweeper.study import locks
 from sweeper.study.collection import sees
 from sweeper.study.composition import Composer
@@ -28,6 +29,7 @@ from sweeper.study.launchers import (
     BASIC,
     JOBLIB,
     SUBMITIT,
+    SUBMITIT_LOCAL,
     SUBMITIT_SLURM,
     accept_presets,
     launcher_of,
@@ -76,8 +78,11 @@ class Worker:
         accept_presets()
         # In one line already here: across processes an error loses its causes.
         told = told_in_a_line(self.plan.directory)
+        number = HydraConfig.get().job.num
+        if own_process and launcher in (JOBLIB, SUBMITIT_LOCAL):
+            # Ray and SLURM hand GPUs out themselves.
+            take_gpu(number)
         with self._place() as sends, locks.worker(self.plan.directory), told:
-            number = HydraConfig.get().job.num
             Puller(self.plan, self.run_trial, self.epochs_of, number, sends, notice.is_given).pull()
         notice.hand_on(is_killed=launcher == SUBMITIT_SLURM)
 

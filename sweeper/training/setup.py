@@ -11,6 +11,7 @@ from sweeper.config import Config, FeatureConfig, FeaturesConfig
 from sweeper.data.interactions import Interactions
 from sweeper.model.features import BucketFeature, Feature, HistoryFeature, ScaledFeature
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel, build_model, encode_features
+from sweeper.runtime import gpu_names
 from sweeper.training.batches import BatchPlanner
 from sweeper.training.optimizer import build_optimizer, of_distinct_rows
 from sweeper.training.recent import Recent, freeze
@@ -55,7 +56,8 @@ def set_up_training(
         weights=interactions.weights,
         uniform_negatives=config.task.num_uniform_negatives or 0,
     )
-    model = build_model(config, encoded, _row_blocks(planner.batch_size, threads))
+    blocks = 1 if gpu_names() else _row_blocks(planner.batch_size, threads)
+    model = build_model(config, encoded, blocks)
     total_steps = planner.steps_per_epoch * config.train.epochs
     optimizer = build_optimizer(config.optimizer, total_steps)
     model.compile(optimizer=of_distinct_rows(optimizer))

@@ -29,7 +29,7 @@ from sweeper.config import (
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
 from sweeper.data.interactions import Interactions, assemble, load_interactions
 from sweeper.data.split import Split
-from sweeper.evaluation.ranking import ranking_tasks
+from sweeper.evaluation.ranking import EVERY, ranking_tasks
 from sweeper.evaluation.scoring import ModelScorer
 from sweeper.model.towers import feature_layer
 from sweeper.model.two_tower import build_model, encode_features
@@ -121,7 +121,7 @@ def test_a_cold_user_and_a_cold_candidate_are_encoded_and_ranked(tower: str, cas
     model = build_model(config, encoded)
     task = ranking_tasks(interactions, SPLIT)["test"]
     scorer = ModelScorer(model, encoded, SPLIT.test)
-    assert np.isfinite(scorer.scorer()(0, 3)).all()
+    assert np.isfinite(scorer.scorer()(0, 3, EVERY)).all()
     ranks = scorer.rank(task)
     for each in (ranks.unfiltered, ranks.seen_filtered):
         assert each.shape == (3,)
