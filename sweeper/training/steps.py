@@ -39,12 +39,15 @@ class StepRunner:
 
     def _steps(self, steps, rows, sample_weight, candidates, positions, counts):  # type: ignore[no-untyped-def]
         losses = tf.zeros([rows.shape[0]], tf.float32)
-        for step in tf.range(steps):
+        step = tf.constant(0)
+        # Not `tf.range(steps)`, of which XLA compiles one program for each number of steps.
+        while step < steps:
             batch = self._batch(
                 rows[step], sample_weight[step], candidates[step], positions[step], counts[step]
             )
             loss = self._model.train_step(batch)["loss"]
             losses = tf.tensor_scatter_nd_update(losses, [[step]], [loss])
+            step += 1
         return losses
 
     def _batch(self, rows, sample_weight, candidates, positions, counts):  # type: ignore[no-untyped-def]
