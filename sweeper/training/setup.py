@@ -100,7 +100,7 @@ def encoded_features(
       ConfigError: a feature that can't be made from the data, naming its key.
     """
     settings = config.features
-    rows = hashlib.blake2b(training_rows.tobytes()).digest()
+    rows = hashlib.blake2b(np.ascontiguousarray(training_rows)).digest()
     key = (interactions.fingerprint, rows, repr(_without_widths(settings)))
 
     def encode() -> EncodedFeatures:
