@@ -264,11 +264,14 @@ class Trial:
 
     def describe_model(self, training: Training) -> None:
         from sweeper.model.summary import layer_rows
+        from sweeper.training.setup import whole_updates
 
         layers = layer_rows(training.model)
         self.record.num_parameters = sum(parameters for *_, parameters in layers)
         self.console.print()
         self.console.print(terminal.model_table(layers))
+        for line in whole_updates(self.config.optimizer, training.model):
+            self.say("cost", line)
         self.console.print()
 
     def say(self, topic: str, text: str) -> None:

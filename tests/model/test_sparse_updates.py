@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_trials import skewed_interactions, small_config, tutorial_features
+from small_trials import ids_features, skewed_interactions, small_config, tutorial_features
 
 from sweeper.config import OptimizerConfig, TrainConfig, updates_rows_alone
 from sweeper.model import towers
 from sweeper.model.towers import dense_lookup, sparse_lookup
-from sweeper.training.setup import set_up_training
+from sweeper.training.optimizer import build_optimizer, prepare_for_sparse_gradients
+from sweeper.training.setup import set_up_training, whole_updates
 
 CODES = tf.constant([3, 0, 3, 1, 3, 0], tf.int32)
 
@@ -141,3 +142,34 @@ def test_a_large_table_of_another_optimizer_is_updated_whole(
     weights, _ = trained(OptimizerConfig("adam", 0.01), xla=False)
     for one, other in zip(weights, dense_weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_plain_sgd_needs_no_momentum_to_give_the_same_bits(nesterov: bool) -> None:
+    config = OptimizerConfig("sgd", 0.3, options={"nesterov": nesterov})
+    tables = []
+    for prepare in (False, True):
+        table = tf.Variable(tf.reshape(tf.range(10.0), [5, 2]))
+        optimizer = build_optimizer(config, 3)
+        optimizer.build([table])
+        if prepare:
+            prepare_for_sparse_gradients(optimizer, config)
+        for step in range(3):
+            optimizer.apply_gradients([(tf.fill([5, 2], 0.7 * step + 0.1), table)])
+        tables.append(table.numpy())
+    np.testing.assert_array_equal(*tables)
+
+
+@pytest.mark.parametrize("name", ["adam", "adagrad"])
+def test_a_trial_says_what_updates_large_tables_whole(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 25 users and one unknown; 40 titles, of which the training rows have fewer.
+    monkeypatch.setattr("sweeper.training.setup.LARGE_TABLE", 26)
+    config = small_config(optimizer=OptimizerConfig(name), features=ids_features(dim=4))
+    training = set_up_training(config, skewed_interactions(), np.arange(250), threads=1)
+    lines = list(whole_updates(config.optimizer, training.model))
+    if name == "adagrad":
+        assert lines == []
+    else:
+        assert lines[0].startswith("each step updates all 26 rows of user_id_embedding (0.0 MB)")
