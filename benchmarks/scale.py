@@ -88,9 +88,10 @@ def scale_table(figures: list[dict[str, Any]]) -> Table:
     """One row for each size."""
     table = Table(title="From table to ranks, by size", title_justify="left", box=None,
                   pad_edge=False)  # fmt: skip
-    for name in ("interactions", "encode rows/s", "again s", "set up s", "train examples/s",
-                 "us an example", "plain TFRS", "ratio", "evaluate s", "top-100",
-                 "peak GB"):  # fmt: skip
+    for name in (
+        "interactions", "encode rows/s", "again s", "set up s", "train examples/s",
+        "us an example", "plain TFRS", "ratio", "evaluate s", "top-100", "peak GB",
+    ):  # fmt: skip
         table.add_column(name, justify="right")
     for each in figures:
         plain = each["plain"]["examples"] / each["plain"]["seconds"]

@@ -57,6 +57,8 @@ COMPOSING = (
 # Keys that hold whatever names the user gives, and the form of what is below them.
 OPEN_KEYS = {
     "optimizer.options": "NAME=VALUE",
+    "model.tower_options": "NAME=VALUE",
+    "task.options": "NAME=VALUE",
     "data.items.lists": "COLUMN=SEPARATOR",
     "data.users.lists": "COLUMN=SEPARATOR",
     "study.sampler_options": "SAMPLER.NAME=VALUE",
@@ -140,6 +142,8 @@ def prepare(arguments: list[str] | None = None) -> None:
         return
     own = Path(parsed.config_dir) if parsed.config_dir else None
     _check_directory(own)
+    if own:
+        _find_modules_beside(own)
     with _hydra(parsed.config_path or str(config_directory()), own):
         config = _compose(parsed.config_name or "config", parsed.overrides)
         if parsed.cfg:
@@ -183,6 +187,15 @@ def composed(
 def _check_directory(own: Path | None) -> None:
     if own and not own.is_dir():
         raise ConfigError(f"--config-dir: got {own}, which is no directory")
+
+
+def _find_modules_beside(directory: Path) -> None:
+    """Lets Python paths in YAML name modules beside the user's `conf/`, in workers, too."""
+    place = str(directory.resolve().parent)
+    if place not in sys.path:
+        sys.path.append(place)
+        known = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = f"{known}{os.pathsep}{place}" if known else place
 
 
 @contextmanager

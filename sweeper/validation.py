@@ -19,6 +19,7 @@ from sweeper.config import (
 from sweeper.data.validation import data_problems
 from sweeper.errors import ConfigError, closest, shortened
 from sweeper.passwords import password_in
+from sweeper.plugins import is_path, path_problem
 from sweeper.tracking.packages import package_problems
 
 
@@ -69,6 +70,7 @@ def _rule_problems(config: Config) -> Iterator[str]:
     """Rules that span several values."""
     yield from data_problems(config.data, config.evaluation.rows)
     yield from _feature_problems(config)
+    yield from _plugin_problems(config)
     yield from _clipping_problems(config)
     yield from _test_row_problems(config)
     yield from _tracking_problems(config.tracking)
@@ -106,6 +108,26 @@ def _tracking_problems(tracking: TrackingConfig) -> Iterator[str]:
         )
     else:
         yield from package_problems(tracking)
+
+
+def _plugin_problems(config: Config) -> Iterator[str]:
+    """Python paths that name no module, and options of parts that take none."""
+    named = [("model.tower", config.model.tower, config.model.tower_options, "model.tower_options")]
+    named += [("task.name", config.task.name, config.task.options, "task.options")]
+    named += [("evaluation.baselines", name, {}, "") for name in config.evaluation.baselines]
+    for tower in ("query", "candidate"):
+        for index, feature in enumerate(getattr(config.features, tower)):
+            key = f"features.{tower}[{index}]"
+            named.append((f"{key}.kind", feature.kind, feature.options, f"{key}.options"))
+    for key, name, options, options_key in named:
+        if is_path(name):
+            if problem := path_problem(name):
+                yield f"{key}: got {name!r}; {problem}"
+        elif options:
+            yield (
+                f"{options_key}: got {options} with {key} {name!r}; only the Python path of your "
+                "own takes options"
+            )
 
 
 def _clipping_problems(config: Config) -> Iterator[str]:
@@ -151,7 +173,8 @@ def _feature_problems(config: Config) -> Iterator[str]:
                 )
             for option, kinds in options.items():
                 value = getattr(feature, option)
-                if value is not None and feature.kind not in kinds:
+                own = is_path(feature.kind) and option == "dim"
+                if value is not None and feature.kind not in kinds and not own:
                     yield (
                         f"features.{tower}[{index}].{option}: got {value} for kind "
                         f"{feature.kind!r}; only {', '.join(kinds)} takes it"

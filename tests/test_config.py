@@ -33,14 +33,14 @@ CONF = config_directory()
 FILES = sorted(CONF.glob("*/*.yaml"))
 
 # The rooms of the house, each with those that it may import from.
-BASE = {"sweeper", "errors", "config", "runtime", "gpus"}
+BASE = {"sweeper", "errors", "config", "runtime", "gpus", "plugins"}
 MAY_IMPORT = {
     "data": BASE | {"data"},
     "model": BASE | {"data", "model"},
     "evaluation": BASE | {"data", "model", "evaluation", "warmth"},
     "training": BASE | {"data", "model", "training"},
     "errors": set(),
-    "config": {"errors", "config"},
+    "config": {"errors", "config", "plugins"},
     "record": {"sweeper", "errors", "config"},
     "tracking": {"sweeper", "errors", "config", "passwords", "record", "tracking"},
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.

@@ -102,6 +102,11 @@ RANGES = [
     ("model__dropout", [1.0, -0.1, math.nan], SHARE),
     ("model__input_dropout", [1.0, -0.1, math.nan], SHARE),
     ("model__l2", [-1e-6, math.nan, math.inf], "a finite number of at least 0"),
+    (
+        "model__tower",
+        ["dens"],
+        "one of dense, or the Python path of your own",
+    ),
     ("task__name", ["softmax"], "one of in_batch_softmax, corrected_softmax, full_softmax"),
     ("task__temperature", [0.0, -1.0, math.nan, math.inf], POSITIVE),
     ("task__num_hard_negatives", [0], AT_LEAST_1),

@@ -13,7 +13,10 @@ from sweeper.config.trial import OF_A_STUDY, Config
 from sweeper.errors import ConfigError, closest, shortened
 
 # Keys that hold whatever names the user gives.
-OPEN = ("optimizer.options.", "data.items.lists.", "data.users.lists.")
+OPEN = (
+    "optimizer.options.", "model.tower_options.", "task.options.", "data.items.lists.",
+    "data.users.lists.",
+)  # fmt: skip
 
 
 def config_directory() -> Path:

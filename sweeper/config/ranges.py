@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sweeper.plugins import is_path
+
 # What the libraries below hold in 32 bits: seeds, sizes, counts.
 LARGEST = 2**31 - 1
 # More threads or processes than this no machine gains by.
@@ -25,6 +27,15 @@ class Range:
 
 def one_of(*choices: str) -> Range:
     return Range(lambda value: value in choices, f"one of {', '.join(choices)}", choices)
+
+
+def one_of_or_path(*choices: str) -> Range:
+    """One of the built-in names, or the Python path of a user's own part."""
+    return Range(
+        lambda value: value in choices or is_path(value),
+        f"one of {', '.join(choices)}, or the Python path of your own (package.module:Name)",
+        choices,
+    )
 
 
 def at_least(low: float) -> Range:

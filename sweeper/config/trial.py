@@ -17,9 +17,11 @@ from sweeper.config.ranges import (
     Range,
     at_least,
     one_of,
+    one_of_or_path,
     ranged,
     within,
 )
+from sweeper.plugins import is_path
 
 FEATURE_KINDS = ("embedding", "buckets", "normalized", "text", "numeric", "history")
 TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
@@ -44,13 +46,17 @@ OPTIMIZERS = (
 
 @dataclass
 class FeatureConfig:
-    """One feature of a tower: a column of the data and how it becomes numbers."""
+    """One feature of a tower: a column of the data and how it becomes numbers.
+
+    `kind` may be the Python path of a class of your own, which `options` go to.
+    """
 
     column: str = ranged(MISSING, NOT_EMPTY)
-    kind: str = ranged(MISSING, one_of(*FEATURE_KINDS))
+    kind: str = ranged(MISSING, one_of_or_path(*FEATURE_KINDS))
     dim: int | None = ranged(None, at_least(1))
     num_boundaries: int | None = ranged(None, at_least(1))
     max_tokens: int | None = ranged(None, at_least(1))
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,7 +74,9 @@ class ModelConfig:
 
     `query_layer_sizes` and `candidate_layer_sizes` replace `layer_sizes` for one
     tower; both must end in the same width. An empty list leaves one projection,
-    without bias, of the features to `features.embedding_dim`.
+    without bias, of the features to `features.embedding_dim`. `tower` may be the Python path of
+    a Keras layer of your own, which stands in place of the dense layers and gets
+    `tower_options`.
     """
 
     layer_sizes: list[int] = ranged([32], WIDTHS)
@@ -80,6 +88,8 @@ class ModelConfig:
     layer_norm: bool = False
     l2: float = ranged(0.0, at_least(0))
     normalize_output: bool = False
+    tower: str = ranged("dense", one_of_or_path("dense"))
+    tower_options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -87,14 +97,16 @@ class TaskConfig:
     """The loss: a softmax over the batch's candidates or over the catalogue.
 
     `num_uniform_negatives` adds so many candidates, drawn uniformly from the catalogue for each
-    batch, to those of the batch; of in-batch losses alone.
+    batch, to those of the batch; of in-batch losses alone. `name` may be the Python path of a
+    class of your own, which `options` go to.
     """
 
-    name: str = ranged("in_batch_softmax", one_of(*TASKS))
+    name: str = ranged("in_batch_softmax", one_of_or_path(*TASKS))
     temperature: float = ranged(1.0, POSITIVE)
     remove_accidental_hits: bool = False
     num_hard_negatives: int | None = ranged(None, at_least(1))
     num_uniform_negatives: int | None = ranged(None, at_least(1))
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -176,8 +188,8 @@ class EvaluationConfig:
         default_factory=lambda: ["popularity"],
         metadata={
             "range": Range(
-                lambda names: all(name in BASELINES for name in names),
-                f"from {', '.join(BASELINES)}",
+                lambda names: all(name in BASELINES or is_path(name) for name in names),
+                f"from {', '.join(BASELINES)}, or Python paths of your own (package.module:name)",
             )
         },
     )

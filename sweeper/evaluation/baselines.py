@@ -13,6 +13,7 @@ from sweeper.config import EvaluationConfig
 from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError
 from sweeper.evaluation.ranking import Candidates, RankingTask, Ranks, Scorer, rank
+from sweeper.plugins import is_path, load
 
 # EASE inverts a dense [candidates, candidates] matrix: 3.2 GB at this size.
 LARGEST_EASE_CATALOGUE = 20_000
@@ -76,12 +77,25 @@ FITS: dict[str, Callable[..., Fitted]] = {"popularity": fit_popularity, "ease": 
 def fit_baselines(
     config: EvaluationConfig, interactions: Interactions, training_rows: np.ndarray
 ) -> dict[str, Fitted]:
-    """Popularity always, and what `config` names, by name."""
+    """Popularity always, and what `config` names, by name; a path names a function as above.
+
+    Raises:
+      ConfigError: a path names none, or a baseline can't be fitted to this data.
+    """
     users, items = interactions.users[training_rows], interactions.items[training_rows]
     return {
-        name: FITS[name](users, items, interactions.num_users, interactions.num_items, config)
+        name: _fit_of(name)(users, items, interactions.num_users, interactions.num_items, config)
         for name in dict.fromkeys(("popularity", *config.baselines))
     }
+
+
+def _fit_of(name: str) -> Callable[..., Fitted]:
+    if not is_path(name):
+        return FITS[name]
+    fit = load("evaluation.baselines", name)
+    if not callable(fit):
+        raise ConfigError(f"evaluation.baselines: got {name!r}, which is no function")
+    return fit  # type: ignore[no-any-return]
 
 
 def rank_baselines(

@@ -8,8 +8,9 @@ file is NumPy; the layers on top are in `sweeper.model.towers`.
 from __future__ import annotations
 
 import string
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -126,7 +127,41 @@ class HistoryFeature:
         return np.stack([column.codes + 1, self.own], axis=1).astype(np.int32)
 
 
-Feature = LookupFeature | ListFeature | BucketFeature | ScaledFeature | HistoryFeature
+class OwnFeature(ABC):
+    """Base of a user's own features; `features.query[].kind: package.module:Name`.
+
+    An instance is made once the data is read, and fitted by its constructor:
+
+      Name(name, column, rows, dim, **options)
+
+    Args:
+      name: of the feature, to be that of its layer.
+      column: the feature's column, for all rows of the data or for all candidates.
+      rows: the training rows; nothing may be learnt from others. [training rows] indices.
+      dim: the width that the configuration asks for.
+      options: what `options` in YAML says.
+
+    Attributes:
+      name: as given.
+      dim: the width of what `layer` gives.
+    """
+
+    name: str
+    dim: int
+
+    @abstractmethod
+    def encode(self, column: Column) -> np.ndarray:
+        """Numbers for each row of a column like the feature's own; [rows, ...], int32 or float32.
+
+        Values that no training row has must be encoded, too.
+        """
+
+    @abstractmethod
+    def layer(self) -> Any:
+        """A Keras layer that takes encoded rows, [rows, ...], and gives float32 [rows, dim]."""
+
+
+Feature = OwnFeature | LookupFeature | ListFeature | BucketFeature | ScaledFeature | HistoryFeature
 
 
 def tokens(text: str) -> list[str]:

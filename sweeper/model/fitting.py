@@ -16,9 +16,11 @@ from sweeper.model.features import (
     HistoryFeature,
     ListFeature,
     LookupFeature,
+    OwnFeature,
     ScaledFeature,
     tokens,
 )
+from sweeper.plugins import is_path, make
 
 DEFAULT_BOUNDARIES = 1_000
 DEFAULT_TOKENS = 10_000
@@ -93,6 +95,8 @@ def _column(config: FeatureConfig, columns: dict[str, Column], is_query: bool) -
             f"(features=ids fits any data).{closest(config.column, columns)}"
         )
     column = columns[config.column]
+    if is_path(config.kind):
+        return column
     words, fitting = FITTING_KINDS[type(column)]
     kinds = [kind for kind in fitting if is_query or kind != "history"]
     if config.kind not in kinds:
@@ -111,6 +115,9 @@ def _fit(
     items: np.ndarray | None,
 ) -> Feature:
     column = _column(config, columns, is_query=items is not None)
+    if is_path(config.kind):
+        name = f"{config.column}_{config.kind.partition(':')[2]}"
+        return make(".kind", config.kind, OwnFeature, name, column, rows, dim, **config.options)
     name = f"{config.column}_{config.kind}"
     if isinstance(column, CategoricalListColumn):
         return ListFeature(name, _vocabulary(config, column, rows), dim, tokenize=False)

@@ -11,14 +11,45 @@ Three losses share one computation (`sweeper.model.softmax`):
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from sweeper.config import TaskConfig
 from sweeper.model.softmax import hard_negative_log_sum_exp, weighted_log_sum_exp
+from sweeper.plugins import is_path, make
 
 # The bounds that tfrs.layers.loss.SamplingProbablityCorrection clips to.
 SMALLEST_PROBABILITY, LARGEST_PROBABILITY = 1e-6, 1.0
+
+
+class OwnTask(tf.keras.layers.Layer):
+    """Base of a user's own tasks; `task.name: package.module:Name`.
+
+    `call` takes what `DistinctRetrieval.call` takes, by the same names, and gives the batch's
+    summed loss, a scalar. Rows of weight 0 and candidates of count 0 are padding, and must
+    change nothing.
+
+    Args:
+      config: the task's configuration; temperature and the like are the task's to heed.
+      options: what `task.options` says.
+    """
+
+    def __init__(self, config: TaskConfig, **options: Any) -> None:
+        super().__init__(name="own", **options)
+        self.config = config
+
+
+def build_task(config: TaskConfig, row_blocks: int = 1) -> DistinctRetrieval | OwnTask:
+    """The task that the configuration names.
+
+    Raises:
+      ConfigError: a path that names no `OwnTask`.
+    """
+    if is_path(config.name):
+        return make("task.name", config.name, OwnTask, config, **config.options)
+    return DistinctRetrieval(config, row_blocks)
 
 
 class DistinctRetrieval(tfrs.tasks.Retrieval):

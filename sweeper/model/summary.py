@@ -16,9 +16,10 @@ def layer_rows(model: TwoTowerModel) -> list[tuple[str, str, int, int]]:
 
 def _tower_rows(tower: Tower) -> list[tuple[str, str, int, int]]:
     rows = [
-        (tower.name, layer.name, layer.dim, layer.count_params()) for layer in tower.feature_layers
+        (tower.name, layer.name, dim, layer.count_params())
+        for layer, dim in zip(tower.feature_layers, tower.feature_dims, strict=True)
     ]
-    width = sum(layer.dim for layer in tower.feature_layers)
+    width = sum(tower.feature_dims)
     rows.append((tower.name, "concatenation", width, 0))
     for layer in tower.stack:
         width = getattr(layer, "units", width)

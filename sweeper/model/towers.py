@@ -6,11 +6,14 @@ Glorot uniform, biases zero.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from sweeper.config import ModelConfig
-from sweeper.model.features import PADDING, Feature, HistoryFeature, ScaledFeature
+from sweeper.model.features import PADDING, Feature, HistoryFeature, OwnFeature, ScaledFeature
+from sweeper.plugins import is_path, make
 
 # A table of so many rows has sparse updates, if a step looks up at most one CODES_SHARE-th as
 # many. Compiled, a step of 2,048 codes takes 0.3 ms sparse and 0.7 dense at 10,000 rows, 0.6 and
@@ -139,12 +142,31 @@ def feature_layer(feature: Feature, sparse_updates: bool = False) -> tf.keras.la
     Args:
       sparse_updates: whether large tables are updated by the rows that a batch looks up.
     """
+    if isinstance(feature, OwnFeature):
+        return feature.layer()
     if isinstance(feature, HistoryFeature):
         return History(feature.counts, feature.dim, name=feature.name)
     if isinstance(feature, ScaledFeature):
         return Column(name=feature.name)
     sparse = sparse_updates and feature.table_rows >= LARGE_TABLE
     return Lookup(feature.table_rows, feature.dim, feature.multivalued, feature.name, sparse)
+
+
+class OwnTower(tf.keras.layers.Layer):
+    """Base of a user's own towers; `model.tower: package.module:Name`.
+
+    It stands in place of the dense layers, above the features: `call(values, training)` takes
+    float32 [rows, width of the features] and gives [rows, layer_sizes[-1]].
+
+    Args:
+      layer_sizes: of the query tower, or of the candidate tower.
+      seed: of whatever is random in it.
+      options: what `model.tower_options` says.
+    """
+
+    def __init__(self, layer_sizes: list[int], seed: int, **options: Any) -> None:
+        super().__init__(name="own", **options)
+        self.units = layer_sizes[-1]
 
 
 class Tower(tf.keras.Model):
@@ -174,8 +196,14 @@ class Tower(tf.keras.Model):
     ) -> None:
         super().__init__(name=name)
         self.feature_names = [feature.name for feature in features]
+        self.feature_dims = [feature.dim for feature in features]
         self.feature_layers = [feature_layer(feature, sparse_updates) for feature in features]
-        self.stack = _dense_stack(layer_sizes, projection_only, config, seed, precision)
+        if is_path(config.tower):
+            options = config.tower_options
+            own = make("model.tower", config.tower, OwnTower, layer_sizes, seed, **options)
+            self.stack = [own]
+        else:
+            self.stack = _dense_stack(layer_sizes, projection_only, config, seed, precision)
         self.normalize_output = config.normalize_output
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
@@ -188,7 +216,7 @@ class Tower(tf.keras.Model):
             axis=1,
         )
         for layer in self.stack:
-            if isinstance(layer, tf.keras.layers.Dropout):
+            if isinstance(layer, tf.keras.layers.Dropout | OwnTower):
                 values = layer(values, training=training)
             else:
                 values = layer(values)

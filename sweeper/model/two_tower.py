@@ -12,7 +12,7 @@ from sweeper.config import Config, layer_sizes, updates_rows_alone
 from sweeper.data.interactions import Interactions
 from sweeper.model.features import Feature
 from sweeper.model.fitting import fit_features
-from sweeper.model.retrieval import DistinctRetrieval
+from sweeper.model.retrieval import DistinctRetrieval, OwnTask, build_task
 from sweeper.model.towers import Tower
 
 Encoded = dict[str, np.ndarray]
@@ -75,7 +75,9 @@ def encode_features(
 class TwoTowerModel(tfrs.models.Model):
     """A query tower, a candidate tower and the retrieval task between them."""
 
-    def __init__(self, query_tower: Tower, candidate_tower: Tower, task: DistinctRetrieval) -> None:
+    def __init__(
+        self, query_tower: Tower, candidate_tower: Tower, task: DistinctRetrieval | OwnTask
+    ) -> None:
         super().__init__()
         self.query_tower = query_tower
         self.candidate_tower = candidate_tower
@@ -141,5 +143,5 @@ def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -
             encoded.candidate,
             seed + 500,
         ),
-        DistinctRetrieval(config.task, row_blocks),
+        build_task(config.task, row_blocks),
     )

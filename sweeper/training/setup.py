@@ -16,9 +16,10 @@ from sweeper.config import (
     updates_rows_alone,
 )
 from sweeper.data.interactions import Interactions
-from sweeper.model.features import BucketFeature, Feature, HistoryFeature, ScaledFeature
+from sweeper.model.features import BucketFeature, Feature, HistoryFeature, OwnFeature, ScaledFeature
 from sweeper.model.towers import LARGE_TABLE, Lookup
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel, build_model, encode_features
+from sweeper.plugins import is_path
 from sweeper.runtime import gpu_names
 from sweeper.training.batches import BatchPlanner
 from sweeper.training.optimizer import build_optimizer, prepare_for_sparse_gradients
@@ -147,7 +148,13 @@ def encoded_features(
 
 def _without_widths(settings: FeaturesConfig) -> FeaturesConfig:
     def alike(features: list[FeatureConfig]) -> list[FeatureConfig]:
-        return [replace(feature, dim=None) for feature in features]
+        return [
+            # What a user's own makes of its width is its own affair.
+            replace(feature, dim=feature.dim or settings.embedding_dim)
+            if is_path(feature.kind)
+            else replace(feature, dim=None)
+            for feature in features
+        ]
 
     return FeaturesConfig(0, alike(settings.query), alike(settings.candidate))
 
@@ -158,7 +165,7 @@ def _with_widths(
     """The features with the widths that the configuration gives them."""
     return [
         feature
-        if isinstance(feature, ScaledFeature)
+        if isinstance(feature, ScaledFeature | OwnFeature)
         else replace(feature, dim=config.dim or embedding_dim)
         for feature, config in zip(features, configs, strict=True)
     ]

@@ -25,6 +25,7 @@ from sweeper.errors import DataError, shortened
 WORDS = pa.dictionary(pa.int32(), pa.string())
 # What a block of a file must hold in whole: the longest row, and Arrow's guess at types.
 BLOCK_BYTES = 16 * 1024 * 1024
+SOME_ROWS = 1_000
 
 
 def read_table(files: TableFiles, csv: CsvConfig, ids: Collection[str]) -> pa.Table:
@@ -55,13 +56,22 @@ def read_table(files: TableFiles, csv: CsvConfig, ids: Collection[str]) -> pa.Ta
     return _not_empty(files, table)
 
 
-def names_of(files: TableFiles, csv: CsvConfig) -> list[str]:
-    """The names of the table's columns, without reading its rows where that can be helped."""
+def first_rows(files: TableFiles, csv: CsvConfig) -> pa.Table:
+    """Some of the first rows, with the types that Arrow makes of these.
+
+    Raises:
+      DataError: as `read_table`.
+    """
     if files.format == "parquet":
-        return list(_parquet(files).schema.names)
-    if files.format == "csv" and csv.column_names:
-        return list(csv.column_names)
-    return list(read_table(files, csv, ()).column_names)
+        return _not_empty(files, _parquet(files).head(SOME_ROWS))
+    if files.format == "csv":
+        file = files.files[0]
+        try:
+            with _csv_reader(file, csv) as reader:
+                return _not_empty(files, pa.Table.from_batches([reader.read_next_batch()]))
+        except (pa.ArrowException, OSError, EOFError, ValueError, StopIteration) as error:
+            raise _unreadable(file, "CSV", error) from error
+    return read_table(files, csv, ()).slice(0, SOME_ROWS)
 
 
 def _read_csv(
@@ -95,13 +105,17 @@ def _unfit_column(file: Path, csv: CsvConfig, message: str) -> str | None:
     found = re.search(r"In CSV column #(\d+): .*conversion error", message)
     if not found:
         return None
-    names = csv.column_names
-    if names is None:
-        with _opened(file) as stream:
-            options = pyarrow.csv.ParseOptions(delimiter=csv.delimiter, newlines_in_values=True)
-            reader = pyarrow.csv.open_csv(stream, parse_options=options)
-            names = reader.schema.names
-    return str(names[int(found.group(1))])
+    with _csv_reader(file, csv) as reader:
+        return str(reader.schema.names[int(found.group(1))])
+
+
+def _csv_reader(file: Path, csv: CsvConfig) -> pyarrow.csv.CSVStreamingReader:
+    """Reads a file block by block, the first of them at once."""
+    return pyarrow.csv.open_csv(
+        pa.input_stream(str(file), compression=compression_of(file)),
+        pyarrow.csv.ReadOptions(column_names=csv.column_names),
+        pyarrow.csv.ParseOptions(delimiter=csv.delimiter, newlines_in_values=True),
+    )
 
 
 def _read_json_lines(

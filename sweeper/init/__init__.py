@@ -1,0 +1,1 @@
+"""`python -m sweeper.init`: a folder to begin a project of one's own in."""

@@ -1,0 +1,78 @@
+"""The files of a new project, and the writing of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from sweeper.data.table.files import TFDS
+from sweeper.errors import OutputError, unwritable
+from sweeper.record import write_whole
+
+TEMPLATES = Path(__file__).parent / "templates"
+# Where each template goes; NAME is the project's.
+FILES = {
+    "data.yaml": "conf/data/NAME.yaml",
+    "features.yaml": "conf/features/NAME.yaml",
+    "experiment.yaml": "conf/experiment/NAME.yaml",
+    "study.yaml": "conf/study/NAME.yaml",
+    "plugins.py": "plugins.py",
+    "test_plugins.py": "test_plugins.py",
+    "README.md": "README.md",
+}
+
+
+def project_files(directory: Path, values: dict[str, Any]) -> dict[Path, str]:
+    """The text of each file, by its place.
+
+    Args:
+      values: what the templates name; `name` among them.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        # YAML and Python, not HTML.
+        autoescape=False,  # nosec B701
+    )
+    environment.filters["yaml"] = _yaml
+    environment.filters["absolute"] = _absolute
+    return {
+        directory / place.replace("NAME", values["name"]): environment.get_template(
+            f"{template}.jinja"
+        ).render(values)
+        for template, place in FILES.items()
+    }
+
+
+def write_files(files: dict[Path, str]) -> None:
+    """Writes all of them, or none.
+
+    Raises:
+      OutputError: one of them is there already, or can't be written.
+    """
+    if there := [path for path in files if path.exists()]:
+        raise OutputError(
+            f"{there[0]}: is there already; must be another folder: no file is written over"
+        )
+    for path, text in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable("directory", path.parent, error) from error
+        write_whole(path, text.encode())
+
+
+def _absolute(path: str) -> str:
+    """A path that holds wherever the project is used from; the name of a TFDS data set as it is."""
+    return path if path.startswith(TFDS) else str(Path(path).expanduser().resolve())
+
+
+def _yaml(value: Any) -> str:
+    """A value as YAML has it, in one line: JSON is YAML, but for OmegaConf's references."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text.replace("${", "\\\\${") if isinstance(value, str) else text

@@ -1,0 +1,237 @@
+"""Checks of a user's own features, towers, tasks and baselines: `package.module:Name`.
+
+Each takes what YAML would have, a built-in name or a Python path, and its options. It raises
+AssertionError, or the error of this project that a trial would, and returns nothing:
+
+  from sweeper.testing import check_feature
+
+  def test_hour():
+      check_feature("plugins:Hour", numbers(), dim=4)
+
+This project's own parts are held to the same checks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sweeper.config import EvaluationConfig, FeatureConfig, ModelConfig, TaskConfig
+from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
+from sweeper.data.interactions import Interactions, assemble
+from sweeper.runtime import start_tensorflow
+
+start_tensorflow()
+
+import tensorflow as tf  # noqa: E402
+
+from sweeper.evaluation.baselines import fit_baselines  # noqa: E402
+from sweeper.evaluation.ranking import EVERY, RankingTask, SeenItems, rank  # noqa: E402
+from sweeper.model.fitting import fit_features  # noqa: E402
+from sweeper.model.retrieval import build_task  # noqa: E402
+from sweeper.model.towers import Tower, feature_layer  # noqa: E402
+
+ROWS, TRAINING_ROWS = 12, 9
+USERS, ITEMS, DIM = 4, 6, 3
+
+
+def words() -> CategoricalColumn:
+    """A column of words, some of which only the last three rows have."""
+    codes = np.array([0, 1, 2, 0, 1, 2, 0, 0, 1, 3, 3, 0], np.int32)
+    return CategoricalColumn(codes, ["", "amber birch", "birch", "cedar delta"])
+
+
+def numbers() -> NumericColumn:
+    """A column of whole numbers, the last three of which lie outside of the others."""
+    return NumericColumn(np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 100, -7, 3]))
+
+
+def lists() -> CategoricalListColumn:
+    """A column of lists of words, empty ones and words that only the last rows have among them."""
+    offsets = np.array([0, 2, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 13])
+    codes = np.array([0, 1, 1, 0, 0, 1, 0, 1, 1, 0, 2, 2, 2], np.int32)
+    return CategoricalListColumn(codes, offsets, ["a", "b", "c"])
+
+
+def check_feature(kind: str, column: Column, dim: int = 3, **options: Any) -> None:
+    """Holds a feature to what a tower takes it to be.
+
+    It is fitted on training rows alone, encodes every row, unseen values too, and the same
+    way each time; its layer gives finite float32 [rows, dim] and lets gradients through.
+
+    Args:
+      column: for `ROWS` rows, of which the first `TRAINING_ROWS` are for training.
+    """
+    feature, encoded = _fitted(kind, column, dim, options)
+    assert len(encoded) == ROWS, f"encode gives {len(encoded)} rows of {ROWS}"
+    assert encoded.dtype in (np.int32, np.float32), f"encode gives {encoded.dtype}"
+    assert np.isfinite(encoded).all(), "encode gives what is not finite"
+    again, same = _fitted(kind, column, dim, options)
+    np.testing.assert_array_equal(encoded, same, "two fits of the same rows differ")
+    # Only held-out rows are changed, so that training rows must be what they were.
+    order = np.r_[0:TRAINING_ROWS, ROWS - 1 : TRAINING_ROWS - 1 : -1]
+    _, other = _fitted(kind, column.take(order), dim, options)
+    training = slice(0, TRAINING_ROWS)
+    np.testing.assert_array_equal(
+        encoded[training], other[training], "held-out rows change how training rows are encoded"
+    )
+    layer = feature_layer(feature)
+    with tf.GradientTape() as tape:
+        values = layer(tf.constant(encoded))
+        loss = tf.reduce_sum(values * values)
+    assert values.shape == (ROWS, feature.dim), f"the layer gives {values.shape}"
+    assert values.dtype == tf.float32, f"the layer gives {values.dtype}"
+    assert np.isfinite(values).all(), "the layer gives what is not finite"
+    gradients = tape.gradient(loss, layer.trainable_variables)
+    assert all(each is not None for each in gradients), "a weight of the layer gets no gradient"
+    assert again.name == feature.name
+
+
+def _fitted(kind: str, column: Column, dim: int, options: dict[str, Any]) -> tuple[Any, np.ndarray]:
+    own = {"options": options} if ":" in kind else options
+    config = FeatureConfig("column", kind, **own)
+    rows = np.arange(TRAINING_ROWS)
+    items = np.arange(ROWS) % ITEMS
+    (feature,) = fit_features([config], {"column": column}, rows, dim, "features.query", items)
+    return feature, feature.encode(column)
+
+
+def check_tower(name: str, layer_sizes: tuple[int, ...] = (5, DIM), **options: Any) -> None:
+    """Holds a tower to its width, to gradients, and to scoring alike each time.
+
+    Args:
+      name: "dense" or a path.
+      options: `model.tower_options`; of "dense", values of `model`.
+    """
+    own = {"tower": name, "tower_options": options} if ":" in name else options
+    config, column = ModelConfig(**own), words()
+    feature, encoded = _fitted("embedding", column, 4, {})
+    inputs = {feature.name: tf.constant(encoded)}
+
+    def build() -> Tower:
+        tf.keras.utils.set_random_seed(1)
+        return Tower([feature], list(layer_sizes), False, config, 7, "query")
+
+    tower = build()
+    with tf.GradientTape() as tape:
+        values = tower(inputs, training=True)
+        loss = tf.reduce_sum(values * values)
+    assert values.shape == (ROWS, layer_sizes[-1]), f"the tower gives {values.shape}"
+    assert values.dtype == tf.float32, f"the tower gives {values.dtype}"
+    gradients = tape.gradient(loss, tower.trainable_variables)
+    assert all(each is not None for each in gradients), "a weight of the tower gets no gradient"
+    scored = tower(inputs, training=False)
+    assert np.isfinite(scored).all(), "the tower gives what is not finite"
+    np.testing.assert_array_equal(
+        scored, tower(inputs, training=False), "the same rows are scored differently"
+    )
+    again = build()
+    np.testing.assert_array_equal(
+        again(inputs, training=False), scored, "the same seed starts with other weights"
+    )
+    part = {key: value[2:5] for key, value in inputs.items()}
+    np.testing.assert_allclose(
+        tower(part, training=False), scored[2:5], atol=1e-6,
+        err_msg="a row's embedding depends on the other rows when it is scored",
+    )  # fmt: skip
+
+
+def check_task(name: str, **options: Any) -> None:
+    """Holds a task to a finite loss that padding doesn't change and that better scores lower.
+
+    Args:
+      options: `task.options` of a path, else values of `task`.
+    """
+    own = {"options": options} if ":" in name else options
+    task = build_task(TaskConfig(name, **own))
+    rng = np.random.default_rng(0)
+    batch = {
+        "query_embeddings": rng.normal(size=(5, DIM)),
+        "candidate_embeddings": rng.normal(size=(4, DIM)),
+        "counts": np.array([2.0, 1.0, 1.0, 1.0]),
+        "sample_weight": np.array([1.0, 0.5, 2.0, 1.0, 1.0]),
+        "candidate_sampling_probability": np.array([0.4, 0.3, 0.2, 0.1]),
+    }
+    positions = np.array([0, 0, 1, 2, 3], np.int32)
+    loss, gradients = _loss(task, batch, positions)
+    assert loss.shape == (), f"the loss has the shape {loss.shape}"
+    assert np.isfinite(loss), "the loss is not finite"
+    of_queries, of_candidates = gradients
+    assert of_queries is not None, "the query embeddings get no gradient"
+    assert of_candidates is not None, "the candidate embeddings get no gradient"
+    assert np.isfinite(of_queries).all(), "a gradient is not finite"
+    assert np.isfinite(of_candidates).all(), "a gradient is not finite"
+    padded = {
+        key: np.concatenate([value, value[:2]])
+        for key, value in batch.items()
+        if key not in ("counts", "sample_weight")
+    }
+    padded |= {key: np.append(batch[key], [0.0, 0.0]) for key in ("counts", "sample_weight")}
+    same, _ = _loss(task, padded, np.append(positions, [0, 0]).astype(np.int32))
+    np.testing.assert_allclose(same, loss, rtol=1e-5, err_msg="padding changes the loss")
+    # A step against the gradient must lower the loss.
+    better = {
+        **batch,
+        "query_embeddings": batch["query_embeddings"] - 1e-3 * of_queries,
+        "candidate_embeddings": batch["candidate_embeddings"] - 1e-3 * of_candidates,
+    }
+    lower, _ = _loss(task, better, positions)
+    assert lower < loss, "a step against the gradient does not lower the loss"
+
+
+def _loss(
+    task: Any, batch: dict[str, np.ndarray], positions: np.ndarray
+) -> tuple[np.ndarray, list[np.ndarray | None]]:
+    """The loss, and the gradients of both embeddings."""
+    inputs = {key: tf.constant(value, tf.float32) for key, value in batch.items()}
+    embeddings = [inputs["query_embeddings"], inputs["candidate_embeddings"]]
+    with tf.GradientTape() as tape:
+        tape.watch(embeddings)
+        loss = task(**inputs, positions=positions)
+    gradients = tape.gradient(loss, embeddings)
+    return loss.numpy(), [None if each is None else np.asarray(each) for each in gradients]
+
+
+def check_baseline(name: str, **evaluation: Any) -> None:
+    """Holds a baseline to finite scores of all candidates, and the same of chosen ones.
+
+    Args:
+      evaluation: values of `evaluation`.
+    """
+    interactions = small_interactions()
+    rows = np.arange(TRAINING_ROWS)
+    config = EvaluationConfig(baselines=[name], **evaluation)
+    users, items = interactions.users, interactions.items
+    seen = SeenItems.from_rows(users[rows], items[rows], USERS, ITEMS)
+    task = RankingTask(users[TRAINING_ROWS:], items[TRAINING_ROWS:], ITEMS, seen)
+    scorer, again = (fit_baselines(config, interactions, rows)[name](task) for _ in range(2))
+    scores = np.array(scorer(0, 3, EVERY))
+    assert scores.shape == (3, ITEMS), f"the scores have the shape {scores.shape}"
+    assert np.isfinite(scores).all(), "a score is not finite"
+    np.testing.assert_array_equal(scores, again(0, 3, EVERY), "two fits differ")
+    chosen = np.array([1, 4])
+    np.testing.assert_allclose(
+        scorer(1, 3, chosen), scores[1:3][:, chosen], rtol=1e-5,
+        err_msg="scores of chosen candidates are not those among all",
+    )  # fmt: skip
+    assert (rank(scorer, task).unfiltered < ITEMS).all()
+
+
+def small_interactions() -> Interactions:
+    """`ROWS` rows of four users and six items."""
+    users = np.array([0, 1, 2, 3, 0, 1, 2, 0, 1, 0, 2, 3], np.int32)
+    items = np.array([0, 1, 0, 2, 1, 0, 3, 4, 2, 2, 1, 0], np.int32)
+    names = [f"item {index}" for index in range(ITEMS)]
+    return assemble(
+        {
+            "user": CategoricalColumn(users, [f"user {index}" for index in range(USERS)]),
+            "when": numbers(),
+        },
+        items,
+        {"item": CategoricalColumn(np.arange(ITEMS, dtype=np.int32), names)},
+        "made for a check",
+        user_column="user",
+        item_column="item",
+        timestamp_column="when",
+    )
