@@ -17,7 +17,7 @@ from sweeper.curves import draw_curves
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import Split, check_sizes
 from sweeper.environment import note_environment
-from sweeper.evaluation.baselines import fit_baselines
+from sweeper.evaluation.baselines import check_baselines, fit_baselines
 from sweeper.evaluation.ranking import RankingTask, rank
 from sweeper.evaluation.rows import as_parquet, coverage, metrics_by_warmth, row_table
 from sweeper.model.fitting import check_columns
@@ -123,6 +123,7 @@ class Trial:
             interactions = load_interactions(config.data, lambda text: self.say("data", text))
         check_sizes(config.data, len(interactions))
         check_columns(config.features, interactions)
+        check_baselines(config.evaluation, interactions.num_users, interactions.num_items)
         # Only now, so that errors in the configuration and the data come at once.
         with self.stage("import_tensorflow"):
             start_tensorflow()
@@ -264,11 +265,14 @@ class Trial:
 
     def describe_model(self, training: Training) -> None:
         from sweeper.model.summary import layer_rows
+        from sweeper.training.setup import whole_updates
 
         layers = layer_rows(training.model)
         self.record.num_parameters = sum(parameters for *_, parameters in layers)
         self.console.print()
         self.console.print(terminal.model_table(layers))
+        for line in whole_updates(self.config.optimizer, training.model):
+            self.say("cost", line)
         self.console.print()
 
     def say(self, topic: str, text: str) -> None:

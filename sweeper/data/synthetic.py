@@ -64,9 +64,9 @@ def generate(config: SyntheticConfig, say: Callable[[str], None] = print) -> Int
     items_by_user = np.empty(config.num_interactions, np.int32)
     chunks = _choose(config, counts, user_factors, item_factors, popularity)
     with _drawing(config, say) as advance:
-        for positions, chosen in chunks:
+        for num_users, positions, chosen in chunks:
             items_by_user[positions] = chosen
-            advance(len(chosen))
+            advance(num_users)
     rng = _generator(config, _ROWS)
     order = rng.permutation(config.num_interactions)
     users = np.repeat(np.arange(config.num_users, dtype=np.int32), counts)[order]
@@ -87,8 +87,9 @@ def _drawing(
 ) -> AbstractContextManager[Callable[[int], None]]:
     if config.num_interactions < KEPT_FROM:
         return nullcontext(lambda count: None)
-    text = f"Drawing {config.num_interactions:,} interactions"
-    return stage(say, text, config.num_interactions)
+    # By users, who take equally long, however many interactions each has.
+    text = f"Drawing {config.num_interactions:,} interactions, user by user"
+    return stage(say, text, config.num_users)
 
 
 def synthetic_structure(
@@ -138,15 +139,15 @@ def _choose(
     user_factors: np.ndarray,
     item_factors: np.ndarray,
     popularity: np.ndarray,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Draws each user's items without replacement, some users at a time.
 
     Item i rings after an exponential time with rate P(i | user); a user's items
     are the first to ring (Efraimidis and Spirakis, 2006: weighted sampling).
 
     Yields:
-      positions in an array that lists the users' interactions user by user, and
-      the items that belong there.
+      how many users these are, positions in an array that lists the users' interactions
+      user by user, and the items that belong there.
     """
     rng = _generator(config, _CHOICES)
     starts = np.cumsum(counts) - counts
@@ -166,7 +167,7 @@ def _choose(
         chosen = _smallest(times, most)
         wanted = np.arange(most) < counts[users][:, None]
         positions = starts[users][:, None] + np.arange(most)
-        yield positions[wanted], chosen[wanted]
+        yield len(users), positions[wanted], chosen[wanted]
 
 
 def _smallest(values: np.ndarray, count: int) -> np.ndarray:

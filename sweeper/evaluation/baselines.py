@@ -15,12 +15,29 @@ from sweeper.errors import ConfigError
 from sweeper.evaluation.ranking import Candidates, RankingTask, Ranks, Scorer, rank
 from sweeper.plugins import is_path, load
 
-# EASE inverts a dense [candidates, candidates] matrix: 3.2 GB at this size.
-LARGEST_EASE_CATALOGUE = 20_000
+# EASE inverts a dense [candidates, candidates] matrix, 3.2 GB at this size, and takes a dense
+# [users, candidates] one of 4 bytes a cell.
+LARGEST_EASE_CATALOGUE, LARGEST_EASE_MATRIX = 20_000, 500_000_000
 
 
 # Fitted on the training rows; gives the scorer of any ranking task.
 Fitted = Callable[[RankingTask], Scorer]
+
+
+def check_baselines(config: EvaluationConfig, num_users: int, num_items: int) -> None:
+    """Raises ConfigError for a baseline that doesn't fit into memory with this data."""
+    if "ease" not in config.baselines:
+        return
+    limits = ""
+    if num_items > LARGEST_EASE_CATALOGUE:
+        limits = f"inverts a dense matrix of at most {LARGEST_EASE_CATALOGUE:,} candidates"
+    elif num_users * num_items > LARGEST_EASE_MATRIX:
+        limits = f"takes a dense matrix of at most {LARGEST_EASE_MATRIX:,} users x candidates"
+    if limits:
+        raise ConfigError(
+            f"evaluation.baselines: got 'ease' for {num_users:,} users and a catalogue of "
+            f"{num_items:,}, but it {limits}; must be without, as evaluation.baselines=[popularity]"
+        )
 
 
 def fit_popularity(
@@ -49,15 +66,7 @@ def fit_ease(
     P = (X'X + lambda I)^-1, the weights are B_ij = -P_ij / P_jj off the diagonal
     and 0 on it; a user's scores are the user's row of X times B. H. Steck,
     "Embarrassingly shallow autoencoders for sparse data", WWW 2019.
-
-    Raises:
-      ConfigError: the catalogue is too large for the dense inverse.
     """
-    if size > LARGEST_EASE_CATALOGUE:
-        raise ConfigError(
-            f"evaluation.baselines: got 'ease' for a catalogue of {size:,}; it inverts a dense "
-            f"matrix and takes at most {LARGEST_EASE_CATALOGUE:,} candidates"
-        )
     matrix = np.zeros((num_users, size), np.float32)
     matrix[users, items] = 1.0
     gram = (matrix.T @ matrix).astype(np.float64)
@@ -82,6 +91,7 @@ def fit_baselines(
     Raises:
       ConfigError: a path names none, or a baseline can't be fitted to this data.
     """
+    check_baselines(config, interactions.num_users, interactions.num_items)
     users, items = interactions.users[training_rows], interactions.items[training_rows]
     return {
         name: _fit_of(name)(users, items, interactions.num_users, interactions.num_items, config)

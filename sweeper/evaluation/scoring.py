@@ -49,6 +49,7 @@ class ModelScorer:
 
         def scores(start: int, stop: int, chosen: Candidates) -> np.ndarray:
             scored = candidates if chosen is EVERY else tf.gather(candidates, chosen)
-            return tf.matmul(queries[start:stop], scored, transpose_b=True).numpy()
+            # Not `numpy()`, which copies.
+            return np.asarray(tf.matmul(queries[start:stop], scored, transpose_b=True))
 
         return scores

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from sweeper.config import OptimizerConfig
+from sweeper.config import OptimizerConfig, updates_rows_alone
 from sweeper.errors import ConfigError, closest
 
 # Keras's names of what has a key of its own here.
@@ -53,14 +53,18 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> tf.keras.optim
         ) from error
 
 
-def of_distinct_rows(optimizer: tf.keras.optimizers.Optimizer) -> tf.keras.optimizers.Optimizer:
-    """The optimizer, which now takes it that the rows of a sparse gradient are distinct.
+def prepare_for_sparse_gradients(
+    optimizer: tf.keras.optimizers.Optimizer, config: OptimizerConfig
+) -> None:
+    """Makes the updates of a built optimizer cost what the rows of sparse gradients do.
 
-    `sweeper.model.towers.sparse_lookup` makes them so; Keras would look for equal ones by
-    `tf.unique`, which XLA can't compile.
+    It takes it that these are distinct, or zeros: `sweeper.model.towers.sparse_lookup` makes
+    them so, and Keras would look for equal ones by `tf.unique`, which XLA can't compile. Plain
+    SGD loses its momentum, a table of zeros as large as each variable that Keras adds in.
     """
     optimizer._deduplicate_sparse_grad = lambda gradients: gradients
-    return optimizer
+    if config.name == "sgd" and updates_rows_alone(config):
+        optimizer.momentums = [None] * len(optimizer.momentums)
 
 
 def _check_options(config: OptimizerConfig, defaults: dict[str, Any]) -> None:

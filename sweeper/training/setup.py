@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sweeper.config import Config, FeatureConfig, FeaturesConfig
+from sweeper.config import (
+    Config,
+    FeatureConfig,
+    FeaturesConfig,
+    OptimizerConfig,
+    updates_rows_alone,
+)
 from sweeper.data.interactions import Interactions
 from sweeper.model.features import BucketFeature, Feature, HistoryFeature, OwnFeature, ScaledFeature
+from sweeper.model.towers import LARGE_TABLE, Lookup
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel, build_model, encode_features
 from sweeper.plugins import is_path
 from sweeper.runtime import gpu_names
 from sweeper.training.batches import BatchPlanner
-from sweeper.training.optimizer import build_optimizer, of_distinct_rows
+from sweeper.training.optimizer import build_optimizer, prepare_for_sparse_gradients
 from sweeper.training.recent import Recent, freeze
 from sweeper.training.steps import StepRunner
 
@@ -61,8 +69,9 @@ def set_up_training(
     model = build_model(config, encoded, blocks)
     total_steps = planner.steps_per_epoch * config.train.epochs
     optimizer = build_optimizer(config.optimizer, total_steps)
-    model.compile(optimizer=of_distinct_rows(optimizer))
+    model.compile(optimizer=optimizer)
     model.optimizer.build(model.trainable_variables)
+    prepare_for_sparse_gradients(model.optimizer, config.optimizer)
     items, size = interactions.items[training_rows], interactions.num_items
     probability = sampling_probability(
         np.bincount(items, minlength=size), planner.batch_size, config.task.num_uniform_negatives
@@ -71,6 +80,20 @@ def set_up_training(
     xla = config.train.xla and config.task.num_hard_negatives is None
     runner = StepRunner(model, encoded, probability, xla)
     return Training(model, encoded, planner, runner)
+
+
+def whole_updates(config: OptimizerConfig, model: TwoTowerModel) -> Iterator[str]:
+    """A line for each large table of which every step updates all rows."""
+    if updates_rows_alone(config):
+        return
+    for layer in (*model.query_tower.feature_layers, *model.candidate_tower.feature_layers):
+        if isinstance(layer, Lookup) and layer.table_rows >= LARGE_TABLE:
+            size = layer.table_rows * layer.dim * 4 / 1e6
+            yield (
+                f"each step updates all {layer.table_rows:,} rows of {layer.name} "
+                f"({size:,.1f} MB), as optimizer {config.name} moves rows that no batch looks "
+                "up; adagrad or plain sgd would update the batch's alone"
+            )
 
 
 def sampling_probability(
@@ -101,7 +124,7 @@ def encoded_features(
       ConfigError: a feature that can't be made from the data, naming its key.
     """
     settings = config.features
-    rows = hashlib.blake2b(training_rows.tobytes()).digest()
+    rows = hashlib.blake2b(np.ascontiguousarray(training_rows).data).digest()
     key = (interactions.fingerprint, rows, repr(_without_widths(settings)))
 
     def encode() -> EncodedFeatures:

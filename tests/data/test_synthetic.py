@@ -138,7 +138,7 @@ def test_large_data_is_drawn_once_and_kept(tmp_path: Path, monkeypatch: pytest.M
     )
     said: list[str] = []
     drawn = load_interactions(config, said.append)
-    assert said == ["Drawing 1,000 interactions ..."]
+    assert said == ["Drawing 1,000 interactions, user by user ..."]
     monkeypatch.setattr(synthetic, "generate", None)
     kept = load_interactions(config, said.append)
     assert kept.fingerprint == drawn.fingerprint

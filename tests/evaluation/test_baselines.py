@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
+from small_trials import small_config
 
 from sweeper.config import BASELINES as NAMES
 from sweeper.config import EvaluationConfig
 from sweeper.errors import ConfigError
 from sweeper.evaluation import baselines
-from sweeper.evaluation.baselines import FITS
+from sweeper.evaluation.baselines import FITS, check_baselines
 from sweeper.evaluation.ranking import RankingTask, Ranks, SeenItems, rank
+from sweeper.trial import run_trial
 
 # User and item of each training row: item 2 three times, items 0 and 3 twice, item 1 once.
 USERS = np.array([0, 0, 0, 1, 1, 2, 2, 2])
@@ -102,8 +106,27 @@ def test_every_baseline_finds_a_held_out_item_of_a_clear_taste(name: str) -> Non
     assert rank_baseline(name, users, items, task, 1.0).seen_filtered.tolist() == [0]
 
 
-def test_ease_refuses_a_catalogue_that_is_too_large(monkeypatch) -> None:
-    monkeypatch.setattr(baselines, "LARGEST_EASE_CATALOGUE", 4)
-    with pytest.raises(ConfigError, match=r"evaluation\.baselines: got 'ease' .* of 5;.* most 4"):
-        rank_baseline("ease", USERS, ITEMS, task_of([0], [0], num_candidates=5), 1.0)
-    rank_baseline("ease", USERS, ITEMS, task_of([0], [0], num_candidates=4), 1.0)
+@pytest.mark.parametrize(
+    ("users", "items", "words"),
+    [
+        (1, 20_001, r"1 users and a catalogue of 20,001, .* at most 20,000 candidates"),
+        (25_001, 20_000, r"25,001 users .* at most 500,000,000 users x candidates"),
+        (25_000, 20_000, None),
+    ],
+)
+def test_ease_refuses_data_that_is_too_large(users: int, items: int, words: str | None) -> None:
+    check_baselines(EvaluationConfig(baselines=["popularity"]), users, items)
+    with pytest.raises(ConfigError, match=words) if words else nullcontext() as error:
+        check_baselines(EvaluationConfig(baselines=["popularity", "ease"]), users, items)
+    if words:
+        assert "evaluation.baselines=[popularity]" in str(error.value)
+
+
+def test_a_trial_refuses_a_baseline_that_does_not_fit_before_it_imports_tensorflow(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(baselines, "LARGEST_EASE_CATALOGUE", 119)
+    monkeypatch.setattr("sweeper.trial.start_tensorflow", None)
+    config = small_config(evaluation=EvaluationConfig(baselines=["ease"]))
+    with pytest.raises(ConfigError, match=r"evaluation\.baselines: got 'ease' for 40 users"):
+        run_trial(config, tmp_path / "trial", draw=False)

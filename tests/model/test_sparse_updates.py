@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_trials import skewed_interactions, small_config, tutorial_features
+from small_trials import ids_features, skewed_interactions, small_config, tutorial_features
 
 from sweeper.config import OptimizerConfig, TrainConfig, updates_rows_alone
 from sweeper.model import towers
 from sweeper.model.towers import dense_lookup, sparse_lookup
-from sweeper.training.setup import set_up_training
+from sweeper.training.optimizer import build_optimizer, prepare_for_sparse_gradients
+from sweeper.training.setup import set_up_training, whole_updates
 
 CODES = tf.constant([3, 0, 3, 1, 3, 0], tf.int32)
 
@@ -23,13 +24,17 @@ def gradient_of(look_up) -> tf.Tensor | tf.IndexedSlices:
     return tape.gradient(loss, table)
 
 
-def test_the_sparse_gradient_sums_equal_codes_and_names_each_once() -> None:
+def every_table_sparse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(towers, "LARGE_TABLE", 1)
+    monkeypatch.setattr(towers, "CODES_SHARE", 0)
+
+
+def test_the_sparse_gradient_has_the_sum_of_equal_codes_at_the_first_of_them() -> None:
     sparse = gradient_of(sparse_lookup)
     assert isinstance(sparse, tf.IndexedSlices)
-    # Codes 0, 1, 3: rows 1 and 5, row 3, rows 0, 2 and 4 of 0 to 11 in pairs.
-    assert sparse.indices.numpy().tolist() == [0, 1, 3, 0, 0, 0]
-    assert sparse.values.numpy()[:3].tolist() == [[12, 14], [6, 7], [12, 15]]
-    assert not sparse.values.numpy()[3:].any()
+    # Of 0 to 11 in pairs: code 3 has rows 0, 2 and 4, code 0 rows 1 and 5, code 1 row 3.
+    assert sparse.indices.numpy().tolist() == CODES.numpy().tolist()
+    assert sparse.values.numpy().tolist() == [[12, 15], [12, 14], [0, 0], [6, 7], [0, 0], [0, 0]]
     np.testing.assert_array_equal(tf.convert_to_tensor(sparse), gradient_of(dense_lookup))
 
 
@@ -48,6 +53,26 @@ def trained(optimizer: OptimizerConfig, xla: bool) -> tuple[list[np.ndarray], np
     return training.model.get_weights(), np.concatenate(losses)
 
 
+def counted_sparse_look_ups(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """One entry for each time that a sparse look-up is traced, from now on."""
+    look_ups: list[tuple] = []
+    monkeypatch.setattr(
+        towers, "sparse_lookup", lambda *given: look_ups.append(given) or sparse_lookup(*given)
+    )
+    return look_ups
+
+
+def test_a_table_is_updated_whole_where_a_step_looks_up_much_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look_ups = counted_sparse_look_ups(monkeypatch)
+    lookup = towers.Lookup(8, 2, multivalued=False, name="table", sparse=True)
+    lookup(tf.constant([0, 1, 2]))
+    assert not look_ups
+    lookup(tf.constant([0, 1]))
+    assert len(look_ups) == 1
+
+
 @pytest.mark.parametrize("xla", [False, True])
 @pytest.mark.parametrize(
     "optimizer",
@@ -64,15 +89,17 @@ def test_sparse_updates_equal_dense_ones(
     optimizer: OptimizerConfig, xla: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dense_weights, dense_losses = trained(optimizer, xla)
-    monkeypatch.setattr(towers, "LARGE_TABLE", 1)
+    every_table_sparse(monkeypatch)
+    look_ups = counted_sparse_look_ups(monkeypatch)
     weights, losses = trained(optimizer, xla)
-    np.testing.assert_allclose(losses, dense_losses, rtol=1e-5)
+    assert len(look_ups) >= 4
+    np.testing.assert_allclose(losses, dense_losses, rtol=1e-6)
     for sparse, dense in zip(weights, dense_weights, strict=True):
-        np.testing.assert_allclose(sparse, dense, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(sparse, dense, rtol=0, atol=1e-6)
 
 
 def test_sparse_updates_give_the_same_bits_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(towers, "LARGE_TABLE", 1)
+    every_table_sparse(monkeypatch)
     first, second = (trained(OptimizerConfig("adagrad", 0.1), xla=True) for _ in range(2))
     for one, other in zip(first[0], second[0], strict=True):
         np.testing.assert_array_equal(one, other)
@@ -111,7 +138,38 @@ def test_a_large_table_of_another_optimizer_is_updated_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dense_weights, _ = trained(OptimizerConfig("adam", 0.01), xla=False)
-    monkeypatch.setattr(towers, "LARGE_TABLE", 1)
+    every_table_sparse(monkeypatch)
     weights, _ = trained(OptimizerConfig("adam", 0.01), xla=False)
     for one, other in zip(weights, dense_weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_plain_sgd_needs_no_momentum_to_give_the_same_bits(nesterov: bool) -> None:
+    config = OptimizerConfig("sgd", 0.3, options={"nesterov": nesterov})
+    tables = []
+    for prepare in (False, True):
+        table = tf.Variable(tf.reshape(tf.range(10.0), [5, 2]))
+        optimizer = build_optimizer(config, 3)
+        optimizer.build([table])
+        if prepare:
+            prepare_for_sparse_gradients(optimizer, config)
+        for step in range(3):
+            optimizer.apply_gradients([(tf.fill([5, 2], 0.7 * step + 0.1), table)])
+        tables.append(table.numpy())
+    np.testing.assert_array_equal(*tables)
+
+
+@pytest.mark.parametrize("name", ["adam", "adagrad"])
+def test_a_trial_says_what_updates_large_tables_whole(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 25 users and one unknown; 40 titles, of which the training rows have fewer.
+    monkeypatch.setattr("sweeper.training.setup.LARGE_TABLE", 26)
+    config = small_config(optimizer=OptimizerConfig(name), features=ids_features(dim=4))
+    training = set_up_training(config, skewed_interactions(), np.arange(250), threads=1)
+    lines = list(whole_updates(config.optimizer, training.model))
+    if name == "adagrad":
+        assert lines == []
+    else:
+        assert lines[0].startswith("each step updates all 26 rows of user_id_embedding (0.0 MB)")
