@@ -165,9 +165,15 @@ def prepare(arguments: list[str] | None = None) -> None:
 
 
 def composed(
-    overrides: list[str], config_dir: Path | None = None, config_name: str = "config"
+    overrides: list[str],
+    config_dir: Path | None = None,
+    config_name: str = "config",
+    check: bool = True,
 ) -> Config:
     """The configuration of one trial, as `python -m sweeper` would have it; nothing is written.
+
+    Args:
+      check: whether values are held to their ranges and rules, or that is left to the caller.
 
     Raises:
       ConfigError: with a line for each override or value that is wrong.
@@ -178,9 +184,11 @@ def composed(
         config = _compose(config_name, overrides)
         swept = [each.input_line for each in _parse(overrides) if each.is_sweep_override()]
     problems = [f"{text}: has several values; must be one" for text in swept]
-    problems += _value_problems(config)
+    problems += _value_problems(config) if check else []
     if problems:
         raise ConfigError(problems)
+    OmegaConf.set_struct(config, False)
+    config.pop("hydra", None)
     return to_dataclass(config)
 
 

@@ -74,7 +74,7 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
     given = _keys(overrides)
     values: dict[str, Any] = {"name": name, "folder": shlex.quote(str(directory))}
     if "data.path" in given:
-        config = composed(["data=table", *overrides])
+        config = composed(["data=table", *overrides], check=False)
         comments = _complete(config.data, given)
         validate(config)
         roles = {role: getattr(config.data.columns, role) for role in NAMES}

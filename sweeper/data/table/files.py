@@ -36,9 +36,11 @@ class TableFiles:
     files: tuple[Path, ...]
 
     def state(self) -> list[tuple[str, int, int]]:
-        """(name, bytes, time of the last change in nanoseconds) of each file."""
-        stats = [(str(file), file.stat()) for file in self.files]
-        return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+        """(place, bytes, time of the last change in nanoseconds) of each file; a TFDS name."""
+        if not self.files:
+            return [(self.path, 0, 0)]
+        stats = [(str(file.resolve()), file.stat()) for file in self.files]
+        return [(place, stat.st_size, stat.st_mtime_ns) for place, stat in stats]
 
 
 def find_files(key: str, path: str, format_: str = "auto") -> TableFiles:

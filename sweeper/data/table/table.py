@@ -39,11 +39,14 @@ def entry(config: DataConfig) -> CacheEntry:
     Raises:
       DataError: a file isn't there.
     """
-    keys = ("columns", "format", "timestamp_unit", "csv", "items", "users", "filter", "path")
     settings = dataclasses.asdict(config)
+    keys = ("columns", "format", "timestamp_unit", "csv", "items", "users", "filter")
+    chosen = {key: settings[key] for key in keys}
+    for role in ("items", "users"):
+        del chosen[role]["path"]  # The files tell of it, from whatever folder it is named.
     files = [each.state() for each in _all_files(config)]
     version = metadata.version("tensorflow-datasets") if _is_tfds(config) else ""
-    text = json.dumps([READING, version, files, {key: settings[key] for key in keys}])
+    text = json.dumps([READING, version, files, chosen])
     return CacheEntry("table", hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
