@@ -127,7 +127,8 @@ def test_dropped_rows_are_told_by_reason_and_many_as_they_are_counted(
     interactions = replace(own_interactions(), dropped={"rated below 4": 1_200, "no user": 3})
     monkeypatch.setattr(command, "load_interactions", lambda config, say: interactions)
     monkeypatch.setattr(command, "MANY_ROWS", 40)
-    main(["data=table", "data.split=leave_last_out", "--output", str(tmp_path / "a.png")])
+    overrides = ["data=table", f"data.path={tmp_path}", "data.columns.timestamp=when"]
+    main([*overrides, "data.split=leave_last_out", "--output", str(tmp_path / "a.png")])
     printed = capsys.readouterr()
     lines = [" ".join(line.split()) for line in printed.out.splitlines()]
     at = lines.index("rows read 1,243")
