@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sweeper.config import FilterConfig
-from sweeper.errors import DataError
+from sweeper.errors import DataError, shortened
 
 EXAMPLES = 5
 
@@ -77,7 +77,7 @@ def drop_unknown(
         return
     if policy == "error":
         unknown = np.unique(codes[rows.kept][wrong])
-        examples = ", ".join(repr(categories[code]) for code in unknown[:EXAMPLES])
+        examples = ", ".join(shortened(repr(categories[code])) for code in unknown[:EXAMPLES])
         raise DataError(
             f"{len(unknown):,} {role}s of {int(wrong.sum()):,} rows are not in data.{role}s.path, "
             f"such as {examples}; must be there, or data.filter.unknown_{role}s be 'drop' or 'keep'"

@@ -77,11 +77,12 @@ def _numbers(array: pa.Array, name: str, missing: str) -> NumericColumn:
         values = array.cast(type_).to_numpy(zero_copy_only=False)
     else:
         first = row_of(array.is_null())
-        if missing == "error" or array.null_count == len(array):
+        if array.null_count == len(array):
+            raise DataError(f"the column {name!r} has no number at all; must have some, or not be")
+        if missing == "error":
             raise DataError(
                 f"the column {name!r} has {array.null_count:,} missing numbers, the first in row "
-                f"{first}; must have none, or with data.filter.missing_features=fill not nothing "
-                "else"
+                f"{first}; must have none, or data.filter.missing_features be 'fill'"
             )
         values = array.cast(pa.float64()).fill_null(pc.mean(array).as_py()).to_numpy()
     if row := row_of(~np.isfinite(values)):

@@ -7,7 +7,8 @@ a later row, or another file, doesn't fit it, the column is a text as a whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def read_table(files: TableFiles, csv: CsvConfig, ids: Collection[str]) -> pa.Ta
     if files.format == "tfds":
         return _read_tfds(files)
     if files.format == "parquet":
-        return _read_parquet(files)
+        return _read_parquet(files, ids)
     read = {"csv": _read_csv, "jsonl": _read_json_lines}[files.format]
     as_text: set[str] = set()
     while True:
@@ -63,7 +64,7 @@ def first_rows(files: TableFiles, csv: CsvConfig) -> pa.Table:
       DataError: as `read_table`.
     """
     if files.format == "parquet":
-        return _not_empty(files, _parquet(files).head(SOME_ROWS))
+        return _not_empty(files, _parquet(files, ()).head(SOME_ROWS))
     if files.format == "csv":
         file = files.files[0]
         try:
@@ -78,23 +79,34 @@ def _read_csv(
     file: Path, csv: CsvConfig, ids: Collection[str], as_text: Collection[str]
 ) -> pa.Table:
     """One file; again with a column as text where its rows don't fit the type of the first."""
-    texts = set(as_text)
+    texts, threads = set(as_text), True
     while True:
         types = dict.fromkeys([*ids, *texts], WORDS)
         try:
             with _opened(file) as stream:
-                return pyarrow.csv.read_csv(
+                table = pyarrow.csv.read_csv(
                     stream,
-                    pyarrow.csv.ReadOptions(column_names=csv.column_names, block_size=BLOCK_BYTES),
+                    pyarrow.csv.ReadOptions(
+                        column_names=csv.column_names,
+                        block_size=BLOCK_BYTES,
+                        use_threads=threads,
+                    ),
                     pyarrow.csv.ParseOptions(delimiter=csv.delimiter, newlines_in_values=True),
                     pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=False),
                 )
+            if any(pa.types.is_binary(type_) for type_ in table.schema.types):
+                # What Arrow makes of texts that are none.
+                raise _not_utf8(file)
+            return table
         except UnicodeDecodeError as error:
             raise _not_utf8(file) from error
         except (pa.ArrowException, OSError, EOFError, ValueError) as error:
             column = _unfit_column(file, csv, str(error))
             if "invalid UTF8" in str(error):
                 raise _not_utf8(file) from error
+            if threads and "parse error" in str(error):
+                threads = False  # Then the error has the row.
+                continue
             if column is None or column in types:
                 raise _unreadable(file, "CSV", error) from error
             texts.add(column)
@@ -151,22 +163,30 @@ def _parse_json_lines(file: Path, texts: list[pa.Field]) -> pa.Table:
     return table.drop_columns(missing)
 
 
-def _read_parquet(files: TableFiles) -> pa.Table:
+def _read_parquet(files: TableFiles, ids: Collection[str]) -> pa.Table:
     try:
-        table = _parquet(files).to_table()
+        table = _parquet(files, ids).to_table()
+        _names(table, files.files[0])
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{files.key}: {files.path} can't be read as Parquet: {error}") from error
     return _not_empty(files, table)
 
 
-def _parquet(files: TableFiles) -> Any:
-    """Arrow's data set of the files, `name=value` folders as columns."""
+def _parquet(files: TableFiles, ids: Collection[str]) -> Any:
+    """Arrow's data set of the files, `name=value` folders as columns; those of ids as texts."""
+    keys = dict.fromkeys(
+        part.partition("=")[0] for file in files.files for part in file.parts if "=" in part
+    )
+    partitioning = pyarrow.dataset.HivePartitioning.discover()
+    if any(key in ids for key in keys):
+        texts = pa.schema([(key, pa.string()) for key in keys])
+        partitioning = pyarrow.dataset.HivePartitioning(texts)
     root = Path(files.path).expanduser()
     try:
         return pyarrow.dataset.dataset(
             [str(file) for file in files.files],
             format="parquet",
-            partitioning=pyarrow.dataset.HivePartitioning.discover(infer_dictionary=False),
+            partitioning=partitioning,
             partition_base_dir=str(root if root.is_dir() else root.parent),
         )
     except (pa.ArrowException, OSError) as error:
@@ -186,9 +206,9 @@ def _opened(file: Path) -> Any:
 
 
 def _check_same_columns(files: TableFiles, tables: Sequence[pa.Table]) -> None:
-    first = tables[0].column_names
+    first = _names(tables[0], files.files[0])
     for file, table in zip(files.files, tables, strict=True):
-        if differing := sorted(set(table.column_names) ^ set(first)):
+        if differing := sorted(set(_names(table, file)) ^ set(first)):
             raise DataError(
                 f"{files.key}: {file} and {files.files[0]} differ in their columns "
                 f"({', '.join(differing)}); must have the same"
@@ -199,6 +219,13 @@ def _check_same_columns(files: TableFiles, tables: Sequence[pa.Table]) -> None:
             f"{files.key}: {files.files[0]} has several columns of the name {twice[0]!r}; must "
             "have one of each name"
         )
+
+
+def _names(table: pa.Table, file: Path) -> list[str]:
+    try:
+        return list(table.column_names)
+    except UnicodeDecodeError as error:  # Arrow hasn't looked at them before.
+        raise _not_utf8(file) from error
 
 
 def _columns_apart(tables: Sequence[pa.Table]) -> set[str]:
@@ -238,9 +265,27 @@ def _not_utf8(file: Path) -> DataError:
 
 def _unreadable(file: Path, format_: str, error: Exception) -> DataError:
     words = shortened(" ".join(str(error).split()), 300)
+    if "in row" in words and format_ != "CSV":
+        words += " (the first row is 0)"
     if file.stat().st_size == 0 or "Empty CSV file" in words:
         return DataError(f"{file}: is empty; must have at least one row")
     return DataError(f"{file}: can't be read as {format_}: {words}")
+
+
+@contextmanager
+def told_of(where: str) -> Iterator[None]:
+    """Lets errors of a table say which one, unless they name a key already.
+
+    Raises:
+      DataError: also for what Arrow can't make of a value.
+    """
+    try:
+        yield
+    except DataError as error:
+        raise error if str(error).startswith("data.") else DataError(f"{where}: {error}") from error
+    except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
+        words = shortened(" ".join(str(error).split()), 300)
+        raise DataError(f"{where}: a value can't be read: {words}") from error
 
 
 def row_of(wrong: pa.Array | np.ndarray) -> int | None:

@@ -51,6 +51,8 @@ def ids(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
         raise DataError(
             f"the column {name!r} has the type {inside}; ids must be texts or whole numbers"
         )
+    if pa.types.is_floating(inside) and not pa.types.is_dictionary(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)  # pandas' gap
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     array = column.unify_dictionaries().combine_chunks()
@@ -76,7 +78,9 @@ def _words(array: pa.DictionaryArray, name: str) -> pa.Array:
     if pa.types.is_floating(values.type):
         # Pandas makes whole numbers so where some are missing.
         numbers = values.to_numpy(zero_copy_only=False)
-        broken = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.round(numbers))))
+        is_whole = np.isfinite(numbers) & (numbers == np.round(numbers))
+        # Beyond 2^53 several whole numbers are one float.
+        broken = np.flatnonzero(~(is_whole & (np.abs(numbers) <= 2**53)))
         if len(broken):
             row = row_of(np.isin(_filled(array.indices, -1), broken))
             raise DataError(
@@ -98,7 +102,7 @@ def timestamps(column: pa.ChunkedArray, name: str, unit: str) -> tuple[np.ndarra
       DataError: a value that is no time, with its row.
     """
     array = _combined(column)
-    if pa.types.is_temporal(array.type):
+    if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type):
         array = (
             array.cast(pa.timestamp("us"), safe=False)
             if not _is_zoned(array)
@@ -121,6 +125,14 @@ def timestamps(column: pa.ChunkedArray, name: str, unit: str) -> tuple[np.ndarra
     is_milliseconds = unit == "milliseconds" or (
         unit == "auto" and len(numbers) > 0 and np.abs(numbers).max() >= FIRST_MILLISECOND
     )
+    small = (numbers > 0) & (numbers < FIRST_MILLISECOND / 10) & ~missing
+    if is_milliseconds and unit == "auto" and small.any():
+        large = int(np.abs(numbers).argmax())
+        raise DataError(
+            f"the column {name!r}: got {numbers[small][0]:.0f} in row {row_of(small)} and "
+            f"{numbers[large]:.0f} in row {large + 1}, which are seconds and milliseconds by their "
+            "sizes; must be one of them, or data.timestamp_unit say which they are"
+        )
     return np.floor_divide(numbers, 1_000 if is_milliseconds else 1).astype(np.int64), missing
 
 
@@ -164,12 +176,12 @@ def _no_date(array: pa.Array, name: str, row: int) -> DataError:
 
 
 def numbers(
-    column: pa.ChunkedArray, name: str, least: float = -np.inf
+    column: pa.ChunkedArray, name: str, least: float = -np.inf, most: float = np.inf
 ) -> tuple[np.ndarray, np.ndarray]:
     """float64 [rows], and where they are missing.
 
     Raises:
-      DataError: a value that is no finite number, or below `least`, with its row.
+      DataError: a value that is no finite number, or not from `least` to `most`, with its row.
     """
     array = _combined(column)
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
@@ -184,8 +196,8 @@ def numbers(
         raise DataError(f"the column {name!r} has the type {array.type}; must be numbers")
     missing = _missing(array)
     values = _filled(array.cast(pa.float64()), 0.0)
-    if row := row_of(~np.isfinite(values) | (values < least)):
-        words = f"a finite number of at least {least:g}" if least > -np.inf else "a finite number"
+    if row := row_of(~np.isfinite(values) | (values < least) | (values > most)):
+        words = f"a number from {least:g} to {most:g}" if least > -np.inf else "a finite number"
         raise DataError(f"the column {name!r}, row {row}: got {values[row - 1]:g}; must be {words}")
     return values, missing
 

@@ -12,9 +12,9 @@ from sweeper.config import SideTableConfig
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
 from sweeper.data.table.feature_columns import feature_column, words_of
 from sweeper.data.table.files import find_files
-from sweeper.data.table.reading import read_table, row_of
+from sweeper.data.table.reading import read_table, row_of, told_of
 from sweeper.data.table.roles import column_of, ids
-from sweeper.errors import DataError
+from sweeper.errors import DataError, shortened
 
 EXAMPLES = 5
 
@@ -74,24 +74,33 @@ def read_side_table(
     assert config.path is not None
     key = config.key or key
     files = find_files(f"data.{role}.path", config.path, config.format)
-    where = f"data.{role}.path ({config.path})"
     table = read_table(files, config.csv, [key])
+    with told_of(f"data.{role}.path ({config.path})"):
+        return _encoded(role, config, table, key, taken, missing, say)
+
+
+def _encoded(
+    role: str,
+    config: SideTableConfig,
+    table: pa.Table,
+    key: str,
+    taken: Collection[str],
+    missing: str,
+    say: Callable[[str], None],
+) -> SideTable:
     keys = ids(column_of(table, key, f"data.{role}.key"), key)
-    _check_keys(keys, key, where)
+    _check_keys(keys, key)
     others = [name for name in table.column_names if name != key]
     if clash := [name for name in others if name in taken]:
         raise DataError(
-            f"{where}: has the column {clash[0]!r}, which the interactions or the other table "
-            "have, too; must be in one of them"
+            f"has the column {clash[0]!r}, which the interactions or the other table have, too; "
+            "must be in one of them"
         )
     if unknown := [name for name in config.lists if name not in others]:
         column_of(table.drop_columns(key), unknown[0], f"data.{role}.lists")
     columns: dict[str, Column] = {}
     for name in others:
-        try:
-            found = feature_column(table[name], name, missing, config.lists.get(name))
-        except DataError as error:
-            raise DataError(f"{where}: {error}") from error
+        found = feature_column(table[name], name, missing, config.lists.get(name))
         if found is None:
             say(f"{role}: {name}: {table[name].type} is left out: no feature can be made of it")
             continue
@@ -103,19 +112,21 @@ def read_side_table(
     )
 
 
-def _check_keys(keys: pa.DictionaryArray, key: str, where: str) -> None:
+def _check_keys(keys: pa.DictionaryArray, key: str) -> None:
     if keys.null_count:
         raise DataError(
-            f"{where}: the column {key!r} has {keys.null_count:,} missing keys, the first in row "
+            f"the column {key!r} has {keys.null_count:,} missing keys, the first in row "
             f"{row_of(keys.is_null())}; must have none"
         )
     counts = np.bincount(keys.indices.to_numpy(), minlength=len(keys.dictionary))
     twice = np.flatnonzero(counts > 1)
     if len(twice):
         words = keys.dictionary.to_pylist()
-        examples = ", ".join(f"{words[code]!r} {counts[code]} times" for code in twice[:EXAMPLES])
+        examples = ", ".join(
+            f"{shortened(repr(words[code]))} {counts[code]} times" for code in twice[:EXAMPLES]
+        )
         raise DataError(
-            f"{where}: {len(twice):,} keys are in the column {key!r} more than once: {examples}; "
+            f"{len(twice):,} keys are in the column {key!r} more than once: {examples}; "
             "must have each once"
         )
 

@@ -20,12 +20,15 @@ from sweeper.data.table import cleaning, roles
 from sweeper.data.table.cleaning import Rows
 from sweeper.data.table.feature_columns import feature_column, words_of
 from sweeper.data.table.files import TFDS, TableFiles, find_files
-from sweeper.data.table.reading import read_table
+from sweeper.data.table.reading import read_table, told_of
 from sweeper.data.table.side_tables import SideTable, read_side_table
 from sweeper.errors import DataError
 
 # Goes up with each change in what the same files give.
 READING = 1
+
+# Of a 32-bit float.
+LARGEST_WEIGHT = float(np.finfo(np.float32).max)
 
 Say = Callable[[str], None]
 
@@ -53,11 +56,8 @@ def load(config: DataConfig, say: Say = print) -> Interactions:
     files = find_files("data.path", str(config.path), config.format)
     with stage(say, f"Reading {config.path}"):
         table = read_table(files, config.csv, _ids(config))
-    try:
+    with told_of(f"data.path ({config.path})"):
         return _encode(config, table, say)
-    except DataError as error:
-        told = str(error).startswith("data.")
-        raise DataError(str(error) if told else f"data.path ({config.path}): {error}") from error
 
 
 def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
@@ -79,7 +79,9 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
         ratings, missing[columns.rating] = roles.numbers(column, columns.rating)
     if columns.weight is not None:
         column = roles.column_of(table, columns.weight, "data.columns.weight")
-        weights, missing[columns.weight] = roles.numbers(column, columns.weight, least=0)
+        weights, missing[columns.weight] = roles.numbers(
+            column, columns.weight, least=0, most=LARGEST_WEIGHT
+        )
     _say_roles(config, table, say)
     others = _other_columns(config, table)
     catalogue = _side_table(config, "items", [*table.column_names], say)

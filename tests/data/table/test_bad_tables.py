@@ -28,8 +28,12 @@ def refused(path: Path, **keys) -> str:
         ("u,a,2024-05-31\nv,b,2024-13-01\n", "'when', row 2: got '2024-13-01'; must be"),
         ("u,a,1\nv,b,soon\n", "'when', row 2: got 'soon'"),
         ("u,a,1\nv,b,inf\n", "'when', row 2: got inf; must be a time"),
+        (
+            "u,a,1700000000000\nv,b,1700000\n",
+            "'when': got 1700000 in row 2 and 1700000000000 in row",
+        ),
         ("u,a,31/05/2024\nv,b,1\n", "'when', row 1: got '31/05/2024'"),
-        ("u,a,1\nv,b\n", "can't be read as CSV: CSV parse error: Expected 3 columns, got 2"),
+        ("u,a,1\nv,b\n", "can't be read as CSV: CSV parse error: Row #3: Expected 3 columns, got"),
     ],
 )
 def test_times_that_are_none(rows: str, words: str, tmp_path: Path) -> None:
@@ -44,9 +48,13 @@ def test_times_that_are_none(rows: str, words: str, tmp_path: Path) -> None:
     [
         (
             "u,a,5,1\nv,b,4,-0.5\n",
-            "'count', row 2: got -0.5; must be a finite number of at least",
+            "'count', row 2: got -0.5; must be a number from 0 to 3",
         ),
-        ("u,a,5,1\nv,b,4,inf\n", "'count', row 2: got inf; must be a finite number"),
+        ("u,a,5,1\nv,b,4,inf\n", "'count', row 2: got inf; must be a number from"),
+        (
+            "u,a,5,1\nv,b,4,1e39\n",
+            "'count', row 2: got 1e+39; must be a number from 0 to 3.4",
+        ),
         ("u,a,5,1\nv,b,many,2\n", "'stars', row 2: got 'many'; must be a number"),
         ("u,a,5,1\nv,b,4,2x\n", "'count', row 2: got '2x'; must be a number"),
     ],
@@ -125,13 +133,17 @@ def test_json_lines_of_mixed_types_name_the_row(tmp_path: Path) -> None:
         '{"user_id": "v", "item_id": "b", "price": "x"}\n'
     )
     told = refused(path, columns=ColumnsConfig("user_id", "item_id", None))
-    assert "Column(/price) changed from number to string in row 1" in told
+    assert "Column(/price) changed from number to string in row 1 (the first row is 0)" in told
 
 
 def test_ids_that_are_broken_numbers_or_lists(tmp_path: Path) -> None:
     rows = {"user_id": [1.0, 2.5], "item_id": ["a", "b"], "when": [1, 2]}
     told = refused(write_parquet(tmp_path, pa.table(rows)))
     assert "'user_id', row 2: got 2.5; ids must be texts or whole numbers" in told
+    rows["user_id"] = [1.0, 2.0**60]
+    assert "'user_id', row 2: got 1.152921504606847e+18;" in refused(
+        write_parquet(tmp_path, pa.table(rows))
+    )
     rows = {"user_id": ["u", "v"], "item_id": [["a"], ["b"]], "when": [1, 2]}
     assert "ids must be texts or whole numbers" in refused(write_parquet(tmp_path, pa.table(rows)))
 
@@ -163,3 +175,24 @@ def test_a_name_that_tells_no_format(tmp_path: Path) -> None:
     (tmp_path / "rows.xls").write_text("user_id,item_id,when\nu,a,1\nv,b,2\n")
     assert "whose name doesn't tell its format; must end in .csv" in refused(tmp_path / "rows.xls")
     assert len(load(tmp_path / "rows.xls", format="csv", columns=COLUMNS)) == 2
+
+
+def test_features_and_ids_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_bytes(b"user_id,item_id,note\nu,a,fine\nv,b,\xff\xfe\n")
+    columns = ColumnsConfig("user_id", "item_id", None)
+    assert "r.csv, line 3: is no UTF-8" in refused(tmp_path / "r.csv", columns=columns)
+    text = pa.array([b"u", b"\xff"]).view(pa.string())
+    path = write_parquet(tmp_path, pa.table({"user_id": text, "item_id": ["a", "b"]}))
+    assert f"data.path ({path}): a value can't be read: " in refused(path, columns=columns)
+
+
+def test_a_number_that_is_too_large(tmp_path: Path) -> None:
+    rows = {
+        "user_id": ["u", "v"],
+        "item_id": ["a", "b"],
+        "n": pa.array([1, 2**64 - 1], pa.uint64()),
+    }
+    columns = ColumnsConfig("user_id", "item_id", None)
+    assert "a value can't be read" in refused(
+        write_parquet(tmp_path, pa.table(rows)), columns=columns
+    )

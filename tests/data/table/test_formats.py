@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tables import COLUMNS, ROWS, WRITERS, decoded, load, write_csv, write_parquet
 
-from sweeper.config import ColumnsConfig, CsvConfig, DataConfig
+from sweeper.config import ColumnsConfig, CsvConfig, DataConfig, FilterConfig
 from sweeper.data.columns import CategoricalListColumn, NumericColumn
 from sweeper.data.interactions import load_interactions
 
@@ -113,7 +113,7 @@ DAY = int(datetime(2024, 5, 31, tzinfo=UTC).timestamp())
         (["2024-05-31T18:30:00Z", "2024-05-31T20:30:00+02:00"], [SECONDS, SECONDS]),
         (["2024-05-31T18:30:00Z", "2024-05-31 18:30:00"], [SECONDS, SECONDS]),
         ([SECONDS, DAY], [SECONDS, DAY]),
-        ([1_000 * SECONDS + 999, 1_000], [SECONDS, 1]),
+        ([1_000 * SECONDS + 999, 1_000 * DAY], [SECONDS, DAY]),
         ([SECONDS + 0.75, -0.25], [SECONDS, -1]),
         ([str(SECONDS), str(DAY)], [SECONDS, DAY]),
     ],
@@ -231,3 +231,21 @@ def test_the_cache_has_weights_and_what_was_dropped_and_knows_a_changed_file(
     assert sum(line.startswith("Reading") for line in said) == 2
     config.filter.min_rating = 4.0
     assert len(load_interactions(config, said.append)) == 3
+
+
+def test_ids_in_the_names_of_folders_are_texts(tmp_path: Path) -> None:
+    for user, item in (("007", "a"), ("7", "b")):
+        folder = tmp_path / "all" / f"user_id={user}" / "year=2024"
+        folder.mkdir(parents=True)
+        pyarrow.parquet.write_table(pa.table({"item_id": [item]}), folder / "0.parquet")
+    interactions = load(tmp_path / "all", columns=ColumnsConfig("user_id", "item_id", None))
+    assert decoded(interactions, "user_id") == ["007", "7"]
+    assert decoded(interactions, "year") == ["2024", "2024"]
+
+
+def test_pandas_gap_in_ids_is_a_missing_value(tmp_path: Path) -> None:
+    rows = {"user_id": [1.0, float("nan"), 2.0], "item_id": ["a", "b", "b"], "when": [1, 2, 3]}
+    path = write_parquet(tmp_path, pa.table(rows))
+    interactions = load(path, filter=FilterConfig(missing_values="drop"))
+    assert decoded(interactions, "user_id") == ["1", "2"]
+    assert interactions.dropped == {"no user_id": 1}
