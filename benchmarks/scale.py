@@ -89,8 +89,8 @@ def scale_table(figures: list[dict[str, Any]]) -> Table:
     table = Table(title="From table to ranks, by size", title_justify="left", box=None,
                   pad_edge=False)  # fmt: skip
     for name in (
-        "interactions", "encode rows/s", "again s", "set up s", "train examples/s",
-        "us an example", "plain TFRS", "ratio", "evaluate s", "top-100", "peak GB",
+        "interactions", "encode\nrows/s", "again\ns", "set up\ns", "train\nexamples/s",
+        "us an\nexample", "plain\nTFRS", "\nratio", "evaluate\ns", "\ntop-100", "peak\nGB",
     ):  # fmt: skip
         table.add_column(name, justify="right")
     for each in figures:

@@ -74,7 +74,7 @@ def load_interactions(config: DataConfig, say: Callable[[str], None] = print) ->
     from sweeper.data import cache, sources, synthetic
     from sweeper.data.table import table
 
-    if config.name == "synthetic" and config.synthetic.num_interactions < synthetic.KEPT_FROM:
+    if config.name == "synthetic" and not synthetic.is_kept(config.synthetic):
         return synthetic.generate(config.synthetic)
     directory = cache.cache_directory(config.cache_dir)
     if config.name == "synthetic":

@@ -25,7 +25,9 @@ from sweeper.data.progress import stage
 from sweeper.data.synthetic_columns import candidate_columns, user_columns
 from sweeper.errors import ConfigError
 
-KEPT_FROM = 1_000_000  # interactions: more take seconds to minutes, and are kept in the cache
+# From so many interactions, or users x items (10 ns each), on they take seconds to minutes, and
+# are drawn once and kept in the cache.
+KEPT_ROWS, KEPT_CELLS = 1_000_000, 100_000_000
 DRAWING = 1  # goes up with each change in what the same configuration gives
 CELLS_AT_ONCE = 2_000_000  # users x items of one chunk, about 30 MB of work space
 ACTIVITY_SPREAD = 0.8  # of the log of a user's number of interactions
@@ -35,6 +37,12 @@ TIME_NOISE_SECONDS = 3_600
 
 # One stream of random numbers for each purpose, so that a change in one leaves the others.
 _STRUCTURE, _ACTIVITY, _CHOICES, _ROWS, _PEOPLE = range(5)
+
+
+def is_kept(config: SyntheticConfig) -> bool:
+    """Whether these interactions take so long to draw that the cache keeps them."""
+    cells = config.num_users * config.num_items
+    return config.num_interactions >= KEPT_ROWS or cells >= KEPT_CELLS
 
 
 def entry(config: SyntheticConfig) -> CacheEntry:
@@ -85,7 +93,7 @@ def generate(config: SyntheticConfig, say: Callable[[str], None] = print) -> Int
 def _drawing(
     config: SyntheticConfig, say: Callable[[str], None]
 ) -> AbstractContextManager[Callable[[int], None]]:
-    if config.num_interactions < KEPT_FROM:
+    if not is_kept(config):
         return nullcontext(lambda count: None)
     # By users, who take equally long, however many interactions each has.
     text = f"Drawing {config.num_interactions:,} interactions, user by user"

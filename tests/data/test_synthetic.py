@@ -129,8 +129,11 @@ def test_more_interactions_than_pairs() -> None:
         load(config)
 
 
-def test_large_data_is_drawn_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "KEPT_FROM", 1_000)
+@pytest.mark.parametrize("limit", [("KEPT_ROWS", 1_000), ("KEPT_CELLS", 50 * 40)])
+def test_large_data_is_drawn_once_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: tuple[str, int]
+) -> None:
+    monkeypatch.setattr(synthetic, *limit)
     config = DataConfig(
         name="synthetic",
         cache_dir=str(tmp_path),
