@@ -22,7 +22,9 @@ def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(gpus, "DRIVER", tmp_path)
-    monkeypatch.delenv(VISIBLE, raising=False)
+    # Set first, so that what a test leaves there is taken away again.
+    monkeypatch.setenv(VISIBLE, "")
+    monkeypatch.delenv(VISIBLE)
 
 
 def test_without_a_driver_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +52,7 @@ def test_the_users_choice_comes_first(
 def test_workers_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
     for worker in range(3):
-        monkeypatch.delenv(VISIBLE, raising=False)
+        gpus.os.environ.pop(VISIBLE, None)
         take_gpu(worker)
         taken.append(gpus.os.environ[VISIBLE])
     assert taken == ["0", "1", "0"]
