@@ -160,13 +160,15 @@ class Tower(tf.keras.Model):
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Encoded features, each [rows] or [rows, longest], to [rows, width]."""
-        values = tf.concat(
-            [
-                layer(inputs[name])
-                for name, layer in zip(self.feature_names, self.feature_layers, strict=True)
-            ],
-            axis=1,
-        )
+        features = [
+            layer(inputs[name])
+            for name, layer in zip(self.feature_names, self.feature_layers, strict=True)
+        ]
+        return self.on_features(features, training)
+
+    def on_features(self, features: list[tf.Tensor], training: bool = False) -> tf.Tensor:
+        """What lies above the feature layers; each feature [rows, dim], to [rows, width]."""
+        values = tf.concat(features, axis=1)
         for layer in self.stack:
             if isinstance(layer, tf.keras.layers.Dropout):
                 values = layer(values, training=training)
