@@ -20,8 +20,8 @@ PADDING, OUT_OF_VOCABULARY = 0, 0
 LIST_OUT_OF_VOCABULARY = 1
 
 
-# The punctuation that Keras's TextVectorization strips. A Σ at the end of a word is lower-cased
-# to ς, any other to σ: as one letter, what becomes of a letter doesn't depend on those around it.
+# The punctuation that Keras's TextVectorization strips. A Greek sigma is lower-cased to another
+# letter at the end of a word: taken as one, no letter depends on those around it.
 _STRIP_PUNCTUATION = str.maketrans("ς", "σ", string.punctuation)
 
 
