@@ -46,7 +46,7 @@ SETTINGS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parsed = _parser().parse_args(arguments)
+    parsed = _parser().parse_intermixed_args(arguments)
     with exit_codes():
         settings = read_settings(parsed.settings, SETTINGS)
         if "output" in settings:

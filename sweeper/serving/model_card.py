@@ -62,7 +62,7 @@ def _opening(chosen: Chosen, retraining: Retraining) -> str:
 
 def _data(record: TrialRecord, retraining: Retraining) -> Iterator[str]:
     data = retraining.interactions
-    lines = {topic: text for topic, text in data_lines(record)}
+    lines = dict(data_lines(record))
     yield _list(
         [
             f"Source: {lines['data']}",
@@ -111,18 +111,14 @@ def _figures(chosen: Chosen, retraining: Retraining) -> Iterator[str]:
             ]
             for metric, value in scored.items()
         ]
-        yield f"On {record.data['rows'][rows]:,} {rows} rows (95 % intervals: had other users been asked):"
+        scale = f"On {record.data['rows'][rows]:,} {rows} rows"
+        yield f"{scale} (95 % intervals: had other users been asked):"
         yield _table(["accuracy", "this model", "95 % interval", *names], table)
     if chosen.trial is not None and "validation" in metrics:
         yield (
             f"The trial was chosen by validation rows out of "
             f"{count(len(chosen.subject.rows), 'trial')}: its figure on these is the largest of "
             "many, and partly luck."
-        )
-    if record.rows == "test":
-        yield (
-            "Test rows were scored during training, so no choice was to be made by them: figures "
-            "are as good as that rule was kept."
         )
 
 
@@ -142,9 +138,9 @@ def _confirmed(chosen: Chosen) -> Iterator[str]:
     evidence, name = chosen.subject.evidence, f"trial_{chosen.trial}"
     if evidence is None or not evidence.is_complete:
         yield (
-            "None: this configuration was not trained anew with fresh seeds on rows that chose "
-            "nothing. What it has above is one training's, chosen for how it did; expect less. "
-            "`study.confirm.best=3` confirms a study's best."
+            "None: this configuration was not trained anew with fresh seeds, on rows that chose "
+            "nothing. The figures above are one training's; expect less where it was chosen "
+            "for them. `study.confirm.best=3` confirms a study's best."
         )
         return
     if name not in evidence.names:
@@ -177,8 +173,8 @@ def _limits(record: TrialRecord, retraining: Retraining) -> Iterator[str]:
     yield _list(
         [
             *_limits_of_time(retraining),
-            f"Users: {seen:,} have training rows. Any other, and an empty id, gets the answer of an "
-            "unknown user, which no training row has shaped where a feature knows no such value.",
+            f"Users: {seen:,} have training rows. Any other, and an empty id, gets an unknown "
+            "user's answer, which no training row has shaped where a feature has no such value.",
             f"Candidates: the {data.num_items:,} of the data. A new title is none until the next "
             "export; one without training rows is scored by features that others share, if any.",
             "What was chosen is not what was liked: the model learns what users choose, with "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -113,7 +113,7 @@ def train_again(retraining: Retraining, record: TrialRecord, console: Console) -
       TrialError: a loss or a score is not finite.
     """
     config, metric = retraining.config, retraining.config.evaluation.metric
-    scores = dict(_scorers(retraining))
+    scores = _scorers(retraining)
     history = History()
     with TrainingProgress(console, config.train.epochs, record.rows, metric) as progress:
         if retraining.is_on_all_rows:
@@ -129,15 +129,18 @@ def train_again(retraining: Retraining, record: TrialRecord, console: Console) -
     return replace(retraining, metrics=metrics)
 
 
-def _scorers(retraining: Retraining) -> Iterator[tuple[str, Callable[[], Metrics]]]:
+def _scorers(retraining: Retraining) -> dict[str, Callable[[], Metrics]]:
     """By the rows to score, the metrics of the model as it is at the time of the call."""
     config, training = retraining.config, retraining.training
     tasks = prepared_tasks(
         config.data, config.evaluation, retraining.interactions, retraining.split
     )
-    for rows, task in tasks.items():
+
+    def scorer_of(rows: str) -> Callable[[], Metrics]:
         scorer = ModelScorer(training.model, training.encoded, getattr(retraining.split, rows))
-        yield rows, lambda scorer=scorer, task=task: scorer.rank(task, retraining.threads).metrics()
+        return lambda: scorer.rank(tasks[rows], retraining.threads).metrics()
+
+    return {rows: scorer_of(rows) for rows in tasks}
 
 
 def differences(record: TrialRecord, retraining: Retraining) -> str | None:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from sweeper.errors import OutputError, unwritable
+from sweeper.errors import unwritable
 from sweeper.serving.manifest import versions
 
 PREFIX = ".unfinished_"
