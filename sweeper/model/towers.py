@@ -50,7 +50,8 @@ class Lookup(tf.keras.layers.Layer):
         table = tf.convert_to_tensor(self.table)
         if not self.multivalued:
             return dense_lookup(table, codes)
-        longest = codes.shape[1]
+        # In training it is known beforehand, as XLA must have it; in a request it is not.
+        longest = tf.shape(codes)[1] if codes.shape[1] is None else codes.shape[1]
         rows = tf.reshape(dense_lookup(table, tf.reshape(codes, [-1])), [-1, longest, self.dim])
         present = tf.cast(codes != PADDING, rows.dtype)
         number = tf.maximum(tf.reduce_sum(present, axis=1, keepdims=True), 1.0)
