@@ -46,6 +46,9 @@ MAY_IMPORT = {
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.
     "study": BASE | {"console", "passwords", "record", "validation", "study"},
     "report": BASE | {"sweeper", "command_line", "console", "record", "study", "report"},
+    "serving": BASE
+    | {"console", "data", "model", "evaluation", "training", "prepared", "validation"}
+    | {"record", "study", "report", "serving"},
 }
 
 
@@ -162,7 +165,7 @@ def test_configurations_share_no_mutable_default() -> None:
     "module",
     ["config", "validation", "command_line", "record", "__main__", "trial", "data.split",
      "repeats", "study.plan", "study.launch", "study.worker", "study.results",
-     "report.report", "report.loaded"],
+     "report.report", "report.loaded", "export", "recommend"],
 )  # fmt: skip
 def test_a_module_that_must_start_at_once_loads_no_tensorflow(module: str) -> None:
     program = (
