@@ -28,7 +28,9 @@ def interactions(with_times: bool = True) -> Interactions:
     flat = [tag for each in tags for tag in each]
     return assemble(
         {
-            "user_id": CategoricalColumn(np.array(list(map("abc".index, users)), np.int32), [*"abc"]),
+            "user_id": CategoricalColumn(
+                np.array(["abc".index(user) for user in users], np.int32), [*"abc"]
+            ),
             "timestamp": NumericColumn(np.array(times, np.int64)),
             "mood": CategoricalColumn(
                 np.array([mood == "wild" for mood in moods], np.int32), ["calm", "wild"]
@@ -43,7 +45,7 @@ def interactions(with_times: bool = True) -> Interactions:
         {"movie_title": CategoricalColumn(np.arange(3, dtype=np.int32), ["p", "q", "r"])},
         source="made in a test",
         timestamp_column="timestamp" if with_times else None,
-    )  # fmt: skip
+    )
 
 
 def test_a_user_is_as_in_the_last_training_row_and_has_seen_each_title_once() -> None:
