@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -16,6 +17,10 @@ from sweeper.serving.chosen import Chosen, choose
 from sweeper.serving.manifest import Manifest, checksums, write_manifest
 from sweeper.serving.model_card import CARD, model_card
 from sweeper.serving.version_directory import check_output, write_version
+
+if TYPE_CHECKING:
+    from sweeper.serving.query_tower import QueryInputs
+    from sweeper.serving.retrained import Retraining
 
 EXPORTS = Path("outputs/exports")
 
@@ -79,7 +84,9 @@ _SAME = {
 }
 
 
-def _write_model(place: Path, chosen: Chosen, retraining, inputs, rows: str) -> Manifest:  # type: ignore[no-untyped-def]
+def _write_model(
+    place: Path, chosen: Chosen, retraining: Retraining, inputs: QueryInputs, rows: str
+) -> Manifest:
     """Writes the SavedModels and tables; returns the manifest of all that lies there."""
     import numpy as np
     import pyarrow.parquet as pq

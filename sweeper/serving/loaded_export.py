@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sweeper.errors import OutputError
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.serving.manifest import Manifest, find_version, read_manifest
-from sweeper.serving.tables import CANDIDATES, EMBEDDINGS, SEEN, USERS, read_table
+from sweeper.serving.tables import CANDIDATES, EMBEDDING, SEEN, USERS, read_table
 
 # Asked of the model at once.
 ROWS_A_BATCH = 256
@@ -42,11 +42,9 @@ class LoadedExport:
     @cached_property
     def embeddings(self) -> np.ndarray:
         """[candidates, dimensions] float32."""
-        path = self.directory / EMBEDDINGS
-        try:
-            return np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise OutputError(f"{path}: no embeddings can be read from it: {error}") from error
+        vectors = read_table(self.directory / CANDIDATES, [EMBEDDING])[EMBEDDING]
+        flat = vectors.combine_chunks().flatten().to_numpy()
+        return flat.reshape(self.manifest.candidates, self.manifest.dimensions)
 
     @cached_property
     def _users(self) -> pa.Table:
@@ -77,7 +75,9 @@ class LoadedExport:
 
     @cached_property
     def _signatures(self) -> Any:
-        set_threads(None)
+        # A notebook's TensorFlow goes on with the threads that it has.
+        if "tensorflow" not in sys.modules:
+            set_threads(None)
         start_tensorflow()
         import tensorflow as tf
 

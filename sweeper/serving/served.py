@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from sweeper.data.interactions import Interactions
+from sweeper.errors import OutputError
 from sweeper.evaluation.ranking import SeenItems
 from sweeper.model.feature_graphs import StringLookup
 from sweeper.serving.query_tower import Inputs, QueryTower
@@ -59,7 +61,8 @@ class ServedModel(tf.Module):
             tf.shape(exclude)[0], tf.shape(queries)[0], f"{EXCLUDE}: must have a row for each query"
         )
         with tf.control_dependencies([] if as_many is None else [as_many]):
-            excluded = self._candidates(exclude)
+            # What fills a row up excludes nothing, not even a candidate of no name.
+            excluded = tf.where(exclude == "", -1, self._candidates(exclude))
         rows = tf.where(excluded >= 0)
         excluded = tf.stack([tf.cast(rows[:, 0], tf.int32), tf.gather_nd(excluded, rows)], axis=1)
         seen = self._seen(inputs[self._tower.inputs.user_column])
@@ -81,7 +84,11 @@ class ServedModel(tf.Module):
             return tf.identity(k)
 
     def save(self, directory: Path) -> None:
-        """Writes the SavedModel, and in `query_tower/` that of the query tower alone."""
+        """Writes the SavedModel, and in `query_tower/` that of the query tower alone.
+
+        Raises:
+          OutputError: there is no room, or no right to write.
+        """
         columns = self._tower.inputs.specs
         k = {K: tf.TensorSpec([], tf.int32, K)}
         exclude = {EXCLUDE: tf.TensorSpec([None, None], tf.string, EXCLUDE)}
@@ -93,10 +100,16 @@ class ServedModel(tf.Module):
             DEFAULT: graph(self.recommend, columns | k),
             UNSEEN: graph(self.unseen, columns | exclude | k),
         }
-        tf.saved_model.save(self, str(directory), signatures)
-        tf.saved_model.save(
-            self._tower, str(directory / QUERY_TOWER), {DEFAULT: graph(self.embed, columns)}
-        )
+        tower = {DEFAULT: graph(self.embed, columns)}
+        try:
+            tf.saved_model.save(self, str(directory), signatures)
+            tf.saved_model.save(self._tower, str(directory / QUERY_TOWER), tower)
+        except tf.errors.OpError as error:
+            reason = re.sub(r"^({{.*}} )*", "", error.message.removesuffix(" [Op:SaveV2]"))
+            raise OutputError(
+                f"output: a SavedModel can't be written ({reason}); must be a directory that can "
+                "be written and has room"
+            ) from error
 
 
 class SeenTable(tf.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,16 @@ QUERY = {
 CANDIDATE = [FeatureConfig("movie_title", "embedding"), FeatureConfig("movie_title", "text")]
 
 
-def every_kind(num_rows: int = ROWS) -> Interactions:
+def every_kind(nameless: bool = False) -> Interactions:
     """Rows with every type of column.
 
     After the training rows, which are the first `TRAIN`, there are users, moods and tags that
     these lack, an empty user, empty texts and lists, and missing times and ages.
+
+    Args:
+      nameless: whether the first candidate is named "".
     """
+    num_rows = ROWS
     rng = np.random.default_rng(3)
     known = np.arange(num_rows) < TRAIN
     users = rng.integers(2, USERS - 4, num_rows)
@@ -74,6 +79,7 @@ def every_kind(num_rows: int = ROWS) -> Interactions:
         ),
     }
     titles = [f"{index:02d} {MOODS[index % len(MOODS)]}" for index in range(ITEMS)]
+    titles[0] = "" if nameless else titles[0]
     genres = CategoricalListColumn(
         (np.arange(ITEMS) % 3).astype(np.int32), np.arange(ITEMS + 1), ["x", "y", "z"]
     )
@@ -111,6 +117,12 @@ class Served:
     ranks: Ranks
     directory: Path
 
+    @cached_property
+    def signatures(self) -> Any:
+        """Of what was saved, loaded again."""
+        self.__dict__["loaded"] = tf.saved_model.load(str(self.directory))
+        return self.__dict__["loaded"].signatures
+
     @property
     def titles(self) -> list[str]:
         return self.interactions.candidate_columns["movie_title"].categories  # type: ignore[union-attr]
@@ -135,13 +147,18 @@ def raw(column: Column) -> tf.Tensor:
     return tf.RaggedTensor.from_row_splits(flat, column.offsets).to_tensor(b"")
 
 
-def serve(directory: Path, config: Config, change: Any = lambda model: None) -> Served:
+def serve(
+    directory: Path,
+    config: Config,
+    change: Any = lambda model: None,
+    nameless: bool = False,
+) -> Served:
     """Trains on the first rows, and exports to `directory`.
 
     Args:
       change: what is done to the trained model's weights.
     """
-    interactions = every_kind()
+    interactions = every_kind(nameless)
     split = Split(np.arange(TRAIN), np.zeros(0, np.int64), np.arange(TRAIN, ROWS), 0)
     training = set_up_training(config, interactions, split.train, threads=1)
     scores = Callbacks(lambda: {"top_100": 0.0})

@@ -127,10 +127,8 @@ def test_the_model_card_has_the_figures_and_their_limits(exported) -> None:
 
 
 def test_another_export_is_another_version_on_all_rows_if_asked(exported, tmp_path, capsys):
-    run = run_of(exported, tmp_path)
-    output = tmp_path / "new" / "export"
-    command.main([str(run), f"output={output}"])
-    command.main([str(run), "rows=all", f"output={output}"])
+    output = Path(shutil.copytree(exported.output, tmp_path / "export"))
+    command.main([str(exported.run), "rows=all", f"output={output}"])
     assert versions(output) == [1, 2]
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"output   {output}/2 (")
     manifest = read_manifest(output / "2")
@@ -142,7 +140,6 @@ def test_another_export_is_another_version_on_all_rows_if_asked(exported, tmp_pa
     assert "trained on all 1,000 rows, test rows included" in card
     assert "No row is left to score it on" in card
     first, second = (np.load(output / each / "candidates.npy") for each in "12")
-    np.testing.assert_array_equal(first, np.load(exported.version / "candidates.npy"))
     assert (first != second).any()
 
 

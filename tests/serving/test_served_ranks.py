@@ -18,8 +18,7 @@ DEEP = ModelConfig(layer_sizes=[8, 4], activation="gelu", dropout=0.2, input_dro
 
 def scores_of(served: Served, signature: str, **more: Any) -> np.ndarray:
     """[rows, candidates] in the catalogue's order; NaN where a title is not in the answer."""
-    loaded = tf.saved_model.load(str(served.directory))
-    answer = loaded.signatures[signature](k=tf.constant(ITEMS), **served.inputs(), **more)
+    answer = served.signatures[signature](k=tf.constant(ITEMS), **served.inputs(), **more)
     index = {title.encode(): place for place, title in enumerate(served.titles)}
     scores = np.full((len(served.rows), ITEMS), np.nan, np.float32)
     for row, (titles, values) in enumerate(
@@ -126,7 +125,7 @@ def test_layer_norm_is_the_same_but_for_rounding(tmp_path: Path) -> None:
 
 
 def test_one_row_at_a_time_has_the_same_scores_but_for_rounding(served: Served) -> None:
-    loaded = tf.saved_model.load(str(served.directory)).signatures["serving_default"]
+    loaded = served.signatures["serving_default"]
     together = loaded(k=tf.constant(3), **served.inputs())
     alone = [
         loaded(k=tf.constant(3), **served.inputs(served.rows[at : at + 1])) for at in range(20)
@@ -137,7 +136,7 @@ def test_one_row_at_a_time_has_the_same_scores_but_for_rounding(served: Served) 
 
 @pytest.mark.parametrize("k", [1, 7, ITEMS])
 def test_any_k_gives_the_first_k_of_all_best_first(served: Served, k: int) -> None:
-    loaded = tf.saved_model.load(str(served.directory)).signatures["serving_default"]
+    loaded = served.signatures["serving_default"]
     whole = loaded(k=tf.constant(ITEMS), **served.inputs())
     part = loaded(k=tf.constant(k), **served.inputs())
     assert part["titles"].shape == (len(served.rows), k)
@@ -148,14 +147,14 @@ def test_any_k_gives_the_first_k_of_all_best_first(served: Served, k: int) -> No
 @pytest.mark.parametrize("k", [0, -1, ITEMS + 1])
 @pytest.mark.parametrize("signature", ["serving_default", "unseen"])
 def test_a_k_that_cannot_be_is_refused_with_what_can(served: Served, k: int, signature: str):
-    loaded = tf.saved_model.load(str(served.directory)).signatures[signature]
+    loaded = served.signatures[signature]
     more = {"exclude": tf.fill([len(served.rows), 0], "")} if signature == "unseen" else {}
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"k: must be from 1 to {ITEMS}"):
         loaded(k=tf.constant(k), **served.inputs(), **more)
 
 
 def test_columns_of_other_lengths_are_refused_by_name(served: Served) -> None:
-    loaded = tf.saved_model.load(str(served.directory)).signatures["serving_default"]
+    loaded = served.signatures["serving_default"]
     inputs = served.inputs()
     inputs["age"] = inputs["age"][:-1]
     with pytest.raises(tf.errors.InvalidArgumentError, match="age: must have as many rows as user"):
@@ -164,7 +163,7 @@ def test_columns_of_other_lengths_are_refused_by_name(served: Served) -> None:
 
 def test_excluded_titles_are_left_out_and_others_than_candidates_ignored(served: Served) -> None:
     rows = served.rows[:2]
-    loaded = tf.saved_model.load(str(served.directory)).signatures["unseen"]
+    loaded = served.signatures["unseen"]
     nothing = loaded(k=tf.constant(5), exclude=tf.fill([2, 0], ""), **served.inputs(rows))[
         "titles"
     ].numpy()
@@ -179,7 +178,7 @@ def test_excluded_titles_are_left_out_and_others_than_candidates_ignored(served:
 
 
 def test_where_too_few_are_left_the_end_is_empty_and_lowest(served: Served) -> None:
-    loaded = tf.saved_model.load(str(served.directory)).signatures["unseen"]
+    loaded = served.signatures["unseen"]
     rows = served.rows[:1]
     exclude = tf.constant([[title.encode() for title in served.titles[1:]]])
     found = loaded(k=tf.constant(4), exclude=exclude, **served.inputs(rows))
@@ -194,7 +193,18 @@ def test_an_unknown_user_has_seen_nothing(served: Served) -> None:
     users = served.interactions.query_columns["user_id"]
     assert isinstance(users, CategoricalColumn)
     inputs = served.inputs(served.rows[:1]) | {"user_id": tf.constant(["nobody"])}
-    loaded = tf.saved_model.load(str(served.directory)).signatures
+    loaded = served.signatures
     unseen = loaded["unseen"](k=tf.constant(ITEMS), exclude=tf.fill([1, 0], ""), **inputs)
     default = loaded["serving_default"](k=tf.constant(ITEMS), **inputs)
     assert unseen["titles"].numpy().tolist() == default["titles"].numpy().tolist()
+
+
+def test_what_fills_exclude_up_leaves_out_no_title_without_a_name(tmp_path: Path) -> None:
+    """A candidate named "" is in each answer, whatever is excluded."""
+    served = serve(tmp_path, config_of("embedding"), nameless=True)
+    loaded = served.signatures["unseen"]
+    inputs = {"user_id": tf.constant(["nobody"])}
+    found = loaded(k=tf.constant(ITEMS), exclude=tf.constant([[""]]), **inputs)
+    lowest = np.finfo(np.float32).min
+    assert served.titles[0] == ""
+    assert (found["scores"].numpy() > lowest).all()
