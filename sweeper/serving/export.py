@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from sweeper.serving.retrained import Retraining
 
 EXPORTS = Path("outputs/exports")
+_ROWS = {"train": "its training rows", "all": "all rows"}
+_SAME = {
+    "train": "the same as recorded, to the last bit",
+    "all": "none of its own: no row is left to score; the card has the recorded trial's",
+}
 
 
 def export(
@@ -53,9 +58,11 @@ def export(
     start_tensorflow()
     from sweeper.serving.query_tower import QueryInputs
     from sweeper.serving.retrained import differences, prepare, recorded_config, train_again
+    from sweeper.serving.tables import check_names
 
     retraining = prepare(recorded_config(chosen.record), chosen.record, rows, console)
     # Only now is it known whether it can be exported; training may take long.
+    check_names(retraining.interactions)
     encoded = retraining.training.encoded
     inputs = QueryInputs(retraining.config, retraining.interactions, encoded)
     retraining = train_again(retraining, chosen.record, console)
@@ -69,19 +76,9 @@ def export(
         write_manifest(place, manifest)
 
     version = write_version(output, write)
-    say(
-        console,
-        "output",
-        f"{version} ({', '.join(sorted(each.name for each in version.iterdir()))})",
-    )
+    names = sorted(each.name for each in version.iterdir())
+    say(console, "output", f"{version} ({', '.join(names)})")
     return version
-
-
-_ROWS = {"train": "its training rows", "all": "all rows"}
-_SAME = {
-    "train": "the same as recorded, to the last bit",
-    "all": "none of its own: no row is left to score; the card has the recorded trial's",
-}
 
 
 def _write_model(

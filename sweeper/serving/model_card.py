@@ -98,6 +98,7 @@ def _training(chosen: Chosen, retraining: Retraining, difference: str | None) ->
 
 def _figures(chosen: Chosen, retraining: Retraining) -> Iterator[str]:
     record, metrics = chosen.record, retraining.metrics or chosen.record.metrics
+    whose = "the recorded model" if retraining.is_on_all_rows else "this model"
     for rows, scored in metrics.items():
         intervals = _intervals(chosen, rows) if scored == record.metrics[rows] else {}
         baselines = {name: parts[rows] for name, parts in record.baselines.items() if rows in parts}
@@ -113,8 +114,9 @@ def _figures(chosen: Chosen, retraining: Retraining) -> Iterator[str]:
         ]
         scale = f"On {record.data['rows'][rows]:,} {rows} rows"
         yield f"{scale} (95 % intervals: had other users been asked):"
-        yield _table(["accuracy", "this model", "95 % interval", *names], table)
-    if chosen.trial is not None and "validation" in metrics:
+        yield _table(["accuracy", whose, "95 % interval", *names], table)
+    best = chosen.subject.best
+    if best and chosen.trial == best.number and "validation" in metrics:
         yield (
             f"The trial was chosen by validation rows out of "
             f"{count(len(chosen.subject.rows), 'trial')}: its figure on these is the largest of "

@@ -29,20 +29,19 @@ def kind_of(column: Column) -> str:
     return kinds[type(column)]
 
 
-def candidate_table(interactions: Interactions, embeddings: np.ndarray) -> pa.Table:
-    """All that is known of each candidate, in the catalogue's order, and its embedding.
-
-    Raises:
-      ConfigError: a column is named as the embedding's.
-    """
-    columns = interactions.candidate_columns
-    if EMBEDDING in columns:
+def check_names(interactions: Interactions) -> None:
+    """Raises ConfigError if a column of the candidates is named as the embedding's."""
+    if EMBEDDING in interactions.candidate_columns:
         raise ConfigError(
             f"data: the candidates have a column {EMBEDDING!r}; must be another name to be exported"
         )
+
+
+def candidate_table(interactions: Interactions, embeddings: np.ndarray) -> pa.Table:
+    """All that is known of each candidate, in the catalogue's order, and its embedding."""
     values = pa.array(embeddings.reshape(-1), pa.float32())
     vectors = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
-    return pa.table({**_plain(columns), EMBEDDING: vectors})
+    return pa.table({**_plain(interactions.candidate_columns), EMBEDDING: vectors})
 
 
 def user_table(

@@ -139,6 +139,7 @@ def test_another_export_is_another_version_on_all_rows_if_asked(exported, tmp_pa
     card = (output / "2" / "model_card.md").read_text()
     assert "trained on all 1,000 rows, test rows included" in card
     assert "No row is left to score it on" in card
+    assert "| accuracy | the recorded model |" in card
     first, second = (np.load(output / each / "candidates.npy") for each in "12")
     assert (first != second).any()
 

@@ -8,7 +8,7 @@ import pytest
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
 from sweeper.data.interactions import Interactions, assemble
 from sweeper.errors import ConfigError
-from sweeper.serving.tables import candidate_table, newest, user_table
+from sweeper.serving.tables import candidate_table, check_names, newest, user_table
 
 # Row by row: the user, the candidate, the time, the mood, the tags.
 ROWS = [
@@ -74,7 +74,11 @@ def test_a_candidates_row_has_its_embedding() -> None:
     embeddings = np.arange(6, dtype=np.float32).reshape(3, 2)
     table = candidate_table(interactions(), embeddings)
     assert table.to_pylist()[1] == {"movie_title": "q", "embedding": [2.0, 3.0]}
+
+
+def test_a_candidates_column_named_as_the_embedding_is_refused() -> None:
     data = interactions()
+    check_names(data)
     data.candidate_columns["embedding"] = data.candidate_columns["movie_title"]
     with pytest.raises(ConfigError, match="have a column 'embedding'; must be another name"):
-        candidate_table(data, embeddings)
+        check_names(data)
