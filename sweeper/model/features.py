@@ -101,7 +101,7 @@ class BucketFeature:
 class ScaledFeature:
     """(value - mean) / deviation; [rows] float32. Mean 0 and deviation 1 leave it as it is.
 
-    NaN counts as `missing`.
+    NaN counts as `missing`. What is too small for a normal float32 is 0, as TensorFlow has it.
     """
 
     name: str
@@ -113,7 +113,9 @@ class ScaledFeature:
     def encode(self, column: Column) -> np.ndarray:
         assert isinstance(column, NumericColumn)
         values = _filled(column.values, self.missing)
-        return ((values - self.mean) / self.deviation).astype(np.float32)
+        scaled = ((values - self.mean) / self.deviation).astype(np.float32)
+        scaled[np.abs(scaled) < np.finfo(np.float32).tiny] = 0.0
+        return scaled
 
 
 @dataclass(frozen=True)
