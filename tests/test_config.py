@@ -48,6 +48,9 @@ MAY_IMPORT = {
     "report": BASE | {"command_line", "console", "record", "study", "report", "warmth"},
     "inspect": BASE | {"command_line", "console", "record", "data", "model", "inspect", "warmth"},
     "warmth": set(),
+    "serving": BASE
+    | {"console", "data", "model", "evaluation", "training", "prepared", "validation"}
+    | {"record", "study", "report", "serving"},
 }
 
 
@@ -166,7 +169,7 @@ def test_configurations_share_no_mutable_default() -> None:
     "module",
     ["config", "validation", "command_line", "record", "__main__", "trial", "data.split",
      "repeats", "study.plan", "study.launch", "study.worker", "study.results",
-     "report.report", "report.loaded", "inspect.__main__"],
+     "report.report", "report.loaded", "inspect.__main__", "export", "recommend"],
 )  # fmt: skip
 def test_a_module_that_must_start_at_once_loads_no_tensorflow(module: str) -> None:
     program = (

@@ -2,7 +2,8 @@
 
 A feature is fitted on the rows of the training part alone (`sweeper.model.fitting`),
 then encodes every row once, so that training touches integers and floats only. This
-file is NumPy; the layers on top are in `sweeper.model.towers`.
+file is NumPy; `sweeper.model.feature_graphs` has the same encodings as TensorFlow graphs, for
+an exported model; the layers on top are in `sweeper.model.towers`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ PADDING, OUT_OF_VOCABULARY = 0, 0
 LIST_OUT_OF_VOCABULARY = 1
 
 
-# The punctuation that Keras's TextVectorization strips.
-_STRIP_PUNCTUATION = str.maketrans("", "", string.punctuation)
+# The punctuation that Keras's TextVectorization strips. A Greek sigma is lower-cased to another
+# letter at the end of a word: taken as one, no letter depends on those around it.
+_STRIP_PUNCTUATION = str.maketrans("ς", "σ", string.punctuation)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ class LookupFeature:
 
 @dataclass(frozen=True)
 class ListFeature:
-    """Codes of several values, averaged; [rows, longest] int32, 0 is padding, 1 unknown."""
+    """Codes of several values, averaged; [rows, longest] int32, 0 is padding, 1 unknown.
+
+    An empty value in a list is no value, but padding.
+    """
 
     name: str
     vocabulary: tuple[str, ...]
@@ -69,15 +74,17 @@ class ListFeature:
             return _padded(codes[flat] if len(flat) else flat, sizes)[column.codes]
         assert isinstance(column, CategoricalListColumn)
         codes = _codes(column.categories, self.vocabulary, 2, LIST_OUT_OF_VOCABULARY)
+        codes[np.array(column.categories, object) == ""] = PADDING
         return _padded(codes[column.codes], np.diff(column.offsets))
 
 
 @dataclass(frozen=True)
 class BucketFeature:
-    """Index of the bucket between boundaries; [rows] int32."""
+    """Index of the bucket between boundaries; [rows] int32. NaN is in that of `missing`."""
 
     name: str
     boundaries: np.ndarray
+    missing: float
     dim: int
     multivalued: ClassVar[bool] = False
 
@@ -87,21 +94,29 @@ class BucketFeature:
 
     def encode(self, column: Column) -> np.ndarray:
         assert isinstance(column, NumericColumn)
-        return np.searchsorted(self.boundaries, column.values, side="right").astype(np.int32)
+        values = _filled(column.values, self.missing)
+        return np.searchsorted(self.boundaries, values, side="right").astype(np.int32)
 
 
 @dataclass(frozen=True)
 class ScaledFeature:
-    """(value - mean) / deviation; [rows] float32. Mean 0 and deviation 1 leave it as it is."""
+    """(value - mean) / deviation; [rows] float32. Mean 0 and deviation 1 leave it as it is.
+
+    NaN counts as `missing`. What is too small for a normal float32 is 0, as TensorFlow has it.
+    """
 
     name: str
     mean: float
     deviation: float
+    missing: float
     dim: ClassVar[int] = 1
 
     def encode(self, column: Column) -> np.ndarray:
         assert isinstance(column, NumericColumn)
-        return ((column.values - self.mean) / self.deviation).astype(np.float32)
+        values = _filled(column.values, self.missing)
+        scaled = ((values - self.mean) / self.deviation).astype(np.float32)
+        scaled[np.abs(scaled) < np.finfo(np.float32).tiny] = 0.0
+        return scaled
 
 
 @dataclass(frozen=True)
@@ -165,9 +180,10 @@ Feature = OwnFeature | LookupFeature | ListFeature | BucketFeature | ScaledFeatu
 
 
 def tokens(text: str) -> list[str]:
-    """Lower-cased, without punctuation, split on white space.
+    """Lower-cased, ς as σ, without punctuation, split on white space.
 
-    As Keras's TextVectorization, except that it lower-cases ASCII letters alone.
+    As Keras's TextVectorization, except that it lower-cases ASCII letters alone and knows no
+    white space beyond ASCII.
     """
     return text.lower().translate(_STRIP_PUNCTUATION).split()
 
@@ -178,6 +194,13 @@ def _codes(
     """For each category its code in the vocabulary, counted from `first`; [categories] int32."""
     position = {word: index for index, word in enumerate(vocabulary, start=first)}
     return np.array([position.get(category, unknown) for category in categories], np.int32)
+
+
+def _filled(values: np.ndarray, missing: float) -> np.ndarray:
+    """The numbers in float64, with `missing` for NaN."""
+    values = values.astype(np.float64, copy=False)
+    is_missing = np.isnan(values)
+    return np.where(is_missing, missing, values) if is_missing.any() else values
 
 
 def _padded(codes: np.ndarray, sizes: np.ndarray) -> np.ndarray:

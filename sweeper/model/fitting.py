@@ -131,14 +131,15 @@ def _fit(
     values = column.values[rows].astype(np.float64)
     if not np.isfinite(values).all():
         raise ConfigError(f".column: {config.column!r} holds values that are not finite")
+    mean = float(values.mean())
     if config.kind == "numeric":
-        return ScaledFeature(name, 0.0, 1.0)
+        return ScaledFeature(name, 0.0, 1.0, missing=mean)
     if config.kind == "normalized":
-        return ScaledFeature(name, float(values.mean()), float(values.std()) or 1.0)
+        return ScaledFeature(name, mean, float(values.std()) or 1.0, missing=mean)
     boundaries = np.linspace(
         values.min(), values.max(), config.num_boundaries or DEFAULT_BOUNDARIES
     )
-    return BucketFeature(name, boundaries, dim)
+    return BucketFeature(name, boundaries, mean, dim)
 
 
 def _history(
@@ -166,10 +167,11 @@ def _history(
 def _vocabulary(
     config: FeatureConfig, column: CategoricalColumn | CategoricalListColumn, rows: np.ndarray
 ) -> tuple[str, ...]:
-    """The categories that occur in `rows`, in the order of their codes."""
-    codes = column.codes if isinstance(column, CategoricalColumn) else column.take(rows).codes
-    used = np.unique(codes[rows] if isinstance(column, CategoricalColumn) else codes)
-    vocabulary = tuple(column.categories[code] for code in used)
+    """The categories that occur in `rows`, in the order of their codes; "" in a list is none."""
+    is_list = isinstance(column, CategoricalListColumn)
+    used = np.unique(column.take(rows).codes)
+    words = [column.categories[code] for code in used]
+    vocabulary = tuple(word for word in words if word or not is_list)
     return _not_empty(config, vocabulary)
 
 

@@ -81,7 +81,8 @@ class Lookup(tf.keras.layers.Layer):
     def call(self, codes: tf.Tensor) -> tf.Tensor:
         if not self.multivalued:
             return self._rows_of(codes)
-        longest = codes.shape[1]
+        # In training it is known beforehand, as XLA must have it; in a request it is not.
+        longest = tf.shape(codes)[1] if codes.shape[1] is None else codes.shape[1]
         rows = tf.reshape(self._rows_of(tf.reshape(codes, [-1])), [-1, longest, self.dim])
         present = tf.cast(codes != PADDING, rows.dtype)
         number = tf.maximum(tf.reduce_sum(present, axis=1, keepdims=True), 1.0)
@@ -208,13 +209,15 @@ class Tower(tf.keras.Model):
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Encoded features, each [rows] or [rows, longest], to [rows, width]."""
-        values = tf.concat(
-            [
-                layer(inputs[name])
-                for name, layer in zip(self.feature_names, self.feature_layers, strict=True)
-            ],
-            axis=1,
-        )
+        features = [
+            layer(inputs[name])
+            for name, layer in zip(self.feature_names, self.feature_layers, strict=True)
+        ]
+        return self.on_features(features, training)
+
+    def on_features(self, features: list[tf.Tensor], training: bool = False) -> tf.Tensor:
+        """What lies above the feature layers; each feature [rows, dim], to [rows, width]."""
+        values = tf.concat(features, axis=1)
         for layer in self.stack:
             if isinstance(layer, tf.keras.layers.Dropout | OwnTower):
                 values = layer(values, training=training)

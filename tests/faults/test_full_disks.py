@@ -135,3 +135,24 @@ def test_a_cache_that_can_only_be_read_is_read(disk, fault, tmp_path):
     remount("ro")
     assert len(load_interactions(config, lambda text: None))
     row.injected += 2
+
+
+@pytest.mark.slow
+def test_an_export_without_room_leaves_nothing(disk, tmp_path):
+    place, mount = disk
+    done = single_run(tmp_path, "data=synthetic", f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
+    mount("size=64k")
+    done = subprocess.run(
+        [sys.executable, "-m", "sweeper.export", "run", f"output={place / 'export'}"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    line = the_error(done)
+    assert line.startswith("error: output: ")
+    assert "No space left on device" in line
+    assert line.endswith("; must be a directory that can be written and has room")
+    assert list((place / "export").iterdir()) == []

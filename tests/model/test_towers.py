@@ -19,7 +19,7 @@ INTERACTIONS = skewed_interactions()
 FEATURES = [
     LookupFeature("user", ("a", "b", "c"), dim=4),
     ListFeature("words", ("x", "y"), dim=3, tokenize=False),
-    ScaledFeature("age", mean=0.0, deviation=1.0),
+    ScaledFeature("age", mean=0.0, deviation=1.0, missing=0.0),
 ]
 INPUTS = {
     "user": tf.constant([0, 1, 3, 1]),
@@ -189,7 +189,7 @@ def test_dropout_works_in_training_alone(where: str) -> None:
 
 def test_input_dropout_drops_a_share_of_the_inputs_and_scales_the_rest() -> None:
     tf.keras.utils.set_random_seed(0)
-    features = [ScaledFeature("age", mean=0.0, deviation=1.0)]
+    features = [ScaledFeature("age", mean=0.0, deviation=1.0, missing=0.0)]
     tower = Tower(features, [1], True, ModelConfig(input_dropout=0.25), 0, "query")
     inputs = {"age": tf.ones([4_000])}
     tower(inputs)

@@ -1,0 +1,1 @@
+"""Models for production: exports of what was trained, and answers from them."""

@@ -1,0 +1,74 @@
+"""Answers on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from sweeper.serving.queries import MISSING
+from sweeper.serving.recommendations import Answer
+
+
+def answer_table(answer: Answer, with_seen: bool) -> Table:
+    """Recommendations, and beside them as many of the titles that the user has chosen last."""
+    table = _table(f"For {answer.query.user!r}")
+    if with_seen:
+        table.add_column("seen")
+    if answer.seen:
+        table.add_column(f"chosen before ({len(answer.seen):,}), the last first")
+    seen = set(answer.seen)
+    beside = answer.seen[: len(answer.titles)] if answer.seen else []
+    rows = zip(answer.titles, answer.scores, strict=True)
+    for rank, (row, before) in enumerate(zip_longest(rows, beside), start=1):
+        title, score = row
+        cells = [str(rank), escape(title), f"{score:.4f}"]
+        if with_seen:
+            cells.append("yes" if title in seen else "")
+        if answer.seen:
+            cells.append(escape(before or ""))
+        table.add_row(*cells)
+    return table
+
+
+def remarks(answer: Answer, k: int) -> Iterator[tuple[str, str]]:
+    """(topic, text) of what is to be known of an answer."""
+    query = answer.query
+    if not query.is_known:
+        yield (
+            "unknown",
+            f"{query.user!r} has no training rows: this is the answer for any unknown user",
+        )
+    if len(answer.titles) < k:
+        yield "fewer", f"{len(answer.titles):,} of {k:,}: the others have been chosen before"
+    by_origin: dict[str, list[str]] = {}
+    for name, origin in query.origins.items():
+        value = "" if origin == MISSING else f" {_text(query.values[name])}"
+        by_origin.setdefault(origin, []).append(f"{name}{value}")
+    for origin, names in by_origin.items():
+        yield "asked", f"{', '.join(names)} ({origin})"
+
+
+def similar_table(title: str, found: Sequence[tuple[str, float]]) -> Table:
+    """Titles with their cosines."""
+    table = _table(f"Like {title!r}", figure="cosine")
+    for rank, (each, cosine) in enumerate(found, start=1):
+        table.add_row(str(rank), escape(each), f"{cosine:.4f}")
+    return table
+
+
+def _table(title: str, figure: str = "score") -> Table:
+    table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
+    table.add_column("rank", justify="right")
+    table.add_column("title")
+    table.add_column(figure, justify="right")
+    return table
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.15g}" if value == value else "null"
+    return ",".join(value) if isinstance(value, list) else repr(value)

@@ -1,0 +1,117 @@
+"""Which trial an export is of: a study's best or a given one, or a single run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweeper import record as records
+from sweeper.errors import ConfigError, OutputError
+from sweeper.record import TrialRecord
+from sweeper.report.opening import open_subject
+from sweeper.report.subject import Subject
+from sweeper.study.leaderboard import Row
+
+FINISHED = ("complete", "infeasible")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One training that has been recorded.
+
+    Attributes:
+      subject: the study or the run that it is part of.
+      trial: its number in the study; None of a single run.
+      split_seed: which of its repeats on several splits; None: it has none.
+      directory: where its record lies.
+    """
+
+    subject: Subject
+    trial: int | None
+    split_seed: int | None
+    directory: Path
+    record: TrialRecord
+
+    @property
+    def name(self) -> str:
+        """The directory's, of the study or the run."""
+        return self.subject.directory.resolve().name
+
+    @property
+    def words(self) -> str:
+        """ "trial 17 of outputs/architecture, split seed 3"."""
+        of = "" if self.trial is None else f"trial {self.trial} of "
+        seed = "" if self.split_seed is None else f", split seed {self.split_seed}"
+        return f"{of}{self.subject.directory}{seed}"
+
+
+def choose(directory: Path, trial: int | None, seed: int | None) -> Chosen:
+    """Reads the trial that is to be exported.
+
+    Args:
+      directory: of a study or of a single run.
+      trial: its number; None: the study's best.
+      seed: of a trial on several splits, the split seed of one; None: the first.
+
+    Raises:
+      OutputError: there is no study or run, or its record can't be read.
+      ConfigError: there is no such trial, or it did not come to its end.
+    """
+    subject = open_subject(directory)
+    row = _row(subject, trial)
+    place = subject.directory / str(row.directory)
+    record = records.read(place)
+    if record.state != "completed":
+        raise OutputError(f"{place / records.TRIAL}: is {record.state}; must be completed")
+    number = None if subject.study is None else row.number
+    if not record.repeats:
+        if seed is not None:
+            own = record.config["data"]["split_seed"]
+            raise ConfigError(
+                f"seed: got {seed}, but {place} was trained on one split, of seed {own}; must be "
+                "left out"
+            )
+        return Chosen(subject, number, None, place, record)
+    seeds = [repeat["split_seed"] for repeat in record.repeats]
+    if seed is not None and seed not in seeds:
+        raise ConfigError(
+            f"seed: got {seed}; must be one that {place} was trained with: "
+            f"{', '.join(map(str, seeds))}"
+        )
+    repeat = record.repeats[0 if seed is None else seeds.index(seed)]
+    own_place = place / repeat["directory"]
+    return Chosen(subject, number, repeat["split_seed"], own_place, records.read(own_place))
+
+
+def _row(subject: Subject, trial: int | None) -> Row:
+    if subject.study is None:
+        (row,) = subject.rows
+        if trial is not None:
+            raise ConfigError(
+                f"trial: got {trial}, but {subject.directory} is a single run; must be left out"
+            )
+        if row.state != "complete":
+            raise ConfigError(
+                f"{subject.directory}: its run is {row.state}; must have come to its end, so that "
+                "there is something to export"
+            )
+        return row
+    if trial is None:
+        if subject.best is None:
+            raise ConfigError(
+                f"{subject.directory}: none of its {len(subject.rows)} trials is complete and "
+                "feasible; must have one to export"
+            )
+        return subject.best
+    found = [row for row in subject.rows if row.number == trial]
+    finished = sorted(row.number for row in subject.rows if row.state in FINISHED)
+    if not found or trial not in finished:
+        state = f"which is {found[0].state}" if found else "which the study has not"
+        right = f"must be one of {_shortened(finished)}" if finished else "none is complete"
+        raise ConfigError(f"trial: got {trial}, {state}; {right}")
+    return found[0]
+
+
+def _shortened(numbers: list[int], most: int = 20) -> str:
+    text = ", ".join(map(str, numbers[:most]))
+    return text if len(numbers) <= most else f"{text}, … ({len(numbers)} in all)"

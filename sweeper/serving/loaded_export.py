@@ -1,0 +1,127 @@
+"""An export as it was written: its manifest, its tables, and its model once it is asked for."""
+
+from __future__ import annotations
+
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sweeper.runtime import set_threads, start_tensorflow
+from sweeper.serving.manifest import Manifest, find_version, read_manifest
+from sweeper.serving.tables import CANDIDATES, EMBEDDING, SEEN, USERS, read_table
+
+# Asked of the model at once.
+ROWS_A_BATCH = 256
+
+
+class LoadedExport:
+    """One version of an export; every file has been held to its checksum.
+
+    Args:
+      directory: of the export, or of one version of it.
+      version: None: the newest.
+
+    Raises:
+      OutputError: there is none, or it is damaged or of a newer sweeper.
+    """
+
+    def __init__(self, directory: Path, version: int | None = None) -> None:
+        self.directory = find_version(directory, version)
+        self.manifest: Manifest = read_manifest(self.directory)
+
+    @cached_property
+    def titles(self) -> list[str]:
+        """The candidates' names, in the catalogue's order."""
+        column = self.manifest.item_column
+        return read_table(self.directory / CANDIDATES, [column])[column].to_pylist()
+
+    @cached_property
+    def embeddings(self) -> np.ndarray:
+        """[candidates, dimensions] float32."""
+        vectors = read_table(self.directory / CANDIDATES, [EMBEDDING])[EMBEDDING]
+        flat = vectors.combine_chunks().flatten().to_numpy()
+        return flat.reshape(self.manifest.candidates, self.manifest.dimensions)
+
+    @cached_property
+    def _users(self) -> pa.Table:
+        return read_table(self.directory / USERS)
+
+    @cached_property
+    def _row_of_user(self) -> dict[str, int]:
+        names = self._users[self.manifest.user_column].to_pylist()
+        return {name: row for row, name in enumerate(names)}
+
+    @property
+    def users(self) -> list[str]:
+        """Those with training rows."""
+        return list(self._row_of_user)
+
+    def user(self, name: str) -> dict[str, Any] | None:
+        """What the user's last training row has in each input; None: there is none."""
+        row = self._row_of_user.get(name)
+        if row is None:
+            return None
+        (values,) = self._users.select(list(self.manifest.inputs)).slice(row, 1).to_pylist()
+        return values
+
+    def seen(self, name: str) -> list[int]:
+        """The candidates of the user's training rows, the last chosen last."""
+        row = self._row_of_user.get(name)
+        return [] if row is None else self._users[SEEN][row].as_py()
+
+    @cached_property
+    def _signatures(self) -> Any:
+        # A notebook's TensorFlow goes on with the threads that it has.
+        if "tensorflow" not in sys.modules:
+            set_threads(None)
+        start_tensorflow()
+        import tensorflow as tf
+
+        self._model = tf.saved_model.load(str(self.directory))
+        return self._model.signatures
+
+    def answer(
+        self, queries: list[dict[str, Any]], k: int, with_seen: bool
+    ) -> tuple[list[list[str]], np.ndarray]:
+        """The best k titles of each query, and their scores.
+
+        Args:
+          queries: by input, a value each: a string, a list of them, or a number (NaN: missing).
+          with_seen: whether what the user has in the training rows may be among them.
+        """
+        titles, scores = [], []
+        for start in range(0, len(queries), ROWS_A_BATCH):
+            found = self._ask(queries[start : start + ROWS_A_BATCH], k, with_seen)
+            titles += [[title.decode() for title in row] for row in found["titles"].numpy()]
+            scores.append(found["scores"].numpy())
+        return titles, np.concatenate(scores)
+
+    def _ask(self, queries: list[dict[str, Any]], k: int, with_seen: bool) -> Any:
+        signature = self._signatures["serving_default" if with_seen else "unseen"]
+        import tensorflow as tf
+
+        inputs = {
+            name: _tensor(kind, [query[name] for query in queries])
+            for name, kind in self.manifest.inputs.items()
+        }
+        if not with_seen:
+            inputs["exclude"] = tf.fill([len(queries), 0], "")
+        return signature(k=tf.constant(k), **inputs)
+
+
+def _tensor(kind: str, values: list[Any]) -> Any:
+    """The values of one column, as a signature takes them."""
+    import tensorflow as tf
+
+    if kind == "number":
+        return tf.constant(values, tf.float64)
+    if kind == "string":
+        return tf.constant([value.encode() for value in values])
+    longest = max(map(len, values))
+    padded = [[*value, *[""] * (longest - len(value))] for value in values]
+    encoded = [[word.encode() for word in value] for value in padded]
+    return tf.constant(encoded, tf.string, [len(values), longest])

@@ -1,0 +1,149 @@
+"""`manifest.json`: what an export is made of, and a checksum of each of its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sweeper.errors import OutputError
+from sweeper.record import write_whole
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+CHUNK = 2**20
+EXAMPLES = 3
+AGAIN = "must be as python -m sweeper.export wrote it: copy or export it again"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that a program needs to know of an export.
+
+    Attributes:
+      made_of: the study or run, its trial, the split seed, the rows that were trained on, and
+        the configuration.
+      data: as in `TrialRecord.data`.
+      user_column, item_column: the columns that name users and candidates.
+      inputs: by column that a query consists of, "string", "strings" or "number".
+      newest: of each column of numbers that is a time, the last one in the training rows.
+      files: by path within the export, its `sha256` and `bytes`.
+    """
+
+    sweeper_version: str
+    created: str
+    made_of: dict[str, Any]
+    data: dict[str, Any]
+    user_column: str
+    item_column: str
+    inputs: dict[str, str]
+    newest: dict[str, float]
+    candidates: int
+    dimensions: int
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+
+def checksums(directory: Path) -> dict[str, dict[str, Any]]:
+    """Of every file in the directory, by its path there."""
+    return {
+        str(path.relative_to(directory)): {"sha256": _sha256(path), "bytes": path.stat().st_size}
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False, allow_nan=False)
+    write_whole(directory / MANIFEST, (text + "\n").encode())
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Reads an export's manifest, and holds every file to its checksum.
+
+    Raises:
+      OutputError: it can't be read, is of a newer version, or a file is not what it was.
+    """
+    path = directory / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise OutputError(f"{path}: no manifest can be read from it: {error}") from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        newer = isinstance(version, int) and version > FORMAT_VERSION
+        by = f", written by sweeper {content.get('sweeper_version')}" if newer else ""
+        raise OutputError(
+            f"{path}: has format version {version}{by}; this sweeper reads {FORMAT_VERSION}"
+        )
+    try:
+        manifest = Manifest(**content)
+        expected = {name: (each["sha256"], each["bytes"]) for name, each in manifest.files.items()}
+    except (TypeError, KeyError, AttributeError) as error:
+        raise OutputError(f"{path}: isn't a manifest of this version: {error}") from error
+    for name, (digest, size) in expected.items():
+        _check(directory / name, digest, size)
+    return manifest
+
+
+def _check(path: Path, digest: str, size: int) -> None:
+    try:
+        found = path.stat().st_size
+        same = found == size and _sha256(path) == digest
+    except OSError as error:
+        raise OutputError(f"{path}: can't be read ({error.strerror}); {AGAIN}") from error
+    if not same:
+        raise OutputError(
+            f"{path}: is not the file that was exported: its checksum isn't the manifest's; {AGAIN}"
+        )
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def find_version(directory: Path, version: int | None) -> Path:
+    """The directory of one version of an export, the newest unless `version` says.
+
+    Args:
+      directory: of an export with its versions, or one version itself.
+
+    Raises:
+      OutputError: there is none.
+    """
+    if version is None and (directory / MANIFEST).exists():
+        return directory
+    found = versions(directory)
+    if not found:
+        raise OutputError(
+            f"{directory}: holds no export ({MANIFEST}); must be a directory that "
+            f"python -m sweeper.export wrote{_examples(directory)}"
+        )
+    chosen = found[-1] if version is None else version
+    if chosen not in found:
+        raise OutputError(
+            f"version: got {version}; must be one that {directory} has: "
+            f"{', '.join(map(str, found))}"
+        )
+    return directory / str(chosen)
+
+
+def versions(directory: Path) -> list[int]:
+    """The versions of an export, in order."""
+    return sorted(
+        int(path.parent.name)
+        for path in directory.glob(f"*/{MANIFEST}")
+        if path.parent.name.isascii() and path.parent.name.isdigit()
+    )
+
+
+def _examples(directory: Path) -> str:
+    """The exports that lie below, as far as a user may have meant one of them."""
+    places = sorted({str(path.parent.parent) for path in directory.glob(f"*/*/{MANIFEST}")})
+    return f": {', '.join(places[:EXAMPLES])}" if places else ""

@@ -1,0 +1,234 @@
+"""`model_card.md`: what an exported model is, what its figures are worth, and its limits.
+
+After Mitchell et al. (2019), "Model cards for model reporting".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from sweeper import record as records
+from sweeper.config import to_dictionary
+from sweeper.console import data_lines
+from sweeper.errors import OutputError
+from sweeper.record import TrialRecord
+from sweeper.report.confirmed import confirmed_text
+from sweeper.report.evidence import METRICS, Evidence
+from sweeper.report.ranks import hits, read_ranks
+from sweeper.report.statistics import interval_over_users
+from sweeper.report.words import baseline_words, count, metric_words, number
+from sweeper.serving.chosen import Chosen
+
+if TYPE_CHECKING:
+    from sweeper.serving.retrained import Retraining
+
+CARD = "model_card.md"
+KINDS = {False: "the study's own test rows", True: "fresh splits"}
+
+
+def model_card(chosen: Chosen, retraining: Retraining, difference: str | None) -> str:
+    """The whole document, in Markdown.
+
+    Args:
+      difference: how the retrained model's metrics differ from the record's; None: they don't.
+    """
+    sections = {
+        "Data": _data(chosen.record, retraining),
+        "Training": _training(chosen, retraining, difference),
+        "Figures": _figures(chosen, retraining),
+        "Confirmed figures": _confirmed(chosen),
+        "Limits": _limits(chosen.record, retraining),
+        "Configuration": _configuration(retraining),
+    }
+    parts = [f"# Model card: {chosen.name}", _opening(chosen, retraining)]
+    for title, texts in sections.items():
+        parts += [f"## {title}", *texts]
+    return "\n\n".join(parts) + "\n"
+
+
+def _opening(chosen: Chosen, retraining: Retraining) -> str:
+    data = retraining.interactions
+    return (
+        f"A two-tower retrieval model of sweeper: {chosen.words}. For a user it scores each of "
+        f"{data.num_items:,} candidates (`{data.item_column}`); meant to propose what a user may "
+        "choose next, not to predict ratings."
+    )
+
+
+def _data(record: TrialRecord, retraining: Retraining) -> Iterator[str]:
+    data = retraining.interactions
+    lines = dict(data_lines(record))
+    yield _list(
+        [
+            f"Source: {lines['data']}",
+            f"Fingerprint (SHA-256 of the contents): `{data.fingerprint}`",
+            f"Split: {lines['split']}",
+            f"Protocol: {lines['protocol']}",
+        ]
+    )
+
+
+def _training(chosen: Chosen, retraining: Retraining, difference: str | None) -> Iterator[str]:
+    record = chosen.record
+    rows, epochs = len(retraining.rows), retraining.config.train.epochs
+    if retraining.is_on_all_rows:
+        yield (
+            f"The exported model was trained on all {rows:,} rows, test rows included, for "
+            f"{count(epochs, 'epoch')}. **No row is left to score it on: the figures below are "
+            "those of the same configuration trained on the training rows alone.**"
+        )
+    else:
+        yield (
+            f"The exported model was trained again on the trial's {rows:,} training rows; its "
+            f"weights are those of epoch {record.kept_epoch}."
+        )
+        yield (
+            "Its metrics are those of the record, to the last bit."
+            if difference is None
+            else f"**{difference}. The figures below are the exported model's own.**"
+        )
+    versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+    yield f"{record.num_parameters or 0:,} parameters. Recorded with {versions}."
+
+
+def _figures(chosen: Chosen, retraining: Retraining) -> Iterator[str]:
+    record, metrics = chosen.record, retraining.metrics or chosen.record.metrics
+    whose = "the recorded model" if retraining.is_on_all_rows else "this model"
+    for rows, scored in metrics.items():
+        intervals = _intervals(chosen, rows) if scored == record.metrics[rows] else {}
+        baselines = {name: parts[rows] for name, parts in record.baselines.items() if rows in parts}
+        names = [baseline_words(name) for name in baselines]
+        table = [
+            [
+                metric_words(metric),
+                number(value),
+                intervals.get(metric, "–"),
+                *(number(each.get(metric)) for each in baselines.values()),
+            ]
+            for metric, value in scored.items()
+        ]
+        scale = f"On {record.data['rows'][rows]:,} {rows} rows"
+        yield f"{scale} (95 % intervals: had other users been asked):"
+        yield _table(["accuracy", whose, "95 % interval", *names], table)
+    best = chosen.subject.best
+    if best and chosen.trial == best.number and "validation" in metrics:
+        yield (
+            f"The trial was chosen by validation rows out of "
+            f"{count(len(chosen.subject.rows), 'trial')}: its figure on these is the largest of "
+            "many, and partly luck."
+        )
+
+
+def _intervals(chosen: Chosen, rows: str) -> dict[str, str]:
+    """By metric, of the recorded rows; empty where the trial kept none."""
+    texts = {}
+    with suppress(OutputError):
+        ranks = read_ranks(chosen.directory / records.ROWS[rows])
+        for metric in chosen.record.metrics[rows]:
+            interval = interval_over_users(hits(ranks, metric), np.asarray(ranks["user"]))
+            if interval:
+                texts[metric] = " to ".join(map(number, interval))
+    return texts
+
+
+def _confirmed(chosen: Chosen) -> Iterator[str]:
+    evidence, name = chosen.subject.evidence, f"trial_{chosen.trial}"
+    if evidence is None or not evidence.is_complete:
+        yield (
+            "None: this configuration was not trained anew with fresh seeds, on rows that chose "
+            "nothing. The figures above are one training's; expect less where it was chosen "
+            "for them. `study.confirm.best=3` confirms a study's best."
+        )
+        return
+    if name not in evidence.names:
+        confirmed = ", ".join(evidence.names)
+        yield f"None of this trial: the study's confirmation is of {confirmed}."
+        return
+    yield confirmed_text(chosen.subject, evidence)
+    yield _table(
+        ["accuracy", "rows", "mean", "95 % interval", "seeds"], list(_summaries(evidence, name))
+    )
+
+
+def _summaries(evidence: Evidence, name: str) -> Iterator[list[str]]:
+    for metric in METRICS:
+        for fresh, words in KINDS.items():
+            if not (evidence.fresh if fresh else evidence.own):
+                continue
+            summary = evidence.summary(name, metric, fresh)
+            if summary:
+                interval = " to ".join(map(number, summary.interval)) if summary.interval else "–"
+                yield [
+                    metric_words(metric), words, number(summary.mean), interval,
+                    str(summary.number),
+                ]  # fmt: skip
+
+
+def _limits(record: TrialRecord, retraining: Retraining) -> Iterator[str]:
+    config, data = retraining.config, retraining.interactions
+    seen = len(np.unique(data.users[retraining.rows]))
+    yield _list(
+        [
+            *_limits_of_time(retraining),
+            f"Users: {seen:,} have training rows. Any other, and an empty id, gets an unknown "
+            "user's answer, which no training row has shaped where a feature has no such value.",
+            f"Candidates: the {data.num_items:,} of the data. A new title is none until the next "
+            "export; one without training rows is scored by features that others share, if any.",
+            "What was chosen is not what was liked: the model learns what users choose, with "
+            "all that made them choose it, popularity and earlier proposals included.",
+            *_limits_of_source(config.data.name),
+        ]
+    )
+
+
+def _limits_of_time(retraining: Retraining) -> Iterator[str]:
+    config, times = retraining.config, retraining.interactions.timestamps
+    column = config.data.columns.timestamp
+    sees_time = any(feature.column == column for feature in config.features.query)
+    if sees_time and config.data.split == "random":
+        yield (
+            f"Time: the query tower sees `{column}`, and the rows were split at random. A row's "
+            "time tells its session, which training rows share; a query of now has no such rows "
+            "beside it. Expect less in use than the figures say; `data.split=temporal` measures it."
+        )
+    elif config.data.split == "random" and times is not None:
+        yield (
+            "Time: the rows were split at random, so that the training rows are partly later than "
+            "those scored; `data.split=temporal` measures what a model knows of the future."
+        )
+
+
+def _limits_of_source(name: str) -> Iterator[str]:
+    if name.startswith("movielens"):
+        yield (
+            "Licence: MovieLens may be used for research, may not be redistributed, and not be "
+            "used commercially without GroupLens's permission. `users.parquet` and "
+            "`candidates.parquet`, and the model's own tables of what users have seen, are made "
+            "of it."
+        )
+    elif name == "synthetic":
+        yield "Data: made up. Its figures tell nothing of real users."
+    else:
+        yield (
+            "Licence: this export holds user ids and what each has chosen (`users.parquet`, and "
+            "the model's own tables); whoever gets it gets these."
+        )
+
+
+def _configuration(retraining: Retraining) -> Iterator[str]:
+    text = OmegaConf.to_yaml(OmegaConf.create(to_dictionary(retraining.config)))
+    yield f"```yaml\n{text}```"
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,112 @@
+"""Answers of an export: titles for users, and titles like a title."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sweeper.errors import ConfigError, either, shortened
+from sweeper.serving.loaded_export import LoadedExport
+from sweeper.serving.queries import Query
+
+SUGGESTIONS, CUTOFF = 3, 0.5
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one user is recommended.
+
+    Attributes:
+      titles, scores: best first; fewer than were asked for where there are no more unseen.
+      seen: what the user has in the training rows, the last chosen first.
+    """
+
+    query: Query
+    titles: list[str]
+    scores: list[float]
+    seen: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        seen = set(self.seen)
+        return {
+            "user": self.query.user,
+            "known": self.query.is_known,
+            "columns": {
+                name: {"value": _json(self.query.values[name]), "is": origin}
+                for name, origin in self.query.origins.items()
+            },
+            "recommendations": [
+                {"rank": rank, "title": title, "score": score, "seen": title in seen}
+                for rank, (title, score) in enumerate(
+                    zip(self.titles, self.scores, strict=True), start=1
+                )
+            ],
+            "seen": self.seen,
+        }
+
+
+def _json(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def recommend(
+    export: LoadedExport, queries: Sequence[Query], k: int, with_seen: bool
+) -> list[Answer]:
+    """The k best titles for each query.
+
+    Args:
+      with_seen: whether what the user has in the training rows may be among them.
+    """
+    titles, scores = export.answer([query.values for query in queries], k, with_seen)
+    answers = []
+    for query, own_titles, own_scores in zip(queries, titles, scores, strict=True):
+        # What fills up a row, where nothing else is left, is none of the catalogue.
+        left = int((own_scores > np.finfo(np.float32).min).sum())
+        seen = [export.titles[item] for item in reversed(export.seen(query.user))]
+        answers.append(
+            Answer(query, own_titles[:left], [float(each) for each in own_scores[:left]], seen)
+        )
+    return answers
+
+
+def similar(export: LoadedExport, title: str, k: int) -> list[tuple[str, float]]:
+    """The k other titles whose embeddings point most nearly the same way, with their cosines.
+
+    They are compared without the mean of all embeddings: what all titles share adds the same to
+    each score of a query, so that a softmax over them never sees it, and it would make all alike.
+
+    Raises:
+      ConfigError: there is no such title.
+    """
+    if title not in export.titles:
+        raise ConfigError(
+            f"similar: got {shortened(title)!r}, which is none of the {len(export.titles):,} "
+            f"titles{_meant(title, export.titles)}"
+        )
+    index = export.titles.index(title)
+    embeddings = export.embeddings.astype(np.float64)
+    embeddings -= embeddings.mean(axis=0)
+    lengths = np.linalg.norm(embeddings, axis=1)
+    units = embeddings / np.where(lengths > 0, lengths, 1.0)[:, None]
+    cosines = units @ units[index]
+    order = np.argsort(-cosines, kind="stable")
+    others = order[order != index][:k]
+    return [(export.titles[each], float(cosines[each])) for each in others]
+
+
+def _meant(title: str, titles: Sequence[str]) -> str:
+    """ "; did you mean 'Toy Story (1995)'?", whatever the case of its letters."""
+    folded: dict[str, str] = {}
+    for each in titles:
+        folded.setdefault(each.casefold(), each)
+    start = [each for key, each in folded.items() if key.startswith(title.casefold())]
+    close = difflib.get_close_matches(title.casefold(), folded, n=SUGGESTIONS, cutoff=CUTOFF)
+    found = list(dict.fromkeys([*start, *(folded[each] for each in close)]))[:SUGGESTIONS]
+    if not found:
+        return "; must be one of them, as candidates.parquet has it"
+    return f"; did you mean {either([repr(each) for each in found])}?"

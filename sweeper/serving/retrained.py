@@ -1,0 +1,161 @@
+"""A recorded trial trained again: no trial keeps its weights, and the same machine repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from sweeper.config import Config, to_dataclass, with_defaults
+from sweeper.console import say
+from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.split import Split
+from sweeper.errors import DataError
+from sweeper.evaluation.scoring import ModelScorer
+from sweeper.prepared import prepared_split, prepared_tasks
+from sweeper.record import Metrics, TrialRecord
+from sweeper.runtime import set_threads
+from sweeper.study.confirmation import kept_epoch
+from sweeper.training.loop import Callbacks, History, train
+from sweeper.training.progress import TrainingProgress
+from sweeper.training.setup import Training, set_up_training
+from sweeper.validation import validate
+
+TRAIN, ALL = "train", "all"
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What is to be trained again, or has been.
+
+    Attributes:
+      config: as recorded; trained on all rows, for the epochs that the record kept.
+      split: the record's; `rows` are those that are trained on.
+      metrics: what the trained model has, as `TrialRecord.metrics`; empty if trained on all
+        rows, since none are left to score.
+    """
+
+    config: Config
+    interactions: Interactions
+    split: Split
+    rows: np.ndarray
+    threads: int
+    training: Training
+    metrics: dict[str, Metrics] = field(default_factory=dict)
+
+    @property
+    def is_on_all_rows(self) -> bool:
+        return len(self.rows) == len(self.interactions)
+
+
+def recorded_config(record: TrialRecord) -> Config:
+    """The record's configuration, for as many threads as it ran with: others round otherwise.
+
+    Raises:
+      ConfigError: it doesn't fit this version, or this machine.
+    """
+    config = to_dataclass(OmegaConf.create(with_defaults(record.config)))
+    config.train.threads = record.machine.get("threads") or config.train.threads
+    validate(config)
+    return config
+
+
+def prepare(config: Config, record: TrialRecord, rows: str, console: Console) -> Retraining:
+    """Loads the record's data, fits its features and builds its model.
+
+    Args:
+      config: from `recorded_config`.
+      rows: TRAIN, as recorded, or ALL rows of the data.
+
+    Raises:
+      ConfigError: TensorFlow runs with another number of threads in this process.
+      DataError: the data can't be had, or has changed since.
+    """
+    threads = set_threads(config.train.threads)
+    interactions = load_interactions(config.data, lambda text: say(console, "data", text))
+    if interactions.fingerprint != record.data.get("fingerprint"):
+        raise DataError(
+            f"data: {interactions.source} has the fingerprint {interactions.fingerprint[:12]}…, "
+            f"and the trial's had {str(record.data.get('fingerprint'))[:12]}…; must be the same "
+            "data, else the recorded figures are not this model's"
+        )
+    split = prepared_split(config.data, interactions)
+    trained = split.train
+    if rows == ALL:
+        trained = np.arange(len(interactions))
+        config = _for_all_rows(config, record)
+    training = set_up_training(config, interactions, trained, threads)
+    return Retraining(config, interactions, split, trained, threads, training)
+
+
+def _for_all_rows(config: Config, record: TrialRecord) -> Config:
+    """As long as the trial's kept weights took, since there is nothing left to choose by."""
+    epochs = kept_epoch(record) if config.optimizer.schedule == "constant" else config.train.epochs
+    return replace(
+        config,
+        train=replace(
+            config.train,
+            epochs=epochs,
+            eval_every_epochs=epochs,
+            restore_best=False,
+            patience_evaluations=None,
+        ),
+    )
+
+
+def train_again(retraining: Retraining, record: TrialRecord, console: Console) -> Retraining:
+    """Trains the model, and scores the rows that the record has figures of.
+
+    Raises:
+      TrialError: a loss or a score is not finite.
+    """
+    config, metric = retraining.config, retraining.config.evaluation.metric
+    scores = _scorers(retraining)
+    history = History()
+    with TrainingProgress(console, config.train.epochs, record.rows, metric) as progress:
+        if retraining.is_on_all_rows:
+            callbacks = Callbacks(lambda: {metric: np.nan}, progress.on_epoch)
+        else:
+            callbacks = Callbacks(scores[record.rows], progress.on_epoch)
+        for checkpoint in train(config.train, retraining.training, metric, callbacks, history):
+            if not retraining.is_on_all_rows:
+                progress.on_checkpoint(checkpoint)
+    if retraining.is_on_all_rows:
+        return retraining
+    metrics = {rows: scores[rows]() for rows in record.metrics}
+    return replace(retraining, metrics=metrics)
+
+
+def _scorers(retraining: Retraining) -> dict[str, Callable[[], Metrics]]:
+    """By the rows to score, the metrics of the model as it is at the time of the call."""
+    config, training = retraining.config, retraining.training
+    tasks = prepared_tasks(
+        config.data, config.evaluation, retraining.interactions, retraining.split
+    )
+
+    def scorer_of(rows: str) -> Callable[[], Metrics]:
+        scorer = ModelScorer(training.model, training.encoded, getattr(retraining.split, rows))
+        return lambda: scorer.rank(tasks[rows], retraining.threads).metrics()
+
+    return {rows: scorer_of(rows) for rows in tasks}
+
+
+def differences(record: TrialRecord, retraining: Retraining) -> str | None:
+    """In words, by how much the metrics differ from the record's; None: not in a single one."""
+    pairs = {
+        f"{rows} {name}": (value, retraining.metrics[rows][name])
+        for rows, metrics in record.metrics.items()
+        for name, value in metrics.items()
+        if rows in retraining.metrics
+    }
+    differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    if not differing:
+        return None
+    name, (before, now) = max(differing.items(), key=lambda each: abs(each[1][0] - each[1][1]))
+    return (
+        f"{len(differing)} of {len(pairs)} metrics differ from the record's, {name} the most: "
+        f"{now:.4f} instead of {before:.4f}; another machine, or other versions, round otherwise"
+    )

@@ -1,0 +1,139 @@
+"""What an export serves: its signatures, as a module of TensorFlow alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from sweeper.data.interactions import Interactions
+from sweeper.errors import OutputError
+from sweeper.evaluation.ranking import SeenItems
+from sweeper.model.feature_graphs import StringLookup
+from sweeper.serving.query_tower import Inputs, QueryTower
+from sweeper.serving.search import LOWEST, ExactSearch
+
+K, EXCLUDE = "k", "exclude"
+DEFAULT, UNSEEN = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY, "unseen"
+QUERY_TOWER = "query_tower"
+
+
+class ServedModel(tf.Module):
+    """Queries, as raw columns, to the titles that score highest, with their scores.
+
+    Args:
+      search: of the candidates, in the catalogue's order.
+      training_rows: what a user has in these, counts as seen.
+    """
+
+    def __init__(
+        self,
+        tower: QueryTower,
+        search: ExactSearch,
+        interactions: Interactions,
+        training_rows: np.ndarray,
+    ) -> None:
+        super().__init__()
+        self._tower, self._search = tower, search
+        self.num_candidates = interactions.num_items
+        items = interactions.candidate_columns[interactions.item_column].categories  # type: ignore[union-attr]
+        self._titles = tf.constant([item.encode() for item in items])
+        self._candidates = StringLookup(items, first=0, unknown=-1)
+        self._seen = SeenTable(interactions, training_rows)
+
+    def recommend(self, **inputs: tf.Tensor) -> Inputs:
+        """The `k` best of all candidates."""
+        k = self._checked(inputs.pop(K))
+        scores, candidates = self._search(self._tower(inputs), k)
+        return {"titles": tf.gather(self._titles, candidates), "scores": scores}
+
+    def unseen(self, **inputs: tf.Tensor) -> Inputs:
+        """As `recommend`, without what the user has seen, and without `exclude`.
+
+        `exclude` is [rows, n] titles, filled up with ""; titles that are no candidates are none
+        to exclude. Where fewer than k are left, "" with the lowest float32 fills the end.
+        """
+        k, exclude = self._checked(inputs.pop(K)), inputs.pop(EXCLUDE)
+        queries = self._tower(inputs)
+        as_many = tf.debugging.assert_equal(
+            tf.shape(exclude)[0], tf.shape(queries)[0], f"{EXCLUDE}: must have a row for each query"
+        )
+        with tf.control_dependencies([] if as_many is None else [as_many]):
+            # What fills a row up excludes nothing, not even a candidate of no name.
+            excluded = tf.where(exclude == "", -1, self._candidates(exclude))
+        rows = tf.where(excluded >= 0)
+        excluded = tf.stack([tf.cast(rows[:, 0], tf.int32), tf.gather_nd(excluded, rows)], axis=1)
+        seen = self._seen(inputs[self._tower.inputs.user_column])
+        scores, candidates = self._search(queries, k, tf.concat([seen, excluded], axis=0))
+        titles = tf.where(scores > LOWEST, tf.gather(self._titles, candidates), "")
+        return {"titles": titles, "scores": scores}
+
+    def embed(self, **inputs: tf.Tensor) -> Inputs:
+        """The query tower by itself."""
+        return {"embedding": self._tower(inputs)}
+
+    def _checked(self, k: tf.Tensor) -> tf.Tensor:
+        words = f"k: must be from 1 to {self.num_candidates}, the number of candidates"
+        checks = [
+            tf.debugging.assert_greater_equal(k, 1, words),
+            tf.debugging.assert_less_equal(k, self.num_candidates, words),
+        ]
+        with tf.control_dependencies([check for check in checks if check is not None]):
+            return tf.identity(k)
+
+    def save(self, directory: Path) -> None:
+        """Writes the SavedModel, and in `query_tower/` that of the query tower alone.
+
+        Raises:
+          OutputError: there is no room, or no right to write.
+        """
+        columns = self._tower.inputs.specs
+        k = {K: tf.TensorSpec([], tf.int32, K)}
+        exclude = {EXCLUDE: tf.TensorSpec([None, None], tf.string, EXCLUDE)}
+
+        def graph(method, specs):  # type: ignore[no-untyped-def]
+            return tf.function(method).get_concrete_function(**specs)
+
+        signatures = {
+            DEFAULT: graph(self.recommend, columns | k),
+            UNSEEN: graph(self.unseen, columns | exclude | k),
+        }
+        tower = {DEFAULT: graph(self.embed, columns)}
+        try:
+            tf.saved_model.save(self, str(directory), signatures)
+            tf.saved_model.save(self._tower, str(directory / QUERY_TOWER), tower)
+        except tf.errors.OpError as error:
+            reason = re.sub(r"^({{.*}} )*", "", error.message.removesuffix(" [Op:SaveV2]"))
+            raise OutputError(
+                f"output: a SavedModel can't be written ({reason}); must be a directory that can "
+                "be written and has room"
+            ) from error
+
+
+class SeenTable(tf.Module):
+    """What each user has in the training rows."""
+
+    def __init__(self, interactions: Interactions, training_rows: np.ndarray) -> None:
+        super().__init__()
+        users = interactions.query_columns[interactions.user_column].categories  # type: ignore[union-attr]
+        seen = SeenItems.from_rows(
+            interactions.users[training_rows],
+            interactions.items[training_rows],
+            len(users),
+            interactions.num_items,
+        )
+        # An unknown user comes last, and has seen nothing.
+        self.users = StringLookup(users, first=0, unknown=len(users))
+        offsets = np.append(seen.offsets, seen.offsets[-1])
+        self.offsets = tf.Variable(offsets.astype(np.int64), trainable=False, name="seen_offsets")
+        self.items = tf.Variable(seen.items.astype(np.int32), trainable=False, name="seen_items")
+
+    def __call__(self, users: tf.Tensor) -> tf.Tensor:
+        """[rows] users to [n, 2] int32, the pairs of (row, candidate) that are seen."""
+        table = tf.RaggedTensor.from_row_splits(
+            tf.convert_to_tensor(self.items), tf.convert_to_tensor(self.offsets), validate=False
+        )
+        seen = tf.gather(table, self.users(users))
+        return tf.stack([tf.cast(seen.value_rowids(), tf.int32), seen.flat_values], axis=1)

@@ -1,0 +1,83 @@
+"""The words of a command line in the form KEY=VALUE, each of its type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sweeper.config import unfit
+from sweeper.errors import ConfigError, closest, shortened
+
+# From the text to the value; raises ValueError with "must be …".
+Reader = Callable[[str], Any]
+
+
+def read_settings(texts: Sequence[str], readers: Mapping[str, Reader]) -> dict[str, Any]:
+    """The values that are given, by key.
+
+    Raises:
+      ConfigError: with a line for each that is wrong: no KEY=VALUE, an unknown key, a key
+        given twice, a value of another type.
+    """
+    values: dict[str, Any] = {}
+    problems = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            problems.append(
+                f"{shortened(text)}: is no setting; must be KEY=VALUE, of {', '.join(readers)}"
+            )
+        elif key not in readers:
+            problems.append(
+                f"{shortened(key)}: is no setting; must be one of {', '.join(readers)}."
+                f"{closest(key, readers)}".removesuffix(".")
+            )
+        elif key in values:
+            problems.append(f"{key}: is given twice; must be given once")
+        else:
+            try:
+                values[key] = _read(value, readers[key])
+            except ValueError as error:
+                problems.append(f"{key}: got {shortened(value)!r}; {error}")
+    if problems:
+        raise ConfigError(problems)
+    return values
+
+
+def _read(value: str, reader: Reader) -> Any:
+    if words := unfit(value):
+        raise ValueError(words)
+    return reader(value)
+
+
+def text(value: str) -> str:
+    """A text that isn't empty."""
+    if not value:
+        raise ValueError("must be given, not empty")
+    return value
+
+
+def whole_number(low: int, high: int | None = None) -> Reader:
+    """A whole number from `low` on, or up to `high`."""
+    words = f"of at least {low}" if high is None else f"from {low} to {high:,}"
+
+    def read(value: str) -> int:
+        # `int` takes "1_000", " 1 " and other digits too.
+        if not (value.isascii() and value.isdigit() and len(value) < 20):
+            raise ValueError(f"must be a whole number {words}")
+        number = int(value)
+        if number < low or (high is not None and number > high):
+            raise ValueError(f"must be a whole number {words}")
+        return number
+
+    return read
+
+
+def one_of(*choices: str) -> Reader:
+    def read(value: str) -> str:
+        if value not in choices:
+            hint = closest(value, choices)
+            raise ValueError(f"must be {' or '.join(choices)}.{hint}".removesuffix("."))
+        return value
+
+    return read

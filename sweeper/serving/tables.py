@@ -1,0 +1,112 @@
+"""The tables beside an exported model: its candidates, and what is known of each user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sweeper.data.columns import (
+    CategoricalColumn,
+    CategoricalListColumn,
+    Column,
+    NumericColumn,
+    to_arrow,
+)
+from sweeper.data.interactions import Interactions
+from sweeper.errors import ConfigError, OutputError
+
+CANDIDATES, USERS, EMBEDDINGS = "candidates.parquet", "users.parquet", "candidates.npy"
+EMBEDDING, SEEN = "embedding", "seen"
+
+
+def kind_of(column: Column) -> str:
+    """What a request has of a column: "string", "strings" or "number"."""
+    kinds = {CategoricalColumn: "string", CategoricalListColumn: "strings", NumericColumn: "number"}
+    return kinds[type(column)]
+
+
+def check_names(interactions: Interactions) -> None:
+    """Raises ConfigError if a column of the candidates is named as the embedding's."""
+    if EMBEDDING in interactions.candidate_columns:
+        raise ConfigError(
+            f"data: the candidates have a column {EMBEDDING!r}; must be another name to be exported"
+        )
+
+
+def candidate_table(interactions: Interactions, embeddings: np.ndarray) -> pa.Table:
+    """All that is known of each candidate, in the catalogue's order, and its embedding."""
+    values = pa.array(embeddings.reshape(-1), pa.float32())
+    vectors = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
+    return pa.table({**_plain(interactions.candidate_columns), EMBEDDING: vectors})
+
+
+def user_table(
+    interactions: Interactions, training_rows: np.ndarray, inputs: Iterable[str]
+) -> pa.Table:
+    """A row for each user that the training rows have.
+
+    Args:
+      inputs: columns of the interactions, the user's among them.
+
+    Returns:
+      Each of `inputs` as the user's last training row has it, and `seen`: the candidates of the
+      user's training rows by their index, once each, the last chosen last.
+    """
+    rows = _by_time(interactions, training_rows)
+    users, items = interactions.users[rows], interactions.items[rows]
+    by_user = rows[np.argsort(users, kind="stable")]
+    last = by_user[np.append(np.diff(interactions.users[by_user]) > 0, True)]
+    known = interactions.users[last]
+    # Of a pair that is there twice, the later one counts.
+    pairs = users[::-1].astype(np.int64) * interactions.num_items + items[::-1]
+    kept = len(rows) - 1 - np.sort(np.unique(pairs, return_index=True)[1])[::-1]
+    order = kept[np.argsort(users[kept], kind="stable")]
+    counts = np.bincount(users[kept], minlength=interactions.num_users)[known]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    seen = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(items[order], pa.int32()))
+    columns = {name: interactions.query_columns[name].take(last) for name in inputs}
+    return pa.table({**_plain(columns), SEEN: seen})
+
+
+def newest(interactions: Interactions, training_rows: np.ndarray, name: str | None) -> float | None:
+    """The last time among the training rows; None where rows have none."""
+    if name is None or interactions.timestamps is None:
+        return None
+    return float(interactions.timestamps[training_rows].max())
+
+
+def _by_time(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
+    """The rows in the order of time, and of the data where times are equal or there are none."""
+    rows = np.sort(rows)
+    if interactions.timestamps is None:
+        return rows
+    return rows[np.argsort(interactions.timestamps[rows], kind="stable")]
+
+
+def _plain(columns: dict[str, Column]) -> dict[str, pa.Array]:
+    """As Arrow's own types, so that any reader of Parquet finds strings."""
+    tables = {}
+    for name, column in columns.items():
+        array = to_arrow(column)
+        if isinstance(column, CategoricalColumn):
+            array = array.cast(pa.string())
+        if isinstance(column, CategoricalListColumn):
+            array = pa.LargeListArray.from_arrays(array.offsets, array.values.cast(pa.string()))
+        tables[name] = array
+    return tables
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """A table of an export.
+
+    Raises:
+      OutputError: it can't be read.
+    """
+    try:
+        return pq.read_table(path, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise OutputError(f"{path}: no table can be read from it: {error}") from error

@@ -1,0 +1,82 @@
+"""A version's directory: it is there whole or not at all, and none is written over."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from sweeper.errors import unwritable
+from sweeper.serving.manifest import versions
+
+PREFIX = ".unfinished_"
+
+
+def check_output(output: Path) -> None:
+    """Makes the directory of an export, and sees that it can be written to.
+
+    Raises:
+      OutputError: it can't.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise unwritable("output", output, error) from error
+
+
+def write_version(output: Path, write: Callable[[Path], None]) -> Path:
+    """Writes the next version of an export, numbered from 1.
+
+    Args:
+      output: holds all versions.
+      write: fills the directory that it is given.
+
+    Raises:
+      OutputError: there is no room, or no right to write.
+    """
+    beside = Path(tempfile.mkdtemp(prefix=PREFIX, dir=output))
+    try:
+        try:
+            write(beside)
+            _flush(beside)
+            beside.chmod(0o755)
+            return _rename(beside, output)
+        except OSError as error:
+            raise unwritable("output", output, error) from error
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+def _rename(beside: Path, output: Path) -> Path:
+    number = next_version(output)
+    while True:
+        place = output / str(number)
+        try:
+            # A rename replaces an empty directory, but none with files.
+            os.rename(beside, place)
+            return place
+        except OSError:
+            # Another export has taken the number meanwhile.
+            if not place.exists():
+                raise
+            number += 1
+
+
+def next_version(output: Path) -> int:
+    """One more than any that is there, whether it is whole or not."""
+    taken = [
+        int(path.name) for path in output.iterdir() if path.name.isascii() and path.name.isdigit()
+    ]
+    return max([0, *taken, *versions(output)]) + 1
+
+
+def _flush(directory: Path) -> None:
+    for path in directory.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

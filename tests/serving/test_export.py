@@ -1,0 +1,255 @@
+"""`python -m sweeper.export`: what it writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+from served_models import raw
+from small_trials import skewed_interactions, small_config
+
+from sweeper import export as command
+from sweeper import record as records
+from sweeper.config import FeatureConfig, FeaturesConfig
+from sweeper.data.columns import CategoricalColumn
+from sweeper.data.interactions import load_interactions
+from sweeper.data.split import split_interactions
+from sweeper.errors import ConfigError
+from sweeper.model.two_tower import encode_features
+from sweeper.serving import version_directory
+from sweeper.serving.manifest import read_manifest, versions
+from sweeper.serving.query_tower import QueryInputs
+from sweeper.serving.retrained import recorded_config
+from sweeper.serving.version_directory import write_version
+
+INPUTS = {
+    "user_id": "string", "timestamp": "number", "raw_user_age": "number",
+    "user_gender": "string", "user_occupation_text": "string",
+}  # fmt: skip
+
+
+def run_of(exported, tmp_path: Path) -> Path:
+    """A copy of the run, to be changed."""
+    return Path(shutil.copytree(exported.run, tmp_path / "run"))
+
+
+def change(run: Path, **fields) -> None:
+    record = records.read(run)
+    for name, value in fields.items():
+        setattr(record, name, value)
+    records.write(run, record)
+
+
+def failure(arguments: list[str], capsys) -> list[str]:
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+    assert ended.value.code == 2
+    return capsys.readouterr().err.splitlines()
+
+
+def test_a_version_has_all_files_and_their_checksums(exported) -> None:
+    names = {path.name for path in exported.version.iterdir()}
+    assert {
+        "saved_model.pb", "variables", "assets", "query_tower", "candidates.parquet",
+        "candidates.npy", "users.parquet", "model_card.md", "manifest.json",
+    } <= names  # fmt: skip
+    assert exported.version == exported.output / "1"
+    manifest = read_manifest(exported.version)
+    listed = {str(p.relative_to(exported.version)) for p in exported.version.rglob("*")
+              if p.is_file() and p.name != "manifest.json"}  # fmt: skip
+    assert set(manifest.files) == listed
+    assert manifest.inputs == INPUTS
+    assert (manifest.user_column, manifest.item_column) == ("user_id", "movie_title")
+    assert manifest.data == exported.record.data
+    assert manifest.made_of["rows"] == "train"
+
+
+def test_it_is_the_recorded_model_to_the_last_bit(exported) -> None:
+    """The served scores have the ranks that the trial left of each of its rows."""
+    ranks = pq.read_table(exported.run / "test_rows.parquet")
+    loaded = tf.saved_model.load(str(exported.version)).signatures["serving_default"]
+    titles = pq.read_table(exported.version / "candidates.parquet")["movie_title"].to_pylist()
+    inputs, items = rows_of_the_test(exported)
+    assert items.tolist() == ranks["item"].to_pylist()
+    answer = loaded(k=tf.constant(len(titles)), **inputs)
+    place = {title.encode(): index for index, title in enumerate(titles)}
+    order = np.vectorize(place.get)(answer["titles"].numpy())
+    scores = np.empty(order.shape, np.float32)
+    np.put_along_axis(scores, order, answer["scores"].numpy(), axis=1)
+    own = scores[np.arange(len(items)), items]
+    found = (scores >= own[:, None]).sum(axis=1) - 1
+    assert found.tolist() == ranks["model_rank"].to_pylist()
+
+
+def rows_of_the_test(exported) -> tuple[dict[str, tf.Tensor], np.ndarray]:
+    """The raw columns of the run's test rows, and their candidates."""
+    config = recorded_config(exported.record)
+    interactions = load_interactions(config.data)
+    rows = split_interactions(config.data, interactions).test
+    columns = {name: interactions.query_columns[name].take(rows) for name in INPUTS}
+    return {name: raw(column) for name, column in columns.items()}, interactions.items[rows]
+
+
+def test_the_embeddings_are_there_as_parquet_and_as_numpy(exported) -> None:
+    embeddings = np.load(exported.version / "candidates.npy")
+    table = pq.read_table(exported.version / "candidates.parquet")
+    assert embeddings.shape == (120, 4)
+    assert embeddings.dtype == np.float32
+    assert table.column_names == ["movie_title", "movie_genres", "movie_id", "embedding"]
+    np.testing.assert_array_equal(np.array(table["embedding"].to_pylist(), np.float32), embeddings)
+    # The tower alone and the embeddings give the scores of the whole model.
+    inputs, _ = rows_of_the_test(exported)
+    tower = tf.saved_model.load(str(exported.version / "query_tower"))
+    queries = tower.signatures["serving_default"](**inputs)["embedding"].numpy()
+    whole = tf.saved_model.load(str(exported.version)).signatures["serving_default"]
+    best = whole(k=tf.constant(1), **inputs)["scores"].numpy()[:, 0]
+    np.testing.assert_allclose((queries @ embeddings.T).max(axis=1), best, rtol=1e-5)
+
+
+def test_the_model_card_has_the_figures_and_their_limits(exported) -> None:
+    card = (exported.version / "model_card.md").read_text()
+    record = exported.record
+    assert record.data["fingerprint"] in card
+    assert "Its metrics are those of the record, to the last bit." in card
+    for rows in ("validation", "test"):
+        metrics, ease = record.metrics[rows], record.baselines["ease"][rows]
+        assert f"| top-100 accuracy | {metrics['top_100']:.4f} |" in card
+        assert f"| {ease['top_100']:.4f} |" in card
+    assert "None: this configuration was not trained anew with fresh seeds" in card
+    assert "the query tower sees `timestamp`, and the rows were split at random" in card
+    assert "kind: history" in card
+
+
+def test_another_export_is_another_version_on_all_rows_if_asked(exported, tmp_path, capsys):
+    output = Path(shutil.copytree(exported.output, tmp_path / "export"))
+    command.main([str(exported.run), "rows=all", f"output={output}"])
+    assert versions(output) == [1, 2]
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"output   {output}/2 (")
+    manifest = read_manifest(output / "2")
+    assert manifest.made_of["rows"] == "all"
+    assert manifest.made_of["config"]["train"]["epochs"] == exported.record.kept_epoch
+    seen = pq.read_table(output / "2" / "users.parquet")["seen"].to_pylist()
+    assert sum(map(len, seen)) == 1_000
+    card = (output / "2" / "model_card.md").read_text()
+    assert "trained on all 1,000 rows, test rows included" in card
+    assert "No row is left to score it on" in card
+    assert "| accuracy | the recorded model |" in card
+    first, second = (np.load(output / each / "candidates.npy") for each in "12")
+    assert (first != second).any()
+
+
+def test_metrics_that_another_machine_would_have_are_told(exported, tmp_path, capsys) -> None:
+    run = run_of(exported, tmp_path)
+    metrics = json.loads(json.dumps(exported.record.metrics))
+    metrics["test"]["top_50"] += 0.25
+    change(run, metrics=metrics)
+    command.main([str(run), f"output={tmp_path / 'export'}"])
+    now = exported.record.metrics["test"]["top_50"]
+    words = f"1 of 20 metrics differ from the record's, test top_50 the most: {now:.4f} instead of"
+    assert words in capsys.readouterr().out
+    card = (tmp_path / "export" / "1" / "model_card.md").read_text()
+    assert words in card
+    assert f"| top-50 accuracy | {now:.4f} | – |" in card
+
+
+def test_other_data_than_the_records_is_refused(exported, tmp_path, capsys) -> None:
+    run = run_of(exported, tmp_path)
+    change(run, data=exported.record.data | {"fingerprint": "0" * 64})
+    (line,) = failure([str(run), f"output={tmp_path / 'export'}"], capsys)
+    assert "error: data: " in line
+    assert "must be the same data, else the recorded figures are not this model's" in line
+    assert list((tmp_path / "export").iterdir()) == []
+
+
+@pytest.mark.parametrize("state", ["failed", "interrupted", "running", "pruned"])
+def test_a_run_that_did_not_end_is_refused(exported, tmp_path, capsys, state: str) -> None:
+    run = run_of(exported, tmp_path)
+    change(run, state=state)
+    (line,) = failure([str(run), f"output={tmp_path / 'export'}"], capsys)
+    assert line == (
+        f"error: {run}: its run is {state}; must have come to its end, so that there is "
+        "something to export"
+    )
+    assert not (tmp_path / "export").exists()
+
+
+def test_wrong_settings_are_all_named_at_once(exported, capsys) -> None:
+    lines = failure(
+        [str(exported.run), "trail=1", "rows=al", "seed=-1", "seven", "output="], capsys
+    )
+    assert lines == [
+        "error: trail: is no setting; must be one of trial, seed, rows, output. "
+        "Did you mean 'trial'?",
+        "error: rows: got 'al'; must be train or all. Did you mean 'all'?",
+        "error: seed: got '-1'; must be a whole number of at least 0",
+        "error: seven: is no setting; must be KEY=VALUE, of trial, seed, rows, output",
+        "error: output: got ''; must be given, not empty",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere"], "nowhere: is no directory; must be a study's or a run's"),
+        (["{run}", "trial=3"], "trial: got 3, but {run} is a single run; must be left out"),
+        (["{run}", "seed=3"], "was trained on one split, of seed 42; must be left out"),
+        (["{run}", "output={run}/trial.json/x"], "trial.json/x: Not a directory; must be a dir"),
+        (["{run}", "seed=1", "seed=2"], "seed: is given twice; must be given once"),
+    ],
+)
+def test_what_cannot_be_is_one_line(exported, tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    arguments = [argument.format(run=exported.run) for argument in arguments]
+    (line,) = failure(arguments, capsys)
+    assert words.format(run=exported.run) in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_crash_leaves_no_half_version(tmp_path) -> None:
+    def fail(place: Path) -> None:
+        (place / "saved_model.pb").write_bytes(b"half")
+        raise RuntimeError("the power is cut")
+
+    with pytest.raises(RuntimeError):
+        write_version(tmp_path, fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_number_that_another_export_took_meanwhile_is_not_written_over(tmp_path, monkeypatch):
+    def write(place: Path) -> None:
+        (place / "manifest.json").write_text(place.name)
+
+    write_version(tmp_path, write)
+    monkeypatch.setattr(version_directory, "next_version", lambda output: 1)
+    before = (tmp_path / "1" / "manifest.json").read_text()
+    assert write_version(tmp_path, write) == tmp_path / "2"
+    assert (tmp_path / "1" / "manifest.json").read_text() == before
+    assert sorted(os.listdir(tmp_path)) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("k", "the column 'k' is named as a setting of requests; must be another name than k, ex"),
+        ("user-id", "the column 'user-id' can name no input of an exported model; must be of let"),
+    ],
+)
+def test_a_column_that_can_be_no_input_is_refused_by_name(name: str, words: str) -> None:
+    interactions = skewed_interactions()
+    interactions.query_columns[name] = CategoricalColumn(interactions.users, ["a"] * 25)
+    config = small_config(
+        features=FeaturesConfig(
+            4,
+            [FeatureConfig("user_id", "embedding"), FeatureConfig(name, "embedding")],
+            [FeatureConfig("movie_title", "embedding")],
+        )
+    )
+    encoded = encode_features(config, interactions, np.arange(100))
+    with pytest.raises(ConfigError, match=f"features.query: {words}"):
+        QueryInputs(config, interactions, encoded)

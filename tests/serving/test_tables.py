@@ -1,0 +1,84 @@
+"""What is written of users and candidates, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
+from sweeper.data.interactions import Interactions, assemble
+from sweeper.errors import ConfigError
+from sweeper.serving.tables import candidate_table, check_names, newest, user_table
+
+# Row by row: the user, the candidate, the time, the mood, the tags.
+ROWS = [
+    ("a", 2, 50, "calm", ["x"]),
+    ("b", 0, 10, "wild", []),
+    ("a", 1, 40, "wild", ["y", "x"]),
+    ("b", 1, 20, "calm", ["y"]),
+    ("c", 0, 99, "calm", ["x"]),  # not in the training rows
+    ("a", 2, 30, "wild", []),  # again, and earlier
+    ("b", 2, 20, "wild", ["x", "x"]),  # as late as another: the later row counts
+]
+TRAINING = np.array([6, 0, 3, 1, 5, 2])
+
+
+def interactions(with_times: bool = True) -> Interactions:
+    users, items, times, moods, tags = zip(*ROWS, strict=True)
+    flat = [tag for each in tags for tag in each]
+    return assemble(
+        {
+            "user_id": CategoricalColumn(
+                np.array(["abc".index(user) for user in users], np.int32), [*"abc"]
+            ),
+            "timestamp": NumericColumn(np.array(times, np.int64)),
+            "mood": CategoricalColumn(
+                np.array([mood == "wild" for mood in moods], np.int32), ["calm", "wild"]
+            ),
+            "tags": CategoricalListColumn(
+                np.array([tag == "y" for tag in flat], np.int32),
+                np.cumsum([0, *map(len, tags)]),
+                ["x", "y"],
+            ),
+        },
+        np.array(items, np.int32),
+        {"movie_title": CategoricalColumn(np.arange(3, dtype=np.int32), ["p", "q", "r"])},
+        source="made in a test",
+        timestamp_column="timestamp" if with_times else None,
+    )
+
+
+def test_a_user_is_as_in_the_last_training_row_and_has_seen_each_title_once() -> None:
+    table = user_table(interactions(), TRAINING, ["user_id", "timestamp", "mood", "tags"])
+    assert table.to_pylist() == [
+        {"user_id": "a", "timestamp": 50, "mood": "calm", "tags": ["x"], "seen": [1, 2]},
+        {"user_id": "b", "timestamp": 20, "mood": "wild", "tags": ["x", "x"], "seen": [0, 1, 2]},
+    ]
+
+
+def test_without_times_the_order_of_the_rows_counts() -> None:
+    table = user_table(interactions(with_times=False), TRAINING, ["user_id", "mood"])
+    assert table.to_pylist() == [
+        {"user_id": "a", "mood": "wild", "seen": [1, 2]},
+        {"user_id": "b", "mood": "wild", "seen": [0, 1, 2]},
+    ]
+
+
+def test_the_newest_time_is_of_the_training_rows() -> None:
+    assert newest(interactions(), TRAINING, "timestamp") == 50.0
+    assert newest(interactions(with_times=False), TRAINING, "timestamp") is None
+    assert newest(interactions(), TRAINING, None) is None
+
+
+def test_a_candidates_row_has_its_embedding() -> None:
+    embeddings = np.arange(6, dtype=np.float32).reshape(3, 2)
+    table = candidate_table(interactions(), embeddings)
+    assert table.to_pylist()[1] == {"movie_title": "q", "embedding": [2.0, 3.0]}
+
+
+def test_a_candidates_column_named_as_the_embedding_is_refused() -> None:
+    data = interactions()
+    check_names(data)
+    data.candidate_columns["embedding"] = data.candidate_columns["movie_title"]
+    with pytest.raises(ConfigError, match="have a column 'embedding'; must be another name"):
+        check_names(data)
