@@ -25,6 +25,7 @@ from sweeper.model.features import (
     HistoryFeature,
     ListFeature,
     LookupFeature,
+    OwnFeature,
     ScaledFeature,
     tokens,
 )
@@ -191,9 +192,11 @@ def feature_graph(feature: Feature, column: Column, encoded: np.ndarray) -> Enco
         return Scaled(feature)
     if isinstance(feature, HistoryFeature) and isinstance(column, CategoricalColumn):
         return HistoryOf(column)
+    if isinstance(feature, OwnFeature) and (graph := feature.graph()) is not None:
+        return graph  # type: ignore[no-any-return]
     raise ConfigError(
-        f"features.query: {feature.name!r} is a {type(feature).__name__}, of which there is no "
-        "TensorFlow graph; must be of one of the shipped kinds to be exported"
+        f"features.query: {feature.name!r} is a {type(feature).__name__}, which has no TensorFlow "
+        "graph; must give one (`graph`), or be of one of the shipped kinds, to be exported"
     )
 
 

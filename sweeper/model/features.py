@@ -175,6 +175,14 @@ class OwnFeature(ABC):
     def layer(self) -> Any:
         """A Keras layer that takes encoded rows, [rows, ...], and gives float32 [rows, dim]."""
 
+    def graph(self) -> Any:
+        """What encodes a request's raw values as `encode` does, in TensorFlow; None: nothing.
+
+        A function, or a `tf.Module`, of [rows] strings, or of float64 numbers with NaN for a
+        missing one. Without it a model with this feature in its query tower isn't exported.
+        """
+        return None
+
 
 Feature = OwnFeature | LookupFeature | ListFeature | BucketFeature | ScaledFeature | HistoryFeature
 

@@ -16,7 +16,7 @@ from sweeper.config import FEATURE_KINDS, FeatureConfig
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
 from sweeper.errors import ConfigError
 from sweeper.model.feature_graphs import SURROGATES, Text, feature_graph, input_spec
-from sweeper.model.features import Feature, tokens
+from sweeper.model.features import Feature, OwnFeature, tokens
 from sweeper.model.fitting import fit_features
 
 # No surrogates: no file and no request can hold them.
@@ -102,7 +102,32 @@ def test_every_kind_and_every_class_of_feature_has_a_case() -> None:
             np.zeros(len(column), np.int32),
         )  # fmt: skip
         made.add(type(feature))
-    assert made == set(get_args(Feature))
+    assert made == set(get_args(Feature)) - {OwnFeature}
+
+
+class Hour(OwnFeature):
+    name, dim = "hour", 4
+
+    def encode(self, column):
+        return (column.values // 3600 % 24).astype(np.int32)
+
+    def layer(self):
+        return tf.keras.layers.Embedding(24, self.dim)
+
+
+class HourServed(Hour):
+    def graph(self):
+        return lambda values: tf.cast(values // 3600 % 24, tf.int32)
+
+
+def test_a_feature_of_ones_own_has_a_graph_if_it_gives_one() -> None:
+    column = NumericColumn(np.array([1_700_000_000, 7_200, 3]))
+    encoded = HourServed().encode(column)
+    graph = feature_graph(HourServed(), column, encoded)
+    served = graph(tf.constant(column.values, tf.float64))
+    np.testing.assert_array_equal(served, encoded)
+    with pytest.raises(ConfigError, match=r"'hour' is a Hour, which has no TensorFlow graph; must"):
+        feature_graph(Hour(), column, encoded)
 
 
 def test_an_unknown_value_of_a_history_is_no_ones_history() -> None:
