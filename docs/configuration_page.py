@@ -21,11 +21,11 @@ from sweeper.study.config import ExperimentConfig
 
 HEAD = """# Configuration
 
-Every key that YAML and the command line can set, made from the schema by `docs/configuration_page.py`.
-`python -m sweeper --help` shows the values as composed; `--cfg job` what a command line comes to. A key that
-isn't here is refused, and so is a value out of its range, all at once and before TensorFlow loads. The
-defaults are the schema's; the files in `conf/` set their own over them, and `conf/config.yaml` says which
-are taken.
+Every key that YAML and the command line can set, made from the schema by
+`docs/configuration_page.py`. `python -m sweeper --help` shows the values as composed; `--cfg job`
+what a command line comes to. A key that isn't here is refused, and so is a value out of its range,
+all at once and before TensorFlow loads. The defaults are the schema's; the files in `conf/` set
+their own over them, and `conf/config.yaml` says which are taken.
 """
 
 
