@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import tensorflow as tf
@@ -54,15 +55,30 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> tf.keras.optim
 
 
 def prepare_for_sparse_gradients(
-    optimizer: tf.keras.optimizers.Optimizer, config: OptimizerConfig
+    optimizer: tf.keras.optimizers.Optimizer,
+    config: OptimizerConfig,
+    tables: Collection[tf.Variable],
 ) -> None:
     """Makes the updates of a built optimizer cost what the rows of sparse gradients do.
 
-    It takes it that these are distinct, or zeros: `sweeper.model.towers.sparse_lookup` makes
-    them so, and Keras would look for equal ones by `tf.unique`, which XLA can't compile. Plain
+    It takes it that those of `tables` are distinct, or zeros: `sweeper.model.towers.sparse_lookup`
+    makes them so, and Keras would look for equal ones by `tf.unique`, which XLA can't compile.
+    Of other variables, as those of a user's own layers, sparse gradients are made dense. Plain
     SGD loses its momentum, a table of zeros as large as each variable that Keras adds in.
     """
     optimizer._deduplicate_sparse_grad = lambda gradients: gradients
+    apply, distinct = optimizer.apply_gradients, {table.ref() for table in tables}
+
+    def apply_gradients(pairs, *arguments, **options):  # type: ignore[no-untyped-def]
+        known = [
+            (gradient, variable)
+            if gradient is None or variable.ref() in distinct
+            else (tf.convert_to_tensor(gradient), variable)
+            for gradient, variable in pairs
+        ]
+        return apply(known, *arguments, **options)
+
+    optimizer.apply_gradients = apply_gradients
     if config.name == "sgd" and updates_rows_alone(config):
         optimizer.momentums = [None] * len(optimizer.momentums)
 

@@ -71,7 +71,8 @@ def set_up_training(
     optimizer = build_optimizer(config.optimizer, total_steps)
     model.compile(optimizer=optimizer)
     model.optimizer.build(model.trainable_variables)
-    prepare_for_sparse_gradients(model.optimizer, config.optimizer)
+    tables = [layer.table for layer in _lookups(model)]
+    prepare_for_sparse_gradients(model.optimizer, config.optimizer, tables)
     items, size = interactions.items[training_rows], interactions.num_items
     probability = sampling_probability(
         np.bincount(items, minlength=size), planner.batch_size, config.task.num_uniform_negatives
@@ -86,14 +87,19 @@ def whole_updates(config: OptimizerConfig, model: TwoTowerModel) -> Iterator[str
     """A line for each large table of which every step updates all rows."""
     if updates_rows_alone(config):
         return
-    for layer in (*model.query_tower.feature_layers, *model.candidate_tower.feature_layers):
-        if isinstance(layer, Lookup) and layer.table_rows >= LARGE_TABLE:
+    for layer in _lookups(model):
+        if layer.table_rows >= LARGE_TABLE:
             size = layer.table_rows * layer.dim * 4 / 1e6
             yield (
                 f"each step updates all {layer.table_rows:,} rows of {layer.name} "
                 f"({size:,.1f} MB), as optimizer {config.name} moves rows that no batch looks "
                 "up; adagrad or plain sgd would update the batch's alone"
             )
+
+
+def _lookups(model: TwoTowerModel) -> list[Lookup]:
+    layers = (*model.query_tower.feature_layers, *model.candidate_tower.feature_layers)
+    return [layer for layer in layers if isinstance(layer, Lookup)]
 
 
 def sampling_probability(

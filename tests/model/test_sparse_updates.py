@@ -153,7 +153,7 @@ def test_plain_sgd_needs_no_momentum_to_give_the_same_bits(nesterov: bool) -> No
         optimizer = build_optimizer(config, 3)
         optimizer.build([table])
         if prepare:
-            prepare_for_sparse_gradients(optimizer, config)
+            prepare_for_sparse_gradients(optimizer, config, [table])
         for step in range(3):
             optimizer.apply_gradients([(tf.fill([5, 2], 0.7 * step + 0.1), table)])
         tables.append(table.numpy())
@@ -173,3 +173,20 @@ def test_a_trial_says_what_updates_large_tables_whole(
         assert lines == []
     else:
         assert lines[0].startswith("each step updates all 26 rows of user_id_embedding (0.0 MB)")
+
+
+@pytest.mark.parametrize("name", ["adagrad", "sgd", "adam"])
+def test_a_sparse_gradient_of_anothers_table_is_updated_as_a_dense_one(name: str) -> None:
+    """A user's own layer may look a row up twice; the squares of its gradients are of their sum."""
+    config = OptimizerConfig(name, 0.1)
+    updated = []
+    for dense in (False, True):
+        table = tf.Variable([[1.0], [2.0], [3.0]])
+        optimizer = build_optimizer(config, 10)
+        optimizer.build([table])
+        prepare_for_sparse_gradients(optimizer, config, tables=[])
+        gradient = tf.IndexedSlices(tf.constant([[1.0], [2.0], [4.0]]), [0, 0, 2], [3, 1])
+        optimizer.apply_gradients([(tf.convert_to_tensor(gradient) if dense else gradient, table)])
+        updated.append(table.numpy())
+    np.testing.assert_array_equal(updated[0], updated[1])
+    assert (updated[0][0] != 1.0).all()
