@@ -6,6 +6,7 @@ Glorot uniform, biases zero.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -146,11 +147,18 @@ def feature_layer(feature: Feature, sparse_updates: bool = False) -> tf.keras.la
     if isinstance(feature, OwnFeature):
         return feature.layer()
     if isinstance(feature, HistoryFeature):
-        return History(feature.counts, feature.dim, name=feature.name)
+        return History(feature.counts, feature.dim, name=_layer_name(feature.name))
     if isinstance(feature, ScaledFeature):
-        return Column(name=feature.name)
+        return Column(name=_layer_name(feature.name))
     sparse = sparse_updates and feature.table_rows >= LARGE_TABLE
-    return Lookup(feature.table_rows, feature.dim, feature.multivalued, feature.name, sparse)
+    name = _layer_name(feature.name)
+    return Lookup(feature.table_rows, feature.dim, feature.multivalued, name, sparse)
+
+
+def _layer_name(name: str) -> str:
+    """As TensorFlow takes it: a user's column may be called "User ID"."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", name)
+    return name if name[0].isalnum() else f"feature{name}"
 
 
 class OwnTower(tf.keras.layers.Layer):

@@ -10,7 +10,7 @@ from small_trials import ids_features, skewed_interactions, small_config, tutori
 from sweeper.config import ACTIVATIONS, FeaturesConfig, ModelConfig, TrainConfig
 from sweeper.model.features import ListFeature, LookupFeature, ScaledFeature
 from sweeper.model.summary import layer_rows
-from sweeper.model.towers import Lookup, Tower, dense_lookup
+from sweeper.model.towers import Lookup, Tower, dense_lookup, feature_layer
 from sweeper.model.two_tower import build_model, encode_features
 
 INTERACTIONS = skewed_interactions()
@@ -266,3 +266,9 @@ def test_the_summary_counts_every_parameter() -> None:
     widths = [(tower, width) for tower, layer, width, _ in rows if layer == "concatenation"]
     assert widths == [("query", 13), ("candidate", 12)]
     assert [width for tower, _, width, _ in rows if tower == "query"][-1] == 5
+
+
+def test_a_column_may_have_any_name() -> None:
+    for name in ("User ID", "été", " ", "_x"):
+        layer = feature_layer(LookupFeature(name, ("a",), 2))
+        assert tf.function(layer)(tf.constant([0, 1])).shape == (2, 2)
