@@ -107,14 +107,20 @@ def measure(config: Config) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def table_parser(module: str, description: str | None) -> argparse.ArgumentParser:
+    """The command line of either side, as far as both have it."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scale_ours",
-        description=__doc__,
+        prog=f"python -m {module}",
+        description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--table", type=Path, required=True, help="interactions, in Parquet")
     parser.add_argument("--items", type=Path, required=True, help="the catalogue, in Parquet")
+    return parser
+
+
+def main() -> None:
+    parser = table_parser("benchmarks.scale_ours", __doc__)
     parser.add_argument("--test-rows", type=int, default=100_000, help="to rank (100,000)")
     parser.add_argument("--no-xla", action="store_true", help="with train.xla=false")
     arguments = parser.parse_args()

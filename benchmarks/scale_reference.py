@@ -10,17 +10,15 @@ some of the rows alone, since each costs it the same, and all of them, as string
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.measure import peak_gigabytes
 from benchmarks.reference import BATCH_SIZE, build_model, make_datasets
-from benchmarks.scale_ours import configure
+from benchmarks.scale_ours import configure, table_parser
 from sweeper.data.interactions import load_interactions
 from sweeper.data.split import Split, permutation
 
@@ -28,13 +26,7 @@ LAYERS = [32]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scale_reference",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--table", type=Path, required=True, help="interactions, in Parquet")
-    parser.add_argument("--items", type=Path, required=True, help="the catalogue, in Parquet")
+    parser = table_parser("benchmarks.scale_reference", __doc__)
     parser.add_argument("--steps", type=int, default=200, help="of 2,048 rows, to time (200)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.table.parent) as cache:

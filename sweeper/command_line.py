@@ -7,12 +7,12 @@ Hydra runs the job: every error at once, nothing written, exit code 2.
 
 from __future__ import annotations
 
+import argparse
 import errno
 import itertools
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,10 +38,9 @@ from sweeper.errors import (
     SweeperError,
     closest,
     shortened,
-    unwritable,
 )
 from sweeper.passwords import without_password
-from sweeper.record import TRIAL
+from sweeper.record import TRIAL, make_writable
 from sweeper.study.config import ExperimentConfig, register_schema
 from sweeper.validation import validate
 
@@ -106,6 +105,16 @@ def exit_codes() -> Iterator[None]:
         del os.environ["HYDRA_FULL_ERROR"]
         if before is not None:
             os.environ["HYDRA_FULL_ERROR"] = before
+
+
+def command_parser(module: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """Of `python -m MODULE`, whose help shows both texts as they are written."""
+    return argparse.ArgumentParser(
+        f"python -m {module}",
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def start(run: Callable[[], object]) -> None:
@@ -267,11 +276,7 @@ def _check_output(value: str) -> None:
         )
     existed = directory.exists()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise unwritable("hydra.run.dir", value, error) from error
+        make_writable("hydra.run.dir", directory)
     finally:
         if not existed:
             with suppress(OSError):

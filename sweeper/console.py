@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sweeper.config import TOP_K
+from sweeper.config import TOP_K, metric_name
 from sweeper.record import TrialRecord
 
 WARMTH = {
@@ -138,13 +138,11 @@ def warmth_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
     if list(parts) == ["warm"]:
         yield "cold", f"no {rows} row has a user or a candidate that is in no training row"
         return
-    bare = metric.removeprefix("seen_filtered_")
-    words = f"{'seen-filtered ' if bare != metric else ''}{bare.replace('_', '-')}"
     texts = [
         f"{figures[metric]:.4f} on {_number(figures['rows'])} {WARMTH[part]}"
         for part, figures in parts.items()
     ]
-    yield "cold", f"{words} {', '.join(texts)} (in no training row)"
+    yield "cold", f"{metric_name(metric)} {', '.join(texts)} (in no training row)"
 
 
 def _number(rows: float) -> str:

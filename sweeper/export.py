@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweeper.command_line import exit_codes
+from sweeper.command_line import command_parser, exit_codes
 from sweeper.console import make_console
 from sweeper.serving.export import EXPORTS, export
 from sweeper.serving.settings import one_of, read_settings, text, whole_number
@@ -55,12 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m sweeper.export",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("sweeper.export", DESCRIPTION, EXAMPLES)
     parser.add_argument(
         "directory", type=Path, metavar="DIRECTORY", help="of a study or of a single run"
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeper.command_line import exit_codes
+from sweeper.command_line import command_parser, exit_codes
 from sweeper.console import make_console, say
 from sweeper.errors import ConfigError
 from sweeper.serving.answer_tables import answer_table, remarks, similar_table
@@ -114,12 +114,7 @@ def _print_json(export: LoadedExport, **content: Any) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m sweeper.recommend",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("sweeper.recommend", DESCRIPTION, EXAMPLES)
     parser.add_argument(
         "directory", type=Path, metavar="DIRECTORY", help="of an export, or of one version of it"
     )

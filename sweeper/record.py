@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from sweeper.config import Config
-from sweeper.errors import OutputError, Stopped, TrialPruned, shortened
+from sweeper.errors import OutputError, Stopped, TrialPruned, shortened, unwritable
 
 FORMAT_VERSION = 1
 TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
@@ -212,6 +212,32 @@ def write(directory: Path, record: TrialRecord) -> None:
     write_whole(directory / TRIAL, (text + "\n").encode())
 
 
+def make_writable(key: str, directory: Path) -> None:
+    """Makes a directory, and sees by a file that is gone again that it can be written.
+
+    Raises:
+      OutputError: it can't; `key` is what names it.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise unwritable(key, directory, error) from error
+
+
+def read_json(path: Path, what: str) -> Any:
+    """The content of a file that is to hold `what`.
+
+    Raises:
+      OutputError: it can't be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise OutputError(f"{path}: no {what} can be read from it: {error}") from error
+
+
 def read(directory: Path) -> TrialRecord:
     """Reads a trial back, history included.
 
@@ -219,10 +245,7 @@ def read(directory: Path) -> TrialRecord:
       OutputError: there is none, or it is damaged or of another version.
     """
     path = directory / TRIAL
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise OutputError(f"{path}: no trial can be read from it: {error}") from error
+    content = read_json(path, "trial")
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise OutputError(

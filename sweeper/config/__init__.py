@@ -19,6 +19,7 @@ from sweeper.config.composed import (
 from sweeper.config.data import (
     DATA_SETS,
     NAMED_SOURCES,
+    OF_A_TABLE,
     ColumnsConfig,
     CsvConfig,
     DataConfig,
@@ -46,6 +47,7 @@ from sweeper.config.trial import (
     FEATURE_KINDS,
     METRICS,
     OPTIMIZERS,
+    SEEN_FILTERED,
     TASKS,
     TOP_K,
     Config,
@@ -58,6 +60,7 @@ from sweeper.config.trial import (
     TrackingConfig,
     TrainConfig,
     layer_sizes,
+    metric_name,
     updates_rows_alone,
 )
 
@@ -72,8 +75,10 @@ __all__ = [
     "MOST_AT_ONCE",
     "NAMED_SOURCES",
     "NOT_EMPTY",
+    "OF_A_TABLE",
     "OPTIMIZERS",
     "POSITIVE",
+    "SEEN_FILTERED",
     "TASKS",
     "TOP_K",
     "WIDTHS",
@@ -98,6 +103,7 @@ __all__ = [
     "flat",
     "known_keys",
     "layer_sizes",
+    "metric_name",
     "misplaced",
     "one_of",
     "ranged",

@@ -12,12 +12,6 @@ from omegaconf import OmegaConf
 from sweeper.config.trial import OF_A_STUDY, Config
 from sweeper.errors import ConfigError, closest, shortened
 
-# Keys that hold whatever names the user gives.
-OPEN = (
-    "optimizer.options.", "model.tower_options.", "task.options.", "data.items.lists.",
-    "data.users.lists.",
-)  # fmt: skip
-
 
 def config_directory() -> Path:
     """The shipped `conf/`: beside the package in a checkout, inside it in a wheel."""
@@ -35,11 +29,13 @@ def to_dataclass(config: Any) -> Config:
     schema = OmegaConf.structured(Config)
     config = OmegaConf.masked_copy(config, [key for key in config if key not in OF_A_STUDY])
     known = known_keys()
+    # Below what is empty in the schema there are whatever names the user gives.
+    open_ = tuple(f"{key}." for key, value in flat(to_dictionary(Config())).items() if value == {})
     unknown = [key for key in _keys(OmegaConf.to_container(config)) if key not in known]
     problems = [
         f"{key}: is no key of the configuration.{closest(key, known)}"
         for key in unknown
-        if not key.startswith(OPEN) and not any(other.startswith(f"{key}.") for other in unknown)
+        if not key.startswith(open_) and not any(other.startswith(f"{key}.") for other in unknown)
     ]
     if problems:
         raise ConfigError(problems)

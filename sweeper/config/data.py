@@ -17,6 +17,8 @@ TIMESTAMP_UNITS = ("auto", "seconds", "milliseconds")
 POLICIES = ("error", "drop")
 UNKNOWN = ("error", "drop", "keep")
 MISSING_FEATURES = ("error", "fill")
+# What `data=table` alone goes by.
+OF_A_TABLE = ("columns", "path", "format", "timestamp_unit", "csv", "items", "users", "filter")
 
 
 @dataclass

@@ -30,7 +30,8 @@ SCHEDULES = ("constant", "cosine", "exponential")
 BASELINES = ("popularity", "ease")
 TOP_K = (1, 5, 10, 50, 100)
 # The figures of every evaluation, of which a trial goes by one.
-METRICS = tuple(f"{prefix}top_{k}" for prefix in ("", "seen_filtered_") for k in TOP_K)
+SEEN_FILTERED = "seen_filtered_"
+METRICS = tuple(f"{prefix}top_{k}" for prefix in ("", SEEN_FILTERED) for k in TOP_K)
 DEFAULT_METRIC = "top_100"
 
 # Names in Keras's registries (tf-keras 2.21), so that a misspelt one is known
@@ -127,6 +128,12 @@ class OptimizerConfig:
     clip_norm: float | None = ranged(None, POSITIVE)
     global_clip_norm: float | None = ranged(None, POSITIVE)
     options: dict[str, Any] = field(default_factory=dict)
+
+
+def metric_name(metric: str) -> str:
+    """One of `METRICS` as people say it: "top-100", "seen-filtered top-10"."""
+    bare = metric.removeprefix(SEEN_FILTERED)
+    return f"{'seen-filtered ' if bare != metric else ''}{bare.replace('_', '-')}"
 
 
 def updates_rows_alone(optimizer: OptimizerConfig) -> bool:

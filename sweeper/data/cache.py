@@ -9,6 +9,7 @@ again when a checksum says that it is damaged. Nothing here imports TensorFlow.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import mmap
 import os
@@ -40,6 +41,11 @@ class CacheEntry:
 
     name: str
     key: str
+
+    @classmethod
+    def of(cls, name: str, settings: str) -> CacheEntry:
+        """The entry of what follows from `settings`, whatever else they say."""
+        return cls(name, hashlib.sha256(settings.encode()).hexdigest()[:16])
 
     @property
     def directory_name(self) -> str:

@@ -11,7 +11,6 @@ the order of the counts. Everything is a function of the configuration.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
@@ -47,8 +46,7 @@ def is_kept(config: SyntheticConfig) -> bool:
 
 def entry(config: SyntheticConfig) -> CacheEntry:
     """The cache entry of these interactions; of what they are drawn by, and in which way."""
-    settings = f"{DRAWING} {sorted(vars(config).items())}"
-    return CacheEntry("synthetic", hashlib.sha256(settings.encode()).hexdigest()[:16])
+    return CacheEntry.of("synthetic", f"{DRAWING} {sorted(vars(config).items())}")
 
 
 def generate(config: SyntheticConfig, say: Callable[[str], None] = print) -> Interactions:

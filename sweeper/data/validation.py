@@ -6,10 +6,9 @@ import dataclasses
 import os.path
 from collections.abc import Iterator
 
-from sweeper.config import NAMED_SOURCES, DataConfig
+from sweeper.config import NAMED_SOURCES, OF_A_TABLE, DataConfig
+from sweeper.data.table.files import TFDS
 from sweeper.errors import closest
-
-OF_A_TABLE = ("columns", "path", "format", "timestamp_unit", "csv", "items", "users", "filter")
 
 
 def data_problems(data: DataConfig, evaluated: str) -> Iterator[str]:
@@ -64,25 +63,16 @@ def data_problems(data: DataConfig, evaluated: str) -> Iterator[str]:
 def _table_problems(data: DataConfig) -> Iterator[str]:
     """Keys of `data=table` that are missing, don't go together, or are given for other data."""
     if data.name != "table":
-        for key in (
-            "columns",
-            "path",
-            "format",
-            "timestamp_unit",
-            "csv",
-            "items",
-            "users",
-            "filter",
-        ):
+        for key in OF_A_TABLE:
             if getattr(data, key) != getattr(DataConfig(), key):
-                yield (f"data.{key}: is given with data.name {data.name!r}; is of data=table alone")
+                yield f"data.{key}: is given with data.name {data.name!r}; is of data=table alone"
         return
     if data.path is None:
         yield "data.path: is missing; must be a file, a folder of files, or tfds:NAME"
     for key, path in (
         ("path", data.path), ("items.path", data.items.path), ("users.path", data.users.path),
     ):  # fmt: skip
-        if path is not None and not path.startswith("tfds:") and not _is_there(path):
+        if path is not None and not path.startswith(TFDS) and not _is_there(path):
             yield f"data.{key}: got {path!r}, where there is no file or folder"
     columns = dataclasses.asdict(data.columns)
     del columns["others"]

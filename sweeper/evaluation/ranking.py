@@ -175,31 +175,27 @@ def _rank_chunk(
     """Both ranks of the rows from `start` to `stop`."""
     stop = min(stop, len(task))
     every, own = np.arange(stop - start), task.items[start:stop]
-    competing, places, outside = _competing(task, own)
-    scores = np.ascontiguousarray(scorer(start, stop, competing))
+    rows, seen = task.seen.of(task.users[start:stop])
+    candidates: Candidates = EVERY
+    outside = None
+    if task.sample is not None:
+        # Each row's own candidate is scored with the sample, and competes in no other row.
+        competing = np.union1d(task.sample, own)
+        outside = np.isin(competing, task.sample, invert=True)
+        there = np.isin(seen, competing)
+        rows, seen = rows[there], np.searchsorted(competing, seen[there])
+        own, candidates = np.searchsorted(competing, own), competing
+    scores = np.ascontiguousarray(scorer(start, stop, candidates))
     # Not a number and either infinity all make the sum not finite.
     if not np.isfinite(scores.sum()):
         raise TrialError(
             f"{name} gave a score that is not finite among rows {start} to {stop - 1}; "
             "the training has diverged"
         )
-    ahead = scores >= scores[every, places[own]][:, None]
-    ahead[:, outside] = False
-    ahead[every, places[own]] = False
+    ahead = scores >= scores[every, own][:, None]
+    if outside is not None:
+        ahead[:, outside] = False
+    ahead[every, own] = False
     unfiltered = ahead.sum(axis=1, dtype=np.int32)
-    rows, seen = task.seen.of(task.users[start:stop])
-    there = places[seen] >= 0
-    rows, seen = rows[there], seen[there]
-    seen_ahead = rows[ahead.reshape(-1).take(rows * ahead.shape[1] + places[seen])]
+    seen_ahead = rows[ahead.reshape(-1).take(rows * ahead.shape[1] + seen)]
     return unfiltered, unfiltered - np.bincount(seen_ahead, minlength=stop - start)
-
-
-def _competing(task: RankingTask, own: np.ndarray) -> tuple[Candidates, np.ndarray, np.ndarray]:
-    """The candidates to score for rows with these own ones; each candidate's column, or -1;
-    and the columns that are there to be a row's own alone."""
-    if task.sample is None:
-        return EVERY, np.arange(task.num_candidates), np.zeros(0, np.int64)
-    competing = np.union1d(task.sample, own)
-    places = np.full(task.num_candidates, -1)
-    places[competing] = np.arange(len(competing))
-    return competing, places, np.flatnonzero(np.isin(competing, task.sample, invert=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sweeper.command_line import composed, exit_codes
+from sweeper.command_line import command_parser, composed, exit_codes
 from sweeper.config import ColumnsConfig, DataConfig
 from sweeper.console import make_console, say
 from sweeper.data.interactions import Interactions, load_interactions
@@ -47,12 +46,7 @@ PLACEHOLDER = "ratings.csv"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        "python -m sweeper.init",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("sweeper.init", DESCRIPTION, EXAMPLES)
     parser.add_argument("directory", type=Path, help="the project's folder; may be there already")
     parser.add_argument(
         "overrides", nargs="*", metavar="data.KEY=VALUE", help="your table, and what it holds"

@@ -6,6 +6,7 @@ import re
 
 import pyarrow as pa
 
+from sweeper.data.table.arrays import combined, is_text
 from sweeper.errors import ConfigError, closest
 
 # The usual names, without case, spaces and underscores; the likeliest first.
@@ -75,10 +76,8 @@ def guess_lists(table: pa.Table) -> dict[str, str]:
     """Columns of texts that hold several words, as genres do, with what separates them."""
     found = {}
     for name in table.column_names:
-        column = table[name]
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if not pa.types.is_string(column.type):
+        column = combined(table[name])
+        if not is_text(column.type):
             continue
         texts = [text for text in column.to_pylist() if text]
         if texts and sum(SEPARATOR in text for text in texts) >= SHARE_OF_LISTS * len(texts):

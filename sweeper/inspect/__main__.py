@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from sweeper.command_line import composed, exit_codes
+from sweeper.command_line import command_parser, composed, exit_codes
 from sweeper.config import Config, DataConfig
 from sweeper.console import make_console, say
 from sweeper.data.interactions import Interactions, load_interactions
@@ -68,12 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m sweeper.inspect",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("sweeper.inspect", DESCRIPTION, EXAMPLES)
     parser.add_argument(
         "overrides",
         nargs="*",

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from sweeper.command_line import exit_codes
+from sweeper.command_line import command_parser, exit_codes
 from sweeper.console import make_console, say
 from sweeper.errors import OutputError
 
@@ -68,12 +68,7 @@ def report_on(directories: Sequence[Path], output: Path | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m sweeper.report",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("sweeper.report", DESCRIPTION, EXAMPLES)
     parser.add_argument(
         "directory",
         nargs="+",

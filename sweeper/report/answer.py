@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sweeper.config import TOP_K
+from sweeper.config import SEEN_FILTERED, TOP_K
 from sweeper.record import TrialRecord
 from sweeper.report.baselines import POPULARITY, against_baselines, baselines_of, is_no_better
 from sweeper.report.certainty import certainties
@@ -17,7 +17,6 @@ from sweeper.report.subject import Subject
 from sweeper.report.trial_table import trial_table
 from sweeper.report.words import (
     NOTHING_BEATEN,
-    SEEN_FILTERED,
     baseline_words,
     count,
     metric_words,

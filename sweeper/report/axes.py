@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sweeper.report.words import SEEN_FILTERED
+from sweeper.config import SEEN_FILTERED
 
 MOST_TICKS = 6
 FEW_TRIALS = 12

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sweeper.config import SEEN_FILTERED
 from sweeper.report.page import Block, Table, Text
 from sweeper.report.row_groups import WarmthGroup
-from sweeper.report.words import SEEN_FILTERED, metric_words, number
+from sweeper.report.words import metric_words, number
 
 WORDS = {
     "warm": "warm user and candidate",

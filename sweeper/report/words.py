@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sweeper.config import SEEN_FILTERED, metric_name
 from sweeper.study.reading import number_text
 
 BASELINES = {"ease": "EASE"}
@@ -13,7 +14,6 @@ METRICS = {
     "milliseconds_per_query": "milliseconds a query",
     "train_seconds": "seconds of training",
 }
-SEEN_FILTERED = "seen_filtered_"
 NOTHING_BEATEN = (
     "a list of the most popular candidates, the same for everybody, is as good or better"
 )
@@ -28,8 +28,7 @@ def metric_words(metric: str) -> str:
     bare = metric.removeprefix(SEEN_FILTERED)
     if not bare.startswith("top_"):
         return METRICS.get(metric, metric)
-    seen = "seen-filtered " if bare != metric else ""
-    return f"{seen}{bare.replace('_', '-')} accuracy"
+    return f"{metric_name(metric)} accuracy"
 
 
 def baseline_words(name: str) -> str:

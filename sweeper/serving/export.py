@@ -11,12 +11,12 @@ from rich.console import Console
 import sweeper
 from sweeper.config import to_dictionary
 from sweeper.console import say
-from sweeper.record import write_whole
+from sweeper.record import make_writable, write_whole
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.serving.chosen import Chosen, choose
 from sweeper.serving.manifest import Manifest, checksums, write_manifest
 from sweeper.serving.model_card import CARD, model_card
-from sweeper.serving.version_directory import check_output, write_version
+from sweeper.serving.version_directory import write_version
 
 if TYPE_CHECKING:
     from sweeper.serving.query_tower import QueryInputs
@@ -52,7 +52,7 @@ def export(
     """
     chosen = choose(directory, trial, seed)
     output = output or EXPORTS / chosen.name
-    check_output(output)
+    make_writable("output", output)
     say(console, "export", f"{chosen.words}, trained again on {_ROWS[rows]}")
     set_threads(chosen.record.machine.get("threads"))
     start_tensorflow()

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.errors import OutputError
-from sweeper.record import write_whole
+from sweeper.record import read_json, write_whole
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
-CHUNK = 2**20
 EXAMPLES = 3
 AGAIN = "must be as python -m sweeper.export wrote it: copy or export it again"
 
@@ -67,10 +66,7 @@ def read_manifest(directory: Path) -> Manifest:
       OutputError: it can't be read, is of a newer version, or a file is not what it was.
     """
     path = directory / MANIFEST
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise OutputError(f"{path}: no manifest can be read from it: {error}") from error
+    content = read_json(path, "manifest")
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         newer = isinstance(version, int) and version > FORMAT_VERSION
@@ -101,11 +97,8 @@ def _check(path: Path, digest: str, size: int) -> None:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find_version(directory: Path, version: int | None) -> Path:
@@ -134,12 +127,17 @@ def find_version(directory: Path, version: int | None) -> Path:
     return directory / str(chosen)
 
 
+def is_version(name: str) -> bool:
+    """Whether a directory's name is that of a version: 1, 2, …"""
+    return name.isascii() and name.isdigit()
+
+
 def versions(directory: Path) -> list[int]:
     """The versions of an export, in order."""
     return sorted(
         int(path.parent.name)
         for path in directory.glob(f"*/{MANIFEST}")
-        if path.parent.name.isascii() and path.parent.name.isdigit()
+        if is_version(path.parent.name)
     )
 
 

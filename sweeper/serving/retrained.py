@@ -18,7 +18,7 @@ from sweeper.evaluation.scoring import ModelScorer
 from sweeper.prepared import prepared_split, prepared_tasks
 from sweeper.record import Metrics, TrialRecord
 from sweeper.runtime import set_threads
-from sweeper.study.confirmation import kept_epoch
+from sweeper.study.confirmation import choosing_none, epochs_to_train
 from sweeper.training.loop import Callbacks, History, train
 from sweeper.training.progress import TrainingProgress
 from sweeper.training.setup import Training, set_up_training
@@ -86,24 +86,11 @@ def prepare(config: Config, record: TrialRecord, rows: str, console: Console) ->
     trained = split.train
     if rows == ALL:
         trained = np.arange(len(interactions))
-        config = _for_all_rows(config, record)
+        # As long as the trial's kept weights took, since there is nothing left to choose by.
+        to_the_end = choosing_none(epochs_to_train(record))
+        config = replace(config, train=replace(config.train, **to_the_end))
     training = set_up_training(config, interactions, trained, threads)
     return Retraining(config, interactions, split, trained, threads, training)
-
-
-def _for_all_rows(config: Config, record: TrialRecord) -> Config:
-    """As long as the trial's kept weights took, since there is nothing left to choose by."""
-    epochs = kept_epoch(record) if config.optimizer.schedule == "constant" else config.train.epochs
-    return replace(
-        config,
-        train=replace(
-            config.train,
-            epochs=epochs,
-            eval_every_epochs=epochs,
-            restore_best=False,
-            patience_evaluations=None,
-        ),
-    )
 
 
 def train_again(retraining: Retraining, record: TrialRecord, console: Console) -> Retraining:

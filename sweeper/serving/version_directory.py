@@ -9,23 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sweeper.errors import unwritable
-from sweeper.serving.manifest import versions
+from sweeper.serving.manifest import is_version
 
 PREFIX = ".unfinished_"
-
-
-def check_output(output: Path) -> None:
-    """Makes the directory of an export, and sees that it can be written to.
-
-    Raises:
-      OutputError: it can't.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output):
-            pass
-    except OSError as error:
-        raise unwritable("output", output, error) from error
 
 
 def write_version(output: Path, write: Callable[[Path], None]) -> Path:
@@ -69,10 +55,7 @@ def _rename(beside: Path, output: Path) -> Path:
 
 def next_version(output: Path) -> int:
     """One more than any that is there, whether it is whole or not."""
-    taken = [
-        int(path.name) for path in output.iterdir() if path.name.isascii() and path.name.isdigit()
-    ]
-    return max([0, *taken, *versions(output)]) + 1
+    return max([0, *map(int, filter(is_version, os.listdir(output)))]) + 1
 
 
 def _flush(directory: Path) -> None:

@@ -70,9 +70,25 @@ def for_test_rows(record: TrialRecord) -> dict[str, Any]:
     epoch on; all of them where the learning rate's schedule ends with the last.
     """
     config = copy.deepcopy(record.config)
-    if config["optimizer"]["schedule"] == "constant":
-        config["train"]["epochs"] = kept_epoch(record)
+    config["train"]["epochs"] = epochs_to_train(record)
     return _scored_on_test_rows(config)
+
+
+def epochs_to_train(record: TrialRecord) -> int:
+    """As many as the trial kept; all of them where the learning rate's schedule goes by them."""
+    if record.config["optimizer"]["schedule"] == "constant":
+        return kept_epoch(record)
+    return int(record.config["train"]["epochs"])
+
+
+def choosing_none(epochs: int) -> dict[str, Any]:
+    """Values of `train` that go through so many epochs and end with the last."""
+    return {
+        "epochs": epochs,
+        "eval_every_epochs": epochs,
+        "restore_best": False,
+        "patience_evaluations": None,
+    }
 
 
 def kept_epoch(record: TrialRecord) -> int:
@@ -85,11 +101,7 @@ def kept_epoch(record: TrialRecord) -> int:
 
 def _scored_on_test_rows(config: dict[str, Any]) -> dict[str, Any]:
     config["data"] |= {"train_size": None, "validation_size": 0}
-    config["train"] |= {
-        "eval_every_epochs": config["train"]["epochs"],
-        "restore_best": False,
-        "patience_evaluations": None,
-    }
+    config["train"] |= choosing_none(config["train"]["epochs"])
     config["evaluation"] |= {
         "rows": "test",
         "score_test": True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sweeper.config import DEFAULT_METRIC
+from sweeper.config import DEFAULT_METRIC, SEEN_FILTERED, metric_name
 
 if TYPE_CHECKING:
     from sweeper.training.loop import Checkpoint
@@ -31,7 +31,7 @@ class TrainingProgress:
         self, console: Console, epochs: int, rows: str, metric: str = DEFAULT_METRIC
     ) -> None:
         self._console, self._epochs, self._rows = console, epochs, rows
-        self._metric, self._words = metric, _words(metric)
+        self._metric, self._words = metric, metric_name(metric)
         self._last_line: float | None = None
         self._unprinted: Checkpoint | None = None
         self._bar: Progress | None = None
@@ -40,7 +40,7 @@ class TrainingProgress:
         if self._console.is_terminal:
             # All of it fits a terminal of 80 columns; the bar takes what is left. The longer
             # words leave no room for the rows.
-            is_filtered = self._metric.startswith("seen_filtered_")
+            is_filtered = self._metric.startswith(SEEN_FILTERED)
             accuracy = self._words if is_filtered else f"{self._rows} {self._words}"
             self._bar = Progress(
                 TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
@@ -98,8 +98,3 @@ class TrainingProgress:
             f"{checkpoint.examples_per_second:,.0f} examples/s  {left:.0f} s left",
             soft_wrap=True,
         )
-
-
-def _words(metric: str) -> str:
-    """ "seen-filtered top-100" for `seen_filtered_top_100`."""
-    return metric.replace("seen_filtered_", "seen-filtered ").replace("top_", "top-")

@@ -139,7 +139,7 @@ def test_without_a_table_there_is_a_place_for_it(place: Path) -> None:
     done = run(place, "sweeper.init", "later")
     assert done.returncode == 0, done.stderr
     data = place / "later" / "conf" / "data" / "later.yaml"
-    assert "# TODO: your file" in data.read_text()
+    assert "# <- your file" in data.read_text()
     (place / "later.csv").write_text("user_id,item_id\n" + "u,a\nv,b\nw,a\nu,b\n" * 10)
     data.write_text(data.read_text().replace('"ratings.csv"', f'"{place / "later.csv"}"'))
     done = run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,8 +15,35 @@ from sweeper.data.columns import (
     NumericColumn,
     encode_words,
 )
-from sweeper.data.table.reading import row_of
+from sweeper.data.table.arrays import combined, is_text, row_of, whole_seconds
 from sweeper.errors import DataError
+
+
+def feature_columns(
+    table: pa.Table,
+    names: Iterable[str],
+    missing: str,
+    say: Callable[[str], None],
+    lists: Mapping[str, str],
+) -> dict[str, Column]:
+    """The named columns, as far as features can be made of them; says what each holds.
+
+    Args:
+      missing: see `feature_column`.
+      lists: what separates the words of columns of lists.
+
+    Raises:
+      DataError: as `feature_column`.
+    """
+    columns: dict[str, Column] = {}
+    for name in names:
+        found = feature_column(table[name], name, missing, lists.get(name))
+        if found is None:
+            say(f"{name}: {table[name].type} is left out: no feature can be made of it")
+            continue
+        columns[name], gaps = found
+        say(f"{name}: {words_of(columns[name])}" + (f", {gaps:,} missing" if gaps else ""))
+    return columns
 
 
 def feature_column(
@@ -32,16 +61,16 @@ def feature_column(
     Raises:
       DataError: numbers are missing, or infinite, with the first row.
     """
-    array = _combined(column)
+    array = combined(column)
     type_ = array.type
     if pa.types.is_null(type_):
         array, type_ = array.cast(pa.string()), pa.string()
     gaps = array.null_count
-    if separator is not None and not _is_text(type_):
+    if separator is not None and not is_text(type_):
         raise DataError(
             f"the column {name!r} has the type {type_}; only texts are split into lists"
         )
-    if _is_text(type_) or pa.types.is_boolean(type_):
+    if is_text(type_) or pa.types.is_boolean(type_):
         words = pc.if_else(array, "True", "False") if pa.types.is_boolean(type_) else array
         words = words.cast(pa.string()).fill_null("")
         if separator is not None:
@@ -50,20 +79,15 @@ def feature_column(
     if pa.types.is_temporal(type_) and not pa.types.is_duration(type_):
         if pa.types.is_time(type_):
             return None
-        array = array.cast(pa.timestamp("us", getattr(type_, "tz", None)), safe=False)
-        array = pc.floor(pc.divide(array.cast(pa.int64()).cast(pa.float64()), 1e6)).cast(pa.int64())
-        return _numbers(array, name, missing), gaps
+        seconds = pa.array(whole_seconds(array), mask=np.asarray(array.is_null()))
+        return _numbers(seconds, name, missing), gaps
     if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
         return _numbers(array, name, missing), gaps
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         inside = type_.value_type
-        if _is_text(inside) or pa.types.is_integer(inside):
+        if is_text(inside) or pa.types.is_integer(inside):
             return _list(array), gaps
     return None
-
-
-def _is_text(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
 
 
 def _numbers(array: pa.Array, name: str, missing: str) -> NumericColumn:
@@ -100,19 +124,8 @@ def _list(array: pa.Array) -> CategoricalListColumn:
 
 def _split(words: pa.Array, separator: str) -> CategoricalListColumn:
     """Texts cut at each `separator`; the empty text is the empty list."""
-    lists = pc.split_pattern(words, separator)
-    column = _list(lists)
-    empty = np.asarray(pc.equal(words, ""))
-    if not empty.any():
-        return column
-    rows = np.repeat(np.arange(len(words)), np.diff(column.offsets))
-    kept = ~empty[rows]
-    words_left = encode_words(
-        pa.array(np.array(column.categories, object)[column.codes[kept]], pa.string())
-    )
-    lengths = np.where(empty, 0, np.diff(column.offsets))
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return CategoricalListColumn(words_left.codes, offsets, words_left.categories)
+    texts = pc.if_else(pc.equal(words, ""), None, words)
+    return _list(pc.split_pattern(texts, separator))
 
 
 def words_of(column: Column) -> str:
@@ -123,10 +136,3 @@ def words_of(column: Column) -> str:
         return f"lists of {len(column.categories):,} different words"
     kind = "whole numbers" if column.values.dtype == np.int64 else "numbers"
     return f"{kind}, {column.values.min():g} to {column.values.max():g}"
-
-
-def _combined(column: pa.ChunkedArray) -> pa.Array:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    array = column.combine_chunks()
-    return array if isinstance(array, pa.Array) else pa.concat_arrays(array.chunks)

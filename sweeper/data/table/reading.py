@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
@@ -124,7 +123,7 @@ def _unfit_column(file: Path, csv: CsvConfig, message: str) -> str | None:
 def _csv_reader(file: Path, csv: CsvConfig) -> pyarrow.csv.CSVStreamingReader:
     """Reads a file block by block, the first of them at once."""
     return pyarrow.csv.open_csv(
-        pa.input_stream(str(file), compression=compression_of(file)),
+        _opened(file),
         pyarrow.csv.ReadOptions(column_names=csv.column_names),
         pyarrow.csv.ParseOptions(delimiter=csv.delimiter, newlines_in_values=True),
     )
@@ -201,8 +200,7 @@ def _read_tfds(files: TableFiles) -> pa.Table:
 
 
 def _opened(file: Path) -> Any:
-    compression = compression_of(file)
-    return pa.input_stream(str(file), compression=compression)
+    return pa.input_stream(str(file), compression=compression_of(file))
 
 
 def _check_same_columns(files: TableFiles, tables: Sequence[pa.Table]) -> None:
@@ -286,9 +284,3 @@ def told_of(where: str) -> Iterator[None]:
     except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
         words = shortened(" ".join(str(error).split()), 300)
         raise DataError(f"{where}: a value can't be read: {words}") from error
-
-
-def row_of(wrong: pa.Array | np.ndarray) -> int | None:
-    """The first row of which `wrong` is true, counted from 1; None: there is none."""
-    places = np.flatnonzero(np.asarray(wrong))
-    return int(places[0]) + 1 if len(places) else None

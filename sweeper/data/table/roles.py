@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.data.table.reading import row_of
+from sweeper.data.table.arrays import combined, filled, is_text, row_of, whole_seconds
 from sweeper.errors import DataError, closest, shortened
 
 # In seconds this is the year 5138; in milliseconds, 1973.
@@ -61,11 +61,11 @@ def ids(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
     words = _words(array, name)
     # Different values may have become one text, and the empty one none.
     distinct = words.dictionary_encode()
-    codes = _filled(distinct.indices, -1)
+    codes = filled(distinct.indices, -1)
     empty = distinct.dictionary.index("").as_py()
     if empty >= 0:
         codes = np.where(codes == empty, -1, codes)
-    old = _filled(array.indices, -1)
+    old = filled(array.indices, -1)
     new = np.where(old < 0, -1, codes[old]) if len(codes) else np.full(len(old), -1)
     return pa.DictionaryArray.from_arrays(
         pa.array(new.astype(np.int32), mask=new < 0), distinct.dictionary
@@ -82,7 +82,7 @@ def _words(array: pa.DictionaryArray, name: str) -> pa.Array:
         # Beyond 2^53 several whole numbers are one float.
         broken = np.flatnonzero(~(is_whole & (np.abs(numbers) <= 2**53)))
         if len(broken):
-            row = row_of(np.isin(_filled(array.indices, -1), broken))
+            row = row_of(np.isin(filled(array.indices, -1), broken))
             raise DataError(
                 f"the column {name!r}, row {row}: got {numbers[broken[0]]}; ids must be texts or "
                 "whole numbers"
@@ -101,15 +101,10 @@ def timestamps(column: pa.ChunkedArray, name: str, unit: str) -> tuple[np.ndarra
     Raises:
       DataError: a value that is no time, with its row.
     """
-    array = _combined(column)
+    array = combined(column)
     if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type):
-        array = (
-            array.cast(pa.timestamp("us"), safe=False)
-            if not _is_zoned(array)
-            else array.cast(pa.timestamp("us", "UTC"), safe=False)
-        )
-        return _filled(array.cast(pa.int64()), 0) // 1_000_000, _missing(array)
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        return whole_seconds(array), _missing(array)
+    if is_text(array.type):
         array = pc.if_else(pc.equal(array, ""), None, array)
         if not pc.all(pc.match_substring_regex(array, NUMBER)).as_py():
             return _parsed(array, name), _missing(array)
@@ -119,7 +114,7 @@ def timestamps(column: pa.ChunkedArray, name: str, unit: str) -> tuple[np.ndarra
             f"the column {name!r} has the type {array.type}; times must be numbers or dates"
         )
     missing = _missing(array)
-    numbers = _filled(array, 0)
+    numbers = filled(array, 0)
     if row := row_of(~np.isfinite(numbers)):
         raise DataError(f"the column {name!r}, row {row}: got {numbers[row - 1]:g}; must be a time")
     is_milliseconds = unit == "milliseconds" or (
@@ -141,7 +136,7 @@ def _parsed(array: pa.Array, name: str) -> np.ndarray:
     is_date, is_number = (pc.match_substring_regex(array, form) for form in (DATE, NUMBER))
     for wrong in (pc.or_(is_date, is_number), is_date):
         # What is neither, first; then numbers, which are none among dates.
-        if row := row_of(_filled(pc.invert(wrong), False)):
+        if row := row_of(filled(pc.invert(wrong), False)):
             raise _no_date(array, name, row)
     zoned = pc.match_substring_regex(array, r"\d{2}:\d{2}.*" + ZONE)
     try:
@@ -150,7 +145,7 @@ def _parsed(array: pa.Array, name: str) -> np.ndarray:
     except pa.ArrowInvalid:
         raise _no_date(array, name, _first_refused(array)) from None
     seconds = pc.coalesce(plain.cast(pa.int64()), other.cast(pa.int64()))
-    return _filled(seconds, 0) // 1_000_000
+    return filled(seconds, 0) // 1_000_000
 
 
 def _first_refused(array: pa.Array) -> int:
@@ -183,11 +178,11 @@ def numbers(
     Raises:
       DataError: a value that is no finite number, or not from `least` to `most`, with its row.
     """
-    array = _combined(column)
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+    array = combined(column)
+    if is_text(array.type):
         array = pc.if_else(pc.equal(array, ""), None, array)
         fits = pc.match_substring_regex(array, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
-        if row := row_of(_filled(pc.invert(fits), False)):
+        if row := row_of(filled(pc.invert(fits), False)):
             raise DataError(
                 f"the column {name!r}, row {row}: got {shortened(repr(array[row - 1].as_py()))}; "
                 "must be a number"
@@ -195,29 +190,12 @@ def numbers(
     elif not any(fits(array.type) for fits in NUMERIC):
         raise DataError(f"the column {name!r} has the type {array.type}; must be numbers")
     missing = _missing(array)
-    values = _filled(array.cast(pa.float64()), 0.0)
+    values = filled(array.cast(pa.float64()), 0.0)
     if row := row_of(~np.isfinite(values) | (values < least) | (values > most)):
         words = f"a number from {least:g} to {most:g}" if least > -np.inf else "a finite number"
         raise DataError(f"the column {name!r}, row {row}: got {values[row - 1]:g}; must be {words}")
     return values, missing
 
 
-def _combined(column: pa.ChunkedArray) -> pa.Array:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    array = column.combine_chunks()
-    return array if isinstance(array, pa.Array) else pa.concat_arrays(array.chunks)
-
-
-def _is_zoned(array: pa.Array) -> bool:
-    return getattr(array.type, "tz", None) is not None
-
-
 def _missing(array: pa.Array) -> np.ndarray:
     return np.asarray(array.is_null())
-
-
-def _filled(array: pa.Array, value: float) -> np.ndarray:
-    """NumPy's array, with `value` in place of what is missing."""
-    filled = array.fill_null(value) if array.null_count else array
-    return np.asarray(filled.to_numpy(zero_copy_only=False))

@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from sweeper.config import SideTableConfig
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
-from sweeper.data.table.feature_columns import feature_column, words_of
+from sweeper.data.table.arrays import row_of
+from sweeper.data.table.cleaning import EXAMPLES
+from sweeper.data.table.feature_columns import feature_columns
 from sweeper.data.table.files import find_files
-from sweeper.data.table.reading import read_table, row_of, told_of
+from sweeper.data.table.reading import read_table, told_of
 from sweeper.data.table.roles import column_of, ids
 from sweeper.errors import DataError, shortened
-
-EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,9 @@ def _encoded(
         )
     if unknown := [name for name in config.lists if name not in others]:
         column_of(table.drop_columns(key), unknown[0], f"data.{role}.lists")
-    columns: dict[str, Column] = {}
-    for name in others:
-        found = feature_column(table[name], name, missing, config.lists.get(name))
-        if found is None:
-            say(f"{role}: {name}: {table[name].type} is left out: no feature can be made of it")
-            continue
-        columns[name], gaps = found
-        say(f"{role}: {name}: {words_of(columns[name])}" + (f", {gaps:,} missing" if gaps else ""))
+    columns = feature_columns(
+        table, others, missing, lambda text: say(f"{role}: {text}"), config.lists
+    )
     words = keys.dictionary.to_pylist()
     return SideTable(
         {words[code]: row for row, code in enumerate(keys.indices.to_pylist())}, columns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable, Iterable
 from importlib import metadata
@@ -11,14 +10,14 @@ from importlib import metadata
 import numpy as np
 import pyarrow as pa
 
-from sweeper.config import DataConfig, FilterConfig
+from sweeper.config import OF_A_TABLE, DataConfig
 from sweeper.data.cache import CacheEntry
 from sweeper.data.columns import CategoricalColumn, Column, NumericColumn
 from sweeper.data.interactions import Interactions, assemble
 from sweeper.data.progress import stage
 from sweeper.data.table import cleaning, roles
 from sweeper.data.table.cleaning import Rows
-from sweeper.data.table.feature_columns import feature_column, words_of
+from sweeper.data.table.feature_columns import feature_columns
 from sweeper.data.table.files import TFDS, TableFiles, find_files
 from sweeper.data.table.reading import read_table, told_of
 from sweeper.data.table.side_tables import SideTable, read_side_table
@@ -40,14 +39,12 @@ def entry(config: DataConfig) -> CacheEntry:
       DataError: a file isn't there.
     """
     settings = dataclasses.asdict(config)
-    keys = ("columns", "format", "timestamp_unit", "csv", "items", "users", "filter")
-    chosen = {key: settings[key] for key in keys}
-    for role in ("items", "users"):
-        del chosen[role]["path"]  # The files tell of it, from whatever folder it is named.
+    chosen = {key: settings[key] for key in OF_A_TABLE}
+    for part in (chosen, chosen["items"], chosen["users"]):
+        del part["path"]  # The files tell of it, from whatever folder it is named.
     files = [each.state() for each in _all_files(config)]
     version = metadata.version("tensorflow-datasets") if _is_tfds(config) else ""
-    text = json.dumps([READING, version, files, chosen])
-    return CacheEntry("table", hashlib.sha256(text.encode()).hexdigest()[:16])
+    return CacheEntry.of("table", json.dumps([READING, version, files, chosen]))
 
 
 def load(config: DataConfig, say: Say = print) -> Interactions:
@@ -122,7 +119,10 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
     query: dict[str, Column] = {columns.user: user}
     if columns.timestamp is not None and times is not None:
         query[columns.timestamp] = NumericColumn(times[rows.kept])
-    query |= _features(table, others, rows.kept, settings, say)
+    chosen = table.select(others)
+    if len(rows.kept) < len(table):
+        chosen = chosen.take(rows.kept)
+    query |= feature_columns(chosen, others, settings.missing_features, say, lists={})
     if people:
         joined = people.joined(user.categories, settings.missing_features, "users")
         query |= {name: column.take(user.codes) for name, column in joined.items()}
@@ -141,22 +141,6 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
         weights=None if weights is None else weights[rows.kept].astype(np.float32),
         dropped=rows.dropped,
     )
-
-
-def _features(
-    table: pa.Table, names: list[str], kept: np.ndarray, settings: FilterConfig, say: Say
-) -> dict[str, Column]:
-    """The other columns of the interactions, of the rows that are kept."""
-    columns: dict[str, Column] = {}
-    chosen = table.select(names) if len(kept) == len(table) else table.select(names).take(kept)
-    for name in names:
-        found = feature_column(chosen[name], name, settings.missing_features)
-        if found is None:
-            say(f"{name}: {table[name].type} is left out: no feature can be made of it")
-            continue
-        columns[name], gaps = found
-        say(f"{name}: {words_of(columns[name])}" + (f", {gaps:,} missing" if gaps else ""))
-    return columns
 
 
 def _other_columns(config: DataConfig, table: pa.Table) -> list[str]:

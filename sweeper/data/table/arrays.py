@@ -1,0 +1,36 @@
+"""What all readers of Arrow columns need: one array of plain values, its gaps, its types."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+
+def combined(column: pa.ChunkedArray) -> pa.Array:
+    """The column in one piece, of values and not of codes into them."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    array = column.combine_chunks()
+    return array if isinstance(array, pa.Array) else pa.concat_arrays(array.chunks)
+
+
+def is_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
+
+
+def filled(array: pa.Array, value: float) -> np.ndarray:
+    """NumPy's array, with `value` in place of what is missing."""
+    whole = array.fill_null(value) if array.null_count else array
+    return np.asarray(whole.to_numpy(zero_copy_only=False))
+
+
+def whole_seconds(array: pa.Array) -> np.ndarray:
+    """Of dates and times, since 1970 (UTC), rounded down, int64; 0 where they are missing."""
+    microseconds = array.cast(pa.timestamp("us", getattr(array.type, "tz", None)), safe=False)
+    return filled(microseconds.cast(pa.int64()), 0) // 1_000_000
+
+
+def row_of(wrong: pa.Array | np.ndarray) -> int | None:
+    """The first row of which `wrong` is true, counted from 1; None: there is none."""
+    places = np.flatnonzero(np.asarray(wrong))
+    return int(places[0]) + 1 if len(places) else None
