@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -24,11 +26,23 @@ def visible_gpus() -> list[str]:
     return names
 
 
-def take_gpu(worker: int) -> None:
-    """Leaves this process, and what it starts, the GPU of its worker's turn; before TensorFlow.
+@contextmanager
+def one_of(gpus: Sequence[str], worker: int) -> Iterator[None]:
+    """Leaves this process, and what it starts meanwhile, the GPU of its worker's turn.
 
     Each of several TensorFlow processes on a GPU is slower than one after the other, so that
-    workers share GPUs only where there are more of them.
+    workers share GPUs only where there are more of them. Without GPUs nothing changes.
     """
-    if gpus := visible_gpus():
-        os.environ[VISIBLE] = gpus[worker % len(gpus)]
+    if not gpus:
+        yield
+        return
+    before = os.environ.get(VISIBLE)
+    os.environ[VISIBLE] = gpus[worker % len(gpus)]
+    try:
+        yield
+    finally:
+        # The process may be the study's own, or run another worker next.
+        if before is None:
+            del os.environ[VISIBLE]
+        else:
+            os.environ[VISIBLE] = before

@@ -73,6 +73,8 @@ def start_tensorflow() -> None:
             # Else the first process takes all of its memory.
             with suppress(RuntimeError):  # It has been started before.
                 tf.config.experimental.set_memory_growth(gpu, True)
+        # Ten bits of mantissa, in which a GPU would multiply what is meant to be float32.
+        tf.config.experimental.enable_tensor_float_32_execution(False)
         tf.constant(0) + 1
     # Keras 2 has no version here; Keras 3 has.
     version = getattr(tf.keras, "__version__", "2")
@@ -84,10 +86,12 @@ def start_tensorflow() -> None:
 
 
 def gpu_names() -> list[str]:
-    """The GPUs that TensorFlow, which runs in this process, computes on."""
+    """The GPU that TensorFlow, which runs in this process, computes on; empty: there is none."""
     import tensorflow as tf
 
-    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    # The others that it sees get no operation.
+    gpus = tf.config.list_physical_devices("GPU")[:1]
+    details = map(tf.config.experimental.get_device_details, gpus)
     return [each.get("device_name", "GPU") for each in details]
 
 

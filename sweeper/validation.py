@@ -86,6 +86,11 @@ def _rule_problems(config: Config) -> Iterator[str]:
             f"train.eval_every_epochs: got {train.eval_every_epochs} with train.epochs "
             f"{train.epochs}; must be at most train.epochs, else nothing is evaluated"
         )
+    if is_path(model.tower) and train.precision != "float32":
+        yield (
+            f"train.precision: got {train.precision!r} with model.tower {model.tower!r}, which "
+            "stands in place of the dense layers that it is of; must be 'float32' for it"
+        )
     if task.name == "full_softmax" and task.num_uniform_negatives is not None:
         yield (
             f"task.num_uniform_negatives: got {task.num_uniform_negatives} with task.name "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,8 @@ from omegaconf import OmegaConf
 from small_trials import skewed_interactions, small_config
 
 from sweeper import gpus, runtime
-from sweeper.gpus import VISIBLE, take_gpu, visible_gpus
-from sweeper.study.launchers import share_cores
+from sweeper.gpus import VISIBLE, one_of, visible_gpus
+from sweeper.study.launchers import hands_out_gpus, share_cores
 from sweeper.training import setup
 from sweeper.training.setup import set_up_training
 
@@ -22,17 +24,15 @@ def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(gpus, "DRIVER", tmp_path)
-    # Set first, so that what a test leaves there is taken away again.
-    monkeypatch.setenv(VISIBLE, "")
-    monkeypatch.delenv(VISIBLE)
+    monkeypatch.delenv(VISIBLE, raising=False)
 
 
 def test_without_a_driver_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpus, "DRIVER", tmp_path / "none")
     monkeypatch.delenv(VISIBLE, raising=False)
     assert visible_gpus() == []
-    take_gpu(0)
-    assert VISIBLE not in gpus.os.environ
+    with one_of([], 0):
+        assert VISIBLE not in os.environ
 
 
 @pytest.mark.usefixtures("two_gpus")
@@ -48,14 +48,39 @@ def test_the_users_choice_comes_first(
     assert visible_gpus() == seen
 
 
-@pytest.mark.usefixtures("two_gpus")
-def test_workers_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("before", [None, "0,1"])
+def test_workers_take_turns_and_leave_what_was(
+    before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VISIBLE, raising=False)
+    if before:
+        monkeypatch.setenv(VISIBLE, before)
     taken = []
     for worker in range(3):
-        gpus.os.environ.pop(VISIBLE, None)
-        take_gpu(worker)
-        taken.append(gpus.os.environ[VISIBLE])
+        with suppress(KeyboardInterrupt), one_of(["0", "1"], worker):
+            taken.append(os.environ[VISIBLE])
+            raise KeyboardInterrupt
+        assert os.environ.get(VISIBLE) == before
     assert taken == ["0", "1", "0"]
+
+
+@pytest.mark.parametrize(
+    ("launcher", "options", "hands_out"),
+    [
+        ("basic", {}, False),
+        ("joblib", {}, False),
+        ("ray", {"ray": {"init": {"address": "local"}, "remote": {}}}, False),
+        ("ray", {"ray": {"init": {"address": "local"}, "remote": {"num_gpus": 1}}}, True),
+        ("ray", {"ray": {"init": {"address": "auto"}, "remote": {}}}, True),
+        ("submitit_local", {"gpus_per_node": None}, False),
+        ("submitit_local", {"gpus_per_node": 2}, True),
+        ("submitit_slurm", {"gpus_per_node": None}, True),
+    ],
+)
+def test_what_a_launcher_was_told_of_gpus_holds(launcher, options, hands_out) -> None:
+    choices = {"runtime": {"choices": {"hydra/launcher": launcher}}}
+    config = OmegaConf.create({"hydra": {**choices, "launcher": options}})
+    assert hands_out_gpus(config) == hands_out
 
 
 @pytest.mark.usefixtures("two_gpus")
@@ -71,7 +96,7 @@ def test_there_are_as_many_workers_as_gpus_unless_they_are_counted(
     assert share_cores(config, "auto", None) == (16, 1)
 
 
-def test_memory_grows_and_a_gpu_takes_a_batch_in_one_block(
+def test_memory_grows_float32_is_float32_and_a_gpu_takes_a_batch_in_one_block(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     grown = []
@@ -82,9 +107,12 @@ def test_memory_grows_and_a_gpu_takes_a_batch_in_one_block(
     monkeypatch.setattr(
         tf.config.experimental, "get_device_details", lambda gpu: {"device_name": f"Card {gpu}"}
     )
+    tf.config.experimental.enable_tensor_float_32_execution(True)
     runtime.start_tensorflow()
     assert grown == [("a", True), ("b", True)]
-    assert runtime.gpu_names() == ["Card a", "Card b"]
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+    # Whatever it sees, its operations go to the first.
+    assert runtime.gpu_names() == ["Card a"]
     blocks = {}
     for names in ([], ["Card"]):
         monkeypatch.setattr(setup, "gpu_names", lambda names=names: names)

@@ -124,7 +124,7 @@ RANGES = [
     ("train__eval_every_epochs", [0], AT_LEAST_1),
     ("train__patience_evaluations", [0], AT_LEAST_1),
     ("train__seed", [-1], "a finite number of at least 0"),
-    ("train__precision", ["float16"], "one of float32, mixed_bfloat16"),
+    ("train__precision", ["float16"], "one of float32, mixed_bfloat16, mixed_float16"),
     ("train__threads", [0, 1_001], "a whole number from 1 to 1,000"),
     ("evaluation__rows", ["tests"], "one of validation, test"),
     (
@@ -229,6 +229,16 @@ RULES = [
         {"task__name": "full_softmax", "task__remove_accidental_hits": True},
         "task.remove_accidental_hits: got True with task.name 'full_softmax'",
         "must be False",
+    ),
+    (
+        {"task__name": "full_softmax", "task__num_uniform_negatives": 8},
+        "task.num_uniform_negatives: got 8 with task.name 'full_softmax'",
+        "must be null",
+    ),
+    (
+        {"train__precision": "mixed_bfloat16", "model__tower": "json:JSONDecoder"},
+        "train.precision: got 'mixed_bfloat16' with model.tower 'json:JSONDecoder'",
+        "must be 'float32'",
     ),
     (
         {"data__name": "synthetic", "data__source": "tfds"},

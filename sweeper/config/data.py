@@ -38,7 +38,8 @@ class SyntheticConfig:
 class ColumnsConfig:
     """Which column of the interactions is what; the defaults are MovieLens's.
 
-    `timestamp`, `rating` and `weight` may be `null`: there is none. Only `data=table` may
+    `timestamp`, `rating` and `weight` may be `null`: there is none. A row's weight, at least 0,
+    multiplies its loss; scores and baselines weigh nothing. Only `data=table` may
     change them; features name the user's and the item's as `${data.columns.user}` and
     `${data.columns.item}` to fit any data. `others` are those that features may take beside
     (`null`: all that there are).

@@ -25,7 +25,7 @@ from sweeper.plugins import is_path
 
 FEATURE_KINDS = ("embedding", "buckets", "normalized", "text", "numeric", "history")
 TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
-PRECISIONS = ("float32", "mixed_bfloat16")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "cosine", "exponential")
 BASELINES = ("popularity", "ease")
 TOP_K = (1, 5, 10, 50, 100)
@@ -159,7 +159,8 @@ class TrainConfig:
     (`null`: all cores). `xla` compiles the training steps, except with
     `task.num_hard_negatives`, which is faster without. `precision` is that of the dense layers:
     `mixed_bfloat16` computes in half the bits, with variables, embeddings, loss and scores in
-    float32; for GPUs, and slower on most CPUs.
+    float32; for GPUs, and slower on most CPUs. `mixed_float16`, with a scaled loss, is for GPUs
+    that lack bfloat16.
     """
 
     epochs: int = ranged(300, at_least(1))

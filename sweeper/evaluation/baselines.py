@@ -1,6 +1,7 @@
 """What a model must beat: the most popular titles, and EASE.
 
-Both are fitted on the training rows and ranked by the same code as the model.
+Both are fitted on the training rows and ranked by the same code as the model. Each row counts
+once, whatever its weight in the loss.
 """
 
 from __future__ import annotations

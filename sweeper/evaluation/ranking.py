@@ -3,7 +3,7 @@
 The rank of a row's true candidate is the number of other candidates whose score
 is greater than or equal to its own: no sort, and a tie never helps, so that a
 model that scores everything alike gets 0. Without ties the figures equal
-`tfrs.metrics.FactorizedTopK`.
+`tfrs.metrics.FactorizedTopK`. Each row counts once, whatever its weight in the loss.
 
 Where a sample of the catalogue competes, and not all of it, ranks are smaller, and may
 order models in another way: Krichene and Rendle, "On sampled metrics for item

@@ -104,6 +104,19 @@ class TwoTowerModel(tfrs.models.Model):
             candidate_sampling_probability=inputs["probability"],
         )
 
+    def train_step(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """As TFRS's, and with a loss scaled as the optimizer wants it; "loss" is without."""
+        optimizer = self.optimizer
+        if not isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+            return super().train_step(inputs)
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(inputs, training=True)
+            scaled = optimizer.get_scaled_loss(loss + sum(self.losses))
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        unscaled = optimizer.get_unscaled_gradients(gradients)
+        optimizer.apply_gradients(zip(unscaled, self.trainable_variables, strict=True))
+        return {"loss": loss}
+
 
 def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -> TwoTowerModel:
     """Composes and builds the model; its weights follow from `train.seed`."""

@@ -136,10 +136,11 @@ def protocol_rows(subject: Subject, record: TrialRecord) -> Iterator[tuple[str, 
     kept = (
         "the best evaluation's weights are kept" if train["restore_best"] else "the last are kept"
     )
+    half = "" if train["precision"] == "float32" else f", dense layers in {train['precision']}"
     yield (
         "training",
         f"{count(train['epochs'], 'epoch')} in batches of {train['batch_size']:,} rows, evaluated "
-        f"every {count(train['eval_every_epochs'], 'epoch')}; {kept}",
+        f"every {count(train['eval_every_epochs'], 'epoch')}{half}; {kept}",
     )
     yield "seeds", _seeds_text(subject, record)
     words = sampled_words(record.config)

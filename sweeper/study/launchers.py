@@ -69,6 +69,16 @@ def is_elsewhere(config: DictConfig) -> bool:
     return name == SUBMITIT_SLURM
 
 
+def hands_out_gpus(config: DictConfig) -> bool:
+    """Whether the launcher decides which GPUs a worker sees: elsewhere, or as the user told it."""
+    launcher, given = config.hydra.launcher, None
+    if launcher_of(config) == RAY:
+        given = launcher.ray.remote.get("num_gpus")
+    elif launcher_of(config) in SUBMITIT:
+        given = launcher.gpus_per_node
+    return is_elsewhere(config) or given is not None
+
+
 def share_cores(config: DictConfig, workers: int | str, threads: int | None) -> tuple[int, int]:
     """(workers, threads of each), so that together they use all cores.
 

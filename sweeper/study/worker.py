@@ -21,7 +21,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from sweeper.errors import OutputError
-from sweeper.gpus import take_gpu
+from sweeper.gpus import one_of, visible_gpus
 from sweeper.study import locks
 from sweeper.study.collection import sees
 from sweeper.study.composition import Composer
@@ -29,9 +29,9 @@ from sweeper.study.launchers import (
     BASIC,
     JOBLIB,
     SUBMITIT,
-    SUBMITIT_LOCAL,
     SUBMITIT_SLURM,
     accept_presets,
+    hands_out_gpus,
     launcher_of,
 )
 from sweeper.study.leaving import Notice
@@ -51,6 +51,7 @@ class Worker:
       context: Hydra's, with the user's callbacks.
       task: what runs one trial.
       token: what the study's directory is known by, where it can be seen.
+      gpus: those that the main process sees; submitit's local processes are shown none.
     """
 
     plan: Plan
@@ -59,6 +60,7 @@ class Worker:
     task: TaskFunction
     token: str
     main_process: int = field(default_factory=os.getpid)
+    gpus: list[str] = field(default_factory=visible_gpus)
 
     def __call__(self, _: DictConfig) -> None:
         launcher, notice = launcher_of(self.config), Notice()
@@ -79,10 +81,8 @@ class Worker:
         # In one line already here: across processes an error loses its causes.
         told = told_in_a_line(self.plan.directory)
         number = HydraConfig.get().job.num
-        if own_process and launcher in (JOBLIB, SUBMITIT_LOCAL):
-            # Ray and SLURM hand GPUs out themselves.
-            take_gpu(number)
-        with self._place() as sends, locks.worker(self.plan.directory), told:
+        gpu = one_of([] if hands_out_gpus(self.config) else self.gpus, number)
+        with self._place() as sends, locks.worker(self.plan.directory), told, gpu:
             Puller(self.plan, self.run_trial, self.epochs_of, number, sends, notice.is_given).pull()
         notice.hand_on(is_killed=launcher == SUBMITIT_SLURM)
 

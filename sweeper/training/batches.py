@@ -85,7 +85,10 @@ class BatchPlanner:
         self.num_rows = len(rows)
         self.total_weight = len(rows) if weights is None else float(weights[rows].sum(dtype=float))
         if not self.total_weight:
-            raise DataError("data.columns.weight: all training rows have the weight 0")
+            raise DataError(
+                "data.columns.weight: all training rows have the weight 0; one of them at least "
+                "must have more"
+            )
         self.batch_size = min(batch_size, len(rows))
         self.steps_per_epoch = -(-len(rows) // self.batch_size)
         self.steps_per_plan = min(steps_per_plan, self.steps_per_epoch)

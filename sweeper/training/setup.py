@@ -22,7 +22,11 @@ from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel, build_model,
 from sweeper.plugins import is_path
 from sweeper.runtime import gpu_names
 from sweeper.training.batches import BatchPlanner
-from sweeper.training.optimizer import build_optimizer, prepare_for_sparse_gradients
+from sweeper.training.optimizer import (
+    build_optimizer,
+    prepare_for_sparse_gradients,
+    with_loss_scale,
+)
 from sweeper.training.recent import Recent, freeze
 from sweeper.training.steps import StepRunner
 
@@ -69,10 +73,11 @@ def set_up_training(
     model = build_model(config, encoded, blocks)
     total_steps = planner.steps_per_epoch * config.train.epochs
     optimizer = build_optimizer(config.optimizer, total_steps)
-    model.compile(optimizer=optimizer)
+    scaled = config.train.precision == "mixed_float16"
+    model.compile(with_loss_scale(optimizer, planner.batch_size) if scaled else optimizer)
     model.optimizer.build(model.trainable_variables)
     tables = [layer.table for layer in _lookups(model)]
-    prepare_for_sparse_gradients(model.optimizer, config.optimizer, tables)
+    prepare_for_sparse_gradients(optimizer, config.optimizer, tables)
     items, size = interactions.items[training_rows], interactions.num_items
     probability = sampling_probability(
         np.bincount(items, minlength=size), planner.batch_size, config.task.num_uniform_negatives

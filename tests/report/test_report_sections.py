@@ -87,6 +87,19 @@ def test_the_protocol_is_that_of_the_best_trial(searched_study):
     assert rows["baselines"].startswith("popularity, fitted")
 
 
+def test_the_protocol_tells_of_a_precision_that_is_not_float32(tmp_path):
+    texts = {}
+    for name in ("float32", "mixed_bfloat16"):
+        run = tmp_path / name
+        run.mkdir()
+        records.write(run, made_up_record([0.4], overrides=[f"train.precision={name}"]))
+        (table,) = tables_of(sections_of(run)["protocol"])
+        texts[name] = dict(table.rows)["training"]
+    words = "every 2 epochs, dense layers in mixed_bfloat16; the best"
+    assert words in texts["mixed_bfloat16"]
+    assert texts["float32"] == texts["mixed_bfloat16"].replace(words, "every 2 epochs; the best")
+
+
 def test_the_answer_names_the_best_against_the_baselines(tmp_path):
     maker = StudyMaker(tmp_path)
     maker.trial([0.4], params={"optimizer": "adagrad"})

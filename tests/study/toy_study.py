@@ -42,6 +42,8 @@ SECONDS = float(os.environ.get("TOY_SECONDS", "0"))
 @hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")
 def run(config: DictConfig) -> Any:
     directory = Path(HydraConfig.get().runtime.output_dir)
+    if gpus := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        (directory / "gpus.txt").write_text(gpus)
     (directory / "process.txt").write_text(f"{os.getpid()} {os.getppid()}")
     value = -((math.log10(config.optimizer.learning_rate) + 2) ** 2) - config.model.dropout
     how = WAYS[config.data.split_seed] if config.name == "in_turn" else config.name

@@ -22,12 +22,14 @@ INTERACTIONS = skewed_interactions(num_rows=300)
 # 260 rows in batches of 48: five whole batches and one of 20.
 TRAINING_ROWS = np.random.default_rng(3).permutation(300)[:260]
 BATCH = 48
-PROBABILITY = np.bincount(INTERACTIONS.items[TRAINING_ROWS], minlength=40) / 260
+FREQUENCY = np.bincount(INTERACTIONS.items[TRAINING_ROWS], minlength=40) / 260
+UNIFORM = 24
 
 TASKS = {
     "in_batch": TaskConfig("in_batch_softmax"),
     "hard_negatives": TaskConfig("in_batch_softmax", num_hard_negatives=5),
     "corrected": TaskConfig("corrected_softmax", temperature=0.5, remove_accidental_hits=True),
+    "mixed": TaskConfig("corrected_softmax", num_uniform_negatives=UNIFORM),
     "full": TaskConfig("full_softmax"),
 }
 
@@ -57,6 +59,12 @@ def compiled_losses(config: Config, epochs: int = 1, threads: int = 1, **planner
     return np.concatenate([training.runner(plan) for plan in plans])
 
 
+def probability(task: TaskConfig) -> tf.Tensor:
+    """Of each of the 40 candidates to be one that a batch holds."""
+    mixed = (BATCH * FREQUENCY + UNIFORM / 40) / (BATCH + UNIFORM)
+    return tf.constant(mixed if task.num_uniform_negatives else FREQUENCY, tf.float32)
+
+
 def plain_losses(config: Config) -> list[float]:
     """A Python loop of `model.train_step` over the same batches."""
     run = set_up(config)
@@ -72,7 +80,7 @@ def plain_losses(config: Config) -> list[float]:
                 "sample_weight": tf.constant(plan.sample_weight[step]),
                 "positions": tf.constant(plan.positions[step]),
                 "counts": tf.constant(plan.counts[step]),
-                "probability": tf.constant(PROBABILITY[candidates], tf.float32),
+                "probability": tf.gather(probability(config.task), candidates),
             }
             losses.append(float(run.model.train_step(batch)["loss"]))
     return losses
@@ -86,20 +94,32 @@ def reference_losses(config: Config) -> list[float]:
         for step in range(plan.steps):
             rows = plan.rows[step][plan.sample_weight[step] > 0]
             items = INTERACTIONS.items[rows]
+            drawn = _beside(items, plan.candidates[step], plan.counts[step])
             with tf.GradientTape() as tape:
                 queries = model.query_tower(
                     {k: tf.constant(v[rows]) for k, v in run.encoded.query.items()}, training=True
                 )
-                loss = _reference_loss(config.task, run, queries, items)
+                loss = _reference_loss(config.task, run, queries, items, drawn)
             gradients = tape.gradient(loss, model.trainable_variables)
             model.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
             losses.append(float(loss))
     return losses
 
 
-def _reference_loss(task: TaskConfig, run, queries: tf.Tensor, items: np.ndarray) -> tf.Tensor:
+def _beside(items: np.ndarray, candidates: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The candidates of a batch, as often as they count, without those of its rows."""
+    every = np.zeros(INTERACTIONS.num_items, int)
+    np.add.at(every, candidates, counts.astype(int))
+    drawn = np.maximum(every - np.bincount(items, minlength=len(every)), 0)
+    return np.repeat(np.arange(len(every)), drawn)
+
+
+def _reference_loss(
+    task: TaskConfig, run, queries: tf.Tensor, items: np.ndarray, drawn: np.ndarray
+) -> tf.Tensor:
     whole = task.name == "full_softmax"
-    chosen = np.arange(INTERACTIONS.num_items) if whole else items
+    chosen = np.arange(INTERACTIONS.num_items) if whole else np.concatenate([items, drawn])
+    assert whole or len(drawn) == (task.num_uniform_negatives or 0)
     candidates = run.model.candidate_tower(
         {k: tf.constant(v[chosen]) for k, v in run.encoded.candidate.items()}, training=True
     )
@@ -115,9 +135,9 @@ def _reference_loss(task: TaskConfig, run, queries: tf.Tensor, items: np.ndarray
     )(
         queries,
         candidates,
-        candidate_ids=items,
+        candidate_ids=chosen,
         candidate_sampling_probability=(
-            tf.constant(PROBABILITY[items], tf.float32) if corrected else None
+            tf.gather(probability(task), chosen) if corrected else None
         ),
         compute_metrics=False,
     )

@@ -17,10 +17,12 @@ BATCH, UNIFORM, CATALOGUE, DIM = 32, 20, 30, 5
 ITEMS = np.minimum(np.random.default_rng(0).geometric(0.15, 100), CATALOGUE).astype(np.int32) - 1
 
 
-def planner(seed: int = 0, uniform: int = UNIFORM, rows: int = 100) -> BatchPlanner:
+def planner(
+    seed: int = 0, uniform: int = UNIFORM, rows: int = 100, steps_per_plan: int = 64
+) -> BatchPlanner:
     return BatchPlanner(
         np.arange(rows), ITEMS, CATALOGUE, BATCH, whole_catalogue=False, seed=seed,
-        uniform_negatives=uniform,
+        uniform_negatives=uniform, steps_per_plan=steps_per_plan,
     )  # fmt: skip
 
 
@@ -58,6 +60,17 @@ def test_the_draw_is_uniform_and_follows_from_seed_and_epoch() -> None:
     assert (again[0] == draws[0]).all()
     assert (draws[4] != draws[0]).any()
     assert any((drawn(plan, 0) != draws[0]).any() for plan in planner(seed=1).epoch(1))
+
+
+@pytest.mark.parametrize("steps_per_plan", [1, 3])
+def test_the_draw_does_not_depend_on_how_an_epoch_is_cut(steps_per_plan: int) -> None:
+    (whole,) = planner().epoch(2)
+    cut = [
+        drawn(plan, step)
+        for plan in planner(steps_per_plan=steps_per_plan).epoch(2)
+        for step in range(plan.steps)
+    ]
+    assert [part.tolist() for part in cut] == [drawn(whole, step).tolist() for step in range(4)]
 
 
 def test_without_them_plans_are_what_they_were() -> None:

@@ -26,6 +26,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for day in rng.integers(1, 29, 400)
     ]
     (folder / "ratings.csv").write_text("user,film,stars,seen on\n" + "\n".join(lines) + "\n")
+    nothing = [f"u{number % 5},f{number % 7},0,2024-01-01" for number in range(40)]
+    (folder / "nothing.csv").write_text("user,film,stars,seen on\n" + "\n".join(nothing) + "\n")
     films = [f'f{number},"Film {number}, the",{1990 + number},a|b' for number in range(22)]
     (folder / "films.csv").write_text("film,title,year,genres\n" + "\n".join(films) + "\n")
     return folder
@@ -50,15 +52,29 @@ def test_a_user_trains_on_two_files(folder: Path) -> None:
     assert record["state"] == "completed"
     data = record["data"]
     assert data["candidates"] == 22
+    assert data["is_weighted"] is False
     assert list(data["dropped_rows"]) == ["rated below 2"]
     assert data["interactions"] + data["dropped_rows"]["rated below 2"] == 400
     assert "dropped " in done.stdout
     assert record["metrics"]["test"]["top_50"] == 1.0
 
 
+WEIGHTS = ["data.columns.rating=null", "data.filter.min_rating=null", "data.columns.weight=stars"]
+
+
+def test_the_record_and_the_terminal_say_that_rows_have_weights(
+    folder: Path, tmp_path: Path
+) -> None:
+    done = run(folder, *WEIGHTS, "train.xla=false", f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / TRIAL).read_text())["data"]["is_weighted"] is True
+    assert "a training row counts its 'stars' in the loss" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
+        ([*WEIGHTS, "data.path=nothing.csv"], "error: data.columns.weight: all training rows"),
         (["data.path=none.csv"], "error: data.path: got 'none.csv', where there is no file"),
         (["data.path=null"], "error: data.path: is missing; must be a file, a folder of files"),
         (["data.items.path=none.csv"], "error: data.items.path: got 'none.csv', where there is no"),
