@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from sweeper.config.trial import OF_A_STUDY, Config
+from sweeper.config.trial import OF_A_STUDY, Config, FeatureConfig
 from sweeper.errors import ConfigError, closest, shortened
 
 
@@ -92,7 +92,13 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
             for name in dict.fromkeys([*schema, *given])
         }
 
-    return merged(to_dictionary(Config()), config)
+    filled = merged(to_dictionary(Config()), config)
+    for tower in ("query", "candidate"):
+        features = filled["features"][tower]
+        filled["features"][tower] = [
+            dataclasses.asdict(FeatureConfig()) | feature for feature in features
+        ]
+    return filled
 
 
 def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -104,3 +110,15 @@ def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             keys[f"{prefix}{name}"] = value
     return keys
+
+
+def nested(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """What `flat` has made flat."""
+    node: dict[str, Any] = {}
+    for key, value in keys.items():
+        *sections, name = key.split(".")
+        inside = node
+        for section in sections:
+            inside = inside.setdefault(section, {})
+        inside[name] = value
+    return node

@@ -8,8 +8,14 @@ from typing import Any
 
 import optuna
 
+from sweeper.config import flat, nested, with_defaults
 from sweeper.errors import ConfigError
 from sweeper.study import attributes
+
+# Of the trials' configuration, what changes no result.
+NOT_COMPARED = (
+    "data.cache_dir", "data.source", "evaluation.keep_rows", "name", "train.threads",
+)  # fmt: skip
 
 # How a user writes what an attribute holds.
 KEYS = {
@@ -23,6 +29,28 @@ ABSENT = object()
 START_ANEW = "to start anew, give another study.name or hydra.sweep.dir"
 
 
+def compared(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a configuration changes results, by dotted keys."""
+    return {key: value for key, value in flat(config).items() if not key.startswith(NOT_COMPARED)}
+
+
+def stored_identity(study: optuna.Study, attribute: str) -> Any:
+    """What a study began with, under one of `KEYS`.
+
+    Of keys that it is older than, it began with what the schema has for them.
+    """
+    stored = study.user_attrs.get(attribute, {})
+    if attribute == attributes.PROTOCOL:
+        return _completed(stored)
+    if attribute == attributes.CONFIGS:
+        return {name: _completed(config) for name, config in stored.items()}
+    return stored
+
+
+def _completed(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return compared(with_defaults(nested(stored)))
+
+
 def check_identity(study: optuna.Study, directory: Path, identity: Mapping[str, Any]) -> None:
     """Compares what must not change between two starts with what is stored.
 
@@ -32,7 +60,7 @@ def check_identity(study: optuna.Study, directory: Path, identity: Mapping[str, 
     problems = [
         problem
         for attribute, wanted in identity.items()
-        for problem in _differences(KEYS[attribute], study.user_attrs.get(attribute, {}), wanted)
+        for problem in _differences(KEYS[attribute], stored_identity(study, attribute), wanted)
     ]
     if problems:
         raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from sweeper.config import DEFAULT_METRIC, METRICS, Config, flat, to_dictionary
+from sweeper.config import DEFAULT_METRIC, METRICS, Config, to_dictionary
 from sweeper.errors import ConfigError, closest
 from sweeper.study import attributes
 from sweeper.study.choices import chosen_pruner, chosen_sampler
@@ -26,6 +26,7 @@ from sweeper.study.composition import (
     trial_config,
 )
 from sweeper.study.config import StorageConfig, StudyConfig, to_storage, to_study
+from sweeper.study.identity import compared
 from sweeper.study.launchers import launcher_problems, share_cores
 from sweeper.study.search_space import SearchSpace
 from sweeper.study.space_reader import parse_space
@@ -38,13 +39,6 @@ from sweeper.study.validation import (
 )
 
 GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
-# Of the trials' configuration, what changes no result.
-NOT_COMPARED = (
-    "data.cache_dir", "data.source", "evaluation.keep_rows", "name", "train.threads",
-)  # fmt: skip
-# Left out as well: a study that began before there was this key hasn't stored it.
-BEFORE_THE_KEY = ("evaluation.metric", DEFAULT_METRIC)
-
 LARGEST_GRID = 100_000
 
 
@@ -119,15 +113,6 @@ class Plan:
         }
         # As it comes back from the storage: tuples as lists.
         return dict(json.loads(json.dumps(identity)))
-
-
-def compared(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a configuration changes results, by dotted keys."""
-    return {
-        key: value
-        for key, value in flat(config).items()
-        if not key.startswith(NOT_COMPARED) and (key, value) != BEFORE_THE_KEY
-    }
 
 
 def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> Plan:

@@ -17,9 +17,10 @@ from sweeper.study import attributes
 from sweeper.study.composition import Composer, trial_config
 from sweeper.study.config import ObjectiveConfig, StudyConfig
 from sweeper.study.domains import Choices
+from sweeper.study.identity import compared, stored_identity
 from sweeper.study.overrides import Key
 from sweeper.study.parameters import SingleParameter
-from sweeper.study.plan import Plan, compared
+from sweeper.study.plan import Plan
 from sweeper.study.search_space import SearchSpace
 from sweeper.study.storages.choice import load_study
 from sweeper.study.storages.markers import holds_study
@@ -130,8 +131,8 @@ def _place(planned: Retraining, name: str) -> Path:
 
 
 def _is_same(place: Path, identity: Mapping[str, Any]) -> bool:
-    stored = load_study(place).user_attrs
-    return all(stored.get(attribute) == value for attribute, value in identity.items())
+    study = load_study(place)
+    return all(stored_identity(study, attribute) == value for attribute, value in identity.items())
 
 
 def _space(listed: list[Point]) -> SearchSpace:

@@ -7,14 +7,16 @@ from typing import Any
 
 import optuna
 
+from sweeper.config import Config, to_dictionary
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
+from sweeper.study.identity import compared
 from sweeper.study.storages.files import Sqlite
 
 IDENTITY: dict[str, Any] = {
     attributes.SPACE: {"optimizer.learning_rate": {"low": 0.01, "high": 0.1, "log": True}},
     attributes.OBJECTIVES: {"top_100": "maximize"},
-    attributes.PROTOCOL: {"train.epochs": 5, "model.layer_sizes": [32]},
+    attributes.PROTOCOL: compared(to_dictionary(Config())),
 }
 LOW = {"x": optuna.distributions.FloatDistribution(0, 1)}
 

@@ -188,17 +188,20 @@ def test_the_reference_goes_by_the_metric_of_the_study():
     assert [objective.metric for objective in reference.study.objectives] == ["top_100"]
 
 
-def before_the_key(identity: dict) -> dict:
-    """What a study that began before there was `evaluation.metric` has stored."""
+def before_the_keys(identity: dict) -> dict:
+    """What a study has stored that began when the configuration had fewer keys."""
     old = json.loads(json.dumps(identity))
     for settings in (old[attributes.PROTOCOL], *old.get(attributes.CONFIGS, {}).values()):
-        settings.pop(METRIC, None)
+        for key in (METRIC, "train.precision", "data.columns.weight", "model.tower_options"):
+            del settings[key]
+        for feature in [*settings["features.query"], *settings["features.candidate"]]:
+            del feature["options"]
     return old
 
 
-def test_a_study_that_began_before_the_key_goes_on(plan_of, tmp_path):
+def test_a_study_that_began_before_some_keys_goes_on(plan_of, tmp_path):
     plan = plan_of(*SEARCH)
-    Sqlite(tmp_path).make(plan.study.objectives, before_the_key(plan.identity()), "s")
+    Sqlite(tmp_path).make(plan.study.objectives, before_the_keys(plan.identity()), "s")
     study = load_study(tmp_path)
     check_identity(study, tmp_path, plan.identity())
     # What goes by another figure is another study.
@@ -211,20 +214,20 @@ def test_a_study_that_began_before_the_key_goes_on(plan_of, tmp_path):
 def test_a_study_whose_trials_kept_their_weights_by_another_figure_is_not_mixed(plan_of, tmp_path):
     plan = plan_of(*SEARCH, UNSEEN)
     assert plan.identity()[attributes.PROTOCOL][METRIC] == "seen_filtered_top_100"
-    Sqlite(tmp_path).make(plan.study.objectives, before_the_key(plan.identity()), "s")
+    Sqlite(tmp_path).make(plan.study.objectives, before_the_keys(plan.identity()), "s")
     with pytest.raises(ConfigError) as caught:
         check_identity(load_study(tmp_path), tmp_path, plan.identity())
     (problem,) = caught.value.problems
-    assert problem.startswith(f"{METRIC}: was not there when the study began")
+    assert problem.startswith(f"{METRIC}: is top_100 in the study, and now seen_filtered_top_100")
 
 
-def test_a_reference_from_before_the_key_is_not_trained_again(tmp_path, monkeypatch):
+def test_a_reference_from_before_some_keys_is_not_trained_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with planner() as hydra:
         plan = hydra.plan(*SEARCH, "study.reference=tutorial_three_layer")
         first = plan_reference(plan, hydra.loader)
         first.directory.mkdir(parents=True)
-        values = before_the_key(first.identity())
+        values = before_the_keys(first.identity())
         Sqlite(first.directory).make(first.study.objectives, values, first.name)
         assert plan_reference(plan, hydra.loader).directory == first.directory
 
