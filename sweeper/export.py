@@ -9,8 +9,11 @@ from pathlib import Path
 
 from sweeper.command_line import command_parser, exit_codes
 from sweeper.console import make_console
-from sweeper.serving.export import EXPORTS, export
-from sweeper.serving.settings import one_of, read_settings, text, whole_number
+from sweeper.errors import ConfigError
+from sweeper.serving.export import EXPORTS, K, export
+from sweeper.serving.settings import one_of, read_settings, share, text, whole_number
+
+RECALL = 0.95
 
 DESCRIPTION = """\
 Exports the best trial of a study, or a single run, for serving: trains it again, as it
@@ -23,6 +26,9 @@ settings:
   seed=NUMBER    of a trial on several splits, the split seed of one (else the first)
   rows=all       train on all rows, test rows included (else train: as recorded)
   output=DIR     holds the versions 1, 2, …; else {EXPORTS}/NAME
+  index=approximate   add an index that finds most of the best titles of a large catalogue
+                 (FAISS's; the SavedModel searches exactly all the same)
+  recall=SHARE   of the exact top {K} that it is to find, else {RECALL}
 
 examples:
   a study's best trial:
@@ -30,6 +36,9 @@ examples:
 
   another of its trials, trained on all rows:
     python -m sweeper.export outputs/architecture trial=17 rows=all
+
+  a catalogue of a million titles:
+    python -m sweeper.export outputs/shop index=approximate recall=0.98
 
   a single run, elsewhere:
     python -m sweeper.export outputs/runs/three_layer output=/srv/models/films
@@ -42,6 +51,8 @@ SETTINGS = {
     "seed": whole_number(0),
     "rows": one_of("train", "all"),
     "output": text,
+    "index": one_of("exact", "approximate"),
+    "recall": share,
 }
 
 
@@ -51,7 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = read_settings(parsed.settings, SETTINGS)
         if "output" in settings:
             settings["output"] = Path(settings["output"])
-        export(parsed.directory, make_console(), **settings)
+        index, recall = settings.pop("index", "exact"), settings.pop("recall", None)
+        if recall and index == "exact":
+            raise ConfigError("recall: is given without index=approximate, whose recall it is")
+        wanted = (recall or RECALL) if index == "approximate" else None
+        export(parsed.directory, make_console(), recall=wanted, **settings)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,6 +13,7 @@ from sweeper.command_line import command_parser, exit_codes
 from sweeper.console import make_console, say
 from sweeper.errors import ConfigError
 from sweeper.serving.answer_tables import answer_table, remarks, similar_table
+from sweeper.serving.approximate_index import index_words
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.queries import READERS, queries_of, users_in
 from sweeper.serving.recommendations import recommend, similar
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with exit_codes():
         version = {"version": whole_number(1)}
         given = [each for each in parsed.settings if each.startswith("version=")]
-        export = LoadedExport(parsed.directory, **read_settings(given, version))
+        export = LoadedExport(parsed.directory, **read_settings(given, version), exact=parsed.exact)
         settings = read_settings(parsed.settings, _readers(export) | version)
         settings.pop("version", None)
         if "similar" in settings:
@@ -76,13 +77,16 @@ def _show_recommended(
     queries = queries_of(export, users, settings, parsed.known_only)
     answers = recommend(export, queries, k, parsed.with_seen)
     if parsed.json:
-        _print_json(export, k=k, answers=[answer.as_json() for answer in answers])
+        shown = [answer.as_json() for answer in answers]
+        _print_json(export, k=k, index=export.approximation, answers=shown)
         return
     for answer in answers:
         console.print(answer_table(answer, parsed.with_seen))
         for topic, words in remarks(answer, k):
             say(console, topic, words)
         console.print()
+    if export.approximation:
+        say(console, "index", f"{index_words(export.approximation)}; --exact scores all")
     say(console, "export", str(export.directory))
 
 
@@ -90,8 +94,8 @@ def _show_similar(
     export: LoadedExport, settings: dict[str, Any], parsed: argparse.Namespace
 ) -> None:
     title, k = settings.pop("similar"), settings.pop("k", K)
-    given = [*settings, *(f"--{name.replace('_', '-')}" for name in ("known_only", "with_seen")
-                          if getattr(parsed, name))]  # fmt: skip
+    flags = [name for name in ("exact", "known_only", "with_seen") if getattr(parsed, name)]
+    given = [*settings, *(f"--{name.replace('_', '-')}" for name in flags)]
     if given:
         raise ConfigError(f"{given[0]}: is given with similar, which asks for no user; must be out")
     found = similar(export, title, k)
@@ -120,6 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="see below")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--exact", action="store_true", help="score every candidate, despite an approximate index"
+    )
     parser.add_argument(
         "--with-seen", action="store_true", help="leave in what the user has in the training rows"
     )

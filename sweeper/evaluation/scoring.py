@@ -33,19 +33,7 @@ class ModelScorer:
     def scorer(self) -> Scorer:
         """Gives the scores of the model as it is now, whatever becomes of it later."""
         candidates = self._model.embed_candidates(self._candidate, training=False)
-        queries = tf.concat(
-            [
-                self._model.embed_queries(
-                    {
-                        name: value[start : start + ROWS_A_BATCH]
-                        for name, value in self._query.items()
-                    },
-                    training=False,
-                )
-                for start in range(0, self._num_rows, ROWS_A_BATCH)
-            ],
-            axis=0,
-        )
+        queries = self.embed_queries()
 
         def scores(start: int, stop: int, chosen: Candidates) -> np.ndarray:
             scored = candidates if chosen is EVERY else tf.gather(candidates, chosen)
@@ -53,3 +41,13 @@ class ModelScorer:
             return np.asarray(tf.matmul(queries[start:stop], scored, transpose_b=True))
 
         return scores
+
+    def embed_queries(self) -> tf.Tensor:
+        """Of the chosen rows, [n, dimensions]."""
+        batches = [
+            {name: value[start : start + ROWS_A_BATCH] for name, value in self._query.items()}
+            for start in range(0, self._num_rows, ROWS_A_BATCH)
+        ]
+        return tf.concat(
+            [self._model.embed_queries(batch, training=False) for batch in batches], axis=0
+        )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 
 import sweeper
@@ -13,6 +14,7 @@ from sweeper.config import to_dictionary
 from sweeper.console import say
 from sweeper.record import make_writable, write_whole
 from sweeper.runtime import set_threads, start_tensorflow
+from sweeper.serving import approximate_index, tables
 from sweeper.serving.chosen import Chosen, choose
 from sweeper.serving.manifest import Manifest, checksums, write_manifest
 from sweeper.serving.model_card import CARD, model_card
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from sweeper.serving.retrained import Retraining
 
 EXPORTS = Path("outputs/exports")
+# An approximate index is held to the exact top K of so many queries.
+K, QUERIES = 100, 1_000
 _ROWS = {"train": "its training rows", "all": "all rows"}
 _SAME = {
     "train": "the same as recorded, to the last bit",
@@ -37,6 +41,7 @@ def export(
     seed: int | None = None,
     rows: str = "train",
     output: Path | None = None,
+    recall: float | None = None,
 ) -> Path:
     """Writes a new version of an export; returns its directory.
 
@@ -45,11 +50,15 @@ def export(
       trial, seed: as `choose` has them.
       rows: "train", as the trial had them, or "all".
       output: holds the versions; None: named as the study or run, in `EXPORTS`.
+      recall: of the approximate index that is to be written beside the model, at the least;
+        None: there is to be none.
 
     Raises:
       ConfigError, DataError, OutputError: before anything is trained, as far as it can be known.
       TrialError: a loss or a score is not finite.
     """
+    if recall is not None:
+        approximate_index.faiss()
     chosen = choose(directory, trial, seed)
     output = output or EXPORTS / chosen.name
     make_writable("output", output)
@@ -70,10 +79,15 @@ def export(
     say(console, "metrics", difference or _SAME[rows])
 
     def write(place: Path) -> None:
-        card = model_card(chosen, retraining, difference)
+        candidates = _write_model(place, retraining, inputs)
+        index = None
+        if recall is not None:
+            queries, path = _queries(retraining), place / tables.INDEX
+            index = approximate_index.write(path, candidates, queries, K, recall)
+            say(console, "index", approximate_index.index_words(index))
+        card = model_card(chosen, retraining, difference, index)
         write_whole(place / CARD, card.encode())
-        manifest = _write_model(place, chosen, retraining, inputs, rows)
-        write_manifest(place, manifest)
+        write_manifest(place, _manifest(place, chosen, retraining, inputs, rows, index))
 
     version = write_version(output, write)
     names = sorted(each.name for each in version.iterdir())
@@ -81,21 +95,17 @@ def export(
     return version
 
 
-def _write_model(
-    place: Path, chosen: Chosen, retraining: Retraining, inputs: QueryInputs, rows: str
-) -> Manifest:
-    """Writes the SavedModels and tables; returns the manifest of all that lies there."""
-    import numpy as np
+def _write_model(place: Path, retraining: Retraining, inputs: QueryInputs) -> np.ndarray:
+    """Writes the SavedModels and tables; returns the candidates' embeddings."""
     import pyarrow.parquet as pq
     import tensorflow as tf
 
-    from sweeper.serving import tables
     from sweeper.serving.query_tower import QueryTower
     from sweeper.serving.search import ExactSearch
     from sweeper.serving.served import ServedModel
 
     training, data = retraining.training, retraining.interactions
-    candidates = training.model.embed_candidates(
+    candidates: np.ndarray = training.model.embed_candidates(
         {name: tf.constant(value) for name, value in training.encoded.candidate.items()},
         training=False,
     ).numpy()
@@ -104,6 +114,29 @@ def _write_model(
     pq.write_table(tables.candidate_table(data, candidates), place / tables.CANDIDATES)
     np.save(place / tables.EMBEDDINGS, candidates)
     pq.write_table(tables.user_table(data, retraining.rows, inputs.columns), place / tables.USERS)
+    return candidates
+
+
+def _queries(retraining: Retraining) -> np.ndarray:
+    """Of some rows, always the same ones, the query tower's embeddings."""
+    from sweeper.evaluation.scoring import ModelScorer
+
+    rows = np.random.default_rng(0).permutation(len(retraining.interactions))[:QUERIES]
+    training = retraining.training
+    return ModelScorer(training.model, training.encoded, rows).embed_queries().numpy()
+
+
+def _manifest(
+    place: Path,
+    chosen: Chosen,
+    retraining: Retraining,
+    inputs: QueryInputs,
+    rows: str,
+    index: dict[str, Any] | None,
+) -> Manifest:
+    """Of all that lies in `place`."""
+    data = retraining.interactions
+    candidates, dimensions = np.load(place / tables.EMBEDDINGS, mmap_mode="r").shape
     column = retraining.config.data.columns.timestamp
     newest = tables.newest(data, retraining.rows, column)
     return Manifest(
@@ -121,7 +154,8 @@ def _write_model(
         item_column=data.item_column,
         inputs={name: tables.kind_of(column) for name, column in inputs.columns.items()},
         newest={} if newest is None or column not in inputs.columns else {str(column): newest},
-        candidates=len(candidates),
-        dimensions=int(candidates.shape[1]),
+        candidates=candidates,
+        dimensions=dimensions,
+        index=index,
         files=checksums(place),
     )

@@ -11,8 +11,18 @@ import numpy as np
 import pyarrow as pa
 
 from sweeper.runtime import set_threads, start_tensorflow
+from sweeper.serving.approximate_index import ApproximateIndex, read_index
+from sweeper.serving.index import ExactIndex, Index
 from sweeper.serving.manifest import Manifest, find_version, read_manifest
-from sweeper.serving.tables import CANDIDATES, EMBEDDING, SEEN, USERS, read_table
+from sweeper.serving.tables import (
+    CANDIDATES,
+    EMBEDDINGS,
+    INDEX,
+    QUERY_TOWER,
+    SEEN,
+    USERS,
+    read_table,
+)
 
 # Asked of the model at once.
 ROWS_A_BATCH = 256
@@ -24,14 +34,17 @@ class LoadedExport:
     Args:
       directory: of the export, or of one version of it.
       version: None: the newest.
+      exact: whether to leave its approximate index, if it has one, alone.
 
     Raises:
       OutputError: there is none, or it is damaged or of a newer sweeper.
     """
 
-    def __init__(self, directory: Path, version: int | None = None) -> None:
+    def __init__(self, directory: Path, version: int | None = None, exact: bool = False) -> None:
         self.directory = find_version(directory, version)
         self.manifest: Manifest = read_manifest(self.directory)
+        # As `Manifest.index`, of the index that is asked; None: every candidate is scored.
+        self.approximation = None if exact else self.manifest.index
 
     @cached_property
     def titles(self) -> list[str]:
@@ -42,9 +55,20 @@ class LoadedExport:
     @cached_property
     def embeddings(self) -> np.ndarray:
         """[candidates, dimensions] float32."""
-        vectors = read_table(self.directory / CANDIDATES, [EMBEDDING])[EMBEDDING]
-        flat = vectors.combine_chunks().flatten().to_numpy()
-        return flat.reshape(self.manifest.candidates, self.manifest.dimensions)
+        return np.load(self.directory / EMBEDDINGS)
+
+    @cached_property
+    def index(self) -> Index:
+        """Finds the best candidates of an embedded query.
+
+        Raises:
+          ConfigError: it is approximate, and FAISS is not installed.
+          OutputError: it can't be read.
+        """
+        exact = ExactIndex(self.embeddings)
+        if not self.approximation:
+            return exact
+        return ApproximateIndex(read_index(self.directory / INDEX), exact)
 
     @cached_property
     def _users(self) -> pa.Table:
@@ -74,43 +98,31 @@ class LoadedExport:
         return [] if row is None else self._users[SEEN][row].as_py()
 
     @cached_property
-    def _signatures(self) -> Any:
+    def _query_tower(self) -> Any:
         # A notebook's TensorFlow goes on with the threads that it has.
         if "tensorflow" not in sys.modules:
             set_threads(None)
         start_tensorflow()
         import tensorflow as tf
 
-        self._model = tf.saved_model.load(str(self.directory))
-        return self._model.signatures
+        self._model = tf.saved_model.load(str(self.directory / QUERY_TOWER))
+        return self._model.signatures["serving_default"]
 
-    def answer(
-        self, queries: list[dict[str, Any]], k: int, with_seen: bool
-    ) -> tuple[list[list[str]], np.ndarray]:
-        """The best k titles of each query, and their scores.
+    def embed(self, queries: list[dict[str, Any]]) -> np.ndarray:
+        """[queries, dimensions] float32.
 
         Args:
           queries: by input, a value each: a string, a list of them, or a number (NaN: missing).
-          with_seen: whether what the user has in the training rows may be among them.
         """
-        titles, scores = [], []
+        embedded = []
         for start in range(0, len(queries), ROWS_A_BATCH):
-            found = self._ask(queries[start : start + ROWS_A_BATCH], k, with_seen)
-            titles += [[title.decode() for title in row] for row in found["titles"].numpy()]
-            scores.append(found["scores"].numpy())
-        return titles, np.concatenate(scores)
-
-    def _ask(self, queries: list[dict[str, Any]], k: int, with_seen: bool) -> Any:
-        signature = self._signatures["serving_default" if with_seen else "unseen"]
-        import tensorflow as tf
-
-        inputs = {
-            name: _tensor(kind, [query[name] for query in queries])
-            for name, kind in self.manifest.inputs.items()
-        }
-        if not with_seen:
-            inputs["exclude"] = tf.fill([len(queries), 0], "")
-        return signature(k=tf.constant(k), **inputs)
+            batch = queries[start : start + ROWS_A_BATCH]
+            inputs = {
+                name: _tensor(kind, [query[name] for query in batch])
+                for name, kind in self.manifest.inputs.items()
+            }
+            embedded.append(self._query_tower(**inputs)["embedding"].numpy())
+        return np.concatenate(embedded)
 
 
 def _tensor(kind: str, values: list[Any]) -> Any:

@@ -28,6 +28,8 @@ class Manifest:
       user_column, item_column: the columns that name users and candidates.
       inputs: by column that a query consists of, "string", "strings" or "number".
       newest: of each column of numbers that is a time, the last one in the training rows.
+      index: of the approximate index, if there is one, its `recall` of the best `k` of so many
+        `queries`, and how many of its `clusters` a query looks through, `probes`.
       files: by path within the export, its `sha256` and `bytes`.
     """
 
@@ -41,6 +43,7 @@ class Manifest:
     newest: dict[str, float]
     candidates: int
     dimensions: int
+    index: dict[str, Any] | None = None
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -22,6 +22,7 @@ from sweeper.report.evidence import METRICS, Evidence
 from sweeper.report.ranks import hits, read_ranks
 from sweeper.report.statistics import interval_over_users
 from sweeper.report.words import baseline_words, count, metric_words, number
+from sweeper.serving.approximate_index import index_words
 from sweeper.serving.chosen import Chosen
 
 if TYPE_CHECKING:
@@ -31,18 +32,24 @@ CARD = "model_card.md"
 KINDS = {False: "the study's own test rows", True: "fresh splits"}
 
 
-def model_card(chosen: Chosen, retraining: Retraining, difference: str | None) -> str:
+def model_card(
+    chosen: Chosen,
+    retraining: Retraining,
+    difference: str | None,
+    index: dict[str, Any] | None,
+) -> str:
     """The whole document, in Markdown.
 
     Args:
       difference: how the retrained model's metrics differ from the record's; None: they don't.
+      index: as `Manifest.index`.
     """
     sections = {
         "Data": _data(chosen.record, retraining),
         "Training": _training(chosen, retraining, difference),
         "Figures": _figures(chosen, retraining),
         "Confirmed figures": _confirmed(chosen),
-        "Limits": _limits(chosen.record, retraining),
+        "Limits": _limits(retraining, index),
         "Configuration": _configuration(retraining),
     }
     parts = [f"# Model card: {chosen.name}", _opening(chosen, retraining)]
@@ -62,13 +69,12 @@ def _opening(chosen: Chosen, retraining: Retraining) -> str:
 
 def _data(record: TrialRecord, retraining: Retraining) -> Iterator[str]:
     data = retraining.interactions
-    lines = dict(data_lines(record))
+    (_, source), *others = data_lines(record)
     yield _list(
         [
-            f"Source: {lines['data']}",
+            f"Source: {source}",
             f"Fingerprint (SHA-256 of the contents): `{data.fingerprint}`",
-            f"Split: {lines['split']}",
-            f"Protocol: {lines['protocol']}",
+            *(f"{topic.capitalize()}: {text}" for topic, text in others),
         ]
     )
 
@@ -169,12 +175,13 @@ def _summaries(evidence: Evidence, name: str) -> Iterator[list[str]]:
                 ]  # fmt: skip
 
 
-def _limits(record: TrialRecord, retraining: Retraining) -> Iterator[str]:
+def _limits(retraining: Retraining, index: dict[str, Any] | None) -> Iterator[str]:
     config, data = retraining.config, retraining.interactions
     seen = len(np.unique(data.users[retraining.rows]))
     yield _list(
         [
             *_limits_of_time(retraining),
+            *([f"Index, {index_words(index)}. The SavedModel searches exactly."] if index else []),
             f"Users: {seen:,} have training rows. Any other, and an empty id, gets an unknown "
             "user's answer, which no training row has shaped where a feature has no such value.",
             f"Candidates: the {data.num_items:,} of the data. A new title is none until the next "

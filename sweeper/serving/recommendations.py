@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sweeper.errors import ConfigError, either, shortened
+from sweeper.serving.index import LOWEST
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.queries import Query
 
@@ -62,15 +63,17 @@ def recommend(
     Args:
       with_seen: whether what the user has in the training rows may be among them.
     """
-    titles, scores = export.answer([query.values for query in queries], k, with_seen)
+    embedded = export.embed([query.values for query in queries])
+    seen = [export.seen(query.user) for query in queries]
+    left_out = [np.array([] if with_seen else items, int) for items in seen]
+    found = zip(queries, seen, *export.index.search(embedded, k, left_out), strict=True)
     answers = []
-    for query, own_titles, own_scores in zip(queries, titles, scores, strict=True):
-        # What fills up a row, where nothing else is left, is none of the catalogue.
-        left = int((own_scores > np.finfo(np.float32).min).sum())
-        seen = [export.titles[item] for item in reversed(export.seen(query.user))]
-        answers.append(
-            Answer(query, own_titles[:left], [float(each) for each in own_scores[:left]], seen)
-        )
+    for query, items, scores, candidates in found:
+        # What fills up a row, where nothing else is left, is none to recommend.
+        is_left = scores > LOWEST
+        titles = [export.titles[candidate] for candidate in candidates[is_left]]
+        chosen = [export.titles[item] for item in reversed(items)]
+        answers.append(Answer(query, titles, scores[is_left].tolist(), chosen))
     return answers
 
 

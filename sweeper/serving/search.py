@@ -1,4 +1,4 @@
-"""The best candidates of each query. An exact search; another one would stand beside it."""
+"""The best candidates of each query, found in the SavedModel's own graph."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from sweeper.evaluation.ranking import SeenItems
 from sweeper.model.feature_graphs import StringLookup
 from sweeper.serving.query_tower import Inputs, QueryTower
 from sweeper.serving.search import LOWEST, ExactSearch
+from sweeper.serving.tables import QUERY_TOWER
 
 K, EXCLUDE = "k", "exclude"
 DEFAULT, UNSEEN = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY, "unseen"
-QUERY_TOWER = "query_tower"
 
 
 class ServedModel(tf.Module):

@@ -73,6 +73,17 @@ def whole_number(low: int, high: int | None = None) -> Reader:
     return read
 
 
+def share(value: str) -> float:
+    """A number above 0, up to 1."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1:
+        raise ValueError("must be a number above 0, up to 1")
+    return number
+
+
 def one_of(*choices: str) -> Reader:
     def read(value: str) -> str:
         if value not in choices:

@@ -20,6 +20,7 @@ from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError, OutputError
 
 CANDIDATES, USERS, EMBEDDINGS = "candidates.parquet", "users.parquet", "candidates.npy"
+INDEX, QUERY_TOWER = "candidates.faiss", "query_tower"
 EMBEDDING, SEEN = "embedding", "seen"
 
 

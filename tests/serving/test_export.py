@@ -15,6 +15,7 @@ from served_models import raw
 from small_trials import skewed_interactions, small_config
 
 from sweeper import export as command
+from sweeper import recommend
 from sweeper import record as records
 from sweeper.config import FeatureConfig, FeaturesConfig
 from sweeper.data.columns import CategoricalColumn
@@ -179,16 +180,68 @@ def test_a_run_that_did_not_end_is_refused(exported, tmp_path, capsys, state: st
     assert not (tmp_path / "export").exists()
 
 
+def test_an_approximate_index_is_written_with_its_recall_and_asked(
+    exported, tmp_path, capsys
+) -> None:
+    output = str(tmp_path / "export")
+    # Of so small a catalogue nothing is saved with more.
+    command.main([str(exported.run), f"output={output}", "index=approximate", "recall=0.2"])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("index")]
+    manifest = read_manifest(tmp_path / "export" / "1")
+    assert manifest.index is not None
+    assert manifest.index["recall"] >= 0.2
+    assert (manifest.index["k"], manifest.index["queries"]) == (100, 1_000)
+    assert f"{manifest.index['recall']:.3f} of the exact top 100 for 1,000 queries" in line
+    assert "candidates.faiss" in manifest.files
+    card = (tmp_path / "export" / "1" / "model_card.md").read_text()
+    assert (
+        f"- Index, {line.removeprefix('index').strip()}. The SavedModel searches exactly." in card
+    )
+
+    def asked(*arguments: str) -> dict:
+        recommend.main([output, "user_id=user_07", "k=5", "--json", *arguments])
+        return json.loads(capsys.readouterr().out)
+
+    assert asked()["index"] == manifest.index
+    assert len(asked()["answers"][0]["recommendations"]) == 5
+    exact = asked("--exact")
+    assert exact["index"] is None
+    recommend.main([str(exported.output), "user_id=user_07", "k=5", "--json"])
+    assert exact["answers"] == json.loads(capsys.readouterr().out)["answers"]
+    recommend.main([output, "user_id=user_07"])
+    assert f"{line}; --exact scores all" in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["recall=0.9"], "recall: is given without index=approximate, whose recall it is"),
+        (["index=exact", "recall=0.9"], "recall: is given without index=approximate"),
+        (["index=approximate", "recall=1.1"], "recall: got '1.1'; must be a number above 0"),
+        (["index=approximate", "recall=0"], "recall: got '0'; must be a number above 0"),
+        (["index=approximate", "recall=nan"], "recall: got 'nan'; must be a number above 0"),
+        (["index=aproximate"], "index: got 'aproximate'; must be exact or approximate. Did you"),
+        (["index=approximate", "recall=1"], "recall: got 1.0; 1 of 3 clusters, the most that"),
+    ],
+)
+def test_a_recall_that_can_not_be_is_refused(exported, tmp_path, capsys, arguments, words) -> None:
+    output = tmp_path / "export"
+    lines = failure([str(exported.run), f"output={output}", *arguments], capsys)
+    assert lines[-1].startswith(f"error: {words}")
+    assert not list(output.glob("*"))
+
+
 def test_wrong_settings_are_all_named_at_once(exported, capsys) -> None:
     lines = failure(
         [str(exported.run), "trail=1", "rows=al", "seed=-1", "seven", "output="], capsys
     )
     assert lines == [
-        "error: trail: is no setting; must be one of trial, seed, rows, output. "
-        "Did you mean 'trial'?",
+        "error: trail: is no setting; must be one of trial, seed, rows, output, index, "
+        "recall. Did you mean 'trial'?",
         "error: rows: got 'al'; must be train or all. Did you mean 'all'?",
         "error: seed: got '-1'; must be a whole number of at least 0",
-        "error: seven: is no setting; must be KEY=VALUE, of trial, seed, rows, output",
+        "error: seven: is no setting; must be KEY=VALUE, of trial, seed, rows, output, index, "
+        "recall",
         "error: output: got ''; must be given, not empty",
     ]
 
