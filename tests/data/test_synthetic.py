@@ -142,7 +142,7 @@ def test_large_data_is_drawn_once_and_kept(
     said: list[str] = []
     drawn = load_interactions(config, said.append)
     assert said == ["Drawing 1,000 interactions, user by user ..."]
-    monkeypatch.setattr(synthetic, "generate", None)
+    monkeypatch.setattr(synthetic, "generate", lambda *_: pytest.fail("drawn again"))
     kept = load_interactions(config, said.append)
     assert kept.fingerprint == drawn.fingerprint
     np.testing.assert_array_equal(kept.items, drawn.items)
