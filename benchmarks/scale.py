@@ -7,8 +7,8 @@ take some minutes) and kept in the cache; each size is that many of them, the fi
 written as Parquet and read back through `data=table`. Both sides have the tutorial's
 features, one layer of 32, the in-batch softmax and Adagrad in batches of 2,048.
 
-A row of the table is a process of its own (`benchmarks.scale_ours`), and plain TFRS is
-another in the same run (`benchmarks.scale_reference`):
+Each size is a process of its own (`benchmarks.scale_ours`), and plain TFRS is another
+(`benchmarks.scale_reference`), in turn, `--repeats` times; the table has the medians:
 
   encode     rows a second, from Parquet to the encoded cache
   train      examples a second over one whole epoch, its shuffle included; no evaluation
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,10 @@ def write_tables(interactions: Interactions, sizes: list[int], folder: Path) -> 
     return tables
 
 
-def measure(sizes: list[int], steps: int, folder: Path, console: Console) -> list[dict[str, Any]]:
-    """The figures of both sides for each size."""
+def measure(
+    sizes: list[int], steps: int, repeats: int, folder: Path, console: Console
+) -> list[dict[str, Any]]:
+    """For each size the medians of both sides, which take turns, and every figure of them."""
     synthetic = SyntheticConfig(num_users=USERS, num_items=ITEMS, num_interactions=max(sizes))
     config = DataConfig(name="synthetic", synthetic=synthetic)
     interactions = load_interactions(config, console.print)
@@ -71,12 +74,20 @@ def measure(sizes: list[int], steps: int, folder: Path, console: Console) -> lis
     figures = []
     for size, table in tables.items():
         common = ["--table", str(table), "--items", str(folder / "items.parquet")]
-        (ours,) = run_together([["benchmarks.scale_ours", *common]])
-        (plain,) = run_together([["benchmarks.scale_reference", *common, "--steps", str(steps)]])
-        figures.append({**ours, "plain": plain})
-        console.print(f"{size:,} rows: {ours['epoch_seconds']:.1f} s an epoch")
+        ours, plain = [], []
+        for _ in range(repeats):
+            ours += run_together([["benchmarks.scale_ours", *common]])
+            console.print(f"{size:,} rows: {ours[-1]['epoch_seconds']:.1f} s an epoch")
+            plain += run_together([["benchmarks.scale_reference", *common, "--steps", str(steps)]])
+        each = {"ours": ours, "plain": plain}
+        figures.append({**medians(ours), "plain": medians(plain), "repeats": each})
         table.unlink()
     return figures
+
+
+def medians(repeats: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of each figure."""
+    return {name: statistics.median(each[name] for each in repeats) for name in repeats[0]}
 
 
 def rate(figures: dict[str, Any]) -> float:
@@ -86,7 +97,7 @@ def rate(figures: dict[str, Any]) -> float:
 
 def scale_table(figures: list[dict[str, Any]]) -> Table:
     """One row for each size."""
-    table = Table(title="From table to ranks, by size", title_justify="left", box=None,
+    table = Table(title="From table to ranks, by size: medians", title_justify="left", box=None,
                   pad_edge=False)  # fmt: skip
     for name in (
         "interactions", "encode\nrows/s", "again\ns", "set up\ns", "train\nexamples/s",
@@ -121,10 +132,13 @@ def main() -> None:
         "--sizes", nargs="+", type=positive, default=SIZES, help="interactions (1, 5 and 25 M)"
     )
     parser.add_argument("--steps", type=positive, default=200, help="of plain TFRS (200)")
+    parser.add_argument("--repeats", type=positive, default=3, help="of each size (3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes every figure to FILE")
     arguments, console = parser.parse_args(), make_console()
     with tempfile.TemporaryDirectory(prefix="scale_") as folder:
-        figures = measure(arguments.sizes, arguments.steps, Path(folder), console)
+        figures = measure(
+            arguments.sizes, arguments.steps, arguments.repeats, Path(folder), console
+        )
     console.print()
     console.print(scale_table(figures), soft_wrap=True)
     machine = describe_machine()

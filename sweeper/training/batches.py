@@ -141,30 +141,30 @@ class BatchPlanner:
     def _distinct(
         self, rows: np.ndarray, used: int, drawing: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Candidates, positions and counts of each batch, by counting sort."""
+        """Candidates, in order, positions and counts of each batch."""
         items = self._items[rows]
+        # Over the whole catalogue, but touched at the batch's candidates alone.
+        is_there = np.zeros(self._num_candidates, bool)
+        position = np.zeros(self._num_candidates, np.int32)
+        positions = np.zeros(items.shape, np.int32)
         found = []
-        for step in range(len(items)):
-            real = items[step, : max(0, min(self.batch_size, used - step * self.batch_size))]
-            if len(real):
-                real = np.concatenate([real, self._draw(drawing)])
-            occurrences = np.bincount(real, minlength=self._num_candidates)
-            distinct = np.flatnonzero(occurrences)
-            found.append((distinct, occurrences[distinct]))
+        for step in range(-(-used // self.batch_size)):
+            real = items[step, : min(self.batch_size, used - step * self.batch_size)]
+            real = np.concatenate([real, self._draw(drawing)])
+            is_there[real] = True
+            distinct = np.flatnonzero(is_there)
+            is_there[distinct] = False
+            position[distinct] = np.arange(len(distinct), dtype=np.int32)
+            positions[step] = position[items[step]]
+            found.append((distinct, np.bincount(position[real])))
         most = max(len(distinct) for distinct, _ in found)
         if most > self._width:
             self._width = self._round_width(most)
         candidates = np.zeros((len(items), self._width), np.int32)
         counts = np.zeros((len(items), self._width), np.float32)
-        positions = np.zeros(items.shape, np.int32)
-        position = np.zeros(self._num_candidates, np.int32)
         for step, (distinct, occurrences) in enumerate(found):
-            if not len(distinct):
-                continue
             candidates[step] = distinct[0]
             candidates[step, : len(distinct)] = distinct
             counts[step, : len(distinct)] = occurrences
-            position[distinct] = np.arange(len(distinct), dtype=np.int32)
-            positions[step] = position[items[step]]
         positions.reshape(-1)[used:] = 0
         return candidates, positions, counts
