@@ -1,4 +1,4 @@
-"""The shell commands of the README and of docs/, as a reader would type them."""
+"""The shell commands of the README, CONTRIBUTING and docs/, as a reader would type them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+OF_THIS_PROJECT = r"python -m (?:sweeper|benchmarks)\b[^`…]*"
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,31 @@ class Command:
 
 
 def commands(page: Path) -> Iterator[Command]:
-    """Those in blocks marked `sh`, in order; lines that end with a backslash go on."""
-    inside, start, text = False, 0, ""
+    """In order: each of a block marked `sh`, and each that output follows, after "$ ".
+
+    Lines that end with a backslash go on; what `&&` joins are several commands.
+    """
+    inside, start, text = "", 0, ""
     for number, line in enumerate(page.read_text().splitlines(), start=1):
         if line.startswith("```"):
-            inside = line == "```sh"
+            inside = "" if inside else line[3:]
             continue
-        if not inside:
+        if inside == "text" and line.startswith("$ "):
+            yield Command(page.name, number, line[2:])
+        if inside != "sh":
             continue
         start = start if text else number
         text += re.sub(r"(^|\s)#\s.*$", "", line).strip()
         if text.endswith("\\"):
             text = text[:-1]
             continue
-        if text:
-            yield Command(page.name, start, text)
+        for part in filter(None, text.split(" && ")):
+            yield Command(page.name, start, part.strip().replace(".venv/bin/", ""))
         text = ""
+
+
+def mentioned(page: Path) -> Iterator[Command]:
+    """Commands of this project in the text itself, between backticks."""
+    for number, line in enumerate(page.read_text().splitlines(), start=1):
+        for text in re.findall(f"`({OF_THIS_PROJECT})`", line):
+            yield Command(page.name, number, text)
