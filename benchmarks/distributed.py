@@ -233,6 +233,14 @@ def main() -> None:
     if arguments.json:
         content: dict[str, Any] = {
             "machine": describe_machine(),
+            "ratios": [
+                (
+                    f"{each.workers} workers / as many times one, {each.storage}",
+                    f"{each.efficiency:.1%}",
+                )
+                for each in figures
+                if each.workers > 1
+            ],
             "results": [each.__dict__ for each in figures],
         }
         arguments.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
 """What a study of thousands of stored trials costs before its next one starts.
 
-  python -m benchmarks.many_trials --directory /tmp/many --trials 100 1000 10000
+  python -m benchmarks.many_trials --trials 100 1000 10000
 
 makes studies of so many trials, with the attributes and files that real ones have, and
 prints for each: the seconds until a real process that goes on with it starts its first
@@ -15,8 +15,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, create_trial
 from sqlalchemy import event
 
-from benchmarks.measure import ROOT, child_environment
+from benchmarks.measure import ROOT, child_environment, describe_machine
 from benchmarks.sleep_study import TIMES
 from benchmarks.study_runs import SMALL_DATA
 from sweeper import record as records
@@ -44,6 +46,7 @@ from sweeper.study.tally import Tally
 NAME = "architecture"
 SEARCH = [f"study={NAME}", "study.reference=null", "study.report=false", *SMALL_DATA]
 SEEDS = 40  # so many real trials, of which the others are variations
+FIRST = "first trial starts"
 SAMPLERS = ("tpe", "random", "qmc", "nsga2", "cmaes")
 
 
@@ -167,19 +170,36 @@ def asks(directory: Path) -> Iterator[tuple[str, float]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.many_trials", description=__doc__)
-    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--directory", type=Path, help="keeps the studies, to be read again")
     parser.add_argument("--trials", type=int, nargs="+", default=[100, 1_000, 10_000])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="writes every figure to FILE")
     parsed = parser.parse_args(arguments)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    os.makedirs(parsed.directory, exist_ok=True)
-    for number in parsed.trials:
-        directory = parsed.directory / f"study_{number}"
-        if not directory.exists():
-            make(directory, number)
-        print(f"{number:,} trials", flush=True)
-        print(f"  {'first trial starts':20} {seconds_to_first_trial(directory):8.2f} s")
-        for what, taken in [*steps(directory), *asks(directory)]:
-            print(f"  {what:20} {taken:8.3f} s", flush=True)
+    seconds = {}
+    with ExitStack() as stack:
+        place = parsed.directory or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.makedirs(place, exist_ok=True)
+        for number in parsed.trials:
+            directory = place / f"study_{number}"
+            if not directory.exists():
+                make(directory, number)
+            print(f"{number:,} trials", flush=True)
+            taken = {FIRST: seconds_to_first_trial(directory)}
+            taken |= {**dict(steps(directory)), **dict(asks(directory))}
+            seconds[number] = taken
+            for what, each in taken.items():
+                print(f"  {what:20} {each:8.3f} s", flush=True)
+    if parsed.json:
+        fewest, *others = seconds
+        ratios = [
+            (
+                f"{FIRST}, {number:,} stored trials / {fewest:,}",
+                f"{seconds[number][FIRST] / seconds[fewest][FIRST]:.1f} x",
+            )
+            for number in others
+        ]
+        content = {"machine": describe_machine(), "ratios": ratios, "seconds": seconds}
+        parsed.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

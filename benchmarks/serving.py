@@ -154,8 +154,11 @@ def main() -> None:
     all_met = show_limits(results, quick=False, console=console)
     console.print(machine_line(machine))
     if arguments.json:
+        ratios = [
+            (f"{result.ratio[0]}, {part}", result.ratio[1]) for part, result in results.items()
+        ]
         figures = {part: result.figures for part, result in results.items()}
-        content = {"machine": machine, "sizes": figures}
+        content = {"machine": machine, "ratios": ratios, "sizes": figures}
         arguments.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         console.print(f"output   {arguments.json}")
     if not all_met:

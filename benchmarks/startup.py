@@ -46,9 +46,10 @@ STAGES = {
     "set_up": "  split, encode, build the model",
     "baselines": "  score the baselines",
 }
+IMPORT, FIRST_STEP = "import tensorflow, nothing else", "until the first training step"
 # What is timed besides a run: the arguments of Python and the exit code that is right.
 ANSWERS = {
-    "import tensorflow, nothing else": (["-c", "import tensorflow"], 0),
+    IMPORT: (["-c", "import tensorflow"], 0),
     "--help": ([*SWEEPER, "--help"], 0),
     "--cfg job": ([*SWEEPER, "--cfg", "job"], 0),
     "an error in the configuration": ([*SWEEPER, "optimizer.learning_rate=-1"], 2),
@@ -93,7 +94,7 @@ def run_one_epoch(overrides: list[str]) -> tuple[dict[str, float], float]:
         until_record = trial.stat().st_mtime - started
     seconds = record["seconds"]
     after = sum(seconds.get(name, 0.0) for name in AFTER_FIRST_STEP)
-    figures = {"until the first training step": until_record - after}
+    figures = {FIRST_STEP: until_record - after}
     figures |= {text: seconds[name] for name, text in STAGES.items()}
     # Python, Hydra, the rest of the imports; in the trial, what no stage counts.
     figures["  the rest"] = until_record - after - sum(seconds[name] for name in STAGES)
@@ -157,8 +158,10 @@ def main() -> None:
     console.print(f"peak memory of the run: {peak.show(0)} MB")
     console.print(machine_line(machine), soft_wrap=True)
     if arguments.json:
+        first, alone = (timings[name].median for name in (FIRST_STEP, IMPORT))
         content = {
             "machine": machine,
+            "ratios": [(f"{FIRST_STEP} / {IMPORT}", f"{first / alone:.2f} x")],
             "seconds": {name.strip(): timing.values for name, timing in timings.items()},
             "peak_memory_mb": peak.values,
         }

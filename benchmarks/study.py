@@ -120,7 +120,8 @@ def main() -> None:
     all_met = show_limits(results, arguments.quick, console)
     if arguments.json:
         figures = {name: result.figures for name, result in results.items()}
-        content = {"machine": machine, "results": figures}
+        ratios = [result.ratio for result in results.values()]
+        content = {"machine": machine, "ratios": ratios, "results": figures}
         arguments.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     sys.exit(0 if all_met else 1)
 

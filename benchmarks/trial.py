@@ -201,7 +201,13 @@ def main() -> None:
     console.print()
     console.print(machine_line(machine), soft_wrap=True)
     if arguments.json:
-        content = {"machine": machine, "threads": arguments.threads, "results": results}
+        ratios = [
+            (f"plain TFRS / sweeper, {model}, {what}", f"{reference.median / ours.median:.1f} x")
+            for model, sides in results.items()
+            for what, reference, ours, _ in compare(sides)
+        ]
+        content = {"machine": machine, "threads": arguments.threads, "ratios": ratios}
+        content["results"] = results
         arguments.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
