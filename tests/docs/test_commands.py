@@ -106,7 +106,7 @@ def small(command: Command, place: Path) -> list[str]:
     less = ["train.epochs=2", "train.eval_every_epochs=1"]
     if "--config-dir" not in words:
         less.append("data=synthetic")
-    if "study" in given or "-m" in words:
+    if "study" in given or "-m" in words[3:]:
         less += ["study.n_trials=2", "study.workers=1", "study.reference=null"]
         less += ["study.confirm.train_seeds=1", "study.confirm.split_seeds=0"]
     return [*words, *(word for word in less if word.partition("=")[0] not in given)]
