@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from sweeper.record import peak_memory_mb
 from sweeper.runtime import available_cores
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,15 +64,8 @@ def positive(text: str) -> int:
 
 
 def peak_gigabytes() -> float:
-    """The most resident memory that this process has had, by itself.
-
-    Linux's `ru_maxrss` of a child begins with what its parent held when it started it.
-    """
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024 / 1e9
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1_024 / 1e9
+    """The most resident memory that this process has had, by itself."""
+    return peak_memory_mb() * 2**20 / 1e9
 
 
 def wait_for_go() -> None:

@@ -204,6 +204,24 @@ def composed(
 def _check_directory(own: Path | None) -> None:
     if own and not own.is_dir():
         raise ConfigError(f"--config-dir: got {own}, which is no directory")
+    if own and (hidden := hidden_files(own)):
+        raise ConfigError(
+            f"--config-dir: {each} has the name of a shipped file, which Hydra would take in its "
+            "place; must have another name"
+            for each in hidden
+        )
+
+
+def hidden_files(own: Path) -> list[Path]:
+    """Files of a user's directory that are named as ours are, and differ from them."""
+    ours = config_directory()
+    if own.resolve() == ours:
+        return []
+    return [
+        own / place
+        for place in sorted(path.relative_to(ours) for path in ours.rglob("*.yaml"))
+        if (own / place).is_file() and (own / place).read_bytes() != (ours / place).read_bytes()
+    ]
 
 
 def _find_modules_beside(directory: Path) -> None:
@@ -217,7 +235,7 @@ def _find_modules_beside(directory: Path) -> None:
 
 @contextmanager
 def _hydra(directory: str, own: Path | None) -> Iterator[None]:
-    """Hydra's loader, with the user's directory before ours, as `--config-dir` has it."""
+    """Hydra's loader, with the user's directory after ours, as `--config-dir` has it."""
     version.setbase("1.3")
     search_path = create_config_search_path(str(Path(directory).resolve()))
     if own:

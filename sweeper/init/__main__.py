@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from sweeper.command_line import command_parser, composed, exit_codes
-from sweeper.config import ColumnsConfig, DataConfig
+from sweeper.config import ColumnsConfig, DataConfig, config_directory
 from sweeper.console import make_console, say
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import split_interactions
@@ -24,6 +24,7 @@ from sweeper.init.project import project_files, write_files
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.facts import facts_of
 from sweeper.inspect.suggestion import suggest
+from sweeper.runtime import start_tensorflow
 from sweeper.validation import validate
 
 DESCRIPTION = """\
@@ -43,6 +44,8 @@ table's columns, and said.
 """
 # Before a table is named.
 PLACEHOLDER = "ratings.csv"
+# What YAML reads as something else than a text.
+YAML_VALUES = ("null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,7 +67,7 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
       OutputError: a file is there already, or can't be written.
     """
     console = make_console()
-    name = re.sub(r"\W+", "_", directory.resolve().name) or "mine"
+    name = _name(directory)
     given = _keys(overrides)
     values: dict[str, Any] = {"name": name, "folder": shlex.quote(str(directory))}
     if "data.path" in given:
@@ -88,6 +91,25 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
     say(console, "begin", f"{directory / 'README.md'} has the commands")
     written = ", ".join(str(path.relative_to(directory)) for path in files)
     say(console, "output", f"{directory} ({written})")
+
+
+def _name(directory: Path) -> str:
+    """The folder's name as Hydra and YAML take one: Latin letters, digits and "_", a letter first.
+
+    Raises:
+      ConfigError: a shipped file has it, which would be taken in place of the project's.
+    """
+    name = re.sub(r"[^A-Za-z0-9]+", "_", directory.resolve().name).strip("_")
+    if not name[:1].isalpha() or name.lower() in YAML_VALUES:
+        name = f"my_{name}" if name else "mine"
+    groups = ("data", "features", "experiment", "study")
+    shipped = [each for each in groups if (config_directory() / each / f"{name}.yaml").exists()]
+    if shipped:
+        raise ConfigError(
+            f"directory: got {str(directory)!r}, and there is a shipped {shipped[0]}={name}, which "
+            "would be taken in place of the project's; must have another name"
+        )
+    return name
 
 
 def _keys(overrides: Sequence[str]) -> set[str]:
@@ -146,6 +168,8 @@ def _types(table: pa.Table) -> str:
 
 
 def _suggested(data: DataConfig, interactions: Interactions) -> dict[str, Any]:
+    if data.split == "random":
+        start_tensorflow()  # Whose shuffle it is, and whose notices would stand in between.
     split = split_interactions(data, interactions)
     suggestion = suggest(facts_of(interactions, split, columns_of(data, interactions)), data.split)
     # Its first line says where to save it, which is done here.

@@ -76,7 +76,10 @@ def _parser() -> argparse.ArgumentParser:
         help="as `python -m sweeper` takes them: data=NAME, data.split=temporal, …",
     )
     parser.add_argument(
-        "--config-dir", type=Path, metavar="DIRECTORY", help="where to look for YAML files first"
+        "--config-dir",
+        type=Path,
+        metavar="DIRECTORY",
+        help="your own YAML files, beside the shipped",
     )
     parser.add_argument(
         "--config-name", default="config", metavar="NAME", help="the file to begin with: NAME.yaml"

@@ -87,7 +87,9 @@ def export(
             say(console, "index", approximate_index.index_words(index))
         card = model_card(chosen, retraining, difference, index)
         write_whole(place / CARD, card.encode())
-        write_manifest(place, _manifest(place, chosen, retraining, inputs, rows, index))
+        write_manifest(
+            place, _manifest(place, chosen, retraining, inputs, rows, index, candidates.shape)
+        )
 
     version = write_version(output, write)
     names = sorted(each.name for each in version.iterdir())
@@ -133,10 +135,15 @@ def _manifest(
     inputs: QueryInputs,
     rows: str,
     index: dict[str, Any] | None,
+    shape: tuple[int, ...],
 ) -> Manifest:
-    """Of all that lies in `place`."""
+    """Of all that lies in `place`.
+
+    Args:
+      shape: of the candidates' embeddings.
+    """
     data = retraining.interactions
-    candidates, dimensions = np.load(place / tables.EMBEDDINGS, mmap_mode="r").shape
+    candidates, dimensions = shape
     column = retraining.config.data.columns.timestamp
     newest = tables.newest(data, retraining.rows, column)
     return Manifest(

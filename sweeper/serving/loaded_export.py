@@ -16,7 +16,7 @@ from sweeper.serving.index import ExactIndex, Index
 from sweeper.serving.manifest import Manifest, find_version, read_manifest
 from sweeper.serving.tables import (
     CANDIDATES,
-    EMBEDDINGS,
+    EMBEDDING,
     INDEX,
     QUERY_TOWER,
     SEEN,
@@ -55,7 +55,9 @@ class LoadedExport:
     @cached_property
     def embeddings(self) -> np.ndarray:
         """[candidates, dimensions] float32."""
-        return np.load(self.directory / EMBEDDINGS)
+        vectors = read_table(self.directory / CANDIDATES, [EMBEDDING])[EMBEDDING]
+        flat = vectors.combine_chunks().flatten().to_numpy()
+        return flat.reshape(self.manifest.candidates, self.manifest.dimensions)
 
     @cached_property
     def index(self) -> Index:

@@ -75,6 +75,41 @@ def test_it_can_be_looked_at_and_trained(place: Path) -> None:
     assert metrics > record["baselines"]["popularity"]["test"]["seen_filtered_top_10"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("2024", "my_2024"), ("null", "my_null"), ("données", "donn_es"), ("日本", "mine")],
+)
+def test_a_folder_of_any_name_makes_a_project_that_hydra_takes(
+    place: Path, folder: str, name: str
+) -> None:
+    done = run(place, "sweeper.init", folder, "data.path=ratings.csv")
+    assert done.returncode == 0, done.stderr
+    conf = ["--config-dir", f"{folder}/conf"]
+    done = run(place, "sweeper", *conf, f"experiment={name}", "--cfg", "job")
+    assert done.returncode == 0, done.stderr
+    assert f"path: {place / 'ratings.csv'}" in done.stdout
+
+
+@pytest.mark.parametrize(("name", "what"), [("loss", "study=loss"), ("table", "data=table")])
+def test_a_shipped_files_name_is_refused(place: Path, name: str, what: str) -> None:
+    done = run(place, "sweeper.init", name, "data.path=ratings.csv")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: directory: got '{name}', and there is a shipped {what},")
+    assert not (place / name).exists()
+
+
+def test_a_file_that_a_shipped_one_would_hide_is_refused(place: Path) -> None:
+    conf = place / "hidden" / "conf"
+    (conf / "study").mkdir(parents=True)
+    (conf / "study" / "loss.yaml").write_text("# @package _global_\nstudy: {n_trials: 3}\n")
+    done = run(place, "sweeper", "--config-dir", str(conf), "study=loss")
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: --config-dir: {conf}/study/loss.yaml has the name of a shipped file, which Hydra "
+        "would take in its place; must have another name\n"
+    )
+
+
 def test_nothing_is_written_over(place: Path) -> None:
     done = run(place, "sweeper.init", "my project", "data.path=ratings.csv")
     assert done.returncode == 2

@@ -10,6 +10,8 @@ def combined(column: pa.ChunkedArray) -> pa.Array:
     """The column in one piece, of values and not of codes into them."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())
     array = column.combine_chunks()
     return array if isinstance(array, pa.Array) else pa.concat_arrays(array.chunks)
 

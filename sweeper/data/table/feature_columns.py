@@ -25,19 +25,21 @@ def feature_columns(
     missing: str,
     say: Callable[[str], None],
     lists: Mapping[str, str],
+    rows: np.ndarray | None = None,
 ) -> dict[str, Column]:
     """The named columns, as far as features can be made of them; says what each holds.
 
     Args:
       missing: see `feature_column`.
       lists: what separates the words of columns of lists.
+      rows: where in the file each row stands, from 0; None: they are all of it, in order.
 
     Raises:
       DataError: as `feature_column`.
     """
     columns: dict[str, Column] = {}
     for name in names:
-        found = feature_column(table[name], name, missing, lists.get(name))
+        found = feature_column(table[name], name, missing, lists.get(name), rows)
         if found is None:
             say(f"{name}: {table[name].type} is left out: no feature can be made of it")
             continue
@@ -47,7 +49,11 @@ def feature_columns(
 
 
 def feature_column(
-    column: pa.ChunkedArray, name: str, missing: str, separator: str | None = None
+    column: pa.ChunkedArray,
+    name: str,
+    missing: str,
+    separator: str | None = None,
+    rows: np.ndarray | None = None,
 ) -> tuple[Column, int] | None:
     """The column, and how many of its values were missing; None: features can't be made of it.
 
@@ -57,6 +63,7 @@ def feature_column(
     Args:
       missing: what becomes of missing numbers: "error", or "fill" for the mean of the others.
       separator: splits texts into lists.
+      rows: see `feature_columns`.
 
     Raises:
       DataError: numbers are missing, or infinite, with the first row.
@@ -80,9 +87,9 @@ def feature_column(
         if pa.types.is_time(type_):
             return None
         seconds = pa.array(whole_seconds(array), mask=np.asarray(array.is_null()))
-        return _numbers(seconds, name, missing), gaps
+        return _numbers(seconds, name, missing, rows), gaps
     if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
-        return _numbers(array, name, missing), gaps
+        return _numbers(array, name, missing, rows), gaps
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         inside = type_.value_type
         if is_text(inside) or pa.types.is_integer(inside):
@@ -90,8 +97,12 @@ def feature_column(
     return None
 
 
-def _numbers(array: pa.Array, name: str, missing: str) -> NumericColumn:
+def _numbers(array: pa.Array, name: str, missing: str, rows: np.ndarray | None) -> NumericColumn:
     """int64 where all are whole and there, else float64."""
+
+    def in_file(row: int) -> int:
+        return row if rows is None else int(rows[row - 1]) + 1
+
     if pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
         array = array.cast(pa.float64())
         # What pandas writes for a missing number.
@@ -100,7 +111,7 @@ def _numbers(array: pa.Array, name: str, missing: str) -> NumericColumn:
         type_ = pa.int64() if pa.types.is_integer(array.type) else pa.float64()
         values = array.cast(type_).to_numpy(zero_copy_only=False)
     else:
-        first = row_of(array.is_null())
+        first = in_file(row_of(array.is_null()) or 1)
         if array.null_count == len(array):
             raise DataError(f"the column {name!r} has no number at all; must have some, or not be")
         if missing == "error":
@@ -110,7 +121,9 @@ def _numbers(array: pa.Array, name: str, missing: str) -> NumericColumn:
             )
         values = array.cast(pa.float64()).fill_null(pc.mean(array).as_py()).to_numpy()
     if row := row_of(~np.isfinite(values)):
-        raise DataError(f"the column {name!r}, row {row}: got {values[row - 1]}; must be finite")
+        raise DataError(
+            f"the column {name!r}, row {in_file(row)}: got {values[row - 1]}; must be finite"
+        )
     return NumericColumn(values)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,10 @@ def read_table(files: TableFiles, csv: CsvConfig, ids: Collection[str]) -> pa.Ta
             break
         # Numbers in one file and texts in another: texts in all.
         as_text |= apart
-    table = pa.concat_tables(tables, promote_options="permissive")
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise DataError(f"{files.key}: the files of {files.path} differ: {error}") from error
     return _not_empty(files, table)
 
 
@@ -63,14 +67,17 @@ def first_rows(files: TableFiles, csv: CsvConfig) -> pa.Table:
       DataError: as `read_table`.
     """
     if files.format == "parquet":
-        return _not_empty(files, _parquet(files, ()).head(SOME_ROWS))
+        return _read_parquet(files, (), SOME_ROWS)
     if files.format == "csv":
         file = files.files[0]
         try:
             with _csv_reader(file, csv) as reader:
-                return _not_empty(files, pa.Table.from_batches([reader.read_next_batch()]))
-        except (pa.ArrowException, OSError, EOFError, ValueError, StopIteration) as error:
+                batches = [batch for batch, _ in zip(reader, range(1), strict=False)]
+                table = pa.Table.from_batches(batches, reader.schema)
+        except (pa.ArrowException, OSError, EOFError, ValueError) as error:
             raise _unreadable(file, "CSV", error) from error
+        _names(table, file)
+        return _not_empty(files, table)
     return read_table(files, csv, ()).slice(0, SOME_ROWS)
 
 
@@ -90,7 +97,7 @@ def _read_csv(
                         block_size=BLOCK_BYTES,
                         use_threads=threads,
                     ),
-                    pyarrow.csv.ParseOptions(delimiter=csv.delimiter, newlines_in_values=True),
+                    _parsing(file, csv),
                     pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=False),
                 )
             if any(pa.types.is_binary(type_) for type_ in table.schema.types):
@@ -100,9 +107,9 @@ def _read_csv(
         except UnicodeDecodeError as error:
             raise _not_utf8(file) from error
         except (pa.ArrowException, OSError, EOFError, ValueError) as error:
-            column = _unfit_column(file, csv, str(error))
             if "invalid UTF8" in str(error):
                 raise _not_utf8(file) from error
+            column = _unfit_column(file, csv, str(error))
             if threads and "parse error" in str(error):
                 threads = False  # Then the error has the row.
                 continue
@@ -125,8 +132,15 @@ def _csv_reader(file: Path, csv: CsvConfig) -> pyarrow.csv.CSVStreamingReader:
     return pyarrow.csv.open_csv(
         _opened(file),
         pyarrow.csv.ReadOptions(column_names=csv.column_names),
-        pyarrow.csv.ParseOptions(delimiter=csv.delimiter, newlines_in_values=True),
+        _parsing(file, csv),
     )
+
+
+def _parsing(file: Path, csv: CsvConfig) -> pyarrow.csv.ParseOptions:
+    """With a tab between the values of a file whose name says so, unless another is given."""
+    is_tabbed = ".tsv" in (suffix.lower() for suffix in file.suffixes)
+    delimiter = "\t" if is_tabbed and csv.delimiter == CsvConfig().delimiter else csv.delimiter
+    return pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
 
 
 def _read_json_lines(
@@ -138,11 +152,15 @@ def _read_json_lines(
     except (pa.ArrowException, OSError, EOFError) as error:
         if "from string to number" not in str(error) or not texts:
             raise _unreadable(file, "JSON lines", error) from error
-    # Ids that are numbers in JSON.
+    # Numbers in JSON.
     try:
-        return _parse_json_lines(file, [])
+        table = _parse_json_lines(file, [])
     except (pa.ArrowException, OSError, EOFError) as error:
         raise _unreadable(file, "JSON lines", error) from error
+    for name in set(as_text) & set(table.column_names):
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, table[name].cast(pa.string()))
+    return table
 
 
 def _parse_json_lines(file: Path, texts: list[pa.Field]) -> pa.Table:
@@ -162,13 +180,21 @@ def _parse_json_lines(file: Path, texts: list[pa.Field]) -> pa.Table:
     return table.drop_columns(missing)
 
 
-def _read_parquet(files: TableFiles, ids: Collection[str]) -> pa.Table:
+def _read_parquet(files: TableFiles, ids: Collection[str], rows: int | None = None) -> pa.Table:
     try:
-        table = _parquet(files, ids).to_table()
+        found = _parquet(files, ids)
+        table = found.to_table() if rows is None else found.head(rows)
         _names(table, files.files[0])
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{files.key}: {files.path} can't be read as Parquet: {error}") from error
+        raise _no_parquet(files, error) from error
     return _not_empty(files, table)
+
+
+def _no_parquet(files: TableFiles, error: Exception) -> DataError:
+    for file in files.files:
+        if file.stat().st_size == 0:
+            return DataError(f"{file}: is empty; must have at least one row")
+    return DataError(f"{files.key}: {files.path} can't be read as Parquet: {error}")
 
 
 def _parquet(files: TableFiles, ids: Collection[str]) -> Any:
@@ -181,15 +207,35 @@ def _parquet(files: TableFiles, ids: Collection[str]) -> Any:
         texts = pa.schema([(key, pa.string()) for key in keys])
         partitioning = pyarrow.dataset.HivePartitioning(texts)
     root = Path(files.path).expanduser()
+    open_ = partial(
+        pyarrow.dataset.dataset,
+        [str(file) for file in files.files],
+        format="parquet",
+        partitioning=partitioning,
+        partition_base_dir=str(root if root.is_dir() else root.parent),
+    )
     try:
-        return pyarrow.dataset.dataset(
-            [str(file) for file in files.files],
-            format="parquet",
-            partitioning=partitioning,
-            partition_base_dir=str(root if root.is_dir() else root.parent),
-        )
+        found = open_()
+        schemas = [fragment.physical_schema for fragment in found.get_fragments()]
+        _check_same_columns(files, [schema.empty_table() for schema in schemas])
+        return open_(schema=_of_all(found.schema, schemas))
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{files.key}: {files.path} can't be read as Parquet: {error}") from error
+        raise _no_parquet(files, error) from error
+
+
+def _of_all(schema: pa.Schema, schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """The schema with each column's common type in all files; Arrow takes that of the first."""
+    apart = _columns_apart([each.empty_table() for each in schemas])
+    fields = []
+    for field in schema:
+        own = [pa.schema([each.field(field.name)]) for each in schemas if field.name in each.names]
+        if field.name in apart:
+            fields.append(pa.field(field.name, pa.string()))
+        elif own:
+            fields.append(pa.unify_schemas(own, promote_options="permissive").field(0))
+        else:
+            fields.append(field)
+    return pa.schema(fields)
 
 
 def _read_tfds(files: TableFiles) -> pa.Table:
@@ -230,6 +276,7 @@ def _columns_apart(tables: Sequence[pa.Table]) -> set[str]:
     """Columns whose types, in different files, have no common one but text."""
 
     def kind(type_: pa.DataType) -> str:
+        type_ = type_.value_type if pa.types.is_dictionary(type_) else type_
         is_number = pa.types.is_integer(type_) or pa.types.is_floating(type_)
         return "number" if is_number else "null" if pa.types.is_null(type_) else str(type_)
 

@@ -14,6 +14,8 @@ from sweeper.errors import DataError, closest, shortened
 
 # In seconds this is the year 5138; in milliseconds, 1973.
 FIRST_MILLISECOND = 100_000_000_000
+# In seconds, the year 10000.
+FIRST_BEYOND = 253_402_300_800
 DATE = (
     r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?"
     r"(Z|[+-]\d{2}:?\d{2})?$"
@@ -32,11 +34,12 @@ def column_of(table: pa.Table, name: str, key: str) -> pa.ChunkedArray:
     Raises:
       DataError: the table lacks it; names those that it has.
     """
-    if name not in table.column_names:
-        raise DataError(
-            f"{key}: got {name!r}; must be one of {', '.join(table.column_names)}."
-            + closest(name, table.column_names)
-        )
+    names = table.column_names
+    if name not in names:
+        # A whole line in place of its values.
+        other = next((each for each in ";\t|" if len(names) == 1 and each in names[0]), None)
+        hint = f" Is data.csv.delimiter {other!r}?" if other else closest(name, names)
+        raise DataError(f"{key}: got {name!r}; must be one of {', '.join(names)}.{hint}")
     return table[name]
 
 
@@ -109,6 +112,8 @@ def timestamps(column: pa.ChunkedArray, name: str, unit: str) -> tuple[np.ndarra
         if not pc.all(pc.match_substring_regex(array, NUMBER)).as_py():
             return _parsed(array, name), _missing(array)
         array = array.cast(pa.float64())
+    if pa.types.is_decimal(array.type):
+        array = array.cast(pa.float64())
     if not (pa.types.is_integer(array.type) or pa.types.is_floating(array.type)):
         raise DataError(
             f"the column {name!r} has the type {array.type}; times must be numbers or dates"
@@ -128,7 +133,14 @@ def timestamps(column: pa.ChunkedArray, name: str, unit: str) -> tuple[np.ndarra
             f"{numbers[large]:.0f} in row {large + 1}, which are seconds and milliseconds by their "
             "sizes; must be one of them, or data.timestamp_unit say which they are"
         )
-    return np.floor_divide(numbers, 1_000 if is_milliseconds else 1).astype(np.int64), missing
+    seconds = np.floor_divide(numbers, 1_000 if is_milliseconds else 1).astype(np.int64)
+    if row := row_of(np.abs(seconds) >= FIRST_BEYOND):
+        raise DataError(
+            f"the column {name!r}, row {row}: got {numbers[row - 1]:.0f}, which as "
+            f"{'milliseconds' if is_milliseconds else 'seconds'} is beyond the year 9999; must be "
+            "seconds or milliseconds since 1970, no microseconds"
+        )
+    return seconds, missing
 
 
 def _parsed(array: pa.Array, name: str) -> np.ndarray:
@@ -138,6 +150,8 @@ def _parsed(array: pa.Array, name: str) -> np.ndarray:
         # What is neither, first; then numbers, which are none among dates.
         if row := row_of(filled(pc.invert(wrong), False)):
             raise _no_date(array, name, row)
+    # Of a second's parts below the microsecond Arrow wants none.
+    array = pc.replace_substring_regex(array, r"(\.\d{6})\d+", r"\1")
     zoned = pc.match_substring_regex(array, r"\d{2}:\d{2}.*" + ZONE)
     try:
         plain = pc.if_else(zoned, None, array).cast(pa.timestamp("us"))

@@ -24,7 +24,7 @@ from sweeper.data.table.side_tables import SideTable, read_side_table
 from sweeper.errors import DataError
 
 # Goes up with each change in what the same files give.
-READING = 1
+READING = 2
 
 # Of a 32-bit float.
 LARGEST_WEIGHT = float(np.finfo(np.float32).max)
@@ -122,7 +122,7 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
     chosen = table.select(others)
     if len(rows.kept) < len(table):
         chosen = chosen.take(rows.kept)
-    query |= feature_columns(chosen, others, settings.missing_features, say, lists={})
+    query |= feature_columns(chosen, others, settings.missing_features, say, {}, rows.kept)
     if people:
         joined = people.joined(user.categories, settings.missing_features, "users")
         query |= {name: column.take(user.codes) for name, column in joined.items()}
@@ -160,7 +160,8 @@ def _side_table(config: DataConfig, role: str, taken: Iterable[str], say: Say) -
     if settings.path is None:
         return None
     key = config.columns.item if role == "items" else config.columns.user
-    names = [name for name in taken if name != key]
+    # One of ids stands in both by design, unless the other table's ids are in another column.
+    names = [name for name in taken if name != key or settings.key not in (None, key)]
     return read_side_table(role, settings, key, names, config.filter.missing_features, say)
 
 

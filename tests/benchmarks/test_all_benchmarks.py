@@ -1,0 +1,80 @@
+"""`python -m benchmarks`: one after the other, and the page of what they printed."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+import benchmarks.__main__ as every
+from benchmarks.measure import ROOT
+
+CHILD = """
+import json, pathlib, sys
+figures = pathlib.Path(sys.argv[sys.argv.index("--json") + 1])
+print("1/1 measured")
+print()
+print("A table [of figures]")
+print("      with a row")
+print("output   " + str(figures))
+if {writes}:
+    figures.write_text(json.dumps({{"ratios": [["ours / theirs", "2.0 x"]]}}))
+sys.exit({code})
+"""
+
+
+@pytest.fixture
+def made_up(tmp_path, monkeypatch):
+    """Makes `benchmarks.trial` a program that prints, and ends as it is told to."""
+
+    def make(writes: bool, code: int) -> None:
+        (tmp_path / "benchmarks").mkdir()
+        (tmp_path / "benchmarks" / "trial.py").write_text(CHILD.format(writes=writes, code=code))
+        monkeypatch.setattr(every, "ROOT", tmp_path)
+
+    return make
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_was_printed_after_the_progress_is_kept(made_up, tmp_path, code) -> None:
+    made_up(writes=True, code=code)
+    shown = io.StringIO()
+    ended = every.run("trial", tmp_path, Console(file=shown))
+    assert ended.printed == "A table [of figures]\n      with a row"
+    assert ended.ratios == [("ours / theirs", "2.0 x")]
+    assert ended.all_met == (code == 0)
+    assert "1/1 measured" in shown.getvalue()
+
+
+def test_one_that_fails_ends_all(made_up, tmp_path) -> None:
+    made_up(writes=False, code=3)
+    with pytest.raises(SystemExit, match=r"benchmarks\.trial: ended with exit code 3"):
+        every.run("trial", tmp_path, Console(file=io.StringIO()))
+
+
+def test_the_page_has_each_ratio_and_table() -> None:
+    ended = [
+        every.Ended("trial", "A table\n  of it", [("ours / theirs", "2.0 x")], True),
+        every.Ended("scale", "Another", [("a / b", "3 x"), ("c / d", "4 x")], False),
+    ]
+    lines = every.page(ended, "two cores; today").splitlines()
+    assert lines[2] == "What `python -m benchmarks` printed, all in one go: two cores; today."
+    assert lines[4:9] == [
+        "| benchmark | against | measured |",
+        "|---|---|---|",
+        "| `benchmarks.trial` | ours / theirs | 2.0 x |",
+        "| `benchmarks.scale` | a / b | 3 x |",
+        "| `benchmarks.scale` | c / d | 4 x |",
+    ]
+    assert lines[10:18] == [
+        "## One trial beside plain TensorFlow Recommenders", "", "`python -m benchmarks.trial`", "",
+        "```text", "A table", "  of it", "```",
+    ]  # fmt: skip
+
+
+def test_each_can_write_its_ratios() -> None:
+    for name in every.BENCHMARKS:
+        text = (ROOT / "benchmarks" / f"{name}.py").read_text()
+        assert '"--json"' in text
+        assert '"ratios"' in text

@@ -1,0 +1,150 @@
+"""Folders of files that differ, and files whose names or bytes tell something."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from tables import decoded, load
+
+from sweeper.config import CsvConfig, FilterConfig, SideTableConfig
+from sweeper.data.table.files import find_files
+from sweeper.data.table.reading import first_rows
+from sweeper.errors import DataError
+
+TIMES = [1_700_000_000, 1_700_000_060]
+
+
+def shards(folder: Path, *tables: dict) -> Path:
+    for number, columns in enumerate(tables):
+        pa.parquet.write_table(pa.table(columns), folder / f"part-{number}.parquet")
+    return folder
+
+
+def rows(users: list, items: list, **more) -> dict:
+    return {"user_id": users, "item_id": items, "when": TIMES, **more}
+
+
+def test_ids_of_another_type_in_another_shard_stay_apart(tmp_path: Path) -> None:
+    place = shards(tmp_path, rows([7, 8], ["a", "b"]), rows(["007", "8"], ["a", "b"]))
+    found = load(place)
+    assert sorted(set(decoded(found, "user_id"))) == ["007", "7", "8"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ([1, 2], [1.5, 2.5], [1.0, 2.0, 1.5, 2.5]),
+        ([1, 2], ["x", "y"], ["1", "2", "x", "y"]),
+        ([None, None], ["x", "y"], ["", "", "x", "y"]),
+    ],
+)
+def test_shards_of_several_types_have_the_common_one(
+    tmp_path: Path, first: list, second: list, expected: list
+) -> None:
+    place = shards(
+        tmp_path, rows(["u", "v"], ["a", "b"], x=first), rows(["u", "v"], ["b", "a"], x=second)
+    )
+    assert decoded(load(place), "x") == expected
+    some = first_rows(find_files("data.path", str(place)), CsvConfig())
+    assert some.num_rows == 4
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_a_column_that_one_shard_lacks_is_named(tmp_path: Path, lacking: int) -> None:
+    tables = [rows(["u", "v"], ["a", "b"], x=[1, 2]), rows(["u", "v"], ["a", "b"], x=[1, 2])]
+    del tables[lacking]["x"]
+    with pytest.raises(DataError, match=r"differ in their columns \(x\); must have the same"):
+        load(shards(tmp_path, *tables))
+
+
+def test_numbers_in_one_json_file_and_texts_in_another_are_texts(tmp_path: Path) -> None:
+    line = '{{"user_id": {}, "item_id": "{}", "when": 1700000000, "x": {}}}\n'
+    (tmp_path / "a.jsonl").write_text(line.format(7, "a", 1) + line.format(8, "b", 2))
+    (tmp_path / "b.jsonl").write_text(line.format('"u"', "a", '"x"') + line.format('"8"', "b", 3))
+    with pytest.raises(DataError, match=r"b.jsonl: can't be read as JSON lines"):
+        load(tmp_path)
+    (tmp_path / "b.jsonl").write_text(line.format('"u"', "a", '"x"'))
+    found = load(tmp_path)
+    assert decoded(found, "x") == ["1", "2", "x"]
+    assert decoded(found, "user_id") == ["7", "8", "u"]
+
+
+def test_a_tab_lies_between_the_values_of_tsv(tmp_path: Path) -> None:
+    text = "user_id\titem_id\twhen\nu\ta,b\t1700000000\nv\tc\t1700000001\n"
+    (tmp_path / "r.tsv").write_text(text)
+    assert decoded(load(tmp_path / "r.tsv"), "item_id") == ["a,b", "c"]
+    assert first_rows(find_files("data.path", str(tmp_path)), CsvConfig()).num_columns == 3
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_asked_about(tmp_path: Path, delimiter: str) -> None:
+    (tmp_path / "r.csv").write_text("user_id,item_id,when\nu,a,1\nv,b,2\n".replace(",", delimiter))
+    with pytest.raises(DataError) as told:
+        load(tmp_path / "r.csv")
+    assert str(told.value).endswith(f" Is data.csv.delimiter {delimiter!r}?")
+
+
+def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
+    place = tmp_path / "r.csv"
+    place.write_bytes("user_id,item_id,when,prénom\nu,a,1,b\nv,b,2,c\n".encode("latin-1"))
+    for read in (
+        lambda: load(place),
+        lambda: first_rows(find_files("data.path", str(place)), CsvConfig()),
+    ):
+        with pytest.raises(DataError, match=r"r.csv, line 1: is no UTF-8"):
+            read()
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.parquet", "r.jsonl"])
+def test_an_empty_file_is_told_as_such(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(DataError, match="is empty; must have at least one row"):
+        load(tmp_path / name)
+
+
+def test_a_line_of_names_alone_has_no_row(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("user_id,item_id,when\n")
+    with pytest.raises(DataError, match=r"r\.csv has no row; must have at least one"):
+        first_rows(find_files("data.path", str(tmp_path / "r.csv")), CsvConfig())
+
+
+def test_times_in_microseconds_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("user_id,item_id,when\nu,a,1700000000000000\nv,b,1\n")
+    with pytest.raises(DataError, match=r"'when', row 1: got 17.*beyond the year 9999; must be"):
+        load(tmp_path / "r.csv", timestamp_unit="milliseconds")
+
+
+def test_times_may_be_decimals_and_have_nanoseconds(tmp_path: Path) -> None:
+    times = [Decimal("1700000000"), Decimal("1700000060")]
+    place = shards(tmp_path, rows(["u", "v"], ["a", "b"]) | {"when": times})
+    assert decoded(load(place), "when") == TIMES
+    (tmp_path / "r.csv").write_text(
+        "user_id,item_id,when\nu,a,2023-11-14T22:13:20.123456789Z\nv,b,2023-11-14 22:14:20\n"
+    )
+    assert decoded(load(tmp_path / "r.csv"), "when") == TIMES
+
+
+def test_a_row_is_counted_in_the_file_whatever_was_dropped(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("user_id,item_id,when,age\n,a,1,3\nu,a,1,4\nv,b,2,\n")
+    filters = {"filter": FilterConfig(missing_values="drop")}
+    with pytest.raises(DataError, match="'age' has 1 missing numbers, the first in row 3"):
+        load(tmp_path / "r.csv", **filters)
+    (tmp_path / "r.csv").write_text("user_id,item_id,when,age\n,a,1,3\nu,a,1,4\nv,b,2,inf\n")
+    with pytest.raises(DataError, match="'age', row 3: got inf; must be finite"):
+        load(tmp_path / "r.csv", **filters)
+
+
+@pytest.mark.parametrize("side", ["items", "users"])
+def test_a_side_table_of_another_key_may_not_bring_the_ids_as_well(
+    tmp_path: Path, side: str
+) -> None:
+    (tmp_path / "r.csv").write_text("user_id,item_id,when\nu,a,1\nv,b,2\n")
+    name = f"{side[:-1]}_id"
+    (tmp_path / "side.csv").write_text(f"sku,{name}\na,x\nb,x\nu,x\nv,x\n")
+    table = SideTableConfig(path=str(tmp_path / "side.csv"), key="sku")
+    with pytest.raises(DataError, match=f"has the column '{name}', which the interactions"):
+        load(tmp_path / "r.csv", **{side: table})
