@@ -94,7 +94,7 @@ def _encoded(
     if clash := [name for name in others if name in taken]:
         raise DataError(
             f"has the column {clash[0]!r}, which the interactions or the other table have, too; "
-            "must be in one of them"
+            "must be in one of them, or left out of data.columns.others"
         )
     if unknown := [name for name in config.lists if name not in others]:
         column_of(table.drop_columns(key), unknown[0], f"data.{role}.lists")

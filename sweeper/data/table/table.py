@@ -84,8 +84,9 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
         )
     _say_roles(config, table, say)
     others = _other_columns(config, table)
-    catalogue = _side_table(config, "items", [*table.column_names], say)
-    taken = [*table.column_names, *(catalogue.columns if catalogue else ())]
+    taken = [name for name in table.column_names if name in others or name in _roles(config)]
+    catalogue = _side_table(config, "items", taken, say)
+    taken += catalogue.columns if catalogue else []
     people = _side_table(config, "users", taken, say)
 
     user_words, item_words = users.dictionary.to_pylist(), items.dictionary.to_pylist()
@@ -145,14 +146,20 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
 
 def _other_columns(config: DataConfig, table: pa.Table) -> list[str]:
     """Those that features may take. What is known only afterwards, as a rating, is none."""
-    columns = config.columns
-    roles_ = (columns.user, columns.item, columns.timestamp, columns.rating, columns.weight)
-    others = [name for name in table.column_names if name not in roles_]
-    if columns.others is None:
+    chosen = config.columns.others
+    others = [name for name in table.column_names if name not in _roles(config)]
+    if chosen is None:
         return others
-    for name in columns.others:
+    for name in chosen:
         roles.column_of(table.select(others), name, "data.columns.others")
-    return [name for name in others if name in columns.others]
+    return [name for name in others if name in chosen]
+
+
+def _roles(config: DataConfig) -> list[str]:
+    """The columns that stand for something."""
+    columns = config.columns
+    named = (columns.user, columns.item, columns.timestamp, columns.rating, columns.weight)
+    return [name for name in named if name is not None]
 
 
 def _side_table(config: DataConfig, role: str, taken: Iterable[str], say: Say) -> SideTable | None:

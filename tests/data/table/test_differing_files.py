@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from tables import decoded, load
+from tables import COLUMNS, decoded, load
 
 from sweeper.config import CsvConfig, FilterConfig, SideTableConfig
 from sweeper.data.table.files import find_files
@@ -148,3 +149,13 @@ def test_a_side_table_of_another_key_may_not_bring_the_ids_as_well(
     table = SideTableConfig(path=str(tmp_path / "side.csv"), key="sku")
     with pytest.raises(DataError, match=f"has the column '{name}', which the interactions"):
         load(tmp_path / "r.csv", **{side: table})
+
+
+def test_a_column_of_both_tables_may_be_left_out_of_one(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("user_id,item_id,when,kind\nu,a,1,x\nv,b,2,y\n")
+    (tmp_path / "items.csv").write_text("item_id,kind\na,p\nb,q\n")
+    items = SideTableConfig(path=str(tmp_path / "items.csv"))
+    with pytest.raises(DataError, match=r"'kind'.* or left out of data\.columns\.others"):
+        load(tmp_path / "r.csv", items=items)
+    found = load(tmp_path / "r.csv", items=items, columns=replace(COLUMNS, others=[]))
+    assert decoded(found, "kind") == ["p", "q"]
