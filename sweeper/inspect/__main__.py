@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -53,8 +54,9 @@ examples:
   for another program:
     python -m sweeper.inspect data=synthetic --json
 
-The picture goes to outputs/inspect/DATA.png; an earlier one is written over. A wrong key,
-value or file ends with exit code 2 and a line for each that says what would be right.
+The picture goes to outputs/inspect/DATA.png, of a table NAME-OF-ITS-FILE.png; an earlier one is
+written over. A wrong key, value or file ends with exit code 2 and a line for each that says what
+would be right.
 """
 
 
@@ -106,7 +108,7 @@ def inspect(config: Config, parsed: argparse.Namespace) -> None:
     with _status(progress, "Counting", rows):
         facts = facts_of(interactions, split, columns_of(config.data, interactions))
         suggestion = suggest(facts, config.data.split)
-    path = parsed.output or PLACE / f"{config.data.name}.png"
+    path = parsed.output or PLACE / f"{_picture_name(config.data)}.png"
     with _status(progress, "Drawing", rows):
         _write(path, draw(interactions, facts))
     if parsed.json:
@@ -128,6 +130,13 @@ def _command(parsed: argparse.Namespace, task: str) -> str:
     replaced = ("features", "task")
     command += [each for each in parsed.overrides if each.partition("=")[0] not in replaced]
     return shlex.join([*command, f"features={FILE}", f"task={task}"])
+
+
+def _picture_name(config: DataConfig) -> str:
+    """The data set's; of a table its path's, so that each has a picture of its own."""
+    if config.path is None:
+        return config.name
+    return re.sub(r"[^\w-]+", "_", Path(config.path).stem) or config.name
 
 
 def _split(config: DataConfig, interactions: Interactions, progress: Console) -> Split:
