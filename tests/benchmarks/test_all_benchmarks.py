@@ -30,6 +30,8 @@ def made_up(tmp_path, monkeypatch):
 
     def make(writes: bool, code: int) -> None:
         (tmp_path / "benchmarks").mkdir()
+        # Else the real package, wherever it lies, comes first.
+        (tmp_path / "benchmarks" / "__init__.py").touch()
         (tmp_path / "benchmarks" / "trial.py").write_text(CHILD.format(writes=writes, code=code))
         monkeypatch.setattr(every, "ROOT", tmp_path)
 
