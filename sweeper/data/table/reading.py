@@ -314,6 +314,12 @@ def _unreadable(file: Path, format_: str, error: Exception) -> DataError:
         words += " (the first row is 0)"
     if file.stat().st_size == 0 or "Empty CSV file" in words:
         return DataError(f"{file}: is empty; must have at least one row")
+    with file.open("rb") as start:
+        first = start.read(2)
+    if first in (b"\xff\xfe", b"\xfe\xff"):
+        return DataError(f"{file}: is UTF-16; must be written in UTF-8")
+    if format_ == "JSON lines" and first[:1] == b"[":
+        return DataError(f"{file}: is a JSON array; must have an object a line")
     return DataError(f"{file}: can't be read as {format_}: {words}")
 
 

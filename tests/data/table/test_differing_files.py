@@ -159,3 +159,12 @@ def test_a_column_of_both_tables_may_be_left_out_of_one(tmp_path: Path) -> None:
         load(tmp_path / "r.csv", items=items)
     found = load(tmp_path / "r.csv", items=items, columns=replace(COLUMNS, others=[]))
     assert decoded(found, "kind") == ["p", "q"]
+
+
+def test_what_spreadsheets_and_programs_write_is_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("user_id,item_id,when\nu,a,1\nv,b,2\n", encoding="utf-16")
+    with pytest.raises(DataError, match=r"r\.csv: is UTF-16; must be written in UTF-8"):
+        load(tmp_path / "r.csv")
+    (tmp_path / "r.json").write_text('[{"user_id": "u", "item_id": "a", "when": 1}]')
+    with pytest.raises(DataError, match=r"r\.json: is a JSON array; must have an object a line"):
+        load(tmp_path / "r.json")
