@@ -23,7 +23,7 @@ from benchmarks.measure import ROOT, child_environment, describe_machine, machin
 from sweeper.console import make_console
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-# By name, what each measures, and whether it tells ratios.
+# By name, what each measures.
 BENCHMARKS = {
     "startup": "From the shell to the first step",
     "trial": "One trial beside plain TensorFlow Recommenders",

@@ -204,7 +204,7 @@ def composed(
 def _check_directory(own: Path | None) -> None:
     if own and not own.is_dir():
         raise ConfigError(f"--config-dir: got {own}, which is no directory")
-    if own and (hidden := hidden_files(own)):
+    if own and (hidden := _hidden_files(own)):
         raise ConfigError(
             f"--config-dir: {each} has the name of a shipped file, which Hydra would take in its "
             "place; must have another name"
@@ -212,7 +212,7 @@ def _check_directory(own: Path | None) -> None:
         )
 
 
-def hidden_files(own: Path) -> list[Path]:
+def _hidden_files(own: Path) -> list[Path]:
     """Files of a user's directory that are named as ours are, and differ from them."""
     ours = config_directory()
     if own.resolve() == ours:

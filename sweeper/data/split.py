@@ -9,6 +9,7 @@ import numpy as np
 from sweeper.config import DataConfig
 from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError
+from sweeper.runtime import start_tensorflow
 
 DEFAULT_VALIDATION_SHARE = 0.1
 DEFAULT_TEST_SHARE = 0.2
@@ -96,6 +97,7 @@ def published_permutation(num_rows: int, split_seed: int) -> np.ndarray:
     It sets TensorFlow's global seed, as the published code does: the shuffle
     depends on it.
     """
+    start_tensorflow()
     import tensorflow as tf
 
     tf.random.set_seed(GLOBAL_SEED)

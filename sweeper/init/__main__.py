@@ -20,11 +20,10 @@ from sweeper.data.table.files import find_files
 from sweeper.data.table.reading import first_rows
 from sweeper.errors import ConfigError
 from sweeper.init.guesses import NAMES, guess_key, guess_lists, guess_roles
-from sweeper.init.project import project_files, write_files
+from sweeper.init.project import FILES, project_files, write_files
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.facts import facts_of
 from sweeper.inspect.suggestion import suggest
-from sweeper.runtime import start_tensorflow
 from sweeper.validation import validate
 
 DESCRIPTION = """\
@@ -102,8 +101,9 @@ def _name(directory: Path) -> str:
     name = re.sub(r"[^A-Za-z0-9]+", "_", directory.resolve().name).strip("_")
     if not name[:1].isalpha() or name.lower() in YAML_VALUES:
         name = f"my_{name}" if name else "mine"
-    groups = ("data", "features", "experiment", "study")
-    shipped = [each for each in groups if (config_directory() / each / f"{name}.yaml").exists()]
+    places = [Path(place) for place in FILES.values() if place.startswith("conf/")]
+    beside = config_directory().parent
+    shipped = [place.parent.name for place in places if (beside / place.with_stem(name)).exists()]
     if shipped:
         raise ConfigError(
             f"directory: got {str(directory)!r}, and there is a shipped {shipped[0]}={name}, which "
@@ -168,8 +168,6 @@ def _types(table: pa.Table) -> str:
 
 
 def _suggested(data: DataConfig, interactions: Interactions) -> dict[str, Any]:
-    if data.split == "random":
-        start_tensorflow()  # Whose shuffle it is, and whose notices would stand in between.
     split = split_interactions(data, interactions)
     suggestion = suggest(facts_of(interactions, split, columns_of(data, interactions)), data.split)
     # Its first line says where to save it, which is done here.

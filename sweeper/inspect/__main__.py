@@ -27,7 +27,6 @@ from sweeper.inspect.picture import draw
 from sweeper.inspect.suggestion import FILE, suggest
 from sweeper.inspect.tables import print_facts, print_suggestion
 from sweeper.record import write_whole
-from sweeper.runtime import start_tensorflow
 
 # From so many rows on, counting and splitting take more than a moment.
 MANY_ROWS = 5_000_000
@@ -142,7 +141,6 @@ def _picture_name(config: DataConfig) -> str:
 def _split(config: DataConfig, interactions: Interactions, progress: Console) -> Split:
     if config.split == "random" and len(interactions) <= SHUFFLE_BUFFER:
         say(progress, "split", "random: TensorFlow shuffles the rows; it takes seconds to start")
-        start_tensorflow()
     with _status(progress, "Splitting", len(interactions)):
         return split_interactions(config, interactions)
 

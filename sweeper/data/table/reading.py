@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,7 @@ def first_rows(files: TableFiles, csv: CsvConfig) -> pa.Table:
         file = files.files[0]
         try:
             with _csv_reader(file, csv) as reader:
-                batches = [batch for batch, _ in zip(reader, range(1), strict=False)]
-                table = pa.Table.from_batches(batches, reader.schema)
+                table = pa.Table.from_batches(islice(reader, 1), reader.schema)
         except (pa.ArrowException, OSError, EOFError, ValueError) as error:
             raise _unreadable(file, "CSV", error) from error
         _names(table, file)
