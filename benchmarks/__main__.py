@@ -40,23 +40,19 @@ class Ended:
     """One benchmark, as it ended.
 
     Attributes:
-      printed: its tables, without what it told of its progress.
-      ratios: (what against which reference, figure).
-      all_met: whether its limits are.
+      printed: its tables, without what it told of its progress; all of it if it failed.
+      ratios: (what against which reference, figure); none if it failed.
+      exit_code: 0, or 1 where a limit is not met or it failed.
     """
 
     name: str
     printed: str
     ratios: list[tuple[str, str]]
-    all_met: bool
+    exit_code: int
 
 
 def run(name: str, folder: Path, console: Console) -> Ended:
-    """Runs one benchmark, and shows what it prints meanwhile.
-
-    Raises:
-      SystemExit: it failed, other than by a limit that is not met.
-    """
+    """Runs one benchmark, and shows what it prints meanwhile."""
     figures = folder / f"{name}.json"
     command = [sys.executable, "-u", "-m", f"benchmarks.{name}", "--json", str(figures)]
     environment = {**child_environment(), "COLUMNS": "120"}
@@ -69,11 +65,11 @@ def run(name: str, folder: Path, console: Console) -> Ended:
         console.print(line.rstrip("\n"), markup=False, highlight=False, soft_wrap=True)
         lines.append(line.rstrip())
     if process.wait() and not figures.exists():
-        raise SystemExit(f"benchmarks.{name}: ended with exit code {process.returncode}")
+        return Ended(name, "\n".join(lines), [], process.returncode)
     ratios = [(what, figure) for what, figure in json.loads(figures.read_text())["ratios"]]
     tables = lines[lines.index("") + 1 :] if "" in lines else lines
     printed = "\n".join(line for line in tables if not line.startswith("output   "))
-    return Ended(name, printed.strip("\n"), ratios, process.returncode == 0)
+    return Ended(name, printed.strip("\n"), ratios, process.returncode)
 
 
 def page(ended: list[Ended], machine: str) -> str:
@@ -88,7 +84,7 @@ def page(ended: list[Ended], machine: str) -> str:
                 *(
                     f"| `benchmarks.{each.name}` | {what} | {figure} |"
                     for each in ended
-                    for what, figure in each.ratios
+                    for what, figure in each.ratios or [("", f"failed: {each.exit_code}")]
                 ),
             ]
         ),
@@ -121,7 +117,7 @@ def main() -> None:
     if output:
         output.write_text(page(ended, machine_line(describe_machine())), encoding="utf-8")
         console.print(f"output   {output}")
-    if not all(each.all_met for each in ended):
+    if any(each.exit_code for each in ended):
         sys.exit(1)
 
 

@@ -45,20 +45,22 @@ def test_what_was_printed_after_the_progress_is_kept(made_up, tmp_path, code) ->
     ended = every.run("trial", tmp_path, Console(file=shown))
     assert ended.printed == "A table [of figures]\n      with a row"
     assert ended.ratios == [("ours / theirs", "2.0 x")]
-    assert ended.all_met == (code == 0)
+    assert ended.exit_code == code
     assert "1/1 measured" in shown.getvalue()
 
 
-def test_one_that_fails_ends_all(made_up, tmp_path) -> None:
+def test_one_that_fails_leaves_the_others_their_figures(made_up, tmp_path) -> None:
     made_up(writes=False, code=3)
-    with pytest.raises(SystemExit, match=r"benchmarks\.trial: ended with exit code 3"):
-        every.run("trial", tmp_path, Console(file=io.StringIO()))
+    ended = every.run("trial", tmp_path, Console(file=io.StringIO()))
+    assert (ended.ratios, ended.exit_code) == ([], 3)
+    assert ended.printed.startswith("1/1 measured")
+    assert "| `benchmarks.trial` |  | failed: 3 |" in every.page([ended], "two cores; today")
 
 
 def test_the_page_has_each_ratio_and_table() -> None:
     ended = [
-        every.Ended("trial", "A table\n  of it", [("ours / theirs", "2.0 x")], True),
-        every.Ended("scale", "Another", [("a / b", "3 x"), ("c / d", "4 x")], False),
+        every.Ended("trial", "A table\n  of it", [("ours / theirs", "2.0 x")], 0),
+        every.Ended("scale", "Another", [("a / b", "3 x"), ("c / d", "4 x")], 1),
     ]
     lines = every.page(ended, "two cores; today").splitlines()
     assert lines[2] == "What `python -m benchmarks` printed, all in one go: two cores; today."
