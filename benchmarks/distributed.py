@@ -1,6 +1,6 @@
 """How many workers a study's storage serves: throughput against workers, on each storage.
 
-Real processes of the workers' own loop (`sweeper.study.pull`), each with a trial process
+Real processes of the workers' own loop (`sweeper.study.workers.pull`), each with a trial process
 of its own, against one study in SQLite, in PostgreSQL and in the journal; an objective of
 one second of sleep. They are forked from one process that has imported everything, so that
 64 of them fit one machine; what a trial costs its own machine beside the storage (Hydra's
@@ -43,13 +43,13 @@ from benchmarks.study_report import Limit, PartResult, show_limits
 from sweeper.config import config_directory
 from sweeper.console import make_console
 from sweeper.study import attributes
-from sweeper.study.claims import Claims
 from sweeper.study.config import STORAGES, StorageConfig, register_schema
 from sweeper.study.plan import Plan, make_plan
-from sweeper.study.pull import Puller
 from sweeper.study.storages.choice import configured_storage
-from sweeper.study.trial_child import Job
-from sweeper.study.worker import silence_optuna
+from sweeper.study.workers.claims import Claims
+from sweeper.study.workers.pull import Puller
+from sweeper.study.workers.trial_child import Job
+from sweeper.study.workers.worker import silence_optuna
 
 MANY, EFFICIENT = 64, 0.95
 ARGUMENTS = [

@@ -33,15 +33,15 @@ from benchmarks.study_runs import SMALL_DATA
 from sweeper import record as records
 from sweeper.report.__main__ import write_report
 from sweeper.study import attributes
+from sweeper.study.algorithms.samplers import build_sampler
 from sweeper.study.config import StudyConfig
-from sweeper.study.leaderboard import leaderboard_rows, write_leaderboard
-from sweeper.study.reading import objectives_of
-from sweeper.study.samplers import build_sampler
-from sweeper.study.settling import settle
+from sweeper.study.results.leaderboard import leaderboard_rows, write_leaderboard
+from sweeper.study.results.reading import objectives_of
+from sweeper.study.results.tally import Tally
 from sweeper.study.storages.choice import load_study, storage_in
 from sweeper.study.storages.stored_trials import database_of
-from sweeper.study.summary import summarize
-from sweeper.study.tally import Tally
+from sweeper.study.workers.settling import settle
+from sweeper.study.workers.summary import summarize
 
 NAME = "architecture"
 SEARCH = [f"study={NAME}", "study.reference=null", "study.report=false", *SMALL_DATA]

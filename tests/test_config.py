@@ -33,7 +33,7 @@ CONF = config_directory()
 FILES = sorted(CONF.glob("*/*.yaml"))
 
 # The rooms of the house, each with those that it may import from.
-BASE = {"sweeper", "errors", "config", "runtime", "gpus", "plugins"}
+BASE = {"__version__", "errors", "config", "runtime", "gpus", "plugins"}
 MAY_IMPORT = {
     "data": BASE | {"data"},
     "model": BASE | {"data", "model"},
@@ -41,8 +41,8 @@ MAY_IMPORT = {
     "training": BASE | {"data", "model", "training"},
     "errors": set(),
     "config": {"errors", "config", "plugins"},
-    "record": {"sweeper", "errors", "config"},
-    "tracking": {"sweeper", "errors", "config", "passwords", "record", "tracking"},
+    "record": {"errors", "config"},
+    "tracking": {"errors", "config", "passwords", "record", "tracking"},
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.
     "study": BASE | {"console", "passwords", "record", "validation", "study"},
     "report": BASE | {"command_line", "console", "record", "study", "report", "warmth"},
@@ -51,6 +51,25 @@ MAY_IMPORT = {
     "serving": BASE
     | {"console", "data", "model", "evaluation", "training", "prepared", "validation"}
     | {"record", "study", "report", "serving"},
+}
+# The same within the two largest rooms.
+STUDY = {"attributes", "config", "launchers"}
+PLAN = STUDY | {"algorithms", "composition", "identity", "plan", "space", "storages", "validation"}
+REPORT = {"evidence", "rendering", "subject"}
+MAY_IMPORT_WITHIN = {
+    "study.space": {"space"},
+    "study.algorithms": STUDY | {"algorithms"},
+    "study.storages": STUDY | {"space", "storages"},
+    "study.plan": PLAN,
+    "study.results": STUDY | {"plan", "results"},
+    "study.workers": PLAN | {"results", "trial_in_progress", "workers"},
+    "study.retraining": PLAN,
+    "study.confirmation": PLAN | {"results", "retraining"},
+    "report.rendering": {"rendering"},
+    "report.evidence": {"evidence"},
+    "report.subject": REPORT,
+    "report.sections": REPORT | {"sections"},
+    "report.comparison": REPORT | {"comparison", "sections"},
 }
 
 
@@ -168,7 +187,7 @@ def test_configurations_share_no_mutable_default() -> None:
 @pytest.mark.parametrize(
     "module",
     ["config", "validation", "command_line", "record", "__main__", "trial", "data.split",
-     "repeats", "study.plan", "study.launch", "study.worker", "study.results",
+     "repeats", "study.plan", "study.launch", "study.workers.worker", "study.results.files",
      "report.report", "report.loaded", "inspect.__main__", "export", "recommend"],
 )  # fmt: skip
 def test_a_module_that_must_start_at_once_loads_no_tensorflow(module: str) -> None:
@@ -191,11 +210,26 @@ def test_a_module_that_must_start_at_once_loads_no_tensorflow(module: str) -> No
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_nothing_imports_upwards(room: str) -> None:
-    folder = ROOT / "sweeper" / room
+    for module in imports(room):
+        assert module.split(".")[1] in MAY_IMPORT[room], module
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT_WITHIN)
+def test_nothing_imports_upwards_within_a_room(room: str) -> None:
+    around = f"sweeper.{room.partition('.')[0]}."
+    for module in imports(room):
+        if module.startswith(around):
+            assert module.split(".")[2] in MAY_IMPORT_WITHIN[room], module
+
+
+def imports(room: str) -> set[str]:
+    """The modules of `sweeper` that a room's files import; of a package's, each by its own name."""
+    folder = ROOT / "sweeper" / room.replace(".", "/")
     files = list(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
     assert files
+    found = set()
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sweeper"):
-                imported = [*node.module.split("."), "sweeper"][1]
-                assert imported in MAY_IMPORT[room], f"{file.name} imports {node.module}"
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found

@@ -120,10 +120,10 @@ def write_report(
     """
     # Only now: `--help` and errors come at once.
     from sweeper.record import write_whole
-    from sweeper.report.comparison import comparison_of
-    from sweeper.report.html import html_of
-    from sweeper.report.markdown import markdown_of
+    from sweeper.report.comparison.comparison import comparison_of
     from sweeper.report.opening import open_subjects
+    from sweeper.report.rendering.html import html_of
+    from sweeper.report.rendering.markdown import markdown_of
     from sweeper.report.report import page_of
 
     subjects, unread = open_subjects(directories, lambda done, total: tell("reading", done, total))

@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 
 from sweeper.errors import OutputError
 from sweeper.report.opening import open_subject
-from sweeper.report.palette import DARK, LIGHT, in_colours
+from sweeper.report.rendering.palette import DARK, LIGHT, in_colours
 from sweeper.report.report import page_of
 from sweeper.report.subject import Subject
-from sweeper.study.leaderboard import leaderboard_columns
+from sweeper.study.results.leaderboard import leaderboard_columns
 
 if TYPE_CHECKING:
     import pandas

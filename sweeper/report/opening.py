@@ -9,15 +9,15 @@ from sweeper import record as records
 from sweeper.config import with_defaults
 from sweeper.errors import ConfigError, OutputError
 from sweeper.record import TrialRecord
-from sweeper.report.confirmations import load_evidence
-from sweeper.report.ranks import read_ranks
+from sweeper.report.evidence.confirmation_reader import load_evidence
+from sweeper.report.evidence.ranks import read_ranks
 from sweeper.report.subject import Subject
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.leaderboard import Row, leaderboard_rows
-from sweeper.study.reading import objectives_of
+from sweeper.study.results.leaderboard import Row, leaderboard_rows
+from sweeper.study.results.reading import objectives_of
 from sweeper.study.storages.choice import load_study
 from sweeper.study.storages.markers import MARKERS, holds_study
-from sweeper.study.summary import summarize
+from sweeper.study.workers.summary import summarize
 
 # (done, of so many): how far the reading is.
 OnRead = Callable[[int, int], None]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sweeper.report.answer import answer_section
-from sweeper.report.architecture import architecture_section
-from sweeper.report.confirmed import evidence_section
-from sweeper.report.head import key_figures, problems_of, subtitle
-from sweeper.report.optimization import optimization_section, pareto_section
-from sweeper.report.page import Page, Section
-from sweeper.report.parameters import parameters_section
-from sweeper.report.question import protocol_section, question_section
-from sweeper.report.reproduction import reproduction_section
-from sweeper.report.savings import savings_section
-from sweeper.report.strengths import strengths_section
+from sweeper.report.rendering.page import Page, Section
+from sweeper.report.sections.answer import answer_section
+from sweeper.report.sections.architecture import architecture_section
+from sweeper.report.sections.confirmed import evidence_section
+from sweeper.report.sections.head import key_figures, problems_of, subtitle
+from sweeper.report.sections.optimization import optimization_section, pareto_section
+from sweeper.report.sections.parameters import parameters_section
+from sweeper.report.sections.question import protocol_section, question_section
+from sweeper.report.sections.reproduction import reproduction_section
+from sweeper.report.sections.savings import savings_section
+from sweeper.report.sections.strengths import strengths_section
+from sweeper.report.sections.times import times_section
+from sweeper.report.sections.trial_table import leaderboard_section
+from sweeper.report.sections.validation_curves import curves_section
 from sweeper.report.subject import Subject
-from sweeper.report.times import times_section
-from sweeper.report.trial_table import leaderboard_section
-from sweeper.report.validation_curves import curves_section
 
 # Each gives its section, or None where the subject has nothing for it.
 SECTIONS: tuple[Callable[[Subject], Section | None], ...] = (

@@ -11,10 +11,10 @@ import pyarrow
 from optuna.trial import FrozenTrial
 
 from sweeper.record import TrialRecord
-from sweeper.report.evidence import Evidence
+from sweeper.report.evidence.evidence import Evidence
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.leaderboard import Row
+from sweeper.study.results.leaderboard import Row
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sweeper.errors import ConfigError, OutputError
 from sweeper.record import TrialRecord
 from sweeper.report.opening import open_subject
 from sweeper.report.subject import Subject
-from sweeper.study.leaderboard import Row
+from sweeper.study.results.leaderboard import Row
 
 FINISHED = ("complete", "infeasible")
 

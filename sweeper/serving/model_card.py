@@ -17,11 +17,11 @@ from sweeper.config import to_dictionary
 from sweeper.console import data_lines
 from sweeper.errors import OutputError
 from sweeper.record import TrialRecord
-from sweeper.report.confirmed import confirmed_text
-from sweeper.report.evidence import METRICS, Evidence
-from sweeper.report.ranks import hits, read_ranks
-from sweeper.report.statistics import interval_over_users
-from sweeper.report.words import baseline_words, count, metric_words, number
+from sweeper.report.evidence.evidence import METRICS, Evidence
+from sweeper.report.evidence.ranks import hits, read_ranks
+from sweeper.report.evidence.statistics import interval_over_users
+from sweeper.report.rendering.words import baseline_words, count, metric_words, number
+from sweeper.report.sections.confirmed import confirmed_text
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.chosen import Chosen
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 # Of a trial.
 DIRECTORY = "directory"  # relative to the study's directory: "trials/0007"
 OVERRIDES = "overrides"  # the searched Hydra overrides, a list of strings
-RESULT = "result"  # what the trial's record holds, see `sweeper.study.summary.summarize`
+RESULT = "result"  # what the trial's record holds, see `sweeper.study.workers.summary.summarize`
 UNSENT = "unsent"  # why its files couldn't be sent to the study's directory
 REASON = "reason"  # why it failed or was cut short
 INTERRUPTED = "interrupted"  # True: ended before its end, to be run again

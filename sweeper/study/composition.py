@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sweeper.config import Config, flat, to_dataclass, to_dictionary
 from sweeper.errors import ConfigError
-from sweeper.study.search_space import SearchSpace
+from sweeper.study.space.search_space import SearchSpace
 from sweeper.validation import validate
 
 

@@ -87,7 +87,7 @@ class StudyConfig:
 
     Attributes:
       name: also the directory's, under `outputs/`.
-      space: by parameter; see `sweeper.study.search_space`.
+      space: by parameter; see `sweeper.study.space.search_space`.
       enqueue: parameter sets tried first.
       warm_start: an earlier study's directory; its best `warm_start_trials` are tried first.
       n_trials: how many are to finish, pruned and failed ones included.

@@ -18,8 +18,8 @@ from sweeper import record as records
 from sweeper.config import to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
-from sweeper.study.leaderboard import leaderboard_rows
 from sweeper.study.plan import Plan
+from sweeper.study.results.leaderboard import leaderboard_rows
 from sweeper.study.retraining import (
     CONFIGURATION,
     SPLIT_SEED,

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.errors import ConfigError, OutputError
-from sweeper.study.leaderboard import leaderboard_rows
 from sweeper.study.plan import Plan
-from sweeper.study.search_space import SearchSpace
+from sweeper.study.results.leaderboard import leaderboard_rows
+from sweeper.study.space.search_space import SearchSpace
 from sweeper.study.storages.choice import load_study
 
 

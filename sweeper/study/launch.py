@@ -16,19 +16,20 @@ from sweeper import console as terminal
 from sweeper.errors import ConfigError, OutputError, StudyError, unwritable
 from sweeper.record import TRACEBACK, write_whole
 from sweeper.runtime import available_cores
-from sweeper.study import attributes, locks
-from sweeper.study.collection import collect
+from sweeper.study import attributes
 from sweeper.study.confirmation import plan_confirmation
 from sweeper.study.identity import START_ANEW, check_identity
 from sweeper.study.known import known_sets, named_sets
 from sweeper.study.plan import Plan
 from sweeper.study.reference import note_reference, plan_reference
-from sweeper.study.results import show_results, shown_path
-from sweeper.study.settling import has_failed, is_taken, settle
+from sweeper.study.results.files import show_results, shown_path
 from sweeper.study.storages.choice import check_place, configured_storage, storage_in
 from sweeper.study.storages.storage import StudyStorage
-from sweeper.study.study_run import StudyRun
-from sweeper.study.worker import silence_optuna
+from sweeper.study.workers import locks
+from sweeper.study.workers.collection import collect
+from sweeper.study.workers.settling import has_failed, is_taken, settle
+from sweeper.study.workers.study_run import StudyRun
+from sweeper.study.workers.worker import silence_optuna
 
 # Workers on other machines, of a start that has been killed, may need this long to notice.
 SECONDS_TO_END = 10.0

@@ -17,8 +17,7 @@ from omegaconf import DictConfig
 from sweeper.config import DEFAULT_METRIC, METRICS, Config, to_dictionary
 from sweeper.errors import ConfigError, closest
 from sweeper.study import attributes
-from sweeper.study.choices import chosen_pruner, chosen_sampler
-from sweeper.study.command_line_space import command_line_parameters
+from sweeper.study.algorithms.choices import chosen_pruner, chosen_sampler
 from sweeper.study.composition import (
     Composer,
     extreme_configs,
@@ -28,9 +27,10 @@ from sweeper.study.composition import (
 from sweeper.study.config import StorageConfig, StudyConfig, to_storage, to_study
 from sweeper.study.identity import compared
 from sweeper.study.launchers import launcher_problems, share_cores
-from sweeper.study.search_space import SearchSpace
-from sweeper.study.space_reader import parse_space
-from sweeper.study.storage_validation import storage_problems
+from sweeper.study.space.command_line import command_line_parameters
+from sweeper.study.space.reader import parse_space
+from sweeper.study.space.search_space import SearchSpace
+from sweeper.study.storages.validation import storage_problems
 from sweeper.study.validation import (
     confirm_problems,
     metric_problems,

@@ -13,7 +13,7 @@ from sweeper.config import to_dictionary
 from sweeper.runtime import available_cores
 from sweeper.study import attributes
 from sweeper.study.plan import Plan
-from sweeper.study.reading import result_of
+from sweeper.study.results.reading import result_of
 from sweeper.study.retraining import (
     CONFIGURATION,
     SPLIT_SEED,

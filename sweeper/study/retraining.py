@@ -16,12 +16,12 @@ from sweeper.config import Config
 from sweeper.study import attributes
 from sweeper.study.composition import Composer, trial_config
 from sweeper.study.config import ObjectiveConfig, StudyConfig
-from sweeper.study.domains import Choices
 from sweeper.study.identity import compared, stored_identity
-from sweeper.study.overrides import Key
-from sweeper.study.parameters import SingleParameter
 from sweeper.study.plan import Plan
-from sweeper.study.search_space import SearchSpace
+from sweeper.study.space.domains import Choices
+from sweeper.study.space.overrides import Key
+from sweeper.study.space.parameters import SingleParameter
+from sweeper.study.space.search_space import SearchSpace
 from sweeper.study.storages.choice import load_study
 from sweeper.study.storages.markers import holds_study
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from sweeper.config import METRICS, Config
 from sweeper.errors import closest, either, shortened
-from sweeper.study.choices import (
+from sweeper.study.algorithms.choices import (
     FINAL_METRICS,
     SEED_PRUNERS,
     SINGLE_OBJECTIVE,
@@ -39,8 +39,8 @@ def study_problems(
       numeric: parameters that are ranges and that every trial has.
     """
     # Imported late: they import Optuna, which a start that ends here needs not wait for.
-    from sweeper.study.pruners import pruner_problems
-    from sweeper.study.samplers import sampler_problems
+    from sweeper.study.algorithms.pruners import pruner_problems
+    from sweeper.study.algorithms.samplers import sampler_problems
 
     sampler = chosen_sampler(study, continuous)
     pruner = chosen_pruner(dataclasses.replace(study, sampler=sampler), config)

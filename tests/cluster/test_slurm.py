@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 from toy_runs import check_grid, finished, run, running, trials_of, wait_until
 
 from sweeper.study import attributes
-from sweeper.study.pull import LEFT
-from sweeper.study.settling import GONE, is_taken
+from sweeper.study.workers.pull import LEFT
+from sweeper.study.workers.settling import GONE, is_taken
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from nasty import mutated
 from sweeper import record as records
 from sweeper.errors import OutputError
 from sweeper.report.__main__ import main
-from sweeper.study.summary import summarize
+from sweeper.study.workers.summary import summarize
 
 OFTEN = {
     "deadline": None,

@@ -17,7 +17,7 @@ from optuna.samplers import RandomSampler
 
 from sweeper.config import config_directory
 from sweeper.errors import ConfigError
-from sweeper.study.space_reader import OPTIONS, TOWERS_OPTIONS, parse_space
+from sweeper.study.space.reader import OPTIONS, TOWERS_OPTIONS, parse_space
 
 CONF = config_directory()
 GROUPS = {

@@ -33,8 +33,9 @@ from toy_runs import (
     wait_until,
 )
 
-from sweeper.study import attributes, locks
-from sweeper.study.settling import GONE, has_failed, is_taken
+from sweeper.study import attributes
+from sweeper.study.workers import locks
+from sweeper.study.workers.settling import GONE, has_failed, is_taken
 
 TWO = "study.workers=2"
 GRID = (

@@ -205,7 +205,7 @@ FAR_WORKER = """
 import sys, time
 from pathlib import Path
 from plans import planner
-from sweeper.study.pull import Puller
+from sweeper.study.workers.pull import Puller
 with planner() as planned:
     plan = planned.plan(*sys.argv[1:])
 def objective(job):

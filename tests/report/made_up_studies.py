@@ -25,7 +25,7 @@ from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.storages.choice import load_study
 from sweeper.study.storages.files import Sqlite
-from sweeper.study.summary import summarize
+from sweeper.study.workers.summary import summarize
 
 START = datetime(2026, 11, 24, 12, 0, 0)
 STATES = {

@@ -13,16 +13,16 @@ from made_up_studies import StudyMaker, made_up_record
 from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
 from sweeper.record import TrialRecord
-from sweeper.report.answer import answer_section
-from sweeper.report.certainty import Scored, beside_first, certainties
-from sweeper.report.compared import Compared
-from sweeper.report.compared_answer import answer_text
-from sweeper.report.depth import depth_text
+from sweeper.report.comparison.answer import answer_text
+from sweeper.report.comparison.compared import Compared
+from sweeper.report.evidence.statistics import ALIKE, compare_on_rows, compare_pairs, summarize
 from sweeper.report.opening import open_subject
-from sweeper.report.page import Text
-from sweeper.report.statistics import ALIKE, compare_on_rows, compare_pairs, summarize
-from sweeper.report.strengths import strengths_section
-from sweeper.report.trial_table import leaderboard_section
+from sweeper.report.rendering.page import Text
+from sweeper.report.sections.answer import answer_section
+from sweeper.report.sections.certainty import Scored, beside_first, certainties
+from sweeper.report.sections.depth import depth_text
+from sweeper.report.sections.strengths import strengths_section
+from sweeper.report.sections.trial_table import leaderboard_section
 from sweeper.study import attributes
 
 RANDOM = np.random.default_rng(5)

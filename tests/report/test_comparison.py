@@ -13,14 +13,14 @@ from small_trials import compose_config
 
 from sweeper import record as records
 from sweeper.config import flat, to_dictionary
-from sweeper.report.compared import Compared
-from sweeper.report.comparison import comparison_of
-from sweeper.report.evidence import Evidence, Run
-from sweeper.report.html import html_of
+from sweeper.report.comparison.compared import Compared
+from sweeper.report.comparison.comparison import comparison_of
+from sweeper.report.evidence.evidence import Evidence, Run
+from sweeper.report.evidence.ranks import hits
+from sweeper.report.evidence.statistics import compare_on_rows, compare_pairs
 from sweeper.report.opening import open_subject
-from sweeper.report.page import Table
-from sweeper.report.ranks import hits
-from sweeper.report.statistics import compare_on_rows, compare_pairs
+from sweeper.report.rendering.html import html_of
+from sweeper.report.rendering.page import Table
 from sweeper.study import attributes
 from sweeper.study.storages.choice import load_study
 

@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 from made_up_confirmations import made_up_confirmation
 
-from sweeper.report.answer import answer_section
-from sweeper.report.confirmations import load_evidence
-from sweeper.report.confirmed import confirmed_text, evidence_section
-from sweeper.report.confirmed_tables import name_words
-from sweeper.report.evidence import Evidence
-from sweeper.report.page import Figure, Table, Text
-from sweeper.report.statistics import Comparison
-from sweeper.report.strengths import strengths_section
+from sweeper.report.evidence.confirmation_reader import load_evidence
+from sweeper.report.evidence.evidence import Evidence
+from sweeper.report.evidence.statistics import Comparison
+from sweeper.report.rendering.page import Figure, Table, Text
+from sweeper.report.sections.answer import answer_section
+from sweeper.report.sections.confirmed import confirmed_text, evidence_section
+from sweeper.report.sections.confirmed_tables import name_words
+from sweeper.report.sections.strengths import strengths_section
 from sweeper.report.subject import Subject
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.leaderboard import Row
+from sweeper.study.results.leaderboard import Row
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

@@ -8,7 +8,7 @@ import pytest
 from made_up_confirmations import NAMES, made_up_confirmation
 
 from sweeper import record as records
-from sweeper.report.confirmations import load_evidence
+from sweeper.report.evidence.confirmation_reader import load_evidence
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.storages.files import Sqlite

@@ -12,7 +12,7 @@ import sweeper
 from sweeper import record as records
 from sweeper.errors import OutputError
 from sweeper.report.opening import open_subject
-from sweeper.study.leaderboard import write_leaderboard
+from sweeper.study.results.leaderboard import write_leaderboard
 
 
 def test_trials_are_the_leaderboard(searched_study, tmp_path):

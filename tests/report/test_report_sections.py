@@ -6,12 +6,12 @@ import pytest
 from made_up_studies import POPULARITY, StudyMaker, made_up_record, nothing
 
 from sweeper import record as records
-from sweeper.report.markdown import markdown_of
+from sweeper.report.evidence.statistics import summarize
 from sweeper.report.opening import open_subject
-from sweeper.report.page import Code, Section, Table, Text
+from sweeper.report.rendering.markdown import markdown_of
+from sweeper.report.rendering.page import Code, Section, Table, Text
 from sweeper.report.report import page_of
-from sweeper.report.statistics import summarize
-from sweeper.study.results import BEST
+from sweeper.study.results.files import BEST
 
 
 def sections_of(directory) -> dict[str, Section]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sweeper.report.statistics import (
+from sweeper.report.evidence.statistics import (
     Comparison,
     compare_on_rows,
     compare_pairs,

@@ -10,8 +10,8 @@ from made_up_studies import StudyMaker, made_up_record, nothing
 
 from sweeper import record as records
 from sweeper.errors import ConfigError, OutputError
-from sweeper.report.head import problems_of
 from sweeper.report.opening import open_subject, open_subjects
+from sweeper.report.sections.head import problems_of
 
 
 def test_a_study_and_its_trials_records(tmp_path):

@@ -13,12 +13,12 @@ from made_up_studies import made_up_record
 from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
 from sweeper.report.__main__ import main
-from sweeper.report.confirmations import load_evidence
-from sweeper.report.page import Table, Text
-from sweeper.report.strengths import strengths_section
+from sweeper.report.evidence.confirmation_reader import load_evidence
+from sweeper.report.rendering.page import Table, Text
+from sweeper.report.sections.strengths import strengths_section
 from sweeper.report.subject import Subject
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.leaderboard import Row
+from sweeper.study.results.leaderboard import Row
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

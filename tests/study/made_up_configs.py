@@ -8,7 +8,7 @@ from typing import Any
 from small_trials import small_config
 
 from sweeper.config import Config
-from sweeper.study.choices import FINAL_METRICS
+from sweeper.study.algorithms.choices import FINAL_METRICS
 from sweeper.study.config import ObjectiveConfig, StudyConfig
 
 SPACE = {"optimizer.learning_rate": {"low": 0.01, "high": 1.0}}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from sweeper.errors import ConfigError
-from sweeper.study.search_space import SearchSpace
-from sweeper.study.space_reader import parse_space
+from sweeper.study.space.reader import parse_space
+from sweeper.study.space.search_space import SearchSpace
 
 GROUPS = {
     "optimizer": ["adagrad", "adam", "adamw", "sgd"],

@@ -11,12 +11,12 @@ from optuna.trial import TrialState
 from plans import planner
 
 from sweeper.study import attributes
-from sweeper.study.claims import ClaimedStudy, Claims
 from sweeper.study.config import ObjectiveConfig, StorageConfig
 from sweeper.study.plan import Plan
-from sweeper.study.settling import has_failed, is_taken
-from sweeper.study.standing import Standing
 from sweeper.study.storages.choice import configured_storage
+from sweeper.study.workers.claims import ClaimedStudy, Claims
+from sweeper.study.workers.settling import has_failed, is_taken
+from sweeper.study.workers.standing import Standing
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 GRID = ("train.epochs=5,10,15", "study.sampler=grid")

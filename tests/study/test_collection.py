@@ -15,10 +15,10 @@ from optuna.trial import TrialState
 from toy_runs import NO_REPORT, TOY, check_whole, environment, leaderboard
 
 from sweeper.study import attributes
-from sweeper.study.collection import ARCHIVE, collect, put_token, sees, send, store_of
 from sweeper.study.config import ObjectiveConfig, StorageConfig
 from sweeper.study.storages.files import Sqlite
 from sweeper.study.storages.postgresql import Postgresql
+from sweeper.study.workers.collection import ARCHIVE, collect, put_token, sees, send, store_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -198,7 +198,7 @@ def test_a_directory_is_known_by_its_token(tmp_path):
 # The toy's command line, in a process whose workers can't see the study's directory.
 FAR = f"""
 import runpy, sys
-from sweeper.study import worker
+from sweeper.study.workers import worker
 worker.sees = lambda *_: False
 sys.argv[0] = {str(TOY)!r}
 runpy.run_path({str(TOY)!r}, run_name="__main__")

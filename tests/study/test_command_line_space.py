@@ -16,10 +16,10 @@ from made_up_spaces import LEARNING_RATES, space
 
 from sweeper.config import config_directory
 from sweeper.errors import ConfigError
-from sweeper.study.command_line_space import command_line_parameters
-from sweeper.study.domains import Choices, Interval
-from sweeper.study.parameters import Parameter
-from sweeper.study.search_space import SearchSpace
+from sweeper.study.space.command_line import command_line_parameters
+from sweeper.study.space.domains import Choices, Interval
+from sweeper.study.space.parameters import Parameter
+from sweeper.study.space.search_space import SearchSpace
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +236,7 @@ def test_no_parameter_is_read_with_optuna_or_tensorflow() -> None:
     import sys
 
     program = (
-        "import sys, sweeper.study.command_line_space, sweeper.study.space_reader\n"
+        "import sys, sweeper.study.space.command_line, sweeper.study.space.reader\n"
         "print(sorted({'optuna', 'tensorflow', 'tf_keras'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

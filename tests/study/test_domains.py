@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.study.domains import Choices, Domain, Interval
+from sweeper.study.space.domains import Choices, Domain, Interval
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 from benchmarks.postgresql_server import PASSWORD
 from sweeper import record as records
 from sweeper.study import attributes
-from sweeper.study.settling import has_failed
 from sweeper.study.storages.choice import load_study
+from sweeper.study.workers.settling import has_failed
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,7 +33,7 @@ STUDY = (
 # Workers that can't see the study's directory.
 FAR = """
 import runpy, sys
-from sweeper.study import worker
+from sweeper.study.workers import worker
 worker.sees = lambda *_: False
 sys.argv[0] = "sweeper"
 runpy.run_module("sweeper", run_name="__main__", alter_sys=True)

@@ -23,9 +23,9 @@ from made_up_trials import (
 )
 from rich.console import Console
 
-from sweeper.study.leaderboard import Row, leaderboard_rows, write_leaderboard
-from sweeper.study.leaderboard_table import leaderboard_table
-from sweeper.study.reading import objectives_of, short_names
+from sweeper.study.results.leaderboard import Row, leaderboard_rows, write_leaderboard
+from sweeper.study.results.leaderboard_table import leaderboard_table
+from sweeper.study.results.reading import objectives_of, short_names
 
 
 def rows_of(study: optuna.Study) -> list[Row]:

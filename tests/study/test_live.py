@@ -23,11 +23,11 @@ from made_up_trials import (
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
-from sweeper.study import live
-from sweeper.study.live import LiveTable
-from sweeper.study.picture import picture
-from sweeper.study.reading import clock, number_text, objectives_of
-from sweeper.study.tally import Tally
+from sweeper.study.results import live
+from sweeper.study.results.live import LiveTable
+from sweeper.study.results.picture import picture
+from sweeper.study.results.reading import clock, number_text, objectives_of
+from sweeper.study.results.tally import Tally
 
 
 @pytest.fixture(autouse=True)

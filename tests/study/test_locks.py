@@ -12,7 +12,7 @@ import pytest
 from toy_runs import wait_until
 
 from sweeper.errors import OutputError
-from sweeper.study import locks
+from sweeper.study.workers import locks
 
 FORK = multiprocessing.get_context("fork")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sweeper.config import known_keys
 from sweeper.errors import ConfigError
-from sweeper.study.overrides import find_key, to_text
+from sweeper.study.space.overrides import find_key, to_text
 
 GROUPS = {"optimizer": ["adagrad", "adam"], "experiment": ["tutorial_shallow"]}
 PARSER = OverridesParser.create()

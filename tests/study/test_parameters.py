@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sweeper.study.domains import Choices, Domain, Interval
-from sweeper.study.overrides import find_key
-from sweeper.study.parameters import TowersParameter
+from sweeper.study.space.domains import Choices, Domain, Interval
+from sweeper.study.space.overrides import find_key
+from sweeper.study.space.parameters import TowersParameter
 
 SIZES = find_key("model.layer_sizes", {})
 

@@ -18,7 +18,7 @@ from made_up_spaces import (
     spaces,
 )
 
-from sweeper.study.space_reader import parse_space
+from sweeper.study.space.reader import parse_space
 
 
 def test_points_by_hand() -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import optuna
 import pytest
 
+from sweeper.study.algorithms.pruners import KINDS, build_pruner, pruner_problems
 from sweeper.study.config import PRUNERS, StudyConfig
-from sweeper.study.pruners import KINDS, build_pruner, pruner_problems
 
 OPTIONS = {"threshold": {"lower": 0.2}}
 

@@ -8,8 +8,8 @@ from plans import planner
 
 from sweeper.errors import ConfigError
 from sweeper.study import attributes
-from sweeper.study.leaderboard import leaderboard_rows
 from sweeper.study.reference import note_reference, plan_reference
+from sweeper.study.results.leaderboard import leaderboard_rows
 from sweeper.study.retraining import Retraining
 
 SEARCH = ("model.dropout=interval(0,0.5)", "study.n_trials=3")

@@ -9,11 +9,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from made_up_spaces import GROUPS, LEARNING_RATES, TOWERS, space
 
 from sweeper.errors import ConfigError
-from sweeper.study.command_line_space import command_line_parameters
-from sweeper.study.domains import Choices
-from sweeper.study.overrides import find_key
-from sweeper.study.parameters import SingleParameter
-from sweeper.study.search_space import SearchSpace
+from sweeper.study.space.command_line import command_line_parameters
+from sweeper.study.space.domains import Choices
+from sweeper.study.space.overrides import find_key
+from sweeper.study.space.parameters import SingleParameter
+from sweeper.study.space.search_space import SearchSpace
 
 
 def single(name: str, *choices: Any) -> SingleParameter:

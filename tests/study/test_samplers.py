@@ -9,9 +9,9 @@ import optuna
 import pytest
 
 from sweeper.errors import ConfigError
-from sweeper.study.choices import SINGLE_OBJECTIVE
+from sweeper.study.algorithms.choices import SINGLE_OBJECTIVE
+from sweeper.study.algorithms.samplers import KINDS, build_sampler, sampler_problems
 from sweeper.study.config import SAMPLERS, StudyConfig
-from sweeper.study.samplers import KINDS, build_sampler, sampler_problems
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 

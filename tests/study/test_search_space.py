@@ -21,11 +21,11 @@ from made_up_spaces import (
 )
 from omegaconf import OmegaConf
 
-from sweeper.study.domains import Interval
-from sweeper.study.overrides import find_key
-from sweeper.study.parameters import SingleParameter
-from sweeper.study.search_space import SearchSpace
-from sweeper.study.space_reader import parse_space
+from sweeper.study.space.domains import Interval
+from sweeper.study.space.overrides import find_key
+from sweeper.study.space.parameters import SingleParameter
+from sweeper.study.space.reader import parse_space
+from sweeper.study.space.search_space import SearchSpace
 
 
 def test_overrides_by_hand() -> None:

@@ -8,8 +8,8 @@ from optuna.trial import TrialState
 
 from sweeper import record as records
 from sweeper.study import attributes
-from sweeper.study.settling import GONE, cut_short, has_failed, is_taken, settle
 from sweeper.study.storages.choice import load_study
+from sweeper.study.workers.settling import GONE, cut_short, has_failed, is_taken, settle
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

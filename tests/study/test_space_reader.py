@@ -8,9 +8,9 @@ import pytest
 from made_up_spaces import TOWERS, problems
 
 from sweeper.errors import ConfigError
-from sweeper.study.domains import Choices, Domain, Interval
-from sweeper.study.parameters import Parameter, SingleParameter
-from sweeper.study.space_reader import parse_space
+from sweeper.study.space.domains import Choices, Domain, Interval
+from sweeper.study.space.parameters import Parameter, SingleParameter
+from sweeper.study.space.reader import parse_space
 
 
 def read(key: str, **options: Any) -> tuple[Parameter | None, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from made_up_configs import SEEDS, SEQUENTIAL, SPACE, objectives, study_config, trial_config
 
-from sweeper.study.choices import chosen_pruner, chosen_sampler, seeds_for_wilcoxon
+from sweeper.study.algorithms.choices import chosen_pruner, chosen_sampler, seeds_for_wilcoxon
 from sweeper.study.validation import study_problems
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from toy_runs import is_alive, wait_until
 
-from sweeper.study import trial_child, trial_process
-from sweeper.study.trial_child import (
+from sweeper.study.trial_in_progress import in_study, report
+from sweeper.study.workers import trial_child, trial_process
+from sweeper.study.workers.trial_child import (
     COMPLETE,
     DIED,
     FAILED,
@@ -25,8 +26,7 @@ from sweeper.study.trial_child import (
     PRUNED,
     Job,
 )
-from sweeper.study.trial_in_progress import in_study, report
-from sweeper.study.trial_process import TrialProcess
+from sweeper.study.workers.trial_process import TrialProcess
 
 
 @pytest.fixture(autouse=True)
@@ -312,7 +312,7 @@ def work(root: Path) -> None:
 
 
 def test_end_with_a_parent_that_has_gone_already(tmp_path):
-    code = "import time; from sweeper.study.trial_child import end_with; end_with(1234567)"
+    code = "import time; from sweeper.study.workers.trial_child import end_with; end_with(1234567)"
     ended = subprocess.run(
         [sys.executable, "-c", f"{code}; time.sleep(60)"],
         cwd=Path(__file__).parents[2],

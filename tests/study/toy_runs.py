@@ -18,8 +18,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeper.study import attributes
-from sweeper.study.settling import is_taken
 from sweeper.study.storages.choice import load_study
+from sweeper.study.workers.settling import is_taken
 
 HERE = Path(__file__).parent
 TOY = HERE / "toy_study.py"

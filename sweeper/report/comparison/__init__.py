@@ -1,0 +1,1 @@
+"""A report on several studies and runs, side by side."""

@@ -1,0 +1,108 @@
+"""What all sections of a comparison go by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from sweeper.report.comparison.confirmations import (
+    Confirmed,
+    are_comparable,
+    certain_by_confirmation,
+    confirmed_of,
+)
+from sweeper.report.comparison.protocols import protocol_problems
+from sweeper.report.comparison.standing import Standing, compared_metric, standings_of
+from sweeper.report.sections.certainty import Certainty, Key, beside_first
+from sweeper.report.subject import Subject
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Several studies and runs, by one metric."""
+
+    subjects: Sequence[Subject]
+
+    @cached_property
+    def metric(self) -> str:
+        return compared_metric(self.subjects)
+
+    @cached_property
+    def is_maximized(self) -> bool:
+        first = self.subjects[0]
+        return first.is_maximized if first.metric == self.metric else True
+
+    @cached_property
+    def standings(self) -> list[Standing]:
+        """As the searches have it."""
+        return standings_of(self.subjects, self.metric, self.is_maximized)
+
+    @cached_property
+    def problems(self) -> list[str]:
+        """Why they must not be ranked against each other."""
+        return protocol_problems(self.standings)
+
+    @cached_property
+    def confirmed(self) -> dict[Key, Confirmed]:
+        """By label, those with a figure that were confirmed."""
+        found = {
+            standing.label: confirmed_of(standing.subject, self.metric)
+            for standing in self.standings
+            if standing.value is not None
+        }
+        return {label: each for label, each in found.items() if each is not None}
+
+    @cached_property
+    def goes_by_confirmation(self) -> bool:
+        """Whether all with a figure were confirmed, on the same rows."""
+        valued = {standing.label for standing in self.standings if standing.value is not None}
+        return (
+            not self.problems
+            and self.is_maximized
+            and bool(valued)
+            and valued == set(self.confirmed)
+            and are_comparable(list(self.confirmed.values()))
+        )
+
+    @cached_property
+    def told(self) -> list[Standing]:
+        """What the answer goes by: the confirmed figures where they can be compared."""
+        if not self.goes_by_confirmation:
+            return self.standings
+        return [self._as_confirmed(standing) for standing in self.standings]
+
+    def _as_confirmed(self, standing: Standing) -> Standing:
+        confirmed = self.confirmed.get(standing.label)
+        if confirmed is None:
+            return standing
+        return replace(
+            standing,
+            which=confirmed.which,
+            value=confirmed.summary.mean,
+            text=confirmed.text,
+            baselines=confirmed.baselines,
+        )
+
+    @cached_property
+    def ranked(self) -> list[Standing]:
+        """Of `told` those with a figure, best first."""
+        turn = -1 if self.is_maximized else 1
+        known = [(turn * s.value, s) for s in self.told if s.value is not None]
+        return [standing for _, standing in sorted(known, key=lambda pair: pair[0])]
+
+    @cached_property
+    def certain(self) -> dict[Key, Certainty]:
+        """How sure the figures are, by label; empty where they must not be ranked."""
+        if self.problems or not self.ranked:
+            return {}
+        if self.goes_by_confirmation:
+            confirmed: dict[Key, Confirmed] = {
+                s.label: self.confirmed[s.label] for s in self.ranked
+            }
+            return certain_by_confirmation(confirmed, self.metric)
+        return beside_first(
+            {standing.label: standing.scored for standing in self.ranked},
+            max(standing.test_to_train for standing in self.ranked),
+            is_maximized=self.is_maximized,
+        )

@@ -1,0 +1,167 @@
+"""A report on several studies and runs: what each came to, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from sweeper.report.comparison.answer import answer_section
+from sweeper.report.comparison.compared import Compared
+from sweeper.report.comparison.figures import best_curves, compared_histories, compared_stages
+from sweeper.report.comparison.protocols import (
+    configuration_table,
+    how_it_was_done,
+    protocol_table,
+)
+from sweeper.report.comparison.standing import Standing, figure_of
+from sweeper.report.rendering.page import Block, KeyFigure, Page, Section, Table, Text
+from sweeper.report.rendering.words import (
+    code_listed,
+    count,
+    duration,
+    listed,
+    metric_words,
+    number,
+)
+from sweeper.report.sections.head import problems_of, wall_seconds, written
+from sweeper.report.sections.question import states_text
+from sweeper.report.sections.reproduction import commands
+from sweeper.report.subject import Subject
+from sweeper.study.results.leaderboard import parameter_names
+from sweeper.study.results.reading import parameters_text, short_names
+
+SHOWN = 20
+
+
+def comparison_of(
+    subjects: Sequence[Subject],
+    on_section: Callable[[int, int], None] = lambda done, total: None,
+) -> Page:
+    """The whole report.
+
+    Args:
+      subjects: two or more.
+      on_section: told after each section, as (done, of so many).
+    """
+    compared = Compared(subjects)
+    sections = []
+    for index, make in enumerate(SECTIONS, start=1):
+        sections.append(make(compared))
+        on_section(index, len(SECTIONS))
+    labels = [standing.label for standing in compared.standings]
+    return Page(
+        title=" · ".join(labels) if len(labels) <= 3 else f"{len(labels)} studies and runs",
+        subtitle=f"Comparison of {listed(str(s.directory) for s in subjects)}{written()}",
+        sections=[section for section in sections if section],
+        key_figures=[_key_figure(standing) for standing in compared.told],
+        problems=[*compared.problems, *(line for each in subjects for line in problems_of(each))],
+    )
+
+
+def _key_figure(standing: Standing) -> KeyFigure:
+    return KeyFigure(standing.label, standing.text, standing.which)
+
+
+def _question(compared: Compared) -> Section:
+    end = "highest" if compared.is_maximized else "lowest"
+    rows = [
+        [
+            standing.label,
+            "study" if standing.subject.study else "run",
+            str(standing.subject.directory),
+            listed(parameter_names(standing.subject.rows) or ["nothing"]),
+            states_text(standing.subject),
+            duration(wall_seconds(standing.subject) or 0.0),
+        ]
+        for standing in compared.standings
+    ]
+    return Section(
+        "question",
+        "The question",
+        [
+            Text(f"Which of these has the {end} {metric_words(compared.metric)}?", "lead"),
+            Table(["name", "kind", "directory", "varied", "trials", "wall time"], rows, "Compared"),
+        ],
+    )
+
+
+def _protocol(compared: Compared) -> Section | None:
+    blocks: list[Block] = []
+    if table := protocol_table(compared.standings, "Where the protocols differ"):
+        blocks += [Text("**The figures are not of the same rows.**"), table]
+    blocks += how_it_was_done(compared.standings)
+    return Section("protocol", "The protocol", blocks) if blocks else None
+
+
+def _leaderboard(compared: Compared) -> Section | None:
+    """The first trials of all studies together."""
+    if compared.problems:
+        return None
+    turn = -1 if compared.is_maximized else 1
+    found = []
+    for standing in compared.standings:
+        short = short_names(parameter_names(standing.subject.rows))
+        for row in standing.subject.of_states("complete"):
+            value = figure_of(standing.subject, row, compared.metric)
+            if value is not None:
+                cells = [standing.label, str(row.number), number(value)]
+                found.append((turn * value, [*cells, parameters_text(row.params, short) or "–"]))
+    found.sort(key=lambda pair: pair[0])
+    if len(found) <= len(compared.standings):
+        return None
+    rows = [[str(place), *cells] for place, (_, cells) in enumerate(found[:SHOWN], start=1)]
+    columns = ["rank", "of", "trial", metric_words(compared.metric), "parameters"]
+    table = Table(columns, rows, strong=frozenset({0}), note=" ".join(_notes(compared, len(found))))
+    return Section("leaderboard", "Leaderboard", [table])
+
+
+def _notes(compared: Compared, trials: int) -> Iterator[str]:
+    if trials > SHOWN:
+        yield f"… and {count(trials - SHOWN, 'complete trial')} more."
+    if compared.goes_by_confirmation:
+        yield "By what the searches found; the answer goes by what confirmed it."
+
+
+def _curves(compared: Compared) -> Section | None:
+    figure = best_curves(compared.standings, compared.metric, not compared.problems)
+    return Section("curves", "Validation curves", [figure]) if figure else None
+
+
+def _history(compared: Compared) -> Section | None:
+    figure = compared_histories(compared.standings, compared.metric)
+    return Section("history", "Optimisation history", [figure]) if figure else None
+
+
+def _times(compared: Compared) -> Section | None:
+    figure = compared_stages(compared.standings)
+    return Section("times", "Where the time went", [figure]) if figure else None
+
+
+def _configurations(compared: Compared) -> Section | None:
+    table = configuration_table(compared.standings, "Where the best configurations differ")
+    return Section("configurations", "Configurations", [table]) if table else None
+
+
+def _reproduction(compared: Compared) -> Section:
+    blocks: list[Block] = []
+    for standing in compared.standings:
+        if standing.record is not None:
+            blocks.append(Text(f"**{standing.label}**"))
+            blocks += commands(standing.subject, standing.record)
+    directories = code_listed(str(subject.directory) for subject in compared.subjects)
+    blocks.append(
+        Text(f"`python -m sweeper.report DIRECTORY` has more on each of {directories}.", "note")
+    )
+    return Section("reproduce", "To have it again", blocks)
+
+
+SECTIONS: tuple[Callable[[Compared], Section | None], ...] = (
+    _question,
+    _protocol,
+    answer_section,
+    _leaderboard,
+    _curves,
+    _history,
+    _times,
+    _configurations,
+    _reproduction,
+)

@@ -1,0 +1,142 @@
+"""What the confirmations of several studies say: figures by which no search has chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow
+
+from sweeper.report.evidence.evidence import Evidence, Run
+from sweeper.report.evidence.ranks import hits, is_accuracy
+from sweeper.report.evidence.statistics import (
+    Comparison,
+    Summary,
+    adjusted_by_holm,
+    compare_on_rows,
+)
+from sweeper.report.rendering.words import number
+from sweeper.report.sections.certainty import Certainty, Key, Scored, beside_first
+from sweeper.report.subject import Subject
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A study's winner on test rows.
+
+    Attributes:
+      trial: in words, "trial 7".
+      is_fresh: whether they are of fresh splits; else of the study's own.
+      summary: over the seeds.
+      baselines: their means.
+      runs: the winner's, by (split seed, training seed).
+    """
+
+    trial: str
+    is_fresh: bool
+    summary: Summary
+    baselines: dict[str, float]
+    runs: Mapping[tuple[int, int], Run]
+
+    @property
+    def text(self) -> str:
+        """Mean ± deviation."""
+        deviation = self.summary.deviation
+        spread = "" if deviation is None else f" ± {number(deviation)}"
+        return f"{number(self.summary.mean)}{spread}"
+
+    @property
+    def which(self) -> str:
+        where = "fresh splits" if self.is_fresh else "its own test rows"
+        return f"{self.trial}, confirmed on {where}"
+
+    @property
+    def ranks(self) -> list[pyarrow.Table]:
+        """Of each seed; empty where those of any can't be read."""
+        tables = [run.rows for run in self.runs.values()]
+        return [] if any(table is None for table in tables) else tables
+
+    @property
+    def test_rows(self) -> frozenset[tuple[int, bytes, bytes]]:
+        """Split by split, which rows they are; empty where that isn't known."""
+        return frozenset(
+            (split, _column(table, "user").tobytes(), _column(table, "item").tobytes())
+            for (split, _), table in zip(self.runs, self.ranks, strict=False)
+        )
+
+    def cell(self, beside: str) -> str:
+        """For a table that has another trial beside it, or other rows above."""
+        marks = [self.trial] if self.trial != beside else []
+        marks += ["fresh splits"] if self.is_fresh else []
+        return f"{self.text} ({', '.join(marks)})" if marks else self.text
+
+
+def _column(table: pyarrow.Table, name: str) -> np.ndarray:
+    return np.asarray(table[name])
+
+
+def confirmed_of(subject: Subject, metric: str) -> Confirmed | None:
+    """On its own test rows, or where it has none on fresh splits; None: not confirmed."""
+    evidence = subject.evidence
+    if evidence is None or not is_accuracy(metric):
+        return None
+    is_fresh = not evidence.own
+    summary = evidence.summary(evidence.winner, metric, is_fresh)
+    if summary is None:
+        return None
+    rounds = evidence.fresh if is_fresh else evidence.own
+    return Confirmed(
+        evidence.winner.replace("_", " "),
+        is_fresh,
+        summary,
+        _baselines(evidence, metric, is_fresh),
+        {seeds: runs[evidence.winner] for seeds, runs in rounds.items()},
+    )
+
+
+def _baselines(evidence: Evidence, metric: str, is_fresh: bool) -> dict[str, float]:
+    found = {name: evidence.summary(name, metric, is_fresh) for name in evidence.baselines}
+    return {name: summary.mean for name, summary in found.items() if summary}
+
+
+def are_comparable(confirmed: Sequence[Confirmed]) -> bool:
+    """Whether all are on the same test rows of the same splits."""
+    rows = {each.test_rows for each in confirmed}
+    return len(rows) == 1 and rows != {frozenset()} and len({e.is_fresh for e in confirmed}) == 1
+
+
+def certain_by_confirmation(
+    confirmed: Mapping[Key, Confirmed], metric: str
+) -> dict[Key, Certainty]:
+    """How sure each is, by the key; the first (A) against the others, by Holm.
+
+    Args:
+      confirmed: comparable ones, the best first.
+    """
+    key, *others = confirmed
+    first = confirmed[key]
+    if first.is_fresh:
+        scored = {key: _by_split(each, metric) for key, each in confirmed.items()}
+        return beside_first(scored, next(iter(first.runs.values())).test_to_train)
+    compared = adjusted_by_holm([_on_rows(first, confirmed[other], metric) for other in others])
+    return {
+        key: Certainty(first.summary.interval),
+        **{
+            other: Certainty(confirmed[other].summary.interval, comparison)
+            for other, comparison in zip(others, compared, strict=True)
+        },
+    }
+
+
+def _by_split(each: Confirmed, metric: str) -> Scored:
+    return Scored({split: run.figure(metric) for (split, _), run in each.runs.items()})
+
+
+def _on_rows(first: Confirmed, other: Confirmed, metric: str) -> Comparison:
+    """Users and training seeds both being samples; of as many seeds as both have."""
+    seeds = min(len(first.runs), len(other.runs))
+    mine, theirs = (
+        np.stack([hits(table, metric) for table in each.ranks[:seeds]]) for each in (first, other)
+    )
+    return compare_on_rows(mine, theirs, _column(first.ranks[0], "user"), resamples=0)

@@ -1,0 +1,199 @@
+"""Whether the figures of several studies and runs may be compared at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sweeper.config import flat
+from sweeper.record import TrialRecord
+from sweeper.report.comparison.standing import Standing
+from sweeper.report.rendering.page import Table
+from sweeper.report.rendering.words import listed, value_text
+from sweeper.report.sections.importance import is_seed
+from sweeper.report.sections.question import protocol_rows
+from sweeper.study import attributes
+from sweeper.study.results.leaderboard import parameter_names
+
+# Of the configuration, what decides which rows a figure is of.
+DATA, ROWS = "data.", ("evaluation.rows", "evaluation.sampled_candidates")
+# Where the data lay is no matter, only what they are; a run's name is none either.
+NO_MATTER = ("data.source", "data.cache_dir", "name")
+SYNTHETIC, MADE_UP = "data.synthetic.", "synthetic"
+SPLIT_SEEDS, FINGERPRINT = "study.split_seeds", "the data's fingerprint"
+NOT_KNOWN = "–"
+
+Values = Mapping[str, Any]
+
+
+def protocol_problems(standings: Sequence[Standing]) -> list[str]:
+    """Why the figures must not be ranked against each other; empty: they may be."""
+    return [*_difference_problems(standings), *_unknown_problems(standings)]
+
+
+def _difference_problems(standings: Sequence[Standing]) -> Iterator[str]:
+    known = _protocols(standings)
+    places = [str(standing.subject.directory) for standing, _ in known]
+    parts = [
+        f"{key} ({_by_value(places, values)})"
+        for key, values in _differences([protocol for _, protocol in known])
+    ]
+    if parts:
+        yield (
+            f"the protocols differ in {'; '.join(parts)}: figures on different rows can't be "
+            "ranked; all must have the same data, split and split seeds"
+        )
+
+
+def _unknown_problems(standings: Sequence[Standing]) -> Iterator[str]:
+    valued = [standing for standing in standings if standing.value is not None]
+    unknown = [standing for standing in valued if _protocol(standing) is None]
+    if unknown and len(valued) > 1:
+        places = listed(str(standing.subject.directory) for standing in unknown)
+        yield (
+            f"{places}: neither a trial's record nor the study says which data and rows the "
+            "figures are of: they can't be ranked"
+        )
+
+
+def _by_value(places: Sequence[str], values: Sequence[str]) -> str:
+    """ "temporal in a, random in b and c"."""
+    return ", ".join(
+        f"{value} in {listed(places)}" for value, places in _shared(places, values).items()
+    )
+
+
+def _shared(names: Sequence[str], values: Sequence[str]) -> dict[str, list[str]]:
+    """The names that have the same value, by value."""
+    found: dict[str, list[str]] = {}
+    for name, value in zip(names, values, strict=True):
+        found.setdefault(value, []).append(name)
+    return found
+
+
+def _differences(of_each: Sequence[Values]) -> Iterator[tuple[str, list[str]]]:
+    """The keys in which some differ, with the value of each."""
+    made_up = {values.get("data.name") for values in of_each} == {MADE_UP}
+    texts = [_texts(values, made_up) for values in of_each]
+    told = False
+    for key in dict.fromkeys(key for each in texts for key in each):
+        values = [each.get(key, NOT_KNOWN) for each in texts]
+        different = set(values)
+        if key == FINGERPRINT:
+            # Other data, as of another package, under the same name and split.
+            different = set() if told else different - {NOT_KNOWN}
+        if len(different) > 1:
+            told = True
+            yield key, values
+
+
+def _texts(values: Values, made_up: bool) -> dict[str, str]:
+    """In words; how data are made up is told of such data alone."""
+    made = [
+        f"{key.removeprefix(SYNTHETIC)} {value}"
+        for key, value in values.items()
+        if key.startswith(SYNTHETIC)
+    ]
+    texts = {
+        key: value_text(value) for key, value in values.items() if not key.startswith(SYNTHETIC)
+    }
+    return {**texts, "data.synthetic": ", ".join(made)} if made_up and made else texts
+
+
+def _is_decisive(key: str) -> bool:
+    return key.startswith(DATA) or key in (*ROWS, SPLIT_SEEDS, FINGERPRINT)
+
+
+def _protocols(standings: Sequence[Standing]) -> list[tuple[Standing, Values]]:
+    """What decides which rows each one's figures are of, where that is known."""
+    found = ((standing, _protocol(standing)) for standing in standings)
+    return [(standing, protocol) for standing, protocol in found if protocol is not None]
+
+
+def _protocol(standing: Standing) -> Values | None:
+    """As the best trial's record has it, else another trial's, else the study itself."""
+    subject, record = standing.subject, standing.record
+    names = parameter_names(subject.rows)
+    if record is None and any(name.startswith("data") and not is_seed(name) for name in names):
+        # Each trial has data of its own.
+        return None
+    record = record or subject.record
+    stored = subject.study.user_attrs.get(attributes.PROTOCOL) if subject.study else None
+    config = flat(record.config) if record else stored
+    if not config:
+        return None
+    values = {**config, **_seeds(standing), SPLIT_SEEDS: _split_seeds(standing, record, stored)}
+    if record and record.data.get("fingerprint"):
+        values[FINGERPRINT] = record.data["fingerprint"][:12]
+    return {
+        key: value for key, value in values.items() if _is_decisive(key) and key not in NO_MATTER
+    }
+
+
+def _seeds(standing: Standing) -> dict[str, Any]:
+    """The seeds of a grid over them: it is all of them, whichever the best trial has."""
+    rows = standing.subject.rows
+    return {
+        name: sorted({row.params[name] for row in rows if name in row.params})
+        for name in filter(is_seed, parameter_names(rows))
+    }
+
+
+def _split_seeds(
+    standing: Standing, record: TrialRecord | None, stored: Values | None
+) -> list[int]:
+    """Those over which a figure is the mean; empty of a single split."""
+    result = standing.best.result if standing.best else {}
+    if "seeds" in result:
+        return sorted(seed["split_seed"] for seed in result["seeds"])
+    if stored and SPLIT_SEEDS in stored:
+        return sorted(stored[SPLIT_SEEDS])
+    return sorted(repeat["split_seed"] for repeat in record.repeats) if record else []
+
+
+def protocol_table(standings: Sequence[Standing], title: str) -> Table | None:
+    """Where the protocols differ in what decides on the rows; None where in nothing."""
+    return _difference_table(_protocols(standings), title)
+
+
+def configuration_table(standings: Sequence[Standing], title: str) -> Table | None:
+    """Where the best trials differ in all else; None where in nothing."""
+    known = [
+        (standing, {**flat(standing.record.config), **_seeds(standing)})
+        for standing in standings
+        if standing.record is not None
+    ]
+    return _difference_table(
+        [
+            (standing, {k: v for k, v in values.items() if not _is_decisive(k) and k != "name"})
+            for standing, values in known
+        ],
+        title,
+    )
+
+
+def _difference_table(known: Sequence[tuple[Standing, Values]], title: str) -> Table | None:
+    rows = [[key, *values] for key, values in _differences([values for _, values in known])]
+    if not rows:
+        return None
+    return Table(["key", *(standing.label for standing, _ in known)], rows, title)
+
+
+def how_it_was_done(standings: Sequence[Standing]) -> Iterator[Table]:
+    """What all have alike, then what differs, with whose it is."""
+    records = [(standing, standing.record or standing.subject.record) for standing in standings]
+    known = [(s.label, dict(protocol_rows(s.subject, record))) for s, record in records if record]
+    labels = [label for label, _ in known]
+    alike, different = [], []
+    for part in dict.fromkeys(part for _, parts in known for part in parts):
+        shared = _shared(labels, [parts.get(part, NOT_KNOWN) for _, parts in known])
+        if len(shared) == 1:
+            alike.append([part, *shared])
+        else:
+            different += [[f"{part}: {listed(those)}", text] for text, those in shared.items()]
+    columns = ["part", "as it was done"]
+    if alike:
+        whose = "all of them" if len(known) == len(standings) else listed(labels)
+        yield Table(columns, alike, f"As {whose} {'have' if len(known) > 1 else 'has'} it")
+    if different:
+        yield Table(columns, different, "Where it was done differently")

@@ -1,0 +1,1 @@
+"""How sure figures are: scored rows, confirmations and the statistics on them."""

@@ -1,0 +1,104 @@
+"""Reads the confirmations that lie below a study's directory."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from sweeper import record as records
+from sweeper.errors import OutputError
+from sweeper.report.evidence.evidence import Evidence, Run
+from sweeper.report.evidence.ranks import read_ranks
+from sweeper.study import attributes
+from sweeper.study.confirmation import DIRECTORY
+from sweeper.study.retraining import CONFIGURATION, SPLIT_SEED, TRAIN_SEED, values_of
+from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.markers import holds_study
+
+
+def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[str]]:
+    """A confirmation below a study's directory, and what is wrong with it.
+
+    Of several the latest that confirms the best trial; else the latest with figures.
+
+    Args:
+      best: the study's best trial.
+    """
+    places = [place for place in study.glob(f"{DIRECTORY}*") if holds_study(place)]
+    found: list[tuple[Evidence, list[str]]] = []
+    unread: list[str] = []
+    for place in sorted(places, key=_number, reverse=True):
+        try:
+            found.append(_open(place))
+        except OutputError as error:
+            unread.append(f"{error}; left out: its evidence")
+    if not found:
+        return None, unread
+
+    def fits(each: tuple[Evidence, list[str]]) -> tuple[bool, bool]:
+        evidence, _ = each
+        return best is not None and evidence.is_complete and evidence.confirms(best), (
+            evidence.is_complete
+        )
+
+    evidence, problems = max(found, key=fits)
+    return evidence, [*unread, *problems]
+
+
+def _open(directory: Path) -> tuple[Evidence, list[str]]:
+    """A confirmation, and what can't be read of its runs.
+
+    Raises:
+      OutputError: its database is damaged, or holds something else.
+    """
+    confirmation = load_study(directory, check=True)
+    user_attrs = confirmation.user_attrs
+    for attribute in (attributes.CONFIGS, attributes.POINTS, attributes.PROTOCOL):
+        if attribute not in user_attrs:
+            raise OutputError(
+                f"{directory}: is no confirmation of this version; it has no {attribute}"
+            )
+    runs: list[Run] = []
+    problems: list[str] = []
+    for trial in confirmation.get_trials(deepcopy=False):
+        if trial.state == TrialState.COMPLETE:
+            try:
+                runs.append(_run(directory, trial, problems))
+            except OutputError as error:
+                problems.append(f"{error}; left out: this training")
+    return (
+        Evidence(directory, list(user_attrs[attributes.CONFIGS]), runs, _own_split(confirmation)),
+        problems,
+    )
+
+
+def _number(place: Path) -> int:
+    found = re.search(r"_(\d+)$", place.name)
+    return int(found[1]) if found else 1
+
+
+def _own_split(confirmation: optuna.Study) -> int | None:
+    """The study's own split; None where fresh ones alone confirm it."""
+    user_attrs = confirmation.user_attrs
+    points = user_attrs[attributes.POINTS]
+    own = user_attrs[attributes.PROTOCOL]["data.split_seed"]
+    return own if any(point[SPLIT_SEED] == own for point in points) else None
+
+
+def _run(directory: Path, trial: FrozenTrial, problems: list[str]) -> Run:
+    place = directory / trial.user_attrs[attributes.DIRECTORY]
+    values = values_of(trial.user_attrs[attributes.OVERRIDES])
+    record = records.read(place)
+    if "test" not in record.metrics:
+        raise OutputError(f"{place / records.TRIAL}: has no figure of test rows")
+    rows = None
+    try:
+        rows = read_ranks(place / records.ROWS["test"])
+    except OutputError as error:
+        problems.append(f"{error}; left out: comparisons row by row with this seed")
+    return Run(
+        values[CONFIGURATION], int(values[SPLIT_SEED]), int(values[TRAIN_SEED]), record, rows
+    )

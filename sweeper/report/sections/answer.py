@@ -1,0 +1,173 @@
+"""The answer that a study gives, in a sentence, and the figures that it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sweeper.config import SEEN_FILTERED, TOP_K
+from sweeper.record import TrialRecord
+from sweeper.report.evidence.statistics import ALIKE
+from sweeper.report.rendering.page import Block, Section, Table, Text
+from sweeper.report.rendering.words import (
+    NOTHING_BEATEN,
+    baseline_words,
+    count,
+    metric_words,
+    number,
+)
+from sweeper.report.sections.baselines import (
+    POPULARITY,
+    against_baselines,
+    baselines_of,
+    is_no_better,
+)
+from sweeper.report.sections.certainty import certainties
+from sweeper.report.sections.confirmed import confirmed_text, other_best_text
+from sweeper.report.sections.over_seeds import answer_over_seeds, seeds_varied, table_over_seeds
+from sweeper.report.sections.question import states_text
+from sweeper.report.sections.trial_table import trial_table
+from sweeper.report.subject import Subject
+from sweeper.study.results.leaderboard import Row, parameter_names
+from sweeper.study.results.reading import parameters_text, short_names, values_text
+
+
+def answer_section(subject: Subject) -> Section:
+    return Section("answer", "The answer", list(_answer(subject)))
+
+
+def _answer(subject: Subject) -> Iterator[Block]:
+    evidence = subject.evidence
+    if evidence and evidence.is_complete:
+        # By rows that chose nothing, where there are any; the search's own figure flatters.
+        yield Text(confirmed_text(subject, evidence), "lead")
+        if text := other_best_text(subject, evidence):
+            yield Text(text)
+        yield Text(answer_text(subject))
+    else:
+        yield Text(answer_text(subject), "lead")
+    best = subject.best
+    if best is None:
+        return
+    if seeds_varied(subject):
+        yield table_over_seeds(subject)
+        return
+    if len(subject.objectives) > 1:
+        yield trial_table(subject, subject.front, title="The Pareto front")
+    elif best.params:
+        short = short_names(parameter_names(subject.rows))
+        yield Text(f"It has {parameters_text(best.params, short)}.")
+    yield from _luck(subject)
+    record = subject.records.get(best.number)
+    if record and len(subject.objectives) == 1:
+        yield from accuracy_tables(record)
+
+
+def answer_text(subject: Subject) -> str:
+    """The sentence that the whole study is for."""
+    best = subject.best
+    if best is None:
+        return _no_answer(subject)
+    if seeds_varied(subject):
+        return answer_over_seeds(subject)
+    if len(subject.objectives) > 1:
+        return _front_text(subject)
+    text = f"{_who(subject, best)} **{figure_text(subject, best)}**"
+    baselines = baselines_of(best, subject.metric)
+    if is_no_better(subject, best):
+        popular = number(baselines[POPULARITY])
+        return f"{text}, which does not beat popularity ({popular}): {NOTHING_BEATEN}."
+    against = against_baselines(best.values[0], baselines)
+    return f"{text}{f', {against}' if against else ''}."
+
+
+def _who(subject: Subject, best: Row) -> str:
+    if subject.study is None:
+        return "This run has"
+    complete = len(subject.of_states("complete"))
+    which = f"best of {complete:,} complete trials" if complete > 1 else "only complete trial"
+    return f"Trial {best.number} is the {which}:"
+
+
+def figure_text(subject: Subject, row: Row) -> str:
+    """ "top-100 accuracy 0.4516 ± 0.0121 on 10,000 validation rows"."""
+    (value, *_) = values_text(row.values, row.result, subject.objectives)
+    seeds = row.result.get("seeds") or []
+    over = f", the mean of {count(len(seeds), 'split')}," if seeds else ""
+    record = subject.records.get(row.number)
+    rows = (record.data.get("rows") or {}) if record else {}
+    of = f"{rows[subject.scored_rows]:,} " if subject.scored_rows in rows else ""
+    where = f" on {of}{subject.scored_rows} rows" if record else ""
+    return f"{metric_words(subject.metric)} {value}{over}{where}"
+
+
+def _no_answer(subject: Subject) -> str:
+    if subject.study is None:
+        (run,) = subject.rows
+        reason = f": {run.reason}" if run.reason else ""
+        return f"The run is {run.state}{reason}; there is no answer."
+    if subject.of_states("infeasible"):
+        return "No trial is feasible: each scores all candidates alike. There is no answer."
+    running = subject.of_states("running", "waiting")
+    if running:
+        return (
+            f"No trial has finished yet, {count(len(running), 'trial')} to come: no answer so far."
+        )
+    return f"No trial is complete ({states_text(subject)}): there is no answer."
+
+
+def _front_text(subject: Subject) -> str:
+    complete, front = len(subject.of_states("complete")), subject.front
+    text = (
+        f"{len(front):,} of {count(complete, 'complete trial')} "
+        f"{'is' if len(front) == 1 else 'are'} on the Pareto front: what is better than one of "
+        "these by one objective is worse by another"
+    )
+    weak = sum(is_no_better(subject, row) for row in front)
+    return f"{text}; {weak} of them no better than popularity." if weak else f"{text}."
+
+
+def _luck(subject: Subject) -> Iterator[Text]:
+    """What a maximum over many trials is worth."""
+    number_of_trials = len(subject.of_states("complete", "pruned"))
+    if subject.study is not None and number_of_trials > 1 and len(subject.objectives) == 1:
+        end = "highest" if subject.is_maximized else "lowest"
+        yield Text(
+            f"It is the {end} of {number_of_trials:,} figures on the rows that it was chosen by, "
+            f"and therefore flatters. {_alike(subject)}Rows that chose nothing tell what it is "
+            "worth.",
+            "note",
+        )
+
+
+def _alike(subject: Subject) -> str:
+    """How many other trials can't be told apart from the best."""
+    compared = [
+        each.compared
+        for key, each in certainties(subject).items()
+        if isinstance(key, int) and each.compared
+    ]
+    alike = sum(each.verdict == ALIKE for each in compared)
+    return f"{alike} of the next {len(compared)} are not distinguishable from it. " if alike else ""
+
+
+def accuracy_tables(record: TrialRecord) -> Iterator[Table]:
+    """Top-k accuracy of a trial beside the baselines, on each part that was scored."""
+    for rows, metrics in record.metrics.items():
+        scored = {"this model": metrics}
+        if record.deviations.get(rows):
+            scored["standard deviation"] = record.deviations[rows]
+        for name, parts in record.baselines.items():
+            if rows in parts:
+                scored[baseline_words(name)] = parts[rows]
+        total = (record.data.get("rows") or {}).get(rows)
+        title = f"Top-k accuracy on {f'{total:,} ' if total else ''}{rows} rows"
+        yield Table(
+            ["by", "candidates", *(f"top-{k}" for k in TOP_K)],
+            [
+                [name, words, *(number(metrics.get(f"{prefix}top_{k}")) for k in TOP_K)]
+                for prefix, words in (("", "all"), (SEEN_FILTERED, "without those seen"))
+                for name, metrics in scored.items()
+            ],
+            title,
+            strong=frozenset({0, len(scored)}),
+        )

@@ -1,0 +1,164 @@
+"""What a study's confirmation says: the figures on test rows, and whether the best is better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sweeper.report.evidence.evidence import METRICS, Evidence
+from sweeper.report.evidence.ranks import is_accuracy
+from sweeper.report.evidence.statistics import ALIKE, Summary
+from sweeper.report.rendering.page import Block, Section, Text
+from sweeper.report.rendering.words import count, listed, metric_words, number, signed, upper_first
+from sweeper.report.sections.confirmed_tables import (
+    KINDS,
+    comparison_table,
+    confirmed_figure,
+    figures_table,
+    name_words,
+    searched_figure,
+)
+from sweeper.report.subject import Subject
+
+# With fewer seeds the tests are too bold, see `sweeper.report.evidence.statistics`.
+FEW_SEEDS = 4
+
+
+def evidence_section(subject: Subject) -> Section | None:
+    """The section of a study that was confirmed; None of another."""
+    evidence = subject.evidence
+    if evidence is None:
+        return None
+    if not evidence.is_complete:
+        text = "No seed of the confirmation is complete for every configuration."
+        return Section("evidence", "Is it really better?", [Text(text, "lead")])
+    return Section("evidence", "Is it really better?", list(_blocks(subject, evidence)))
+
+
+def confirmed_metric(subject: Subject) -> str:
+    """The study's first objective where that is an accuracy to be high, else top-100."""
+    wanted = is_accuracy(subject.metric) and subject.is_maximized
+    return subject.metric if wanted else METRICS[0]
+
+
+def _blocks(subject: Subject, evidence: Evidence) -> Iterator[Block]:
+    metric = confirmed_metric(subject)
+    yield Text(confirmed_text(subject, evidence), "lead")
+    if text := other_best_text(subject, evidence):
+        yield Text(text)
+    yield Text(_which_rows(subject, evidence))
+    yield figures_table(subject, evidence, metric)
+    yield Text(_luck_text(subject, evidence, metric))
+    yield confirmed_figure(subject, evidence, metric)
+    for fresh in (False, True):
+        if table := comparison_table(evidence, metric, fresh):
+            yield table
+    yield from _ablation(evidence, metric)
+
+
+def confirmed_text(subject: Subject, evidence: Evidence) -> str:
+    """The answer in a sentence, by figures that the search had no part in."""
+    fresh, metric = not evidence.own, confirmed_metric(subject)
+    summary = evidence.summary(evidence.winner, metric, fresh)
+    assert summary is not None
+    compared = evidence.compared(metric, fresh)
+
+    def those(verdict: str) -> list[str]:
+        return [name_words(name) for name, each in compared.items() if each.verdict == verdict]
+
+    text = (
+        f"{upper_first(name_words(evidence.winner))} has **{number(summary.mean)} "
+        f"{metric_words(metric)}** on {KINDS[fresh]}{_interval_words(summary)}"
+    )
+    if worse := those("worse"):
+        text += f"; it is better than {listed(worse)}"
+    if alike := those(ALIKE):
+        text += f"; it can't be told apart from {listed(alike)}"
+    if better := those("better"):
+        text += f"; {listed(better)} {'is' if len(better) == 1 else 'are'} better"
+    return f"{text}."
+
+
+def other_best_text(subject: Subject, evidence: Evidence) -> str | None:
+    """That the study has gone on since it was confirmed, where it has another best trial."""
+    best = subject.best
+    if best is None or evidence.confirms(best.number):
+        return None
+    return (
+        f"**This confirms {name_words(evidence.winner)}, which was the best then; now trial "
+        f"{best.number} is.** The same command, with `study.confirm.best`, confirms that one."
+    )
+
+
+def _interval_words(summary: Summary) -> str:
+    if summary.low is None:
+        return ", one seed"
+    return (
+        f" (95 % interval {number(summary.low)} to {number(summary.high)}, "
+        f"{count(summary.number, 'seed')})"
+    )
+
+
+def _which_rows(subject: Subject, evidence: Evidence) -> str:
+    texts = []
+    if evidence.own:
+        record = subject.record
+        scored = record is not None and record.config["evaluation"]["score_test"]
+        but = ", though each trial was scored on them at its end" if scored else ""
+        texts.append(
+            f"The search made no choice by the study's own test rows{but}; each configuration was "
+            f"trained on all other rows, with {count(len(evidence.own), 'fresh training seed')}"
+        )
+    if evidence.fresh:
+        one = len(evidence.fresh) == 1
+        shows = "is another draw" if one else "show how far figures vary between splits"
+        texts.append(
+            f"The {count(len(evidence.fresh), 'fresh split')} {shows}; part of "
+            f"{'its' if one else 'their'} test rows were training or validation rows of the search"
+        )
+    if 1 < max(len(evidence.own), len(evidence.fresh)) < FEW_SEEDS:
+        texts.append(
+            f"With fewer than {FEW_SEEDS} seeds differences are called real too soon: in 7 to 12 % "
+            "of equal pairs instead of 5 %"
+        )
+    return ". ".join(texts) + "."
+
+
+def _luck_text(subject: Subject, evidence: Evidence, metric: str) -> str:
+    """The winner's curse: what the search promised, and what came."""
+    searched = searched_figure(subject, evidence, evidence.winner, metric)
+    texts = []
+    if searched is not None:
+        is_best = subject.best is not None and evidence.confirms(subject.best.number)
+        chosen = metric == subject.metric and is_best
+        maximum = ", the maximum of many," if chosen else ""
+        texts.append(f"In the search it had {number(searched)}{maximum} on validation rows")
+    for fresh, words in ((False, "on the study's own test rows"), (True, "on fresh splits")):
+        summary = evidence.summary(evidence.winner, metric, fresh)
+        if summary:
+            texts.append(f"{words} it has {number(summary.mean)}")
+    text = upper_first(", ".join(texts))
+    return f"{text}. It trained on more rows here than in the search." if searched else f"{text}."
+
+
+def _ablation(evidence: Evidence, metric: str) -> Iterator[Text]:
+    """What the best configuration loses without a column, or a kind of feature."""
+    compared = evidence.compared(metric, fresh=not evidence.own)
+    for name, each in compared.items():
+        start, _, column = name.partition("_without_")
+        if not column or start != evidence.winner:
+            continue
+        told = {
+            "worse": f"it is worth {number(abs(each.difference))}",
+            "better": f"it costs {number(abs(each.difference))}",
+            ALIKE: "that can't be told from nothing",
+        }
+        text = (
+            f"Without `{column}` the best configuration has {signed(-each.difference)}: "
+            f"{told[each.verdict]}"
+        )
+        leak = (
+            "; under a random split a row's time tells its session, which training rows share"
+            if column == "timestamp"
+            else ""
+        )
+        yield Text(f"{text}{leak}.")

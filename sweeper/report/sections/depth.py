@@ -1,0 +1,68 @@
+"""Whether deeper towers were better: the best configuration of each depth against the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from sweeper.report.evidence.ranks import is_accuracy
+from sweeper.report.evidence.statistics import Comparison
+from sweeper.report.rendering.words import count, metric_words, signed
+from sweeper.report.sections.certainty import Key, Scored, compare, ratio_of_rows, scored_trial
+from sweeper.report.sections.grouping import layers_of
+from sweeper.report.sections.over_seeds import ratio_over_seeds, repeated, seeds_varied
+from sweeper.report.subject import Subject
+from sweeper.study.results.leaderboard import Row
+
+
+def depth_text(subject: Subject) -> str | None:
+    """The answer in sentences; None where the depths can't be compared on seeds or rows."""
+    if len(subject.objectives) != 1 or not is_accuracy(subject.metric):
+        return None
+    scored, ratio = _best_of_each(subject)
+    depths = sorted(scored, key=int)
+    steps = list(pairwise(depths))
+    compared = compare(scored, [(deeper, less) for less, deeper in steps], ratio)
+    if not compared:
+        return None
+    texts = [_step_text(*pair, each) for pair, each in compared.items()]
+    seeds = max(len(each.by_seed) for each in scored.values())
+    if seeds > 1:
+        how = f"the best configuration of each, on the same {seeds} seeds"
+    else:
+        how = "the best trial of each, on the same rows; of single trainings, the best of many"
+    return f"Did depth help the {metric_words(subject.metric)}? {'; '.join(texts)} ({how})."
+
+
+def _best_of_each(subject: Subject) -> tuple[Mapping[Key, Scored], float]:
+    """The best configuration of each depth, and what `compare` needs."""
+    scored: dict[Key, Scored] = {}
+    if seeds_varied(subject):
+        configurations = repeated(subject)
+        for each in configurations:
+            if (depth := _depth(subject, each.rows[0])) is not None:
+                scored.setdefault(depth, each.scored)
+        return scored, ratio_over_seeds(subject, configurations[0]) if configurations else 0.0
+    ranked = [row for row in subject.rows if row.rank is not None]
+    for row in ranked:
+        depth = _depth(subject, row)
+        if depth is not None and depth not in scored:
+            scored[depth] = scored_trial(subject, row)
+    return scored, ratio_of_rows(subject, ranked[0]) if ranked else 0.0
+
+
+def _depth(subject: Subject, row: Row) -> int | None:
+    """Layers of the query tower."""
+    record = subject.records.get(row.number)
+    return None if record is None else len(layers_of(record.config)[0])
+
+
+def _step_text(deeper: Key, less: Key, comparison: Comparison) -> str:
+    """ "2 layers against 1: +0.0250, better"; A is the deeper one."""
+    # It is A, the deeper one, that is spoken of.
+    verdict = comparison.verdict_where_less
+    layers = count(int(deeper), "layer")
+    interval = ""
+    if comparison.low is not None and comparison.high is not None:
+        interval = f", 95 % interval {signed(comparison.low)} to {signed(comparison.high)}"
+    return f"{layers} against {less}: {signed(comparison.difference)}{interval}, {verdict}"

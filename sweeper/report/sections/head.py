@@ -1,0 +1,122 @@
+"""The head of a report: the few figures that it comes down to, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from sweeper import __version__
+from sweeper.report.rendering.page import KeyFigure
+from sweeper.report.rendering.words import (
+    baseline_words,
+    count,
+    duration,
+    metric_words,
+    number,
+    signed,
+)
+from sweeper.report.sections.baselines import baselines_of
+from sweeper.report.sections.confirmed import confirmed_metric
+from sweeper.report.sections.confirmed_tables import KINDS, name_words
+from sweeper.report.sections.over_seeds import repeated, seeds_varied
+from sweeper.report.subject import Subject
+from sweeper.study import attributes
+from sweeper.study.results.reading import values_text
+
+
+def subtitle(subject: Subject) -> str:
+    """ "Study in outputs/architecture · written on 2026-11-24 at 16:43 by sweeper 0.1.0"."""
+    kind = "Single run" if subject.study is None else "Study"
+    return f"{kind} in {subject.directory}{written()}"
+
+
+def written() -> str:
+    """When, and by which version."""
+    return f" · written on {datetime.now():%Y-%m-%d at %H:%M} by sweeper {__version__}"
+
+
+def key_figures(subject: Subject) -> list[KeyFigure]:
+    figures = [*_confirmed_figures(subject), *_best_figures(subject)]
+    if subject.study is not None:
+        complete = len(subject.of_states("complete"))
+        figures.append(KeyFigure("trials", f"{len(subject.rows):,}", f"{complete:,} complete"))
+    seconds = wall_seconds(subject)
+    if seconds:
+        figures.append(KeyFigure("wall time", duration(seconds)))
+    return figures
+
+
+def wall_seconds(subject: Subject) -> float | None:
+    """What the study, or the run, has taken so far."""
+    if subject.study is None:
+        return subject.rows[0].seconds
+    return subject.study.user_attrs.get(attributes.SECONDS)
+
+
+def _confirmed_figures(subject: Subject) -> Iterator[KeyFigure]:
+    """What the answer rests on."""
+    evidence = subject.evidence
+    if evidence is None or not evidence.is_complete:
+        return
+    metric, fresh = confirmed_metric(subject), not evidence.own
+    summary = evidence.summary(evidence.winner, metric, fresh)
+    assert summary is not None
+    spread = "" if summary.deviation is None else f"± {summary.deviation:.4f}, "
+    note = f"{spread}{name_words(evidence.winner)} on {KINDS[fresh]}"
+    yield KeyFigure(f"{metric_words(metric)}, confirmed", number(summary.mean), note)
+    for name in evidence.baselines:
+        theirs = evidence.summary(name, metric, fresh)
+        assert theirs is not None
+        yield _baseline_figure(name, summary.mean, theirs.mean)
+
+
+def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
+    best, words = subject.best, metric_words(subject.metric)
+    if best is None:
+        return
+    if seeds_varied(subject):
+        first = repeated(subject)[0]
+        yield KeyFigure(f"{words}, best mean", number(first.mean), first.label)
+        yield from _baseline_figures(first.mean, first.baselines)
+    elif len(subject.objectives) > 1:
+        yield KeyFigure("Pareto front", f"{len(subject.front):,}", "trials")
+    else:
+        (value, *_) = values_text(best.values, best.result, subject.objectives)
+        is_run = subject.study is None
+        confirmed = subject.evidence is not None and subject.evidence.is_complete
+        note = f"on {subject.scored_rows} rows" if is_run else f"trial {best.number}"
+        of_search = ", in the search" if confirmed else ", best"
+        yield KeyFigure(words if is_run else f"{words}{of_search}", value, note)
+        if not confirmed:
+            yield from _baseline_figures(best.values[0], baselines_of(best, subject.metric))
+
+
+def _baseline_figures(value: float, baselines: dict[str, float]) -> Iterator[KeyFigure]:
+    for name, theirs in baselines.items():
+        yield _baseline_figure(name, value, theirs)
+
+
+def _baseline_figure(name: str, value: float, theirs: float) -> KeyFigure:
+    beaten = "beaten" if value > theirs else "not beaten"
+    return KeyFigure(baseline_words(name), number(theirs), f"{beaten}, {signed(value - theirs)}")
+
+
+def problems_of(subject: Subject) -> Sequence[str]:
+    """What can't be read, and what isn't there yet."""
+    return [*subject.problems, *_state_problems(subject)]
+
+
+def _state_problems(subject: Subject) -> Iterator[str]:
+    running = len(subject.of_states("running", "waiting"))
+    if running and subject.study is not None:
+        yield (
+            f"{subject.directory}: {count(running, 'trial')} still running or waiting; the report "
+            "is of what there is"
+        )
+    if subject.best is not None:
+        return
+    if subject.study is None:
+        (run,) = subject.rows
+        yield f"{subject.directory}: the run is {run.state}, not completed"
+    else:
+        yield f"{subject.directory}: no trial is complete and feasible"

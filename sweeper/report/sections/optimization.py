@@ -1,0 +1,217 @@
+"""How the search went: the value of each trial, the best so far, the Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from sweeper.report.rendering.axes import counted, logarithmic, upright
+from sweeper.report.rendering.page import Figure, Section, Table
+from sweeper.report.rendering.palette import colour, plot, series
+from sweeper.report.rendering.words import metric_words, number, upper_first
+from sweeper.report.sections.baselines import usual_baselines
+from sweeper.report.sections.validation_curves import baseline_lines
+from sweeper.report.subject import Subject
+from sweeper.study.results.leaderboard import Row
+from sweeper.study.results.reading import losses, parameters_text, short_names
+
+STATE_COLOURS = {
+    "complete": series(0),
+    "infeasible": series(3),
+    "pruned": colour("faint"),
+    "running": series(2),
+    "failed": series(1),
+    "interrupted": series(4),
+}
+SYMBOLS = {"complete": "circle", "pruned": "circle-open", "infeasible": "x", "running": "diamond"}
+# Where the largest is so many times the smallest, an axis is logarithmic.
+WIDE = 20
+
+
+def optimization_section(subject: Subject) -> Section | None:
+    """The history; None where there are no two values to tell of."""
+    if subject.study is None or sum(bool(row.values) for row in subject.rows) < 2:
+        return None
+    figures = [optimization_history(subject, index) for index in range(len(subject.objectives))]
+    return Section("history", "Optimisation history", [f for f in figures if f is not None])
+
+
+def optimization_history(subject: Subject, index: int = 0) -> Figure | None:
+    """Each trial's value by its number, and the best so far."""
+    metric = subject.objectives[index].metric
+    by_number = sorted(subject.rows, key=lambda row: row.number)
+    valued = [row for row in by_number if index < len(row.values)]
+    if not valued:
+        return None
+    best = best_so_far(subject, valued, index)
+    baselines = usual_baselines(subject, metric)
+    traces = [
+        *(_points(subject, rows, index) for rows in _by_state(valued)),
+        go.Scatter(
+            x=[row.number for row in best] + [by_number[-1].number],
+            y=[row.values[index] for row in best] + [best[-1].values[index]] if best else [],
+            name="best so far",
+            mode="lines",
+            line={"color": colour("ink"), "width": 2, "shape": "hv"},
+            hovertemplate="best so far: %{y:.4f}<extra></extra>",
+        ),
+        *baseline_lines(baselines, 0, by_number[-1].number),
+    ]
+    words = metric_words(metric)
+    figure = plot(*traces, x="trial", y=words)
+    figure.update_xaxes(counted(by_number[-1].number))
+    values = [row.values[index] for row in valued]
+    figure.update_yaxes(upright(metric, [*values, *baselines.values()]))
+    return Figure(
+        "optimization_history" + (f"_{metric}" if index else ""),
+        f"{upper_first(words)} of each trial",
+        "A point is a trial, in the order in which they were begun; the line is the best of the "
+        "complete ones so far.",
+        figure,
+        Table(
+            ["trial", words],
+            [[str(row.number), number(row.values[index])] for row in best],
+            "Trials that were the best so far",
+        ),
+        height=400 if index == 0 else 320,
+    )
+
+
+def best_so_far(subject: Subject, rows: Sequence[Row], index: int) -> list[Row]:
+    """Those complete trials that were better than all before them, by number."""
+    better: list[Row] = []
+    turn = -1 if subject.objectives[index].direction == "maximize" else 1
+    for row in rows:
+        own = turn * row.values[index]
+        if row.state == "complete" and (not better or own < turn * better[-1].values[index]):
+            better.append(row)
+    return better
+
+
+def _by_state(rows: Sequence[Row]) -> list[list[Row]]:
+    """Pruned ones first, so that they lie behind."""
+    states = sorted({row.state for row in rows}, key=lambda state: state == "complete")
+    return [[row for row in rows if row.state == state] for state in states]
+
+
+def _points(subject: Subject, rows: Sequence[Row], index: int) -> go.Scatter:
+    state = rows[0].state
+    return go.Scatter(
+        x=[row.number for row in rows],
+        y=[row.values[index] for row in rows],
+        text=trial_texts(subject, rows),
+        name=state,
+        mode="markers",
+        marker={
+            "color": STATE_COLOURS.get(state, colour("soft")),
+            "symbol": SYMBOLS.get(state, "x-thin-open"),
+            "size": 7,
+        },
+        hovertemplate="%{text}<br>%{y:.4f}<extra></extra>",
+    )
+
+
+def trial_texts(subject: Subject, rows: Sequence[Row]) -> list[str]:
+    """What a plot says of each trial: its number, its state, its parameters a line each."""
+    names = {name: None for row in subject.rows for name in row.params}
+    short = short_names(names)
+    return [
+        "<br>".join(
+            [
+                f"<b>trial {row.number}</b>, {row.state}",
+                *(parameters_text({name: value}, short) for name, value in row.params.items()),
+            ]
+        )
+        for row in rows
+    ]
+
+
+def pareto_section(subject: Subject) -> Section | None:
+    """Each other objective against the first; None of one objective."""
+    complete = subject.of_states("complete")
+    if len(subject.objectives) < 2 or not complete:
+        return None
+    figures = [pareto_front(subject, index) for index in range(1, len(subject.objectives))]
+    return Section("pareto", "Pareto front", figures)
+
+
+def pareto_front(subject: Subject, index: int) -> Figure:
+    """The first objective against that of this index."""
+    first, other = subject.objectives[0], subject.objectives[index]
+    complete = subject.of_states("complete")
+    front = sorted(subject.front, key=lambda row: row.values[index])
+    behind = [row for row in complete if row.rank != 1]
+    xs = [row.values[index] for row in complete]
+    is_wide = min(xs) > 0 and max(xs) / min(xs) > WIDE
+    several = len(subject.objectives) > 2
+    traces = [
+        _front_points(subject, behind, index, "others", {"color": colour("faint"), "size": 8}),
+        *_edge(subject, index),
+        _front_points(subject, front, index, "Pareto front", {"color": series(0), "size": 10}),
+    ]
+    words = [metric_words(first.metric), metric_words(other.metric)]
+    figure = plot(*traces, x=words[1] + (", logarithmic" if is_wide else ""), y=words[0])
+    figure.update_yaxes(upright(first.metric, [row.values[0] for row in complete]))
+    figure.update_xaxes(logarithmic(xs) if is_wide else upright(other.metric, xs))
+    caption = (
+        "A point is a complete trial. Blue ones are on the front: none is better by one objective "
+        "and as good by all others"
+    )
+    if several:
+        caption += "; the line is the front of these two objectives alone"
+    return Figure(
+        f"pareto_front_{other.metric}",
+        f"{upper_first(words[0])} against {words[1]}",
+        f"{caption}.",
+        figure,
+        Table(
+            ["trial", words[0], words[1]],
+            [[str(r.number), number(r.values[0]), number(r.values[index])] for r in front],
+            "The front",
+        ),
+    )
+
+
+def _front_points(
+    subject: Subject, rows: Sequence[Row], index: int, name: str, marker: dict[str, Any]
+) -> go.Scatter:
+    return go.Scatter(
+        x=[row.values[index] for row in rows],
+        y=[row.values[0] for row in rows],
+        text=trial_texts(subject, rows),
+        name=name,
+        mode="markers",
+        marker=marker,
+        hovertemplate="%{text}<br>%{y:.4f} against %{x}<extra></extra>",
+    )
+
+
+def _edge(subject: Subject, index: int) -> Iterator[go.Scatter]:
+    """The steps between the trials that are best by these two objectives."""
+    pair = [subject.objectives[0], subject.objectives[index]]
+    turned = {
+        row.number: losses([row.values[0], row.values[index]], pair)
+        for row in subject.of_states("complete")
+    }
+    edge: list[Row] = []
+    lowest = float("inf")
+    for row in sorted(subject.of_states("complete"), key=lambda row: turned[row.number][::-1]):
+        if turned[row.number][0] < lowest:
+            lowest = turned[row.number][0]
+            edge.append(row)
+    edge.sort(key=lambda row: row.values[index])
+    if len(edge) > 1:
+        yield go.Scatter(
+            x=[row.values[index] for row in edge],
+            y=[row.values[0] for row in edge],
+            mode="lines",
+            line={
+                "color": series(0, "thin"),
+                "width": 2,
+                "shape": "hv" if pair[1].direction == "minimize" else "vh",
+            },
+            hoverinfo="skip",
+            showlegend=False,
+        )

@@ -1,0 +1,176 @@
+"""A grid that repeats its configurations over seeds: their means are its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from sweeper.report.rendering.page import Table
+from sweeper.report.rendering.words import (
+    NOTHING_BEATEN,
+    baseline_words,
+    count,
+    metric_words,
+    number,
+    upper_first,
+)
+from sweeper.report.sections.baselines import POPULARITY, against_baselines, baselines_of
+from sweeper.report.sections.certainty import Certainty, Key, Scored, beside_first, ratio_of_rows
+from sweeper.report.sections.importance import is_seed
+from sweeper.report.subject import Subject
+from sweeper.study.results.leaderboard import Row, parameter_names
+from sweeper.study.results.leaderboard_table import NO_BETTER
+from sweeper.study.results.reading import parameters_text, short_names
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A configuration, and its figure with each seed.
+
+    Attributes:
+      rows: its trials.
+      baselines: their means over the same trials.
+    """
+
+    label: str
+    rows: list[Row]
+    baselines: dict[str, float]
+
+    @property
+    def values(self) -> list[float]:
+        return [row.values[0] for row in self.rows]
+
+    @property
+    def scored(self) -> Scored:
+        """By seed: what its trials differ in."""
+        return Scored({_seeds(row): row.values[0] for row in self.rows})
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    @property
+    def text(self) -> str:
+        return _mean_text(self.values)
+
+    @property
+    def is_no_better(self) -> bool:
+        return POPULARITY in self.baselines and self.mean <= self.baselines[POPULARITY]
+
+
+def seeds_varied(subject: Subject) -> bool:
+    """Whether configurations were repeated over seeds, as trials of their own."""
+    return len(subject.objectives) == 1 and any(map(is_seed, parameter_names(subject.rows)))
+
+
+def repeated(subject: Subject) -> list[Repeated]:
+    """The configurations of the complete trials, the best mean first."""
+    short = short_names(parameter_names(subject.rows))
+    groups: dict[str, list[Row]] = {}
+    for row in subject.of_states("complete"):
+        own = {name: value for name, value in row.params.items() if not is_seed(name)}
+        groups.setdefault(parameters_text(own, short) or "all trials", []).append(row)
+    found = [
+        Repeated(label, rows, _mean_baselines(rows, subject.metric))
+        for label, rows in groups.items()
+    ]
+    turn = -1 if subject.is_maximized else 1
+    return sorted(found, key=lambda each: turn * each.mean)
+
+
+def certainty_over_seeds(
+    subject: Subject, configurations: Sequence[Repeated]
+) -> dict[Key, Certainty]:
+    """How sure the means are, by label or baseline; the first against each of the others."""
+    scored: dict[Key, Scored] = {each.label: each.scored for each in configurations}
+    scored |= {name: _baseline(subject, name) for name in _baseline_names(configurations)}
+    ratio = ratio_over_seeds(subject, configurations[0])
+    return beside_first(scored, ratio, is_maximized=subject.is_maximized)
+
+
+def ratio_over_seeds(subject: Subject, first: Repeated) -> float:
+    """Scored rows / training rows where seeds are of splits; 0 where they are of trainings."""
+    of_splits = any(name.endswith("split_seed") for name in first.rows[0].params)
+    return ratio_of_rows(subject, first.rows[0]) if of_splits else 0.0
+
+
+def _baseline_names(configurations: Sequence[Repeated]) -> list[str]:
+    return list(dict.fromkeys(name for each in configurations for name in each.baselines))
+
+
+def _baseline(subject: Subject, name: str) -> Scored:
+    """By seed; it is the same for all configurations of a split."""
+    found = {
+        _seeds(row): baselines_of(row, subject.metric) for row in subject.of_states("complete")
+    }
+    return Scored({seeds: each[name] for seeds, each in found.items() if name in each})
+
+
+def _seeds(row: Row) -> tuple[Any, ...]:
+    return tuple(value for name, value in row.params.items() if is_seed(name))
+
+
+def _mean_baselines(rows: list[Row], metric: str) -> dict[str, float]:
+    each = [baselines_of(row, metric) for row in rows]
+    shared = [name for name in each[0] if all(name in one for one in each)]
+    return {name: fmean(one[name] for one in each) for name in shared}
+
+
+def answer_over_seeds(subject: Subject) -> str:
+    best, *others = repeated(subject)
+    among = f" of {len(others) + 1:,} configurations" if others else ""
+    who = f"`{best.label}` has the best mean{among}" if others else "The mean is"
+    seeds = f"{count(len(best.values), 'trial')} with different seeds"
+    over = seeds if len(best.values) > 1 else "one seed"
+    text = (
+        f"{who}: **{metric_words(subject.metric)} {best.text}** over {over}, on "
+        f"{subject.scored_rows} rows"
+    )
+    if best.is_no_better:
+        popular = number(best.baselines[POPULARITY])
+        return f"{text}, which does not beat popularity ({popular}): {NOTHING_BEATEN}."
+    against = against_baselines(best.mean, best.baselines)
+    return f"{text}{f', {against}' if against else ''}."
+
+
+def table_over_seeds(subject: Subject) -> Table:
+    configurations = repeated(subject)
+    weak = any(each.is_no_better for each in configurations)
+    certain = certainty_over_seeds(subject, configurations)
+    names = _baseline_names(configurations)
+    notes = [
+        "± is the standard deviation over the seeds. Beside the best: on the same seeds, by a "
+        "paired t-test, adjusted by Holm."
+    ]
+    return Table(
+        ["configuration", "trials", "mean", "95 % interval", "beside the best"],
+        [
+            *(list(_cells(each, certain[each.label])) for each in configurations),
+            *(list(_baseline_cells(subject, name, certain[name])) for name in names),
+        ],
+        f"{upper_first(metric_words(subject.metric))} over the seeds",
+        strong=frozenset({0}),
+        note=" ".join([*notes, *([f"{NO_BETTER} no better than popularity."] if weak else [])]),
+    )
+
+
+def _cells(each: Repeated, certainty: Certainty) -> Iterator[str]:
+    yield each.label
+    yield str(len(each.values))
+    yield each.text + (f" {NO_BETTER}" if each.is_no_better else "")
+    yield from certainty.texts
+
+
+def _baseline_cells(subject: Subject, name: str, certainty: Certainty) -> Iterator[str]:
+    values = list(_baseline(subject, name).by_seed.values())
+    yield baseline_words(name)
+    yield "–"
+    yield _mean_text(values)
+    yield from certainty.texts
+
+
+def _mean_text(values: Sequence[float]) -> str:
+    spread = f" ± {number(stdev(values))}" if len(values) > 1 else ""
+    return f"{number(fmean(values))}{spread}"

@@ -1,0 +1,154 @@
+"""Where the best configuration is right: popular, rare and cold candidates, busy users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import plotly.graph_objects as go
+
+from sweeper.report.evidence.evidence import Evidence
+from sweeper.report.evidence.ranks import MODEL, hits
+from sweeper.report.evidence.row_groups import Group, by_training_rows, by_warmth
+from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
+from sweeper.report.rendering.palette import plot, series
+from sweeper.report.rendering.words import baseline_words, metric_words, number
+from sweeper.report.sections.baselines import baselines_of
+from sweeper.report.sections.confirmed import confirmed_metric
+from sweeper.report.sections.confirmed_tables import name_words
+from sweeper.report.sections.warmth import both_metrics, warmth_block
+from sweeper.report.subject import Subject
+
+PARTS = {
+    "item": (
+        "By popularity",
+        "training rows of the row's true candidate",
+        "Tenths of {rows}, those of the rarest candidates first. A list of the most popular "
+        "is right about popular candidates alone.",
+    ),
+    "user": (
+        "By user activity",
+        "training rows of the row's user",
+        "Tenths of {rows}, those of the least active users first.",
+    ),
+}
+
+
+def strengths_section(subject: Subject) -> Section | None:
+    """On the test rows of a confirmation, else on the rows of the best trial; None without any."""
+    evidence = subject.evidence
+    if evidence is not None and evidence.own_rows:
+        return Section("strengths", "Where it is right", list(_confirmed(subject, evidence)))
+    blocks = list(_of_best(subject))
+    return Section("strengths", "Where it is right", blocks) if blocks else None
+
+
+def _confirmed(subject: Subject, evidence: Evidence) -> Iterator[Block]:
+    metric = confirmed_metric(subject)
+    # The best, the reference and the baselines: more lines hide each other.
+    references = [name for name in evidence.names if not name.startswith("trial_")]
+    shown = [evidence.winner, *references, *evidence.baselines]
+
+    def named(accuracies: Mapping[str, float]) -> dict[str, float]:
+        return {name_words(name): accuracies[name] for name in shown}
+
+    groups = {
+        of: [
+            replace(each, accuracies=named(each.accuracies))
+            for each in evidence.by_training_rows(of, metric)
+        ]
+        for of in PARTS
+    }
+    rows = "the study's own test rows"
+    yield from _blocks(groups, metric, name_words(evidence.winner), rows)
+    warmth = {
+        each: [
+            replace(group, accuracies=named(group.accuracies)) for group in evidence.by_warmth(each)
+        ]
+        for each in both_metrics(metric)
+    }
+    yield warmth_block(warmth, rows)
+    if coverage := evidence.coverage():
+        yield _coverage_table({name_words(name): share for name, share in coverage.items()})
+
+
+def _of_best(subject: Subject) -> Iterator[Block]:
+    best = subject.best
+    ranks = subject.ranks.get(best.number) if best else None
+    if best is None or ranks is None:
+        return
+    metric = confirmed_metric(subject)
+    name = "the run" if subject.study is None else f"trial {best.number}"
+    scorers = {name: (ranks, MODEL)}
+    for baseline in baselines_of(best, metric):
+        table, scorer = subject.ranks.get(baseline), MODEL
+        if table is None:
+            table, scorer = ranks, baseline
+        if f"{scorer}_rank" in table.column_names:
+            scorers[baseline_words(baseline)] = table, scorer
+
+    def found(metric: str) -> dict[str, np.ndarray]:
+        return {name: hits(table, metric, scorer) for name, (table, scorer) in scorers.items()}
+
+    groups = {of: by_training_rows(ranks, of, found(metric)) for of in PARTS}
+    rows = f"{subject.scored_rows} rows"
+    yield from _blocks(groups, metric, name, rows)
+    warmth = {each: by_warmth(ranks, found(each)) for each in both_metrics(metric)}
+    yield warmth_block(warmth, f"the {rows}")
+
+
+def _blocks(
+    groups: Mapping[str, Sequence[Group]], metric: str, name: str, rows: str
+) -> Iterator[Block]:
+    """The sentence and the plots; `name` is whom they are about."""
+    yield Text(_lead(groups["item"], metric, name, rows), "lead")
+    for of, each in groups.items():
+        yield _breakdown(each, of, metric, rows)
+
+
+def _coverage_table(shares: Mapping[str, float]) -> Table:
+    return Table(
+        ["configuration", "catalogue coverage"],
+        [[name, f"{100 * share:.1f} %"] for name, share in shares.items()],
+        title="The share of the catalogue that is in at least one row's top 100",
+    )
+
+
+def _lead(groups: Sequence[Group], metric: str, name: str, rows: str) -> str:
+    rarest, commonest = groups[0], groups[-1]
+    return (
+        f"Of {rows}, on the rarest candidates ({rarest.low} to {rarest.high} training rows) {name} "
+        f"has {number(rarest.accuracies[name])} {metric_words(metric)}, on the most popular "
+        f"({commonest.low} to {commonest.high}) {number(commonest.accuracies[name])}."
+    )
+
+
+def _breakdown(groups: Sequence[Group], of: str, metric: str, rows: str) -> Figure:
+    title, axis, caption = PARTS[of]
+    names = list(groups[0].accuracies)
+    labels = [
+        f"{group.low}–{group.high}" if group.low < group.high else f"{group.low}"
+        for group in groups
+    ]
+    traces = [
+        go.Scatter(
+            x=labels,
+            y=[group.accuracies[name] for group in groups],
+            mode="lines+markers",
+            line={"color": series(index), "width": 2},
+            name=name,
+        )
+        for index, name in enumerate(names)
+    ]
+    figure = plot(*traces, x=axis, y=metric_words(metric))
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(rangemode="tozero")
+    numbers = Table(
+        [axis, "rows", *names],
+        [
+            [label, f"{group.rows:,}", *(number(group.accuracies[name]) for name in names)]
+            for label, group in zip(labels, groups, strict=True)
+        ],
+    )
+    return Figure(f"by_{of}", title, caption.format(rows=rows), figure, numbers)

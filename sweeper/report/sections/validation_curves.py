@@ -1,0 +1,234 @@
+"""Accuracy against the epoch: a line for each architecture, the trials behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from sweeper.report.rendering.axes import upright
+from sweeper.report.rendering.page import Block, Figure, Section, Table
+from sweeper.report.rendering.palette import CLEAR, SERIES, colour, plot, series
+from sweeper.report.rendering.words import baseline_words, metric_words, number, upper_first
+from sweeper.report.sections.baselines import usual_baselines
+from sweeper.report.sections.grouping import group_labels
+from sweeper.report.sections.trial_curves import (
+    Curve,
+    Group,
+    curve_metric,
+    curves_of,
+    grouped,
+    more_is_better,
+)
+from sweeper.report.subject import Subject
+
+DASHES = ("dash", "dot", "dashdot")
+# Of more points than this, markers hide the line.
+MOST_MARKERS = 12
+
+
+def curves_section(subject: Subject) -> Section | None:
+    metric = curve_metric(subject)
+    if metric is None or all(len(c.epochs) < 2 for c in curves_of(subject, metric)):
+        return None
+    blocks: list[Block] = [validation_curves(subject, metric)]
+    if subject.study is None:
+        blocks += _loss(subject)
+    rows = subject.scored_rows
+    title = "Validation curves" if rows == "validation" else f"Curves on {rows} rows"
+    return Section("curves", title, blocks)
+
+
+def validation_curves(subject: Subject, metric: str) -> Figure:
+    """The metric against the epoch, by group; needs a curve of two evaluations."""
+    title, labels = group_labels(subject)
+    curves = [curve for curve in curves_of(subject, metric) if curve.trial in labels]
+    groups = grouped(curves, labels, more_is_better(subject, metric))
+    baselines = usual_baselines(subject, metric)
+    epochs = [epoch for curve in curves for epoch in curve.epochs]
+    traces = [
+        *_faint(groups),
+        *(trace for index in range(len(groups)) for trace in _group(groups, index)),
+        *baseline_lines(baselines, min(epochs), max(epochs)),
+    ]
+    words = metric_words(metric)
+    figure = plot(*traces, x="epoch", y=words, xaxis_range=[0, 1.02 * max(epochs)])
+    figure.update_yaxes(upright(metric, _heights(groups, baselines)))
+    return Figure(
+        "validation_curves",
+        f"{upper_first(words)} on {subject.scored_rows} rows, by epoch",
+        _caption(subject, title, groups, bool(baselines)),
+        figure,
+        _numbers(title, groups, metric, more_is_better(subject, metric)),
+        height=460,
+    )
+
+
+def _caption(subject: Subject, title: str, groups: Sequence[Group], baselines: bool) -> str:
+    if subject.study is None and not subject.repeats.get(0):
+        text = "The line is this run"
+    else:
+        seeds = any(subject.repeats.values())
+        text = (
+            f"A line is the mean of all complete trials {'and split seeds ' if seeds else ''}of "
+            f"the same {title}, the band around it one standard deviation"
+        )
+    if any(group.others for group in groups):
+        text += (
+            "; faint lines and points are trials that were pruned or didn't finish (those far off "
+            "lie outside: a double click shows all)"
+        )
+    if len([group for group in groups if group.ended]) > SERIES:
+        text += f"; grey lines are what is behind the best {SERIES}"
+    return f"{text}{'; dashed lines are the baselines' if baselines else ''}."
+
+
+def _heights(groups: Sequence[Group], baselines: dict[str, float]) -> list[float]:
+    """The values that the plot shows: the means, their bands, the baselines; without any, all.
+
+    A trial that was pruned far below would press together what is to be compared.
+    """
+    means = [mean for group in groups if (mean := group.mean()).epochs]
+    ends = [mean.values + turn * mean.deviations for mean in means for turn in (-1, 1)]
+    shown = [float(value) for end in ends for value in end]
+    others = [value for group in groups for curve in group.others for value in curve.values]
+    return [*(shown or others), *baselines.values()]
+
+
+def _group(groups: Sequence[Group], index: int) -> Iterator[go.Scatter]:
+    """The mean of a group's complete trials, with the band around it."""
+    group, mean = groups[index], groups[index].mean()
+    if not mean.epochs:
+        return
+    is_shown = index < SERIES
+    colour_of_line = series(index) if is_shown else colour("faint")
+    if is_shown and mean.deviations.any():
+        around = [*(mean.values + mean.deviations), *(mean.values - mean.deviations)[::-1]]
+        yield go.Scatter(
+            x=[*mean.epochs, *mean.epochs[::-1]],
+            y=around,
+            fill="toself",
+            fillcolor=series(index, "band"),
+            line={"width": 0, "color": CLEAR},
+            mode="lines",
+            hoverinfo="skip",
+            legendgroup=group.label,
+            showlegend=False,
+        )
+    trials = len({curve.trial for curve in group.ended})
+    yield go.Scatter(
+        x=mean.epochs,
+        y=mean.values,
+        customdata=mean.numbers,
+        name=f"{group.label} ({trials})" if trials > 1 else group.label,
+        mode="lines+markers" if len(mean.epochs) <= MOST_MARKERS else "lines",
+        line={"color": colour_of_line, "width": 2.5 if is_shown else 1.5},
+        marker={"size": 6},
+        legendgroup=group.label,
+        showlegend=is_shown,
+        hovertemplate=f"{group.label}<br>epoch %{{x}}: %{{y:.4f}}"
+        "<br>mean of %{customdata}<extra></extra>",
+    )
+
+
+def _faint(groups: Sequence[Group]) -> Iterator[go.Scatter]:
+    """All that didn't finish, a trace for each group, behind the lines."""
+    for index, group in enumerate(groups):
+        if group.others:
+            has_colour = bool(group.ended) and index < SERIES
+            yield _thin_lines(group, series(index, "thin") if has_colour else colour("faint"))
+
+
+def _thin_lines(group: Group, colour_of_lines: str) -> go.Scatter:
+    xs: list[Any] = []
+    ys: list[Any] = []
+    trials: list[Any] = []
+    for curve in group.others:
+        # A gap keeps one line from the next.
+        xs += [*curve.epochs, None]
+        ys += [*curve.values, None]
+        trials += [curve.trial] * (len(curve.epochs) + 1)
+    return go.Scatter(
+        x=xs,
+        y=ys,
+        customdata=trials,
+        mode="lines+markers",
+        line={"color": colour_of_lines, "width": 1},
+        marker={"size": 3},
+        legendgroup=group.label,
+        showlegend=False,
+        hovertemplate=f"{group.label}<br>trial %{{customdata}}, epoch %{{x}}: %{{y:.4f}}"
+        "<extra></extra>",
+    )
+
+
+def baseline_lines(baselines: dict[str, float], start: float, end: float) -> Iterator[go.Scatter]:
+    """A dashed line across the plot for each baseline."""
+    for index, (name, value) in enumerate(baselines.items()):
+        yield go.Scatter(
+            x=[start, end],
+            y=[value, value],
+            name=f"{baseline_words(name)} {number(value)}",
+            mode="lines",
+            line={"color": colour("soft"), "width": 1.5, "dash": DASHES[index % len(DASHES)]},
+            hovertemplate=f"{baseline_words(name)}: %{{y:.4f}}<extra></extra>",
+        )
+
+
+def _numbers(title: str, groups: Sequence[Group], metric: str, more_is_better: bool) -> Table:
+    best = max if more_is_better else min
+
+    def of_trials(curves: Sequence[Curve]) -> str:
+        return str(len({curve.trial for curve in curves}))
+
+    rows = []
+    for group in groups:
+        mean = group.mean()
+        peak = None
+        if mean.epochs:
+            peak = int(mean.values.argmax() if more_is_better else mean.values.argmin())
+        rows.append(
+            [
+                group.label,
+                of_trials(group.ended),
+                of_trials(group.others),
+                number(best((curve.best for curve in group.ended), default=None)),
+                "–" if peak is None else number(float(mean.values[peak])),
+                "–" if peak is None else str(mean.epochs[peak]),
+                "–" if peak is None else number(float(mean.values[-1])),
+            ]
+        )
+    columns = [
+        title, "complete", "others", "best", "best mean", "at epoch", "mean at the end",
+    ]  # fmt: skip
+    return Table(columns, rows, f"{upper_first(metric_words(metric))} by {title}")
+
+
+def _loss(subject: Subject) -> list[Figure]:
+    """The training loss of a single run."""
+    curves = curves_of(subject, "loss")
+    if not curves:
+        return []
+    traces = [
+        go.Scatter(
+            x=curve.epochs,
+            y=curve.values,
+            name="loss" if curve.split_seed is None else f"split seed {curve.split_seed}",
+            mode="lines",
+            line={"color": series(index), "width": 2.5},
+            showlegend=len(curves) > 1,
+            hovertemplate="epoch %{x}: %{y:.4f}<extra></extra>",
+        )
+        for index, curve in enumerate(curves)
+    ]
+    first, last = curves[0].values[0], curves[0].values[-1]
+    return [
+        Figure(
+            "training_loss",
+            "Training loss, by epoch",
+            f"The mean loss of a training row, in nats: from {number(first)} to {number(last)}.",
+            plot(*traces, x="epoch", y="nats a row"),
+            height=320,
+        )
+    ]

@@ -1,0 +1,108 @@
+"""The samplers, by the names that `study.sampler` takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from typing import Any
+
+import numpy as np
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    NSGAIISampler,
+    QMCSampler,
+    RandomSampler,
+    TPESampler,
+)
+
+from sweeper.errors import ConfigError
+from sweeper.study.algorithms.options import Kind, option_problems, options_of
+from sweeper.study.config import StudyConfig
+
+MISSING_TORCH = (
+    "study.sampler: got 'gp', which needs PyTorch; install it with `pip install 'sweeper[gp]'`"
+)
+
+
+def _stream(stream: int, _: int) -> dict[str, Any]:
+    return {"seed": stream}
+
+
+def _quiet_stream(stream: int, _: int) -> dict[str, Any]:
+    # A parameter that the sampler can't model (a choice, a conditional one) is drawn at
+    # random; Optuna would log a warning of it for each such parameter of each trial.
+    return {"seed": stream, "warn_independent_sampling": False}
+
+
+def _tree_parzen_estimator(stream: int, _: int) -> dict[str, Any]:
+    # Optuna leaves `group` off: only with it are conditional parameters sampled jointly.
+    # `constant_liar`, which keeps workers apart, is on in Optuna 5 but was not before.
+    return {"multivariate": True, "group": True, "constant_liar": True, "seed": stream}
+
+
+def _quasi_monte_carlo(stream: int, seed: int) -> dict[str, Any]:
+    # All workers and starts walk along one sequence, whose index is in the storage: one seed
+    # for all of them. Unscrambled, the sequence would ignore the seed, and begin in a corner.
+    # Only what is drawn outside the sequence, such as the first trial, has its own stream.
+    return {
+        "seed": seed,
+        "scramble": True,
+        "independent_sampler": RandomSampler(seed=stream),
+        "warn_independent_sampling": False,
+    }
+
+
+_SEED = {"seed": "study.seed"}
+
+KINDS: dict[str, Kind] = {
+    "tpe": Kind(TPESampler, _tree_parzen_estimator, _SEED),
+    "random": Kind(RandomSampler, _stream, _SEED),
+    # The points of a grid are enqueued, in order and each once, so that a sampler is never
+    # asked for a value; Optuna's own GridSampler lets two workers take the same point.
+    "grid": Kind(RandomSampler, _stream, _SEED, label="sampler grid, which has none"),
+    "qmc": Kind(QMCSampler, _quasi_monte_carlo, _SEED),
+    "cmaes": Kind(CmaEsSampler, _quiet_stream, _SEED),
+    "nsga2": Kind(NSGAIISampler, _stream, _SEED),
+    "gp": Kind(GPSampler, _quiet_stream, _SEED),
+}
+
+
+def build_sampler(study_config: StudyConfig, worker: int, finished: int) -> BaseSampler:
+    """The sampler of one worker, at one start of a study.
+
+    Args:
+      study_config: with its sampler chosen, see `sweeper.study.algorithms.choices`.
+      worker: its index; each worker draws from its own random stream.
+      finished: trials finished before this start, so that a resumed study goes on
+        with other points than it began with.
+
+    Raises:
+      ConfigError: a package is missing that the sampler needs.
+    """
+    if study_config.sampler is None:
+        raise ValueError("study.sampler is null; see sweeper.study.algorithms.choices")
+    return _build(study_config.sampler, study_config, worker, finished)
+
+
+def sampler_problems(study_config: StudyConfig, chosen: str) -> list[str]:
+    """What is wrong with `study.sampler_options`, or missing for the chosen sampler."""
+    seeded = dataclasses.replace(study_config, seed=0)  # Its own may be out of range.
+    return list(
+        option_problems(
+            "study.sampler_options",
+            study_config.sampler_options,
+            chosen,
+            KINDS,
+            lambda name: _build(name, seeded, worker=0, finished=0),
+        )
+    )
+
+
+def _build(name: str, study_config: StudyConfig, worker: int, finished: int) -> BaseSampler:
+    if name == "gp" and importlib.util.find_spec("torch") is None:
+        raise ConfigError(MISSING_TORCH)
+    stream = np.random.SeedSequence([study_config.seed, worker, finished]).generate_state(1)[0]
+    options = options_of(study_config.sampler_options, name)
+    return KINDS[name].build(options, int(stream), study_config.seed)

@@ -1,0 +1,1 @@
+"""What a study has come to: read, ranked, shown while it runs and written at its end."""

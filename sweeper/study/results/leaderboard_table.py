@@ -1,0 +1,115 @@
+"""The top of a study's leaderboard as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from sweeper.study.config import ObjectiveConfig
+from sweeper.study.results.leaderboard import LEADERBOARD, Row, beats_popularity, parameter_names
+from sweeper.study.results.reading import number_text, parameter_text, short_names, values_text
+
+NO_BETTER = "▾"
+
+
+def leaderboard_table(
+    rows: Sequence[Row], objectives: Sequence[ObjectiveConfig], limit: int = 10
+) -> RenderableType:
+    """The first rows, as wide as the terminal allows, with the baselines below.
+
+    Args:
+      rows: all of them, in order, from `sweeper.study.results.leaderboard.leaderboard_rows`.
+    """
+    return _Top(rows, objectives, limit)
+
+
+@dataclass
+class _Top:
+    rows: Sequence[Row]
+    objectives: Sequence[ObjectiveConfig]
+    limit: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not self.rows:
+            yield Text("No trial yet.")
+            return
+        names = varying_parameters(self.rows)
+        short = short_names(parameter_names(self.rows))
+        tall = {name: text.replace("_", "_\n").replace(".", ".\n") for name, text in short.items()}
+        # Columns squeezed to a letter a line tell nothing: rather taller, then fewer.
+        layouts = [(len(names), short), *((count, tall) for count in range(len(names), -1, -1))]
+        endless = options.update(width=10_000)
+        for shown, headers in layouts:
+            table = self._table(names[:shown], headers)
+            if console.measure(table, options=endless).maximum <= options.max_width:
+                break
+        yield table
+        for line in self._lines([short[name] for name in names[shown:]]):
+            yield Text(line)
+
+    def _table(self, names: Sequence[str], headers: dict[str, str]) -> Table:
+        table = Table(title="Leaderboard", title_justify="left", box=None, pad_edge=False)
+        table.add_column("rank", justify="right")
+        table.add_column("trial", justify="right")
+        for objective in self.objectives:
+            table.add_column(objective.metric, justify="right", no_wrap=True)
+        for name in names:
+            table.add_column(Text(headers[name]), justify="right", overflow="fold")
+        # Those trained; what a search of `train.epochs` allows has that name already.
+        taken = "epochs" in headers.values()
+        table.add_column("trained" if taken else "epochs", justify="right")
+        table.add_column("seconds", justify="right")
+        for row in self.rows[: self.limit]:
+            values = values_text(row.values, row.result, self.objectives)
+            values += [""] * (len(self.objectives) - len(values))
+            epochs = row.result.get("epochs")
+            table.add_row(
+                row.state if row.rank is None else str(row.rank),
+                self._number(row),
+                *values,
+                *(Text(parameter_text(row.params[n]) if n in row.params else "") for n in names),
+                "" if epochs is None else str(epochs),
+                "" if row.seconds is None else f"{row.seconds:,.1f}",
+                style="bold" if row.rank == 1 else None,
+            )
+        return table
+
+    def _number(self, row: Row) -> str:
+        worse = beats_popularity(row, self.objectives) is False
+        return f"{NO_BETTER} {row.number}" if worse else str(row.number)
+
+    def _lines(self, left_out: Sequence[str]) -> Iterator[str]:
+        """What stands below: the baselines, and what the table leaves out."""
+        scored = next((row for row in self.rows if row.result.get("baselines")), None)
+        for name, metrics in (scored.result["baselines"] if scored else {}).items():
+            values = [
+                f"{objective.metric} {number_text(metrics[objective.metric])}"
+                for objective in self.objectives
+                if objective.metric in metrics
+            ]
+            if values:
+                yield f"{'EASE' if name == 'ease' else name}: {', '.join(values)}"
+        shown = self.rows[: self.limit]
+        if any(beats_popularity(row, self.objectives) is False for row in shown):
+            yield f"{NO_BETTER} no better than popularity"
+        if left_out:
+            yield f"No room for {', '.join(left_out)}: see {LEADERBOARD}"
+        more = len(self.rows) - self.limit
+        if more > 0:
+            yield f"… and {more:,} more in {LEADERBOARD}"
+
+
+def varying_parameters(rows: Sequence[Row]) -> list[str]:
+    """The parameters that differ between any two trials; all of them if there is one trial."""
+    names = parameter_names(rows)
+    if len(rows) == 1:
+        return names
+    seen = {
+        name: {parameter_text(row.params[name]) if name in row.params else None for row in rows}
+        for name in names
+    }
+    return [name for name in names if len(seen[name]) > 1]

@@ -1,0 +1,1 @@
+"""The search space of a study: from what a user wrote to what Optuna samples."""

@@ -1,0 +1,170 @@
+"""Hydra's sweeps on the command line as parameters of a study.
+
+The whole grammar: `a,b`, `choice()`, `range()`, `interval()`, `glob()`, with
+`sort()`, `shuffle()`, `tag(log, …)` and the casts; and single values of keys that
+are searched already, which narrow the search.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import (
+    ChoiceSweep,
+    IntervalSweep,
+    Override,
+    RangeSweep,
+    Sweep,
+)
+
+from sweeper.errors import ConfigError
+from sweeper.study.space.domain_reader import choice_problems, read_domain, too_many_choices
+from sweeper.study.space.domains import MOST_STEPS, Choices, Domain
+from sweeper.study.space.overrides import SEEDS, Key, find_key, to_text
+from sweeper.study.space.parameters import Parameter, SingleParameter
+
+
+def command_line_parameters(
+    overrides: Sequence[Override], searched_keys: Collection[str] = ()
+) -> tuple[list[Parameter], list[str]]:
+    """The searched parameters of the command line, and the texts of all other overrides.
+
+    Args:
+      overrides: parsed with a config loader, so that config groups and `glob()` are known.
+      searched_keys: the keys that `study.space` searches. A single value of one of them is
+        a parameter of one choice, since what is suggested would hide a fixed override.
+
+    Raises:
+      ConfigError: with a line for everything that is wrong.
+    """
+    parameters: list[Parameter] = []
+    fixed, problems = [], []
+    for override in overrides:
+        narrows = override.key_or_group in searched_keys and not override.is_delete()
+        if not override.is_sweep_override() and not narrows:
+            fixed.append(str(override.input_line))
+            continue
+        try:
+            parameters.append(_parameter(override))
+        except ConfigError as error:
+            problems += error.problems
+    names = [parameter.name for parameter in parameters]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            problems.append(f"{name}: is given twice; must be given once")
+    if problems:
+        raise ConfigError(problems)
+    return parameters, fixed
+
+
+def _parameter(override: Override) -> Parameter:
+    name = override.key_or_group
+    loader = override.config_loader
+    options = loader.get_group_options(name) if loader else []
+    # A grid over splits is a fair way to see how far figures vary; train.seed is not searched.
+    seeds = [seed for seed in SEEDS if seed != "data.split_seed"]
+    try:
+        key = find_key(name, {name: options} if options else {}, seeds)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {problem}" for problem in error.problems) from error
+    key = replace(key, element=override.get_key_element())
+    problems: list[str] = []
+    domain = _domain(override, key, problems)
+    if problems or domain is None:
+        raise ConfigError(problems)
+    return SingleParameter(name, key, domain)
+
+
+def _domain(override: Override, key: Key, problems: list[str]) -> Domain | None:
+    sweep = override.value()
+    tags = sweep.tags if isinstance(sweep, Sweep) else set()
+    unknown = tags - ({"log"} if isinstance(sweep, IntervalSweep) else set())
+    if unknown:
+        problems.append(
+            f"{key.name}: got tag {', '.join(sorted(unknown))}; must be log, and of an interval"
+        )
+    if isinstance(sweep, IntervalSweep):
+        return _interval(sweep, "log" in tags, key, problems)
+    if isinstance(sweep, RangeSweep):
+        values = _range_values(sweep, key)
+        if len(values) > 1 and values[0] < values[-1] and not sweep.shuffle:
+            return _stepped(values, sweep, key, problems)
+        texts = [to_text(value) for value in values]
+    else:
+        texts = _choice_texts(override)
+    if getattr(sweep, "shuffle", False):
+        # The same order at every start: a study that goes on must find the space it left.
+        Random(0).shuffle(texts)
+    return _choices(texts, key, problems)
+
+
+def _interval(sweep: IntervalSweep, log: bool, key: Key, problems: list[str]) -> Domain | None:
+    ends: dict[str, Any] = {"low": sweep.start, "high": sweep.end}
+    if key.type is int:
+        # Hydra makes floats of the ends; `int()` around the interval makes them whole again.
+        ends = {name: int(end) if float(end).is_integer() else end for name, end in ends.items()}
+    value_type = _value_type(list(ends.values()), key)
+    return read_domain(key.name, {**ends, "log": log}, value_type, key.problem, problems)
+
+
+def _stepped(values: list[Any], sweep: RangeSweep, key: Key, problems: list[str]) -> Domain | None:
+    ends = {"low": values[0], "high": values[-1], "step": sweep.step}
+    value_type = _value_type(list(ends.values()), key)
+    return read_domain(key.name, ends, value_type, key.problem, problems)
+
+
+def _value_type(numbers: Sequence[Any], key: Key) -> Any:
+    """The key's type; whole numbers stay whole where it is float."""
+    return int if key.type is float and all(type(each) is int for each in numbers) else key.type
+
+
+def _range_values(sweep: RangeSweep, key: Key) -> list[Any]:
+    """The values of `range()`, without its stop, in decimals as they were written.
+
+    Raises:
+      ConfigError: there is no end of them, or too many.
+    """
+    numbers = (sweep.start or 0, sweep.stop or 0, sweep.step)  # Hydra has both, as its types don't.
+    if not all(-math.inf < number < math.inf for number in numbers) or sweep.step == 0:
+        raise ConfigError(
+            f"{key.name}: got range({', '.join(map(str, numbers))}); must be of finite numbers, "
+            "and of a step other than 0"
+        )
+    start, stop, step = (Decimal(repr(number)) for number in numbers)
+    count = math.ceil((stop - start) / step)
+    if count > MOST_STEPS:
+        raise ConfigError(
+            f"{key.name}: has {Decimal(count):.3g} values; must be at most {MOST_STEPS:,}, or an "
+            "interval"
+        )
+    number = int if all(isinstance(each, int) for each in numbers) else float
+    return [number(start + index * step) for index in range(count)]
+
+
+def _choice_texts(override: Override) -> list[str]:
+    if not override.is_sweep_override():
+        return [override.get_value_element_as_str()]
+    value = override.value()
+    if isinstance(value, ChoiceSweep):
+        override = replace(override, _value=replace(value, shuffle=False))
+    return list(override.sweep_string_iterator())
+
+
+def _choices(texts: list[str], key: Key, problems: list[str]) -> Domain | None:
+    if not texts:
+        problems.append(f"{key.name}: got no value; must be one or more")
+        return None
+    if problem := too_many_choices(key.name, texts):
+        problems.append(problem)
+        return None
+    parser = OverridesParser.create()
+    given = tuple(parser.parse_override(f"{key.name}={text}").value() for text in texts)
+    choices = Choices(given, tuple(texts))
+    problems += choice_problems(key.name, choices, key.problem)
+    return choices

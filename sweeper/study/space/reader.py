@@ -1,0 +1,169 @@
+"""Reads a search space from YAML; its syntax is in `sweeper.study.space.search_space`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sweeper.config import LARGEST, WIDTHS, known_keys
+from sweeper.errors import ConfigError, closest, either
+from sweeper.study.space.conditions import SPACE, arrange
+from sweeper.study.space.domain_reader import RANGE_OPTIONS, read_domain, too_many_choices
+from sweeper.study.space.domains import Choices, Domain
+from sweeper.study.space.overrides import ANY_KEY, Key, find_key
+from sweeper.study.space.parameters import (
+    SHAPES,
+    Conditions,
+    Parameter,
+    SingleParameter,
+    TowersParameter,
+)
+from sweeper.study.space.search_space import SearchSpace
+
+DOMAIN_OPTIONS = (*RANGE_OPTIONS, "choices")
+OPTIONS = (*DOMAIN_OPTIONS, "towers", "sets", "when")
+MOST_LAYERS = 100
+TOWERS_OPTIONS = ("depth", "width", "shape")
+
+
+def parse_space(space: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> SearchSpace:
+    """Reads `study.space`.
+
+    Args:
+      groups: the names of the options of each config group.
+
+    Raises:
+      ConfigError: with a line for everything that is wrong.
+    """
+    parameters: list[Parameter] = []
+    problems: list[str] = []
+    unread = []
+    for name, given in space.items():
+        try:
+            parameters.append(_read_parameter(name, given, groups))
+        except ConfigError as error:
+            problems += error.problems
+            unread.append(name)
+    if problems:
+        raise ConfigError(problems + arrange(parameters, unread)[1])
+    return SearchSpace(parameters)
+
+
+def _read_parameter(name: str, given: Any, groups: Mapping[str, Sequence[str]]) -> Parameter:
+    where = f"{SPACE}.{name}"
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: got {given!r}; must be options, as {{low: 0, high: 1}}")
+    problems = _unknown_options(where, given, OPTIONS)
+    key = _read_key(where, name, given, groups, problems)
+    when = _read_when(f"{where}.when", given.get("when", {}), problems)
+    parameter: Parameter | None = None
+    if "towers" in given:
+        problems += _towers_problems(where, key, given)
+        parameter = _read_towers(f"{where}.towers", name, key, when, given["towers"], problems)
+    elif domain := read_domain(where, given, key.type, key.problem, problems):
+        parameter = SingleParameter(name, key, domain, when=when)
+    if problems or parameter is None:
+        raise ConfigError(problems)
+    return parameter
+
+
+def _read_key(
+    where: str,
+    name: str,
+    given: Mapping[str, Any],
+    groups: Mapping[str, Sequence[str]],
+    problems: list[str],
+) -> Key:
+    try:
+        return find_key(str(given.get("sets", name)), groups)
+    except ConfigError as error:
+        start = f"{where}.sets: got {given['sets']!r}; it" if "sets" in given else f"{where}:"
+        problems += [f"{start} {problem}" for problem in error.problems]
+    if problems[-1].endswith("is no key of the configuration"):
+        problems[-1] += "; must be one, or have sets: KEY"
+    return ANY_KEY
+
+
+def _read_when(where: str, given: Any, problems: list[str]) -> Conditions:
+    if not isinstance(given, Mapping):
+        problems.append(f"{where}: got {given!r}; must be by parameter, as {{optimizer: adam}}")
+        return {}
+    when = {}
+    for parent, values in given.items():
+        when[parent] = tuple(values) if isinstance(values, list) else (values,)
+        if not when[parent]:
+            problems.append(f"{where}.{parent}: got []; must be at least one value")
+    return when
+
+
+def _towers_problems(where: str, key: Key, given: Mapping[str, Any]) -> Iterator[str]:
+    others = [option for option in DOMAIN_OPTIONS if option in given]
+    if others:
+        yield f"{where}: got towers and {', '.join(others)}; must be towers alone"
+    if key.range is not WIDTHS and key is not ANY_KEY:
+        lists = [key for key in known_keys() if key.endswith("layer_sizes")]
+        yield f"{where}.towers: {key.name} is no list of widths; must be {either(lists)}"
+
+
+def _read_towers(
+    where: str, name: str, key: Key, when: Conditions, given: Any, problems: list[str]
+) -> TowersParameter | None:
+    if not isinstance(given, Mapping):
+        problems.append(f"{where}: got {given!r}; must have {', '.join(TOWERS_OPTIONS)}")
+        return None
+    problems += _unknown_options(where, given, TOWERS_OPTIONS)
+    missing = [option for option in TOWERS_OPTIONS if option not in given]
+    problems += [f"{where}.{option}: is missing; must be given" for option in missing]
+    if missing:
+        return None
+    depth = _read_sizes(f"{where}.depth", given["depth"], 0, MOST_LAYERS, problems)
+    width = _read_sizes(f"{where}.width", given["width"], 1, LARGEST, problems)
+    shapes = _read_shapes(f"{where}.shape", given["shape"], problems)
+    if depth is None or width is None:
+        return None
+    return TowersParameter(name, key, depth, width, shapes, when=when)
+
+
+def _read_sizes(
+    where: str, given: Any, lowest: int, highest: int, problems: list[str]
+) -> Domain | None:
+    """Depths or widths: a range, choices, or a single one."""
+
+    def check(value: Any) -> str:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if whole and value > highest:
+            return f"must be a whole number of at most {highest:,}"
+        return "" if whole and value >= lowest else f"must be a whole number of at least {lowest}"
+
+    if isinstance(given, Mapping):
+        problems += _unknown_options(where, given, DOMAIN_OPTIONS)
+        domain = read_domain(where, given, int, check, problems)
+        # Each layer of each depth may have each of them.
+        problem = domain and too_many_choices(where, domain.values() or ())
+        problems += [problem] if problem else []
+        return None if problem else domain
+    if wrong := check(given):
+        problems.append(f"{where}: got {given!r}; {wrong}, or have low and high, or choices")
+        return None
+    return Choices.of([given])
+
+
+def _read_shapes(where: str, given: Any, problems: list[str]) -> tuple[str, ...]:
+    shapes = given if isinstance(given, list) else [given]
+    for shape in shapes:
+        if shape not in SHAPES:
+            hint = closest(str(shape), SHAPES)
+            problems.append(f"{where}: got {shape!r}; must be {either(SHAPES)}.{hint}")
+    if not shapes or len(set(map(str, shapes))) < len(shapes):
+        problems.append(f"{where}: got {shapes}; must be one or more, each once")
+    return tuple(shapes)
+
+
+def _unknown_options(where: str, given: Mapping[str, Any], options: Sequence[str]) -> list[str]:
+    """A line for each option that there isn't."""
+    return [
+        f"{where}.{option}: is no option here; must be {either(options)}."
+        + closest(str(option), options)
+        for option in given
+        if option not in options
+    ]

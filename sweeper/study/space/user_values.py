@@ -1,0 +1,85 @@
+"""What a user calls the values of a search space, as the values that Optuna has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sweeper.errors import ConfigError, closest, either
+from sweeper.study.space.conditions import dimensions_of, requirements_of
+from sweeper.study.space.parameters import Parameter, SingleParameter
+
+
+class UserValues:
+    """Names of values, by parameter, key or part of the towers, and what they stand for.
+
+    Args:
+      parameters: of a search space, parents first.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self._names = [dimension.name for dimension in dimensions_of(parameters)]
+        self._requirements = requirements_of(parameters)
+        self._targets = _targets(parameters)
+
+    def encode(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """See `SearchSpace.encode`."""
+        known: dict[str, Any] = {}
+        problems = []
+        for name in sorted(given, key=self._place):
+            try:
+                known |= self._encode_one(name, given[name], known)
+            except ConfigError as error:
+                problems += [f"{where}.{name}: {problem}" for problem in error.problems]
+        if problems:
+            raise ConfigError(problems)
+        return known
+
+    def _place(self, name: str) -> int:
+        """Parents before those that depend on them, so that it is known which are active."""
+        return max(
+            (self._names.index(_first_name(target)) for target in self._targets.get(name, ())),
+            default=len(self._names),
+        )
+
+    def _encode_one(self, name: str, value: Any, known: Mapping[str, Any]) -> dict[str, Any]:
+        targets = self._targets.get(name)
+        if not targets:
+            raise ConfigError(f"is not searched.{closest(name, self._targets)}".removesuffix("."))
+        reasons = [self._reason_against(target, known) for target in targets]
+        possible = [target for target, reason in zip(targets, reasons, strict=True) if not reason]
+        if not possible:
+            raise ConfigError(f"got {value!r}, which has no effect where {reasons[0]}")
+        named = [target for target in possible if target.name == name]
+        if len(possible) > 1 and not named:
+            names = either([target.name for target in possible])
+            raise ConfigError(f"got {value!r}; must be given as {names}, since each may set it")
+        target = [*named, *possible][0]
+        try:
+            return target.encode(value)
+        except ValueError as error:
+            raise ConfigError(f"got {value!r}; {error}") from None
+
+    def _reason_against(self, parameter: Parameter, known: Mapping[str, Any]) -> str:
+        """The known value that keeps a parameter from being active: "optimizer is 'sgd'"."""
+        for parent, allowed in self._requirements[_first_name(parameter)].items():
+            if parent in known and known[parent] not in allowed:
+                return f"{parent} is {known[parent]!r}"
+        return ""
+
+
+def _first_name(parameter: Parameter) -> str:
+    return parameter.dimensions()[0].name
+
+
+def _targets(parameters: Sequence[Parameter]) -> dict[str, list[Parameter]]:
+    """What a user's name for a value may mean: a parameter, its key, a part of the towers."""
+    targets: dict[str, list[Parameter]] = {}
+    for parameter in parameters:
+        for name in dict.fromkeys((parameter.name, parameter.key.name)):
+            targets.setdefault(name, []).append(parameter)
+        for part in parameter.dimensions():
+            if part.name != parameter.name:
+                alone = SingleParameter(part.name, parameter.key, part.domain, when=part.when)
+                targets.setdefault(part.name, []).append(alone)
+    return targets

@@ -1,0 +1,299 @@
+"""The loop of a worker: takes the next trial, runs it, tells how it ended, and again.
+
+Workers wait for nobody. What they share is Optuna's storage; `sweeper.study.workers.claims` sees
+to it that no trial is started twice, and none too many.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import optuna
+from hydra.utils import get_method
+from optuna.trial import Trial
+
+from sweeper import record as records
+from sweeper.errors import OutputError, TrialError
+from sweeper.study import attributes
+from sweeper.study.algorithms.choices import FINAL_METRICS
+from sweeper.study.algorithms.pruners import build_pruner
+from sweeper.study.algorithms.samplers import build_sampler
+from sweeper.study.plan import Plan
+from sweeper.study.storages.choice import configured_storage
+from sweeper.study.storages.errors import STORAGE_ERRORS
+from sweeper.study.storages.patience import patient_storage
+from sweeper.study.storages.storage import held
+from sweeper.study.storages.stored_trials import note, study_attribute
+from sweeper.study.workers.claims import ClaimedStudy, Claims
+from sweeper.study.workers.collection import send
+from sweeper.study.workers.locks import must_stop
+from sweeper.study.workers.settling import GONE, cut_short, queue_again
+from sweeper.study.workers.summary import has_collapsed, summarize
+from sweeper.study.workers.trial_child import (
+    COMPLETE,
+    DIED,
+    FAILED,
+    INTERRUPTED,
+    PRUNED,
+    Job,
+    Outcome,
+)
+from sweeper.study.workers.trial_process import TrialProcess
+
+COLLAPSED = "scores_collapsed"
+OTHER_DATA = (
+    "data: on {} its contents have the fingerprint {:.12}, and where the study began {:.12}: "
+    "no figures to compare; have all machines share a cache by data.cache_dir, or remove that one"
+)
+# Of the data, what changes no contents.
+SAME_DATA = ("data.split", "data.train_size", "data.validation_size", "data.test_size")
+LEFT = "the scheduler took its worker away"
+
+
+class TrialEndedError(Exception):
+    """Ends a trial that did not complete, for Optuna to note as failed."""
+
+
+class StorageLostError(BaseException):
+    """The storage refused something of a trial: no failure, which Optuna would note it as."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Puller:
+    """Runs trials of a study, one after the other, until none is left.
+
+    Args:
+      plan: the study.
+      run: runs one job; called in the trial's process.
+      epochs_of: how many epochs a trial with these overrides may train.
+      index: of the worker, from 0: each has its own random stream.
+      sends: whether the files of trials go to the main process by the database.
+      must_leave: asked about twice a second; True ends this worker, whose trial is another's.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        run: Callable[[Job], Any],
+        epochs_of: Callable[[list[str]], int],
+        index: int,
+        sends: bool = False,
+        must_leave: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._plan, self._epochs_of, self._sends = plan, epochs_of, sends
+        self._must_leave = must_leave
+        storage = configured_storage(plan.directory, plan.storage, plan.name)
+        self._study = ClaimedStudy(plan.name, storage.connect())
+        if patient := patient_storage(self._study):
+            patient.give_up = lambda: must_stop(plan.directory)
+        self._turn = storage.turn(self._study)
+        self._claims = Claims(plan, self._study, self._turn)
+        trials = self._study.get_trials(deepcopy=False)
+        finished = sum(trial.state.is_finished() for trial in trials)
+        self._study.sampler = build_sampler(plan.study, index, finished)
+        every = plan.trial.train.eval_every_epochs
+        self._study.pruner = build_pruner(plan.study, plan.max_epochs, every)
+        self._process = TrialProcess(run, self._is_interrupted, plan.study.trial_timeout_seconds)
+        self._compares_data = not any(
+            key.startswith("data") and not key.startswith(SAME_DATA) for key in plan.space.keys
+        )
+
+    def pull(self) -> None:
+        """Returns when there is no trial left, or the study is stopped."""
+        # None: else Optuna reads each trial once more for them.
+        callbacks = [get_method(path) for path in self._plan.study.callbacks] or None
+        try:
+            while not self._must_leave() and self._claims.take():
+                self._run_next(callbacks)
+                if self._study.is_stopped:
+                    # That is meant for all workers.
+                    self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
+                    break
+        except StorageLostError as lost:
+            # The trial is still marked as running; the main process has it run again.
+            raise lost.error from lost.error.__cause__
+        finally:
+            self._turn.release()
+            self._process.close()
+            if patient := patient_storage(self._study):
+                # With its connection, this worker's locks in the database end.
+                patient.engine.dispose()
+
+    def _run_next(self, callbacks: list[Callable[..., Any]] | None) -> None:
+        claimed = self._study.claimed
+        assert claimed is not None
+        try:
+            self._study.optimize(
+                self._objective, n_trials=1, catch=(Exception,), callbacks=callbacks
+            )
+        except (ValueError, AssertionError):
+            # Optuna's refusal to end a trial twice: a main process that took this worker for
+            # dead has settled it, and has it run again. Its result counts for nothing.
+            if not self._was_settled(claimed):
+                raise
+
+    def _was_settled(self, trial: int) -> bool:
+        stored = self._study._storage.get_trial(trial)
+        return stored.user_attrs.get(attributes.REASON) == GONE
+
+    def _objective(self, trial: Trial) -> Any:
+        try:
+            return self._run(trial)
+        except STORAGE_ERRORS as error:
+            raise StorageLostError(error) from error
+
+    def _run(self, trial: Trial) -> Any:
+        values = self._claims.suggest(trial)
+        directory = attributes.directory_of(trial.number)
+        job = Job(
+            trial.number, self._plan.directory / directory, self._plan.space.overrides(values)
+        )
+        note(trial, {attributes.DIRECTORY: directory, attributes.OVERRIDES: job.overrides})
+        try:
+            return self._end(trial, job, self._outcome(trial, job))
+        finally:
+            if self._sends:
+                self._send(trial, job.directory)
+
+    def _outcome(self, trial: Trial, job: Job) -> Outcome:
+        started = time.monotonic()
+        try:
+            outcome = self._process.run(
+                job, lambda step, metrics: self._report(trial, job, step, metrics)
+            )
+        except STORAGE_ERRORS:
+            raise
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            trial.set_user_attr(attributes.REASON, reason)
+            records.close_open(job.directory, "failed", reason)
+            raise
+        return self._summarized(trial, job, outcome, time.monotonic() - started)
+
+    def _send(self, trial: Trial, directory: Path) -> None:
+        """What keeps files from being sent is no failure of the trial's."""
+        try:
+            send(self._study, trial, directory)
+        except STORAGE_ERRORS:
+            raise
+        except Exception as error:
+            trial.set_user_attr(attributes.UNSENT, f"{type(error).__name__}: {error}")
+
+    def _summarized(self, trial: Trial, job: Job, outcome: Outcome, seconds: float) -> Outcome:
+        """Keeps the figures of a trial's record with the study; its data must be the study's."""
+        result = summarize(job.directory)
+        if not result:
+            trial.set_user_attr(attributes.TOOK, round(seconds, 1))
+            return outcome
+        trial.set_user_attr(attributes.RESULT, result)
+        trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
+        if not self._compares_data or not result["fingerprint"]:
+            return outcome
+        first = self._first_fingerprint(result["fingerprint"])
+        if first == result["fingerprint"]:
+            return outcome
+        reason = OTHER_DATA.format(socket.gethostname(), result["fingerprint"], first)
+        return replace(outcome, state=FAILED, reason=reason)
+
+    def _first_fingerprint(self, own: str) -> str:
+        """Of the data that the study began with: this trial's own, if there is none yet."""
+        if first := study_attribute(self._study, attributes.FINGERPRINT):
+            return str(first)
+        with held(self._turn):
+            first = self._study.user_attrs.get(attributes.FINGERPRINT, own)
+            self._study.set_user_attr(attributes.FINGERPRINT, first)
+        return str(first)
+
+    def _report(self, trial: Trial, job: Job, step: int, metrics: Mapping[str, float]) -> bool:
+        """Notes how far a trial is; True prunes it."""
+        metric = self._plan.study.objectives[0].metric
+        if metric in FINAL_METRICS:
+            return False
+        if metric not in metrics:
+            raise TrialError(
+                f"the task reported {', '.join(metrics)} and not {metric}, the study's objective"
+            )
+        value = float(metrics[metric])
+        if not math.isfinite(value):
+            raise TrialError(f"{metric} was reported as {value} at step {step}; must be finite")
+        if len(self._plan.study.objectives) > 1:
+            # Optuna takes no intermediate values here.
+            trial.set_user_attr(attributes.PROGRESS, [step, value])
+            return False
+        if self._plan.study.seed_mode == "sequential":
+            # Each step is another seed's figure; what the trial has come to is their mean.
+            _, mean = trial.user_attrs.get(attributes.PROGRESS, (0, 0.0))
+            trial.set_user_attr(attributes.PROGRESS, [step, mean + (value - mean) / (step + 1)])
+        trial.report(value, step)
+        # At its last step there is nothing left to save.
+        return trial.should_prune() and step < self._last_step(job)
+
+    def _last_step(self, job: Job) -> int:
+        study = self._plan.study
+        if study.seed_mode == "sequential":
+            return len(study.split_seeds) - 1
+        return self._epochs_of(job.overrides)
+
+    def _end(self, trial: Trial, job: Job, outcome: Outcome) -> Any:
+        """The objective's values, or the exception that tells Optuna how the trial ended."""
+        if outcome.state == COMPLETE:
+            try:
+                return self._checked(outcome.values)
+            except TrialError as error:
+                trial.set_user_attr(attributes.REASON, str(error))
+                raise
+        if outcome.state == PRUNED:
+            raise optuna.TrialPruned(outcome.reason)
+        if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
+            # A full disk must not hide the reason.
+            with suppress(OutputError):
+                records.write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
+        reason, again = outcome.reason or outcome.state, False
+        if outcome.state == INTERRUPTED and self._must_leave():
+            reason = LEFT
+        if outcome.state in (DIED, INTERRUPTED):
+            died = outcome.state == DIED
+            ending = cut_short(trial, reason, self._plan.study.max_retries, died)
+            again = bool(ending.get(attributes.INTERRUPTED))
+            # In one turn: else another worker could count one trial less and find none queued.
+            with held(self._turn):
+                for key, value in ending.items():
+                    trial.set_user_attr(key, value)
+                if not died and not self._must_leave():
+                    self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
+                elif again:
+                    queue_again(self._study, trial.number, trial.params, trial.user_attrs)
+        else:
+            trial.set_user_attr(attributes.REASON, reason)
+        records.close_open(job.directory, "interrupted" if again else "failed", reason)
+        raise TrialEndedError(reason)
+
+    def _checked(self, values: Any) -> list[float]:
+        objectives = [objective.metric for objective in self._plan.study.objectives]
+        numbers = list(values) if isinstance(values, list | tuple) else [values]
+        if len(numbers) != len(objectives):
+            raise TrialError(
+                f"the task returned {values!r}; must be {len(objectives)} numbers "
+                f"({', '.join(objectives)})"
+            )
+        for metric, number in zip(objectives, numbers, strict=True):
+            # `Real`: NumPy's numbers too.
+            if not isinstance(number, Real) or not math.isfinite(number):
+                raise TrialError(f"{metric} came out as {number!r}; must be a finite number")
+        return [float(number) for number in numbers]
+
+    def _is_interrupted(self) -> bool:
+        if self._must_leave() or must_stop(self._plan.directory):
+            return True
+        return bool(study_attribute(self._study, attributes.STOP) == attributes.AT_ONCE)
