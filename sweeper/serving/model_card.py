@@ -19,7 +19,7 @@ from sweeper.errors import OutputError
 from sweeper.record import TrialRecord
 from sweeper.report.evidence.evidence import METRICS, Evidence
 from sweeper.report.evidence.ranks import hits, read_ranks
-from sweeper.report.evidence.statistics import interval_over_users
+from sweeper.report.evidence.row_comparison import interval_over_users
 from sweeper.report.rendering.words import baseline_words, count, metric_words, number
 from sweeper.report.sections.confirmed import confirmed_text
 from sweeper.serving.approximate_index import index_words

@@ -15,7 +15,8 @@ from sweeper.evaluation.rows import as_parquet
 from sweeper.record import TrialRecord
 from sweeper.report.comparison.answer import answer_text
 from sweeper.report.comparison.compared import Compared
-from sweeper.report.evidence.statistics import ALIKE, compare_on_rows, compare_pairs, summarize
+from sweeper.report.evidence.row_comparison import compare_on_rows
+from sweeper.report.evidence.statistics import ALIKE, compare_pairs, summarize
 from sweeper.report.opening import open_subject
 from sweeper.report.rendering.page import Text
 from sweeper.report.sections.answer import answer_section

@@ -17,7 +17,8 @@ from sweeper.report.comparison.compared import Compared
 from sweeper.report.comparison.comparison import comparison_of
 from sweeper.report.evidence.evidence import Evidence, Run
 from sweeper.report.evidence.ranks import hits
-from sweeper.report.evidence.statistics import compare_on_rows, compare_pairs
+from sweeper.report.evidence.row_comparison import compare_on_rows
+from sweeper.report.evidence.statistics import compare_pairs
 from sweeper.report.opening import open_subject
 from sweeper.report.rendering.html import html_of
 from sweeper.report.rendering.page import Table

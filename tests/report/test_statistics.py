@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sweeper.report.evidence.statistics import (
-    Comparison,
+from sweeper.report.evidence.row_comparison import (
     compare_on_rows,
-    compare_pairs,
     compare_with_best,
-    holm,
     interval_over_users,
-    summarize,
 )
+from sweeper.report.evidence.statistics import Comparison, compare_pairs, holm, summarize
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -11,13 +11,13 @@ import pyarrow
 
 from sweeper.record import TrialRecord
 from sweeper.report.evidence.ranks import MODEL, hits
+from sweeper.report.evidence.row_comparison import compare_with_best
 from sweeper.report.evidence.row_groups import Group, WarmthGroup, by_training_rows, by_warmth
 from sweeper.report.evidence.statistics import (
     Comparison,
     Summary,
     adjusted_by_holm,
     compare_pairs,
-    compare_with_best,
     summarize,
 )
 

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from sweeper.report.evidence.ranks import MODEL, hits, is_accuracy
+from sweeper.report.evidence.row_comparison import compare_on_rows, interval_over_users
 from sweeper.report.evidence.statistics import (
     Comparison,
     adjusted_by_holm,
-    compare_on_rows,
     compare_pairs,
-    interval_over_users,
     summarize,
 )
 from sweeper.report.rendering.words import number

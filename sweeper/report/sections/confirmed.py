@@ -19,7 +19,7 @@ from sweeper.report.sections.confirmed_tables import (
 )
 from sweeper.report.subject import Subject
 
-# With fewer seeds the tests are too bold, see `sweeper.report.evidence.statistics`.
+# With fewer seeds the tests are too bold, see `sweeper.report.evidence.row_comparison`.
 FEW_SEEDS = 4
 
 
