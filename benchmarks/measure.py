@@ -21,8 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sweeper.record import peak_memory_mb
-from sweeper.runtime import available_cores
+from sweeper.runtime import available_cores, peak_memory_mb
 
 ROOT = Path(__file__).resolve().parent.parent
 READY = "ready"

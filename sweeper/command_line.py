@@ -39,8 +39,9 @@ from sweeper.errors import (
     closest,
     shortened,
 )
+from sweeper.files import make_writable
 from sweeper.passwords import without_password
-from sweeper.record import TRIAL, make_writable
+from sweeper.record import TRIAL
 from sweeper.study.config import ExperimentConfig, register_schema
 from sweeper.validation import validate
 

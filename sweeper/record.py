@@ -1,7 +1,7 @@
 """What a trial leaves on disk: `trial.json`, `history.csv`, `curves.png` and its ranks.
 
-This file alone knows their names and forms. Each appears whole or not at all:
-written beside its place, flushed to the disk, then renamed.
+This file alone knows their names and forms. Each appears whole or not at all, see
+`sweeper.files`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ import functools
 import io
 import json
 import math
-import os
-import resource
 import sys
-import tempfile
 import traceback
 import types
 from collections.abc import Iterator
@@ -26,7 +23,9 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from sweeper.config import Config
-from sweeper.errors import OutputError, Stopped, TrialPruned, shortened, unwritable
+from sweeper.errors import OutputError, Stopped, TrialPruned, shortened
+from sweeper.files import read_json, write_whole
+from sweeper.runtime import peak_memory_mb
 
 FORMAT_VERSION = 1
 TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
@@ -181,17 +180,6 @@ def close_open(directory: Path, state: str, reason: str) -> None:
                 write(path, record)
 
 
-def peak_memory_mb() -> float:
-    """The most memory that this process has had, in MiB."""
-    with suppress(OSError):
-        # Unlike `getrusage`, it leaves out what the process that started this one had.
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 1024)
-
-
 def write(directory: Path, record: TrialRecord) -> None:
     """Writes `trial.json` and, where there is a history, `history.csv`.
 
@@ -210,32 +198,6 @@ def write(directory: Path, record: TrialRecord) -> None:
         write_whole(directory / HISTORY, table.getvalue().encode())
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_whole(directory / TRIAL, (text + "\n").encode())
-
-
-def make_writable(key: str, directory: Path) -> None:
-    """Makes a directory, and sees by a file that is gone again that it can be written.
-
-    Raises:
-      OutputError: it can't; `key` is what names it.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise unwritable(key, directory, error) from error
-
-
-def read_json(path: Path, what: str) -> Any:
-    """The content of a file that is to hold `what`.
-
-    Raises:
-      OutputError: it can't be read, or is no JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise OutputError(f"{path}: no {what} can be read from it: {error}") from error
 
 
 def read(directory: Path) -> TrialRecord:
@@ -316,25 +278,3 @@ def _is_of(value: Any, hint: Any) -> bool:
     if hint is float:
         return isinstance(value, int | float) and -math.inf < value < math.inf
     return isinstance(value, hint)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(beside).chmod(0o644)
-            os.replace(beside, path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(
-            f"{path}: can't be written ({error.strerror or error}); give a directory that can be "
-            "written and has room, for example hydra.run.dir=/somewhere/else"
-        ) from error

@@ -7,10 +7,12 @@ through the environment, before the first import, wherever that happens.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from sweeper.errors import ConfigError, SweeperError
 
@@ -36,6 +38,17 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has had, in MiB."""
+    with suppress(OSError):
+        # Unlike `getrusage`, it leaves out what the process that started this one had.
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 1024)
 
 
 def set_threads(threads: int | None) -> int:

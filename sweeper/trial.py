@@ -20,6 +20,7 @@ from sweeper.environment import note_environment
 from sweeper.evaluation.baselines import check_baselines, fit_baselines
 from sweeper.evaluation.ranking import RankingTask, rank
 from sweeper.evaluation.rows import as_parquet, coverage, metrics_by_warmth, row_table
+from sweeper.files import write_whole
 from sweeper.model.fitting import check_columns
 from sweeper.prepared import (
     BaselineRanks,
@@ -211,7 +212,7 @@ class Trial:
         ranks = {"model": rank(scorer, task, threads=self.threads)}
         ranks |= {name: parts[rows] for name, parts in baselines.items()}
         table = row_table(ranks, task, interactions, split.train)
-        records.write_whole(self.directory / records.ROWS[rows], as_parquet(table))
+        write_whole(self.directory / records.ROWS[rows], as_parquet(table))
         self.record.by_warmth[rows] = metrics_by_warmth(ranks["model"], table)
         if rows == "test":
             fitted = fit_baselines(self.config.evaluation, interactions, split.train)
@@ -308,7 +309,7 @@ class Trial:
         if self.record.history:
             names.append(records.HISTORY)
             if self.draw:
-                records.write_whole(self.directory / records.CURVES, draw_curves(self.record))
+                write_whole(self.directory / records.CURVES, draw_curves(self.record))
                 names.append(records.CURVES)
         self.console.print()
         self.say("output", f"{self.directory} ({self.record.state}: {', '.join(names)})")

@@ -33,7 +33,7 @@ CONF = config_directory()
 FILES = sorted(CONF.glob("*/*.yaml"))
 
 # The rooms of the house, each with those that it may import from.
-BASE = {"__version__", "errors", "config", "runtime", "gpus", "plugins"}
+BASE = {"__version__", "errors", "config", "files", "runtime", "gpus", "plugins"}
 MAY_IMPORT = {
     "data": BASE | {"data"},
     "model": BASE | {"data", "model"},
@@ -41,7 +41,8 @@ MAY_IMPORT = {
     "training": BASE | {"data", "model", "training"},
     "errors": set(),
     "config": {"errors", "config", "plugins"},
-    "record": {"errors", "config"},
+    "files": {"errors"},
+    "record": {"errors", "config", "files", "runtime"},
     "tracking": {"errors", "config", "passwords", "record", "tracking"},
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.
     "study": BASE | {"console", "passwords", "record", "validation", "study"},

@@ -10,7 +10,7 @@ import jinja2
 
 from sweeper.data.table.files import TFDS
 from sweeper.errors import OutputError, unwritable
-from sweeper.record import write_whole
+from sweeper.files import write_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Where each template goes; NAME is the project's.

@@ -21,12 +21,12 @@ from sweeper.console import make_console, say
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import SHUFFLE_BUFFER, Split, split_interactions
 from sweeper.errors import OutputError
+from sweeper.files import write_whole
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.facts import facts_of
 from sweeper.inspect.picture import draw
 from sweeper.inspect.suggestion import FILE, suggest
 from sweeper.inspect.tables import print_facts, print_suggestion
-from sweeper.record import write_whole
 
 # From so many rows on, counting and splitting take more than a moment.
 MANY_ROWS = 5_000_000

@@ -119,7 +119,7 @@ def write_report(
       OutputError: there is nothing to show, or it can't be written.
     """
     # Only now: `--help` and errors come at once.
-    from sweeper.record import write_whole
+    from sweeper.files import write_whole
     from sweeper.report.comparison.comparison import comparison_of
     from sweeper.report.opening import open_subjects
     from sweeper.report.rendering.html import html_of

@@ -12,7 +12,7 @@ from rich.console import Console
 import sweeper
 from sweeper.config import to_dictionary
 from sweeper.console import say
-from sweeper.record import make_writable, write_whole
+from sweeper.files import make_writable, write_whole
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.serving import approximate_index, tables
 from sweeper.serving.chosen import Chosen, choose

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.errors import OutputError
-from sweeper.record import read_json, write_whole
+from sweeper.files import read_json, write_whole
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from sweeper import console as terminal
 from sweeper.errors import ConfigError, OutputError, StudyError, unwritable
-from sweeper.record import TRACEBACK, write_whole
+from sweeper.files import write_whole
+from sweeper.record import TRACEBACK
 from sweeper.runtime import available_cores
 from sweeper.study import attributes
 from sweeper.study.confirmation import plan_confirmation

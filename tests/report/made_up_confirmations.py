@@ -11,6 +11,7 @@ from optuna.trial import TrialState, create_trial
 
 from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
+from sweeper.files import write_whole
 from sweeper.record import TrialRecord
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
@@ -79,7 +80,7 @@ def made_up_confirmation(study: Path, name: str = "confirmation") -> optuna.Stud
             data={"rows": {"train": 16, "test": 4}},
         )
         records.write(place / directory, record)
-        records.write_whole(place / directory / records.ROWS["test"], as_parquet(table(ranks)))
+        write_whole(place / directory / records.ROWS["test"], as_parquet(table(ranks)))
         confirmation.add_trial(
             create_trial(
                 state=TrialState.COMPLETE,

@@ -12,6 +12,7 @@ from made_up_studies import StudyMaker, made_up_record
 
 from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
+from sweeper.files import write_whole
 from sweeper.record import TrialRecord
 from sweeper.report.comparison.answer import answer_text
 from sweeper.report.comparison.compared import Compared
@@ -54,7 +55,7 @@ def leave(
         table |= {f"{name}_rank": each, f"{name}_seen_filtered_rank": each}
     records.write(place, record)
     content = as_parquet(pyarrow.table(table))
-    records.write_whole(place / records.ROWS["validation"], content)
+    write_whole(place / records.ROWS["validation"], content)
     return record
 
 

@@ -12,6 +12,7 @@ from made_up_studies import made_up_record
 
 from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
+from sweeper.files import write_whole
 from sweeper.report.__main__ import main
 from sweeper.report.evidence.confirmation_reader import load_evidence
 from sweeper.report.rendering.page import Table, Text
@@ -41,7 +42,7 @@ def kept_ranks(user_rows: list[int], item_rows: list[int]) -> pyarrow.Table:
 
 def write_run(directory, ranks: pyarrow.Table) -> None:
     records.write(directory, made_up_record([0.4], overrides=["evaluation.keep_rows=true"]))
-    records.write_whole(directory / records.ROWS["validation"], as_parquet(ranks))
+    write_whole(directory / records.ROWS["validation"], as_parquet(ranks))
 
 
 def test_a_run_has_the_table_in_both_reports(tmp_path, capsys):

@@ -14,7 +14,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
-from sweeper.record import write_whole
+from sweeper.files import write_whole
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.reading import (

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sweeper.errors import ConfigError, OutputError
-from sweeper.record import write_whole
+from sweeper.files import write_whole
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig, StorageConfig
 from sweeper.study.storages import advisory_locks

@@ -20,7 +20,7 @@ import optuna
 from optuna.artifacts import download_artifact, get_all_artifact_meta, upload_artifact
 from optuna.trial import Trial
 
-from sweeper.record import write_whole
+from sweeper.files import write_whole
 from sweeper.study import attributes
 from sweeper.study.storages.artifacts import DatabaseArtifacts
 from sweeper.study.storages.patience import patient_storage

@@ -22,6 +22,7 @@ from optuna.trial import Trial
 
 from sweeper import record as records
 from sweeper.errors import OutputError, TrialError
+from sweeper.files import write_whole
 from sweeper.study import attributes
 from sweeper.study.algorithms.choices import FINAL_METRICS
 from sweeper.study.algorithms.pruners import build_pruner
@@ -258,7 +259,7 @@ class Puller:
         if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
             # A full disk must not hide the reason.
             with suppress(OutputError):
-                records.write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
+                write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
         reason, again = outcome.reason or outcome.state, False
         if outcome.state == INTERRUPTED and self._must_leave():
             reason = LEFT
