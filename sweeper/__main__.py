@@ -8,8 +8,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from sweeper.command_line import exit_codes, start
+from sweeper.command_line import start
 from sweeper.config import config_directory, to_dataclass
+from sweeper.exit_codes import exit_codes
 from sweeper.study.config import StudyConfig, to_study
 from sweeper.study.trial_in_progress import in_study, report
 from sweeper.tracking.tracker import BY_ITSELF, Origin

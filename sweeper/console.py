@@ -23,8 +23,11 @@ PLAIN_WIDTH = 110
 
 def make_console() -> Console:
     """The terminal, or plain text of a fixed width where there is none."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+    # Without emoji: a title may have ":go" in it.
+    console = Console(highlight=False, emoji=False)
+    if console.is_terminal:
+        return console
+    return Console(highlight=False, emoji=False, width=PLAIN_WIDTH)
 
 
 def say(console: Console, topic: str, text: str) -> None:

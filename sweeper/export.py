@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweeper.command_line import command_parser, exit_codes
 from sweeper.console import make_console
 from sweeper.errors import ConfigError
+from sweeper.exit_codes import command_parser, exit_codes
 from sweeper.serving.export import EXPORTS, K, export
 from sweeper.serving.settings import one_of, read_settings, share, text, whole_number
 
@@ -80,4 +79,3 @@ def _parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     main()
-    sys.exit()

@@ -77,6 +77,8 @@ def take_means(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
     times = [record.milliseconds_per_query for record in records]
     known = [time for time in times if time is not None]
     summary.milliseconds_per_query = fmean(known) if len(known) == len(times) else None
+    coverages = [record.coverage for record in records if record.coverage is not None]
+    summary.coverage = mean(coverages) if len(coverages) == len(records) else None
 
 
 def mean_by_warmth(

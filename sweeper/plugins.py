@@ -34,8 +34,8 @@ def path_problem(name: str) -> str:
         return f"the package of {module!r} can't be loaded: {type(error).__name__}: {error}"
     if found is None:
         return (
-            f"there is no module {module!r}; must be in the current directory, on PYTHONPATH, or "
-            "beside the folder that --config-dir names"
+            f"there is no module {module!r}; must be in the current directory, on PYTHONPATH, or, "
+            "where --config-dir is given, beside the folder that it names"
         )
     return ""
 
@@ -60,9 +60,10 @@ def load(key: str, name: str) -> Any:
         ) from error
     if not hasattr(module, attribute):
         names = [each for each in vars(module) if not each.startswith("_")]
+        # Python's own modules may have no file.
+        place = getattr(module, "__file__", module_name)
         raise ConfigError(
-            f"{key}: got {name!r}; {module.__file__} has no {attribute!r}."
-            + closest(attribute, names)
+            f"{key}: got {name!r}; {place} has no {attribute!r}." + closest(attribute, names)
         )
     return getattr(module, attribute)
 

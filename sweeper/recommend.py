@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeper.command_line import command_parser, exit_codes
 from sweeper.console import make_console, say
 from sweeper.errors import ConfigError
+from sweeper.exit_codes import command_parser, exit_codes
 from sweeper.serving.answer_tables import answer_table, remarks, similar_table
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.loaded_export import LoadedExport
@@ -138,4 +137,3 @@ def _parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     main()
-    sys.exit()

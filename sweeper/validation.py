@@ -38,7 +38,8 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
             yield from range_problems(value, f"{key}.")
             continue
         range_: Range | None = field.metadata.get("range")
-        if words := unfit(value):
+        # What is no finite number, a range says in its own words.
+        if (words := unfit(value)) and not (range_ and isinstance(value, float)):
             yield f"{key}: got {shortened(repr(value))}; {words}"
             continue
         if value == MISSING and isinstance(value, str):

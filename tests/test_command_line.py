@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from sweeper import record
-from sweeper.command_line import exit_codes
+from sweeper.composing import composed
+from sweeper.console import make_console
 from sweeper.errors import ConfigError
+from sweeper.exit_codes import exit_codes
 
 QUICK = ["data=synthetic", "train=quick", "train.epochs=2", "train.eval_every_epochs=1"]
 
@@ -78,7 +80,10 @@ def test_an_unknown_column_is_named_with_the_closest(tmp_path):
             "strings; must be embedding or text for it",
         ),
         ("data.train_size=49000", "49,000 for training, 5,000 for validation and 10,000 for"),
-        ("data.synthetic.num_interactions=1000000", "is more than the 500000 pairs"),
+        (
+            "data.synthetic.num_interactions=1000000",
+            "got 1000000; must be at most the 500000 pairs",
+        ),
     ],
 )
 def test_what_does_not_fit_the_data_ends_with_2_and_tells_why(tmp_path, argument, problem):
@@ -254,6 +259,8 @@ def test_every_value_of_a_sweep_is_checked_before_the_first_runs(tmp_path):
     ("arguments", "line"),
     [
         (["study.n_trials=4"], "error: study.n_trials: is given, but no study; must be with"),
+        (["storage.url=x"], "error: storage.url: is given, but no study; must be with"),
+        (["storage=journal"], "error: storage: is given, but no study; must be with"),
         (["-m", "study=loss", "--cfg", "job"], "error: --cfg: is given with --multirun"),
         (["--run", "--cfg", "job"], "error: --cfg: is given with --run"),
         (["study=loss", "hydra.mode=RUN"], "error: study=loss: is given with hydra.mode=RUN"),
@@ -295,3 +302,26 @@ def test_early_stopping_says_so(tmp_path):
     last = int(stopped.history[-1]["epoch"])
     assert last == stopped.kept_epoch + 2 < 60
     assert f"after epoch {last}: none of the last 2 evaluations" in done.stdout
+
+
+def test_a_config_path_lies_beside_the_program_as_hydra_has_it(tmp_path):
+    done = sweeper(tmp_path, "--config-path", "../conf", "data=synthetic", "--cfg", "job")
+    assert done.returncode == 0, done.stderr
+    assert "name: synthetic" in done.stdout
+    done = sweeper(tmp_path, "--config-path", str(tmp_path), "data=synthetic")
+    assert done.returncode == 2
+
+
+def test_own_modules_are_found_wherever_a_configuration_is_composed(tmp_path, monkeypatch):
+    conf = tmp_path / "project" / "conf"
+    conf.mkdir(parents=True)
+    (tmp_path / "project" / "my_own_tower.py").touch()
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("PYTHONPATH", "")
+    config = composed(["model.tower=my_own_tower:Tower"], conf)
+    assert config.model.tower == "my_own_tower:Tower"
+
+
+def test_a_title_with_colons_is_printed_as_it_is(capsys):
+    make_console().print("Mission:rocket:go")
+    assert capsys.readouterr().out == "Mission:rocket:go\n"

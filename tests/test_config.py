@@ -46,8 +46,9 @@ MAY_IMPORT = {
     "tracking": {"errors", "config", "passwords", "record", "tracking"},
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.
     "study": BASE | {"console", "passwords", "record", "validation", "study"},
-    "report": BASE | {"command_line", "console", "record", "study", "report", "warmth"},
-    "inspect": BASE | {"command_line", "console", "record", "data", "model", "inspect", "warmth"},
+    "report": BASE | {"console", "exit_codes", "record", "study", "report", "warmth"},
+    "inspect": BASE
+    | {"composing", "console", "exit_codes", "record", "data", "model", "inspect", "warmth"},
     "warmth": set(),
     "serving": BASE
     | {"console", "data", "model", "evaluation", "training", "prepared", "validation"}

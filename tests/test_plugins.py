@@ -110,3 +110,8 @@ def test_a_path_passes_the_command_line() -> None:
     )
     assert config.model.tower_options == {"depth": 2}
     validate(config)
+
+
+def test_a_module_without_a_file_is_named_all_the_same() -> None:
+    with pytest.raises(ConfigError, match=r"time has no 'Hour'"):
+        load("features.query[0].kind", "time:Hour")

@@ -15,7 +15,7 @@ from sweeper import record as records
 from sweeper.config import Config, EvaluationConfig, TrainConfig
 from sweeper.errors import ConfigError, OutputError, TrialError, TrialPruned
 from sweeper.evaluation.ranking import Ranks
-from sweeper.means import mean_history, over
+from sweeper.means import mean_history, over, take_means
 from sweeper.record import TrialRecord
 from sweeper.repeats import run_repeats
 from sweeper.trial import run_trial
@@ -383,3 +383,16 @@ def test_the_mean_history_goes_as_far_as_all_seeds_do() -> None:
         {"epoch": 2, "loss": 6.0, "top_100": pytest.approx(0.6)},
         {"epoch": 3, "loss": 5.0, "top_100": pytest.approx(0.5)},
     ]
+
+
+def test_the_coverage_is_the_mean_where_all_have_one() -> None:
+    def taken(*coverages: dict[str, float] | None) -> dict[str, float] | None:
+        summary = TrialRecord({})
+        take_means(summary, [TrialRecord({}, coverage=coverage) for coverage in coverages])
+        return summary.coverage
+
+    assert taken({"model": 0.25, "popularity": 0.5}, {"model": 0.75, "popularity": 0.5}) == {
+        "model": 0.5,
+        "popularity": 0.5,
+    }
+    assert taken({"model": 0.25}, None) is None

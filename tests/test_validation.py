@@ -80,6 +80,8 @@ RANGES = [
     ("data__filter__missing_values", ["keep"], "one of error, drop"),
     ("data__filter__unknown_items", ["ignore"], "one of error, drop, keep"),
     ("data__filter__unknown_users", ["ignore"], "one of error, drop, keep"),
+    ("data__filter__min_rating", [math.nan, -math.inf], "finite"),
+    ("optimizer__options", [{"beta_1": math.nan}], "finite"),
     ("data__synthetic__num_users", [0, -3], AT_LEAST_1),
     ("data__synthetic__num_items", [1], "a finite number of at least 2"),
     ("data__synthetic__num_interactions", [2], "a finite number of at least 3"),

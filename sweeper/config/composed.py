@@ -21,13 +21,14 @@ def config_directory() -> Path:
 
 
 def to_dataclass(config: Any) -> Config:
-    """Turns Hydra's composed configuration into plain dataclasses, the study's part left out.
+    """The trial's part of what Hydra composes, as plain dataclasses.
 
     Raises:
       ConfigError: a key that the schema lacks; Hydra lets `+key=value` add any.
     """
     schema = OmegaConf.structured(Config)
-    config = OmegaConf.masked_copy(config, [key for key in config if key not in OF_A_STUDY])
+    of_others = (*OF_A_STUDY, "hydra")
+    config = OmegaConf.masked_copy(config, [key for key in config if key not in of_others])
     known = known_keys()
     # Below what is empty in the schema there are whatever names the user gives.
     open_ = tuple(f"{key}." for key, value in flat(to_dictionary(Config())).items() if value == {})

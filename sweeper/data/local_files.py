@@ -106,7 +106,8 @@ def _in_archive(data_set: MovieLens, path: Path) -> LocalFiles:
         raise DataError(
             f"data.source={path} is neither a folder nor a zip archive: {error}"
         ) from error
-    members: dict[str, str] = {}
+    # An archive may hold several releases, each in a folder of its own.
+    folders: dict[PurePosixPath, dict[str, str]] = {}
     for name in sizes:
         inner = PurePosixPath(name.replace("\\", "/"))
         if inner.name not in data_set.files:
@@ -116,7 +117,12 @@ def _in_archive(data_set: MovieLens, path: Path) -> LocalFiles:
                 f"{path} has a member {name!r} that points outside the archive: it is not a copy "
                 f"of {data_set.title}."
             )
-        members.setdefault(inner.name, name)
+        folders.setdefault(inner.parent, {}).setdefault(inner.name, name)
+    # The one of the data set's name first, then the one that lacks least.
+    members = max(
+        folders.items(), key=lambda item: (item[0].name == data_set.folder, len(item[1])),
+        default=(None, {}),
+    )[1]  # fmt: skip
     missing = [name for name in data_set.files if name not in members]
     if missing:
         raise _missing(data_set, path, missing)

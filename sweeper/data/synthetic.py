@@ -22,7 +22,6 @@ from sweeper.data.columns import CategoricalColumn, Column, NumericColumn
 from sweeper.data.interactions import Interactions, assemble
 from sweeper.data.progress import stage
 from sweeper.data.synthetic_columns import candidate_columns, user_columns
-from sweeper.errors import ConfigError
 
 # From so many interactions, or users x items (10 ns each), on they take seconds to minutes, and
 # are drawn once and kept in the cache.
@@ -54,17 +53,7 @@ def generate(config: SyntheticConfig, say: Callable[[str], None] = print) -> Int
 
     Args:
       say: gets a line if it takes more than a moment.
-
-    Raises:
-      ConfigError: more interactions are asked for than there are pairs.
     """
-    num_pairs = config.num_users * config.num_items
-    if config.num_interactions > num_pairs:
-        raise ConfigError(
-            f"data.synthetic.num_interactions={config.num_interactions} is more than the "
-            f"{num_pairs} pairs of data.synthetic.num_users={config.num_users} and "
-            f"data.synthetic.num_items={config.num_items}."
-        )
     user_factors, item_factors, popularity = synthetic_structure(config)
     counts = _interactions_of_users(config)
     items_by_user = np.empty(config.num_interactions, np.int32)

@@ -6,7 +6,13 @@ import dataclasses
 import os.path
 from collections.abc import Iterator
 
-from sweeper.config import NAMED_SOURCES, OF_A_TABLE, DataConfig
+from sweeper.config import (
+    NAMED_SOURCES,
+    OF_A_TABLE,
+    DataConfig,
+    SideTableConfig,
+    SyntheticConfig,
+)
 from sweeper.data.table.files import TFDS
 from sweeper.errors import closest
 
@@ -18,6 +24,7 @@ def data_problems(data: DataConfig, evaluated: str) -> Iterator[str]:
       evaluated: `evaluation.rows`.
     """
     yield from _table_problems(data)
+    yield from _synthetic_problems(data)
     if data.name in ("synthetic", "table"):
         if data.source != "auto":
             yield f"data.source: got {data.source!r} with data.name {data.name!r}; must be 'auto'"
@@ -94,12 +101,27 @@ def _table_problems(data: DataConfig) -> Iterator[str]:
             "must be null, or that be given"
         )
     for role in ("items", "users"):
+        side = getattr(data, role)
+        if side.path is None and side != SideTableConfig():
+            yield f"data.{role}: is given without data.{role}.path; must have it"
         policy = getattr(data.filter, f"unknown_{role}")
-        if getattr(data, role).path is None and policy != "error":
+        if side.path is None and policy != "error":
             yield (
                 f"data.filter.unknown_{role}: got {policy!r} without data.{role}.path, which says "
                 "which are known; must be 'error', or that be given"
             )
+
+
+def _synthetic_problems(data: DataConfig) -> Iterator[str]:
+    synthetic = data.synthetic
+    if data.name != "synthetic":
+        if synthetic != SyntheticConfig():
+            yield f"data.synthetic: is given with data.name {data.name!r}; is of data=synthetic"
+    elif synthetic.num_interactions > (pairs := synthetic.num_users * synthetic.num_items):
+        yield (
+            f"data.synthetic.num_interactions: got {synthetic.num_interactions}; must be at most "
+            f"the {pairs} pairs of data.synthetic.num_users and num_items"
+        )
 
 
 def _is_there(path: str) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from sweeper.command_line import command_parser, composed, exit_codes
+from sweeper.composing import composed
 from sweeper.config import ColumnsConfig, DataConfig, config_directory
 from sweeper.console import make_console, say
 from sweeper.data.interactions import Interactions, load_interactions
@@ -19,12 +18,13 @@ from sweeper.data.split import split_interactions
 from sweeper.data.table.files import find_files
 from sweeper.data.table.reading import first_rows
 from sweeper.errors import ConfigError
+from sweeper.exit_codes import command_parser, exit_codes
 from sweeper.init.guesses import NAMES, guess_key, guess_lists, guess_roles
 from sweeper.init.project import FILES, project_files, write_files
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.facts import facts_of
-from sweeper.inspect.suggestion import suggest
-from sweeper.validation import validate
+from sweeper.inspect.suggestion import in_comment, suggest
+from sweeper.validation import range_problems, validate
 
 DESCRIPTION = """\
 Writes a folder to begin a project of your own in: conf/ with your table, features to begin
@@ -71,6 +71,8 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
     values: dict[str, Any] = {"name": name, "folder": shlex.quote(str(directory))}
     if "data.path" in given:
         config = composed(["data=table", *overrides], check=False)
+        if problems := list(range_problems(config.data, "data.")):
+            raise ConfigError(problems)
         comments = _complete(config.data, given)
         validate(config)
         roles = {role: getattr(config.data.columns, role) for role in NAMES}
@@ -164,7 +166,7 @@ def _types(table: pa.Table) -> str:
         inside = type_.value_type if pa.types.is_dictionary(type_) else type_
         return "text" if pa.types.is_string(inside) else str(inside)
 
-    return ", ".join(f"{field.name} ({word(field.type)})" for field in table.schema)
+    return ", ".join(f"{in_comment(field.name)} ({word(field.type)})" for field in table.schema)
 
 
 def _suggested(data: DataConfig, interactions: Interactions) -> dict[str, Any]:
@@ -177,4 +179,3 @@ def _suggested(data: DataConfig, interactions: Interactions) -> dict[str, Any]:
 
 if __name__ == "__main__":
     main()
-    sys.exit()

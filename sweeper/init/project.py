@@ -9,8 +9,8 @@ from typing import Any
 import jinja2
 
 from sweeper.data.table.files import TFDS
-from sweeper.errors import OutputError, unwritable
-from sweeper.files import write_whole
+from sweeper.errors import OutputError
+from sweeper.files import make_writable, write_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Where each template goes; NAME is the project's.
@@ -59,12 +59,17 @@ def write_files(files: dict[Path, str]) -> None:
         raise OutputError(
             f"{there[0]}: is there already; must be another folder: no file is written over"
         )
-    for path, text in files.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable("directory", path.parent, error) from error
-        write_whole(path, text.encode())
+    for folder in dict.fromkeys(path.parent for path in files):
+        make_writable("directory", folder)
+    written = []
+    try:
+        for path, text in files.items():
+            written.append(path)
+            write_whole(path, text.encode())
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _absolute(path: str) -> str:

@@ -6,7 +6,6 @@ import argparse
 import json
 import re
 import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from sweeper.command_line import command_parser, composed, exit_codes
+from sweeper.composing import composed
 from sweeper.config import Config, DataConfig
 from sweeper.console import make_console, say
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import SHUFFLE_BUFFER, Split, split_interactions
 from sweeper.errors import OutputError
+from sweeper.exit_codes import command_parser, exit_codes
 from sweeper.files import write_whole
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.facts import facts_of
@@ -100,7 +100,7 @@ def inspect(config: Config, parsed: argparse.Namespace) -> None:
       OutputError: the picture can't be written.
     """
     # What takes a while says so on standard error: JSON is alone on standard output.
-    progress = Console(stderr=True, highlight=False)
+    progress = Console(stderr=True, highlight=False, emoji=False)
     interactions = load_interactions(config.data, lambda text: say(progress, "data", text))
     split = _split(config.data, interactions, progress)
     rows = len(interactions)
@@ -169,4 +169,3 @@ def _write(path: Path, picture: bytes) -> None:
 
 if __name__ == "__main__":
     main()
-    sys.exit()

@@ -76,7 +76,7 @@ def features_yaml(facts: Facts, split: str) -> str:
             if column.tower != tower:
                 continue
             if reason := why_not(column, owners, split):
-                left_out.append(f"# Left out: {_comment(column.name)}, {reason}.")
+                left_out.append(f"# Left out: {in_comment(column.name)}, {reason}.")
                 continue
             if column.role == "time":
                 lines.append(f"  # {TIME_NOTES[split]}")
@@ -159,5 +159,6 @@ def _quoted(name: str) -> str:
     return str(text).strip()
 
 
-def _comment(name: str) -> str:
+def in_comment(name: str) -> str:
+    """A column's name as a comment of YAML can have it, in one line."""
     return "".join(letter if letter.isprintable() else " " for letter in name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,9 +11,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from sweeper.command_line import command_parser, exit_codes
 from sweeper.console import make_console, say
 from sweeper.errors import OutputError
+from sweeper.exit_codes import command_parser, exit_codes
 
 REPORT = "report.html"
 DESCRIPTION = """\
@@ -151,4 +150,3 @@ def write_report(
 
 if __name__ == "__main__":
     main()
-    sys.exit()

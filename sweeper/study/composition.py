@@ -14,7 +14,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_d
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from sweeper.config import Config, flat, to_dataclass, to_dictionary
@@ -64,14 +64,6 @@ class Composer:
         return config
 
 
-def trial_config(config: DictConfig) -> Config:
-    """The trial's part of a composed configuration."""
-    trial = OmegaConf.create(config)
-    OmegaConf.set_struct(trial, False)
-    trial.pop("hydra", None)
-    return to_dataclass(trial)
-
-
 def extreme_configs(composer: Composer, space: SearchSpace) -> list[Config]:
     """A trial's configuration at each end of each range and for each choice, validated.
 
@@ -84,7 +76,7 @@ def extreme_configs(composer: Composer, space: SearchSpace) -> list[Config]:
         overrides = space.overrides(values)
         words = " ".join(overrides)
         try:
-            configs.append(trial_config(composer.compose(overrides)))
+            configs.append(to_dataclass(composer.compose(overrides)))
             validate(configs[-1])
         except ConfigError as error:
             problems += [f"{problem} (with {words})" for problem in error.problems]
@@ -117,7 +109,7 @@ def searched_files(
     return {
         file: {
             key: value
-            for key, value in flat(to_dictionary(trial_config(composer.compose([file])))).items()
+            for key, value in flat(to_dictionary(to_dataclass(composer.compose([file])))).items()
             if key not in before or before[key] != value
         }
         for file in files

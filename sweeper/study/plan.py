@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from sweeper.config import DEFAULT_METRIC, METRICS, Config, to_dictionary
+from sweeper.config import DEFAULT_METRIC, METRICS, Config, to_dataclass, to_dictionary
 from sweeper.errors import ConfigError, closest
 from sweeper.study import attributes
 from sweeper.study.algorithms.choices import chosen_pruner, chosen_sampler
@@ -22,7 +22,6 @@ from sweeper.study.composition import (
     Composer,
     extreme_configs,
     searched_files,
-    trial_config,
 )
 from sweeper.study.config import StorageConfig, StudyConfig, to_storage, to_study
 from sweeper.study.identity import compared
@@ -125,7 +124,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     Raises:
       ConfigError: everything that is wrong, at once.
     """
-    study, storage, trial = to_study(config), to_storage(config), trial_config(config)
+    study, storage, trial = to_study(config), to_storage(config), to_dataclass(config)
     groups = {group: loader.get_group_options(group) for group in GROUPS}
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
     yaml_space = parse_space(study.space, groups)

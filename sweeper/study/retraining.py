@@ -12,9 +12,9 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from sweeper.config import Config
+from sweeper.config import Config, to_dataclass
 from sweeper.study import attributes
-from sweeper.study.composition import Composer, trial_config
+from sweeper.study.composition import Composer
 from sweeper.study.config import ObjectiveConfig, StudyConfig
 from sweeper.study.identity import compared, stored_identity
 from sweeper.study.plan import Plan
@@ -113,7 +113,7 @@ def experiment_config(plan: Plan, name: str, loader: ConfigLoader) -> Config:
     So its weights are kept by the study's metric, too.
     """
     composed = loader.load_configuration("config", [f"experiment={name}"], run_mode=RunMode.RUN)
-    experiment: Config = trial_config(composed)
+    experiment: Config = to_dataclass(composed)
     evaluation = replace(plan.trial.evaluation, time_queries=False)
     return replace(experiment, data=replace(plan.trial.data), evaluation=evaluation)
 

@@ -86,3 +86,16 @@ def test_a_damaged_member(tmp_path: Path) -> None:
     archive.write_bytes(archive.read_bytes().replace(b"content", b"altered", 1))
     with pytest.raises(DataError, match="can't be extracted"):
         find_files(MOVIELENS_100K, str(archive)).folder(tmp_path)
+
+
+def test_all_files_are_of_one_release(tmp_path: Path) -> None:
+    one_million = MOVIELENS["movielens_1m"]
+    names = [f"{folder}/{name}" for folder in ("ml-10m", "ml-1m") for name in one_million.files]
+    archive = archive_of(tmp_path / "both.zip", *names)
+    found = find_files(one_million, str(archive)).members
+    assert found == {name: f"ml-1m/{name}" for name in one_million.files}
+    others = ["a/ratings.dat", *(f"b/{name}" for name in one_million.files)]
+    renamed = archive_of(tmp_path / "renamed.zip", *others)
+    assert set(find_files(one_million, str(renamed)).members.values()) == {
+        f"b/{name}" for name in one_million.files
+    }

@@ -11,7 +11,7 @@ from sweeper.data import synthetic
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.synthetic import synthetic_structure
-from sweeper.errors import ConfigError
+from sweeper.data.validation import data_problems
 
 CONFIG = SyntheticConfig(num_users=300, num_items=120, num_interactions=9_000, rank=4, seed=3)
 
@@ -125,8 +125,15 @@ def test_extreme_sizes(config: SyntheticConfig) -> None:
 
 def test_more_interactions_than_pairs() -> None:
     config = SyntheticConfig(num_users=3, num_items=2, num_interactions=7)
-    with pytest.raises(ConfigError, match=r"num_interactions=7 is more than the 6 pairs"):
-        load(config)
+    data = DataConfig(name="synthetic", synthetic=config)
+    assert list(data_problems(data, "test")) == [
+        "data.synthetic.num_interactions: got 7; must be at most the 6 pairs of "
+        "data.synthetic.num_users and num_items"
+    ]
+    data.name = "movielens_100k"
+    assert list(data_problems(data, "test")) == [
+        "data.synthetic: is given with data.name 'movielens_100k'; is of data=synthetic"
+    ]
 
 
 @pytest.mark.parametrize("limit", [("KEPT_ROWS", 1_000), ("KEPT_CELLS", 50 * 40)])

@@ -85,7 +85,7 @@ def load(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     code = (
         "import sys; from made_up_data import DataConfig; "
         "from sweeper.data.interactions import load_interactions; "
-        "from sweeper.command_line import exit_codes\n"
+        "from sweeper.exit_codes import exit_codes\n"
         f"config = DataConfig(name='movielens_100k', source={str(folder)!r})\n"
         "with exit_codes(): load_interactions(config, print)"
     )

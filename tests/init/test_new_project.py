@@ -10,6 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
+
+from sweeper.errors import OutputError
+from sweeper.init import project
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -191,6 +195,9 @@ def test_without_a_table_there_is_a_place_for_it(place: Path) -> None:
         (["data.path=films.csv"], "data.columns.user: no column looks like users; must be given"),
         (["model=one_layer"], "model=one_layer: must have the form data.KEY=VALUE"),
         (["data.columns.user=u"], "data.path: is missing; must be given with the other keys"),
+        (["data.path=ratings.csv", "data.format=excel"], "data.format: got 'excel'; must be one"),
+        (["data.path=ratings.csv", "data.csv.delimiter=';;'"], "delimiter: got ';;'; must be one"),
+        (["data.path="], "data.path: got ''; must be given, not empty"),
         (["data.path=ratings.csv", "data.pth=x"], "data.pth: is no key of the configuration"),
         (["data.path=ratings.csv", "data.columns.user=custmer"], "Did you mean 'Customer'?"),
     ],
@@ -200,3 +207,41 @@ def test_what_is_wrong_is_told_and_nothing_written(place: Path, arguments, words
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert words in done.stderr
     assert not (place / "wrong").exists()
+
+
+def test_every_key_that_is_given_is_in_the_projects_data(place: Path) -> None:
+    given = {
+        "timestamp_unit": "seconds", "split": "random", "split_seed": "3", "train_size": "0.7",
+        "validation_size": "0.1", "test_size": "300", "csv.delimiter": "','", "format": "csv",
+        "columns.weight": "stars", "columns.rating": "null", "columns.others": "[]",
+        "cache_dir": "own cache", "filter.min_user_interactions": "2",
+    }  # fmt: skip
+    overrides = [f"data.{key}={value}" for key, value in given.items()]
+    done = run(place, "sweeper.init", "all keys", "data.path=ratings.csv", *overrides)
+    assert done.returncode == 0, done.stderr
+    shown = run(
+        place, "sweeper", "--config-dir", "all keys/conf", "data=all_keys", "--cfg", "job",
+        "--package", "data",
+    )  # fmt: skip
+    data = OmegaConf.create(shown.stdout)
+    assert OmegaConf.select(data, "cache_dir") == str(place / "own cache")
+    for key, value in given.items():
+        if key != "cache_dir":
+            assert OmegaConf.select(data, key) == OmegaConf.create(f"a: {value}").a, key
+
+
+def test_files_are_written_all_or_none(tmp_path: Path, monkeypatch) -> None:
+    def write(path: Path, content: bytes) -> None:
+        if path.name == "b":
+            raise OutputError("no room")
+        path.write_bytes(content)
+
+    monkeypatch.setattr(project, "write_whole", write)
+    files = {tmp_path / "one" / "a": "1", tmp_path / "two" / "b": "2"}
+    with pytest.raises(OutputError, match="no room"):
+        project.write_files(files)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    (tmp_path / "three").touch()
+    with pytest.raises(OutputError, match="directory"):
+        project.write_files({tmp_path / "one" / "a": "1", tmp_path / "three" / "c": "3"})
+    assert not (tmp_path / "one" / "a").exists()

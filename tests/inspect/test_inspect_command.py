@@ -83,7 +83,7 @@ WRONG = [
     ([*SMALL, "--config-dir", "nowhere"], ["--config-dir: got nowhere, which is no directory"]),
     ([*SMALL, "--output", "a.pdf"], ["--output: got a.pdf; must end in .png"]),
     (["data=synthetic", "data.synthetic.num_interactions=600000"], [
-        "data.synthetic.num_interactions=600000 is more than the 500000 pairs",
+        "data.synthetic.num_interactions: got 600000; must be at most the 500000 pairs",
     ]),
     ([*TEMPORAL, "--output", "file/a.png"], ["file/a.png: can't be written (File exists)"]),
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inspected_data import ODD, OWN, odd_interactions, own_interactions
 from omegaconf import OmegaConf
 
-from sweeper.command_line import composed
+from sweeper.composing import composed
 from sweeper.config import DataConfig, SyntheticConfig
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import split_interactions

@@ -103,10 +103,8 @@ def _numbers(array: pa.Array, name: str, missing: str, rows: np.ndarray | None) 
     def in_file(row: int) -> int:
         return row if rows is None else int(rows[row - 1]) + 1
 
-    if pa.types.is_floating(array.type) or pa.types.is_decimal(array.type):
+    if pa.types.is_decimal(array.type):
         array = array.cast(pa.float64())
-        # What pandas writes for a missing number.
-        array = pc.if_else(pc.is_nan(array), None, array)
     if array.null_count == 0:
         type_ = pa.int64() if pa.types.is_integer(array.type) else pa.float64()
         values = array.cast(type_).to_numpy(zero_copy_only=False)

@@ -68,7 +68,7 @@ def find_files(key: str, path: str, format_: str = "auto") -> TableFiles:
     if not files:
         raise DataError(
             f"{key}: got the folder {path!r}, which has no file of a known format; must have files "
-            f"that end in {', '.join(FORMATS)}, or data.format say which they are"
+            f"that end in {', '.join(FORMATS)}, or {_format_key(key)} say which they are"
         )
     found = {file: _format(key, file, format_) for file in files}
     if len(set(found.values())) > 1:
@@ -98,5 +98,10 @@ def _format(key: str, file: Path, format_: str) -> str:
         return found
     raise DataError(
         f"{key}: got {str(file)!r}, whose name doesn't tell its format; must end in "
-        f"{', '.join(FORMATS)}, or data.format say which it is"
+        f"{', '.join(FORMATS)}, or {_format_key(key)} say which it is"
     )
+
+
+def _format_key(key: str) -> str:
+    """ "data.items.format" beside "data.items.path"."""
+    return f"{key.rpartition('.')[0]}.format"

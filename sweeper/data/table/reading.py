@@ -78,6 +78,8 @@ def first_rows(files: TableFiles, csv: CsvConfig) -> pa.Table:
             raise _unreadable(file, "CSV", error) from error
         _names(table, file)
         return _not_empty(files, table)
+    if files.format == "jsonl":
+        return _not_empty(files, _first_json_lines(files.files[0]).slice(0, SOME_ROWS))
     return read_table(files, csv, ()).slice(0, SOME_ROWS)
 
 
@@ -164,20 +166,37 @@ def _read_json_lines(
 
 
 def _parse_json_lines(file: Path, texts: list[pa.Field]) -> pa.Table:
+    options = pyarrow.json.ParseOptions(
+        explicit_schema=pa.schema(texts) if texts else None, newlines_in_values=False
+    )
     with _opened(file) as stream:
-        options = pyarrow.json.ParseOptions(
-            explicit_schema=pa.schema(texts) if texts else None, newlines_in_values=False
-        )
         table = pyarrow.json.read_json(
             stream, pyarrow.json.ReadOptions(block_size=BLOCK_BYTES), options
         )
     # Arrow adds the columns of its schema that the file lacks.
-    missing = [
+    gone = [
         field.name
         for field in texts
         if table[field.name].null_count == len(table) and len(table) > 0
     ]
-    return table.drop_columns(missing)
+    if not gone:
+        return table
+    own = set(_parse_json_lines(file, []).column_names)
+    return table.drop_columns([name for name in gone if name not in own])
+
+
+def _first_json_lines(file: Path) -> pa.Table:
+    """The whole lines of a file's first block."""
+    try:
+        with _opened(file) as stream:
+            block = stream.read(BLOCK_BYTES)
+        if len(block) == BLOCK_BYTES:
+            block = block[: block.rfind(b"\n") + 1]
+        return pyarrow.json.read_json(
+            pa.BufferReader(block), pyarrow.json.ReadOptions(block_size=BLOCK_BYTES)
+        )
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise _unreadable(file, "JSON lines", error) from error
 
 
 def _read_parquet(files: TableFiles, ids: Collection[str], rows: int | None = None) -> pa.Table:
@@ -309,6 +328,8 @@ def _not_utf8(file: Path) -> DataError:
 
 
 def _unreadable(file: Path, format_: str, error: Exception) -> DataError:
+    if isinstance(error, PermissionError):
+        return DataError(f"{file}: may not be read; must be allowed to be")
     words = shortened(" ".join(str(error).split()), 300)
     if "in row" in words and format_ != "CSV":
         words += " (the first row is 0)"

@@ -12,8 +12,10 @@ import pytest
 from tables import COLUMNS, decoded, load
 
 from sweeper.config import CsvConfig, FilterConfig, SideTableConfig
+from sweeper.data.table import reading
 from sweeper.data.table.files import find_files
 from sweeper.data.table.reading import first_rows
+from sweeper.data.table.roles import column_of
 from sweeper.errors import DataError
 
 TIMES = [1_700_000_000, 1_700_000_060]
@@ -168,3 +170,56 @@ def test_what_spreadsheets_and_programs_write_is_told_apart(tmp_path: Path) -> N
     (tmp_path / "r.json").write_text('[{"user_id": "u", "item_id": "a", "when": 1}]')
     with pytest.raises(DataError, match=r"r\.json: is a JSON array; must have an object a line"):
         load(tmp_path / "r.json")
+
+
+def test_a_column_without_a_value_in_one_json_file_is_one_all_the_same(tmp_path: Path) -> None:
+    line = '{{"user_id": "u", "item_id": "{}", "when": 1700000000, "x": {}}}\n'
+    for name, value in (("a", "1"), ("b", '"x"'), ("c", "null")):
+        (tmp_path / f"{name}.jsonl").write_text(line.format(name, value))
+    assert decoded(load(tmp_path), "x") == ["1", "x", ""]
+
+
+def test_a_file_that_may_not_be_read_is_told_as_such(tmp_path: Path, monkeypatch) -> None:
+    def refuse(file: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    path = tmp_path / "rows.csv"
+    path.write_text("user_id,item_id,when\nu,a,1700000000\n")
+    monkeypatch.setattr(reading, "_opened", refuse)
+    with pytest.raises(DataError, match=r"rows.csv: may not be read; must be allowed to be"):
+        load(path)
+
+
+def test_the_first_json_lines_are_whole_lines_of_the_first_block(
+    tmp_path: Path, monkeypatch
+) -> None:
+    (tmp_path / "a.jsonl").write_text('{"x": 1}\n{"x": 2}\n{"x": 3}\n')
+    files = find_files("data.path", str(tmp_path / "a.jsonl"))
+    assert first_rows(files, CsvConfig())["x"].to_pylist() == [1, 2, 3]
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 20)
+    assert first_rows(files, CsvConfig())["x"].to_pylist() == [1, 2]
+
+
+def test_pandas_gap_in_ratings_times_and_weights_is_a_missing_value(tmp_path: Path) -> None:
+    nan = float("nan")
+    path = tmp_path / "rows.parquet"
+    columns = {
+        "user_id": ["u"] * 5, "item_id": ["a", "b", "c", "d", "e"],
+        "when": [1.0, nan, 3.0, 4.0, 5.0], "stars": [1.0, 2.0, nan, 4.0, 5.0],
+        "plays": [1.0, 2.0, 3.0, nan, 5.0],
+    }  # fmt: skip
+    pyarrow.parquet.write_table(pa.table(columns), path)
+    roles = replace(COLUMNS, rating="stars", weight="plays")
+    found = load(path, columns=roles, filter=FilterConfig(missing_values="drop"))
+    assert decoded(found, "item_id") == ["a", "e"]
+    assert found.dropped == {"no when": 1, "no stars": 1, "no plays": 1}
+
+
+@pytest.mark.parametrize(("key", "name"), [("data.items.path", "items"), ("data.path", "")])
+def test_an_error_names_the_keys_of_its_own_table(tmp_path: Path, key: str, name: str) -> None:
+    own = f"data.{name}.format" if name else "data.format"
+    (tmp_path / "rows.xyz").touch()
+    with pytest.raises(DataError, match=rf"or {own} say which it is"):
+        find_files(key, str(tmp_path / "rows.xyz"))
+    with pytest.raises(DataError, match=r"Is data.items.csv.delimiter ';'\?"):
+        column_of(pa.table({"id;year": ["a;1"]}), "id", "data.items.key")
