@@ -40,7 +40,7 @@ class Ended:
     """One benchmark, as it ended.
 
     Attributes:
-      printed: its tables, without what it told of its progress; all of it if it failed.
+      printed: its tables, without what it told of its progress; all of that too if it failed.
       ratios: (what against which reference, figure); none if it failed.
       exit_code: 0, or 1 where a limit is not met or it failed.
     """

@@ -17,8 +17,8 @@ USER, PASSWORD = "sweeper", "pass:word/with@signs"
 
 def _programs() -> Path | None:
     """Where Debian has the server's programs, the newest version of several."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return found[-1].parent if found else None
+    found = Path("/usr/lib/postgresql").glob("*/bin")
+    return max(found, key=lambda place: float(place.parent.name), default=None)
 
 
 PROGRAMS = _programs()

@@ -34,10 +34,9 @@ from benchmarks.measure import Spread, describe_machine, machine_line, positive,
 from benchmarks.serving_search import SIDES
 from benchmarks.study_report import Limit, PartResult, show_limits
 from sweeper.console import make_console
+from sweeper.serving.approximate_index import LARGE, share_found
 
 SIZES = [1_664, 100_000, 1_000_000]
-# Of fewer candidates no approximate index with the recall saves time.
-LARGE = 50_000
 INDEXES = ("ours", "approximate")
 NAMES = {"brute_force": "BruteForce", "ours": "exact", "approximate": "approximate"}
 # Of the faster of the two indexes; `SLOWEST` is of a query's p99, in milliseconds.
@@ -53,13 +52,6 @@ class Measured:
     build_seconds: float
     peak_gb: float
     recall: float
-
-
-def recall(found: np.ndarray, best: np.ndarray) -> float:
-    """The share of `found` that scores as the worst of `best` or higher; both [queries, k]."""
-    least = best[:, -1:]
-    # Sums in another order differ in their last bits.
-    return float((found >= least - 1e-5 * np.abs(least)).mean())
 
 
 def measure(size: int, queries: int, repeats: int, console: Console) -> dict[str, Measured]:
@@ -81,7 +73,7 @@ def measure(size: int, queries: int, repeats: int, console: Console) -> dict[str
             Spread(tuple(each["p99_ms"] for each in figures)),
             figures[-1]["build_seconds"],
             max(each["peak_gb"] for each in figures),
-            recall(scores[side], scores["brute_force"]),
+            share_found(scores[side], scores["brute_force"]),
         )
         for side, figures in taken.items()
     }

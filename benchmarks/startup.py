@@ -153,6 +153,7 @@ def main() -> None:
     arguments, console = parse_arguments(), make_console()
     timings, peak = measure(arguments.repeats, arguments.overrides)
     machine = describe_machine()
+    console.print()
     console.print(startup_table(timings, arguments.repeats))
     console.print()
     console.print(f"peak memory of the run: {peak.show(0)} MB")

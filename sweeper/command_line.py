@@ -6,9 +6,7 @@ every error is told at once, nothing is written, and the exit code is 2.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
@@ -17,9 +15,9 @@ from hydra.types import RunMode
 
 from sweeper.composing import compose_first, loader, parse, value_problems
 from sweeper.config import unfit
-from sweeper.errors import ConfigError, OutputError, Stopped
-from sweeper.exit_codes import exit_codes
-from sweeper.files import make_writable
+from sweeper.errors import ConfigError, OutputError
+from sweeper.exit_codes import exit_codes, stop_in_order
+from sweeper.files import check_writable
 from sweeper.record import TRIAL
 from sweeper.study.config import register_schema
 
@@ -34,20 +32,10 @@ OF_A_STUDY = ("study.", "storage")
 def start(run: Callable[[], object]) -> None:
     """Checks the command line, then runs what `hydra.main` made; ends with its exit code."""
     register_schema()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # `nohup` has SIGHUP ignored.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _stop)
+    stop_in_order()
     with exit_codes():
         prepare()
         run()
-
-
-def _stop(number: int, _: object) -> None:
-    """Ends this process as Ctrl-C does. Once: a scheduler may tell it and its group."""
-    # No `SIG_IGN`, which what this process starts would inherit.
-    signal.signal(number, lambda *_: None)
-    raise Stopped(number)
 
 
 def prepare(arguments: list[str] | None = None) -> None:
@@ -96,17 +84,11 @@ def _problems_without_multirun(overrides: list[Override]) -> Iterator[str]:
 
 
 def _check_output(value: str) -> None:
-    """Looks for an earlier trial; makes the directory and a file in it, and takes both away."""
+    """Looks for an earlier trial, and whether one can be written."""
     directory = Path(value)
     if (directory / TRIAL).exists():
         raise OutputError(
             f"hydra.run.dir: got {value}, which already holds a trial ({TRIAL}); must be another "
             "directory: no result is written over"
         )
-    existed = directory.exists()
-    try:
-        make_writable("hydra.run.dir", directory)
-    finally:
-        if not existed:
-            with suppress(OSError):
-                directory.rmdir()
+    check_writable("hydra.run.dir", directory)

@@ -16,6 +16,7 @@ from pathlib import Path
 from hydra import compose, version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import compute_search_path_dir, create_config_search_path
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -77,8 +78,10 @@ def composed(
 
 
 @contextmanager
-def loader(config_path: str | None, own: Path | None) -> Iterator[None]:
+def loader(config_path: str | None, own: Path | None) -> Iterator[ConfigLoader]:
     """Hydra's loader, with the user's directory after ours, as `--config-dir` has it.
+
+    Within it `compose_first` and `parse` work.
 
     Args:
       config_path: as `--config-path` has it: relative to this package; None takes ours.
@@ -91,13 +94,13 @@ def loader(config_path: str | None, own: Path | None) -> Iterator[None]:
     ours = compute_search_path_dir(__file__, None, config_path or str(config_directory()))
     search_path = create_config_search_path(ours)
     if own:
-        _find_modules_beside(own)
+        find_modules_beside(own)
         before = SearchPathQuery(provider="schema")
         search_path.prepend("command-line", f"file://{own.resolve()}", before)
     GlobalHydra.instance().clear()
     Hydra.create_main_hydra2("sweeper", search_path)
     try:
-        yield
+        yield GlobalHydra.instance().config_loader()
     finally:
         GlobalHydra.instance().clear()
 
@@ -125,8 +128,14 @@ def _hidden_files(own: Path) -> list[Path]:
     ]
 
 
-def _find_modules_beside(directory: Path) -> None:
-    """Lets Python paths in YAML name modules beside the user's `conf/`, in workers, too."""
+def find_modules_beside(directory: Path) -> None:
+    """Lets Python paths in YAML name modules beside the user's `conf/`, in workers, too.
+
+    Raises:
+      ConfigError: there is no such directory.
+    """
+    if not directory.is_dir():
+        raise ConfigError(f"--config-dir: got {directory}, which is no directory")
     place = str(directory.resolve().parent)
     if place not in sys.path:
         sys.path.append(place)

@@ -11,6 +11,9 @@ import difflib
 import signal
 from collections.abc import Iterable, Sequence
 
+# Of more names it would take seconds to find the closest.
+MOST_COMPARED = 10_000
+
 
 class SweeperError(Exception):
     """Base of all errors below; `exit_code` becomes the process's exit code."""
@@ -41,8 +44,8 @@ class OutputError(SweeperError):
 def unwritable(key: str, directory: object, error: OSError) -> OutputError:
     """The error for an output directory, given by `key`, that can't be made or written."""
     return OutputError(
-        f"{key}: got {directory}: {error.strerror}; must be a directory that can be made and "
-        "written"
+        f"{key}: got {directory}: {error.strerror or error}; must be a directory that can be made "
+        "and written"
     )
 
 
@@ -69,8 +72,11 @@ class StudyError(SweeperError):
 
 
 def closest(name: str, choices: Iterable[str]) -> str:
-    """Returns " Did you mean 'x'?" for the nearest of `choices`, or ""."""
-    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
+    """Returns " Did you mean 'x'?" for the nearest of `choices`, or ""; also of very many."""
+    choices = list(choices)
+    if len(choices) > MOST_COMPARED:
+        return ""
+    matches = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     return f" Did you mean {matches[0]!r}?" if matches else ""
 
 

@@ -57,6 +57,21 @@ def exit_codes() -> Iterator[None]:
             os.environ["HYDRA_FULL_ERROR"] = before
 
 
+def stop_in_order() -> None:
+    """From now on SIGTERM and SIGHUP end this process as Ctrl-C does, so that it can clear up."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # `nohup` has SIGHUP ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, _: object) -> None:
+    """Once: a scheduler may tell it and its group."""
+    # No `SIG_IGN`, which what this process starts would inherit.
+    signal.signal(number, lambda *_: None)
+    raise Stopped(number)
+
+
 def command_parser(module: str, description: str, examples: str) -> argparse.ArgumentParser:
     """Of `python -m MODULE`, whose help shows both texts as they are written."""
     return argparse.ArgumentParser(

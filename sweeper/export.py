@@ -6,9 +6,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from sweeper.composing import find_modules_beside
 from sweeper.console import make_console
 from sweeper.errors import ConfigError
-from sweeper.exit_codes import command_parser, exit_codes
+from sweeper.exit_codes import command_parser, exit_codes, stop_in_order
 from sweeper.serving.export import EXPORTS, K, export
 from sweeper.serving.settings import one_of, read_settings, share, text, whole_number
 
@@ -57,7 +58,10 @@ SETTINGS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parsed = _parser().parse_intermixed_args(arguments)
+    stop_in_order()
     with exit_codes():
+        if parsed.config_dir:
+            find_modules_beside(parsed.config_dir)
         settings = read_settings(parsed.settings, SETTINGS)
         if "output" in settings:
             settings["output"] = Path(settings["output"])
@@ -74,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         "directory", type=Path, metavar="DIRECTORY", help="of a study or of a single run"
     )
     parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="see below")
+    parser.add_argument(
+        "--config-dir",
+        type=Path,
+        metavar="DIRECTORY",
+        help="as the trial was given it, where its own parts lie beside",
+    )
     return parser
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,17 @@ def make_writable(key: str, directory: Path) -> None:
             pass
     except OSError as error:
         raise unwritable(key, directory, error) from error
+
+
+def check_writable(key: str, directory: Path) -> None:
+    """As `make_writable`, and takes a directory that wasn't there away again."""
+    existed = directory.exists()
+    try:
+        make_writable(key, directory)
+    finally:
+        if not existed:
+            with suppress(OSError):
+                directory.rmdir()
 
 
 def read_json(path: Path, what: str) -> Any:

@@ -19,6 +19,7 @@ from sweeper.serving.recommendations import recommend, similar
 from sweeper.serving.settings import read_settings, text, whole_number
 
 K = 10
+OWN = ("users", "k", "similar", "version")
 DESCRIPTION = """\
 Asks an export: the titles that score highest for a user, without those that the user has
 in the training rows, or the titles most like a title.
@@ -32,6 +33,7 @@ settings:
                   is not given is as the user's last training row has it, a time the newest of all
   similar=TITLE   titles like this one
   version=NUMBER  of the export, else the newest
+  input.COLUMN=VALUE  a column that is named as one of these settings
 
 examples:
   python -m sweeper.recommend outputs/exports/architecture user_id=42 k=10
@@ -59,33 +61,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _readers(export: LoadedExport) -> dict[str, Any]:
     """What each setting is read with; the columns are the export's."""
     manifest = export.manifest
-    columns = {name: READERS[kind] for name, kind in manifest.inputs.items()}
+    columns = {_setting(name): READERS[kind] for name, kind in manifest.inputs.items()}
     own = {"users": text, "k": whole_number(1, manifest.candidates), "similar": text}
     return columns | own
+
+
+def _setting(column: str) -> str:
+    """The key of a column: its name, but where that is a setting of this command."""
+    return f"input.{column}" if column in OWN else column
 
 
 def _show_recommended(
     export: LoadedExport, settings: dict[str, Any], parsed: argparse.Namespace
 ) -> None:
-    column, console = export.manifest.user_column, make_console()
+    column, console = _setting(export.manifest.user_column), make_console()
     k = settings.pop("k", min(K, export.manifest.candidates))
     if (column in settings) == ("users" in settings):
         what = "is given with users" if "users" in settings else "is missing"
         raise ConfigError(f"{column}: {what}; must be given as {column}=ID, or users=FILE instead")
     users = users_in(Path(settings.pop("users"))) if "users" in settings else [settings.pop(column)]
-    queries = queries_of(export, users, settings, parsed.known_only)
+    inputs = export.manifest.inputs
+    given = {name: settings[_setting(name)] for name in inputs if _setting(name) in settings}
+    queries = queries_of(export, users, given, parsed.known_only)
     answers = recommend(export, queries, k, parsed.with_seen)
     if parsed.json:
         shown = [answer.as_json() for answer in answers]
-        _print_json(export, k=k, index=export.approximation, answers=shown)
+        _print_json(export, k=k, index=export.approximation(k), answers=shown)
         return
     for answer in answers:
         console.print(answer_table(answer, parsed.with_seen))
         for topic, words in remarks(answer, k):
             say(console, topic, words)
         console.print()
-    if export.approximation:
-        say(console, "index", f"{index_words(export.approximation)}; --exact scores all")
+    if approximation := export.approximation(k):
+        say(console, "index", f"{index_words(approximation)}; --exact scores all")
     say(console, "export", str(export.directory))
 
 
@@ -96,7 +105,9 @@ def _show_similar(
     flags = [name for name in ("exact", "known_only", "with_seen") if getattr(parsed, name)]
     given = [*settings, *(f"--{name.replace('_', '-')}" for name in flags)]
     if given:
-        raise ConfigError(f"{given[0]}: is given with similar, which asks for no user; must be out")
+        raise ConfigError(
+            f"{given[0]}: is given with similar, which asks for no user, and is exact; must be out"
+        )
     found = similar(export, title, k)
     if parsed.json:
         titles = [

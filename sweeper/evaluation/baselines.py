@@ -16,8 +16,8 @@ from sweeper.errors import ConfigError
 from sweeper.evaluation.ranking import Candidates, RankingTask, Ranks, Scorer, rank
 from sweeper.plugins import is_path, load
 
-# EASE inverts a dense [candidates, candidates] matrix, 3.2 GB at this size, and takes a dense
-# [users, candidates] one of 4 bytes a cell.
+# EASE inverts a dense [candidates, candidates] matrix of 3.2 GB at this size, which it holds
+# beside its inverse, and takes a dense [users, candidates] one of 4 bytes a cell.
 LARGEST_EASE_CATALOGUE, LARGEST_EASE_MATRIX = 20_000, 500_000_000
 
 
@@ -73,9 +73,11 @@ def fit_ease(
     gram = (matrix.T @ matrix).astype(np.float64)
     gram[np.diag_indices(size)] += config.ease_regularization
     inverse = np.linalg.inv(gram)
-    weights = -inverse / np.diag(inverse)[None, :]
-    np.fill_diagonal(weights, 0.0)
-    weights = weights.astype(np.float32)
+    del gram
+    inverse /= -np.diag(inverse)
+    np.fill_diagonal(inverse, 0.0)
+    weights = inverse.astype(np.float32)
+    del inverse
     return lambda task: (
         lambda start, stop, chosen: matrix[task.users[start:stop]] @ weights[:, chosen]
     )

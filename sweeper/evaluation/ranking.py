@@ -166,7 +166,7 @@ def rank(scorer: Scorer, task: RankingTask, name: str = "the model", threads: in
 
 def rows_a_chunk(num_candidates: int) -> int:
     """How many rows are scored at a time."""
-    return max(PAIRS_A_CHUNK // num_candidates, min(ROWS_A_CHUNK, PAIRS_A_CHUNK))
+    return max(PAIRS_A_CHUNK // num_candidates, ROWS_A_CHUNK)
 
 
 def _rank_chunk(

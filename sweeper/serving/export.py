@@ -12,11 +12,12 @@ from rich.console import Console
 import sweeper
 from sweeper.config import to_dictionary
 from sweeper.console import say
-from sweeper.files import make_writable, write_whole
+from sweeper.errors import ConfigError
+from sweeper.files import check_writable, read_json, write_whole
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.serving import approximate_index, tables
 from sweeper.serving.chosen import Chosen, choose
-from sweeper.serving.manifest import Manifest, checksums, write_manifest
+from sweeper.serving.manifest import MANIFEST, Manifest, checksums, versions, write_manifest
 from sweeper.serving.model_card import CARD, model_card
 from sweeper.serving.version_directory import write_version
 
@@ -60,8 +61,10 @@ def export(
     if recall is not None:
         approximate_index.faiss()
     chosen = choose(directory, trial, seed)
-    output = output or EXPORTS / chosen.name
-    make_writable("output", output)
+    output = output or _own_output(chosen)
+    check_writable("output", output)
+    for problem in chosen.subject.problems:
+        say(console, "problem", problem)
     say(console, "export", f"{chosen.words}, trained again on {_ROWS[rows]}")
     set_threads(chosen.record.machine.get("threads"))
     start_tensorflow()
@@ -72,6 +75,8 @@ def export(
     retraining = prepare(recorded_config(chosen.record), chosen.record, rows, console)
     # Only now is it known whether it can be exported; training may take long.
     check_names(retraining.interactions)
+    if recall is not None and retraining.interactions.num_items < approximate_index.LARGE:
+        say(console, "index", approximate_index.small_words(retraining.interactions.num_items))
     encoded = retraining.training.encoded
     inputs = QueryInputs(retraining.config, retraining.interactions, encoded)
     retraining = train_again(retraining, chosen.record, console)
@@ -95,6 +100,23 @@ def export(
     names = sorted(each.name for each in version.iterdir())
     say(console, "output", f"{version} ({', '.join(names)})")
     return version
+
+
+def _own_output(chosen: Chosen) -> Path:
+    """The directory in `EXPORTS` that is named as the study or run.
+
+    Raises:
+      ConfigError: what lies there is of another one of that name.
+    """
+    output = EXPORTS / chosen.name
+    for version in versions(output)[-1:]:
+        made_of = read_json(output / str(version) / MANIFEST, "manifest")["made_of"]
+        if Path(made_of["directory"]).resolve() != chosen.subject.directory.resolve():
+            raise ConfigError(
+                f"output: is not given, and {output} holds exports of {made_of['directory']}; must "
+                "be given, as output=DIRECTORY"
+            )
+    return output
 
 
 def _write_model(place: Path, retraining: Retraining, inputs: QueryInputs) -> np.ndarray:

@@ -43,8 +43,7 @@ class LoadedExport:
     def __init__(self, directory: Path, version: int | None = None, exact: bool = False) -> None:
         self.directory = find_version(directory, version)
         self.manifest: Manifest = read_manifest(self.directory)
-        # As `Manifest.index`, of the index that is asked; None: every candidate is scored.
-        self.approximation = None if exact else self.manifest.index
+        self._exact_alone = exact
 
     @cached_property
     def titles(self) -> list[str]:
@@ -59,18 +58,30 @@ class LoadedExport:
         flat = vectors.combine_chunks().flatten().to_numpy()
         return flat.reshape(self.manifest.candidates, self.manifest.dimensions)
 
-    @cached_property
-    def index(self) -> Index:
-        """Finds the best candidates of an embedded query.
+    def approximation(self, k: int) -> dict[str, Any] | None:
+        """As `Manifest.index`, of the index that finds k candidates; None: all are scored.
+
+        Of more than its recall was measured of, it may find far fewer of the best.
+        """
+        index = self.manifest.index
+        return None if self._exact_alone or index is None or k > index["k"] else index
+
+    def index(self, k: int) -> Index:
+        """Finds the k best candidates of an embedded query.
 
         Raises:
           ConfigError: it is approximate, and FAISS is not installed.
           OutputError: it can't be read.
         """
-        exact = ExactIndex(self.embeddings)
-        if not self.approximation:
-            return exact
-        return ApproximateIndex(read_index(self.directory / INDEX), exact)
+        return self._approximate if self.approximation(k) else self._exact
+
+    @cached_property
+    def _exact(self) -> ExactIndex:
+        return ExactIndex(self.embeddings)
+
+    @cached_property
+    def _approximate(self) -> ApproximateIndex:
+        return ApproximateIndex(read_index(self.directory / INDEX), self._exact)
 
     @cached_property
     def _users(self) -> pa.Table:

@@ -115,6 +115,10 @@ def find_version(directory: Path, version: int | None) -> Path:
     """
     if version is None and (directory / MANIFEST).exists():
         return directory
+    if (directory / MANIFEST).exists():
+        raise OutputError(
+            f"version: got {version}, but {directory} is one version itself; must be left out"
+        )
     found = versions(directory)
     if not found:
         raise OutputError(

@@ -17,6 +17,7 @@ from sweeper.config import to_dictionary
 from sweeper.console import data_lines
 from sweeper.errors import OutputError
 from sweeper.record import TrialRecord
+from sweeper.report.evidence.confirmation_reader import is_begun
 from sweeper.report.evidence.evidence import METRICS, Evidence
 from sweeper.report.evidence.ranks import hits, read_ranks
 from sweeper.report.evidence.row_comparison import interval_over_users
@@ -144,7 +145,16 @@ def _intervals(chosen: Chosen, rows: str) -> dict[str, str]:
 
 def _confirmed(chosen: Chosen) -> Iterator[str]:
     evidence, name = chosen.subject.evidence, f"trial_{chosen.trial}"
-    if evidence is None or not evidence.is_complete:
+    if evidence is None and is_begun(chosen.subject.directory):
+        yield "None that can be read: the study's confirmation is damaged, or of another version."
+        return
+    if evidence is not None and not evidence.is_complete:
+        yield (
+            "None yet: the study's confirmation has no seed that all its configurations were "
+            "trained with."
+        )
+        return
+    if evidence is None:
         yield (
             "None: this configuration was not trained anew with fresh seeds, on rows that chose "
             "nothing. The figures above are one training's; expect less where it was chosen "

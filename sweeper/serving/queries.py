@@ -101,11 +101,14 @@ def users_in(path: Path) -> list[str]:
       ConfigError: it can't be read, or a line is empty.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Windows begins a file with a mark, and ends its lines with two characters.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(
             f"users: got {path}, which can't be read ({error}); must be a file of one id a line"
         ) from error
+    if lines[-1] == "":
+        lines.pop()
     empty = [number for number, line in enumerate(lines, start=1) if not line]
     if empty or not lines:
         what = f"line {empty[0]} is empty" if empty else "the file is empty"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.errors import ConfigError, either, shortened
+from sweeper.errors import MOST_COMPARED, ConfigError, either, shortened
 from sweeper.serving.index import LOWEST
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.queries import Query
@@ -66,7 +66,7 @@ def recommend(
     embedded = export.embed([query.values for query in queries])
     seen = [export.seen(query.user) for query in queries]
     left_out = [np.array([] if with_seen else items, int) for items in seen]
-    found = zip(queries, seen, *export.index.search(embedded, k, left_out), strict=True)
+    found = zip(queries, seen, *export.index(k).search(embedded, k, left_out), strict=True)
     answers = []
     for query, items, scores, candidates in found:
         # What fills up a row, where nothing else is left, is none to recommend.
@@ -108,7 +108,9 @@ def _meant(title: str, titles: Sequence[str]) -> str:
     for each in titles:
         folded.setdefault(each.casefold(), each)
     start = [each for key, each in folded.items() if key.startswith(title.casefold())]
-    close = difflib.get_close_matches(title.casefold(), folded, n=SUGGESTIONS, cutoff=CUTOFF)
+    close = []
+    if len(folded) <= MOST_COMPARED:
+        close = difflib.get_close_matches(title.casefold(), folded, n=SUGGESTIONS, cutoff=CUTOFF)
     found = list(dict.fromkeys([*start, *(folded[each] for each in close)]))[:SUGGESTIONS]
     if not found:
         return "; must be one of them, as candidates.parquet has it"

@@ -24,7 +24,7 @@ from sweeper.training.progress import TrainingProgress
 from sweeper.training.setup import Training, set_up_training
 from sweeper.validation import validate
 
-TRAIN, ALL = "train", "all"
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def prepare(config: Config, record: TrialRecord, rows: str, console: Console) ->
 
     Args:
       config: from `recorded_config`.
-      rows: TRAIN, as recorded, or ALL rows of the data.
+      rows: "train", as recorded, or `ALL` rows of the data.
 
     Raises:
       ConfigError: TensorFlow runs with another number of threads in this process.

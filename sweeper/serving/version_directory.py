@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sweeper.errors import unwritable
+from sweeper.files import make_writable
 from sweeper.serving.manifest import is_version
 
 PREFIX = ".unfinished_"
@@ -24,6 +25,7 @@ def write_version(output: Path, write: Callable[[Path], None]) -> Path:
     Raises:
       OutputError: there is no room, or no right to write.
     """
+    make_writable("output", output)
     beside = Path(tempfile.mkdtemp(prefix=PREFIX, dir=output))
     try:
         try:

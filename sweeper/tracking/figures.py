@@ -6,10 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sweeper.config import flat
+from sweeper.config import SEEN_FILTERED, flat
 from sweeper.record import Metrics, TrialRecord
-
-SEEN_FILTERED = "seen_filtered_"
 
 
 def parameters(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -115,8 +115,7 @@ class BatchPlanner:
 
     def _round_width(self, distinct: int) -> int:
         rounded = -(-distinct // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
-        most = self.batch_size + self._uniform_negatives
-        return min(rounded, max(most, distinct), max(self._num_candidates, distinct))
+        return min(rounded, self.batch_size + self._uniform_negatives, self._num_candidates)
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
         """The uniform negatives of one batch."""

@@ -9,7 +9,8 @@ import sys
 import numpy as np
 
 from benchmarks.measure import ROOT, Spread
-from benchmarks.serving import Measured, judged, recall
+from benchmarks.serving import Measured, judged
+from sweeper.serving.approximate_index import share_found
 
 
 def measured(p50: float, p99: float, found: float) -> Measured:
@@ -20,8 +21,8 @@ def test_recall_goes_by_scores() -> None:
     best = np.array([[3.0, 2.0], [-1.0, -2.0]])
     # One of the second row is worse than the worst of the best; another differs in a last bit.
     found = np.array([[3.0, 2.0], [-1.0, -3.0]])
-    assert recall(found, best) == 0.75
-    assert recall(np.array([[3.0, 1.999999], [-1.0, -2.000001]]), best) == 1.0
+    assert share_found(found, best) == 0.75
+    assert share_found(np.array([[3.0, 1.999999], [-1.0, -2.000001]]), best) == 1.0
 
 
 def test_the_faster_of_those_with_the_recall_is_judged() -> None:

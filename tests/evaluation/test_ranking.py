@@ -129,6 +129,7 @@ def test_chunks_and_threads_change_nothing(monkeypatch, pairs_a_chunk: int, thre
     users, own = rng.integers(0, 5, 23), rng.integers(0, 10, 23)
     seen = [*zip(rng.integers(0, 5, 20), rng.integers(0, 10, 20), strict=True), (4, 0)]
     monkeypatch.setattr(ranking, "PAIRS_A_CHUNK", pairs_a_chunk)
+    monkeypatch.setattr(ranking, "ROWS_A_CHUNK", 1)
     asked = []
 
     def scorer(start: int, stop: int, chosen: Candidates) -> np.ndarray:
@@ -247,6 +248,7 @@ def test_a_sample_in_chunks_equals_the_plain_count(monkeypatch, pairs_a_chunk: i
     seen = list(zip(rng.integers(0, 5, 60), rng.integers(0, 40, 60), strict=True))
     sample = draw_sample(12, 40)
     monkeypatch.setattr(ranking, "PAIRS_A_CHUNK", pairs_a_chunk)
+    monkeypatch.setattr(ranking, "ROWS_A_CHUNK", 1)
     ranks = rank_matrix(scores, replace(task_of(users, own, 40, seen), sample=sample))
     outside = set(range(40)) - set(sample.tolist())
     for row in range(23):

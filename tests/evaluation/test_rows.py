@@ -55,6 +55,7 @@ def test_coverage_by_hand(monkeypatch):
     task = RankingTask(np.zeros(3, np.int64), np.zeros(3, np.int64), 5, none)
     for pairs in (5, 1_000):
         monkeypatch.setattr(ranking, "PAIRS_A_CHUNK", pairs)
+        monkeypatch.setattr(ranking, "ROWS_A_CHUNK", 1)
         assert (
             coverage(lambda start, stop, chosen: scores[start:stop, chosen], task, threads=2)
             == 3 / 5

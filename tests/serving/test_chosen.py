@@ -103,3 +103,14 @@ def test_a_confirmed_trial_has_its_confirmed_figures_with_intervals(tmp_path: Pa
     assert "| top-100 accuracy | fresh splits | 0.5000 | – | 1 |" in table.splitlines()
     (other,) = _confirmed(choose(tmp_path, 3, None))
     assert other == "None of this trial: the study's confirmation is of trial_7, reference."
+
+
+def test_a_confirmation_that_cannot_be_read_is_not_said_to_be_none(tmp_path: Path) -> None:
+    maker = StudyMaker(tmp_path)
+    maker.trial([0.4])
+    (alone,) = _confirmed(choose(tmp_path, None, None))
+    assert alone.startswith("None: this configuration was not trained anew")
+    (tmp_path / "confirmation").mkdir()
+    (tmp_path / "confirmation" / "study.db").write_bytes(b"damaged")
+    (damaged,) = _confirmed(choose(tmp_path, None, None))
+    assert damaged.startswith("None that can be read: the study's confirmation is damaged")

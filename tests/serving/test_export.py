@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -165,7 +166,7 @@ def test_other_data_than_the_records_is_refused(exported, tmp_path, capsys) -> N
     (line,) = failure([str(run), f"output={tmp_path / 'export'}"], capsys)
     assert "error: data: " in line
     assert "must be the same data, else the recorded figures are not this model's" in line
-    assert list((tmp_path / "export").iterdir()) == []
+    assert not (tmp_path / "export").exists()
 
 
 @pytest.mark.parametrize("state", ["failed", "interrupted", "running", "pruned"])
@@ -186,7 +187,12 @@ def test_an_approximate_index_is_written_with_its_recall_and_asked(
     output = str(tmp_path / "export")
     # Of so small a catalogue nothing is saved with more.
     command.main([str(exported.run), f"output={output}", "index=approximate", "recall=0.2"])
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("index")]
+    lines = capsys.readouterr().out.splitlines()
+    small, line = [line for line in lines if line.startswith("index")]
+    assert small == (
+        "index    the exact search of 120 titles is as fast: an approximate index pays from some "
+        "50,000 on"
+    )
     manifest = read_manifest(tmp_path / "export" / "1")
     assert manifest.index is not None
     assert manifest.index["recall"] >= 0.2
@@ -199,12 +205,15 @@ def test_an_approximate_index_is_written_with_its_recall_and_asked(
     )
 
     def asked(*arguments: str) -> dict:
-        recommend.main([output, "user_id=user_07", "k=5", "--json", *arguments])
+        recommend.main([output, "user_id=user_07", *(arguments or ["k=5"]), "--json"])
         return json.loads(capsys.readouterr().out)
 
     assert asked()["index"] == manifest.index
     assert len(asked()["answers"][0]["recommendations"]) == 5
-    exact = asked("--exact")
+    # Its recall was measured of no more.
+    assert asked("k=100")["index"] == manifest.index
+    assert asked("k=101")["index"] is None
+    exact = asked("k=5", "--exact")
     assert exact["index"] is None
     recommend.main([str(exported.output), "user_id=user_07", "k=5", "--json"])
     assert exact["answers"] == json.loads(capsys.readouterr().out)["answers"]
@@ -306,3 +315,46 @@ def test_a_column_that_can_be_no_input_is_refused_by_name(name: str, words: str)
     encoded = encode_features(config, interactions, np.arange(100))
     with pytest.raises(ConfigError, match=f"features.query: {words}"):
         QueryInputs(config, interactions, encoded)
+
+
+def test_exports_of_two_runs_of_one_name_are_not_mixed(
+    exported, tmp_path, monkeypatch, capsys
+) -> None:
+    for name in ("one", "other"):
+        shutil.copytree(exported.run, tmp_path / name / "run")
+    monkeypatch.chdir(tmp_path)
+    command.main(["one/run"])
+    command.main(["one/run"])
+    assert versions(tmp_path / "outputs" / "exports" / "run") == [1, 2]
+    (line,) = failure(["other/run"], capsys)
+    assert line == (
+        "error: output: is not given, and outputs/exports/run holds exports of one/run; must be "
+        "given, as output=DIRECTORY"
+    )
+
+
+def test_what_is_wrong_with_the_study_is_said(exported, tmp_path, capsys) -> None:
+    run = run_of(exported, tmp_path)
+    (run / records.ROWS["validation"]).write_bytes(b"damaged")
+    command.main([str(run), f"output={tmp_path / 'export'}"])
+    lines = capsys.readouterr().out.splitlines()
+    (problem,) = [line for line in lines if line.startswith("problem")]
+    assert str(run / records.ROWS["validation"]) in problem
+
+
+def test_own_modules_are_looked_for_beside_config_dir(exported, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("PYTHONPATH", "")
+    (tmp_path / "project" / "conf").mkdir(parents=True)
+    (tmp_path / "project" / "own_export_parts.py").touch()
+    run = run_of(exported, tmp_path)
+    config = records.read(run).config
+    config["model"]["tower"] = "own_export_parts:Tower"
+    change(run, config=config)
+    arguments = [str(run), f"output={tmp_path / 'export'}"]
+    (line,) = failure(arguments, capsys)
+    assert "there is no module 'own_export_parts'" in line
+    (line,) = failure([*arguments, "--config-dir", str(tmp_path / "project" / "conf")], capsys)
+    assert "own_export_parts.py has no 'Tower'" in line
+    (line,) = failure([*arguments, "--config-dir", str(tmp_path / "nowhere")], capsys)
+    assert line == f"error: --config-dir: got {tmp_path / 'nowhere'}, which is no directory"

@@ -93,3 +93,8 @@ def test_a_directory_of_no_export_is_refused_with_what_lies_below(copy: Path) ->
     )
     with pytest.raises(OutputError, match=r"nowhere: holds no export .* sweeper\.export wrote$"):
         find_version(Path("nowhere"), None)
+
+
+def test_a_version_of_one_version_is_refused(copy: Path) -> None:
+    with pytest.raises(OutputError, match=r"version: got 2, but .*/1 is one version itself"):
+        find_version(copy / "1", 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from sweeper import recommend as command
 from sweeper.serving.loaded_export import LoadedExport
+from sweeper.serving.queries import users_in
 from sweeper.serving.recommendations import similar
 
 
@@ -144,6 +146,26 @@ def test_several_users_from_a_file_are_answered_in_order(exported, tmp_path, cap
         assert together["score"] == pytest.approx(by_itself["score"], rel=1e-5)
     text = output(exported, capsys, f"users={path}", "k=2")
     assert text.count("For ") == 3
+
+
+def test_a_file_of_windows_and_unusual_ids_are_read_as_they_are(tmp_path) -> None:
+    path = tmp_path / "ids.txt"
+    path.write_bytes("\ufeffuser_07\r\na\u2028b\r\n".encode())
+    assert users_in(path) == ["user_07", "a\u2028b"]
+
+
+def test_a_column_named_as_a_setting_has_a_key_of_its_own(exported, tmp_path, capsys) -> None:
+    copy = shutil.copytree(exported.version, tmp_path / "export")
+    content = json.loads((copy / "manifest.json").read_text())
+    content["inputs"] = {"k" if name == "raw_user_age" else name: kind
+                         for name, kind in content["inputs"].items()}  # fmt: skip
+    (copy / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(SystemExit):
+        command.main([str(copy), "user_id=user_07", "age=3"])
+    assert "must be one of user_id, timestamp, input.k, user_gender" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command.main([str(copy), "user_id=user_07", "k=3", "input.k=old"])
+    assert "input.k: got 'old'; must be a finite number" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

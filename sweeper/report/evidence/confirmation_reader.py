@@ -27,10 +27,9 @@ def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[
     Args:
       best: the study's best trial.
     """
-    places = [place for place in study.glob(f"{DIRECTORY}*") if holds_study(place)]
     found: list[tuple[Evidence, list[str]]] = []
     unread: list[str] = []
-    for place in sorted(places, key=_number, reverse=True):
+    for place in sorted(_places(study), key=_number, reverse=True):
         try:
             found.append(_open(place))
         except OutputError as error:
@@ -46,6 +45,15 @@ def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[
 
     evidence, problems = max(found, key=fits)
     return evidence, [*unread, *problems]
+
+
+def is_begun(study: Path) -> bool:
+    """Whether a confirmation lies below a study's directory, whatever can be read of it."""
+    return bool(_places(study))
+
+
+def _places(study: Path) -> list[Path]:
+    return [place for place in study.glob(f"{DIRECTORY}*") if holds_study(place)]
 
 
 def _open(directory: Path) -> tuple[Evidence, list[str]]:
