@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,17 @@ def check_writable(key: str, directory: Path) -> None:
         if not existed:
             with suppress(OSError):
                 directory.rmdir()
+
+
+@contextmanager
+def temporary_files_in(directory: Path) -> Iterator[None]:
+    """Has libraries put there what they leave behind in the system's directory."""
+    before = tempfile.tempdir
+    tempfile.tempdir = str(directory)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def read_json(path: Path, what: str) -> Any:

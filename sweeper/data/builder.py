@@ -17,6 +17,7 @@ from typing import Any
 from sweeper.data.movielens import MovieLens
 from sweeper.data.progress import stage
 from sweeper.errors import DataError
+from sweeper.files import temporary_files_in
 
 
 def build_records(
@@ -47,9 +48,11 @@ def build_records(
     with stage(say, text, total) as advance:
         for table, report in (("ratings", advance), ("movies", lambda count: None)):
             rows = _RowCounter(report)
-            builder = _builder_class(files, rows)(
-                config=f"{data_set.version}-{table}", data_dir=work
-            )
+            # TFDS leaves a directory behind wherever it makes temporary ones.
+            with temporary_files_in(work):
+                builder = _builder_class(files, rows)(
+                    config=f"{data_set.version}-{table}", data_dir=work
+                )
             with _explained(f"the {table} of {origin}", data_set, rows), quiet():
                 builder.download_and_prepare()
             directories.append(Path(builder.data_dir))

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -320,3 +321,38 @@ def test_end_with_a_parent_that_has_gone_already(tmp_path):
         check=False,
     )
     assert ended.returncode == 1
+
+
+def leave_a_file(job: Job) -> str:
+    handle, name = tempfile.mkstemp()
+    os.close(handle)
+    assert os.environ["TMPDIR"] == tempfile.gettempdir()
+    return name
+
+
+def test_what_libraries_leave_behind_goes_with_the_process(process) -> None:
+    each = process(leave_a_file)
+    first, second = Path(each.run().values), Path(each.run().values)
+    assert first.exists()
+    assert first.parent == second.parent
+    each.trials.close()
+    assert not first.parent.exists()
+
+
+def test_it_goes_too_when_the_worker_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        f"sys.path.append({str(Path(__file__).parent)!r})\n"
+        "from test_trial_process import leave_a_file\n"
+        "from sweeper.study.workers.trial_child import Job\n"
+        "from sweeper.study.workers.trial_process import TrialProcess\n"
+        "trials = TrialProcess(leave_a_file, lambda: False)\n"
+        f"print(trials.run(Job(0, Path({str(tmp_path)!r}) / '0', []), lambda *_: False).values)\n"
+        "sys.stdout.flush()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    place = Path(done.stdout.strip()).parent
+    wait_until(lambda: not place.exists())

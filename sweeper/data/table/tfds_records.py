@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from sweeper.errors import DataError
+from sweeper.files import temporary_files_in
 from sweeper.runtime import start_tensorflow
 
 BATCH_SIZE = 8_192
@@ -28,7 +31,12 @@ def read_records(key: str, name: str) -> pa.Table:
     from sweeper.data.builder import quiet
 
     try:
-        with quiet():
+        # TFDS leaves a directory behind wherever it makes temporary ones.
+        with (
+            quiet(),
+            tempfile.TemporaryDirectory(prefix="sweeper_") as place,
+            temporary_files_in(Path(place)),
+        ):
             builder = tfds.builder(name)
             builder.download_and_prepare()
             names = [each for each, feature in builder.info.features.items() if _is_flat(feature)]

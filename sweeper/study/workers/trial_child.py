@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -48,7 +51,7 @@ class Outcome:
     traceback: str | None = None
 
 
-def end_with(parent: int) -> None:
+def end_with(parent: int, clear_up: Callable[[], None] = lambda: None) -> None:
     """Ends this process soon after its parent has gone, whatever it does at the time.
 
     One that leads a process group takes the group with it.
@@ -57,6 +60,7 @@ def end_with(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(SECONDS_BETWEEN_LOOKS)
+        clear_up()
         if os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGKILL)
         os._exit(1)
@@ -65,10 +69,20 @@ def end_with(parent: int) -> None:
 
 
 def serve(
-    run: Callable[[Job], Any], connection: Connection, theirs: Connection, parent: int
+    run: Callable[[Job], Any],
+    connection: Connection,
+    theirs: Connection,
+    parent: int,
+    temporary: str,
 ) -> None:
-    """Takes jobs until the parent closes the connection."""
+    """Takes jobs until the parent closes the connection.
+
+    Args:
+      temporary: a directory for what libraries leave behind; removed at the end, or by the
+        parent where this process is killed.
+    """
     theirs.close()
+    tempfile.tempdir = os.environ["TMPDIR"] = temporary
     os.setpgid(0, 0)
     # The worker decides what these mean, and interrupts a trial by SIGINT alone; between two
     # trials there is nothing to interrupt.
@@ -78,7 +92,8 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGHUP):
         # No `SIG_IGN`, which what a trial starts would inherit.
         signal.signal(number, lambda *_: None)
-    end_with(parent)
+    clear_up = partial(shutil.rmtree, temporary, ignore_errors=True)
+    end_with(parent, clear_up)
     with suppress(EOFError, ConnectionError):
         while True:
             job = connection.recv()
@@ -87,6 +102,7 @@ def serve(
             except KeyboardInterrupt:
                 outcome = Outcome(INTERRUPTED, reason="interrupted by Ctrl-C")
             _send(connection, outcome)
+    clear_up()
 
 
 def _send(connection: Connection, outcome: Outcome) -> None:

@@ -14,6 +14,7 @@ import math
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -123,6 +124,7 @@ class TrialProcess:
         self._kill()
         self._process.join()
         self._process = None
+        self._temporary.cleanup()
 
     def _kill(self) -> None:
         # The group lasts as long as any of its processes; a child that has just been forked
@@ -135,10 +137,13 @@ class TrialProcess:
         # The child's collections leave alone what it shares with this process, and so unshared.
         gc.freeze()
         # Forked: the task function needn't be pickled, and the lock of the worker is kept.
+        # It ends without clearing up what libraries keep until then.
+        self._temporary = tempfile.TemporaryDirectory(prefix="sweeper_", ignore_cleanup_errors=True)
         context = multiprocessing.get_context("fork")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=serve, args=(self._run, theirs, self._connection, os.getpid())
+            target=serve,
+            args=(self._run, theirs, self._connection, os.getpid(), self._temporary.name),
         )
         self._process.start()
         theirs.close()
