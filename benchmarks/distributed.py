@@ -29,10 +29,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from hydra import version
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
-from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from optuna.trial import TrialState
 from rich.table import Table
@@ -40,7 +36,7 @@ from rich.table import Table
 from benchmarks.measure import describe_machine, machine_line, positive
 from benchmarks.postgresql_server import PASSWORD, running_server
 from benchmarks.study_report import Limit, PartResult, show_limits
-from sweeper.config import config_directory
+from sweeper.composing import loader
 from sweeper.console import make_console
 from sweeper.study import attributes
 from sweeper.study.config import STORAGES, StorageConfig, register_schema
@@ -61,6 +57,8 @@ ARGUMENTS = [
 ]
 # From the first trial on, before the window: all workers are at work by then.
 SECONDS_TO_START = 15.0
+# For all workers to be there, and to tell what they measured; else one has died.
+SECONDS_TO_WAIT = 120.0
 
 
 @dataclass(frozen=True)
@@ -86,13 +84,10 @@ class Figures:
 def plan_of(directory: Path, storage: StorageConfig) -> Plan:
     """A random search of one parameter."""
     register_schema()
-    version.setbase("1.3")
-    GlobalHydra.instance().clear()
-    search_path = create_config_search_path(str(config_directory()))
-    loader = Hydra.create_main_hydra2("sweeper", search_path).config_loader
     arguments = [*ARGUMENTS, f"hydra.sweep.dir={directory}"]
-    config = loader.load_configuration("config", arguments, run_mode=RunMode.MULTIRUN)
-    return replace(make_plan(config, arguments, loader), storage=storage)
+    with loader(None, None) as config_loader:
+        config = config_loader.load_configuration("config", arguments, run_mode=RunMode.MULTIRUN)
+        return replace(make_plan(config, arguments, config_loader), storage=storage)
 
 
 def measure(plan: Plan, workers: int, sleep: float, window: float) -> Figures:
@@ -104,7 +99,7 @@ def measure(plan: Plan, workers: int, sleep: float, window: float) -> Figures:
     study = storage.load()
     context = multiprocessing.get_context("fork")
     ready = context.Barrier(workers + 1)
-    turns = context.SimpleQueue()
+    turns = context.Queue()
 
     def work(index: int) -> None:
         silence_optuna()
@@ -131,13 +126,19 @@ def measure(plan: Plan, workers: int, sleep: float, window: float) -> Figures:
     processes = [context.Process(target=work, args=(index,)) for index in range(workers)]
     for process in processes:
         process.start()
-    ready.wait()
-    time.sleep(SECONDS_TO_START)
-    begun, busy = time.time(), _busy_seconds()
-    time.sleep(window)
-    ended, busy = time.time(), _busy_seconds() - busy
-    study.set_user_attr(attributes.STOP, attributes.NO_MORE)
-    timed = [seconds for _ in processes for seconds in turns.get()]
+    try:
+        ready.wait(SECONDS_TO_WAIT)
+        time.sleep(SECONDS_TO_START)
+        begun, busy = time.time(), _busy_seconds()
+        time.sleep(window)
+        ended, busy = time.time(), _busy_seconds() - busy
+        study.set_user_attr(attributes.STOP, attributes.NO_MORE)
+        timed = [seconds for _ in processes for seconds in turns.get(timeout=SECONDS_TO_WAIT)]
+    except BaseException:
+        # Where one has died, the others wait for it.
+        for process in processes:
+            process.terminate()
+        raise
     for process in processes:
         process.join()
     trials = study.get_trials(deepcopy=False)

@@ -33,19 +33,17 @@ import tempfile  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
-from hydra import compose, initialize_config_dir  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from benchmarks.measure import layer_list, wait_for_go  # noqa: E402
-from sweeper.config import Config, config_directory, to_dataclass  # noqa: E402
+from sweeper.composing import composed  # noqa: E402
+from sweeper.config import Config  # noqa: E402
 from sweeper.console import PLAIN_WIDTH  # noqa: E402
-from sweeper.study.config import register_schema  # noqa: E402
 from sweeper.trial import run_trial  # noqa: E402
 
 
 def configure(layer_sizes: list[int], epochs: int, threads: int | None, xla: bool) -> Config:
     """The published experiment with these layers, twice `epochs` long."""
-    register_schema()
     overrides = [
         "experiment=tutorial_shallow",
         "name=benchmark",
@@ -55,8 +53,7 @@ def configure(layer_sizes: list[int], epochs: int, threads: int | None, xla: boo
         f"train.threads={threads or 'null'}",
         f"train.xla={str(xla).lower()}",
     ]
-    with initialize_config_dir(str(config_directory()), version_base="1.3"):
-        return to_dataclass(compose("config", overrides=overrides))
+    return composed(overrides)
 
 
 def measure(config: Config, wait: bool) -> dict[str, Any]:

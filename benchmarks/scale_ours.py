@@ -27,22 +27,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hydra import compose, initialize_config_dir
-
 from benchmarks.measure import peak_gigabytes
-from sweeper.config import Config, config_directory, to_dataclass
+from sweeper.composing import composed
+from sweeper.config import Config
 from sweeper.data.interactions import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.evaluation.ranking import ranking_tasks
 from sweeper.runtime import set_threads, start_tensorflow
-from sweeper.study.config import register_schema
 
 Result = TypeVar("Result")
 
 
 def configure(table: str, items: str, cache: str, test_rows: int, xla: bool = True) -> Config:
     """The tutorial's features and loss on a table with the tutorial's column names."""
-    register_schema()
     overrides = [
         "data=table",
         f"data.path='{table}'",
@@ -56,8 +53,7 @@ def configure(table: str, items: str, cache: str, test_rows: int, xla: bool = Tr
         "train.restore_best=false",
         f"train.xla={str(xla).lower()}",
     ]
-    with initialize_config_dir(str(config_directory()), version_base="1.3"):
-        return to_dataclass(compose("config", overrides=overrides))
+    return composed(overrides)
 
 
 def timed(work: Callable[[], Result]) -> tuple[Result, float]:
