@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from sweeper.console import make_console, say
-from sweeper.errors import OutputError
+from sweeper.errors import ConfigError, OutputError
 from sweeper.exit_codes import command_parser, exit_codes
 
 REPORT = "report.html"
@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parsed = _parser().parse_args(arguments)
     with exit_codes():
         _check_output(parsed.output)
+        _check_directories(parsed.directory)
         report_on(parsed.directory, parsed.output)
 
 
@@ -85,8 +86,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_output(output: Path | None) -> None:
-    if output is not None and output.suffix != ".html":
+    if output is None:
+        return
+    if output.suffix != ".html":
         raise OutputError(f"--output: got {output}; must end in .html (the text goes beside it)")
+    there = [path for path in (output, output.with_suffix(".md")) if path.exists()]
+    if len(there) == 1:
+        raise OutputError(
+            f"--output: got {output}, and there is {there[0]}, which is of no report, as these are "
+            "two; must be another name"
+        )
+
+
+def _check_directories(directories: Sequence[Path]) -> None:
+    places = [directory.resolve() for directory in directories]
+    for index, place in enumerate(places):
+        if place in places[:index]:
+            raise ConfigError(f"{directories[index]}: is given twice; must be given once")
 
 
 @contextmanager
@@ -137,15 +153,16 @@ def write_report(
     page = replace(page, problems=[*unread, *page.problems])
     path = output or subjects[0].directory / REPORT
     tell("writing", 0, 1)
-    try:
-        write_whole(path, html_of(page).encode())
-        write_whole(path.with_suffix(".md"), markdown_of(page).encode())
-    except OutputError as error:
-        reason = getattr(error.__cause__, "strerror", None) or error
-        raise OutputError(
-            f"{path}: can't be written ({reason}); give --output FILE where it can be"
-        ) from error
-    return [path, path.with_suffix(".md")], list(page.problems)
+    contents = {path: html_of(page), path.with_suffix(".md"): markdown_of(page)}
+    for place, content in contents.items():
+        try:
+            write_whole(place, content.encode())
+        except OutputError as error:
+            reason = getattr(error.__cause__, "strerror", None) or error
+            raise OutputError(
+                f"{place}: can't be written ({reason}); give --output FILE where it can be"
+            ) from error
+    return list(contents), list(page.problems)
 
 
 if __name__ == "__main__":

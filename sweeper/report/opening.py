@@ -63,6 +63,8 @@ def _examples(directory: Path) -> str:
 def _open_study(directory: Path, on_read: OnRead) -> Subject:
     study = load_study(directory, check=True)
     objectives = objectives_of(study)
+    # Before the rows, which then have each of them: the study may still run.
+    trials = study.get_trials(deepcopy=False)
     rows = leaderboard_rows(study)
     if not any(row.state != "waiting" for row in rows):
         raise OutputError(
@@ -71,8 +73,9 @@ def _open_study(directory: Path, on_read: OnRead) -> Subject:
     best = rows[0].number if rows[0].rank == 1 else None
     evidence, problems = load_evidence(directory, best)
     subject = Subject(
-        directory, study.study_name, objectives, rows, study, evidence=evidence, problems=problems
-    )
+        directory, study.study_name, objectives, rows, study, trials,
+        evidence=evidence, problems=problems,
+    )  # fmt: skip
     _read_records(subject, on_read)
     return subject
 

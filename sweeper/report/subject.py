@@ -25,6 +25,7 @@ class Subject:
       directory: as the user gave it.
       rows: every trial, in the leaderboard's order; of a single run the only one.
       study: None of a single run.
+      trials: what Optuna knew of them at the time; nothing of a single run.
       records: by trial, of all whose files can be read.
       repeats: by trial and split seed, of those that were trained on several splits.
       ranks: of the best trials of one training, by trial, and of the reference, by its name: the
@@ -38,6 +39,7 @@ class Subject:
     objectives: list[ObjectiveConfig]
     rows: list[Row]
     study: optuna.Study | None = None
+    trials: list[FrozenTrial] = field(default_factory=list)
     records: dict[int, TrialRecord] = field(default_factory=dict)
     repeats: dict[int, dict[int, TrialRecord]] = field(default_factory=dict)
     ranks: dict[int | str, pyarrow.Table] = field(default_factory=dict)
@@ -78,11 +80,6 @@ class Subject:
     def reference(self) -> dict[str, Any] | None:
         """What was trained beside the trials, see `sweeper.study.attributes.REFERENCE`."""
         return self.study.user_attrs.get(attributes.REFERENCE) if self.study else None
-
-    @property
-    def trials(self) -> list[FrozenTrial]:
-        """What Optuna knows of the trials; nothing of a single run."""
-        return self.study.get_trials(deepcopy=False) if self.study else []
 
     def records_of(self, trial: int) -> list[tuple[int | None, TrialRecord]]:
         """(split seed, record) of each training of a trial; of a single one the seed is None."""

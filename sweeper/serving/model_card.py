@@ -23,6 +23,7 @@ from sweeper.report.evidence.ranks import hits, read_ranks
 from sweeper.report.evidence.row_comparison import interval_over_users
 from sweeper.report.rendering.words import baseline_words, count, metric_words, number
 from sweeper.report.sections.confirmed import confirmed_text
+from sweeper.report.sections.confirmed_tables import KINDS
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.chosen import Chosen
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from sweeper.serving.retrained import Retraining
 
 CARD = "model_card.md"
-KINDS = {False: "the study's own test rows", True: "fresh splits"}
 
 
 def model_card(

@@ -72,7 +72,7 @@ def made_up_confirmation(study: Path, name: str = "confirmation") -> optuna.Stud
     for number, (point, ranks) in enumerate(zip(points, RANKS.values(), strict=True)):
         directory = f"trials/{number:04d}"
         record = TrialRecord(
-            {"evaluation": {"rows": "test"}},
+            {"evaluation": {"rows": "test"}, "data": {"split": "random"}},
             state="completed",
             metrics={"test": scores(ranks)},
             baselines={"popularity": {"test": scores(POPULARITY)}},

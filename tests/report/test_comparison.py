@@ -172,6 +172,23 @@ def test_means_over_seeds_are_compared(tmp_path):
     assert "from `a` (0.4500 ± 0.0707)" in text
 
 
+def test_the_joint_leaderboard_has_means_where_seeds_do_not_compete(tmp_path):
+    for name, tops in {"a": [0.4, 0.5], "b": [0.46, 0.45]}.items():
+        maker = StudyMaker(tmp_path / name, name)
+        for model, less in (("one_layer", 0.0), ("two_layer", 0.1)):
+            for seed, top in enumerate(tops):
+                record = made_up_record([top - less], overrides=[f"data.split_seed={seed}"])
+                params = {"model": model, "data.split_seed": seed}
+                maker.trial([top - less], params=params, record=record)
+    (table,) = sections_of(compared([tmp_path / "a", tmp_path / "b"]))["leaderboard"].blocks
+    assert [row[1:] for row in table.rows] == [
+        ["b", "mean of 2", "0.4550", "model one_layer"],
+        ["a", "mean of 2", "0.4500", "model one_layer"],
+        ["b", "mean of 2", "0.3550", "model two_layer"],
+        ["a", "mean of 2", "0.3500", "model two_layer"],
+    ]
+
+
 def lead_of(page):
     return sections_of(page)["answer"].blocks[0].text
 

@@ -116,3 +116,19 @@ def test_the_latest_confirmation_counts(tmp_path):
     evidence, _ = load_evidence(tmp_path, 8)
     assert evidence.directory.name == "confirmation_2"
     assert not evidence.confirms(8)
+
+
+def test_trainings_that_have_not_ended_are_named(tmp_path):
+    confirmation = made_up_confirmation(tmp_path)
+    assert load_evidence(tmp_path, 7)[1] == []
+    points = confirmation.user_attrs[attributes.POINTS]
+    more = [{**points[0], "train.seed": seed} for seed in (91, 92, 93, 94)]
+    confirmation.set_user_attr(attributes.POINTS, [*points, *more])
+    _, (problem,) = load_evidence(tmp_path, 7)
+    place = tmp_path / "confirmation"
+    own = f"{points[0]['configuration']} with split seed {points[0]['data.split_seed']}"
+    assert problem == (
+        f"{place}: of 10 trainings these have not come to their end: {own} and training seed 91, "
+        f"{own} and training seed 92, {own} and training seed 93, … (4 in all); left out: every "
+        "configuration with these seeds"
+    )

@@ -46,7 +46,7 @@ def test_a_problem_is_printed_and_the_rest_reported(tmp_path, capsys):
     page = (tmp_path / "report.html").read_text()
     assert "<h2>Problems</h2>" in page
     assert "nowhere: is no directory; must be a study&#39;s or a run&#39;s" in page
-    assert "> **Problem:**" in (tmp_path / "report.md").read_text()
+    assert "> - **Problem:**" in (tmp_path / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,25 @@ def test_neither_report_nor_package_imports_tensorflow(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "False"
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("there", ["page.md", "page.html"])
+def test_a_file_that_is_of_no_report_is_not_written_over(tmp_path, capsys, there):
+    StudyMaker(tmp_path).trial([0.4])
+    (tmp_path / there).write_text("mine")
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path), "--output", str(tmp_path / "page.html")])
+    assert ended.value.code == 2
+    assert f"there is {tmp_path / there}, which is of no report" in capsys.readouterr().err
+    assert (tmp_path / there).read_text() == "mine"
+    (tmp_path / there).unlink()
+    for _ in range(2):  # Over an earlier report it goes.
+        main([str(tmp_path), "--output", str(tmp_path / "page.html")])
+
+
+def test_a_directory_that_is_given_twice_is_refused(tmp_path, monkeypatch, capsys):
+    StudyMaker(tmp_path / "a").trial([0.4])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["a", "a/"])
+    assert "error: a: is given twice; must be given once" in capsys.readouterr().err

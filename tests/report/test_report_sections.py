@@ -11,6 +11,7 @@ from sweeper.report.opening import open_subject
 from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.rendering.page import Code, Section, Table, Text
 from sweeper.report.report import page_of
+from sweeper.report.sections.over_seeds import repeated
 from sweeper.study.results.files import BEST
 
 
@@ -163,7 +164,9 @@ def test_a_leaderboard_ends_after_twenty(searched_study):
     ("states", "words"),
     [
         (["running", "waiting"], "No trial has finished yet, 2 trials to come"),
-        (["failed"], "No trial is complete (1 failed): there is no answer."),
+        (["failed"], "No trial is complete and feasible (1 failed): there is no answer."),
+        (["infeasible", "running"], "No trial has finished yet, 1 trial to come"),
+        (["infeasible", "failed"], "complete and feasible (1 infeasible, 1 failed): there is no"),
         (["infeasible"], "No trial is feasible"),
     ],
 )
@@ -245,6 +248,39 @@ def test_a_grid_over_seeds_is_answered_by_means(tmp_path):
     # A seed is nothing that could be chosen.
     parameters = sections["parameters"].blocks[-1]
     assert [figure.title for figure in parameters.figures] == ["model"]
+
+
+def test_an_easy_split_makes_no_configuration_the_best(tmp_path):
+    """Seed 1 is easy, and only the trial of depth 2 on it has come to its end."""
+    maker = StudyMaker(tmp_path)
+    for depth, seed, top in [
+        (1, 0, 0.40), (2, 0, 0.35), (2, 1, 0.60),
+    ]:  # fmt: skip
+        maker.trial([top], params={"model.layer_sizes.depth": depth, "data.split_seed": seed})
+    first, second = repeated(open_subject(tmp_path))
+    assert (first.label, first.mean) == ("depth 1", 0.40)
+    assert (second.label, second.mean) == ("depth 2", pytest.approx(0.475))
+    (table,) = tables_of(sections_of(tmp_path)["answer"])
+    assert (
+        "Not every configuration has every seed: the order is by the 1 seed that all" in table.note
+    )
+    # Without a seed that all have, those with the most come first.
+    maker.trial([0.9], params={"model.layer_sizes.depth": 3, "data.split_seed": 2})
+    assert [each.label for each in repeated(open_subject(tmp_path))] == [
+        "depth 2", "depth 3", "depth 1",
+    ]  # fmt: skip
+
+
+def test_configurations_that_look_alike_are_told_apart(tmp_path):
+    maker = StudyMaker(tmp_path)
+    for rate in (0.01, 0.010001):
+        for seed in (0, 1):
+            params = {"adam_learning_rate": rate, "data.split_seed": seed}
+            maker.trial([0.4 + rate], params=params)
+    found = repeated(open_subject(tmp_path))
+    assert [(each.label, len(each.rows)) for each in found] == [
+        ("adam_learning_rate 0.010001", 2), ("adam_learning_rate 0.01", 2),
+    ]  # fmt: skip
 
 
 def test_conditional_parameters_are_told_of(searched_study):

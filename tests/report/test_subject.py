@@ -11,6 +11,7 @@ from made_up_studies import StudyMaker, made_up_record, nothing
 from sweeper import record as records
 from sweeper.errors import ConfigError, OutputError
 from sweeper.report.opening import open_subject, open_subjects
+from sweeper.report.report import page_of
 from sweeper.report.sections.head import problems_of
 
 
@@ -171,3 +172,12 @@ def test_of_several_those_are_read_that_can_be(tmp_path):
     with pytest.raises(ConfigError) as raised:
         open_subjects([tmp_path / "nowhere", tmp_path])
     assert len(raised.value.problems) == 2
+
+
+def test_a_trial_that_ends_after_the_study_was_read_is_no_part_of_its_report(tmp_path):
+    maker = StudyMaker(tmp_path)
+    maker.trial([0.4])
+    subject = open_subject(tmp_path)
+    maker.trial([0.5])
+    page_of(subject)
+    assert [trial.number for trial in subject.trials] == [row.number for row in subject.rows] == [0]

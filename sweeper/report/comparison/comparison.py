@@ -12,7 +12,7 @@ from sweeper.report.comparison.protocols import (
     how_it_was_done,
     protocol_table,
 )
-from sweeper.report.comparison.standing import Standing, figure_of
+from sweeper.report.comparison.standing import Standing, by_metric
 from sweeper.report.rendering.page import Block, KeyFigure, Page, Section, Table, Text
 from sweeper.report.rendering.words import (
     code_listed,
@@ -23,6 +23,7 @@ from sweeper.report.rendering.words import (
     number,
 )
 from sweeper.report.sections.head import problems_of, wall_seconds, written
+from sweeper.report.sections.over_seeds import repeated, seeds_varied
 from sweeper.report.sections.question import states_text
 from sweeper.report.sections.reproduction import commands
 from sweeper.report.subject import Subject
@@ -70,9 +71,10 @@ def _question(compared: Compared) -> Section:
             str(standing.subject.directory),
             listed(parameter_names(standing.subject.rows) or ["nothing"]),
             states_text(standing.subject),
-            duration(wall_seconds(standing.subject) or 0.0),
+            "–" if wall is None else duration(wall),
         ]
         for standing in compared.standings
+        for wall in [wall_seconds(standing.subject)]
     ]
     return Section(
         "question",
@@ -99,12 +101,8 @@ def _leaderboard(compared: Compared) -> Section | None:
     turn = -1 if compared.is_maximized else 1
     found = []
     for standing in compared.standings:
-        short = short_names(parameter_names(standing.subject.rows))
-        for row in standing.subject.of_states("complete"):
-            value = figure_of(standing.subject, row, compared.metric)
-            if value is not None:
-                cells = [standing.label, str(row.number), number(value)]
-                found.append((turn * value, [*cells, parameters_text(row.params, short) or "–"]))
+        for value, trial, parameters in _entries(standing, compared):
+            found.append((turn * value, [standing.label, trial, number(value), parameters]))
     found.sort(key=lambda pair: pair[0])
     if len(found) <= len(compared.standings):
         return None
@@ -112,6 +110,18 @@ def _leaderboard(compared: Compared) -> Section | None:
     columns = ["rank", "of", "trial", metric_words(compared.metric), "parameters"]
     table = Table(columns, rows, strong=frozenset({0}), note=" ".join(_notes(compared, len(found))))
     return Section("leaderboard", "Leaderboard", [table])
+
+
+def _entries(standing: Standing, compared: Compared) -> Iterator[tuple[float, str, str]]:
+    """(figure, trial, parameters); of a grid over seeds its means: seeds don't compete."""
+    seen = by_metric(standing.subject, compared.metric, compared.is_maximized)
+    if seeds_varied(seen):
+        for each in repeated(seen):
+            yield each.mean, f"mean of {len(each.rows)}", each.label
+        return
+    short = short_names(parameter_names(seen.rows))
+    for row in seen.rows:
+        yield row.values[0], str(row.number), parameters_text(row.params, short) or "–"
 
 
 def _notes(compared: Compared, trials: int) -> Iterator[str]:

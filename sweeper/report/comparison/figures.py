@@ -112,7 +112,8 @@ def _large(stages: dict[str, float]) -> dict[str, float]:
     """The stages, the short ones as the rest: a legend has room for few."""
     total = sum(stages.values())
     large = {n: seconds for n, seconds in stages.items() if n != REST and seconds > SHORT * total}
-    return {**large, REST: total - sum(large.values())}
+    rest = total - sum(large.values())
+    return {**large, REST: rest} if rest > 1e-9 * total else large
 
 
 def compared_stages(standings: Sequence[Standing]) -> Figure | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -14,9 +15,12 @@ from sweeper.report.evidence.evidence import Evidence, Run
 from sweeper.report.evidence.ranks import read_ranks
 from sweeper.study import attributes
 from sweeper.study.confirmation import DIRECTORY
-from sweeper.study.retraining import CONFIGURATION, SPLIT_SEED, TRAIN_SEED, values_of
+from sweeper.study.retraining import CONFIGURATION, SPLIT_SEED, TRAIN_SEED, Point, values_of
 from sweeper.study.storages.choice import load_study
 from sweeper.study.storages.markers import holds_study
+
+# So many trainings that there are not are named.
+SHOWN = 3
 
 
 def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[str]]:
@@ -71,16 +75,38 @@ def _open(directory: Path) -> tuple[Evidence, list[str]]:
             )
     runs: list[Run] = []
     problems: list[str] = []
-    for trial in confirmation.get_trials(deepcopy=False):
-        if trial.state == TrialState.COMPLETE:
-            try:
-                runs.append(_run(directory, trial, problems))
-            except OutputError as error:
-                problems.append(f"{error}; left out: this training")
+    ended = [
+        trial
+        for trial in confirmation.get_trials(deepcopy=False)
+        if trial.state == TrialState.COMPLETE
+    ]
+    for trial in ended:
+        try:
+            runs.append(_run(directory, trial, problems))
+        except OutputError as error:
+            problems.append(f"{error}; left out: this training")
+    problems += _lacking(directory, user_attrs[attributes.POINTS], ended)
     return (
         Evidence(directory, list(user_attrs[attributes.CONFIGS]), runs, _own_split(confirmation)),
         problems,
     )
+
+
+def _lacking(directory: Path, points: list[Point], ended: list[FrozenTrial]) -> Iterator[str]:
+    """Which trainings there are not, or not yet."""
+    found = [values_of(trial.user_attrs[attributes.OVERRIDES]) for trial in ended]
+    lacking = [
+        f"{point[CONFIGURATION]} with split seed {point[SPLIT_SEED]} and training seed "
+        f"{point[TRAIN_SEED]}"
+        for point in points
+        if {name: str(value) for name, value in point.items()} not in found
+    ]
+    if lacking:
+        more = f", … ({len(lacking)} in all)" if len(lacking) > SHOWN else ""
+        yield (
+            f"{directory}: of {len(points)} trainings these have not come to their end: "
+            f"{', '.join(lacking[:SHOWN])}{more}; left out: every configuration with these seeds"
+        )
 
 
 def _number(place: Path) -> int:

@@ -59,6 +59,7 @@ class Evidence:
       own: the split of the study itself, by seeds, then by configuration.
       own_rows: as `own`, the seeds with which the rows of all configurations are known.
       fresh: other splits, by their seed, then by configuration.
+      is_split_at_random: whether rows are of one part or another by chance.
     """
 
     def __init__(
@@ -74,6 +75,9 @@ class Evidence:
             for seeds, runs in self.own.items()
             if all(run.rows is not None for run in runs.values())
         }
+        self.is_split_at_random = all(
+            run.record.config["data"]["split"] == "random" for run in runs
+        )
         self.baselines = list(runs[0].record.baselines) if runs else []
 
     @property

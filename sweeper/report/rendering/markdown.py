@@ -28,7 +28,7 @@ def _parts(page: Page) -> Iterator[str]:
     yield f"# {_line(page.title)}"
     yield _plain(page.subtitle)
     if page.problems:
-        yield "\n".join(f"> **Problem:** {_line(problem)}" for problem in page.problems)
+        yield "\n".join(f"> - **Problem:** {_line(problem)}" for problem in page.problems)
     if page.key_figures:
         lines = [
             f"- {figure.label}: **{figure.value}**{f' ({figure.note})' if figure.note else ''}"

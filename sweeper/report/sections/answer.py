@@ -105,14 +105,14 @@ def _no_answer(subject: Subject) -> str:
         (run,) = subject.rows
         reason = f": {run.reason}" if run.reason else ""
         return f"The run is {run.state}{reason}; there is no answer."
-    if subject.of_states("infeasible"):
-        return "No trial is feasible: each scores all candidates alike. There is no answer."
     running = subject.of_states("running", "waiting")
     if running:
         return (
             f"No trial has finished yet, {count(len(running), 'trial')} to come: no answer so far."
         )
-    return f"No trial is complete ({states_text(subject)}): there is no answer."
+    if len(subject.of_states("infeasible")) == len(subject.rows):
+        return "No trial is feasible: each scores all candidates alike. There is no answer."
+    return f"No trial is complete and feasible ({states_text(subject)}): there is no answer."
 
 
 def _front_text(subject: Subject) -> str:

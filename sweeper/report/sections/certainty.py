@@ -115,7 +115,8 @@ def certainties(subject: Subject) -> dict[Key, Certainty]:
     scored: dict[Key, Scored] = {row.number: scored_trial(subject, row) for row in ranked}
     best = ranked[0]
     scored |= {name: _baseline(subject, best, name) for name in baselines_of(best, subject.metric)}
-    return beside_first(scored, ratio_of_rows(subject, best))
+    ratio = ratio_of_rows(subject, best)
+    return beside_first(scored, ratio, is_maximized=subject.is_maximized)
 
 
 def beside_first(

@@ -148,8 +148,8 @@ def _ablation(evidence: Evidence, metric: str) -> Iterator[Text]:
         if not column or start != evidence.winner:
             continue
         told = {
-            "worse": f"it is worth {number(abs(each.difference))}",
-            "better": f"it costs {number(abs(each.difference))}",
+            "worse": f"it is worth {signed(abs(each.difference))[1:]}",
+            "better": f"it costs {signed(abs(each.difference))[1:]}",
             ALIKE: "that can't be told from nothing",
         }
         text = (
@@ -158,7 +158,7 @@ def _ablation(evidence: Evidence, metric: str) -> Iterator[Text]:
         )
         leak = (
             "; under a random split a row's time tells its session, which training rows share"
-            if column == "timestamp"
+            if column == "timestamp" and evidence.is_split_at_random
             else ""
         )
         yield Text(f"{text}{leak}.")

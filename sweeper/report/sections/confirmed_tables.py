@@ -171,4 +171,4 @@ def _bootstrap_text(comparison: Comparison) -> str:
 
 
 def _probability(value: float) -> str:
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+    return "<0.0001" if value < 1e-4 else f"{value:.4f}"

@@ -26,9 +26,13 @@ def depth_text(subject: Subject) -> str | None:
     if not compared:
         return None
     texts = [_step_text(*pair, each) for pair, each in compared.items()]
-    seeds = max(len(each.by_seed) for each in scored.values())
-    if seeds > 1:
-        how = f"the best configuration of each, on the same {seeds} seeds"
+    seeds = {
+        len(scored[deeper].by_seed.keys() & scored[less].by_seed.keys())
+        for deeper, less in compared
+    }
+    if max(seeds) > 1:
+        same = str(max(seeds)) if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
+        how = f"the best configuration of each, on the same {same} seeds"
     else:
         how = "the best trial of each, on the same rows; of single trainings, the best of many"
     return f"Did depth help the {metric_words(subject.metric)}? {'; '.join(texts)} ({how})."

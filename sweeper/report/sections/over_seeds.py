@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -23,6 +23,9 @@ from sweeper.report.subject import Subject
 from sweeper.study.results.leaderboard import Row, parameter_names
 from sweeper.study.results.leaderboard_table import NO_BETTER
 from sweeper.study.results.reading import parameters_text, short_names
+
+# The seeds of a trial, of its split and of its training.
+Seeds = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class Repeated:
     def mean(self) -> float:
         return fmean(self.values)
 
+    def mean_over(self, seeds: Collection[Seeds]) -> float:
+        """Its mean over some of its seeds."""
+        return fmean(row.values[0] for row in self.rows if _seeds(row) in seeds)
+
     @property
     def text(self) -> str:
         return _mean_text(self.values)
@@ -66,18 +73,49 @@ def seeds_varied(subject: Subject) -> bool:
 
 
 def repeated(subject: Subject) -> list[Repeated]:
-    """The configurations of the complete trials, the best mean first."""
-    short = short_names(parameter_names(subject.rows))
+    """The configurations of the complete trials, the best first.
+
+    By their means over the seeds that all have, so that none is first by an easy split; where
+    there are none such, those with the most seeds come first.
+    """
     groups: dict[str, list[Row]] = {}
     for row in subject.of_states("complete"):
         own = {name: value for name, value in row.params.items() if not is_seed(name)}
-        groups.setdefault(parameters_text(own, short) or "all trials", []).append(row)
+        groups.setdefault(repr(sorted(own.items())), []).append(row)
     found = [
         Repeated(label, rows, _mean_baselines(rows, subject.metric))
-        for label, rows in groups.items()
+        for label, rows in zip(_labels(subject, groups.values()), groups.values(), strict=True)
     ]
-    turn = -1 if subject.is_maximized else 1
-    return sorted(found, key=lambda each: turn * each.mean)
+    turn, shared = -1 if subject.is_maximized else 1, shared_seeds(found)
+
+    def order(each: Repeated) -> tuple[float, float]:
+        if shared:
+            return 0, turn * each.mean_over(shared)
+        return -len(each.rows), turn * each.mean
+
+    return sorted(found, key=order)
+
+
+def shared_seeds(configurations: Sequence[Repeated]) -> set[Seeds]:
+    """The seeds with which every configuration has a complete trial."""
+    own = [{_seeds(row) for row in each.rows} for each in configurations]
+    return set.intersection(*own) if own else set()
+
+
+def _labels(subject: Subject, groups: Iterable[Sequence[Row]]) -> list[str]:
+    """What each configuration is called; to the last digit where two look the same."""
+    short = short_names(parameter_names(subject.rows))
+    params = [
+        {name: value for name, value in rows[0].params.items() if not is_seed(name)}
+        for rows in groups
+    ]
+    labels = [parameters_text(own, short) or "all trials" for own in params]
+    return [
+        label
+        if labels.count(label) == 1
+        else "  ".join(f"{short[name]} {value!r}" for name, value in own.items())
+        for label, own in zip(labels, params, strict=True)
+    ]
 
 
 def certainty_over_seeds(
@@ -108,7 +146,7 @@ def _baseline(subject: Subject, name: str) -> Scored:
     return Scored({seeds: each[name] for seeds, each in found.items() if name in each})
 
 
-def _seeds(row: Row) -> tuple[Any, ...]:
+def _seeds(row: Row) -> Seeds:
     return tuple(value for name, value in row.params.items() if is_seed(name))
 
 
@@ -138,12 +176,16 @@ def answer_over_seeds(subject: Subject) -> str:
 def table_over_seeds(subject: Subject) -> Table:
     configurations = repeated(subject)
     weak = any(each.is_no_better for each in configurations)
+    shared = shared_seeds(configurations)
     certain = certainty_over_seeds(subject, configurations)
     names = _baseline_names(configurations)
     notes = [
         "± is the standard deviation over the seeds. Beside the best: on the same seeds, by a "
         "paired t-test, adjusted by Holm."
     ]
+    if any(len(each.rows) > len(shared) for each in configurations):
+        by = f"the {count(len(shared), 'seed')} that all have" if shared else "how many each has"
+        notes.append(f"Not every configuration has every seed: the order is by {by}.")
     return Table(
         ["configuration", "trials", "mean", "95 % interval", "beside the best"],
         [

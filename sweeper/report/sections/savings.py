@@ -11,6 +11,7 @@ from sweeper.report.rendering.palette import colour, plot, series
 from sweeper.report.rendering.words import count, duration, share
 from sweeper.report.sections.trial_curves import ENDED
 from sweeper.report.subject import Subject
+from sweeper.study import attributes
 from sweeper.study.results.reading import STATES
 
 
@@ -69,6 +70,7 @@ def savings_section(subject: Subject) -> Section | None:
 def epochs_by_state(subject: Subject) -> list[Epochs]:
     """Over the trials that ended as they should, in the order of `STATES`."""
     found: dict[str, Epochs] = {}
+    splits = _splits(subject)
     for row in subject.of_states(*ENDED, "pruned"):
         record = subject.records.get(row.number)
         if record is None:
@@ -76,12 +78,19 @@ def epochs_by_state(subject: Subject) -> list[Epochs]:
         of_state = found.setdefault(row.state, Epochs(row.state))
         trained = record.epochs or 0
         # An early stop by patience is pruned by no pruner, and saves all the same.
-        full = record.config["train"]["epochs"] * max(len(record.repeats), 1)
+        full = record.config["train"]["epochs"] * splits
         of_state.trials += 1
         of_state.trained += trained
         of_state.full += max(full, trained)
         of_state.seconds += record.seconds.get("train", 0.0)
     return sorted(found.values(), key=lambda each: STATES.index(each.state))
+
+
+def _splits(subject: Subject) -> int:
+    """How many a trial is trained on; one that was pruned has begun fewer of them."""
+    protocol = subject.study.user_attrs.get(attributes.PROTOCOL, {}) if subject.study else {}
+    begun = [len(record.repeats) for record in subject.records.values()]
+    return max(len(protocol.get("study.split_seeds", [])), *begun, 1)
 
 
 def epochs_trained(states: list[Epochs], total: Epochs) -> Figure:
