@@ -19,7 +19,7 @@ def package_problems(tracking: TrackingConfig) -> Iterator[str]:
         if value and not _is_installed(key):
             yield (
                 f"tracking.{key}: got {value!r}, which needs {product}; install it with "
-                f"{install_command(key)}"
+                + install_command(key)
             )
 
 
