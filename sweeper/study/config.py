@@ -47,8 +47,10 @@ WORKERS = Range(
 class ObjectiveConfig:
     """One figure that a study goes by, and which way is better.
 
-    `metric` is a metric of the validation rows (`top_100`, `seen_filtered_top_10`),
-    or one of `num_parameters`, `milliseconds_per_query`, `train_seconds`.
+    Attributes:
+      metric: one of the validation rows (`top_100`, `seen_filtered_top_10`), or one of
+        `num_parameters`, `milliseconds_per_query`, `train_seconds`.
+      direction: which way is better.
     """
 
     metric: str = ranged("top_100", NOT_EMPTY)
@@ -60,11 +62,14 @@ class ConfirmConfig:
     """How a study's best configurations are confirmed on test rows, once it is done.
 
     Each is trained on all rows that are not test rows, for as many epochs as the study
-    kept: on the study's own split with `train_seeds` fresh training seeds, whose test rows
-    the search never touched; and on `split_seeds` fresh splits, whose test rows it saw in part.
+    kept.
 
     Attributes:
       best: how many configurations; 0: none.
+      train_seeds: how many fresh training seeds, on the study's own split, whose test rows the
+        search never touched.
+      split_seeds: how many fresh splits, whose test rows the search saw in part; of a random
+        split alone.
       without: of the best configuration, the columns, or kinds of features such as `history`,
         that it is trained without, one at a time, to see what each is worth.
     """
@@ -79,24 +84,32 @@ class ConfirmConfig:
 class StudyConfig:
     """What a study searches, how, and for how long.
 
-    Budgets are totals: the same command goes on until they are used up. `null`
-    for `sampler` is `tpe`, or `grid` where every searched value is listed on the
-    command line; `null` for `pruner` is `successive_halving` where there is one
-    objective and a sampler, else `none`. Options are given by name, so that
-    another sampler does not trip over them: `sampler_options: {tpe: {…}}`.
+    Budgets are totals: the same command goes on until they are used up. Options are given by
+    name, so that another sampler does not trip over them: `sampler_options: {tpe: {…}}`.
 
     Attributes:
-      name: also the directory's, under `outputs/`.
+      name: also the directory's, under `outputs/`; null: `outputs/multirun/DATE_TIME`.
       space: by parameter; see `sweeper.study.space.search_space`.
       enqueue: parameter sets tried first.
-      warm_start: an earlier study's directory; its best `warm_start_trials` are tried first.
-      n_trials: how many are to finish, pruned and failed ones included.
-      trial_timeout_seconds: one that takes longer is interrupted, and has failed.
+      warm_start: an earlier study's directory, whose best trials are tried first; null: none.
+      warm_start_trials: how many of them.
+      objectives: one figure, or several for a Pareto front.
+      sampler: null: `tpe`, or `grid` where every searched value is listed on the command line.
+      sampler_options: by the sampler's name, arguments of Optuna's constructor.
+      pruner: null: `successive_halving` where there is one objective and a sampler, else `none`.
+      pruner_options: by the pruner's name, arguments of Optuna's constructor.
+      seed: of the sampler.
+      n_trials: how many are to finish, pruned and failed ones included; null: no limit.
+      timeout_seconds: no trial begins once the study has run for so long; null: no limit.
+      trial_timeout_seconds: a trial that takes longer is interrupted, and has failed; null: no
+        limit.
       max_failures: the study stops when more trials than this have failed.
       max_retries: how often a trial whose worker died is started again.
-      split_seeds: each trial is trained once on each of these splits.
+      split_seeds: each trial is trained once on each of these random splits; empty: on that of
+        `data.split_seed` alone.
       seed_mode: `lockstep` trains them side by side and prunes on the running
         mean; `sequential` one after the other, each a step of the pruner.
+      workers: how many trials run at once; auto: one a core, or one a GPU.
       reference: an experiment that stands beside the trials: trained once, before them, on
         the same rows, and beside the best in a confirmation; null: none.
       callbacks: Python paths of Optuna callbacks, `package.module.function`.
@@ -137,8 +150,8 @@ class StorageConfig:
     Attributes:
       name: `sqlite` and `journal` are files in the study's directory; `postgresql` is a
         server that workers on many machines reach.
-      url: of the database, `postgresql://user@host:5432/database`. Never with a password:
-        that comes from PGPASSWORD or ~/.pgpass.
+      url: of `postgresql`'s database, `postgresql://user@host:5432/database`; null: of the
+        others. Never with a password: that comes from PGPASSWORD or ~/.pgpass.
       retry_seconds: how long a worker tries again while the server is out of reach.
     """
 
@@ -149,7 +162,11 @@ class StorageConfig:
 
 @dataclass
 class ExperimentConfig(Config):
-    """Everything that YAML and the command line can set: a trial, and the study around it."""
+    """Everything that YAML and the command line can set: a trial, and the study around it.
+
+    Attributes:
+      name: of a trial by itself, as reports show it; null: that of its directory.
+    """
 
     study: StudyConfig = field(default_factory=StudyConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)

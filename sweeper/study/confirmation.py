@@ -7,7 +7,7 @@ reference, are trained on all rows that are not test rows, with seeds that chose
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from statistics import fmean
 from typing import Any
 
@@ -18,6 +18,7 @@ from sweeper import record as records
 from sweeper.config import to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
+from sweeper.study.config import ConfirmConfig
 from sweeper.study.plan import Plan
 from sweeper.study.results.leaderboard import leaderboard_rows
 from sweeper.study.retraining import (
@@ -43,6 +44,20 @@ def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> 
     configs = dict(_configs(plan, study, loader))
     # A study that has been extended may have another best trial, to confirm in another place.
     return retraining(plan, DIRECTORY, configs, list(_points(plan, list(configs))))
+
+
+def left_out(confirm: ConfirmConfig, split: str, names: Iterable[str]) -> Iterator[str]:
+    """What is asked for and a confirmation can't have, a line each.
+
+    Args:
+      split: `data.split`.
+      names: of the configurations that it trains.
+    """
+    for what in confirm.without:
+        if not any(name.endswith(f"_without_{what}") for name in names):
+            yield f"without {what}: left out; no feature has it, or a tower no other"
+    if confirm.split_seeds and split != "random":
+        yield f"fresh splits: left out; data.split {split!r} has one alone"
 
 
 def _configs(

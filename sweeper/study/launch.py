@@ -18,7 +18,7 @@ from sweeper.files import write_whole
 from sweeper.record import TRACEBACK
 from sweeper.runtime import available_cores
 from sweeper.study import attributes
-from sweeper.study.confirmation import plan_confirmation
+from sweeper.study.confirmation import left_out, plan_confirmation
 from sweeper.study.identity import START_ANEW, check_identity
 from sweeper.study.known import known_sets, named_sets
 from sweeper.study.plan import Plan
@@ -72,10 +72,8 @@ def run_study(
     if plan.study.confirm.best:
         console.print()
         confirmation = plan_confirmation(plan, study, context.config_loader)
-        for what in plan.study.confirm.without:
-            if not any(name.endswith(f"_without_{what}") for name in confirmation.configs):
-                text = f"without {what}: left out; no feature has it, or a tower no other"
-                terminal.say(console, "confirm", text)
+        for line in left_out(plan.study.confirm, plan.trial.data.split, confirmation.configs):
+            terminal.say(console, "confirm", line)
         run(confirmation)
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from omegaconf import DictConfig, open_dict
 
-from sweeper.errors import ConfigError
+from sweeper.errors import ConfigError, install_command
 from sweeper.gpus import visible_gpus
 from sweeper.runtime import available_cores
 
@@ -46,7 +46,7 @@ def launcher_problems(config: DictConfig, workers: int | str) -> Iterator[str]:
     if not all(map(find_spec, packages)):
         yield (
             f"hydra/launcher: got {name!r}, which isn't installed; install it with "
-            f"pip install 'sweeper[{extra}]'"
+            f"{install_command(extra)}"
         )
     elif name == SUBMITIT_SLURM and shutil.which("sbatch") is None:
         yield (

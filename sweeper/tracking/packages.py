@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from sweeper.config import TrackingConfig
+from sweeper.errors import install_command
 
 # Each key's package, and the extra that installs it, have the key's name.
 PRODUCTS = {"tensorboard": "TensorBoard", "mlflow": "MLflow", "wandb": "Weights & Biases"}
@@ -18,7 +19,7 @@ def package_problems(tracking: TrackingConfig) -> Iterator[str]:
         if value and not _is_installed(key):
             yield (
                 f"tracking.{key}: got {value!r}, which needs {product}; install it with "
-                f"pip install 'sweeper[{key}]'"
+                + install_command(key)
             )
 
 

@@ -29,3 +29,10 @@ def test_the_page_has_every_key() -> None:
         and f"## {key}[]" not in page
     ]
     assert missing == []
+
+
+def test_the_page_explains_every_key() -> None:
+    lines = (DOCS / "configuration.md").read_text().splitlines()
+    keys = [line.split(" | ") for line in lines if line.startswith("| `")]
+    assert len(keys) > 100
+    assert [cells[0] for cells in keys if not cells[-1].removesuffix("|").strip()] == []

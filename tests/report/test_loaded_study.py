@@ -72,5 +72,5 @@ def test_without_pandas_it_says_what_to_install(tmp_path, monkeypatch):
     StudyMaker(tmp_path).trial([0.3])
     study = sweeper.load_study(tmp_path)
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(OutputError, match=r"pip install 'sweeper\[notebook\]'"):
+    with pytest.raises(OutputError, match=r"pip install -c constraints.txt -e '\.\[notebook\]'"):
         _ = study.trials

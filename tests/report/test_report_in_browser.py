@@ -38,7 +38,7 @@ def browser():
     """A headless Chromium; where CI lacks it, that is a failure, elsewhere a reason to skip."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None or not _has_playwright():
-        lacking = "needs Chromium and playwright (pip install 'sweeper[dev]')"
+        lacking = "needs Chromium and playwright (pip install -c constraints.txt -e '.[test]')"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(lacking)
     from playwright.sync_api import sync_playwright
 

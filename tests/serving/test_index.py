@@ -179,5 +179,5 @@ def test_it_is_read_as_it_was_written(tmp_path) -> None:
 
 def test_without_faiss_it_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(ConfigError, match=r"pip install 'sweeper\[faiss\]'"):
+    with pytest.raises(ConfigError, match=r"pip install -c constraints.txt -e '\.\[faiss\]'"):
         build(clustered(100))

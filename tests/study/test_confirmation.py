@@ -24,7 +24,8 @@ from sweeper.config import to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
 from sweeper.study.composition import Composer
-from sweeper.study.confirmation import for_test_rows, plan_confirmation
+from sweeper.study.config import ConfirmConfig
+from sweeper.study.confirmation import for_test_rows, left_out, plan_confirmation
 from sweeper.study.plan import GROUPS
 from sweeper.study.retraining import Retraining, values_of
 
@@ -123,6 +124,15 @@ def test_several_splits_leave_no_test_row_that_the_search_never_saw(confirm):
     assert set(seeds) == {43}
     without_seed = confirm("data.split=temporal", "study.name=temporal").points
     assert {point["train.seed"] for point in without_seed} == {43, 44}
+
+
+def test_what_a_confirmation_can_not_have_is_said(confirm):
+    asked = ConfirmConfig(best=2, split_seeds=1, without=["timestamp", "history"])
+    names = list(confirm().configs)
+    no_history = "without history: left out; no feature has it, or a tower no other"
+    assert list(left_out(asked, "random", names)) == [no_history]
+    no_splits = "fresh splits: left out; data.split 'temporal' has one alone"
+    assert list(left_out(asked, "temporal", names)) == [no_history, no_splits]
 
 
 def test_a_reference_and_columns_may_be_left_out(confirm):

@@ -375,5 +375,5 @@ def test_a_launcher_that_is_not_installed_is_told_with_its_extra(
     arguments = ["model=one_layer,two_layer", f"hydra/launcher={launcher}", "study.workers=2"]
     assert problems_of(*arguments) == [
         f"hydra/launcher: got {launcher!r}, which isn't installed; install it with "
-        f"pip install 'sweeper[{extra}]'"
+        f"pip install -c constraints.txt -e '.[{extra}]'"
     ]

@@ -167,7 +167,8 @@ def test_a_sampler_must_be_chosen_first():
 def test_gp_without_torch(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     words = (
-        "study.sampler: got 'gp', which needs PyTorch; install it with `pip install 'sweeper[gp]'`"
+        "study.sampler: got 'gp', which needs PyTorch; install it with "
+        "pip install -c constraints.txt -e '.[gp]'"
     )
     with pytest.raises(ConfigError) as caught:
         build_sampler(StudyConfig(sampler="gp"), 0, 0)

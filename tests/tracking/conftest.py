@@ -22,7 +22,7 @@ def packages() -> None:
     """Where CI lacks a tracker's package, that is a failure, elsewhere a reason to skip."""
     missing = [package for package in PRODUCTS if find_spec(package) is None]
     if missing:
-        lacking = f"needs {', '.join(missing)} (pip install 'sweeper[test]')"
+        lacking = f"needs {', '.join(missing)} (pip install -c constraints.txt -e '.[test]')"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(lacking)
 
 

@@ -44,7 +44,7 @@ def test_a_missing_package_is_told_with_what_installs_it(none_installed, trackin
     (line,) = raised.value.problems
     assert line.startswith(problem)
     extra = problem.split(":")[0].removeprefix("tracking.")
-    assert line.endswith(f"install it with pip install 'sweeper[{extra}]'")
+    assert line.endswith(f"install it with pip install -c constraints.txt -e '.[{extra}]'")
 
 
 def test_nothing_is_needed_where_nothing_is_on(none_installed):

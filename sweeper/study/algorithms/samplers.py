@@ -17,12 +17,12 @@ from optuna.samplers import (
     TPESampler,
 )
 
-from sweeper.errors import ConfigError
+from sweeper.errors import ConfigError, install_command
 from sweeper.study.algorithms.options import Kind, option_problems, options_of
 from sweeper.study.config import StudyConfig
 
 MISSING_TORCH = (
-    "study.sampler: got 'gp', which needs PyTorch; install it with `pip install 'sweeper[gp]'`"
+    f"study.sampler: got 'gp', which needs PyTorch; install it with {install_command('gp')}"
 )
 
 

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
+from sweeper.errors import install_command
 from sweeper.passwords import password_in
 from sweeper.study.config import StorageConfig
 from sweeper.study.space.parameters import Parameter
@@ -15,7 +16,7 @@ EXAMPLE = "postgresql://user@host:5432/database"
 SCHEMES = ("postgresql", "postgresql+psycopg", "postgres")
 MISSING_DRIVER = (
     "storage.name: got 'postgresql', which needs psycopg; install it with "
-    "`pip install 'sweeper[postgresql]'`"
+    f"{install_command('postgresql')}"
 )
 PASSWORD = (
     "storage.url: holds a password, which every record would show; give it by the environment "
