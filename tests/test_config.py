@@ -70,8 +70,9 @@ MAY_IMPORT_WITHIN = {
     "report.rendering": {"rendering"},
     "report.evidence": {"evidence"},
     "report.subject": REPORT,
-    "report.sections": REPORT | {"sections"},
-    "report.comparison": REPORT | {"comparison", "sections"},
+    "report.analysis": REPORT | {"analysis"},
+    "report.sections": REPORT | {"analysis", "sections"},
+    "report.comparison": REPORT | {"analysis", "comparison", "sections"},
 }
 
 

@@ -14,6 +14,7 @@ from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
 from sweeper.files import write_whole
 from sweeper.record import TrialRecord
+from sweeper.report.analysis.certainty import Scored, beside_first, certainties
 from sweeper.report.comparison.answer import answer_text
 from sweeper.report.comparison.compared import Compared
 from sweeper.report.evidence.row_comparison import compare_on_rows
@@ -21,7 +22,6 @@ from sweeper.report.evidence.statistics import ALIKE, compare_pairs, summarize
 from sweeper.report.opening import open_subject
 from sweeper.report.rendering.page import Text
 from sweeper.report.sections.answer import answer_section
-from sweeper.report.sections.certainty import Scored, beside_first, certainties
 from sweeper.report.sections.depth import depth_text
 from sweeper.report.sections.strengths import strengths_section
 from sweeper.report.sections.trial_table import leaderboard_section

@@ -7,17 +7,17 @@ import pytest
 from made_up_studies import StudyMaker, made_up_record, nothing
 
 from sweeper import record as records
+from sweeper.report.analysis.grouping import group_labels, layers_text
+from sweeper.report.analysis.importance import counted_study, importances
+from sweeper.report.analysis.trial_curves import curves_of, grouped
 from sweeper.report.opening import open_subject
 from sweeper.report.rendering.axes import logarithmic, round_ticks, upright
 from sweeper.report.sections.architecture import cells_of
-from sweeper.report.sections.grouping import group_labels, layers_text
-from sweeper.report.sections.importance import counted_study, importances
 from sweeper.report.sections.optimization import pareto_front
 from sweeper.report.sections.parallel import parallel_coordinates
 from sweeper.report.sections.savings import epochs_by_state, savings_section
 from sweeper.report.sections.slices import slices
 from sweeper.report.sections.times import Span, lanes_of, spans_of, stage_seconds
-from sweeper.report.sections.trial_curves import curves_of, grouped
 from sweeper.report.sections.validation_curves import validation_curves
 
 

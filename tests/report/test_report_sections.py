@@ -6,12 +6,12 @@ import pytest
 from made_up_studies import POPULARITY, StudyMaker, made_up_record, nothing
 
 from sweeper import record as records
+from sweeper.report.analysis.over_seeds import repeated
 from sweeper.report.evidence.statistics import summarize
 from sweeper.report.opening import open_subject
 from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.rendering.page import Code, Section, Table, Text
 from sweeper.report.report import page_of
-from sweeper.report.sections.over_seeds import repeated
 from sweeper.study.results.files import BEST
 
 

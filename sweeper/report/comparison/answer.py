@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from sweeper.report.analysis.baselines import POPULARITY, against_baselines
+from sweeper.report.analysis.grouping import layers_text
 from sweeper.report.comparison.compared import Compared
 from sweeper.report.comparison.protocols import protocol_table
 from sweeper.report.comparison.standing import Standing
@@ -12,8 +14,6 @@ from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.evidence.statistics import ALIKE
 from sweeper.report.rendering.page import NOTHING, Block, Section, Table, Text
 from sweeper.report.rendering.words import NOTHING_BEATEN, baseline_words, metric_words, number
-from sweeper.report.sections.baselines import POPULARITY, against_baselines
-from sweeper.report.sections.grouping import layers_text
 from sweeper.study.results.leaderboard_table import NO_BETTER
 
 

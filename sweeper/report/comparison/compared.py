@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from sweeper.report.analysis.certainty import Certainty, Key, beside_first
 from sweeper.report.comparison.confirmations import (
     Confirmed,
     are_comparable,
@@ -14,7 +15,6 @@ from sweeper.report.comparison.confirmations import (
 )
 from sweeper.report.comparison.protocols import protocol_problems
 from sweeper.report.comparison.standing import Standing, compared_metric, standings_of
-from sweeper.report.sections.certainty import Certainty, Key, beside_first
 from sweeper.report.subject import Subject
 
 

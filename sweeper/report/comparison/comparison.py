@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from sweeper.report.analysis.over_seeds import repeated, seeds_varied
 from sweeper.report.comparison.answer import answer_section
 from sweeper.report.comparison.compared import Compared
 from sweeper.report.comparison.figures import best_curves, compared_histories, compared_stages
@@ -23,7 +24,6 @@ from sweeper.report.rendering.words import (
     number,
 )
 from sweeper.report.sections.head import problems_of, wall_seconds, written
-from sweeper.report.sections.over_seeds import repeated, seeds_varied
 from sweeper.report.sections.question import states_text
 from sweeper.report.sections.reproduction import commands
 from sweeper.report.subject import Subject

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow
 
+from sweeper.report.analysis.certainty import Certainty, Key, Scored, beside_first
 from sweeper.report.evidence.evidence import Evidence, Run
 from sweeper.report.evidence.ranks import hits, is_accuracy
 from sweeper.report.evidence.row_comparison import compare_on_rows
 from sweeper.report.evidence.statistics import Comparison, Summary, adjusted_by_holm
 from sweeper.report.rendering.words import number
-from sweeper.report.sections.certainty import Certainty, Key, Scored, beside_first
 from sweeper.report.subject import Subject
 
 

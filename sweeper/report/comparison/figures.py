@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from sweeper.report.analysis.trial_curves import curves_of, grouped
 from sweeper.report.comparison.standing import Standing
 from sweeper.report.rendering.axes import counted, upright
 from sweeper.report.rendering.page import Figure, Table
@@ -13,7 +14,6 @@ from sweeper.report.rendering.palette import plot, series
 from sweeper.report.rendering.words import duration, metric_words, number, upper_first
 from sweeper.report.sections.optimization import best_so_far
 from sweeper.report.sections.times import STAGES, stage_seconds
-from sweeper.report.sections.trial_curves import curves_of, grouped
 from sweeper.report.sections.validation_curves import baseline_lines
 
 # Stages of less than this share are not told apart.

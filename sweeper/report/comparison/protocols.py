@@ -7,10 +7,10 @@ from typing import Any
 
 from sweeper.config import flat
 from sweeper.record import TrialRecord
+from sweeper.report.analysis.importance import is_seed
 from sweeper.report.comparison.standing import Standing
 from sweeper.report.rendering.page import Table
 from sweeper.report.rendering.words import listed, value_text
-from sweeper.report.sections.importance import is_seed
 from sweeper.report.sections.question import protocol_rows
 from sweeper.study import attributes
 from sweeper.study.results.leaderboard import parameter_names

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sweeper.record import TrialRecord
+from sweeper.report.analysis.baselines import POPULARITY, baselines_of
+from sweeper.report.analysis.certainty import Scored, ratio_of_rows, scored_trial
+from sweeper.report.analysis.over_seeds import ratio_over_seeds, repeated, seeds_varied
+from sweeper.report.analysis.trial_curves import USUAL_METRIC
 from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.rendering.words import number
-from sweeper.report.sections.baselines import POPULARITY, baselines_of
-from sweeper.report.sections.certainty import Scored, ratio_of_rows, scored_trial
-from sweeper.report.sections.over_seeds import ratio_over_seeds, repeated, seeds_varied
-from sweeper.report.sections.trial_curves import USUAL_METRIC
 from sweeper.report.subject import Subject
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import Row
@@ -30,7 +30,7 @@ class Standing:
       record: the best trial's; None where it can't be read.
       scored: seed by seed, or row by row.
       test_to_train: where the seeds are of splits, see `Scored` of
-        `sweeper.report.sections.certainty`; else 0.
+        `sweeper.report.analysis.certainty`; else 0.
     """
 
     subject: Subject

@@ -6,6 +6,14 @@ from collections.abc import Iterator
 
 from sweeper.config import SEEN_FILTERED, TOP_K
 from sweeper.record import TrialRecord
+from sweeper.report.analysis.baselines import (
+    POPULARITY,
+    against_baselines,
+    baselines_of,
+    is_no_better,
+)
+from sweeper.report.analysis.certainty import certainties
+from sweeper.report.analysis.over_seeds import answer_over_seeds, seeds_varied, table_over_seeds
 from sweeper.report.evidence.statistics import ALIKE
 from sweeper.report.rendering.page import Block, Section, Table, Text
 from sweeper.report.rendering.words import (
@@ -15,15 +23,7 @@ from sweeper.report.rendering.words import (
     metric_words,
     number,
 )
-from sweeper.report.sections.baselines import (
-    POPULARITY,
-    against_baselines,
-    baselines_of,
-    is_no_better,
-)
-from sweeper.report.sections.certainty import certainties
 from sweeper.report.sections.confirmed import confirmed_text, other_best_text
-from sweeper.report.sections.over_seeds import answer_over_seeds, seeds_varied, table_over_seeds
 from sweeper.report.sections.question import states_text
 from sweeper.report.sections.trial_table import trial_table
 from sweeper.report.subject import Subject

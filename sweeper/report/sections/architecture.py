@@ -6,11 +6,11 @@ from statistics import median
 
 import plotly.graph_objects as go
 
+from sweeper.report.analysis.grouping import layers_of
 from sweeper.report.rendering.page import Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, scale
 from sweeper.report.rendering.words import count, metric_words, number
 from sweeper.report.sections.depth import depth_text
-from sweeper.report.sections.grouping import layers_of
 from sweeper.report.subject import Subject
 
 # Values by (depth, width of the first layer) of the query tower.

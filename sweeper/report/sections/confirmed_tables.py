@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from sweeper.report.analysis.baselines import usual_baselines
 from sweeper.report.evidence.evidence import METRICS, Evidence
 from sweeper.report.evidence.statistics import Comparison
 from sweeper.report.rendering.page import Figure, Table
 from sweeper.report.rendering.palette import plot, series
 from sweeper.report.rendering.words import baseline_words, metric_words, number, signed
-from sweeper.report.sections.baselines import usual_baselines
 from sweeper.report.subject import Subject
 
 KINDS = {False: "the study's own test rows", True: "fresh splits"}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
+from sweeper.report.analysis.certainty import Key, Scored, compare, ratio_of_rows, scored_trial
+from sweeper.report.analysis.grouping import layers_of
+from sweeper.report.analysis.over_seeds import ratio_over_seeds, repeated, seeds_varied
 from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.evidence.statistics import Comparison
 from sweeper.report.rendering.words import count, metric_words, signed
-from sweeper.report.sections.certainty import Key, Scored, compare, ratio_of_rows, scored_trial
-from sweeper.report.sections.grouping import layers_of
-from sweeper.report.sections.over_seeds import ratio_over_seeds, repeated, seeds_varied
 from sweeper.report.subject import Subject
 from sweeper.study.results.leaderboard import Row
 

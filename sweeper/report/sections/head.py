@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from sweeper import __version__
+from sweeper.report.analysis.baselines import baselines_of
+from sweeper.report.analysis.over_seeds import repeated, seeds_varied
 from sweeper.report.rendering.page import KeyFigure
 from sweeper.report.rendering.words import (
     baseline_words,
@@ -15,10 +17,8 @@ from sweeper.report.rendering.words import (
     number,
     signed,
 )
-from sweeper.report.sections.baselines import baselines_of
 from sweeper.report.sections.confirmed import confirmed_metric
 from sweeper.report.sections.confirmed_tables import KINDS, name_words
-from sweeper.report.sections.over_seeds import repeated, seeds_varied
 from sweeper.report.subject import Subject
 from sweeper.study import attributes
 from sweeper.study.results.reading import values_text

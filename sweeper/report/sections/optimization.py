@@ -7,11 +7,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from sweeper.report.analysis.baselines import usual_baselines
 from sweeper.report.rendering.axes import counted, logarithmic, upright
 from sweeper.report.rendering.page import Figure, Section, Table
 from sweeper.report.rendering.palette import colour, plot, series
 from sweeper.report.rendering.words import metric_words, number, upper_first
-from sweeper.report.sections.baselines import usual_baselines
 from sweeper.report.sections.validation_curves import baseline_lines
 from sweeper.report.subject import Subject
 from sweeper.study.results.leaderboard import Row

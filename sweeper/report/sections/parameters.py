@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import optuna
 import plotly.graph_objects as go
 
+from sweeper.report.analysis.importance import FEWEST_TRIALS, counted_study, importances, is_seed
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, series
 from sweeper.report.rendering.words import code_listed, count, metric_words, share
-from sweeper.report.sections.importance import FEWEST_TRIALS, counted_study, importances, is_seed
 from sweeper.report.sections.parallel import parallel_coordinates
 from sweeper.report.sections.slices import slices
 from sweeper.report.subject import Subject

@@ -8,6 +8,7 @@ from typing import Any
 
 from sweeper.console import data_lines, sampled_words
 from sweeper.record import TrialRecord
+from sweeper.report.analysis.importance import is_seed
 from sweeper.report.rendering.page import Block, Section, Table, Text
 from sweeper.report.rendering.words import (
     METRICS,
@@ -18,7 +19,6 @@ from sweeper.report.rendering.words import (
     metric_words,
     value_text,
 )
-from sweeper.report.sections.importance import is_seed
 from sweeper.report.subject import Subject
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig

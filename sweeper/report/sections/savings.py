@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from sweeper.report.analysis.trial_curves import ENDED
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import colour, plot, series
 from sweeper.report.rendering.words import count, duration, share
-from sweeper.report.sections.trial_curves import ENDED
 from sweeper.report.subject import Subject
 from sweeper.study import attributes
 from sweeper.study.results.reading import STATES

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import plotly.graph_objects as go
 
+from sweeper.report.analysis.baselines import baselines_of
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.ranks import MODEL, hits
 from sweeper.report.evidence.row_groups import Group, by_training_rows, by_warmth
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, series
 from sweeper.report.rendering.words import baseline_words, metric_words, number
-from sweeper.report.sections.baselines import baselines_of
 from sweeper.report.sections.confirmed import confirmed_metric
 from sweeper.report.sections.confirmed_tables import name_words
 from sweeper.report.sections.warmth import both_metrics, warmth_block

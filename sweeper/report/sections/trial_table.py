@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sweeper.report.rendering.page import Block, Section, Table, Text
-from sweeper.report.rendering.words import baseline_words, count, metric_words, number
-from sweeper.report.sections.baselines import (
+from sweeper.report.analysis.baselines import (
     POPULARITY,
     accuracy_index,
     is_no_better,
     usual_baselines,
 )
-from sweeper.report.sections.certainty import Certainty, Key, certainties
-from sweeper.report.sections.over_seeds import seeds_varied
+from sweeper.report.analysis.certainty import Certainty, Key, certainties
+from sweeper.report.analysis.over_seeds import seeds_varied
+from sweeper.report.rendering.page import Block, Section, Table, Text
+from sweeper.report.rendering.words import baseline_words, count, metric_words, number
 from sweeper.report.subject import Subject
 from sweeper.study.results.leaderboard import LEADERBOARD, Row, parameter_names
 from sweeper.study.results.leaderboard_table import NO_BETTER, varying_parameters

@@ -7,13 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from sweeper.report.rendering.axes import upright
-from sweeper.report.rendering.page import Block, Figure, Section, Table
-from sweeper.report.rendering.palette import CLEAR, SERIES, colour, plot, series
-from sweeper.report.rendering.words import baseline_words, metric_words, number, upper_first
-from sweeper.report.sections.baselines import usual_baselines
-from sweeper.report.sections.grouping import group_labels
-from sweeper.report.sections.trial_curves import (
+from sweeper.report.analysis.baselines import usual_baselines
+from sweeper.report.analysis.grouping import group_labels
+from sweeper.report.analysis.trial_curves import (
     Curve,
     Group,
     curve_metric,
@@ -21,6 +17,10 @@ from sweeper.report.sections.trial_curves import (
     grouped,
     more_is_better,
 )
+from sweeper.report.rendering.axes import upright
+from sweeper.report.rendering.page import Block, Figure, Section, Table
+from sweeper.report.rendering.palette import CLEAR, SERIES, colour, plot, series
+from sweeper.report.rendering.words import baseline_words, metric_words, number, upper_first
 from sweeper.report.subject import Subject
 
 DASHES = ("dash", "dot", "dashdot")

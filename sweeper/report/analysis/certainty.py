@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sweeper.report.analysis.baselines import baselines_of
 from sweeper.report.evidence.ranks import MODEL, hits, is_accuracy
 from sweeper.report.evidence.row_comparison import compare_on_rows, interval_over_users
 from sweeper.report.evidence.statistics import (
@@ -22,7 +23,6 @@ from sweeper.report.evidence.statistics import (
     summarize,
 )
 from sweeper.report.rendering.words import number
-from sweeper.report.sections.baselines import baselines_of
 from sweeper.report.subject import Subject
 from sweeper.study.results.leaderboard import Row, seed_values
 

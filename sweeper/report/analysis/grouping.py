@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sweeper.report.sections.importance import counted_study, importances, is_seed
+from sweeper.report.analysis.importance import counted_study, importances, is_seed
 from sweeper.report.subject import Subject
 from sweeper.study.results.reading import parameter_text, short_names
 from sweeper.study.retraining import CONFIGURATION

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+from sweeper.report.analysis.baselines import POPULARITY, against_baselines, baselines_of
+from sweeper.report.analysis.certainty import Certainty, Key, Scored, beside_first, ratio_of_rows
+from sweeper.report.analysis.importance import is_seed
 from sweeper.report.rendering.page import Table
 from sweeper.report.rendering.words import (
     NOTHING_BEATEN,
@@ -16,9 +19,6 @@ from sweeper.report.rendering.words import (
     number,
     upper_first,
 )
-from sweeper.report.sections.baselines import POPULARITY, against_baselines, baselines_of
-from sweeper.report.sections.certainty import Certainty, Key, Scored, beside_first, ratio_of_rows
-from sweeper.report.sections.importance import is_seed
 from sweeper.report.subject import Subject
 from sweeper.study.results.leaderboard import Row, parameter_names
 from sweeper.study.results.leaderboard_table import NO_BETTER
