@@ -217,6 +217,6 @@ def _size_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
     size = space.size() if study.sampler == "grid" else None
     if size is not None and size > LARGEST_GRID:
         yield (
-            f"study.space: its grid has more than {LARGEST_GRID:,} combinations ({', '.join(space.names)}); "
-            f"must be at most so many, or another study.sampler"
+            f"study.space: its grid has more than {LARGEST_GRID:,} combinations "
+            f"({', '.join(space.names)}); must be at most so many, or another study.sampler"
         )

@@ -95,9 +95,8 @@ class StudyRun:
                 died = self.stopped_by is None and not lost_storage
                 settle(self._study, self._plan.directory, self._plan.study.max_retries, died)
                 after = self._study.get_trials(deepcopy=False)
-                if isinstance(self._launcher_error, OutputError) and _ended(after) == _ended(
-                    before
-                ):
+                none_ended = _ended(after) == _ended(before)
+                if isinstance(self._launcher_error, OutputError) and none_ended:
                     raise self._launcher_error
                 in_a_row = 0 if _finished(after) > _finished(before) else in_a_row + 1
                 before = after
