@@ -94,12 +94,12 @@ def _open(directory: Path) -> tuple[Evidence, list[str]]:
 
 def _lacking(directory: Path, points: list[Point], ended: list[FrozenTrial]) -> Iterator[str]:
     """Which trainings there are not, or not yet."""
-    found = [values_of(trial.user_attrs[attributes.OVERRIDES]) for trial in ended]
+    found = [point_of(trial.user_attrs[attributes.OVERRIDES]) for trial in ended]
     lacking = [
         f"{point[CONFIGURATION]} with split seed {point[SPLIT_SEED]} and training seed "
         f"{point[TRAIN_SEED]}"
         for point in points
-        if {name: str(value) for name, value in point.items()} not in found
+        if point not in found
     ]
     if lacking:
         more = f", … ({len(lacking)} in all)" if len(lacking) > SHOWN else ""
