@@ -96,7 +96,9 @@ class StudyConfig:
       objectives: one figure, or several for a Pareto front.
       sampler: null: `tpe`, or `grid` where every searched value is listed on the command line.
       sampler_options: by the sampler's name, arguments of Optuna's constructor.
-      pruner: null: `successive_halving` where there is one objective and a sampler, else `none`.
+      pruner: null: `none` for a grid, for several objectives and where nothing is known before a
+        trial's end; else `successive_halving`, or `wilcoxon` where enough seeds for its test are
+        trained one after the other.
       pruner_options: by the pruner's name, arguments of Optuna's constructor.
       seed: of the sampler.
       n_trials: how many are to finish, pruned and failed ones included; null: no limit.

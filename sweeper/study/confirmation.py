@@ -15,7 +15,7 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 
 from sweeper import record as records
-from sweeper.config import to_dictionary
+from sweeper.config import to_dictionary, with_defaults
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
 from sweeper.study.config import ConfirmConfig
@@ -68,7 +68,7 @@ def _configs(
         raise StudyError(f"study.confirm: no trial of {plan.directory} is complete and feasible")
     for place, row in enumerate(best[: plan.study.confirm.best]):
         record = records.read(plan.directory / str(row.directory))
-        config = for_test_rows(record)
+        config = _on_present_data(plan, for_test_rows(record))
         yield f"trial_{row.number}", config
         for what in plan.study.confirm.without if place == 0 else ():
             if ablated := without(config, what):
@@ -84,16 +84,25 @@ def for_test_rows(record: TrialRecord) -> dict[str, Any]:
     It trains for as many epochs as the trial kept, since there is nothing left to choose an
     epoch on; all of them where the learning rate's schedule ends with the last.
     """
-    config = copy.deepcopy(record.config)
+    config = with_defaults(copy.deepcopy(record.config))
     config["train"]["epochs"] = epochs_to_train(record)
     return _scored_on_test_rows(config)
 
 
 def epochs_to_train(record: TrialRecord) -> int:
     """As many as the trial kept; all of them where the learning rate's schedule goes by them."""
-    if record.config["optimizer"]["schedule"] == "constant":
+    config = with_defaults(record.config)
+    if config["optimizer"]["schedule"] == "constant":
         return kept_epoch(record)
-    return int(record.config["train"]["epochs"])
+    return int(config["train"]["epochs"])
+
+
+def _on_present_data(plan: Plan, config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with the data where it lies now, which may change between two starts."""
+    for name in ("cache_dir", "source"):
+        if not {"data", f"data.{name}"} & set(plan.space.keys):
+            config["data"][name] = getattr(plan.trial.data, name)
+    return config
 
 
 def choosing_none(epochs: int) -> dict[str, Any]:

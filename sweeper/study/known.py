@@ -61,8 +61,7 @@ def _best_of(directory: Path, number: int) -> list[dict[str, Any]]:
         study = load_study(directory, check=True)
     except OutputError as error:
         raise ConfigError(f"study.warm_start: {error}") from error
-    best = [row.number for row in leaderboard_rows(study) if row.rank is not None][:number]
-    return [study.trials[place].params for place in best]
+    return [row.params for row in leaderboard_rows(study) if row.rank is not None][:number]
 
 
 def _shared(

@@ -13,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from sweeper import console as terminal
-from sweeper.errors import ConfigError, OutputError, StudyError, unwritable
-from sweeper.files import write_whole
+from sweeper.errors import ConfigError, OutputError, StudyError
+from sweeper.files import make_writable, write_whole
 from sweeper.record import TRACEBACK
 from sweeper.runtime import available_cores
 from sweeper.study import attributes
@@ -97,7 +97,7 @@ def _run(
     plan, storage = _storage(plan)
     # It must be within reach before anything is written.
     storage.exists()
-    _make_directory(plan)
+    make_writable("hydra.sweep.dir", plan.directory)
     with locks.main_process(plan.directory):
         locks.wait_for_workers(plan.directory)
         study, remarks = _open(plan, storage)
@@ -129,13 +129,6 @@ def _command_to_go_on(plan: Plan) -> str:
     if plan.study.name is None and not any("hydra.sweep.dir=" in word for word in command):
         command.append(f"hydra.sweep.dir={shown_path(plan.directory)}")
     return shlex.join(command)
-
-
-def _make_directory(plan: Plan) -> None:
-    try:
-        plan.directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable("hydra.sweep.dir", plan.directory, error) from error
 
 
 def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:

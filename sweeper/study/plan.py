@@ -28,7 +28,7 @@ from sweeper.study.identity import compared
 from sweeper.study.launchers import launcher_problems, share_cores
 from sweeper.study.space.command_line import command_line_parameters
 from sweeper.study.space.reader import parse_space
-from sweeper.study.space.search_space import SearchSpace
+from sweeper.study.space.search_space import LARGEST_GRID, SearchSpace
 from sweeper.study.storages.validation import storage_problems
 from sweeper.study.validation import (
     confirm_problems,
@@ -38,7 +38,6 @@ from sweeper.study.validation import (
 )
 
 GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
-LARGEST_GRID = 100_000
 
 
 @dataclass(frozen=True)
@@ -218,6 +217,6 @@ def _size_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
     size = space.size() if study.sampler == "grid" else None
     if size is not None and size > LARGEST_GRID:
         yield (
-            f"study.space: its grid has {size:,} combinations ({', '.join(space.names)}); must be "
-            f"at most {LARGEST_GRID:,}, or another study.sampler"
+            f"study.space: its grid has more than {LARGEST_GRID:,} combinations "
+            f"({', '.join(space.names)}); must be at most so many, or another study.sampler"
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -22,7 +23,7 @@ from sweeper.study.space.domains import Choices
 from sweeper.study.space.overrides import Key
 from sweeper.study.space.parameters import SingleParameter
 from sweeper.study.space.search_space import SearchSpace
-from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.choice import load_study, storage_in
 from sweeper.study.storages.markers import holds_study
 
 CONFIGURATION, SPLIT_SEED, TRAIN_SEED = "configuration", "data.split_seed", "train.seed"
@@ -53,16 +54,16 @@ class Retraining(Plan):
         return self.listed
 
     def compose(self, composer: Composer, overrides: list[str]) -> DictConfig:
-        values = values_of(overrides)
+        point = point_of(overrides)
         composed = composer.compose([])
-        config = OmegaConf.merge(OmegaConf.structured(Config), self.configs[values[CONFIGURATION]])
+        config = OmegaConf.merge(OmegaConf.structured(Config), self.configs[point[CONFIGURATION]])
         with open_dict(composed):
             for section, content in config.items():
                 # Trackers are those of the command line; the rest is what was given.
                 if section != "tracking":
                     composed[section] = content
-            composed.data.split_seed = int(values[SPLIT_SEED])
-            composed.train.seed = int(values[TRAIN_SEED])
+            composed.data.split_seed = point[SPLIT_SEED]
+            composed.train.seed = point[TRAIN_SEED]
             composed.train.threads = self.threads
             composed.study = self.study
             composed.hydra.overrides.task = overrides
@@ -118,9 +119,10 @@ def experiment_config(plan: Plan, name: str, loader: ConfigLoader) -> Config:
     return replace(experiment, data=replace(plan.trial.data), evaluation=evaluation)
 
 
-def values_of(overrides: Sequence[str]) -> dict[str, str]:
+def point_of(overrides: Sequence[str]) -> Point:
     """What the overrides of a retraining's trial set: CONFIGURATION and the two seeds."""
-    return dict(text.split("=", 1) for text in overrides)
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return {override.key_or_group: override.value() for override in parsed}
 
 
 def _place(planned: Retraining, name: str) -> Path:
@@ -131,6 +133,10 @@ def _place(planned: Retraining, name: str) -> Path:
 
 
 def _is_same(place: Path, identity: Mapping[str, Any]) -> bool:
+    """Whether a place holds this retraining, or one that ended before its study was made."""
+    storage = storage_in(place)
+    if storage is None or not storage.exists():
+        return True
     study = load_study(place)
     return all(stored_identity(study, attribute) == value for attribute, value in identity.items())
 

@@ -118,6 +118,16 @@ def test_an_archive_that_leads_elsewhere_is_refused(tmp_path, study, evil):
     assert not (here / "evil").exists()
 
 
+def test_a_directory_without_files_arrives_empty(tmp_path, study):
+    trial = study.ask()
+    place = tmp_path / "there" / "trials" / "0000"
+    place.mkdir(parents=True)
+    send(study, trial, place)
+    study.tell(trial, state=TrialState.FAIL)
+    assert collect(study, tmp_path / "here") == []
+    assert list((tmp_path / "here" / "trials" / "0000").iterdir()) == []
+
+
 def test_a_damaged_archive_is_told(tmp_path, study):
     trial = far_trial(study, tmp_path)
     store = store_of(study)

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pyarrow.parquet
 import pytest
@@ -27,7 +28,8 @@ from sweeper.study.composition import Composer
 from sweeper.study.config import ConfirmConfig
 from sweeper.study.confirmation import for_test_rows, left_out, plan_confirmation
 from sweeper.study.plan import GROUPS
-from sweeper.study.retraining import Retraining, values_of
+from sweeper.study.retraining import Retraining, point_of, retraining
+from sweeper.study.storages.markers import ELSEWHERE
 
 SEARCH = ("model.dropout=interval(0,0.5)", "study.n_trials=3", "train.epochs=20")
 CONFIRM = (
@@ -151,6 +153,52 @@ def test_its_trials_are_tracked_as_the_command_line_says_under_the_studys_name(c
     assert composed.study.name == "made_up/confirmation"
 
 
+@pytest.mark.parametrize("what", ["user id", "Größe", "mine:Feature"])
+def test_its_trials_find_their_configuration_whatever_it_is_called(confirm, what):
+    confirmation = confirm("study.reference=null")
+    name = f"2_towers_without_{what}"
+    configs = {name: confirmation.configs["trial_1"]}
+    listed = [{"configuration": name, "data.split_seed": 43, "train.seed": 42}]
+    named = retraining(confirmation, "named", configs, listed)
+    loader = GlobalHydra.instance().config_loader()
+    config = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
+    overrides = named.space.overrides(named.points[0])
+    assert point_of(overrides) == named.points[0]
+    composed = named.compose(Composer(config, [], frozenset(GROUPS), loader), overrides)
+    assert (composed.model.dropout, composed.data.split_seed) == (0.1, 43)
+
+
+def test_a_record_that_is_older_than_a_key_is_trained_with_its_default():
+    record = trained()
+    wanted = for_test_rows(record)
+    del record.config["optimizer"]["schedule"]
+    del record.config["evaluation"]["keep_rows"]
+    assert for_test_rows(record) == wanted
+
+
+def test_it_reads_the_data_where_it_lies_now(confirm):
+    confirmation = confirm("data.cache_dir=elsewhere", "data.source=package_index")
+    data = confirmation.configs["trial_1"]["data"]
+    assert (data["cache_dir"], data["source"]) == ("elsewhere", "package_index")
+
+
+def test_data_whose_source_is_searched_stay_the_trials(confirm):
+    confirmation = confirm(
+        "data.source=package_index,tfds", "data.cache_dir=elsewhere", "study.reference=null"
+    )
+    data = confirmation.configs["trial_1"]["data"]
+    assert (data["cache_dir"], data["source"]) == ("elsewhere", "auto")
+
+
+def test_one_that_ended_before_its_study_was_made_is_made_where_it_began(confirm, monkeypatch):
+    place = confirm().directory
+    place.mkdir()
+    (place / ELSEWHERE).touch()
+    begun = Mock(exists=Mock(return_value=False))
+    monkeypatch.setattr("sweeper.study.retraining.storage_in", lambda directory: begun)
+    assert confirm().directory == place
+
+
 def test_a_study_without_a_finished_trial_has_nothing_to_confirm(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with planner() as hydra, pytest.raises(StudyError, match=r"no trial of .* is complete"):
@@ -187,7 +235,7 @@ def test_a_search_and_its_confirmation_with_real_trials(tmp_path: Path):
         ranks = pyarrow.parquet.read_table(place / records.ROWS["test"])["model_rank"].to_numpy()
         assert float((ranks < 100).mean()) == record.metrics["test"]["top_100"]
         assert set(record.coverage) == {"model", "popularity", "ease"}
-    assert len({tuple(values_of(overrides(place)).values()) for place in places}) == 9
+    assert len({tuple(point_of(overrides(place)).values()) for place in places}) == 9
     # The reference was trained before the search, on its rows, and stands in its leaderboard.
     reference = records.read(tmp_path / "outputs/s/reference/trials/0000")
     assert (reference.config["name"], set(reference.metrics)) == ("tiny", {"validation"})

@@ -66,15 +66,20 @@ def test_a_damaged_database_is_told_and_left_as_it_is(tmp_path, damage):
 def test_a_database_that_another_program_keeps_locked_is_told_so(tmp_path, monkeypatch):
     new_study(tmp_path)
     monkeypatch.setattr(files, "SECONDS_TO_START", 0.2)
+    monkeypatch.setattr(files, "SECONDS_TO_WAIT", 0.3)
     with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(OutputError, match="has kept this database locked for 0"):
-            Sqlite(tmp_path).check()
+        for look in (Sqlite(tmp_path).check, Sqlite(tmp_path).study_name, Sqlite(tmp_path).load):
+            with pytest.raises(OutputError, match="has kept this database locked for 0"):
+                look()
     Sqlite(tmp_path).check()
 
 
 def test_an_empty_file_is_no_study(tmp_path):
     (tmp_path / DATABASE).touch()
+    with pytest.raises(OutputError, match="is empty"):
+        Sqlite(tmp_path).study_name()
+    assert not (tmp_path / DATABASE).stat().st_size
     with pytest.raises(OutputError, match="is empty"):
         load_study(tmp_path, check=True)
     with pytest.raises(OutputError, match="holds no study, or several"):

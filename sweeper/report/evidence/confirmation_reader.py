@@ -15,7 +15,7 @@ from sweeper.report.evidence.evidence import Evidence, Run
 from sweeper.report.evidence.ranks import read_ranks
 from sweeper.study import attributes
 from sweeper.study.confirmation import DIRECTORY
-from sweeper.study.retraining import CONFIGURATION, SPLIT_SEED, TRAIN_SEED, Point, values_of
+from sweeper.study.retraining import CONFIGURATION, SPLIT_SEED, TRAIN_SEED, Point, point_of
 from sweeper.study.storages.choice import load_study
 from sweeper.study.storages.markers import holds_study
 
@@ -94,12 +94,12 @@ def _open(directory: Path) -> tuple[Evidence, list[str]]:
 
 def _lacking(directory: Path, points: list[Point], ended: list[FrozenTrial]) -> Iterator[str]:
     """Which trainings there are not, or not yet."""
-    found = [values_of(trial.user_attrs[attributes.OVERRIDES]) for trial in ended]
+    found = [point_of(trial.user_attrs[attributes.OVERRIDES]) for trial in ended]
     lacking = [
         f"{point[CONFIGURATION]} with split seed {point[SPLIT_SEED]} and training seed "
         f"{point[TRAIN_SEED]}"
         for point in points
-        if {name: str(value) for name, value in point.items()} not in found
+        if point not in found
     ]
     if lacking:
         more = f", … ({len(lacking)} in all)" if len(lacking) > SHOWN else ""
@@ -124,7 +124,7 @@ def _own_split(confirmation: optuna.Study) -> int | None:
 
 def _run(directory: Path, trial: FrozenTrial, problems: list[str]) -> Run:
     place = directory / trial.user_attrs[attributes.DIRECTORY]
-    values = values_of(trial.user_attrs[attributes.OVERRIDES])
+    point = point_of(trial.user_attrs[attributes.OVERRIDES])
     record = records.read(place)
     if "test" not in record.metrics:
         raise OutputError(f"{place / records.TRIAL}: has no figure of test rows")
@@ -133,6 +133,4 @@ def _run(directory: Path, trial: FrozenTrial, problems: list[str]) -> Run:
         rows = read_ranks(place / records.ROWS["test"])
     except OutputError as error:
         problems.append(f"{error}; left out: comparisons row by row with this seed")
-    return Run(
-        values[CONFIGURATION], int(values[SPLIT_SEED]), int(values[TRAIN_SEED]), record, rows
-    )
+    return Run(point[CONFIGURATION], point[SPLIT_SEED], point[TRAIN_SEED], record, rows)

@@ -34,8 +34,9 @@ from sweeper.study.space.user_values import UserValues
 if TYPE_CHECKING:
     import optuna
 
-# More than the largest grid that may be run.
-MOST_COUNTED = 100_001
+LARGEST_GRID = 100_000
+# Of a larger one, no more than that it is larger.
+MOST_COUNTED = LARGEST_GRID + 1
 
 
 class SearchSpace:

@@ -53,7 +53,8 @@ class AdvisoryTurn:
         self._held = False
         try:
             with self._storage.engine.connect() as connection:
-                return _unlock(connection, TURN, self._study)
+                values = {"kind": TURN, "study": self._study}
+                return bool(connection.scalar(UNLOCK, values))
         except DBAPIError:
             return False
 
@@ -105,8 +106,3 @@ def _own_connection(engine: Engine) -> Iterator[Connection]:
     finally:
         connection.invalidate()
         connection.close()
-
-
-def _unlock(connection: Connection, kind: int, study: int) -> bool:
-    """Whether it was held."""
-    return bool(connection.scalar(UNLOCK, {"kind": kind, "study": study}))

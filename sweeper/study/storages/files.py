@@ -76,6 +76,8 @@ class StudyFile(StudyStorage):
         beside.rename(self.path)
 
     def study_name(self) -> str:
+        # To open an empty file would make Optuna's tables in it.
+        self.check()
         return self._only_name(self.connect())
 
     def load(self) -> optuna.Study:
@@ -103,6 +105,8 @@ class Sqlite(StudyFile):
         try:
             return TrialStorage(url, engine_kwargs={"connect_args": {"timeout": SECONDS_TO_WAIT}})
         except DatabaseError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise OutputError(LOCKED.format(path, SECONDS_TO_WAIT)) from error
             raise OutputError(DAMAGED.format(path, error.orig)) from error
         except RuntimeError as error:
             # Optuna's word for a database of another of its versions.

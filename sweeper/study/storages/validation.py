@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable, Iterator
-from urllib.parse import urlsplit
 
 from sweeper.errors import install_command
 from sweeper.passwords import password_in
@@ -53,11 +52,14 @@ def _url_problems(url: str | None) -> Iterator[str]:
     if password_in(url):
         yield PASSWORD
         return
+    # Imported late: a study in a file has no need of it.
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
+        parts = make_url(url)
+    except (ArgumentError, ValueError) as error:
         yield f"storage.url: got {url!r}, which is no URL: {error}; must be {EXAMPLE}"
         return
-    if parts.scheme not in SCHEMES or not parts.path.strip("/"):
+    if parts.drivername not in SCHEMES or not (parts.database or "").strip("/"):
         yield f"storage.url: got {url!r}; must be {EXAMPLE}"

@@ -116,6 +116,7 @@ def _fetch(store: DatabaseArtifacts, artifact: str, place: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".incoming_", dir=place.parent) as beside:
         archive, unpacked = Path(beside) / ARCHIVE, Path(beside) / "trial"
         download_artifact(artifact_store=store, artifact_id=artifact, file_path=str(archive))
+        unpacked.mkdir()  # an archive may be empty
         with tarfile.open(archive, "r:gz") as packed:
             # The filter refuses links and paths that lead elsewhere, and devices.
             packed.extractall(unpacked, filter="data")

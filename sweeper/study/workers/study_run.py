@@ -33,7 +33,7 @@ from sweeper.study.workers import locks
 from sweeper.study.workers.collection import collect, put_token
 from sweeper.study.workers.jobs import jobs_of
 from sweeper.study.workers.launch_watch import LaunchWatch
-from sweeper.study.workers.settling import is_spent, settle
+from sweeper.study.workers.settling import is_spent, is_taken, settle
 from sweeper.study.workers.trial_child import STOPPING
 from sweeper.study.workers.worker import Worker
 
@@ -83,7 +83,7 @@ class StudyRun:
         """
         locks.take_back(self._plan.directory)
         self._study.set_user_attr(attributes.STOP, None)
-        finished = self._finished()
+        before = self._study.get_trials(deepcopy=False)
         in_a_row = 0
         with self._stopped_in_order(), self._live():
             while not self._done(self._study.get_trials(deepcopy=False)):
@@ -94,11 +94,13 @@ class StudyRun:
                 lost_storage = isinstance(self._launcher_error, OutputError)
                 died = self.stopped_by is None and not lost_storage
                 settle(self._study, self._plan.directory, self._plan.study.max_retries, died)
-                progress, finished = self._finished() > finished, self._finished()
-                if isinstance(self._launcher_error, OutputError) and not progress:
+                after = self._study.get_trials(deepcopy=False)
+                none_ended = _ended(after) == _ended(before)
+                if isinstance(self._launcher_error, OutputError) and none_ended:
                     raise self._launcher_error
-                in_a_row = 0 if progress else in_a_row + 1
-                if in_a_row > max_relaunches:
+                in_a_row = 0 if _finished(after) > _finished(before) else in_a_row + 1
+                before = after
+                if in_a_row > max_relaunches and not self._done(after):
                     raise StudyError(
                         f"the workers ended {in_a_row} times without a trial finished; the last "
                         f"time with: {self._launcher_error}"
@@ -166,9 +168,6 @@ class StudyRun:
             return True
         return is_spent(trials, plan.total, plan.study.max_failures)
 
-    def _finished(self) -> int:
-        return sum(trial.state.is_finished() for trial in self._study.get_trials(deepcopy=False))
-
     def _spent(self) -> float:
         return self._spent_before + time.monotonic() - self._started
 
@@ -231,3 +230,12 @@ class StudyRun:
             locks.take_back(self._plan.directory)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _ended(trials: Sequence[FrozenTrial]) -> int:
+    return sum(trial.state.is_finished() for trial in trials)
+
+
+def _finished(trials: Sequence[FrozenTrial]) -> int:
+    """How many have ended for good: those that were cut short are run again."""
+    return sum(trial.state.is_finished() and is_taken(trial) for trial in trials)

@@ -15,7 +15,7 @@ def summarize(directory: Path) -> dict[str, Any] | None:
         record = records.read(directory)
     except OutputError:
         return None
-    rows = record.config["evaluation"]["rows"]
+    rows = record.rows
     return {
         "metrics": record.metrics.get(rows, {}),
         "deviations": record.deviations.get(rows),
