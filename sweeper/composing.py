@@ -221,9 +221,8 @@ def _explain_choice(override: Override, error: MissingConfigException) -> str:
     options, value = sorted(error.options or []), str(override.value())
     if not options:
         return f"{override.input_line}: {first_lines(error)}"
-    return (
-        f"{override.key_or_group}: got {value!r}; must be one of {', '.join(options)}."
-        + closest(value, options)
+    return f"{override.key_or_group}: got {value!r}; must be one of {', '.join(options)}" + closest(
+        value, options
     )
 
 
@@ -237,6 +236,6 @@ def _explain_value(override: Override, error: Exception) -> str:
             return f"{key}: got {given}; give each by itself, as +{name}.{form}"
     known = [*known_keys(ExperimentConfig), "experiment"]
     if key not in known and not key.startswith("hydra"):
-        return f"{key}: is no key of the configuration.{closest(key, known)}"
+        return f"{key}: is no key of the configuration{closest(key, known)}"
     words = first_lines(cause).removeprefix(f"{key}: ")
     return f"{key}: got {shortened(override.get_value_element_as_str())}; {words}"

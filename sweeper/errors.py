@@ -72,12 +72,12 @@ class StudyError(SweeperError):
 
 
 def closest(name: str, choices: Iterable[str]) -> str:
-    """Returns " Did you mean 'x'?" for the nearest of `choices`, or ""; also of very many."""
+    """What ends an error's line: ". Did you mean 'x'?" of the nearest; "" of none, or of many."""
     choices = list(choices)
     if len(choices) > MOST_COMPARED:
         return ""
     matches = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
+    return f". Did you mean {matches[0]!r}?" if matches else ""
 
 
 def shortened(text: str, length: int = 100) -> str:

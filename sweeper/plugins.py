@@ -63,7 +63,7 @@ def load(key: str, name: str) -> Any:
         # Python's own modules may have no file.
         place = getattr(module, "__file__", module_name)
         raise ConfigError(
-            f"{key}: got {name!r}; {place} has no {attribute!r}." + closest(attribute, names)
+            f"{key}: got {name!r}; {place} has no {attribute!r}" + closest(attribute, names)
         )
     return getattr(module, attribute)
 

@@ -46,7 +46,7 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
             yield f"{key}: is missing; must be {range_.words if range_ else 'given'}"
         elif range_ and value is not None and not range_.holds(value):
             hint = closest(value, range_.choices) if range_.choices else ""
-            yield f"{key}: got {value!r}; must be {range_.words}.{hint}".removesuffix(".")
+            yield f"{key}: got {value!r}; must be {range_.words}{hint}"
         if isinstance(value, list):
             for index, element in enumerate(value):
                 if dataclasses.is_dataclass(element):

@@ -75,7 +75,7 @@ def unfit(value: Any) -> str:
     if isinstance(value, int) and abs(value) > LARGEST:
         return f"must be a whole number of at most {LARGEST:,}"
     if isinstance(value, float) and not math.isfinite(value):
-        return "must be finite"
+        return "must be a finite number"
     # No file's name has the first, no record the others.
     if isinstance(value, str) and re.search("[\0\ud800-\udfff]", value):
         return "must be a text without NUL and surrogates"

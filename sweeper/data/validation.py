@@ -31,7 +31,7 @@ def data_problems(data: DataConfig, evaluated: str) -> Iterator[str]:
     elif data.source not in NAMED_SOURCES and not _is_there(data.source):
         yield (
             f"data.source: got {data.source!r}, which is no file or folder; must be "
-            f"{', '.join(NAMED_SOURCES)}, or the path of a MovieLens folder or zip."
+            f"{', '.join(NAMED_SOURCES)}, or the path of a MovieLens folder or zip"
             + closest(data.source, NAMED_SOURCES)
         )
     elif data.source == "package_index" and data.name != "movielens_100k":

@@ -68,7 +68,7 @@ def guess_key(names: list[str], column: str, role: str, path: str) -> str:
         return found
     raise ConfigError(
         f"data.{role}s.key: no column of {path} looks like {role}s; must be given as one of "
-        f"{', '.join(names)}.{closest(column, names)}"
+        f"{', '.join(names)}{closest(column, names)}"
     )
 
 

@@ -92,7 +92,7 @@ def _column(config: FeatureConfig, columns: dict[str, Column], is_query: bool) -
     if config.column not in columns:
         raise ConfigError(
             f".column: got {config.column!r}; must be one of {', '.join(sorted(columns))} "
-            f"(features=ids fits any data).{closest(config.column, columns)}"
+            f"(features=ids fits any data){closest(config.column, columns)}"
         )
     column = columns[config.column]
     if is_path(config.kind):

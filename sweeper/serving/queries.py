@@ -51,7 +51,7 @@ def queries_of(
         if unknown:
             raise ConfigError(
                 f"{column}: got {shortened(user)!r}, who has no training rows; must have some "
-                f"with --known-only.{closest(user, export.users)}".removesuffix(".")
+                f"with --known-only{closest(user, export.users)}"
                 for user in unknown
             )
     return [_query(export, user, given) for user in users]

@@ -29,8 +29,8 @@ def read_settings(texts: Sequence[str], readers: Mapping[str, Reader]) -> dict[s
             )
         elif key not in readers:
             problems.append(
-                f"{shortened(key)}: is no setting; must be one of {', '.join(readers)}."
-                f"{closest(key, readers)}".removesuffix(".")
+                f"{shortened(key)}: is no setting; must be one of {', '.join(readers)}"
+                f"{closest(key, readers)}"
             )
         elif key in values:
             problems.append(f"{key}: is given twice; must be given once")
@@ -88,7 +88,7 @@ def one_of(*choices: str) -> Reader:
     def read(value: str) -> str:
         if value not in choices:
             hint = closest(value, choices)
-            raise ValueError(f"must be {' or '.join(choices)}.{hint}".removesuffix("."))
+            raise ValueError(f"must be {' or '.join(choices)}{hint}")
         return value
 
     return read

@@ -202,9 +202,9 @@ def _reference_problems(
     got = f"study.reference: got {reference!r}"
     if reference not in experiments:
         yield (
-            f"{got}; must be null or one of {', '.join(experiments)}."
+            f"{got}; must be null or one of {', '.join(experiments)}"
             f"{closest(reference, experiments)}"
-        ).removesuffix(".")
+        )
     data = [name for name in searched if name.partition(".")[0] == "data"]
     if data:
         yield (

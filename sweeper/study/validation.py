@@ -89,7 +89,7 @@ def _objective_problems(study: StudyConfig, config: Config) -> Iterator[str]:
         key = f"study.objectives[{index}].metric"
         if metric and metric not in known:
             words = f"must be one of {', '.join(known)}"
-            yield f"{key}: got {metric!r}; {words}.{closest(metric, known)}".removesuffix(".")
+            yield f"{key}: got {metric!r}; {words}{closest(metric, known)}"
         elif metric in metrics[:index]:
             yield f"{key}: got {metric!r}, which study.objectives has already; name each once"
         if metric in FINAL_METRICS and study.objectives[index].direction != "minimize":

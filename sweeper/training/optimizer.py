@@ -108,7 +108,7 @@ def _check_options(config: OptimizerConfig, defaults: dict[str, Any]) -> None:
         elif name not in choices:
             problems.append(
                 f"{key}: {config.name!r} has no such option; must be one of "
-                f"{', '.join(choices)}.{closest(name, choices)}"
+                f"{', '.join(choices)}{closest(name, choices)}"
             )
         elif wanted is float and type(value) not in (int, float):
             problems.append(f"{key}: got {value!r}; must be a number")

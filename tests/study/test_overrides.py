@@ -133,7 +133,7 @@ def test_a_key_that_is_refused(name: str, words: str) -> None:
         ("features.embedding_dim", "${model.layer_sizes[0]}", ""),
         ("optimizer", "adam", ""),
         ("optimizer", "adm", "must be one of adagrad, adam. Did you mean 'adam'?"),
-        ("optimizer", None, "must be one of adagrad, adam."),
+        ("optimizer", None, "must be one of adagrad, adam"),
         ("experiment", None, ""),
         ("optimizer.options.beta_1", "anything", ""),
     ],

@@ -39,8 +39,8 @@ def column_of(table: pa.Table, name: str, key: str) -> pa.ChunkedArray:
         # A whole line in place of its values.
         other = next((each for each in ";\t|" if len(names) == 1 and each in names[0]), None)
         table_key = key.rpartition(".")[0].removesuffix(".columns")
-        hint = f" Is {table_key}.csv.delimiter {other!r}?" if other else closest(name, names)
-        raise DataError(f"{key}: got {name!r}; must be one of {', '.join(names)}.{hint}")
+        hint = f". Is {table_key}.csv.delimiter {other!r}?" if other else closest(name, names)
+        raise DataError(f"{key}: got {name!r}; must be one of {', '.join(names)}{hint}")
     return table[name]
 
 

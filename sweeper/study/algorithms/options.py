@@ -79,7 +79,7 @@ def option_problems(
         if name not in kinds:
             if name in blocks:
                 words = f"must be one of {', '.join(kinds)}"
-                yield f"{key}.{name}: is unknown; {words}.{closest(name, kinds)}".removesuffix(".")
+                yield f"{key}.{name}: is unknown; {words}{closest(name, kinds)}"
             continue
         if blocks.get(name) is not None and not isinstance(blocks[name], dict):
             yield f"{key}.{name}: got {blocks[name]!r}; must be a mapping of options to values"
@@ -107,7 +107,7 @@ def _signature_problems(key: str, options: Mapping[str, Any], kind: Kind) -> Ite
         elif option not in parameters:
             label = kind.label or kind.constructor.__name__
             hint = closest(str(option), set(parameters) - set(kind.reserved))
-            yield f"{key}.{option}: is no option of {label}.{hint}".removesuffix(".")
+            yield f"{key}.{option}: is no option of {label}{hint}"
         else:
             yield from _type_problems(f"{key}.{option}", value, parameters[option].annotation)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,6 @@ def write_results(
     directory: Path,
     split_seeds: Sequence[int] = (),
     seed_mode: str = "lockstep",
-    config_of: Callable[[Path], dict[str, Any] | None] = recorded_config,
 ) -> list[Path]:
     """Writes all results; returns their paths in the order to name them.
 
@@ -78,7 +77,6 @@ def write_results(
     Args:
       directory: the study's.
       split_seeds: those of the study, which each trial was trained on.
-      config_of: the resolved configuration of the trial in this directory.
 
     Raises:
       OutputError: a file can't be written, or the best trial's record not be read.
@@ -88,7 +86,7 @@ def write_results(
     paths = [write_leaderboard(study, directory), directory / RESULTS]
     write_whole(directory / RESULTS, results_text(rows, objectives).encode())
     best = rows[0] if rows and rows[0].rank == 1 else None
-    config = config_of(directory / best.directory) if best and best.directory else None
+    config = recorded_config(directory / best.directory) if best and best.directory else None
     if config is not None:
         seeds = {"split_seeds": list(split_seeds), "seed_mode": seed_mode} if split_seeds else None
         head = list(_head(study.study_name, directory, rows, objectives))

@@ -70,8 +70,8 @@ def _encoded(
         if parent in domains:
             when[parent] = _encoded_values(where, parent, values, domains[parent], problems)
         elif not any(f"{parent}.".startswith(f"{name}.") for name in unread):
-            line = f"{where}: is not searched; must be a parameter of {SPACE}."
-            problems.append((line + closest(str(parent), domains)).removesuffix("."))
+            line = f"{where}: is not searched; must be a parameter of {SPACE}"
+            problems.append(line + closest(str(parent), domains))
     return when
 
 

@@ -172,8 +172,7 @@ class Choices(Domain):
         for given, stored in zip(self.given, self.values(), strict=True):
             if _same(value, given) or _same(value, stored):
                 return stored
-        hint = closest(str(value), self.texts)
-        raise ValueError(f"must be {self.words()}" + (f".{hint}" if hint else ""))
+        raise ValueError(f"must be {self.words()}{closest(str(value), self.texts)}")
 
     def text(self, value: Any) -> str:
         return self.texts[self.values().index(value)]

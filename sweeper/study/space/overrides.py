@@ -7,7 +7,6 @@ schema leaves open (`optimizer.options.momentum`), or a config group (`optimizer
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import types
 import typing
@@ -79,9 +78,7 @@ class Key:
         if self.options is not None:
             if value in self.options or (value is None and self.name == "experiment"):
                 return ""
-            return f"must be one of {', '.join(self.options)}.{closest(str(value), self.options)}"
-        if not _is_finite(value):
-            return "must be a finite number"
+            return f"must be one of {', '.join(self.options)}{closest(str(value), self.options)}"
         if isinstance(value, str) and "${" in value:
             return ""  # what it stands for is known when the configuration is composed
         schema = OmegaConf.structured(Config)
@@ -94,7 +91,7 @@ class Key:
         if self.range is None or value is None or self.range.holds(value):
             return ""
         hint = closest(str(value), self.range.choices) if self.range.choices else ""
-        return f"must be {self.range.words}" + (f".{hint}" if hint else "")
+        return f"must be {self.range.words}{hint}"
 
 
 # Stands for a key that is wrong itself, so that its values are checked all the same.
@@ -128,7 +125,7 @@ def find_key(
         fields = _fields(value_type)
         if part not in fields:
             hint = closest(name, [*known_keys(), *groups])
-            raise ConfigError(f"is no key of the configuration.{hint}".removesuffix("."))
+            raise ConfigError(f"is no key of the configuration{hint}")
         value_range = fields[part].metadata.get("range")
         value_type = _plain(typing.get_type_hints(value_type)[part])
     if inside := [f"{name}.{field}" for field in _fields(value_type)]:
@@ -160,7 +157,3 @@ def _plain(hint: Any) -> Any:
     if not isinstance(hint, types.UnionType):
         return hint
     return next(part for part in typing.get_args(hint) if part is not types.NoneType)
-
-
-def _is_finite(value: Any) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)

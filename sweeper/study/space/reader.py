@@ -153,7 +153,7 @@ def _read_shapes(where: str, given: Any, problems: list[str]) -> tuple[str, ...]
     for shape in shapes:
         if shape not in SHAPES:
             hint = closest(str(shape), SHAPES)
-            problems.append(f"{where}: got {shape!r}; must be {either(SHAPES)}.{hint}")
+            problems.append(f"{where}: got {shape!r}; must be {either(SHAPES)}{hint}")
     if not shapes or len(set(map(str, shapes))) < len(shapes):
         problems.append(f"{where}: got {shapes}; must be one or more, each once")
     return tuple(shapes)
@@ -162,7 +162,7 @@ def _read_shapes(where: str, given: Any, problems: list[str]) -> tuple[str, ...]
 def _unknown_options(where: str, given: Mapping[str, Any], options: Sequence[str]) -> list[str]:
     """A line for each option that there isn't."""
     return [
-        f"{where}.{option}: is no option here; must be {either(options)}."
+        f"{where}.{option}: is no option here; must be {either(options)}"
         + closest(str(option), options)
         for option in given
         if option not in options

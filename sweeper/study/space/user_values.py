@@ -45,7 +45,7 @@ class UserValues:
     def _encode_one(self, name: str, value: Any, known: Mapping[str, Any]) -> dict[str, Any]:
         targets = self._targets.get(name)
         if not targets:
-            raise ConfigError(f"is not searched.{closest(name, self._targets)}".removesuffix("."))
+            raise ConfigError(f"is not searched{closest(name, self._targets)}")
         reasons = [self._reason_against(target, known) for target in targets]
         possible = [target for target, reason in zip(targets, reasons, strict=True) if not reason]
         if not possible:
