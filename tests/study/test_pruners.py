@@ -141,7 +141,7 @@ def test_hyperband_has_its_brackets_before_a_trial_is_complete():
 
 
 def test_a_pruner_must_be_chosen_first():
-    with pytest.raises(ValueError, match="study.pruner is null"):
+    with pytest.raises(ValueError, match=r"study\.pruner is null"):
         build_pruner(StudyConfig(), 10)
 
 

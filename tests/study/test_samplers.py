@@ -160,7 +160,7 @@ def test_a_sampler_that_learns_beats_chance():
 
 
 def test_a_sampler_must_be_chosen_first():
-    with pytest.raises(ValueError, match="study.sampler is null"):
+    with pytest.raises(ValueError, match=r"study\.sampler is null"):
         build_sampler(StudyConfig(), 0, 0)
 
 
