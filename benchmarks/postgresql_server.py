@@ -85,7 +85,7 @@ def running_server() -> Iterator[Server]:
             directory, "initdb", "-D", str(directory / "data"), "-U", USER, "-A", "scram-sha-256",
             f"--pwfile={secret}",
         )  # fmt: skip
-        server = Server(directory, _free_port())
+        server = Server(directory, free_port())
         server.start()
         try:
             yield server
@@ -94,7 +94,8 @@ def running_server() -> Iterator[Server]:
                 server.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nothing listens at now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,12 +1,14 @@
-"""Shared settings of the test session, and a real PostgreSQL server."""
+"""Shared settings of the test session, the toy study, and a real PostgreSQL server."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
+from toy_runs import starting
 
 from benchmarks.postgresql_server import PASSWORD, PROGRAMS, Server, running_server
 
@@ -29,3 +31,10 @@ def server() -> Iterator[Server]:
     with running_server() as started, pytest.MonkeyPatch.context() as environment:
         environment.setenv("PGPASSWORD", PASSWORD)
         yield started
+
+
+@pytest.fixture
+def started(tmp_path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts the toy study in the background."""
+    with starting(tmp_path, seconds=0.12) as begin:
+        yield begin

@@ -29,31 +29,51 @@ from sweeper.study.config import register_schema
 from sweeper.validation import validate
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "sweeper"
 CONF = config_directory()
 FILES = sorted(CONF.glob("*/*.yaml"))
 
 # The rooms of the house, each with those that it may import from.
 BASE = {"__version__", "errors", "config", "files", "runtime", "gpus", "plugins"}
+COMMAND = {"composing", "console", "exit_codes"}
 MAY_IMPORT = {
+    "errors": set(),
+    "gpus": set(),
+    "passwords": set(),
+    "warmth": set(),
+    "exit_codes": {"errors", "passwords"},
+    "files": {"errors"},
+    "plugins": {"errors"},
+    "runtime": {"errors"},
+    "config": {"errors", "config", "plugins"},
+    "record": {"errors", "config", "files", "runtime"},
+    "console": {"config", "record"},
+    "curves": {"record"},
+    "environment": {"record", "runtime"},
+    "means": {"record"},
+    "tracking": {"errors", "config", "passwords", "record", "tracking"},
+    "validation": {"errors", "config", "data", "passwords", "plugins", "tracking"},
     "data": BASE | {"data"},
     "model": BASE | {"data", "model"},
     "evaluation": BASE | {"data", "model", "evaluation", "warmth"},
     "training": BASE | {"data", "model", "training"},
-    "errors": set(),
-    "config": {"errors", "config", "plugins"},
-    "files": {"errors"},
-    "record": {"errors", "config", "files", "runtime"},
-    "tracking": {"errors", "config", "passwords", "record", "tracking"},
+    "prepared": BASE | {"data", "model", "evaluation", "training"},
+    "testing": BASE | {"data", "model", "evaluation"},
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.
     "study": BASE | {"console", "passwords", "record", "validation", "study"},
     "report": BASE | {"console", "exit_codes", "record", "study", "report", "warmth"},
-    "inspect": BASE
-    | {"composing", "console", "exit_codes", "record", "data", "model", "inspect", "warmth"},
-    "warmth": set(),
+    "composing": {"errors", "config", "exit_codes", "study", "validation"},
+    "inspect": BASE | COMMAND | {"record", "data", "model", "inspect", "warmth"},
+    "init": BASE | COMMAND | {"data", "inspect", "init", "validation"},
     "serving": BASE
     | {"console", "data", "model", "evaluation", "training", "prepared", "validation"}
     | {"record", "study", "report", "serving"},
+    "export": BASE | COMMAND | {"serving"},
+    "recommend": BASE | COMMAND | {"serving"},
+    "command_line": BASE | COMMAND | {"record", "study"},
 }
+# They put the rooms together.
+MAY_IMPORT_ANY = {"__init__", "__main__", "trial", "repeats"}
 # The same within the two largest rooms.
 STUDY = {"attributes", "config", "launchers"}
 PLAN = STUDY | {"algorithms", "composition", "identity", "plan", "space", "storages", "validation"}
@@ -211,28 +231,63 @@ def test_a_module_that_must_start_at_once_loads_no_tensorflow(module: str) -> No
     assert done.stdout.strip() == "[]"
 
 
+def test_every_room_has_its_line() -> None:
+    folders = [path for path in PACKAGE.iterdir() if (path / "__init__.py").exists()]
+    rooms = {path.stem for path in [*folders, *PACKAGE.glob("*.py")]}
+    assert set(MAY_IMPORT) | MAY_IMPORT_ANY == rooms
+    assert not set(MAY_IMPORT) & MAY_IMPORT_ANY
+
+
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_nothing_imports_upwards(room: str) -> None:
-    for module in imports(room):
+    for module in imports(PACKAGE / room):
         assert module.split(".")[1] in MAY_IMPORT[room], module
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT_WITHIN)
 def test_nothing_imports_upwards_within_a_room(room: str) -> None:
     around = f"sweeper.{room.partition('.')[0]}."
-    for module in imports(room):
+    for module in imports(PACKAGE / room.replace(".", "/")):
         if module.startswith(around):
             assert module.split(".")[2] in MAY_IMPORT_WITHIN[room], module
 
 
-def imports(room: str) -> set[str]:
-    """The modules of `sweeper` that a room's files import; of a package's, each by its own name."""
-    folder = ROOT / "sweeper" / room.replace(".", "/")
-    files = list(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+def test_the_plugin_reaches_studies_and_reports_alone() -> None:
+    plugin = imports(ROOT / "hydra_plugins")
+    assert {module.split(".")[1] for module in plugin} == {"report", "study"}
+
+
+@pytest.mark.parametrize(
+    ("source", "modules"),
+    [
+        ("from sweeper import errors", {"sweeper.errors"}),
+        ("from sweeper.data.table import files as f", {"sweeper.data.table.files"}),
+        ("import sweeper.trial", {"sweeper.trial"}),
+        ("import os, sweeper.record as record", {"sweeper.record"}),
+        ("import sweeper", {"sweeper.__version__"}),
+        ("from sweeper_too import errors\nimport sweepers", set()),
+    ],
+)
+def test_each_form_of_an_import_is_read(tmp_path: Path, source: str, modules: set[str]) -> None:
+    (tmp_path / "room.py").write_text(source)
+    assert imports(tmp_path / "room") == modules
+
+
+def imports(room: Path) -> set[str]:
+    """The modules of `sweeper` that a room's files import; of a package's, each by its own name.
+
+    Args:
+      room: a folder, or a file without its ".py".
+    """
+    files = list(room.rglob("*.py")) if room.is_dir() else [room.with_suffix(".py")]
     assert files
     found = set()
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sweeper"):
+            if isinstance(node, ast.ImportFrom):
                 found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            elif isinstance(node, ast.Import):
+                # Of the package by itself, there is nothing but its version.
+                names = [alias.name for alias in node.names]
+                found |= {f"{name}.__version__" if name == "sweeper" else name for name in names}
+    return {name for name in found if name.startswith("sweeper.")}

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_validation import problems_of
+from changed_configs import problems_of
 
 from sweeper.passwords import password_in, without_password
 

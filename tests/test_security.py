@@ -177,6 +177,7 @@ def test_secrets_of_the_environment_are_in_no_file_and_no_line(tmp_path):
             text=True,
             timeout=120,
         )
+        assert (done.returncode == 0) == (name == "well"), done.stderr
         assert secret not in done.stdout + done.stderr
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"trial.json", "config.yaml", "hydra.yaml"}

@@ -375,6 +375,7 @@ def test_a_directory_that_holds_a_trial_is_left_as_it_is(tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_movielens_through_the_package_index(tmp_path):
     output, trial = run(
@@ -396,13 +397,15 @@ def test_movielens_through_the_package_index(tmp_path):
     assert trial.metrics["test"]["top_100"] > 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_the_memory_of_a_trial(tmp_path):
     """In a process of its own: a peak is the process's, whatever ran in it before."""
     directory = tmp_path / "run"
     subprocess.run(
         [sys.executable, "-m", "sweeper", "experiment=tutorial_two_layer", "train.epochs=2",
-         "train.eval_every_epochs=1", f"hydra.run.dir={directory}"],
+         "train.eval_every_epochs=1", f"data.cache_dir={tmp_path / 'cache'}",
+         f"hydra.run.dir={directory}"],
         check=True,
         capture_output=True,
         timeout=300,

@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 import re
 
 import pytest
-from small_trials import compose_config
+from changed_configs import problems_of
 
 from sweeper.config import Config
-from sweeper.errors import ConfigError
-from sweeper.validation import validate
-
-SHIPPED = compose_config()
-
-
-def changed(**values: object) -> Config:
-    """The shipped configuration with values set by their dotted keys ("__" for ".")."""
-    config = copy.deepcopy(SHIPPED)
-    for key, value in values.items():
-        *path, name = key.split("__")
-        node = config
-        for part in path:
-            node = node[int(part)] if isinstance(node, list) else getattr(node, part)
-        assert name in {field.name for field in dataclasses.fields(node)}
-        setattr(node, name, value)
-    return config
-
-
-def problems_of(**values: object) -> list[str]:
-    try:
-        validate(changed(**values))
-    except ConfigError as error:
-        return error.problems
-    return []
-
 
 AT_LEAST_1 = "a finite number of at least 1"
 POSITIVE = "a finite number greater than 0"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from toy_runs import starting, wait_until
+from toy_runs import wait_until
+
+from benchmarks.postgresql_server import free_port
 
 CONFIGURATION = """\
 ClusterName=tests
@@ -47,19 +49,6 @@ PartitionName=high Nodes=ALL PriorityTier=10 PreemptMode=OFF
 """
 
 
-@pytest.fixture
-def started(tmp_path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the toy in the background."""
-    with starting(tmp_path, seconds=0.12) as begin:
-        yield begin
-
-
-def free_port() -> int:
-    with socket.socket() as place:
-        place.bind(("localhost", 0))
-        return int(place.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def slurm_place(tmp_path_factory) -> Iterator[Path]:
     """The directory of a SLURM with one node of four CPUs, two partitions, and no accounting."""
@@ -78,15 +67,6 @@ def slurm_place(tmp_path_factory) -> Iterator[Path]:
     names = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munged.pid",
              "log-file": "munged.log", "seed-file": "munge.seed"}  # fmt: skip
     options = [f"--{option}={place / name}" for option, name in names.items()]
-    daemons: list[subprocess.Popen[bytes]] = []
-    for command in (
-        ["munged", "--foreground", "--force", *options],
-        ["slurmctld", "-D", "-f", configuration],
-        ["slurmd", "-D", "-N", "localhost", "-f", configuration],
-    ):
-        with (place / f"{command[0]}.printed").open("w") as printed:
-            daemons.append(subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT))
-        wait_until((place / "munge.socket").exists, seconds=10)
     environment = {**os.environ, "SLURM_CONF": str(configuration)}
 
     def is_up() -> bool:
@@ -94,11 +74,27 @@ def slurm_place(tmp_path_factory) -> Iterator[Path]:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         return set(done.stdout.split()) == {"idle"}
 
-    wait_until(is_up, seconds=30)
-    yield place
-    subprocess.run(["scancel", "--signal=KILL", "--full", "--me"], env=environment)
-    subprocess.run(["scancel", "--me"], env=environment)
-    for daemon in reversed(daemons):
+    with ExitStack() as daemons:
+        for command in (
+            ["munged", "--foreground", "--force", *options],
+            ["slurmctld", "-D", "-f", configuration],
+            ["slurmd", "-D", "-N", "localhost", "-f", configuration],
+        ):
+            daemons.enter_context(running_daemon(command, place / f"{command[0]}.printed"))
+            wait_until((place / "munge.socket").exists, seconds=10)
+        wait_until(is_up, seconds=30)
+        yield place
+        subprocess.run(["scancel", "--signal=KILL", "--full", "--me"], env=environment)
+        subprocess.run(["scancel", "--me"], env=environment)
+
+
+@contextmanager
+def running_daemon(command: list[str | Path], printed: Path) -> Iterator[None]:
+    with printed.open("w") as file:
+        daemon = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        yield
+    finally:
         daemon.terminate()
         daemon.wait(timeout=30)
 

@@ -11,8 +11,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import free_port
 from toy_runs import check_grid, end_all, wait_until
+
+from benchmarks.postgresql_server import free_port
 
 ray = pytest.importorskip("ray", reason="needs sweeper[ray]")
 

@@ -40,7 +40,9 @@ GRID = (
 @pytest.fixture
 def cluster() -> Iterator[cluster_utils.Cluster]:
     """A head without CPUs for tasks, to which two nodes of one CPU are added."""
-    own = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    own = cluster_utils.Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+    )
     yield own
     own.shutdown()
 

@@ -11,7 +11,6 @@ import json
 import os
 import random
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from pages import PAGES, ROOT, Command, commands, mentioned
 
+from benchmarks.postgresql_server import free_port
 from sweeper.command_line import prepare
 from sweeper.study.config import register_schema
 
@@ -136,9 +136,7 @@ def write_tables(place: Path) -> None:
 
 def check_dashboard(words: list[str], place: Path) -> None:
     """Starts it and asks it for the studies that it shows."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     program = Path(sys.executable).with_name(words[0])
     process = subprocess.Popen([program, *words[1:], "--port", str(port)], cwd=place)
     try:

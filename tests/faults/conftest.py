@@ -1,22 +1,14 @@
-"""What all fault tests share: the toy study, started and ended, and the table of faults."""
+"""What all fault tests share: the table of faults."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fault_table
 import pytest
 from rich.console import Console
-
-# What the other tests make up: studies, plans, archives.
-for folder in ("study", "data", "report"):
-    sys.path.append(str(Path(__file__).parents[1] / folder))
-
-import fault_table  # noqa: E402
-from toy_runs import starting  # noqa: E402
 
 FAULTS = pytest.StashKey[list[fault_table.Fault]]()
 
@@ -47,10 +39,3 @@ def fault(request) -> Callable[[str], fault_table.Fault]:
         return request.config.stash[FAULTS][-1]
 
     return note
-
-
-@pytest.fixture
-def started(tmp_path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the toy in the background."""
-    with starting(tmp_path, seconds=0.12) as begin:
-        yield begin

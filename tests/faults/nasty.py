@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 
+# An example that fails is small as it is; to shrink one that is slow takes minutes.
+OFTEN = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "phases": [Phase.explicit, Phase.reuse, Phase.generate],
+}
 NASTY_TEXTS = [
     "", " ", "\0", "\n", "a\nb", "null", "true", "nan", "inf", "1e400", "${", "${x}", "${.x}", "$",
     "${oc.env:HOME}", "../x", "/", "~nobody/x", "é", "\u202e", "\ud800", "'", '"', "\\", "a" * 5000,
@@ -28,6 +37,27 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(keys, inner, max_size=3)),
     max_leaves=8,
 )
+
+
+@st.composite
+def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
+    """What becomes of a file's bytes."""
+    how = draw(st.sampled_from(["flip", "flip", "cut", "empty", "insert", "double", "other"]))
+    share, junk = draw(st.floats(0, 1)), draw(st.binary(min_size=1, max_size=40))
+
+    def damage(content: bytes) -> bytes:
+        place = int(share * len(content))
+        ways = {
+            "flip": content[:place] + junk + content[place + len(junk) :],
+            "cut": content[:place],
+            "empty": b"",
+            "insert": content[:place] + junk + content[place:],
+            "double": content * 2,
+            "other": junk,
+        }
+        return ways[how]
+
+    return damage
 
 
 @st.composite
@@ -62,3 +92,10 @@ def _places(node: Any) -> Iterator[tuple[Any, Any]]:
         yield node, key
         if isinstance(value, dict | list):
             yield from _places(value)
+
+
+def made_new(directory: Path) -> Path:
+    """The directory, empty: one test has many examples."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    return directory

@@ -92,6 +92,7 @@ def test_a_callback_that_fails_is_told(tmp_path):
         tmp_path, "-m", "data.split_seed=1,2", BASIC, STUDY, "train.epochs=5",
         "study.callbacks=[toy_study.fail_always]",
     )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "a callback that is no good" in done.stdout + done.stderr
     check_grid(tmp_path / "study", 2)
 

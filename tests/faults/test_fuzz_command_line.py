@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from bounds import told
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from nasty import NASTY_NUMBERS, NASTY_TEXTS
+from nasty import NASTY_NUMBERS, NASTY_TEXTS, OFTEN
 from plans import planner
 
 from sweeper.command_line import prepare
@@ -78,14 +78,6 @@ def check(given: list[str]) -> None:
 
     lines = told(plan, seconds=30).splitlines()
     assert all(len(line) < 5_000 for line in lines)
-
-
-# To shrink a command takes minutes, and it is short as it is.
-OFTEN = {
-    "deadline": None,
-    "suppress_health_check": [HealthCheck.too_slow],
-    "phases": [Phase.explicit, Phase.reuse, Phase.generate],
-}
 
 
 @settings(max_examples=12, **OFTEN)

@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bounds import bounded
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_up_data import small_interactions, write_made_up_movielens
-from nasty import mutated
-from test_fuzz_records import damages
+from nasty import OFTEN, damages, made_new, mutated
 
 from sweeper.data.builder import build_records
 from sweeper.data.cache import (
@@ -32,11 +31,6 @@ from sweeper.data.movielens import MOVIELENS
 from sweeper.data.records import read_records
 from sweeper.errors import DataError
 
-OFTEN = {
-    "deadline": None,
-    "suppress_health_check": list(HealthCheck),
-    "phases": [Phase.explicit, Phase.reuse, Phase.generate],
-}
 DATA_SET = MOVIELENS["movielens_100k"]
 METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 Damage = Callable[[bytes], bytes]
@@ -45,12 +39,6 @@ Damage = Callable[[bytes], bytes]
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> Path:
     return write_made_up_movielens(tmp_path_factory.mktemp("data") / "ml-100k")
-
-
-def made_new(directory: Path) -> Path:
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir()
-    return directory
 
 
 @settings(max_examples=150, **OFTEN)

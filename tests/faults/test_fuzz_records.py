@@ -13,21 +13,16 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from bounds import bounded, told
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from made_up_studies import StudyMaker, made_up_record
-from nasty import mutated
+from nasty import OFTEN, damages, mutated
 
 from sweeper import record as records
 from sweeper.errors import OutputError
 from sweeper.report.__main__ import main
 from sweeper.study.workers.summary import summarize
 
-OFTEN = {
-    "deadline": None,
-    "suppress_health_check": list(HealthCheck),
-    "phases": [Phase.explicit, Phase.reuse, Phase.generate],
-}
 RANKS = {
     name: [3, 200, 0, 5, 7]
     for name in (
@@ -52,27 +47,6 @@ def study(tmp_path_factory) -> Path:
         )
         pyarrow.parquet.write_table(pyarrow.table(RANKS), place / records.ROWS["validation"])
     return directory
-
-
-@st.composite
-def damages(draw: st.DrawFn) -> Callable[[bytes], bytes]:
-    """What becomes of a file's bytes."""
-    how = draw(st.sampled_from(["flip", "flip", "cut", "empty", "insert", "double", "other"]))
-    share, junk = draw(st.floats(0, 1)), draw(st.binary(min_size=1, max_size=40))
-
-    def damage(content: bytes) -> bytes:
-        place = int(share * len(content))
-        ways = {
-            "flip": content[:place] + junk + content[place + len(junk) :],
-            "cut": content[:place],
-            "empty": b"",
-            "insert": content[:place] + junk + content[place:],
-            "double": content * 2,
-            "other": junk,
-        }
-        return ways[how]
-
-    return damage
 
 
 def reported(study: Path, directory: Path, change: Callable[[Path], None]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from bounds import bounded
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from nasty import NASTY_NUMBERS, NASTY_TEXTS
-from test_fuzz_records import damages
+from nasty import NASTY_NUMBERS, NASTY_TEXTS, OFTEN, damages, made_new
 
 from sweeper.config import ColumnsConfig, DataConfig, SideTableConfig
 from sweeper.data.interactions import load_interactions
 from sweeper.errors import ConfigError, DataError
 
-OFTEN = {
-    "deadline": None,
-    "suppress_health_check": list(HealthCheck),
-    "phases": [Phase.explicit, Phase.reuse, Phase.generate],
-}
 ROWS = [
     {
         "user": f"u{n}",
@@ -75,12 +68,6 @@ def check(path: Path) -> int:
         assert len(read) > 0
         assert read.weights is None or (np.isfinite(read.weights) & (read.weights >= 0)).all()
     return ways
-
-
-def made_new(directory: Path) -> Path:
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir()
-    return directory
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])

@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from optuna.trial import TrialState
+from processes import killed_at_the_end
 from toy_runs import (
     STUDY,
     check_grid,
@@ -227,13 +228,12 @@ def test_a_worker_elsewhere_outlives_its_main_process(tmp_path, started, server)
         cwd=tmp_path,
         env=environment(),
     )
-    wait_until((tmp_path / "far.txt").exists)
-    end_all(process.pid)
-    process.wait()
-    refused = run(tmp_path, *GRID, PLACE.format(url))
-    assert refused.returncode == 2
-    assert "on other machines" in refused.stderr
-    far.kill()
-    far.wait()
+    with killed_at_the_end(far):
+        wait_until((tmp_path / "far.txt").exists)
+        end_all(process.pid)
+        process.wait()
+        refused = run(tmp_path, *GRID, PLACE.format(url))
+        assert refused.returncode == 2
+        assert "on other machines" in refused.stderr
     end_well(started(*GRID, PLACE.format(url), seconds=0.02), tmp_path)
     check_grid(study, POINTS)

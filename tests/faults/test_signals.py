@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
+from processes import started_module
 from toy_runs import (
     BASIC,
     RANGE,
@@ -170,25 +169,19 @@ def test_ctrl_c_while_the_workers_start(tmp_path, started):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_run_by_itself_ends_in_order(tmp_path, fault, number):
     row = fault(f"{number.name}, a run by itself")
-    command = ["-m", "sweeper", "data=synthetic", "train=quick", "train.epochs=100000"]
-    process = subprocess.Popen(
-        [sys.executable, *command, "train.eval_every_epochs=1", "hydra.run.dir=run"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
+    with started_module(
+        tmp_path, "sweeper", "data=synthetic", "train=quick", "train.epochs=100000",
+        "train.eval_every_epochs=1", "hydra.run.dir=run", start_new_session=True,
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
-    )
-    while not process.stdout.readline().startswith("epoch "):
-        assert process.poll() is None
-    # A scheduler may tell the group and then the process.
-    os.killpg(process.pid, number)
-    told = time.monotonic()
-    process.send_signal(number)
-    printed, _ = process.communicate(timeout=60)
-    assert time.monotonic() - told < 10
+    ) as process:  # fmt: skip
+        while not process.stdout.readline().startswith("epoch "):
+            assert process.poll() is None
+        # A scheduler may tell the group and then the process.
+        os.killpg(process.pid, number)
+        told = time.monotonic()
+        process.send_signal(number)
+        printed, _ = process.communicate(timeout=60)
+        assert time.monotonic() - told < 10
     assert process.returncode == 128 + number
     assert "Traceback" not in printed
     interrupted = record.read(tmp_path / "run")

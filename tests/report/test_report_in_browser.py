@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from made_up_studies import DISTRIBUTIONS, StudyMaker, made_up_record
@@ -56,16 +57,10 @@ def _has_playwright() -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
-def pages(searched_study, tmp_path_factory) -> dict[str, Path]:
-    """A report of each kind."""
-    place = tmp_path_factory.mktemp("pages")
-    several = StudyMaker(place / "several", top_100="maximize", num_parameters="minimize")
-    for top, parameters in [(0.4, 1000), (0.45, 90_000), (0.2, 500)]:
-        several.trial([top, top], params={"model": "one_layer"}, objectives=[top, parameters])
-    records.write(place / "run", made_up_record([0.3, 0.4, 0.35]))
-    DISTRIBUTIONS["shared"] = CategoricalDistribution(HOSTILE)
-    nasty = StudyMaker(place / "nasty", name=HOSTILE[0])
+@patch.dict(DISTRIBUTIONS, {"shared": CategoricalDistribution(HOSTILE)})
+def make_nasty(directory: Path) -> None:
+    """A study whose every name and text means harm."""
+    nasty = StudyMaker(directory, name=HOSTILE[0])
     for number, text in enumerate(HOSTILE):
         record = made_up_record([0.2, 0.3 + number / 100])
         record.command, record.git_commit, record.reason = ["python", text], text, text
@@ -78,6 +73,17 @@ def pages(searched_study, tmp_path_factory) -> dict[str, Path]:
             params={text: text, "shared": text, "model.dropout": number % 5 / 10},
             reason=text, overrides=[f"name={text}"],
         )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pages(searched_study, tmp_path_factory) -> dict[str, Path]:
+    """A report of each kind."""
+    place = tmp_path_factory.mktemp("pages")
+    several = StudyMaker(place / "several", top_100="maximize", num_parameters="minimize")
+    for top, parameters in [(0.4, 1000), (0.45, 90_000), (0.2, 500)]:
+        several.trial([top, top], params={"model": "one_layer"}, objectives=[top, parameters])
+    records.write(place / "run", made_up_record([0.3, 0.4, 0.35]))
+    make_nasty(place / "nasty")
     subjects = {
         "nasty": [place / "nasty"],
         "two nasty": [place / "nasty", place / "run"],

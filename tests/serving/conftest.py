@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,6 @@ from small_trials import compose_config
 from sweeper.record import TrialRecord
 from sweeper.serving.export import export
 from sweeper.trial import run_trial
-
-# Made-up studies.
-sys.path.append(str(Path(__file__).parents[1] / "report"))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from new_studies import IDENTITY
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from processes import killed_at_the_end
 
 from sweeper.errors import OutputError
 from sweeper.study import attributes
@@ -106,14 +108,15 @@ def test_one_worker_at_a_time_has_its_turn(place):
         stdout=subprocess.PIPE,
         text=True,
     )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "has it\n"
-    with held(turns[0]):
-        assert study.user_attrs["turn"] == "over"
-    with held(turns[1]):
-        pass
-    assert turns[1].release()  # It isn't held, which does no harm.
-    process.wait(10)
+    with killed_at_the_end(process):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "has it\n"
+        with held(turns[0]):
+            assert study.user_attrs["turn"] == "over"
+        with held(turns[1]):
+            pass
+        assert turns[1].release()  # It isn't held, which does no harm.
+        process.wait(10)
 
 
 TAKES_A_TURN = """
@@ -140,10 +143,9 @@ def test_a_turn_ends_with_its_process(place):
         stdout=subprocess.PIPE,
         text=True,
     )  # fmt: skip
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.kill()
-    process.wait()
+    with killed_at_the_end(process):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "has it\n"
     with held(place.storage().turn(place.storage().load())):
         pass
 
@@ -172,9 +174,12 @@ def test_several_processes_may_write_at_once(place):
         )
         for writer in range(3)
     ]
-    for writer in writers:
-        _, printed = writer.communicate(timeout=120)
-        assert writer.returncode == 0, printed
+    with ExitStack() as stack:
+        for writer in writers:
+            stack.enter_context(killed_at_the_end(writer))
+        for writer in writers:
+            _, printed = writer.communicate(timeout=120)
+            assert writer.returncode == 0, printed
     trials = study.get_trials()
     assert [trial.number for trial in trials] == list(range(30))
     assert {trial.state for trial in trials} == {TrialState.COMPLETE}

@@ -280,7 +280,6 @@ def test_query_times_that_are_measured():
 
 def test_cmaes_with_a_range():
     assert problems_of(sampler="cmaes", numeric=("optimizer.learning_rate",)) == []
-    assert problems_of(sampler="cmaes") == []
 
 
 def test_gp_without_torch(monkeypatch):

@@ -100,10 +100,12 @@ def starting(directory: Path, seconds: float) -> Iterator[Callable[..., subproce
         processes.append(start(directory, *arguments, **{"seconds": seconds, **options}))
         return processes[-1]
 
-    yield begin
-    for process in processes:
-        end_all(process.pid)
-        process.wait()
+    try:
+        yield begin
+    finally:
+        for process in processes:
+            end_all(process.pid)
+            process.wait()
 
 
 def _state_and_session(process: int) -> tuple[str, int]:

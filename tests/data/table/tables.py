@@ -56,13 +56,19 @@ def write_zstd(folder: Path, table: pa.Table) -> Path:
     return place
 
 
-def write_csv_folder(folder: Path, table: pa.Table) -> Path:
+def write_shards(folder: Path, table: pa.Table, write: Callable) -> Path:
+    """The two halves of a table, in files of their own."""
     place = folder / "shards"
     place.mkdir()
     middle = len(table) // 2
-    pyarrow.csv.write_csv(table.slice(0, middle), place / "part-0.csv")
-    pyarrow.csv.write_csv(table.slice(middle), place / "part-1.csv")
+    for number, rows in enumerate([table.slice(0, middle), table.slice(middle)]):
+        written = write(place, rows)
+        written.rename(place / f"part-{number}{written.suffix}")
     return place
+
+
+def write_csv_folder(folder: Path, table: pa.Table) -> Path:
+    return write_shards(folder, table, write_csv)
 
 
 def write_parquet(folder: Path, table: pa.Table) -> Path:
@@ -71,11 +77,7 @@ def write_parquet(folder: Path, table: pa.Table) -> Path:
 
 
 def write_parquet_shards(folder: Path, table: pa.Table) -> Path:
-    place = folder / "shards"
-    place.mkdir()
-    middle = len(table) // 2
-    pyarrow.parquet.write_table(table.slice(0, middle), place / "part-0.parquet")
-    pyarrow.parquet.write_table(table.slice(middle), place / "part-1.parquet")
+    place = write_shards(folder, table, write_parquet)
     (place / "_SUCCESS").touch()
     return place
 

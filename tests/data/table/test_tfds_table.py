@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sweeper.record import TRIAL
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,6 +50,7 @@ Listens(data_dir=sys.argv[1]).download_and_prepare()
 """
 
 
+@pytest.mark.slow
 def test_all_splits_of_a_prepared_data_set_are_rows(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TFDS_DATA_DIR": str(tmp_path / "tfds")}
     environment["SWEEPER_CACHE_DIR"] = str(tmp_path / "cache")
