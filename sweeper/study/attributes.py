@@ -26,6 +26,7 @@ TOOK = "took"  # seconds, of a trial without a record that tells them
 # Of a study.
 ID, PLACE = "id", "place"  # in a database of many: which it is, and where its directory lies
 FINGERPRINT = "fingerprint"  # of the data that its first trial was trained on
+COMMAND = "command"  # that began it
 SPACE = "space"
 PROTOCOL = "protocol"
 CONFIGS = "configs"  # of a retraining, by name

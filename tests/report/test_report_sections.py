@@ -12,6 +12,7 @@ from sweeper.report.opening import open_subject
 from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.rendering.page import Code, Section, Table, Text
 from sweeper.report.report import page_of
+from sweeper.study import attributes
 from sweeper.study.results.files import BEST
 
 
@@ -318,6 +319,16 @@ def test_commands_configuration_and_versions(searched_study, tmp_path):
     assert ["python", "3.11.7"] in table.rows
     assert ["git commit", "0" * 40 + ", with changes"] in table.rows
     assert "--config-name best" not in texts_of(sections_of(searched_study)["reproduce"])
+
+
+def test_a_study_is_started_by_its_own_command_whatever_its_launcher_ran(tmp_path):
+    maker = StudyMaker(tmp_path)
+    submitted = ["/site/submitit/core/_submit.py", "/tmp/jobs"]
+    maker.trial([0.4], record=made_up_record([0.4], command=submitted))
+    maker.study.set_user_attr(attributes.COMMAND, "python -m sweeper study=architecture")
+    codes = [b.text for b in sections_of(tmp_path)["reproduce"].blocks if isinstance(b, Code)]
+    assert "python -m sweeper study=architecture" in codes
+    assert not any("submitit" in code for code in codes)
 
 
 def test_every_text_is_in_the_markdown(searched_study):

@@ -28,6 +28,7 @@ from toy_runs import (
 
 from sweeper import record
 from sweeper.study import attributes
+from sweeper.study.storages.choice import load_study
 
 EPOCHS = "train.epochs=5"
 OWN_STUDY = """# @package _global_
@@ -116,6 +117,9 @@ def test_a_study_of_the_users_own_file_and_its_results(tmp_path, own_study):
     assert results["best_params"]["model.dropout"] == float(rows[0]["model.dropout"])
     assert results["directory"] == rows[0]["directory"]
     assert "study    mine: 4 trials, sampler random" in printed
+    command = load_study(study).user_attrs[attributes.COMMAND]
+    assert command.startswith("python ")
+    assert command.endswith(" --config-dir own study=mine")
     # Hydra's callbacks are for trials, and not for workers.
     calls = (tmp_path / "calls.txt").read_text().splitlines()
     assert (calls[0], calls[-1]) == ("multirun start", "multirun end")

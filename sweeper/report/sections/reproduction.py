@@ -12,6 +12,7 @@ from sweeper.record import TrialRecord
 from sweeper.report.rendering.page import Block, Code, Section, Table, Text
 from sweeper.report.rendering.words import value_text
 from sweeper.report.subject import Subject
+from sweeper.study import attributes
 from sweeper.study.results.files import BEST, shown_path
 
 
@@ -40,10 +41,13 @@ def commands(subject: Subject, record: TrialRecord) -> Iterator[Block]:
         if unseen:
             yield Text("The same, and the test rows scored once, at the end:")
             yield Code(f"{command} evaluation.score_test=true", "sh")
-    if record.command:
+    # Of a trial in a study it is what its launcher started.
+    own = started_with(record.command) if record.command else None
+    started = subject.study.user_attrs.get(attributes.COMMAND, own) if subject.study else own
+    if started:
         whole = "The whole study" if subject.study is not None else "The run"
         yield Text(f"{whole}, as it was started:")
-        yield Code(started_with(record.command), "sh")
+        yield Code(started, "sh")
 
 
 def started_with(command: list[str]) -> str:
