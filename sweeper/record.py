@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import functools
 import io
 import json
 import math
 import sys
 import traceback
-import types
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from sweeper.config import Config
 from sweeper.errors import OutputError, Stopped, TrialPruned, shortened
 from sweeper.files import read_json, write_whole
+from sweeper.json_types import hints_of, is_of
 from sweeper.runtime import peak_memory_mb
 
 FORMAT_VERSION = 1
@@ -239,42 +238,13 @@ def read(directory: Path) -> TrialRecord:
 
 def _misfits(record: TrialRecord) -> Iterator[tuple[str, Any]]:
     """What of a record from JSON is of no type that a record is written with."""
-    for name, hint in _hints(TrialRecord).items():
-        if not _is_of(getattr(record, name), hint):
+    for name, hint in hints_of(TrialRecord).items():
+        if not is_of(getattr(record, name), hint):
             yield name, getattr(record, name)
     for repeat in record.repeats:
-        if not all(name in repeat and _is_of(repeat[name], REPEAT[name]) for name in REPEAT):
+        if not all(name in repeat and is_of(repeat[name], REPEAT[name]) for name in REPEAT):
             yield "repeats", repeat
-    if not _is_of(record.config, Config):
+    if not is_of(record.config, Config):
         yield "config", record.config
     elif record.config.get("evaluation", {}).get("rows") not in ROWS:
         yield "config.evaluation", record.config.get("evaluation")
-
-
-@functools.cache
-def _hints(of: type) -> dict[str, Any]:
-    return get_type_hints(of)
-
-
-def _is_of(value: Any, hint: Any) -> bool:
-    """Whether a value from JSON is of a field's type, with all that is in it."""
-    if hint is Any:
-        return True
-    kind, inner = get_origin(hint), get_args(hint)
-    if kind is types.UnionType:
-        return any(_is_of(value, each) for each in inner)
-    if kind is list:
-        return isinstance(value, list) and all(_is_of(each, inner[0]) for each in value)
-    if kind is dict:
-        return isinstance(value, dict) and all(_is_of(each, inner[1]) for each in value.values())
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        # A record that is older than a key lacks it.
-        hints = _hints(hint)
-        return isinstance(value, dict) and all(
-            _is_of(value[name], hints[name]) for name in hints if name in value
-        )
-    if isinstance(value, bool):
-        return hint is bool
-    if hint is float:
-        return isinstance(value, int | float) and -math.inf < value < math.inf
-    return isinstance(value, hint)

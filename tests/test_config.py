@@ -34,7 +34,7 @@ CONF = config_directory()
 FILES = sorted(CONF.glob("*/*.yaml"))
 
 # The rooms of the house, each with those that it may import from.
-BASE = {"__version__", "errors", "config", "files", "runtime", "gpus", "plugins"}
+BASE = {"__version__", "errors", "config", "files", "json_types", "runtime", "gpus", "plugins"}
 COMMAND = {"composing", "console", "exit_codes"}
 MAY_IMPORT = {
     "errors": set(),
@@ -43,10 +43,11 @@ MAY_IMPORT = {
     "warmth": set(),
     "exit_codes": {"errors", "passwords"},
     "files": {"errors"},
+    "json_types": set(),
     "plugins": {"errors"},
     "runtime": {"errors"},
     "config": {"errors", "config", "plugins"},
-    "record": {"errors", "config", "files", "runtime"},
+    "record": {"errors", "config", "files", "json_types", "runtime"},
     "console": {"config", "record"},
     "curves": {"record"},
     "environment": {"record", "runtime"},

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweeper.errors import OutputError
+from sweeper.errors import OutputError, shortened
 from sweeper.files import read_json, write_whole
+from sweeper.json_types import hints_of, is_of
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
@@ -82,6 +83,11 @@ def read_manifest(directory: Path) -> Manifest:
         expected = {name: (each["sha256"], each["bytes"]) for name, each in manifest.files.items()}
     except (TypeError, KeyError, AttributeError) as error:
         raise OutputError(f"{path}: isn't a manifest of this version: {error}") from error
+    for name, hint in hints_of(Manifest).items():
+        if not is_of(value := getattr(manifest, name), hint):
+            raise OutputError(
+                f"{path}: isn't a manifest of this version: {name} is {shortened(repr(value))}"
+            )
     for name, (digest, size) in expected.items():
         _check(directory / name, digest, size)
     return manifest

@@ -98,3 +98,13 @@ def test_a_directory_of_no_export_is_refused_with_what_lies_below(copy: Path) ->
 def test_a_version_of_one_version_is_refused(copy: Path) -> None:
     with pytest.raises(OutputError, match=r"version: got 2, but .*/1 is one version itself"):
         find_version(copy / "1", 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("inputs", {"user_id": 3}), ("candidates", "120"), ("newest", []), ("index", 1)],
+)
+def test_a_value_of_another_type_is_refused_by_name(copy: Path, name: str, value) -> None:
+    rewrite(copy / "1", **{name: value})
+    with pytest.raises(OutputError, match=rf"isn't a manifest of this version: {name} is "):
+        read_manifest(copy / "1")
