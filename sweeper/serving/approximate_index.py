@@ -18,7 +18,7 @@ from sweeper.serving.index import ExactIndex, Found, stacked
 # Fewer are no cluster, and so many of each are enough to place its centre: FAISS's own bounds.
 _FEWEST, _ENOUGH = 39, 50
 # Of fewer candidates none with the recall saves time against the exact search: benchmarks.serving.
-LARGE = 50_000
+LARGE = 100_000
 # Looking through more of the clusters saves little against looking through all.
 _LARGEST_SHARE = 1 / 4
 

@@ -191,7 +191,7 @@ def test_an_approximate_index_is_written_with_its_recall_and_asked(
     small, line = [line for line in lines if line.startswith("index")]
     assert small == (
         "index    the exact search of 120 titles is as fast: an approximate index pays from some "
-        "50,000 on"
+        "100,000 on"
     )
     manifest = read_manifest(tmp_path / "export" / "1")
     assert manifest.index is not None
