@@ -127,14 +127,15 @@ class LoadedExport:
         Args:
           queries: by input, a value each: a string, a list of them, or a number (NaN: missing).
         """
-        embedded = []
+        # First of all: it starts TensorFlow.
+        query_tower, embedded = self._query_tower, []
         for start in range(0, len(queries), ROWS_A_BATCH):
             batch = queries[start : start + ROWS_A_BATCH]
             inputs = {
                 name: _tensor(kind, [query[name] for query in batch])
                 for name, kind in self.manifest.inputs.items()
             }
-            embedded.append(self._query_tower(**inputs)["embedding"].numpy())
+            embedded.append(query_tower(**inputs)["embedding"].numpy())
         return np.concatenate(embedded)
 
 
