@@ -1,7 +1,8 @@
 """A user's own parts, named in YAML by their Python paths: `package.module:Name`.
 
 Features (`features.query[].kind`), towers (`model.tower`), tasks (`task.name`) and baselines
-(`evaluation.baselines[]`) take such a path in place of a built-in name. Modules are looked for
+(`evaluation.baselines[]`) take such a path in place of a built-in name, callbacks of a study
+(`study.callbacks[]`) are named by one. Modules are looked for
 as Python does, in the current directory among others, and beside the `conf/` that
 `--config-dir` names. docs/extending.md has an example of each; `sweeper.testing` checks them.
 """

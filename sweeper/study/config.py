@@ -114,7 +114,7 @@ class StudyConfig:
       workers: how many trials run at once; auto: one a core, or one a GPU.
       reference: an experiment that stands beside the trials: trained once, before them, on
         the same rows, and beside the best in a confirmation; null: none.
-      callbacks: Python paths of Optuna callbacks, `package.module.function`.
+      callbacks: Python paths of Optuna callbacks, `package.module:function`.
       report: whether to write `report.html` and `report.md` once the study is done.
     """
 

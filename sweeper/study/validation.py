@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pkgutil
 from collections.abc import Iterator, Sequence
 
 from sweeper.config import METRICS, Config
-from sweeper.errors import closest, either, shortened
+from sweeper.errors import ConfigError, closest, either, shortened
+from sweeper.plugins import load
 from sweeper.study.algorithms.choices import (
     FINAL_METRICS,
     SEED_PRUNERS,
@@ -279,15 +279,11 @@ def confirm_problems(
 
 def _callback_problems(study: StudyConfig) -> Iterator[str]:
     for index, path in enumerate(study.callbacks):
-        got = f"study.callbacks[{index}]: got {path!r}"
-        names = path.split(".")
-        if len(names) < 2 or not all(name.isidentifier() for name in names):
-            yield f"{got}; must be package.module.function"
-            continue
+        key = f"study.callbacks[{index}]"
         try:
-            callback = pkgutil.resolve_name(path)
-        except Exception as error:  # Importing runs the user's own code.
-            yield f"{got}, which can't be imported: {type(error).__name__}: {error}"
+            callback = load(key, path)
+        except ConfigError as error:
+            yield from error.problems
             continue
         if not callable(callback):
-            yield f"{got}, which is {callback!r}; must be a function that can be called"
+            yield f"{key}: got {path!r}, which is {callback!r}; must be a function"

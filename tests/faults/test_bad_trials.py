@@ -90,7 +90,7 @@ def test_too_many_failures_end_the_study_with_the_first_traceback(tmp_path):
 def test_a_callback_that_fails_is_told(tmp_path):
     done = run(
         tmp_path, "-m", "data.split_seed=1,2", BASIC, STUDY, "train.epochs=5",
-        "study.callbacks=[toy_study.fail_always]",
+        "study.callbacks=[toy_study:fail_always]",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "a callback that is no good" in done.stdout + done.stderr

@@ -295,7 +295,7 @@ WRONG = [
         [RATE, "study.n_trials=3", "study.enqueue=[{optimizer.learning_rate: 2}]"],
         "study.enqueue[0].optimizer.learning_rate: got 2",
     ),
-    ([RATE, "study.n_trials=3", "study.callbacks=[toy_study.nothing]"], "study.callbacks[0]: got"),
+    ([RATE, "study.n_trials=3", "study.callbacks=[toy_study:nothing]"], "study.callbacks[0]: got"),
     ([RATE, "study.n_trials=3", "study.warm_start=/nowhere"], "study.warm_start: got '/nowhere'"),
     (
         ["model=one_layer,two_layer", "study.workers=2", "hydra/launcher=basic"],

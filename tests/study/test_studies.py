@@ -216,7 +216,7 @@ def test_the_time_is_a_total_over_all_starts(tmp_path):
 def test_an_optuna_callback_that_stops_the_study_stops_all_workers(tmp_path):
     finished(
         tmp_path, *RANGE, EPOCHS, STUDY, "study.n_trials=50", "study.workers=2",
-        "study.callbacks=[toy_study.stop_after_three]", seconds=0.05,
+        "study.callbacks=[toy_study:stop_after_three]", seconds=0.05,
     )  # fmt: skip
     trials = trials_of(tmp_path / "study")
     # The other workers end the trials that they are at.

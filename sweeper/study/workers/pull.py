@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from hydra.utils import get_method
 from optuna.trial import Trial
 
 from sweeper import record as records
 from sweeper.errors import OutputError, TrialError
 from sweeper.files import write_whole
+from sweeper.plugins import load
 from sweeper.study import attributes
 from sweeper.study.algorithms.choices import FINAL_METRICS
 from sweeper.study.algorithms.pruners import build_pruner
@@ -113,7 +113,8 @@ class Puller:
     def pull(self) -> None:
         """Returns when there is no trial left, or the study is stopped."""
         # None: else Optuna reads each trial once more for them.
-        callbacks = [get_method(path) for path in self._plan.study.callbacks] or None
+        paths = self._plan.study.callbacks
+        callbacks = [load("study.callbacks", path) for path in paths] or None
         try:
             while not self._must_leave() and self._claims.take():
                 self._run_next(callbacks)
