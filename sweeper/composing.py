@@ -89,12 +89,13 @@ def loader(config_path: str | None, own: Path | None) -> Iterator[ConfigLoader]:
     Raises:
       ConfigError: `own` is no directory, or hides shipped files.
     """
-    _check_directory(own)
+    if own:
+        find_modules_beside(own)
+        _check_nothing_hidden(own)
     version.setbase("1.3")
     ours = compute_search_path_dir(__file__, None, config_path or str(config_directory()))
     search_path = create_config_search_path(ours)
     if own:
-        find_modules_beside(own)
         before = SearchPathQuery(provider="schema")
         search_path.prepend("command-line", f"file://{own.resolve()}", before)
     GlobalHydra.instance().clear()
@@ -105,10 +106,8 @@ def loader(config_path: str | None, own: Path | None) -> Iterator[ConfigLoader]:
         GlobalHydra.instance().clear()
 
 
-def _check_directory(own: Path | None) -> None:
-    if own and not own.is_dir():
-        raise ConfigError(f"--config-dir: got {own}, which is no directory")
-    if own and (hidden := _hidden_files(own)):
+def _check_nothing_hidden(own: Path) -> None:
+    if hidden := _hidden_files(own):
         raise ConfigError(
             f"--config-dir: {each} has the name of a shipped file, which Hydra would take in its "
             "place; must have another name"
@@ -221,8 +220,9 @@ def _explain_choice(override: Override, error: MissingConfigException) -> str:
     options, value = sorted(error.options or []), str(override.value())
     if not options:
         return f"{override.input_line}: {first_lines(error)}"
-    return f"{override.key_or_group}: got {value!r}; must be one of {', '.join(options)}" + closest(
-        value, options
+    return (
+        f"{override.key_or_group}: got {value!r}; must be one of {', '.join(options)}"
+        f"{closest(value, options)}"
     )
 
 

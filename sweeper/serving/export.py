@@ -13,11 +13,11 @@ import sweeper
 from sweeper.config import to_dictionary
 from sweeper.console import say
 from sweeper.errors import ConfigError
-from sweeper.files import check_writable, read_json, write_whole
+from sweeper.files import check_writable, write_whole
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.serving import approximate_index, tables
 from sweeper.serving.chosen import Chosen, choose
-from sweeper.serving.manifest import MANIFEST, Manifest, checksums, versions, write_manifest
+from sweeper.serving.manifest import Manifest, checksums, manifest_of, versions, write_manifest
 from sweeper.serving.model_card import CARD, model_card
 from sweeper.serving.version_directory import write_version
 
@@ -107,14 +107,15 @@ def _own_output(chosen: Chosen) -> Path:
 
     Raises:
       ConfigError: what lies there is of another one of that name.
+      OutputError: its newest version's manifest can't be read.
     """
     output = EXPORTS / chosen.name
     for version in versions(output)[-1:]:
-        made_of = read_json(output / str(version) / MANIFEST, "manifest")["made_of"]
-        if Path(made_of["directory"]).resolve() != chosen.subject.directory.resolve():
+        of = manifest_of(output / str(version)).made_of["directory"]
+        if Path(of).resolve() != chosen.subject.directory.resolve():
             raise ConfigError(
-                f"output: is not given, and {output} holds exports of {made_of['directory']}; must "
-                "be given, as output=DIRECTORY"
+                f"output: is not given, and {output} holds exports of {of}; must be given, as "
+                "output=DIRECTORY"
             )
     return output
 

@@ -46,7 +46,7 @@ def launcher_problems(config: DictConfig, workers: int | str) -> Iterator[str]:
     if not all(map(find_spec, packages)):
         yield (
             f"hydra/launcher: got {name!r}, which isn't installed; install it with "
-            f"{install_command(extra)}"
+            + install_command(extra)
         )
     elif name == SUBMITIT_SLURM and shutil.which("sbatch") is None:
         yield (

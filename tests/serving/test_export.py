@@ -331,6 +331,9 @@ def test_exports_of_two_runs_of_one_name_are_not_mixed(
         "error: output: is not given, and outputs/exports/run holds exports of one/run; must be "
         "given, as output=DIRECTORY"
     )
+    (tmp_path / "outputs" / "exports" / "run" / "2" / "manifest.json").write_text("{}")
+    (line,) = failure(["one/run"], capsys)
+    assert "outputs/exports/run/2/manifest.json: has format version None" in line
 
 
 def test_what_is_wrong_with_the_study_is_said(exported, tmp_path, capsys) -> None:

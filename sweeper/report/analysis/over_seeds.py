@@ -80,8 +80,7 @@ def repeated(subject: Subject) -> list[Repeated]:
     """
     groups: dict[str, list[Row]] = {}
     for row in subject.of_states("complete"):
-        own = {name: value for name, value in row.params.items() if not is_seed(name)}
-        groups.setdefault(repr(sorted(own.items())), []).append(row)
+        groups.setdefault(repr(sorted(_searched(row).items())), []).append(row)
     found = [
         Repeated(label, rows, _mean_baselines(rows, subject.metric))
         for label, rows in zip(_labels(subject, groups.values()), groups.values(), strict=True)
@@ -105,10 +104,7 @@ def shared_seeds(configurations: Sequence[Repeated]) -> set[Seeds]:
 def _labels(subject: Subject, groups: Iterable[Sequence[Row]]) -> list[str]:
     """What each configuration is called; to the last digit where two look the same."""
     short = short_names(parameter_names(subject.rows))
-    params = [
-        {name: value for name, value in rows[0].params.items() if not is_seed(name)}
-        for rows in groups
-    ]
+    params = [_searched(rows[0]) for rows in groups]
     labels = [parameters_text(own, short) or "all trials" for own in params]
     return [
         label
@@ -144,6 +140,11 @@ def _baseline(subject: Subject, name: str) -> Scored:
         _seeds(row): baselines_of(row, subject.metric) for row in subject.of_states("complete")
     }
     return Scored({seeds: each[name] for seeds, each in found.items() if name in each})
+
+
+def _searched(row: Row) -> dict[str, Any]:
+    """What makes a trial's configuration, without its seeds."""
+    return {name: value for name, value in row.params.items() if not is_seed(name)}
 
 
 def _seeds(row: Row) -> Seeds:

@@ -71,10 +71,9 @@ def _question(compared: Compared) -> Section:
             str(standing.subject.directory),
             listed(parameter_names(standing.subject.rows) or ["nothing"]),
             states_text(standing.subject),
-            "–" if wall is None else duration(wall),
+            _wall_time(standing.subject),
         ]
         for standing in compared.standings
-        for wall in [wall_seconds(standing.subject)]
     ]
     return Section(
         "question",
@@ -84,6 +83,11 @@ def _question(compared: Compared) -> Section:
             Table(["name", "kind", "directory", "varied", "trials", "wall time"], rows, "Compared"),
         ],
     )
+
+
+def _wall_time(subject: Subject) -> str:
+    seconds = wall_seconds(subject)
+    return "–" if seconds is None else duration(seconds)
 
 
 def _protocol(compared: Compared) -> Section | None:

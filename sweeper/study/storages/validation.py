@@ -15,7 +15,7 @@ EXAMPLE = "postgresql://user@host:5432/database"
 SCHEMES = ("postgresql", "postgresql+psycopg", "postgres")
 MISSING_DRIVER = (
     "storage.name: got 'postgresql', which needs psycopg; install it with "
-    f"{install_command('postgresql')}"
+    + install_command("postgresql")
 )
 PASSWORD = (
     "storage.url: holds a password, which every record would show; give it by the environment "
