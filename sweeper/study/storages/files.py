@@ -182,6 +182,10 @@ class _AppendLock:
     def __init__(self, journal: Path) -> None:
         self._journal, self._lock = journal, FileLock(journal.with_name(JOURNAL_LOCK))
 
+    def __reduce__(self) -> tuple[type[_AppendLock], tuple[Path]]:
+        """A copy in another process opens the lock's file anew; Optuna pickles its storages."""
+        return _AppendLock, (self._journal,)
+
     def acquire(self) -> bool:
         self._lock.acquire()
         cut_torn_line(self._journal)

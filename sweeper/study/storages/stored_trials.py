@@ -54,20 +54,33 @@ class TrialStorage(RDBStorage):
                 )
 
     def get_study_attribute(self, study_id: int, key: str) -> Any:
-        """One user attribute of a study; None where it isn't set."""
-        model = models.StudyUserAttributeModel
-        query = select(model.value_json).where(model.study_id == study_id, model.key == key)
+        """One user attribute of a study; None where it isn't set.
+
+        Raises:
+          KeyError: there is no such study.
+        """
+        study, attribute = models.StudyModel, models.StudyUserAttributeModel
+        is_wanted = (attribute.study_id == study.study_id) & (attribute.key == key)
+        query = select(attribute.value_json).select_from(study).outerjoin(attribute, is_wanted)
         with self.engine.connect() as connection:
-            stored = connection.scalar(query)
-        return None if stored is None else json.loads(stored)
+            row = connection.execute(query.where(study.study_id == study_id)).first()
+        if row is None:
+            raise KeyError(models.NOT_FOUND_MSG)
+        return None if row.value_json is None else json.loads(row.value_json)
 
     def counted(
         self, study_id: int, keys: Sequence[str], last: int, open_trials: Sequence[int]
     ) -> list[tuple[int, TrialState, dict[str, Any]]]:
-        """Of trials after `last`, and of those named: identifier, state, these user attributes."""
+        """Of trials after `last`, and of those named: identifier, state, these user attributes.
+
+        Raises:
+          KeyError: there is no such study.
+        """
         values = {"study": study_id, "keys": keys, "last": last, "open": open_trials}
-        with self.engine.connect() as connection:
-            rows = connection.execute(COUNTED, values).all()
+        with Session(self.engine) as session:
+            rows = session.execute(COUNTED, values).all()
+            if not rows:
+                models.StudyModel.find_or_raise_by_id(study_id, session)
         found: dict[int, tuple[int, TrialState, dict[str, Any]]] = {}
         for identifier, state, key, value in rows:
             trial = found.setdefault(identifier, (identifier, TrialState[state], {}))
@@ -91,7 +104,11 @@ class TrialStorage(RDBStorage):
             new = trial.trial_id > trial_id_greater_than
             wanted &= or_(trial.trial_id.in_(included), new) if included else new
         with Session(self.engine) as session:
-            return _trials(session, wanted)
+            found = _trials(session, wanted)
+            if not found:
+                # A study's trials go with it: only where there are none can it be gone.
+                models.StudyModel.find_or_raise_by_id(study_id, session)
+        return found
 
 
 def note(trial: Trial, values: Mapping[str, Any]) -> None:
