@@ -35,11 +35,14 @@ def say(console: Console, topic: str, text: str) -> None:
     console.print(f"[bold]{topic:<8}[/bold] {escape(text)}", soft_wrap=True)
 
 
-def data_lines(record: TrialRecord, split_seeds: Sequence[int] = ()) -> Iterator[tuple[str, str]]:
+def data_lines(
+    record: TrialRecord, split_seeds: Sequence[int] = (), unscored: str = "stay unseen"
+) -> Iterator[tuple[str, str]]:
     """(topic, text): where the data came from, its parts, and what is scored when.
 
     Args:
       split_seeds: those of several trials, or repeats; else it is the record's.
+      unscored: what is said of the test rows where the trial itself doesn't score them.
     """
     data, config = record.data, record.config
     yield (
@@ -63,7 +66,7 @@ def data_lines(record: TrialRecord, split_seeds: Sequence[int] = ()) -> Iterator
     yield "split", f"{split}{seed}: {parts}{unused}"
     train = config["train"]
     if not config["evaluation"]["score_test"]:
-        yield "protocol", "chooses on validation rows; the test rows stay unseen"
+        yield "protocol", f"chooses on validation rows; the test rows {unscored}"
     elif config["evaluation"]["rows"] == "validation":
         yield "protocol", "chooses on validation rows; scores the test rows once, at the end"
     elif train["eval_every_epochs"] == train["epochs"]:

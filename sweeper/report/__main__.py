@@ -15,10 +15,12 @@ from sweeper.console import make_console, say
 from sweeper.errors import ConfigError, OutputError
 from sweeper.exit_codes import command_parser, exit_codes
 
-REPORT = "report.html"
+# Of one study or run, and of several: neither is written over the other.
+REPORT, COMPARISON = "report.html", "comparison.html"
 DESCRIPTION = """\
 Writes a report on a study or a run: report.html, one page with all its plots that
-needs no network, and report.md, the same in text and tables.
+needs no network, and report.md, the same in text and tables. On several, which are
+compared, it is comparison.html and comparison.md in the first one's directory.
 """
 EXAMPLES = """\
 examples:
@@ -28,13 +30,14 @@ examples:
   a single run:
     python -m sweeper.report outputs/runs/2026-11-24_13-50-42_000000
 
-  two studies and a run against each other, in outputs/architecture:
+  two studies and a run against each other, as outputs/architecture/comparison.html:
     python -m sweeper.report outputs/architecture outputs/loss outputs/runs/three_layer
 
   elsewhere; the text goes beside it, as /tmp/depth.md:
     python -m sweeper.report outputs/depth --output /tmp/depth.html
 
-A study that still runs can be reported on at any time; an earlier report is written over.
+A study that still runs can be reported on at any time. An earlier report on the same is
+written over; a comparison never takes the place of a study's own report.
 What is missing or damaged is named at the report's head and left out. With nothing to
 show, it ends with exit code 2 and a line that says what would be right.
 
@@ -48,8 +51,8 @@ Tell = Callable[[str, int, int], None]
 def main(arguments: Sequence[str] | None = None) -> None:
     parsed = _parser().parse_args(arguments)
     with exit_codes():
-        _check_output(parsed.output)
         _check_directories(parsed.directory)
+        _check_output(parsed.output, parsed.directory)
         report_on(parsed.directory, parsed.output)
 
 
@@ -80,14 +83,25 @@ def _parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="FILE",
-        help=f"the page, as FILE.html; without it, {REPORT} in the (first) directory",
+        help=f"the page, as FILE.html; without it, {REPORT} in the directory, or {COMPARISON} in "
+        "the first of several",
     )
     return parser
 
 
-def _check_output(output: Path | None) -> None:
+def _check_output(output: Path | None, directories: Sequence[Path]) -> None:
+    from sweeper.record import TRIAL
+    from sweeper.study.storages.markers import holds_study
+
     if output is None:
         return
+    place = output.resolve().parent
+    is_own_place = output.name == REPORT and (holds_study(place) or (place / TRIAL).exists())
+    if is_own_place and [place] != [directory.resolve() for directory in directories]:
+        raise OutputError(
+            f"--output: got {output}, the place of the report on {output.parent} alone; must be "
+            f"another name, such as {output.with_name(COMPARISON)}"
+        )
     if output.suffix != ".html":
         raise OutputError(f"--output: got {output}; must end in .html (the text goes beside it)")
     there = [path for path in (output, output.with_suffix(".md")) if path.exists()]
@@ -151,7 +165,7 @@ def write_report(
     else:
         page = comparison_of(subjects, on_section)
     page = replace(page, problems=[*unread, *page.problems])
-    path = output or subjects[0].directory / REPORT
+    path = output or subjects[0].directory / (REPORT if len(directories) == 1 else COMPARISON)
     tell("writing", 0, 1)
     contents = {path: html_of(page), path.with_suffix(".md"): markdown_of(page)}
     for place, content in contents.items():

@@ -9,9 +9,11 @@ from sweeper import record as records
 from sweeper.config import with_defaults
 from sweeper.errors import ConfigError, OutputError
 from sweeper.record import TrialRecord
-from sweeper.report.evidence.confirmation_reader import load_evidence
+from sweeper.report.analysis.towers import best_of_each_depth
+from sweeper.report.evidence.confirmation_reader import load_evidence, places_of
 from sweeper.report.evidence.ranks import read_ranks
-from sweeper.report.subject import Subject
+from sweeper.report.subject import MOST_COMPARED, Subject
+from sweeper.study import attributes, confirmation, reference
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import Row, leaderboard_rows
 from sweeper.study.results.reading import objectives_of
@@ -26,8 +28,6 @@ OnRead = Callable[[int, int], None]
 MAY_LACK_FILES = ("waiting", "running", "failed", "interrupted")
 STATES = {"completed": "complete"}
 EXAMPLES = 3
-# So many of the best trials are looked at row by row.
-MOST_RANKS = 20
 
 
 def open_subject(directory: Path, on_read: OnRead = lambda done, total: None) -> Subject:
@@ -76,8 +76,22 @@ def _open_study(directory: Path, on_read: OnRead) -> Subject:
         directory, study.study_name, objectives, rows, study, trials,
         evidence=evidence, problems=problems,
     )  # fmt: skip
+    subject.seconds_beside.update(_seconds_beside(directory, subject.problems))
     _read_records(subject, on_read)
     return subject
+
+
+def _seconds_beside(directory: Path, problems: list[str]) -> Iterator[tuple[str, float]]:
+    """What the reference and the confirmations below a study's directory have taken."""
+    for name in (reference.DIRECTORY, confirmation.DIRECTORY):
+        seconds = []
+        for place in places_of(directory, name):
+            try:
+                seconds.append(load_study(place).user_attrs.get(attributes.SECONDS, 0.0))
+            except OutputError as error:
+                problems.append(f"{error}; left out: its time")
+        if any(seconds):
+            yield name, sum(seconds)
 
 
 def _read_records(subject: Subject, on_read: OnRead) -> None:
@@ -101,7 +115,8 @@ def _read_records(subject: Subject, on_read: OnRead) -> None:
 def _read_ranks(subject: Subject) -> None:
     """Fills `ranks`, as far as the trials were to leave any."""
     places: dict[int | str, Path] = {}
-    for row in [row for row in subject.rows if row.rank is not None][:MOST_RANKS]:
+    of_depths = [each.row for each in best_of_each_depth(subject).values()]
+    for row in [*subject.ranked[:MOST_COMPARED], *of_depths]:
         record = subject.records.get(row.number)
         if record and not record.repeats and record.config["evaluation"].get("keep_rows"):
             places[row.number] = subject.directory / str(row.directory)
@@ -156,7 +171,7 @@ def _open_run(directory: Path) -> Subject:
     record = records.read(directory)
     record.config = with_defaults(record.config)
     result = summarize(directory) or {}
-    objective = ObjectiveConfig()
+    objective = ObjectiveConfig(record.config["evaluation"]["metric"])
     value = record.metrics.get(record.rows, {}).get(objective.metric)
     row = Row(
         number=0,

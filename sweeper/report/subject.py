@@ -16,6 +16,9 @@ from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import Row
 
+# So many of the best trials are looked at row by row.
+MOST_COMPARED = 20
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -28,9 +31,12 @@ class Subject:
       trials: what Optuna knew of them at the time; nothing of a single run.
       records: by trial, of all whose files can be read.
       repeats: by trial and split seed, of those that were trained on several splits.
-      ranks: of the best trials of one training, by trial, and of the reference, by its name: the
-        rank of each scored row, see `sweeper.evaluation.rows.row_table`.
+      ranks: of the best trials of one training, and of the best of each depth, by trial; and of
+        the reference, by its name: the rank of each scored row, see
+        `sweeper.evaluation.rows.row_table`.
       evidence: what the study's confirmation found, if it was confirmed.
+      seconds_beside: what its reference and its confirmations have taken so far, by "reference"
+        and "confirmation"; without what it has not.
       problems: what can't be read, a line each.
     """
 
@@ -44,6 +50,7 @@ class Subject:
     repeats: dict[int, dict[int, TrialRecord]] = field(default_factory=dict)
     ranks: dict[int | str, pyarrow.Table] = field(default_factory=dict)
     evidence: Evidence | None = None
+    seconds_beside: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -55,6 +62,11 @@ class Subject:
     def front(self) -> list[Row]:
         """The Pareto set; of one objective the best trial alone."""
         return [row for row in self.rows if row.rank == 1]
+
+    @property
+    def ranked(self) -> list[Row]:
+        """The complete and feasible trials, the best first."""
+        return [row for row in self.rows if row.rank is not None]
 
     @property
     def record(self) -> TrialRecord | None:
@@ -75,6 +87,25 @@ class Subject:
     def scored_rows(self) -> str:
         """The rows that the trials are compared on, "validation" or "test"."""
         return self.record.rows if self.record else "validation"
+
+    @property
+    def wall_seconds(self) -> float | None:
+        """The time on the clock so far, of all that a study trains, or of a run; None: not known.
+
+        The trials, the reference, the confirmations, and the starts of their workers.
+        """
+        if self.study is None:
+            return self.rows[0].seconds
+        search: float | None = self.study.user_attrs.get(attributes.SECONDS)
+        return None if search is None else search + sum(self.seconds_beside.values())
+
+    @property
+    def wall_parts(self) -> list[tuple[str, float]]:
+        """What `wall_seconds` consists of, where that is more than the trials of the search."""
+        if not self.seconds_beside or self.wall_seconds is None:
+            return []
+        search = self.wall_seconds - sum(self.seconds_beside.values())
+        return [("search", search), *self.seconds_beside.items()]
 
     @property
     def reference(self) -> dict[str, Any] | None:

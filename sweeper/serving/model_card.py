@@ -70,7 +70,8 @@ def _opening(chosen: Chosen, retraining: Retraining) -> str:
 
 def _data(record: TrialRecord, retraining: Retraining) -> Iterator[str]:
     data = retraining.interactions
-    (_, source), *others = data_lines(record)
+    # They may have been scored since, by a confirmation, or be among the rows trained on now.
+    (_, source), *others = data_lines(record, unscored="were not scored")
     yield _list(
         [
             f"Source: {source}",

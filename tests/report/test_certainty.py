@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import pyarrow
 import pytest
 from made_up_studies import StudyMaker, made_up_record
@@ -20,11 +21,14 @@ from sweeper.report.comparison.compared import Compared
 from sweeper.report.evidence.row_comparison import compare_on_rows
 from sweeper.report.evidence.statistics import ALIKE, compare_pairs, summarize
 from sweeper.report.opening import open_subject
-from sweeper.report.rendering.page import Text
+from sweeper.report.rendering.page import Table, Text
 from sweeper.report.sections.answer import answer_section
+from sweeper.report.sections.architecture import architecture_section
 from sweeper.report.sections.depth import depth_text
+from sweeper.report.sections.head import key_figures
 from sweeper.report.sections.strengths import strengths_section
 from sweeper.report.sections.trial_table import leaderboard_section
+from sweeper.report.subject import MOST_COMPARED
 from sweeper.study import attributes
 
 RANDOM = np.random.default_rng(5)
@@ -190,6 +194,76 @@ def test_trials_of_several_splits_are_compared_split_by_split(tmp_path):
     text = depth_text(subject)
     assert "2 layers against 1: −0.0967" in text
     assert text.endswith("worse (the best configuration of each, on the same 3 seeds).")
+
+
+def test_the_sentence_on_depth_the_table_and_the_heat_map_agree(tmp_path):
+    """Of complete trials alone, though a pruned one was higher for a while."""
+    maker = StudyMaker(tmp_path)
+    for values, state, sizes in [
+        ([0.50, 0.52, 0.51], "complete", "[8]"),
+        ([0.40, 0.43, 0.41], "complete", "[8]"),
+        ([0.45, 0.46, 0.41], "complete", "[8,8]"),
+        ([0.70, 0.72, 0.71], "pruned", "[8,8]"),
+    ]:
+        own = [f"model.layer_sizes={sizes}"]
+        mean = float(np.mean(values))
+        maker.trial([mean], state, write=lambda at, v=values, o=own: repeated(at, v, *o))
+    sentence, table, heat = told_of_depth(tmp_path)
+    assert "2 layers against 1: −0.0700" in sentence
+    assert table.columns == ["layers", "width", "trials", "pruned", "best", "median"]
+    assert table.rows == [
+        ["1", "8", "2", "0", "0.5100", "0.4617"],
+        ["2", "8", "1", "1", "0.4400", "0.4400"],
+    ]
+    assert [float(value) for line in heat.z for value in line] == pytest.approx([0.51, 0.44])
+    assert heat.text[1][0] == "<b>0.4400</b><br>1 trial<br>1 pruned"
+
+
+def test_of_a_grid_over_seeds_they_agree_on_its_means(tmp_path):
+    """The best single trial is of the depth whose mean is worse."""
+    maker = StudyMaker(tmp_path)
+    for depth, tops in {1: [0.40, 0.42, 0.41], 2: [0.30, 0.47, 0.31]}.items():
+        for seed, top in enumerate(tops):
+            sizes = f"model.layer_sizes={[8] * depth}"
+            maker.trial(
+                [top],
+                params={"model.layer_sizes.depth": depth, "data.split_seed": seed},
+                record=made_up_record([top], overrides=[sizes]),
+            )
+    sentence, table, heat = told_of_depth(tmp_path)
+    assert "2 layers against 1: −0.0500" in sentence
+    assert table.columns == ["layers", "width", "configurations", "best", "median"]
+    assert [row[3] for row in table.rows] == ["0.4100", "0.3600"]
+    assert [float(value) for line in heat.z for value in line] == pytest.approx([0.41, 0.36])
+
+
+def told_of_depth(study: Path) -> tuple[str, Table, go.Heatmap]:
+    lead, figure = architecture_section(open_subject(study)).blocks
+    return lead.text, figure.numbers, figure.plot.data[0]
+
+
+def test_the_best_of_a_depth_is_compared_however_many_trials_are_better(tmp_path):
+    maker = StudyMaker(tmp_path)
+    for number in range(MOST_COMPARED + 2):
+        ranks, sizes = (BAD, "[8,8]") if number == 0 else (GOOD, "[8]")
+        own = f"model.layer_sizes={sizes}"
+        maker.trial([hits(ranks)], write=lambda place, r=ranks, o=own: leave(place, r, o))
+    subject = open_subject(tmp_path)
+    assert "2 layers against 1: −" in depth_text(subject)
+    assert sum(isinstance(key, int) for key in certainties(subject)) == MOST_COMPARED
+
+
+def test_the_head_says_of_a_baseline_what_the_tables_say(tmp_path):
+    maker = StudyMaker(tmp_path)
+    as_popular = np.where(np.arange(400) % 50 == 0, 500 - POPULAR, POPULAR)
+    maker.trial([hits(as_popular)], write=lambda place: leave(place, as_popular))
+    subject = open_subject(tmp_path)
+    assert certainties(subject)["popularity"].verdict == ALIKE
+    notes = {figure.label: figure.note for figure in key_figures(subject)}
+    assert notes["popularity"].startswith(f"{ALIKE}, ")
+    maker.trial([hits(GOOD)], write=lambda place: leave(place, GOOD))
+    notes = {figure.label: figure.note for figure in key_figures(open_subject(tmp_path))}
+    assert notes["popularity"].startswith("beaten, +")
 
 
 def test_two_studies_on_the_same_rows_are_compared(tmp_path, study):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from made_up_studies import StudyMaker, made_up_record, nothing
@@ -34,6 +35,40 @@ def test_the_output_may_go_elsewhere(tmp_path, capsys):
     assert "new/page.md" in lines_of(capsys)[-1]
 
 
+def test_a_comparison_leaves_the_report_of_each_as_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        StudyMaker(tmp_path / name, name).trial([0.4], write=nothing)
+    main(["a"])
+    own = {path: path.read_bytes() for path in Path("a").glob("report.*")}
+    main(["a", "b"])
+    assert lines_of(capsys)[-1] == "report   a/comparison.html, a/comparison.md"
+    assert {path: path.read_bytes() for path in own} == own
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["a", "b", "--output", "a/report.html"],
+        ["b", "--output", "a/report.html"],
+        ["a", "b", "--output", "run/../run/report.html"],
+    ],
+)
+def test_the_place_of_a_studys_own_report_is_for_no_other(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        StudyMaker(tmp_path / name, name).trial([0.4], write=nothing)
+    records.write(tmp_path / "run", made_up_record([0.4]))
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    given = Path(arguments[-1])
+    error = f"--output: got {given}, the place of the report on {given.parent} alone; must be"
+    assert error in capsys.readouterr().err
+    assert not list(tmp_path.glob("*/report.*"))
+    main(["a", "--output", "a/report.html"])
+
+
 def test_a_problem_is_printed_and_the_rest_reported(tmp_path, capsys):
     maker = StudyMaker(tmp_path)
     maker.trial([0.4])
@@ -43,10 +78,10 @@ def test_a_problem_is_printed_and_the_rest_reported(tmp_path, capsys):
     assert len(problems) == 2
     assert "nowhere: is no directory" in problems[0]
     assert "trials/0001/trial.json: is missing" in problems[1]
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / "comparison.html").read_text()
     assert "<h2>Problems</h2>" in page
     assert "nowhere: is no directory; must be a study&#39;s or a run&#39;s" in page
-    assert "> - **Problem:**" in (tmp_path / "report.md").read_text()
+    assert "> - **Problem:**" in (tmp_path / "comparison.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from made_up_studies import StudyMaker, made_up_record, nothing
 from sweeper import record as records
 from sweeper.report.analysis.grouping import group_labels, layers_text
 from sweeper.report.analysis.importance import counted_study, importances
+from sweeper.report.analysis.towers import pruned_by_size
 from sweeper.report.analysis.trial_curves import curves_of, grouped
 from sweeper.report.opening import open_subject
 from sweeper.report.rendering.axes import logarithmic, round_ticks, upright
@@ -218,10 +219,12 @@ def test_pauses_are_left_out(tmp_path):
 
 
 def test_cells_are_depth_and_width(searched_study):
-    cells = cells_of(open_subject(searched_study))
+    subject = open_subject(searched_study)
+    cells = cells_of(subject)
     assert {place: len(values) for place, values in cells.items()} == {
-        (1, 32): 8, (2, 64): 16,
+        (1, 32): 8, (2, 64): 8,
     }  # fmt: skip
+    assert pruned_by_size(subject) == {(2, 64): 8}
 
 
 def test_the_front_of_two_objectives(tmp_path):

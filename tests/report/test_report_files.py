@@ -126,11 +126,20 @@ def test_markdown_has_no_link_and_no_end_of_code_of_data():
 
 def test_numbers_are_set_flush_right():
     rows = [
-        ["1", "0.4516 ± 0.0121", "5 min 4 s", "<1 %", "0.3000 ▾", "1,234", "–", "a 1"],
-        ["–", "−0.1", "1.2e-06", "37 %", "", "5:40", "–", "1"],
+        ["1", "0.4516 ± 0.0121", "5 min 4 s", "<1 %", "0.3000 ▾", "1,234", "–", "a 1", "1 to"],
+        ["–", "−0.1", "1.2e-06", "37 %", "", "5:40", "–", "1", "1"],
     ]
-    table = Table([str(index) for index in range(8)], rows)
-    assert table.numeric == [True, True, False, True, True, True, True, False]
+    table = Table([str(index) for index in range(9)], rows)
+    assert table.numeric == [True, True, False, True, True, True, True, False, False]
+
+
+def test_intervals_are_set_as_numbers_are():
+    """Which are never broken, in a table however narrow."""
+    rows = [["0.4401 to 0.4512", "−0.0242 to +0.0005"], ["–", "−0.1 to −0.05"]]
+    table = Table(["95 % interval", "bootstrap over users"], rows)
+    assert table.numeric == [True, True]
+    page = Page("t", "", [Section("a", "", [table])])
+    assert '<td class="number">0.4401 to 0.4512</td>' in html_of(page)
 
 
 def test_a_plot_in_a_notebook_has_real_colours():

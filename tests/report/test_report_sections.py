@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from made_up_confirmations import made_up_confirmation
 from made_up_studies import POPULARITY, StudyMaker, made_up_record, nothing
 
 from sweeper import record as records
@@ -45,6 +46,21 @@ def test_a_run_has_what_a_run_has(tmp_path):
     )
     names = [figure.name for figure in sections["curves"].blocks]
     assert names == ["validation_curves", "training_loss"]
+
+
+def test_a_run_goes_by_its_own_metric(tmp_path):
+    metric = "seen_filtered_top_10"
+    records.write(tmp_path, made_up_record([0.3, 0.4], overrides=[f"evaluation.metric={metric}"]))
+    page = page_of(open_subject(tmp_path))
+    words = "seen-filtered top-10 accuracy"
+    text = texts_of(page.sections[2])
+    # As the made-up record has it: three tenths of top-100.
+    assert f"This run has **{words} 0.1200 on 100 validation rows**, 0.0300 above" in text
+    assert page.key_figures[0].label == words
+    assert (
+        page.figures["validation_curves"].title
+        == f"Seen-filtered{words[13:]} on validation rows, by epoch"
+    )
 
 
 def test_the_question_has_the_space_with_its_conditions(searched_study):
@@ -100,6 +116,42 @@ def test_the_protocol_tells_of_a_precision_that_is_not_float32(tmp_path):
     words = "every 2 epochs, dense layers in mixed_bfloat16; the best"
     assert words in texts["mixed_bfloat16"]
     assert texts["float32"] == texts["mixed_bfloat16"].replace(words, "every 2 epochs; the best")
+
+
+def test_the_protocol_of_a_confirmed_study_calls_no_test_row_unseen(tmp_path):
+    unseen = made_up_record([0.4], overrides=["evaluation.score_test=false"])
+    StudyMaker(tmp_path).trial([0.4], record=unseen)
+
+    def protocol() -> str:
+        (table,) = tables_of(sections_of(tmp_path)["protocol"])
+        return dict(table.rows)["protocol"]
+
+    assert protocol() == "chooses on validation rows; the test rows stay unseen"
+    made_up_confirmation(tmp_path)
+    assert protocol() == (
+        "chooses on validation rows; the test rows are scored by the confirmation alone"
+    )
+
+
+def test_the_time_in_all_is_of_reference_and_confirmations_too(tmp_path):
+    maker = StudyMaker(tmp_path, seconds=100.0)
+    for number in range(2):
+        maker.trial([0.4 + number / 100])
+    whole = "The study took {} in all, the starts of its workers included"
+    assert f"{whole.format('1 min 40 s')}." in texts_of(sections_of(tmp_path)["times"])
+    StudyMaker(tmp_path / "reference", seconds=5.0)
+    StudyMaker(tmp_path / "reference_2", seconds=15.0)
+    confirmation = made_up_confirmation(tmp_path)
+    confirmation.set_user_attr(attributes.SECONDS, 300.0)
+    page = page_of(open_subject(tmp_path))
+    (times,) = [section for section in page.sections if section.name == "times"]
+    assert (
+        f"{whole.format('7 min 0 s')}: 1 min 40 s for the search, 20 s for the reference and "
+        "5 min 0 s for the confirmation."
+    ) in texts_of(times)
+    wall = page.key_figures[-1]
+    assert (wall.label, wall.value) == ("wall time", "7 min 0 s")
+    assert wall.note == "search 1 min 40 s, reference 20 s, confirmation 5 min 0 s"
 
 
 def test_the_answer_names_the_best_against_the_baselines(tmp_path):

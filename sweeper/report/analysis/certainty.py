@@ -23,7 +23,7 @@ from sweeper.report.evidence.statistics import (
     summarize,
 )
 from sweeper.report.rendering.words import number
-from sweeper.report.subject import Subject
+from sweeper.report.subject import MOST_COMPARED, Subject
 from sweeper.study.results.leaderboard import Row, seed_values
 
 # By trial, or by a baseline's name.
@@ -105,11 +105,11 @@ def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
 
 
 def certainties(subject: Subject) -> dict[Key, Certainty]:
-    """Of the ranked trials, and of the baselines beside the best one.
+    """Of the best of the ranked trials, and of the baselines beside the best one.
 
     Empty where the study goes by something else than one accuracy.
     """
-    ranked = [row for row in subject.rows if row.rank is not None]
+    ranked = subject.ranked[:MOST_COMPARED]
     if len(subject.objectives) != 1 or not is_accuracy(subject.metric) or not ranked:
         return {}
     scored: dict[Key, Scored] = {row.number: scored_trial(subject, row) for row in ranked}

@@ -23,7 +23,7 @@ from sweeper.report.rendering.words import (
     metric_words,
     number,
 )
-from sweeper.report.sections.head import problems_of, wall_seconds, written
+from sweeper.report.sections.head import problems_of, written
 from sweeper.report.sections.question import states_text
 from sweeper.report.sections.reproduction import commands
 from sweeper.report.subject import Subject
@@ -86,8 +86,7 @@ def _question(compared: Compared) -> Section:
 
 
 def _wall_time(subject: Subject) -> str:
-    seconds = wall_seconds(subject)
-    return "–" if seconds is None else duration(seconds)
+    return "–" if subject.wall_seconds is None else duration(subject.wall_seconds)
 
 
 def _protocol(compared: Compared) -> Section | None:

@@ -33,7 +33,7 @@ def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[
     """
     found: list[tuple[Evidence, list[str]]] = []
     unread: list[str] = []
-    for place in sorted(_places(study), key=_number, reverse=True):
+    for place in sorted(places_of(study, DIRECTORY), key=_number, reverse=True):
         try:
             found.append(_open(place))
         except OutputError as error:
@@ -53,11 +53,16 @@ def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[
 
 def is_begun(study: Path) -> bool:
     """Whether a confirmation lies below a study's directory, whatever can be read of it."""
-    return bool(_places(study))
+    return bool(places_of(study, DIRECTORY))
 
 
-def _places(study: Path) -> list[Path]:
-    return [place for place in study.glob(f"{DIRECTORY}*") if holds_study(place)]
+def places_of(study: Path, name: str) -> list[Path]:
+    """The retrainings of a name below a study's directory: "confirmation", "confirmation_2"."""
+    return [
+        place
+        for place in sorted(study.glob(f"{name}*"))
+        if re.fullmatch(rf"{name}(_\d+)?", place.name) and holds_study(place)
+    ]
 
 
 def _open(directory: Path) -> tuple[Evidence, list[str]]:

@@ -13,7 +13,9 @@ from typing import ClassVar
 
 import plotly.graph_objects as go
 
-NUMBER = re.compile(r"[-+−<]?[\d.,]+(e[-+]?\d+)?( ?[%×]|:\d\d(:\d\d)?| ± .*| ▾| s| ms| MB)*")
+NUMBER = re.compile(
+    r"[-+−<]?[\d.,]+(e[-+]?\d+)?( ?[%×]|:\d\d(:\d\d)?| ± .*| ▾| s| ms| MB| to [-+−]?[\d.,]+)*"
+)
 NOTHING = ("", "–")
 
 
@@ -56,7 +58,7 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Of each column, whether it holds numbers, which are set flush right."""
+        """Of each column, whether it holds numbers or intervals: on one line, set flush right."""
         cells = [[row[index] for row in self.rows] for index in range(len(self.columns))]
         return [
             all(cell in NOTHING or NUMBER.fullmatch(cell) for cell in column) for column in cells

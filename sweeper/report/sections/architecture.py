@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 import plotly.graph_objects as go
 
-from sweeper.report.analysis.grouping import layers_of
+from sweeper.report.analysis.over_seeds import seeds_varied
+from sweeper.report.analysis.towers import Size, configurations_of, pruned_by_size
 from sweeper.report.rendering.page import Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, scale
 from sweeper.report.rendering.words import count, metric_words, number
 from sweeper.report.sections.depth import depth_text
 from sweeper.report.subject import Subject
 
-# Values by (depth, width of the first layer) of the query tower.
-Cells = dict[tuple[int, int], list[float]]
+# The figures of the configurations of each depth and width, the best first.
+Cells = Mapping[Size, Sequence[float]]
 
 
 def architecture_section(subject: Subject) -> Section | None:
@@ -28,67 +30,79 @@ def architecture_section(subject: Subject) -> Section | None:
 
 
 def cells_of(subject: Subject) -> Cells:
-    cells: Cells = {}
-    for row in subject.of_states("complete", "pruned"):
-        record = subject.records.get(row.number)
-        if record is None or not row.values:
-            continue
-        query, _ = layers_of(record.config)
-        reached = (row.result.get("metrics") or {}).get(subject.metric, row.values[0])
-        cells.setdefault((len(query), query[0] if query else 0), []).append(reached)
+    cells: dict[Size, list[float]] = {}
+    for each in configurations_of(subject):
+        cells.setdefault((each.depth, each.width), []).append(each.value)
     return cells
 
 
 def depth_and_width(subject: Subject, cells: Cells) -> Figure:
-    """The best value of each depth and width, and of how many trials."""
-    words, best = metric_words(subject.metric), max if subject.is_maximized else min
-    figure = plot(_heat(subject, cells), x="width of the first layer", y="layers")
+    """The best value of each depth and width, and of how many configurations."""
+    words, over_seeds = metric_words(subject.metric), seeds_varied(subject)
+    pruned = pruned_by_size(subject)
+    figure = plot(_heat(subject, cells, pruned), x="width of the first layer", y="layers")
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_yaxes(type="category", showgrid=False)
+    columns = ["layers", "width", _noun(subject) + "s", "best", "median"]
     rows = [
-        [str(depth), _width(width), str(len(own)), number(best(own)), number(median(own))]
+        [str(depth), _width(width), str(len(own)), number(own[0]), number(median(own))]
         for (depth, width), own in sorted(cells.items())
     ]
-    pruned = any(row.state == "pruned" for row in subject.rows)
+    if pruned:
+        columns.insert(3, "pruned")
+        for row, size in zip(rows, sorted(cells), strict=True):
+            row.insert(3, str(pruned[size]))
     return Figure(
         "depth_and_width",
-        f"The best {words} by depth and width",
-        "A cell is the best of the trials with so many layers, the first of that width"
-        f"{'; pruned ones count with the best that they reached' if pruned else ''}. A cell of "
-        "many trials has had more chances.",
+        f"The best {'mean ' if over_seeds else ''}{words} by depth and width",
+        " ".join(_caption(over_seeds, bool(pruned))),
         figure,
-        Table(["layers", "width", "trials", "best", "median"], rows, "By depth and width"),
-        height=110 + 76 * len({depth for depth, _ in cells}),
+        Table(columns, rows, "By depth and width"),
+        height=110 + (92 if pruned else 76) * len({depth for depth, _ in cells}),
     )
+
+
+def _noun(subject: Subject) -> str:
+    return "configuration" if seeds_varied(subject) else "trial"
+
+
+def _caption(over_seeds: bool, pruned: bool) -> Iterator[str]:
+    of = "configuration, by its mean over the seeds," if over_seeds else "complete trial"
+    yield f"A cell is the best {of} with so many layers, the first of that width."
+    if pruned:
+        yield "Pruned trials are counted, not compared: they ended before their best."
+    yield f"A cell of many {'configurations' if over_seeds else 'trials'} has had more chances."
 
 
 def _width(width: int) -> str:
     return str(width) if width else "none"
 
 
-def _heat(subject: Subject, cells: Cells) -> go.Heatmap:
+def _heat(subject: Subject, cells: Cells, pruned: Mapping[Size, int]) -> go.Heatmap:
     depths = sorted({depth for depth, _ in cells})
     widths = sorted({width for _, width in cells})
-    best = max if subject.is_maximized else min
-    own = [[cells.get((depth, width), []) for width in widths] for depth in depths]
+    sizes = [[(depth, width) for width in widths] for depth in depths]
+    noun = _noun(subject)
     return go.Heatmap(
-        z=[[best(values) if values else None for values in line] for line in own],
+        z=[[cells[size][0] if size in cells else None for size in line] for line in sizes],
         x=[_width(width) for width in widths],
         y=[str(depth) for depth in depths],
         text=[
-            [_cell_text(best(values), values) if values else "" for values in line] for line in own
+            [_cell_text(cells[size], noun, pruned[size]) if size in cells else "" for size in line]
+            for line in sizes
         ],
         texttemplate="%{text}",
-        customdata=[[len(values) for values in line] for line in own],
+        customdata=[[count(len(cells.get(size, ())), noun) for size in line] for line in sizes],
         colorscale=scale(),
         reversescale=not subject.is_maximized,
         xgap=3,
         ygap=3,
         showscale=False,
         hoverongaps=False,
-        hovertemplate="depth %{y}, width %{x}: %{z:.4f}<br>%{customdata} trials<extra></extra>",
+        hovertemplate="depth %{y}, width %{x}: %{z:.4f}<br>%{customdata}<extra></extra>",
     )
 
 
-def _cell_text(best: float, values: list[float]) -> str:
-    return f"<b>{number(best)}</b><br>{count(len(values), 'trial')}"
+def _cell_text(values: Sequence[float], noun: str, pruned: int) -> str:
+    lines = [f"<b>{number(values[0])}</b>", count(len(values), noun)]
+    return "<br>".join([*lines, f"{pruned:,} pruned"] if pruned else lines)

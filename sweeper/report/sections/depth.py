@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from sweeper.report.analysis.certainty import Key, Scored, compare, ratio_of_rows, scored_trial
-from sweeper.report.analysis.grouping import layers_of
-from sweeper.report.analysis.over_seeds import ratio_over_seeds, repeated, seeds_varied
+from sweeper.report.analysis.over_seeds import ratio_over_seeds
+from sweeper.report.analysis.towers import best_of_each_depth
 from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.evidence.statistics import Comparison
 from sweeper.report.rendering.words import count, metric_words, signed
 from sweeper.report.subject import Subject
-from sweeper.study.results.leaderboard import Row
 
 
 def depth_text(subject: Subject) -> str | None:
@@ -40,25 +39,17 @@ def depth_text(subject: Subject) -> str | None:
 
 def _best_of_each(subject: Subject) -> tuple[Mapping[Key, Scored], float]:
     """The best configuration of each depth, and what `compare` needs."""
-    scored: dict[Key, Scored] = {}
-    if seeds_varied(subject):
-        configurations = repeated(subject)
-        for each in configurations:
-            if (depth := _depth(subject, each.rows[0])) is not None:
-                scored.setdefault(depth, each.scored)
-        return scored, ratio_over_seeds(subject, configurations[0]) if configurations else 0.0
-    ranked = [row for row in subject.rows if row.rank is not None]
-    for row in ranked:
-        depth = _depth(subject, row)
-        if depth is not None and depth not in scored:
-            scored[depth] = scored_trial(subject, row)
-    return scored, ratio_of_rows(subject, ranked[0]) if ranked else 0.0
-
-
-def _depth(subject: Subject, row: Row) -> int | None:
-    """Layers of the query tower."""
-    record = subject.records.get(row.number)
-    return None if record is None else len(layers_of(record.config)[0])
+    best = best_of_each_depth(subject)
+    scored: dict[Key, Scored] = {
+        depth: each.repeated.scored if each.repeated else scored_trial(subject, each.row)
+        for depth, each in best.items()
+    }
+    if not best:
+        return scored, 0.0
+    first = next(iter(best.values()))
+    if first.repeated:
+        return scored, ratio_over_seeds(subject, first.repeated)
+    return scored, ratio_of_rows(subject, first.row)
 
 
 def _step_text(deeper: Key, less: Key, comparison: Comparison) -> str:

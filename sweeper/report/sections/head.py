@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sweeper import __version__
 from sweeper.report.analysis.baselines import baselines_of
-from sweeper.report.analysis.over_seeds import repeated, seeds_varied
+from sweeper.report.analysis.certainty import Certainty, Key, certainties
+from sweeper.report.analysis.over_seeds import certainty_over_seeds, repeated, seeds_varied
+from sweeper.report.evidence.statistics import ALIKE, Comparison
 from sweeper.report.rendering.page import KeyFigure
 from sweeper.report.rendering.words import (
     baseline_words,
@@ -20,7 +22,6 @@ from sweeper.report.rendering.words import (
 from sweeper.report.sections.confirmed import confirmed_metric
 from sweeper.report.sections.confirmed_tables import KINDS, name_words
 from sweeper.report.subject import Subject
-from sweeper.study import attributes
 from sweeper.study.results.reading import values_text
 
 
@@ -40,17 +41,10 @@ def key_figures(subject: Subject) -> list[KeyFigure]:
     if subject.study is not None:
         complete = len(subject.of_states("complete"))
         figures.append(KeyFigure("trials", f"{len(subject.rows):,}", f"{complete:,} complete"))
-    seconds = wall_seconds(subject)
-    if seconds:
-        figures.append(KeyFigure("wall time", duration(seconds)))
+    if seconds := subject.wall_seconds:
+        parts = [f"{name} {duration(each)}" for name, each in subject.wall_parts]
+        figures.append(KeyFigure("wall time", duration(seconds), ", ".join(parts)))
     return figures
-
-
-def wall_seconds(subject: Subject) -> float | None:
-    """What the study, or the run, has taken so far."""
-    if subject.study is None:
-        return subject.rows[0].seconds
-    return subject.study.user_attrs.get(attributes.SECONDS)
 
 
 def _confirmed_figures(subject: Subject) -> Iterator[KeyFigure]:
@@ -64,10 +58,11 @@ def _confirmed_figures(subject: Subject) -> Iterator[KeyFigure]:
     spread = "" if summary.deviation is None else f"± {summary.deviation:.4f}, "
     note = f"{spread}{name_words(evidence.winner)} on {KINDS[fresh]}"
     yield KeyFigure(f"{metric_words(metric)}, confirmed", number(summary.mean), note)
+    compared = evidence.compared(metric, fresh)
     for name in evidence.baselines:
         theirs = evidence.summary(name, metric, fresh)
         assert theirs is not None
-        yield _baseline_figure(name, summary.mean, theirs.mean)
+        yield _baseline_figure(name, summary.mean, theirs.mean, compared.get(name))
 
 
 def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
@@ -75,9 +70,11 @@ def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
     if best is None:
         return
     if seeds_varied(subject):
-        first = repeated(subject)[0]
+        configurations = repeated(subject)
+        first = configurations[0]
         yield KeyFigure(f"{words}, best mean", number(first.mean), first.label)
-        yield from _baseline_figures(first.mean, first.baselines)
+        certain = certainty_over_seeds(subject, configurations)
+        yield from _baseline_figures(first.mean, first.baselines, certain)
     elif len(subject.objectives) > 1:
         yield KeyFigure("Pareto front", f"{len(subject.front):,}", "trials")
     else:
@@ -88,16 +85,25 @@ def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
         of_search = ", in the search" if confirmed else ", best"
         yield KeyFigure(words if is_run else f"{words}{of_search}", value, note)
         if not confirmed:
-            yield from _baseline_figures(best.values[0], baselines_of(best, subject.metric))
+            baselines = baselines_of(best, subject.metric)
+            yield from _baseline_figures(best.values[0], baselines, certainties(subject))
 
 
-def _baseline_figures(value: float, baselines: dict[str, float]) -> Iterator[KeyFigure]:
+def _baseline_figures(
+    value: float, baselines: dict[str, float], certain: Mapping[Key, Certainty]
+) -> Iterator[KeyFigure]:
     for name, theirs in baselines.items():
-        yield _baseline_figure(name, value, theirs)
+        known = certain.get(name)
+        yield _baseline_figure(name, value, theirs, known.compared if known else None)
 
 
-def _baseline_figure(name: str, value: float, theirs: float) -> KeyFigure:
+def _baseline_figure(
+    name: str, value: float, theirs: float, compared: Comparison | None
+) -> KeyFigure:
+    """What the tables say of it, too; where nothing was compared, the figures alone."""
     beaten = "beaten" if value > theirs else "not beaten"
+    if compared is not None and compared.verdict == ALIKE:
+        beaten = ALIKE
     return KeyFigure(baseline_words(name), number(theirs), f"{beaten}, {signed(value - theirs)}")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sweeper.console import data_lines, sampled_words
 from sweeper.record import TrialRecord
 from sweeper.report.analysis.importance import is_seed
+from sweeper.report.evidence.confirmation_reader import is_begun
 from sweeper.report.rendering.page import Block, Section, Table, Text
 from sweeper.report.rendering.words import (
     METRICS,
@@ -24,6 +25,9 @@ from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import parameter_names
 from sweeper.study.results.reading import STATES
+
+# Of the test rows, where a study was confirmed.
+BY_CONFIRMATION = "are scored by the confirmation alone"
 
 
 def question_section(subject: Subject) -> Section:
@@ -131,7 +135,8 @@ def protocol_section(subject: Subject) -> Section | None:
 def protocol_rows(subject: Subject, record: TrialRecord) -> Iterator[tuple[str, str]]:
     """(part, how it was done), of data, split, training, seeds, score and baselines."""
     if record.data:
-        yield from data_lines(record, _split_seeds(subject, record))
+        unscored = {"unscored": BY_CONFIRMATION} if is_begun(subject.directory) else {}
+        yield from data_lines(record, _split_seeds(subject, record), **unscored)
     train, evaluation = record.config["train"], record.config["evaluation"]
     kept = (
         "the best evaluation's weights are kept" if train["restore_best"] else "the last are kept"

@@ -11,10 +11,9 @@ import plotly.graph_objects as go
 from sweeper.record import TrialRecord
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import colour, plot, series
-from sweeper.report.rendering.words import count, duration, share
+from sweeper.report.rendering.words import count, duration, listed, share
 from sweeper.report.sections.optimization import STATE_COLOURS, trial_texts
 from sweeper.report.subject import Subject
-from sweeper.study import attributes
 from sweeper.study.results.reading import clock
 
 STAGES = {
@@ -161,9 +160,10 @@ def _side_by_side(subject: Subject, spans: Sequence[Span], pauses: Sequence[floa
         f"At most {workers} at once, for {duration(clock)}: trials ran in "
         f"{share(busy, workers * clock)} of that time."
     )
-    spent = subject.study.user_attrs.get(attributes.SECONDS) if subject.study else None
-    if spent:
-        text += f" The study took {duration(float(spent))} in all, its starts included."
+    if spent := subject.wall_seconds:
+        parts = [f"{duration(each)} for the {name}" for name, each in subject.wall_parts]
+        of = f": {listed(parts)}" if parts else ""
+        text += f" The study took {duration(spent)} in all, the starts of its workers included{of}."
     return [Text(text), timeline(subject, spans, lanes, pauses)]
 
 
