@@ -167,7 +167,7 @@ def test_the_answer_names_the_best_against_the_baselines(tmp_path):
         "rows**, 0.1500 above popularity (0.3000), 0.0500 below EASE (0.5000)."
     ) in text
     assert "It has optimizer adam." in text
-    assert "It is the highest of 2 figures on the rows that it was chosen by" in text
+    assert "It was chosen from 2 trials by its figure on these very rows, which" in text
 
 
 def test_what_does_not_beat_popularity_is_said_and_marked(tmp_path):
@@ -216,9 +216,10 @@ def test_a_leaderboard_ends_after_twenty(searched_study):
 @pytest.mark.parametrize(
     ("states", "words"),
     [
-        (["running", "waiting"], "No trial has finished yet, 2 trials to come"),
+        (["running", "waiting"], "feasible yet (1 running, 1 waiting): no answer so far."),
         (["failed"], "No trial is complete and feasible (1 failed): there is no answer."),
-        (["infeasible", "running"], "No trial has finished yet, 1 trial to come"),
+        (["failed", "running"], "feasible yet (1 running, 1 failed): no answer so far."),
+        (["infeasible", "running"], "feasible yet (1 infeasible, 1 running): no answer so far."),
         (["infeasible", "failed"], "complete and feasible (1 infeasible, 1 failed): there is no"),
         (["infeasible"], "No trial is feasible"),
     ],
@@ -232,6 +233,40 @@ def test_without_a_finished_trial_there_is_a_report_without_an_answer(tmp_path, 
     assert words in texts_of(sections["answer"])
     assert "leaderboard" in sections
     assert any("no trial is complete and feasible" in problem for problem in page.problems)
+
+
+def test_a_study_whose_trials_all_failed_says_why(tmp_path):
+    maker = StudyMaker(tmp_path)
+    for reason in ("ValueError: no such column\n  at line 3", "TrialError: another"):
+        maker.trial([], "failed", write=nothing, reason=reason)
+    assert texts_of(sections_of(tmp_path)["answer"]) == (
+        "No trial is complete and feasible (2 failed): there is no answer. Trial 0 failed with: "
+        "ValueError: no such column."
+    )
+
+
+def test_a_study_whose_trials_were_all_pruned_has_no_best_so_far(tmp_path):
+    maker = StudyMaker(tmp_path)
+    for top in (0.2, 0.25):
+        maker.trial([top], "pruned")
+    section = sections_of(tmp_path)["history"]
+    (figure,) = section.blocks
+    assert figure.numbers is None
+    assert "none is complete" in figure.caption
+    assert {trace.name for trace in figure.plot.data} == {"pruned", "popularity 0.3000"}
+
+
+def test_of_several_trials_with_the_best_figure_none_is_named_alone(tmp_path):
+    maker = StudyMaker(tmp_path)
+    for number, top in enumerate([0.4, 0.4, 0.4, 0.35]):
+        maker.trial([top], params={"model.dropout": number / 10})
+    maker.trial([0.5], "pruned", params={"model.dropout": 0.4})
+    text = texts_of(sections_of(tmp_path)["answer"])
+    assert (
+        "Trial 0 is, with 2 others of the same figure, the best of 4 complete trials: **top-100 "
+        "accuracy 0.4000"
+    ) in text
+    assert "It was chosen from 5 trials, 1 of them pruned, by its figure on these very rows" in text
 
 
 @pytest.mark.parametrize("state", ["failed", "running", "interrupted", "pruned"])

@@ -83,9 +83,12 @@ def answer_text(subject: Subject) -> str:
 def _who(subject: Subject, best: Row) -> str:
     if subject.study is None:
         return "This run has"
-    complete = len(subject.of_states("complete"))
-    which = f"best of {complete:,} complete trials" if complete > 1 else "only complete trial"
-    return f"Trial {best.number} is the {which}:"
+    ranked = subject.ranked
+    if len(ranked) == 1:
+        return f"Trial {best.number} is the only complete trial:"
+    others = sum(row.values[0] == best.values[0] for row in ranked) - 1
+    alike = f", with {count(others, 'other')} of the same figure," if others else ""
+    return f"Trial {best.number} is{alike} the best of {len(ranked):,} complete trials:"
 
 
 def figure_text(subject: Subject, row: Row) -> str:
@@ -105,14 +108,16 @@ def _no_answer(subject: Subject) -> str:
         (run,) = subject.rows
         reason = f": {run.reason}" if run.reason else ""
         return f"The run is {run.state}{reason}; there is no answer."
-    running = subject.of_states("running", "waiting")
-    if running:
-        return (
-            f"No trial has finished yet, {count(len(running), 'trial')} to come: no answer so far."
-        )
+    if subject.of_states("running", "waiting"):
+        return f"No trial is complete and feasible yet ({states_text(subject)}): no answer so far."
     if len(subject.of_states("infeasible")) == len(subject.rows):
         return "No trial is feasible: each scores all candidates alike. There is no answer."
-    return f"No trial is complete and feasible ({states_text(subject)}): there is no answer."
+    text = f"No trial is complete and feasible ({states_text(subject)}): there is no answer."
+    failed = [row for row in subject.of_states("failed") if row.reason]
+    if failed:
+        reason = str(failed[0].reason).strip().splitlines()[0].rstrip(".")
+        text += f" Trial {failed[0].number} failed with: {reason}."
+    return text
 
 
 def _front_text(subject: Subject) -> str:
@@ -128,12 +133,12 @@ def _front_text(subject: Subject) -> str:
 
 def _luck(subject: Subject) -> Iterator[Text]:
     """What a maximum over many trials is worth."""
-    number_of_trials = len(subject.of_states("complete", "pruned"))
-    if subject.study is not None and number_of_trials > 1 and len(subject.objectives) == 1:
-        end = "highest" if subject.is_maximized else "lowest"
+    trials, pruned = (len(subject.of_states(*of)) for of in (("complete", "pruned"), ("pruned",)))
+    if subject.study is not None and trials > 1 and len(subject.objectives) == 1:
+        of_them = f", {pruned:,} of them pruned," if pruned else ""
         yield Text(
-            f"It is the {end} of {number_of_trials:,} figures on the rows that it was chosen by, "
-            f"and therefore flatters. {_alike(subject)}Rows that chose nothing tell what it is "
+            f"It was chosen from {trials:,} trials{of_them} by its figure on these very rows, "
+            f"which therefore flatters. {_alike(subject)}Rows that chose nothing tell what it is "
             "worth.",
             "note",
         )

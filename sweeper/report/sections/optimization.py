@@ -47,36 +47,45 @@ def optimization_history(subject: Subject, index: int = 0) -> Figure | None:
         return None
     best = best_so_far(subject, valued, index)
     baselines = usual_baselines(subject, metric)
+    last = by_number[-1].number
     traces = [
         *(_points(subject, rows, index) for rows in _by_state(valued)),
-        go.Scatter(
-            x=[row.number for row in best] + [by_number[-1].number],
-            y=[row.values[index] for row in best] + [best[-1].values[index]] if best else [],
-            name="best so far",
-            mode="lines",
-            line={"color": colour("ink"), "width": 2, "shape": "hv"},
-            hovertemplate="best so far: %{y:.4f}<extra></extra>",
-        ),
-        *baseline_lines(baselines, 0, by_number[-1].number),
+        *_best_line(best, index, last),
+        *baseline_lines(baselines, 0, last),
     ]
     words = metric_words(metric)
     figure = plot(*traces, x="trial", y=words)
-    figure.update_xaxes(counted(by_number[-1].number))
+    figure.update_xaxes(counted(last))
     values = [row.values[index] for row in valued]
     figure.update_yaxes(upright(metric, [*values, *baselines.values()]))
     return Figure(
         "optimization_history" + (f"_{metric}" if index else ""),
         f"{upper_first(words)} of each trial",
-        "A point is a trial, in the order in which they were begun; the line is the best of the "
-        "complete ones so far.",
+        "A point is a trial, in the order in which they were begun; "
+        + ("the line is the best of the complete ones so far." if best else "none is complete."),
         figure,
         Table(
             ["trial", words],
             [[str(row.number), number(row.values[index])] for row in best],
             "Trials that were the best so far",
-        ),
+        )
+        if best
+        else None,
         height=400 if index == 0 else 320,
     )
+
+
+def _best_line(best: Sequence[Row], index: int, last: int) -> Iterator[go.Scatter]:
+    """Up to the last trial; nothing where none is complete."""
+    if best:
+        yield go.Scatter(
+            x=[*(row.number for row in best), last],
+            y=[*(row.values[index] for row in best), best[-1].values[index]],
+            name="best so far",
+            mode="lines",
+            line={"color": colour("ink"), "width": 2, "shape": "hv"},
+            hovertemplate="best so far: %{y:.4f}<extra></extra>",
+        )
 
 
 def best_so_far(subject: Subject, rows: Sequence[Row], index: int) -> list[Row]:
