@@ -116,7 +116,7 @@ def test_the_leaderboard_says_so_and_lists_the_baselines(study):
     assert "The best was chosen on these very rows" in table.note
     blocks = answer_section(open_subject(study)).blocks
     texts = [block.text for block in blocks if isinstance(block, Text)]
-    assert any("1 of the next 2 are not distinguishable from it." in text for text in texts)
+    assert any("1 of the next 2 is not distinguishable from it." in text for text in texts)
 
 
 def test_whether_depth_helped_row_by_row(study):

@@ -13,6 +13,7 @@ from sweeper.report.opening import open_subject
 from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.rendering.page import Code, Section, Table, Text
 from sweeper.report.report import page_of
+from sweeper.report.sections.answer import saturation_text
 from sweeper.study import attributes
 from sweeper.study.results.files import BEST
 
@@ -254,6 +255,32 @@ def test_a_study_whose_trials_were_all_pruned_has_no_best_so_far(tmp_path):
     assert figure.numbers is None
     assert "none is complete" in figure.caption
     assert {trace.name for trace in figure.plot.data} == {"pruned", "popularity 0.3000"}
+
+
+@pytest.mark.parametrize(
+    ("candidates", "tops", "words"),
+    [
+        (100, [1.0], "tells no model from another**: all 100 candidates are among the first 100"),
+        (
+            101,
+            [0.4, 0.4],
+            "**All 2 complete trials have the same top-100 accuracy**: it ranks none",
+        ),
+        (101, [0.4], ""),
+        (101, [0.4, 0.3], ""),
+    ],
+)
+def test_a_figure_that_tells_nothing_is_said_to(tmp_path, candidates, tops, words):
+    maker = StudyMaker(tmp_path)
+    for number, top in enumerate(tops):
+        record = made_up_record([top])
+        record.data["candidates"] = candidates
+        maker.trial([top], params={"model.dropout": number / 10}, record=record)
+    subject = open_subject(tmp_path)
+    text = saturation_text(subject, subject.best)
+    assert words in text
+    assert bool(words) == bool(text)
+    assert text in texts_of(sections_of(tmp_path)["answer"])
 
 
 def test_of_several_trials_with_the_best_figure_none_is_named_alone(tmp_path):

@@ -48,6 +48,8 @@ def _answer(subject: Subject) -> Iterator[Block]:
     best = subject.best
     if best is None:
         return
+    if text := saturation_text(subject, best):
+        yield Text(text)
     if seeds_varied(subject):
         yield table_over_seeds(subject)
         return
@@ -78,6 +80,22 @@ def answer_text(subject: Subject) -> str:
         return f"{text}, which does not beat popularity ({popular}): {NOTHING_BEATEN}."
     against = against_baselines(best.values[0], baselines)
     return f"{text}{f', {against}' if against else ''}."
+
+
+def saturation_text(subject: Subject, best: Row) -> str:
+    """That the first objective tells no model from another; "" where it does."""
+    words, record = metric_words(subject.metric), subject.records.get(best.number)
+    kind, _, k = subject.metric.removeprefix(SEEN_FILTERED).partition("_")
+    candidates = record.data.get("candidates") if record else None
+    if kind == "top" and candidates is not None and candidates <= int(k):
+        return (
+            f"**The {words} tells no model from another**: all {count(candidates, 'candidate')} "
+            f"are among the first {k}, whatever the model. A smaller k can tell."
+        )
+    values = [row.values[0] for row in subject.ranked]
+    if len(values) > 1 and len(set(values)) == 1:
+        return f"**All {len(values):,} complete trials have the same {words}**: it ranks none."
+    return ""
 
 
 def _who(subject: Subject, best: Row) -> str:
@@ -152,7 +170,10 @@ def _alike(subject: Subject) -> str:
         if isinstance(key, int) and each.compared
     ]
     alike = sum(each.verdict == ALIKE for each in compared)
-    return f"{alike} of the next {len(compared)} are not distinguishable from it. " if alike else ""
+    if not alike:
+        return ""
+    of = f"{alike} of the next {len(compared)}" if len(compared) > 1 else "The next one"
+    return f"{of} {'is' if alike == 1 else 'are'} not distinguishable from it. "
 
 
 def accuracy_tables(record: TrialRecord) -> Iterator[Table]:
