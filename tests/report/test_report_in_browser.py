@@ -84,12 +84,17 @@ def pages(searched_study, tmp_path_factory) -> dict[str, Path]:
         several.trial([top, top], params={"model": "one_layer"}, objectives=[top, parameters])
     records.write(place / "run", made_up_record([0.3, 0.4, 0.35]))
     make_nasty(place / "nasty")
+    seeds = StudyMaker(place / "seeds")
+    for number in range(4):
+        params = {"model.dropout": number // 2 / 10, "data.split_seed": number % 2}
+        seeds.trial([0.3, 0.4 + number**2 / 100], params=params)
     subjects = {
         "nasty": [place / "nasty"],
         "two nasty": [place / "nasty", place / "run"],
         "study": [searched_study],
         "several": [place / "several"],
         "run": [place / "run"],
+        "seeds": [place / "seeds"],
         "comparison": [searched_study, place / "run", place / "nowhere"],
     }
     for name, directories in subjects.items():
@@ -154,6 +159,22 @@ def test_every_plot_is_drawn_and_nothing_is_wrong(opened, pages, name, theme, de
     assert report.ask("document.querySelectorAll('[data-plot]').length") >= 3
     assert report.ask(UNDRAWN) == []
     assert report.ask(WIDER) <= 0
+
+
+# Each interval's text, and on how many lines it stands.
+INTERVALS = """() => [...document.querySelectorAll("td")]
+  .filter((cell) => / to [-+−]?\\d/.test(cell.textContent))
+  .map((cell) => {
+    const text = document.createRange();
+    text.selectNodeContents(cell);
+    return [cell.textContent, new Set([...text.getClientRects()].map((line) => line.top)).size];
+  })"""
+
+
+def test_an_interval_stands_on_one_line_however_narrow_the_screen(opened):
+    found = opened("seeds", "light", PHONE).ask(INTERVALS)
+    assert len(found) >= 3
+    assert {lines for _, lines in found} == {1}, found
 
 
 @pytest.mark.parametrize("name", ["nasty", "two nasty"])
