@@ -210,13 +210,13 @@ def test_the_sentence_on_depth_the_table_and_the_heat_map_agree(tmp_path):
         maker.trial([mean], state, write=lambda at, v=values, o=own: repeated(at, v, *o))
     sentence, table, heat = told_of_depth(tmp_path)
     assert "2 layers against 1: −0.0700" in sentence
-    assert table.columns == ["layers", "width", "trials", "pruned", "best", "median"]
+    assert table.columns == ["layers", "width", "complete", "pruned", "best", "median"]
     assert table.rows == [
         ["1", "8", "2", "0", "0.5100", "0.4617"],
         ["2", "8", "1", "1", "0.4400", "0.4400"],
     ]
     assert [float(value) for line in heat.z for value in line] == pytest.approx([0.51, 0.44])
-    assert heat.text[1][0] == "<b>0.4400</b><br>1 trial<br>1 pruned"
+    assert heat.text[1][0] == "<b>0.4400</b><br>1 complete<br>1 pruned"
 
 
 def test_of_a_grid_over_seeds_they_agree_on_its_means(tmp_path):

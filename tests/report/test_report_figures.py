@@ -227,6 +227,22 @@ def test_cells_are_depth_and_width(searched_study):
     assert pruned_by_size(subject) == {(2, 64): 8}
 
 
+def test_the_best_of_a_choice_is_of_complete_trials_the_median_of_all(tmp_path):
+    maker = StudyMaker(tmp_path)
+    for optimizer, top, state in [
+        ("adagrad", 0.3, "complete"), ("adagrad", 0.6, "pruned"), ("adam", 0.5, "pruned"),
+    ]:  # fmt: skip
+        maker.trial([top], state, params={"optimizer": optimizer})
+    subject = open_subject(tmp_path)
+    gallery = slices(subject, counted_study(subject), ["optimizer"])
+    assert gallery.numbers.columns[2:] == ["trials", "best complete", "median"]
+    assert [row[1:] for row in gallery.numbers.rows] == [
+        ["adagrad", "2", "0.3000", "0.4500"],
+        ["adam", "1", "–", "0.5000"],
+    ]
+    assert "The bars are the medians of all trials, pruned ones too" in gallery.caption
+
+
 def test_the_front_of_two_objectives(tmp_path):
     maker = StudyMaker(tmp_path, top_100="maximize", num_parameters="minimize")
     for top, parameters in [(0.4, 100), (0.5, 300), (0.3, 200), (0.2, 50)]:

@@ -43,7 +43,8 @@ def depth_and_width(subject: Subject, cells: Cells) -> Figure:
     figure = plot(_heat(subject, cells, pruned), x="width of the first layer", y="layers")
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_yaxes(type="category", showgrid=False)
-    columns = ["layers", "width", _noun(subject) + "s", "best", "median"]
+    counted = "complete" if pruned and not over_seeds else f"{_noun(subject)}s"
+    columns = ["layers", "width", counted, "best", "median"]
     rows = [
         [str(depth), _width(width), str(len(own)), number(own[0]), number(median(own))]
         for (depth, width), own in sorted(cells.items())
@@ -104,5 +105,8 @@ def _heat(subject: Subject, cells: Cells, pruned: Mapping[Size, int]) -> go.Heat
 
 
 def _cell_text(values: Sequence[float], noun: str, pruned: int) -> str:
-    lines = [f"<b>{number(values[0])}</b>", count(len(values), noun)]
-    return "<br>".join([*lines, f"{pruned:,} pruned"] if pruned else lines)
+    best = f"<b>{number(values[0])}</b>"
+    if not pruned:
+        return f"{best}<br>{count(len(values), noun)}"
+    complete = f"{len(values):,} complete" if noun == "trial" else count(len(values), noun)
+    return f"{best}<br>{complete}<br>{pruned:,} pruned"

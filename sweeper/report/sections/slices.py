@@ -40,13 +40,16 @@ def slices(subject: Subject, study: optuna.Study, names: Sequence[str]) -> Galle
         )
         for index, name in enumerate(names)
     ]
-    hollow = "; hollow ones were pruned" if any(_is_pruned(trial) for trial in trials) else ""
+    pruned = any(_is_pruned(trial) for trial in trials)
+    hollow = "; hollow ones were pruned, and have the best that they reached" if pruned else ""
+    of = "all trials, pruned ones too, of a choice" if pruned else "a choice"
     return Gallery(
         f"{upper_first(words)} against each parameter",
-        f"A point is a trial{hollow}. The bars are the medians of a choice.",
+        f"A point is a trial{hollow}. The bars are the medians of {of}.",
         figures,
         Table(
-            ["parameter", "value", "trials", "best", "median"],
+            # The best of all might be a pruned trial's, which no other table calls the best.
+            ["parameter", "value", "trials", "best complete" if pruned else "best", "median"],
             [row for name in names for row in _numbers(subject, trials, name)],
             "By value",
         ),
@@ -137,13 +140,19 @@ def _medians(trials: Sequence[FrozenTrial], name: str, choices: Sequence[Any]) -
 def _numbers(subject: Subject, trials: Sequence[FrozenTrial], name: str) -> list[list[str]]:
     """Of each choice how many trials, the best and the median; of a range its best fifth."""
     own = [trial for trial in trials if name in trial.params]
-    best = max if subject.is_maximized else min
     rows = []
     for choice in _choices(own, name):
-        values = [trial.values[0] for trial in own if trial.params[name] == choice]
-        cells = [parameter_text(choice), str(len(values)), number(best(values))]
-        rows.append([name, *cells, number(median(values))])
+        chosen = [trial for trial in own if trial.params[name] == choice]
+        rows.append([name, parameter_text(choice), *_figures(subject, chosen)])
     return rows or [_range_row(subject, own, name)]
+
+
+def _figures(subject: Subject, trials: Sequence[FrozenTrial]) -> list[str]:
+    """How many, the best of the complete ones, the median of all."""
+    best = max if subject.is_maximized else min
+    complete = [trial.values[0] for trial in trials if not _is_pruned(trial)]
+    middle = median(trial.values[0] for trial in trials)
+    return [str(len(trials)), number(best(complete, default=None)), number(middle)]
 
 
 def _range_row(subject: Subject, trials: Sequence[FrozenTrial], name: str) -> list[str]:
@@ -151,11 +160,4 @@ def _range_row(subject: Subject, trials: Sequence[FrozenTrial], name: str) -> li
     ranked = sorted(trials, key=lambda trial: turn * trial.values[0])
     fifth = ranked[: max(len(ranked) // 5, 1)]
     ends = [parameter_text(end(trial.params[name] for trial in fifth)) for end in (min, max)]
-    values = [trial.values[0] for trial in fifth]
-    return [
-        name,
-        f"{ends[0]} to {ends[1]} in the best fifth",
-        str(len(fifth)),
-        number(values[0]),
-        number(median(values)),
-    ]
+    return [name, f"{ends[0]} to {ends[1]} in the best fifth", *_figures(subject, fifth)]
