@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,51 +124,58 @@ class _Rows:
     def quote(self) -> tuple[str | None, RowCount, int | None]:
         """What encloses values, how many rows there are so, and the line of a lone quote.
 
-        That quotes enclose values, as RFC 4180 has it, is taken unless it is impossible; or
-        unless the lines of a row could as well be rows, and all quotes letters. That they are
-        letters is taken if they can't enclose values.
+        That quotes enclose values, as RFC 4180 has it, is taken if it is possible; that they are
+        letters, if that alone is. Where the lines of a row could as well be rows, it is not told
+        unless other values of several lines show what the quotes are.
 
         Raises:
-          DataError: neither is possible, or both are.
+          DataError: neither is possible, or it can't be told.
         """
         is_open = self.csv.quote_char == AUTO
         quote = QUOTE if is_open else self.csv.quote_char
         count = self._count(count_rows, quote)
-        wrong = count.broken or count.ragged
-        if count.broken is None and not (is_open and (wrong or count.ambiguous)):
-            return quote if count.has_quotes else None, count, None
-        lines = self._count(count_lines, quote)
-        may_be_letters = lines.unequal is None and lines.enclosed is None
-        if is_open and wrong and may_be_letters:
-            return None, lines, wrong + self._lines_skipped
-        if count.broken is None and not may_be_letters:
-            return quote, count, None  # Whatever may be ragged, the reader names.
-        raise self._error(count, lines)
+        wrong = count.broken or (count.ragged if is_open else None)
+        if wrong:
+            lines = self._count(count_lines, quote)
+            if is_open and lines.unequal is None and lines.enclosed is None:
+                return None, lines, wrong + self._lines_skipped
+            if count.broken:
+                raise self._broken(count.broken, lines)
+        elif is_open and count.ambiguous and not count.enclosing:
+            raise self._ambiguous(count.ambiguous)
+        # Rows that have another number of columns are named by the reader.
+        return quote if count.has_quotes else None, count, None
 
-    def _error(self, count: RowCount, lines: RowCount) -> DataError:
-        """Says of the first quote in doubt what it could be, or why it can be nothing."""
-        line = count.broken or count.ambiguous or 0
-        where = f"{self.file}, line {line + self._lines_skipped}"
-        letters = f"{self.key}.quote_char=null if all quotes are letters"
-        if count.broken is None:
-            return DataError(
-                f"{where}: a value begins with a quote that is closed in a later line, but each "
-                f"of these lines has all columns; must be told, by {letters}, or (on a command "
-                f'line) \'{self.key}.quote_char="\\""\' if they enclose values of several lines'
-            )
-        other = (
-            f"line {lines.enclosed + self._lines_skipped} has a value in quotes"
-            if lines.enclosed
-            else f"line {lines.unequal + self._lines_skipped} has another number of columns than "
-            "the first, if quotes are letters"
-            if lines.unequal
-            else "they are said to enclose values"
-        )
+    def _ambiguous(self, line: int) -> DataError:
+        override = f"{self.key}.quote_char={json.dumps(QUOTE)}"
         return DataError(
-            f"{where}: a value begins with a quote that doesn't enclose it, and {other}; must end "
-            "with a quote right before the delimiter or the line's end, and have each quote inside "
-            f"twice; or {letters}"
+            f"{self._where(line)}: a value begins with a quote that is closed in a later line, but "
+            f"each of these lines has all columns; must be told, by {self._letters}, or (on a "
+            f"command line) {shlex.quote(override)} if they enclose values of several lines"
         )
+
+    def _broken(self, line: int, lines: RowCount) -> DataError:
+        """`lines`: what speaks against all quotes being letters, if anything does."""
+        other = "quotes are said to enclose values"
+        if lines.enclosed:
+            other = f"line {lines.enclosed + self._lines_skipped} has a value in quotes"
+        elif lines.unequal:
+            other = (
+                f"line {lines.unequal + self._lines_skipped} has another number of columns than "
+                "the first, if quotes are letters"
+            )
+        return DataError(
+            f"{self._where(line)}: a value begins with a quote that doesn't enclose it, and "
+            f"{other}; must end with a quote right before the delimiter or the line's end, and "
+            f"have each quote inside twice; or {self._letters}"
+        )
+
+    def _where(self, line: int) -> str:
+        return f"{self.file}, line {line + self._lines_skipped}"
+
+    @property
+    def _letters(self) -> str:
+        return f"{self.key}.quote_char=null if all quotes are letters"
 
     @property
     def _lines_skipped(self) -> int:

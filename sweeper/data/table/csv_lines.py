@@ -32,6 +32,7 @@ class RowCount:
       has_quotes: whether the quote is anywhere.
       enclosed: the first line in which a quoted field begins and ends.
       spanning: whether a row has several lines.
+      enclosing: whether such a row has all delimiters, while one of its lines can't be a row.
       ambiguous: the first line of the first such row each of whose lines has as many delimiters
         as a row.
       broken: the first line of the first row whose quotes aren't those of RFC 4180.
@@ -45,6 +46,7 @@ class RowCount:
     lines: int = 0
     has_quotes: bool = False
     spanning: bool = False
+    enclosing: bool = False
     enclosed: int | None = None
     ambiguous: int | None = None
     broken: int | None = None
@@ -160,8 +162,10 @@ class _Block:
         spanning = np.diff(np.append(rows, len(starts))) > 1
         is_ragged = self._delimiters_of(starts[rows], outside=True) != count.delimiters
         are_full = self._delimiters_of(starts) == count.delimiters
+        is_ambiguous = np.logical_and.reduceat(are_full, rows)
         ragged = starts[rows][spanning & is_ragged]
-        ambiguous = starts[rows][spanning & np.logical_and.reduceat(are_full, rows)]
+        ambiguous = starts[rows][spanning & is_ambiguous]
+        count.enclosing |= bool((spanning & ~is_ragged & ~is_ambiguous).any())
         if len(ragged) and count.ragged is None:
             count.ragged = self._line(count, int(ragged[0]))
         if len(ambiguous) and count.ambiguous is None:

@@ -33,6 +33,8 @@ def _encoded(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
         inside = pa.float64()
         column = column.cast(inside)
         column = pc.if_else(pc.is_nan(column), None, column)
+    if pa.types.is_null(inside):
+        column = column.cast(pa.string())
     if not pa.types.is_dictionary(column.type):
         if pa.types.is_nested(inside):  # Arrow can't encode them.
             raise _unfit(name, inside)
@@ -68,13 +70,13 @@ def _words(array: pa.DictionaryArray, name: str, shared: int) -> pa.Array:
             row = row_of(np.isin(filled(array.indices, -1), broken))
             raise DataError(
                 f"the column {name!r}, row {row}: got {values[int(broken[0])]}; ids must be texts "
-                f"or whole numbers{f', as {type_} below {shared:,}' if shared else ''}"
+                f"or whole numbers{f' below {shared:,} in floats of this type' if shared else ''}"
             )
         return values.cast(pa.int64() if shared else pa.decimal256(76, 0)).cast(pa.string())
     if pa.types.is_date64(type_):
         values = values.cast(pa.date32())
     fits = (
-        is_text, pa.types.is_integer, pa.types.is_boolean, pa.types.is_date, pa.types.is_null,
+        is_text, pa.types.is_integer, pa.types.is_boolean, pa.types.is_date,
     )  # fmt: skip
     if not any(each(type_) for each in fits):
         raise _unfit(name, type_)

@@ -79,7 +79,11 @@ def _as_texts(names: Collection[str]) -> Any:
     A quote in a text has a backslash before it, so that what it finds are keys. Those of objects
     within a row change as well, of which no column is made.
     """
-    spellings = {each for name in names for each in (name, json.dumps(name)[1:-1])}
+    spellings = {
+        json.dumps(name, ensure_ascii=is_ascii)[1:-1]
+        for name in names
+        for is_ascii in (True, False)
+    }
     keys = b"|".join(re.escape(each.encode()) for each in spellings)
     key = rb'((?<!\\)"(?:' + keys + rb')"\s*:\s*)'
     value, gap = re.compile(key + VALUE), re.compile(key + rb"NaN\b")
