@@ -84,9 +84,9 @@ class CsvConfig:
     """How CSV files are written.
 
     Attributes:
-      delimiter: what separates the values, such as `;` or `::`; `\t`: a tab; auto: what a first
-        line `sep=;` says, or else a comma (a tab in files named `.tsv`), or what the first line
-        has in its place of a tab, `;`, `::` and `|`.
+      delimiter: what separates the values, such as `;` or `::`; `\\t`: a tab; auto: what a first
+        line `sep=;` says, or a comma (a tab in files named `.tsv`), or where the first line lacks
+        that, the first of comma, tab, `;`, `::` and `|` that it has.
       column_names: of files without a line of names, in their order; null: the first line has them.
       quote_char: what encloses values, as RFC 4180 has it; null: nothing does, and quotes are
         letters; auto: `"` does, unless the file can only be read with all quotes as letters. A file

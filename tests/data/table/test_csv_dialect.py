@@ -9,14 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from tables import decoded, load
+from tables import COLUMNS, decoded, load
 
-from sweeper.config import ColumnsConfig, CsvConfig
+from sweeper.config import ColumnsConfig, CsvConfig, DataConfig
 from sweeper.data.table import streams
 from sweeper.data.table.files import find_files
 from sweeper.data.table.reading import first_rows
 from sweeper.data.table.roles import column_of
 from sweeper.data.table.streams import RewrittenLines
+from sweeper.data.validation import data_problems
 from sweeper.errors import DataError
 
 TEXT = "user_id,item_id,when\nu,a b,1700000000\nv,ü,1700000060\n"
@@ -109,3 +110,11 @@ def test_rewritten_lines_are_whole_ones(size: int, monkeypatch) -> None:
         read += part
     assert read == b"a-b\n\nccc-d\ne-"
     assert all(lines.endswith(b"\n") for lines in seen if lines and lines != b"e::")
+
+
+def test_the_quote_is_no_part_of_the_delimiter(tmp_path: Path) -> None:
+    config = DataConfig(name="table", path=str(tmp_path), columns=COLUMNS)
+    assert list(data_problems(config, "validation")) == []
+    config.csv = CsvConfig("';", quote_char="'")
+    (problem,) = data_problems(config, "validation")
+    assert problem.startswith('data.csv.quote_char: got "\'", which data.csv.delimiter has')
