@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,25 +73,30 @@ def _parse(file: Path, texts: list[str]) -> pa.Table:
     return table.drop_columns(list(gone)) if gone else table
 
 
-def _as_texts(names: Collection[str]) -> Any:
+def _as_texts(names: Collection[str]) -> Callable[[bytes], bytes]:
     """What puts quotes around the values of some keys, where they have none.
 
     A quote in a text has a backslash before it, so that what it finds are keys. Those of objects
     within a row change as well, of which no column is made.
     """
-    spellings = {
-        json.dumps(name, ensure_ascii=is_ascii)[1:-1]
+    spellings = dict.fromkeys(
+        json.dumps(name, ensure_ascii=is_ascii).encode()
         for name in names
         for is_ascii in (True, False)
-    }
-    keys = b"|".join(re.escape(each.encode()) for each in spellings)
-    key = rb'((?<!\\)"(?:' + keys + rb')"\s*:\s*)'
-    value, gap = re.compile(key + VALUE), re.compile(key + rb"NaN\b")
+    )
+    patterns = []
+    for spelling in spellings:
+        # It begins with letters alone, which are found fast.
+        name = re.escape(spelling)
+        key = rb"(%s(?<!\\%s)\s*:\s*)" % (name, name)
+        patterns.append((re.compile(key + VALUE), re.compile(key + rb"NaN\b")))
 
     def rewrite(lines: bytes) -> bytes:
-        if b"NaN" in lines:
-            lines = gap.sub(rb"\1null", lines)
-        return value.sub(rb'\1"\2"', lines)
+        for value, gap in patterns:
+            if b"NaN" in lines:
+                lines = gap.sub(rb"\1null", lines)
+            lines = value.sub(rb'\1"\2"', lines)
+        return lines
 
     return rewrite
 
@@ -100,7 +105,7 @@ def _names(file: Path) -> set[str]:
     return {name for row in _rows(file) for name in row}
 
 
-def _rows(file: Path) -> Any:
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
     """The rows as Python reads them; those that are no objects, or no JSON, are empty."""
     with opened(file) as stream:
         for line in stream.read().removeprefix(b"\xef\xbb\xbf").splitlines():
@@ -108,7 +113,7 @@ def _rows(file: Path) -> Any:
                 continue
             try:
                 row = json.loads(line, strict=False)
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = {}
             yield row if isinstance(row, dict) else {}
 
