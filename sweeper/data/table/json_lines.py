@@ -133,8 +133,8 @@ def _mixed_column(file: Path, texts: Collection[str]) -> str | None:
                 continue
             if kind not in TEXTS or first[name] not in TEXTS:
                 raise DataError(
-                    f"{file}: the column {name!r}, row {number}: got a {kind}, "
-                    f"{shortened(json.dumps(value))}, where a {first[name]} must be"
+                    f"{file}: the column {name!r}, row {number}: got "
+                    f"{shortened(json.dumps(value))} ({kind}); must be of type {first[name]}"
                 )
             if name not in texts:
                 mixed = mixed or name

@@ -129,27 +129,15 @@ def test_json_lines_that_are_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "words"),
     [
-        (
-            '"price": 1',
-            '"price": [1]',
-            "'price', row 2: got a list of numbers, [1], where a number",
-        ),
-        (
-            '"price": ["x"]',
-            '"price": [1]',
-            "'price', row 2: got a list of numbers, [1], where a li",
-        ),
-        (
-            '"price": {}',
-            '"price": true',
-            "'price', row 2: got a truth, true, where a object must be",
-        ),
+        ('"x": 1', '"x": [1]', "'x', row 2: got [1] (list of numbers); must be of type number"),
+        ('"x": ["x"]', '"x": [1]', "'x', row 2: got [1] (list of numbers); must be of type list"),
+        ('"x": {}', '"x": true', "'x', row 2: got true (truth); must be of type object"),
         (
             '"user_id": "u"',
             '"user_id": ["v"]',
-            "'user_id', row 2: got a list of texts, [\"v\"], where",
+            "'user_id', row 2: got [\"v\"] (list of texts); must",
         ),
-        ('"user_id": {"a": 1}', '"user_id": 3', "'user_id', row 1: got a object"),
+        ('"user_id": {"a": 1}', '"user_id": 3', "'user_id', row 1: got {\"a\": 1} (object); must"),
     ],
 )
 def test_json_columns_of_types_that_no_text_can_stand_for(
