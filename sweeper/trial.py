@@ -266,7 +266,7 @@ class Trial:
 
     def describe_model(self, training: Training) -> None:
         from sweeper.model.summary import layer_rows
-        from sweeper.training.setup import whole_updates
+        from sweeper.training.setup import small_weights, whole_updates
 
         layers = layer_rows(training.model)
         self.record.num_parameters = sum(parameters for *_, parameters in layers)
@@ -274,6 +274,8 @@ class Trial:
         self.console.print(terminal.model_table(layers))
         for line in whole_updates(self.config.optimizer, training.model):
             self.say("cost", line)
+        for line in small_weights(training.planner):
+            self.say("weights", line)
         self.console.print()
 
     def say(self, topic: str, text: str) -> None:

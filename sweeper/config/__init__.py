@@ -29,6 +29,7 @@ from sweeper.config.data import (
     SyntheticConfig,
 )
 from sweeper.config.ranges import (
+    AUTO,
     LARGEST,
     MOST_AT_ONCE,
     NOT_EMPTY,
@@ -67,6 +68,7 @@ from sweeper.config.trial import (
 
 __all__ = [
     "ACTIVATIONS",
+    "AUTO",
     "BASELINES",
     "DATA_SETS",
     "DEFAULT_METRIC",

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from sweeper.config.ranges import NOT_EMPTY, ONE_CHARACTER, PART_SIZE, at_least, one_of, ranged
+from sweeper.config.ranges import (
+    AUTO,
+    DELIMITER,
+    NOT_EMPTY,
+    PART_SIZE,
+    QUOTE_CHAR,
+    at_least,
+    one_of,
+    ranged,
+)
 
 DATA_SETS = ("movielens_100k", "movielens_1m", "movielens_25m", "synthetic", "table")
 NAMED_SOURCES = ("auto", "tfds", "package_index")
@@ -75,13 +84,18 @@ class CsvConfig:
     """How CSV files are written.
 
     Attributes:
-      delimiter: what separates the values; a tab in files named `.tsv`, unless another is
-        given.
+      delimiter: what separates the values, such as `;` or `::`; `\\t`: a tab; auto: what a first
+        line `sep=;` says, or a comma (a tab in files named `.tsv`), or where the first line lacks
+        that, the first of comma, tab, `;`, `::` and `|` that it has.
       column_names: of files without a line of names, in their order; null: the first line has them.
+      quote_char: what encloses values, as RFC 4180 has it; null: nothing does, and quotes are
+        letters; auto: `"` does, unless the file can only be read with all quotes as letters. A file
+        that can be read both ways, or in neither, is refused.
     """
 
-    delimiter: str = ranged(",", ONE_CHARACTER)
+    delimiter: str = ranged(AUTO, DELIMITER)
     column_names: list[str] | None = ranged(None, NOT_EMPTY)
+    quote_char: str | None = ranged(AUTO, QUOTE_CHAR)
 
 
 @dataclass

@@ -49,7 +49,15 @@ def within(low: int, high: int) -> Range:
 POSITIVE = Range(lambda value: 0 < value < math.inf, "a finite number greater than 0")
 SHARE = Range(lambda value: 0 <= value < 1, "at least 0 and below 1")
 NOT_EMPTY = Range(lambda value: bool(value), "given, not empty")
-ONE_CHARACTER = Range(lambda value: len(value) == 1, "one character")
+AUTO = "auto"
+DELIMITER = Range(
+    lambda value: bool(value) and not re.search(r'["\r\n]', value),
+    "auto, or one or more characters, no quotes and no line ends",
+)
+QUOTE_CHAR = Range(
+    lambda value: value == AUTO or (len(value) == 1 and value.isascii() and value.isprintable()),
+    "auto, one ASCII character, or null",
+)
 WIDTHS = Range(
     lambda values: all(value >= 1 for value in values), "a list of widths, each at least 1"
 )

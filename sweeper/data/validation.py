@@ -7,6 +7,7 @@ import os.path
 from collections.abc import Iterator
 
 from sweeper.config import (
+    AUTO,
     NAMED_SOURCES,
     OF_A_TABLE,
     DataConfig,
@@ -81,6 +82,14 @@ def _table_problems(data: DataConfig) -> Iterator[str]:
     ):  # fmt: skip
         if path is not None and not path.startswith(TFDS) and not _is_there(path):
             yield f"data.{key}: got {path!r}, where there is no file or folder"
+    for key, csv in (
+        ("csv", data.csv), ("items.csv", data.items.csv), ("users.csv", data.users.csv),
+    ):  # fmt: skip
+        if csv.quote_char not in (None, AUTO) and csv.quote_char in csv.delimiter:
+            yield (
+                f"data.{key}.quote_char: got {csv.quote_char!r}, which data.{key}.delimiter has, "
+                "too; must be another character"
+            )
     columns = dataclasses.asdict(data.columns)
     del columns["others"]
     for key, name in columns.items():

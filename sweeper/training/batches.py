@@ -17,6 +17,9 @@ from sweeper.errors import DataError
 # Batches that are looked at to guess how many distinct candidates one holds.
 SAMPLED_BATCHES = 64
 DEVIATIONS, WIDTH_MULTIPLE = 4, 32
+# Keras's optimizers add 1e-7 to the root of the squared gradients before they divide by it: with
+# smaller weights the quotient, which is the step, vanishes. Measured with adam and adagrad.
+LEAST_WEIGHT = 1e-7
 # Tells the random numbers of the uniform negatives from those of the shuffle.
 UNIFORM_NEGATIVES = 1
 
@@ -60,7 +63,7 @@ class BatchPlanner:
         replacement, are added to each batch's own.
 
     Raises:
-      DataError: no training row has a weight above 0.
+      DataError: all training rows have weights too small for anything to be learned.
     """
 
     def __init__(
@@ -84,10 +87,12 @@ class BatchPlanner:
         self._uniform_negatives = uniform_negatives
         self.num_rows = len(rows)
         self.total_weight = len(rows) if weights is None else float(weights[rows].sum(dtype=float))
-        if not self.total_weight:
+        self.largest_weight = 1.0 if weights is None else float(weights[rows].max(initial=0.0))
+        if self.largest_weight < LEAST_WEIGHT:
             raise DataError(
-                "data.columns.weight: all training rows have the weight 0; one of them at least "
-                "must have more"
+                f"data.columns.weight: the largest weight of a training row is "
+                f"{self.largest_weight:g}; one at least must have {LEAST_WEIGHT:g} or more: beside "
+                "the epsilon of Keras's optimizers smaller gradients vanish; nothing is learned"
             )
         self.batch_size = min(batch_size, len(rows))
         self.steps_per_epoch = -(-len(rows) // self.batch_size)

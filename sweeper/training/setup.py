@@ -32,6 +32,10 @@ from sweeper.training.steps import StepRunner
 
 _encoded: Recent[EncodedFeatures] = Recent()
 
+# In five epochs of 8,000 made-up rows adagrad, the default, lowered the loss by 1.4 nats with
+# weights of 1, and by 0.005 with weights of 0.01.
+SMALL_WEIGHT = 0.1
+
 
 @dataclass(frozen=True)
 class Training:
@@ -86,6 +90,17 @@ def set_up_training(
     xla = config.train.xla and config.task.num_hard_negatives is None
     runner = StepRunner(model, encoded, probability, xla)
     return Training(model, encoded, planner, runner)
+
+
+def small_weights(planner: BatchPlanner) -> Iterator[str]:
+    """A line if no training row weighs nearly as much as one does without weights."""
+    largest = planner.largest_weight
+    if largest < SMALL_WEIGHT:
+        yield (
+            f"the largest weight of a training row is {largest:g}: gradients are as much smaller "
+            "than with weights of about 1, which learning rates are made for, and little may be "
+            "learned (adagrad's accumulators start at 0.1); divide the weights by their mean"
+        )
 
 
 def whole_updates(config: OptimizerConfig, model: TwoTowerModel) -> Iterator[str]:

@@ -196,7 +196,10 @@ def test_without_a_table_there_is_a_place_for_it(place: Path) -> None:
         (["model=one_layer"], "model=one_layer: must have the form data.KEY=VALUE"),
         (["data.columns.user=u"], "data.path: is missing; must be given with the other keys"),
         (["data.path=ratings.csv", "data.format=excel"], "data.format: got 'excel'; must be one"),
-        (["data.path=ratings.csv", "data.csv.delimiter=';;'"], "delimiter: got ';;'; must be one"),
+        (
+            ["data.path=ratings.csv", "data.csv.quote_char=ab"],
+            "quote_char: got 'ab'; must be auto,",
+        ),
         (["data.path="], "data.path: got ''; must be given, not empty"),
         (["data.path=ratings.csv", "data.pth=x"], "data.pth: is no key of the configuration"),
         (["data.path=ratings.csv", "data.columns.user=custmer"], "Did you mean 'Customer'?"),
@@ -213,6 +216,7 @@ def test_every_key_that_is_given_is_in_the_projects_data(place: Path) -> None:
     given = {
         "timestamp_unit": "seconds", "split": "random", "split_seed": "3", "train_size": "0.7",
         "validation_size": "0.1", "test_size": "300", "csv.delimiter": "','", "format": "csv",
+        "csv.quote_char": "null",
         "columns.weight": "stars", "columns.rating": "null", "columns.others": "[]",
         "cache_dir": "own cache", "filter.min_user_interactions": "2",
     }  # fmt: skip

@@ -15,8 +15,9 @@ from sweeper.data.split import Split
 from sweeper.errors import DataError
 from sweeper.evaluation.baselines import fit_baselines, rank_baselines
 from sweeper.evaluation.ranking import ranking_tasks
+from sweeper.training.batches import BatchPlanner
 from sweeper.training.loop import Callbacks, History, train
-from sweeper.training.setup import set_up_training
+from sweeper.training.setup import set_up_training, small_weights
 
 ROWS = np.arange(200)
 INTERACTIONS = skewed_interactions()
@@ -32,6 +33,11 @@ def training(weights, **parts):
     )
     interactions = replace(INTERACTIONS, weights=weights)
     return config, set_up_training(config, interactions, ROWS, threads=1)
+
+
+def planner(weights) -> BatchPlanner:
+    items, number = INTERACTIONS.items, INTERACTIONS.num_items
+    return BatchPlanner(ROWS, items, number, 64, whole_catalogue=True, seed=0, weights=weights)
 
 
 def trained(weights) -> tuple[list[np.ndarray], float]:
@@ -81,11 +87,22 @@ def test_weights_of_one_change_no_bit_and_a_row_of_weight_0_teaches_nothing() ->
     assert (after[0] != before.model.get_weights()[0]).any()
 
 
-def test_all_weights_zero_are_refused() -> None:
+@pytest.mark.parametrize("weight", [0, 1e-30, 9e-8])
+def test_weights_with_which_nothing_is_learned_are_refused(weight: float) -> None:
     weights = np.ones(300, np.float32)
-    weights[ROWS] = 0
-    with pytest.raises(DataError, match="all training rows have the weight 0"):
-        training(weights)
+    weights[ROWS] = weight
+    with pytest.raises(DataError, match=rf"weight of a training row is {weight:g}; one at least"):
+        planner(weights)
+
+
+@pytest.mark.parametrize("weight", [1e-6, 0.09])
+def test_small_weights_are_told_of_unless_one_is_not(weight: float) -> None:
+    weights = np.full(300, weight, np.float32)
+    (line,) = small_weights(planner(weights))
+    assert line.startswith(f"the largest weight of a training row is {weight:g}: gradients")
+    weights[ROWS[0]] = 1
+    assert list(small_weights(planner(weights))) == []
+    assert list(small_weights(planner(None))) == []
 
 
 def test_scores_and_baselines_weigh_nothing() -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from sweeper.errors import DataError, shortened
 
 
 def combined(column: pa.ChunkedArray) -> pa.Array:
@@ -15,9 +20,25 @@ def combined(column: pa.ChunkedArray) -> pa.Array:
         column = column.cast(pa.string())
     array = column.combine_chunks()
     array = array if isinstance(array, pa.Array) else pa.concat_arrays(array.chunks)
+    if pa.types.is_float16(array.type):
+        array = array.cast(pa.float32())  # Arrow can do little else with half floats.
     if pa.types.is_floating(array.type):
         array = pc.if_else(pc.is_nan(array), None, array)
     return array
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Names the column of which Arrow can't read a value.
+
+    Raises:
+      DataError: in place of Arrow's own error.
+    """
+    try:
+        yield
+    except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
+        words = shortened(" ".join(str(error).split()), 300)
+        raise DataError(f"the column {name!r}: a value can't be read: {words}") from error
 
 
 def is_text(type_: pa.DataType) -> bool:

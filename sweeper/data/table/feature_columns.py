@@ -15,8 +15,10 @@ from sweeper.data.columns import (
     NumericColumn,
     encode_words,
 )
-from sweeper.data.table.arrays import combined, is_text, row_of, whole_seconds
-from sweeper.errors import DataError
+from sweeper.data.table.arrays import combined, is_text, naming, row_of, whole_seconds
+from sweeper.errors import DataError, shortened
+
+NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 
 
 def feature_columns(
@@ -39,13 +41,37 @@ def feature_columns(
     """
     columns: dict[str, Column] = {}
     for name in names:
-        found = feature_column(table[name], name, missing, lists.get(name), rows)
+        with naming(name):
+            found = feature_column(table[name], name, missing, lists.get(name), rows)
         if found is None:
             say(f"{name}: {table[name].type} is left out: no feature can be made of it")
             continue
         columns[name], gaps = found
-        say(f"{name}: {words_of(columns[name])}" + (f", {gaps:,} missing" if gaps else ""))
+        text = f"{name}: {words_of(columns[name])}" + (f", {gaps:,} missing" if gaps else "")
+        say(text + _why_no_numbers(columns[name], rows))
     return columns
+
+
+def _why_no_numbers(column: Column, rows: np.ndarray | None) -> str:
+    """The first word that is no number, of a column most of whose words are."""
+    if not isinstance(column, CategoricalColumn):
+        return ""
+    words = pa.array(column.categories, pa.string())
+    is_number = np.asarray(pc.match_substring_regex(words, NUMBER))[column.codes]
+    is_other = ~is_number & np.asarray(pc.not_equal(words, ""))[column.codes]
+    if not 0 < is_other.sum() < is_number.sum():
+        return ""
+    row = row_of(is_other) or 1
+    word = shortened(repr(column.categories[column.codes[row - 1]]))
+    return (
+        f"; no numbers, as row {_in_file(row, rows)} has {word} ({int(is_number.sum()):,} values "
+        "are numbers)"
+    )
+
+
+def _in_file(row: int, rows: np.ndarray | None) -> int:
+    """Where in the file a row stands, both counted from 1."""
+    return row if rows is None else int(rows[row - 1]) + 1
 
 
 def feature_column(
@@ -58,7 +84,7 @@ def feature_column(
     """The column, and how many of its values were missing; None: features can't be made of it.
 
     Texts and truths are words, the empty one where they are missing; times are seconds since
-    1970; lists are of words.
+    1970, durations seconds; lists are of words.
 
     Args:
       missing: what becomes of missing numbers: "error", or "fill" for the mean of the others.
@@ -83,33 +109,29 @@ def feature_column(
         if separator is not None:
             return _split(words, separator), gaps
         return encode_words(words), gaps
-    if pa.types.is_temporal(type_) and not pa.types.is_duration(type_):
-        if pa.types.is_time(type_):
-            return None
+    if pa.types.is_duration(type_):
+        return _numbers(_seconds(array), name, missing, rows), gaps
+    if pa.types.is_date(type_) or pa.types.is_timestamp(type_):
         seconds = pa.array(whole_seconds(array), mask=np.asarray(array.is_null()))
         return _numbers(seconds, name, missing, rows), gaps
     if pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_):
         return _numbers(array, name, missing, rows), gaps
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         inside = type_.value_type
+        inside = inside.value_type if pa.types.is_dictionary(inside) else inside
         if is_text(inside) or pa.types.is_integer(inside):
             return _list(array), gaps
     return None
 
 
 def _numbers(array: pa.Array, name: str, missing: str, rows: np.ndarray | None) -> NumericColumn:
-    """int64 where all are whole and there, else float64."""
-
-    def in_file(row: int) -> int:
-        return row if rows is None else int(rows[row - 1]) + 1
-
+    """int64 where all are whole, there, and no more than int64 holds; else float64."""
     if pa.types.is_decimal(array.type):
         array = array.cast(pa.float64())
     if array.null_count == 0:
-        type_ = pa.int64() if pa.types.is_integer(array.type) else pa.float64()
-        values = array.cast(type_).to_numpy(zero_copy_only=False)
+        values = array.cast(_number_type(array), safe=False).to_numpy(zero_copy_only=False)
     else:
-        first = in_file(row_of(array.is_null()) or 1)
+        first = _in_file(row_of(array.is_null()) or 1, rows)
         if array.null_count == len(array):
             raise DataError(f"the column {name!r} has no number at all; must have some, or not be")
         if missing == "error":
@@ -117,12 +139,26 @@ def _numbers(array: pa.Array, name: str, missing: str, rows: np.ndarray | None) 
                 f"the column {name!r} has {array.null_count:,} missing numbers, the first in row "
                 f"{first}; must have none, or data.filter.missing_features be 'fill'"
             )
-        values = array.cast(pa.float64()).fill_null(pc.mean(array).as_py()).to_numpy()
+        numbers = array.cast(pa.float64(), safe=False)
+        values = numbers.fill_null(pc.mean(array).as_py()).to_numpy(zero_copy_only=False)
     if row := row_of(~np.isfinite(values)):
         raise DataError(
-            f"the column {name!r}, row {in_file(row)}: got {values[row - 1]}; must be finite"
+            f"the column {name!r}, row {_in_file(row, rows)}: got {values[row - 1]}; must be finite"
         )
     return NumericColumn(values)
+
+
+def _number_type(array: pa.Array) -> pa.DataType:
+    is_whole = pa.types.is_integer(array.type)
+    if is_whole and not (array.type == pa.uint64() and pc.max(array).as_py() >= 2**63):
+        return pa.int64()
+    return pa.float64()
+
+
+def _seconds(durations: pa.Array) -> pa.Array:
+    """float64, of any unit."""
+    second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[durations.type.unit]
+    return pc.divide(durations.cast(pa.int64()).cast(pa.float64(), safe=False), second)
 
 
 def _list(array: pa.Array) -> CategoricalListColumn:

@@ -1,15 +1,19 @@
-"""Turns columns of a table into what they stand for: ids, times, ratings and weights.
+"""Turns columns of a table into what they stand for: times, ratings and weights.
 
 Errors name the row, counted from 1 over all of the table's files, without lines of names.
 """
 
 from __future__ import annotations
 
+import json
+import shlex
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweeper.data.table.arrays import combined, filled, is_text, row_of, whole_seconds
+from sweeper.data.table.csv_dialect import DELIMITERS
 from sweeper.errors import DataError, closest, shortened
 
 # In seconds this is the year 5138; in milliseconds, 1973.
@@ -37,62 +41,14 @@ def column_of(table: pa.Table, name: str, key: str) -> pa.ChunkedArray:
     names = table.column_names
     if name not in names:
         # A whole line in place of its values.
-        other = next((each for each in ";\t|" if len(names) == 1 and each in names[0]), None)
-        table_key = key.rpartition(".")[0].removesuffix(".columns")
-        hint = f". Is {table_key}.csv.delimiter {other!r}?" if other else closest(name, names)
+        others = [each for each in DELIMITERS if len(names) == 1 and each in names[0]]
+        hint = closest(name, names)
+        if others:
+            table_key = key.rpartition(".")[0].removesuffix(".columns")
+            override = f"{table_key}.csv.delimiter={json.dumps(others[0])}"
+            hint = f". Is {others[0]!r} the delimiter? Then give {shlex.quote(override)}"
         raise DataError(f"{key}: got {name!r}; must be one of {', '.join(names)}{hint}")
     return table[name]
-
-
-def ids(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
-    """Texts as dictionary<int32, string>; whole numbers in decimal, the empty text as missing.
-
-    Raises:
-      DataError: lists, or numbers that are not whole.
-    """
-    inside = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if pa.types.is_nested(inside) or pa.types.is_binary(inside):
-        raise DataError(
-            f"the column {name!r} has the type {inside}; ids must be texts or whole numbers"
-        )
-    if pa.types.is_floating(inside) and not pa.types.is_dictionary(column.type):
-        column = pc.if_else(pc.is_nan(column), None, column)  # pandas' gap
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    array = column.unify_dictionaries().combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.array([], column.type) if array.num_chunks == 0 else array.chunk(0)
-    words = _words(array, name)
-    # Different values may have become one text, and the empty one none.
-    distinct = words.dictionary_encode()
-    codes = filled(distinct.indices, -1)
-    empty = distinct.dictionary.index("").as_py()
-    if empty >= 0:
-        codes = np.where(codes == empty, -1, codes)
-    old = filled(array.indices, -1)
-    new = np.where(old < 0, -1, codes[old]) if len(codes) else np.full(len(old), -1)
-    return pa.DictionaryArray.from_arrays(
-        pa.array(new.astype(np.int32), mask=new < 0), distinct.dictionary
-    )
-
-
-def _words(array: pa.DictionaryArray, name: str) -> pa.Array:
-    """The distinct values of an id column as texts."""
-    values = array.dictionary
-    if pa.types.is_floating(values.type):
-        # Pandas makes whole numbers so where some are missing.
-        numbers = values.to_numpy(zero_copy_only=False)
-        is_whole = np.isfinite(numbers) & (numbers == np.round(numbers))
-        # Beyond 2^53 several whole numbers are one float.
-        broken = np.flatnonzero(~(is_whole & (np.abs(numbers) <= 2**53)))
-        if len(broken):
-            row = row_of(np.isin(filled(array.indices, -1), broken))
-            raise DataError(
-                f"the column {name!r}, row {row}: got {numbers[broken[0]]}; ids must be texts or "
-                "whole numbers"
-            )
-        values = values.cast(pa.int64())
-    return values.cast(pa.string())
 
 
 def timestamps(column: pa.ChunkedArray, name: str, unit: str) -> tuple[np.ndarray, np.ndarray]:

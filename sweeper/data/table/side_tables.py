@@ -14,8 +14,9 @@ from sweeper.data.table.arrays import row_of
 from sweeper.data.table.cleaning import EXAMPLES
 from sweeper.data.table.feature_columns import feature_columns
 from sweeper.data.table.files import find_files
+from sweeper.data.table.ids import ids
 from sweeper.data.table.reading import read_table, told_of
-from sweeper.data.table.roles import column_of, ids
+from sweeper.data.table.roles import column_of
 from sweeper.errors import DataError, shortened
 
 
@@ -74,7 +75,7 @@ def read_side_table(
     assert config.path is not None
     key = config.key or key
     files = find_files(f"data.{role}.path", config.path, config.format)
-    table = read_table(files, config.csv, [key])
+    table = read_table(files, config.csv, [key], lambda text: say(f"{role}: {text}"))
     with told_of(f"data.{role}.path ({config.path})"):
         return _encoded(role, config, table, key, taken, missing, say)
 

@@ -19,12 +19,13 @@ from sweeper.data.table import cleaning, roles
 from sweeper.data.table.cleaning import Rows
 from sweeper.data.table.feature_columns import feature_columns
 from sweeper.data.table.files import TFDS, TableFiles, find_files
+from sweeper.data.table.ids import ids
 from sweeper.data.table.reading import read_table, told_of
 from sweeper.data.table.side_tables import SideTable, read_side_table
 from sweeper.errors import DataError
 
 # Goes up with each change in what the same files give.
-READING = 2
+READING = 3
 
 # Of a 32-bit float.
 LARGEST_WEIGHT = float(np.finfo(np.float32).max)
@@ -55,15 +56,15 @@ def load(config: DataConfig, say: Say = print) -> Interactions:
     """
     files = find_files("data.path", str(config.path), config.format)
     with stage(say, f"Reading {config.path}"):
-        table = read_table(files, config.csv, _ids(config))
+        table = read_table(files, config.csv, _ids(config), say)
     with told_of(f"data.path ({config.path})"):
         return _encode(config, table, say)
 
 
 def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
     columns, settings = config.columns, config.filter
-    users = roles.ids(roles.column_of(table, columns.user, "data.columns.user"), columns.user)
-    items = roles.ids(roles.column_of(table, columns.item, "data.columns.item"), columns.item)
+    users = ids(roles.column_of(table, columns.user, "data.columns.user"), columns.user)
+    items = ids(roles.column_of(table, columns.item, "data.columns.item"), columns.item)
     missing = {
         columns.user: np.asarray(users.is_null()),
         columns.item: np.asarray(items.is_null()),
