@@ -64,7 +64,7 @@ MAY_IMPORT = {
     "study": BASE | {"console", "passwords", "record", "validation", "study"},
     "report": BASE | {"console", "exit_codes", "record", "study", "report", "warmth"},
     "composing": {"errors", "config", "exit_codes", "study", "validation"},
-    "inspect": BASE | COMMAND | {"record", "data", "model", "inspect", "warmth"},
+    "inspect": BASE | COMMAND | {"record", "data", "model", "evaluation", "inspect", "warmth"},
     "init": BASE | COMMAND | {"data", "inspect", "init", "validation"},
     "serving": BASE
     | {"console", "data", "model", "evaluation", "training", "prepared", "validation"}

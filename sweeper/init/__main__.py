@@ -5,26 +5,28 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 
 from sweeper.composing import composed
 from sweeper.config import ColumnsConfig, DataConfig, config_directory
 from sweeper.console import make_console, say
-from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.columns import CategoricalColumn
+from sweeper.data.interactions import Interactions
 from sweeper.data.split import split_interactions
-from sweeper.data.table.files import find_files
-from sweeper.data.table.reading import first_rows
+from sweeper.data.validation import data_problems
 from sweeper.errors import ConfigError
 from sweeper.exit_codes import command_parser, exit_codes
-from sweeper.init.guesses import NAMES, guess_key, guess_lists, guess_roles
-from sweeper.init.project import FILES, project_files, write_files
+from sweeper.init.completion import Say, complete, load_or_tell
+from sweeper.init.guesses import ROLES
+from sweeper.init.project import FILES, existing_files, project_files, write_files
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.facts import facts_of
-from sweeper.inspect.suggestion import in_comment, suggest
-from sweeper.validation import range_problems, validate
+from sweeper.inspect.suggestion import LEFT_OUT, suggest
+from sweeper.validation import range_problems
 
 DESCRIPTION = """\
 Writes a folder to begin a project of your own in: conf/ with your table, features to begin
@@ -43,6 +45,8 @@ table's columns, and said.
 """
 # Before a table is named.
 PLACEHOLDER = "ratings.csv"
+# Of problems of keys without which no table can be read.
+READ_BY = re.compile(r"^data\.((items|users)\.)?(path|format|csv\.\w+): ")
 # What YAML reads as something else than a text.
 YAML_VALUES = ("null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf")
 
@@ -62,31 +66,23 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
     """Looks into the table, and writes the project.
 
     Raises:
-      ConfigError, DataError: what is wrong with the keys or the table.
-      OutputError: a file is there already, or can't be written.
+      ConfigError: what is wrong with the folder, the keys and the tables, all at once.
+      OutputError: a file can't be written.
     """
     console = make_console()
-    name = _name(directory)
-    given = _keys(overrides)
+    given, problems = _keys(overrides)
+    name, wrong_name = _name(directory)
+    problems += [*wrong_name, *existing_files(directory, name)]
     values: dict[str, Any] = {"name": name, "folder": shlex.quote(str(directory))}
     if "data.path" in given:
-        config = composed(["data=table", *overrides], check=False)
-        if problems := list(range_problems(config.data, "data.")):
-            raise ConfigError(problems)
-        comments = _complete(config.data, given)
-        validate(config)
-        roles = {role: getattr(config.data.columns, role) for role in NAMES}
-        words = [f"{role} {column or 'none'}" for role, column in roles.items()]
-        say(console, "columns", ", ".join(words))
-        interactions = load_interactions(config.data, lambda text: say(console, "data", text))
-        values |= {"data": config.data, "comments": comments, "is_placeholder": False}
-        values |= _suggested(config.data, interactions)
-    elif overrides:
-        raise ConfigError("data.path: is missing; must be given with the other keys of data")
+        values |= _of_table(partial(say, console), overrides, given, problems)
+    elif overrides or problems:
+        missing = ["data.path: is missing; must be given with the other keys of data"]
+        raise ConfigError(problems or missing)
     else:
         data = DataConfig(path=PLACEHOLDER, columns=ColumnsConfig("user_id", "item_id", None))
         values |= {"data": data, "comments": {}, "is_placeholder": True}
-        values |= {"features": None, "task": "corrected_softmax"}
+        values |= {"features": None, "task": "corrected_softmax", "metric": None, "user": "ID"}
     files = project_files(directory, values)
     write_files(files)
     say(console, "begin", f"{directory / 'README.md'} has the commands")
@@ -94,11 +90,63 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
     say(console, "output", f"{directory} ({written})")
 
 
-def _name(directory: Path) -> str:
-    """The folder's name as Hydra and YAML take one: Latin letters, digits and "_", a letter first.
+def _of_table(
+    tell: Say, overrides: Sequence[str], given: set[str], problems: list[str]
+) -> dict[str, Any]:
+    """What the templates name of a table.
 
     Raises:
-      ConfigError: a shipped file has it, which would be taken in place of the project's.
+      ConfigError: `problems`, and what is wrong with the keys and the table.
+    """
+    keys = [text for text in overrides if _is_key(text)]
+    try:
+        config = composed(["data=table", *keys], check=False)
+    except ConfigError as error:
+        raise ConfigError([*problems, *error.problems]) from error
+    data = config.data
+    wrong = list(range_problems(data, "data."))
+    comments: dict[str, str] = {}
+    if not any(READ_BY.search(problem) for problem in wrong):
+        comments, found = complete(data, given, tell)
+        wrong += found
+    wrong += data_problems(data, config.evaluation.rows)
+    if problems or wrong:
+        raise ConfigError(dict.fromkeys([*problems, *wrong]))
+    words = [f"{role} {getattr(data.columns, role) or 'none'}" for role in ROLES]
+    tell("columns", ", ".join(words))
+    interactions = load_or_tell(data, given, tell)
+    split = split_interactions(data, interactions)
+    suggestion = suggest(facts_of(interactions, split, columns_of(data, interactions)), data.split)
+    tell("metric", f"{suggestion.metric} ({suggestion.why_metric})")
+    # Its first line says where to save it, which is done here.
+    features = suggestion.features.partition("\n")[2]
+    for line in features.splitlines():
+        if line.startswith(LEFT_OUT):
+            tell("features", f"left out:{line.removeprefix(LEFT_OUT)}")
+    return {
+        "data": data,
+        "comments": comments,
+        "is_placeholder": False,
+        "features": features,
+        "task": suggestion.task,
+        "metric": suggestion.metric,
+        "why_metric": suggestion.why_metric,
+        "user": _most_active(interactions),
+    }
+
+
+def _most_active(interactions: Interactions) -> str:
+    """The id of the user with the most rows, for an example."""
+    column = interactions.query_columns[interactions.user_column]
+    assert isinstance(column, CategoricalColumn)
+    return column.categories[int(np.bincount(column.codes).argmax())]
+
+
+def _name(directory: Path) -> tuple[str, list[str]]:
+    """The folder's name as Hydra and YAML take one, and what is wrong with it.
+
+    That is Latin letters, digits and "_", a letter first; a shipped file's name is wrong, which
+    would be taken in place of the project's.
     """
     name = re.sub(r"[^A-Za-z0-9]+", "_", directory.resolve().name).strip("_")
     if not name[:1].isalpha() or name.lower() in YAML_VALUES:
@@ -106,75 +154,24 @@ def _name(directory: Path) -> str:
     places = [Path(place) for place in FILES.values() if place.startswith("conf/")]
     beside = config_directory().parent
     shipped = [place.parent.name for place in places if (beside / place.with_stem(name)).exists()]
-    if shipped:
-        raise ConfigError(
-            f"directory: got {str(directory)!r}, and there is a shipped {shipped[0]}={name}, which "
-            "would be taken in place of the project's; must have another name"
-        )
-    return name
-
-
-def _keys(overrides: Sequence[str]) -> set[str]:
-    """The keys that the user gives.
-
-    Raises:
-      ConfigError: something else than keys of `data`.
-    """
-    keys = [text.lstrip("+").partition("=")[0] for text in overrides]
-    problems = [
-        f"{text}: must have the form data.KEY=VALUE"
-        for text, key in zip(overrides, keys, strict=True)
-        if "=" not in text or not key.startswith("data.")
+    if not shipped:
+        return name, []
+    return name, [
+        f"directory: got {str(directory)!r}, and there is a shipped {shipped[0]}={name}, which "
+        "would be taken in place of the project's; must have another name"
     ]
-    if problems:
-        raise ConfigError(problems)
-    return set(keys)
 
 
-def _complete(data: DataConfig, given: set[str]) -> dict[str, str]:
-    """Sets what isn't given, by the names of the columns; returns each table's columns in words."""
-    table = first_rows(find_files("data.path", str(data.path), data.format), data.csv)
-    roles = guess_roles(
-        table.column_names,
-        {role: getattr(data.columns, role) for role in NAMES if f"data.columns.{role}" in given},
-    )
-    for role, column in roles.items():
-        setattr(data.columns, role, column)
-    if data.columns.timestamp is not None and "data.split" not in given:
-        data.split = "temporal"
-    comments = {"data": _types(table)}
-    for role, side in (("item", data.items), ("user", data.users)):
-        if side.path is None:
-            continue
-        key = f"data.{role}s"
-        table = first_rows(find_files(f"{key}.path", side.path, side.format), side.csv)
-        comments[f"{role}s"] = _types(table)
-        if side.key is None:
-            own = getattr(data.columns, role)
-            side.key = guess_key(table.column_names, own, role, side.path)
-        if not any(each.startswith(f"{key}.lists") for each in given):
-            side.lists = guess_lists(table)
-    return comments
+def _keys(overrides: Sequence[str]) -> tuple[set[str], list[str]]:
+    """The keys that the user gives, and a line for each that isn't one of `data`."""
+    given = {text.lstrip("+").partition("=")[0] for text in overrides}
+    return given, [
+        f"{text}: must have the form data.KEY=VALUE" for text in overrides if not _is_key(text)
+    ]
 
 
-def _types(table: pa.Table) -> str:
-    """ "user (text), stars (number)"."""
-
-    def word(type_: pa.DataType) -> str:
-        if pa.types.is_integer(type_) or pa.types.is_floating(type_):
-            return "number"
-        inside = type_.value_type if pa.types.is_dictionary(type_) else type_
-        return "text" if pa.types.is_string(inside) else str(inside)
-
-    return ", ".join(f"{in_comment(field.name)} ({word(field.type)})" for field in table.schema)
-
-
-def _suggested(data: DataConfig, interactions: Interactions) -> dict[str, Any]:
-    split = split_interactions(data, interactions)
-    suggestion = suggest(facts_of(interactions, split, columns_of(data, interactions)), data.split)
-    # Its first line says where to save it, which is done here.
-    features = suggestion.features.partition("\n")[2]
-    return {"features": features, "task": suggestion.task}
+def _is_key(text: str) -> bool:
+    return "=" in text and text.lstrip("+").startswith("data.")
 
 
 if __name__ == "__main__":

@@ -1,75 +1,164 @@
-"""Which column of a table is what, by the names that people give them."""
+"""Which column of a table is what, by the names that people give them and by their values."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 
 from sweeper.data.table.arrays import combined, is_text
-from sweeper.errors import ConfigError, closest
+from sweeper.data.table.roles import column_of, ids, numbers
+from sweeper.errors import ConfigError, DataError, closest
+from sweeper.init.times import guess_time
+from sweeper.inspect.names import RATING_NAMES, is_row_number_name, plain
 
 # The usual names, without case, spaces and underscores; the likeliest first.
 NAMES = {
-    "user": ("userid", "user", "uid", "customerid", "customer", "memberid", "member",
-             "accountid", "account", "visitorid", "visitor", "listener", "reader", "sessionid"),
+    "user": ("userid", "user", "uid", "customerid", "customer", "memberid", "member", "clientid",
+             "client", "accountid", "account", "visitorid", "visitor", "listener", "reader",
+             "reviewerid", "reviewer", "profileid", "username", "kunde", "kundenid", "kundennr",
+             "kundennummer", "nutzer", "nutzerid", "benutzer", "sessionid"),
     "item": ("itemid", "item", "iid", "movieid", "movie", "film", "productid", "product",
-             "articleid", "article", "trackid", "track", "songid", "song", "bookid", "book",
-             "filmid", "videoid", "gameid", "sku", "asin", "title", "movietitle"),
-    "timestamp": ("timestamp", "time", "ts", "datetime", "date", "when", "createdat",
-                  "eventtime", "unixtime", "at"),
-    "rating": ("rating", "stars", "score", "userrating", "overall"),
-    "weight": ("weight", "count", "plays", "quantity"),
+             "articleid", "article", "trackid", "track", "songid", "song", "artistid", "artist",
+             "albumid", "album", "bookid", "book", "isbn", "filmid", "videoid", "gameid", "sku",
+             "stockcode", "parentasin", "asin", "businessid", "artikel", "artikelid",
+             "artikelnr", "artikelnummer", "produkt", "produktid", "title", "movietitle"),
+    "rating": RATING_NAMES,
+    "weight": ("weight", "count", "plays", "quantity", "menge", "anzahl"),
 }  # fmt: skip
+ROLES = ("user", "item", "timestamp", "rating", "weight")
 NEEDED = ("user", "item")
 # Texts of which so many hold it are lists, separated by it.
 SEPARATOR, SHARE_OF_LISTS = "|", 0.3
+# So many of the interactions' ids must be in another table's column of ids, as far as it is read.
+SHARE_OF_IDS = 0.5
 
 
-def guess_roles(names: list[str], given: dict[str, str | None]) -> dict[str, str | None]:
-    """A column for each role of `data.columns`, as given or by its name; None: none is it.
+def guess_roles(
+    table: pa.Table,
+    given: Mapping[str, str | None],
+    others: Mapping[str, pa.Table],
+) -> tuple[dict[str, str | None], list[str]]:
+    """A column for each role of `data.columns`, as given or guessed; and what is wrong.
 
     Args:
-      names: the table's columns.
+      table: some rows of the interactions.
       given: what the user has said, by role.
+      others: some rows of the table of items, and of users, by role ("item", "user").
 
-    Raises:
-      ConfigError: no column looks like users, or items.
+    Returns:
+      The roles, None of what no column is; and a line for each role that isn't known.
     """
-    roles = dict(given)
-    problems = []
-    for role, usual in NAMES.items():
-        if role in roles:
-            continue
-        free = {_plain(name): name for name in names if name not in roles.values()}
-        column = next((free[name] for name in usual if name in free), None)
-        if column is None and role in NEEDED:
-            problems.append(
-                f"data.columns.{role}: no column looks like {role}s; must be given as one of "
-                f"{', '.join(names)}"
-            )
-        roles[role] = column
-    if problems:
-        raise ConfigError(problems)
-    return roles
+    roles, problems = dict(given), []
+    for role, column in given.items():
+        if column is not None:
+            try:
+                column_of(table, column, f"data.columns.{role}")
+            except DataError as error:
+                problems.append(str(error))
+    for role in NEEDED:
+        if role not in roles:
+            roles[role] = _guess_ids(table, role, others.get(role), roles.values())
+            if roles[role] is None:
+                problems.append(
+                    f"data.columns.{role}: no column looks like {role}s; must be given as one of "
+                    f"{_listed(table)}"
+                )
+    for role in ("rating", "weight"):
+        if role not in roles:
+            usual = _usual(table, role, roles.values())
+            roles[role] = next((name for name in usual if _is_number(table, name)), None)
+    if "timestamp" not in roles:
+        taken = [name for name in table.column_names if name in roles.values()]
+        owners = [name for name in taken if name in (roles["user"], roles["item"])]
+        try:
+            roles["timestamp"] = guess_time(table, taken, owners)
+        except ConfigError as error:
+            problems += error.problems
+    return roles, problems
 
 
-def guess_key(names: list[str], column: str, role: str, path: str) -> str:
-    """The column of ids of a table of items or users: of the same name, or of a usual one.
+def guess_key(table: pa.Table, role: str, path: str, column: str, known: pa.Table) -> str:
+    """The column of ids of a table of items or users, by its name or by its values.
+
+    Args:
+      table: some of its rows.
+      column: the column of the interactions that names its ids.
+      known: some rows of the interactions.
 
     Raises:
       ConfigError: none looks like it.
     """
-    if column in names:
-        return column
-    plain = {_plain(name): name for name in names}
-    usual = (_plain(column), "id", *NAMES[role])
-    if found := next((plain[name] for name in usual if name in plain), None):
-        return found
+    by_name = {plain(name): name for name in reversed(table.column_names)}
+    usual = [by_name[name] for name in (plain(column), "id", *NAMES[role]) if name in by_name]
+    likely = [column] if column in table.column_names else []
+    likely = list(dict.fromkeys([*likely, *usual]))
+    if column in known.column_names:
+        fitting = [name for name in likely if _is_key(table, name, known, column)]
+        fitting += [name for name in table.column_names if _is_key(table, name, known, column)]
+        likely = fitting or likely
+    if likely:
+        return likely[0]
     raise ConfigError(
         f"data.{role}s.key: no column of {path} looks like {role}s; must be given as one of "
-        f"{', '.join(names)}{closest(column, names)}"
+        f"{_listed(table)}{closest(column, table.column_names)}"
     )
+
+
+def _guess_ids(
+    table: pa.Table, role: str, other: pa.Table | None, taken: Collection[str | None]
+) -> str | None:
+    """The column of users' or items' ids: what both tables have, else the likeliest name."""
+    usual = _usual(table, role, taken)
+    free = [name for name in table.column_names if name not in taken]
+    if other is not None:
+        common = [name for name in free if _is_key(other, name, table, name)]
+        if likely := [name for name in usual if name in common]:
+            return likely[0]
+        if len(common) == 1:
+            return common[0]
+    if usual or other is None:
+        return usual[0] if usual else None
+    # Small whole numbers, as ratings, are among any table's; ids are the column of most values.
+    fitting = [
+        name for name in free if any(_is_key(other, key, table, name) for key in other.column_names)
+    ]
+    return max(fitting, key=lambda name: _distinct(table, name), default=None)
+
+
+def _usual(table: pa.Table, role: str, taken: Collection[str | None]) -> list[str]:
+    """The free columns that have a usual name of the role, the likeliest first."""
+    free = {plain(name): name for name in reversed(table.column_names) if name not in taken}
+    return [free[name] for name in NAMES[role] if name in free]
+
+
+def _is_key(table: pa.Table, key: str, known: pa.Table, column: str) -> bool:
+    """Whether a column has each value once, and most of the ids that the interactions name."""
+    if key not in table.column_names or is_row_number_name(key):
+        return False
+    try:
+        keys, named = ids(table[key], key), ids(known[column], column)
+    except (DataError, pa.ArrowException):
+        return False
+    words = set(keys.dictionary.to_pylist()) - {""}
+    # As many as there are rows: none is missing, and each is there once.
+    if len(words) < len(table):
+        return False
+    used = set(named.dictionary.to_pylist()) - {""}
+    return len(used & words) >= SHARE_OF_IDS * len(used) > 0
+
+
+def _distinct(table: pa.Table, name: str) -> int:
+    return len(ids(table[name], name).dictionary)
+
+
+def _is_number(table: pa.Table, name: str) -> bool:
+    try:
+        numbers(table[name], name)
+    except DataError:
+        return False
+    return True
 
 
 def guess_lists(table: pa.Table) -> dict[str, str]:
@@ -85,5 +174,13 @@ def guess_lists(table: pa.Table) -> dict[str, str]:
     return found
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]", "", name).lower()
+def _listed(table: pa.Table) -> str:
+    """The columns' names, and where they look like a row of values, what to do."""
+    names = table.column_names
+    text = ", ".join(names)
+    if names and all(re.fullmatch(r"[\d.:\s-]*\d[\d.:\s-]*", name) for name in names):
+        text += (
+            ". If these are values, the file has no line of names; name its columns, for example "
+            f"'data.csv.column_names=[{','.join(f'column_{i + 1}' for i in range(len(names)))}]'"
+        )
+    return text

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from sweeper.data.table.files import TFDS
-from sweeper.errors import OutputError
 from sweeper.files import make_writable, write_whole
+from sweeper.inspect.names import as_yaml
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Where each template goes; NAME is the project's.
@@ -40,6 +42,9 @@ def project_files(directory: Path, values: dict[str, Any]) -> dict[Path, str]:
         autoescape=False,  # nosec B701
     )
     environment.filters["yaml"] = _yaml
+    environment.filters["shell"] = shlex.quote
+    environment.filters["changed"] = _changed
+    environment.filters["fields"] = _fields
     environment.filters["absolute"] = _absolute
     return {
         directory / place.replace("NAME", values["name"]): environment.get_template(
@@ -49,16 +54,26 @@ def project_files(directory: Path, values: dict[str, Any]) -> dict[Path, str]:
     }
 
 
+def existing_files(directory: Path, name: str) -> list[str]:
+    """A line for each of a project's files that is there already.
+
+    Args:
+      name: the project's.
+    """
+    places = [directory / place.replace("NAME", name) for place in FILES.values()]
+    return [
+        f"{path}: is there already; must be another folder: no file is written over"
+        for path in places
+        if path.exists()
+    ]
+
+
 def write_files(files: dict[Path, str]) -> None:
     """Writes all of them, or none.
 
     Raises:
-      OutputError: one of them is there already, or can't be written.
+      OutputError: one of them can't be written.
     """
-    if there := [path for path in files if path.exists()]:
-        raise OutputError(
-            f"{there[0]}: is there already; must be another folder: no file is written over"
-        )
     for folder in dict.fromkeys(path.parent for path in files):
         make_writable("directory", folder)
     written = []
@@ -78,6 +93,27 @@ def _absolute(path: str) -> str:
 
 
 def _yaml(value: Any) -> str:
-    """A value as YAML has it, in one line: JSON is YAML, but for OmegaConf's references."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text.replace("${", "\\\\${") if isinstance(value, str) else text
+    """A value as YAML has it, in one line."""
+    if isinstance(value, str):
+        return as_yaml(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, dict):
+        # OmegaConf has no references in keys.
+        pairs = (
+            f"{json.dumps(key, ensure_ascii=False)}: {_yaml(each)}" for key, each in value.items()
+        )
+        return f"{{{', '.join(pairs)}}}"
+    return json.dumps(value)
+
+
+def _changed(settings: Any) -> dict[str, Any]:
+    """The fields of a dataclass that differ from their defaults."""
+    default = dataclasses.asdict(type(settings)())
+    return {
+        key: value for key, value in dataclasses.asdict(settings).items() if value != default[key]
+    }
+
+
+def _fields(settings: Any) -> list[tuple[str, Any]]:
+    return list(dataclasses.asdict(settings).items())

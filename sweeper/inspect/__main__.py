@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from sweeper.composing import composed
-from sweeper.config import Config, DataConfig
+from sweeper.config import DEFAULT_METRIC, Config, DataConfig
 from sweeper.console import make_console, say
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import SHUFFLE_BUFFER, Split, split_interactions
@@ -25,7 +25,7 @@ from sweeper.files import write_whole
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.facts import facts_of
 from sweeper.inspect.picture import draw
-from sweeper.inspect.suggestion import FILE, suggest
+from sweeper.inspect.suggestion import FILE, Suggestion, suggest
 from sweeper.inspect.tables import print_facts, print_suggestion
 
 # From so many rows on, counting and splitting take more than a moment.
@@ -116,19 +116,21 @@ def inspect(config: Config, parsed: argparse.Namespace) -> None:
         return
     console = make_console()
     print_facts(console, facts, np.bincount(interactions.items, minlength=facts.items))
-    print_suggestion(console, suggestion, _command(parsed, suggestion.task))
+    print_suggestion(console, suggestion, _command(parsed, suggestion))
     console.print()
     say(console, "picture", str(path))
 
 
-def _command(parsed: argparse.Namespace, task: str) -> str:
+def _command(parsed: argparse.Namespace, suggestion: Suggestion) -> str:
     """What trains on this data with the suggestions, once the features are where it says."""
     command = ["python", "-m", "sweeper", "--config-dir", str(parsed.config_dir or "DIRECTORY")]
     if parsed.config_name != "config":
         command += ["--config-name", parsed.config_name]
-    replaced = ("features", "task")
-    command += [each for each in parsed.overrides if each.partition("=")[0] not in replaced]
-    return shlex.join([*command, f"features={FILE}", f"task={task}"])
+    suggested = {"features": FILE, "task": suggestion.task}
+    if suggestion.metric != DEFAULT_METRIC:
+        suggested["evaluation.metric"] = suggestion.metric
+    command += [each for each in parsed.overrides if each.partition("=")[0] not in suggested]
+    return shlex.join([*command, *(f"{key}={value}" for key, value in suggested.items())])
 
 
 def _picture_name(config: DataConfig) -> str:

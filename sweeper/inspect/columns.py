@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import rankdata  # type: ignore[import-untyped]
 
 from sweeper.config import DataConfig
-from sweeper.data.columns import CategoricalColumn, Column, NumericColumn
+from sweeper.data.columns import (
+    CategoricalColumn,
+    CategoricalListColumn,
+    Column,
+    NumericColumn,
+)
 from sweeper.data.interactions import Interactions
 from sweeper.model.features import tokens
 
@@ -15,6 +21,12 @@ from sweeper.model.features import tokens
 MOST_SAMPLED = 10_000
 # Of MovieLens and of synthetic data, whose `data.columns` name none.
 OWN_RATING = "user_rating"
+# With fewer rows beyond each owner's first one, equal values may be chance.
+MIN_REPEATS = 20
+# So many rows are compared before all of them are: most columns differ within these.
+COMPARED_FIRST = 100_000
+# Spearman's correlation from which two orders are the same but for some rows.
+SAME_ORDER = 0.99
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,10 @@ class ColumnFacts:
       low, high: of numbers; None where none is finite.
       whole: whether these are whole numbers.
       words: of texts, how many words one has on average.
+      is_ascending: whether each row has a greater number than the row before it.
+      follows_time: whether they rise, or fall, with the times of the rows.
+      constant_for: "user" and "item", as far as all rows of one have the same value; of columns
+        of the rows without a role.
       role: "user", "item", "time", "rating", "weight"; "" of all others.
     """
 
@@ -41,6 +57,9 @@ class ColumnFacts:
     high: float | None = None
     whole: bool = False
     words: float | None = None
+    is_ascending: bool = False
+    follows_time: bool = False
+    constant_for: tuple[str, ...] = ()
     role: str = ""
 
 
@@ -48,11 +67,68 @@ def columns_of(config: DataConfig, interactions: Interactions) -> list[ColumnFac
     """Every column, those of the rows first."""
     roles = roles_of(config, interactions)
     towers = {"query": interactions.query_columns, "candidate": interactions.candidate_columns}
-    return [
-        _column(name, tower, column, roles.get((tower, name), ""))
-        for tower, columns in towers.items()
-        for name, column in columns.items()
-    ]
+    found = []
+    for tower, columns in towers.items():
+        for name, column in columns.items():
+            facts = _column(name, tower, column, roles.get((tower, name), ""))
+            if tower == "query" and not facts.role:
+                facts = replace(
+                    facts,
+                    constant_for=constant_for(column, interactions),
+                    follows_time=_follows(column, interactions.timestamps),
+                )
+            found.append(facts)
+    return found
+
+
+def constant_for(column: Column, interactions: Interactions) -> tuple[str, ...]:
+    """Returns of "user" and "item" those whose rows all have the same value of a column.
+
+    Such a column of the rows tells of the user, or of the item that is to be found. Where hardly
+    any user, or item, has several rows, it is not among them.
+    """
+    owners = {
+        "user": (interactions.users, interactions.num_users),
+        "item": (interactions.items, interactions.num_items),
+    }
+    return tuple(name for name, each in owners.items() if _is_constant(column, *each))
+
+
+def _is_constant(column: Column, owners: np.ndarray, num_owners: int) -> bool:
+    last_row = np.full(num_owners, -1, np.int64)
+    last_row[owners] = np.arange(len(owners))
+    if len(owners) - np.count_nonzero(last_row >= 0) < MIN_REPEATS:
+        return False
+    return all(
+        _equal(column.take(np.arange(stop)), column.take(last_row[owners[:stop]]))
+        for stop in dict.fromkeys((min(COMPARED_FIRST, len(owners)), len(owners)))
+    )
+
+
+def _follows(column: Column, times: np.ndarray | None) -> bool:
+    """Whether the numbers of some evenly spaced rows have the order of their times, or the reverse.
+
+    So do orders' numbers, and other times; what these are worth, a time is.
+    """
+    if times is None or not isinstance(column, NumericColumn):
+        return False
+    rows = slice(None, None, -(-len(times) // MOST_SAMPLED))
+    values, when = column.values[rows], times[rows]
+    if len(values) < MIN_REPEATS or values.min() == values.max() or when.min() == when.max():
+        return False
+    return bool(abs(np.corrcoef(rankdata(values), rankdata(when))[0, 1]) >= SAME_ORDER)
+
+
+def _equal(one: Column, other: Column) -> bool:
+    """Whether two columns of the same categories have the same values in all rows."""
+    if isinstance(one, NumericColumn) and isinstance(other, NumericColumn):
+        return np.array_equal(one.values, other.values, equal_nan=True)
+    if isinstance(one, CategoricalListColumn) and isinstance(other, CategoricalListColumn):
+        same_lengths = np.array_equal(one.offsets, other.offsets)
+        return same_lengths and np.array_equal(one.codes, other.codes)
+    assert isinstance(one, CategoricalColumn)
+    assert isinstance(other, CategoricalColumn)
+    return np.array_equal(one.codes, other.codes)
 
 
 def roles_of(config: DataConfig, interactions: Interactions) -> dict[tuple[str, str], str]:
@@ -95,4 +171,8 @@ def _numbers(name: str, tower: str, values: np.ndarray, role: str) -> ColumnFact
         return ColumnFacts(name, tower, "numbers", 0, missing, role=role)
     low, high = float(known.min()), float(known.max())
     whole = known.dtype.kind in "iu" or bool((known == np.rint(known)).all())
-    return ColumnFacts(name, tower, "numbers", distinct, missing, low, high, whole, role=role)
+    ascending = missing == 0 and bool((known[1:] > known[:-1]).all())
+    return ColumnFacts(
+        name, tower, "numbers", distinct, missing, low, high, whole,
+        is_ascending=ascending, role=role,
+    )  # fmt: skip

@@ -1,17 +1,23 @@
-"""Features and a task to begin with, from what the columns hold."""
+"""Features, a task and a metric to begin with, from what the columns hold."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
+from sweeper.evaluation.default_metric import default_metric
 from sweeper.inspect.columns import ColumnFacts
 from sweeper.inspect.facts import Facts
+from sweeper.inspect.names import (
+    ID_NAME,
+    RATING_NAMES,
+    as_yaml,
+    in_comment,
+    is_row_number_name,
+    plain,
+)
 from sweeper.model.fitting import DEFAULT_BOUNDARIES, DEFAULT_TOKENS, LARGEST_HISTORY
 
 EMBEDDING_DIM = 32
@@ -23,12 +29,14 @@ SEVERAL_WORDS = 2.0
 # Up to here a softmax over the whole catalogue costs little more than one over a batch.
 FULL_SOFTMAX_CATALOGUE = 10_000
 
-PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+# Up to so many whole numbers, as ages or years, can all be different by chance.
+FEW_BY_CHANCE = 20
 
 FILE = "mine"
 HEAD = f"""\
 # Save as DIRECTORY/features/{FILE}.yaml; then --config-dir DIRECTORY features={FILE}
 """
+LEFT_OUT = "# Left out:"
 TIME_NOTES = {
     "random": "Under a random split a row's time tells its session, which training rows share: "
     "figures with it are too good.",
@@ -43,15 +51,18 @@ class Suggestion:
     Attributes:
       features: a file of `conf/features`.
       task: a name of `conf/task`, and why.
+      metric: the value for `evaluation.metric`, and why.
     """
 
     features: str
     task: str
     why: str
+    metric: str
+    why_metric: str
 
 
 def suggest(facts: Facts, split: str) -> Suggestion:
-    """The features and the task for these columns and this catalogue.
+    """The features, the task and the metric for these columns and this catalogue.
 
     Args:
       split: `data.split`, which decides what a time is worth.
@@ -64,19 +75,21 @@ def suggest(facts: Facts, split: str) -> Suggestion:
             "corrected_softmax",
             (f"{items:,} items: more than the {FULL_SOFTMAX_CATALOGUE:,} that fit into each step"),
         )
-    return Suggestion(features_yaml(facts, split), task, why)
+    metric = default_metric(items)
+    why_metric = f"{items:,} items: the largest k that is at most a fifth of the catalogue"
+    return Suggestion(features_yaml(facts, split), task, why, metric, why_metric)
 
 
 def features_yaml(facts: Facts, split: str) -> str:
     """A file for `conf/features`, with what was left out and why."""
     lines, left_out = [f"embedding_dim: {EMBEDDING_DIM}"], []
-    for tower, owners in (("query", facts.users), ("candidate", facts.items)):
+    for tower in ("query", "candidate"):
         lines.append(f"{tower}:")
         for column in facts.columns:
             if column.tower != tower:
                 continue
-            if reason := why_not(column, owners, split):
-                left_out.append(f"# Left out: {in_comment(column.name)}, {reason}.")
+            if reason := why_not(column, facts, split):
+                left_out.append(f"{LEFT_OUT} {in_comment(column.name)}, {reason}.")
                 continue
             if column.role == "time":
                 lines.append(f"  # {TIME_NOTES[split]}")
@@ -87,31 +100,76 @@ def features_yaml(facts: Facts, split: str) -> str:
     return HEAD + "\n".join([*lines, *left_out]) + "\n"
 
 
-def why_not(column: ColumnFacts, owners: int, split: str) -> str:
-    """Why a column is no feature; "" of one that is.
-
-    Args:
-      owners: the number of users, or of items.
-    """
+def why_not(column: ColumnFacts, facts: Facts, split: str) -> str:
+    """Why a column is no feature; "" of one that is."""
     if column.role in ("rating", "weight"):
         return f"the {column.role}: it is known only once the row is"
-    if column.distinct <= 1 and column.role not in ("user", "item"):
+    if column.role in ("user", "item"):
+        return ""
+    if column.distinct <= 1:
         return "one value for all" if column.distinct else "no value at all"
     if column.holds == "numbers" and column.missing:
         return f"{column.missing:,} numbers are missing"
-    if column.role == "time" and split == "temporal":
-        return "the time: held-out rows are later than all that it is fitted on"
-    if column.role == "" and _is_id(column, owners):
-        owner = "user" if column.tower == "query" else "item"
-        return f"{column.distinct:,} values for {owners:,} {owner}s: nearly an id"
+    if column.role == "time":
+        late = "the time: held-out rows are later than all that it is fitted on"
+        return late if split == "temporal" else ""
+    if _is_row_number(column, facts):
+        return "the row's number, which tells nothing of the row"
+    if not column.name:
+        return "which a feature can't take without a name"
+    return _why_no_feature_of_rows(column, facts) or _why_an_id(column, facts)
+
+
+def _is_row_number(column: ColumnFacts, facts: Facts) -> bool:
+    """Whether it counts the rows: by its name, or by its values."""
+    if column.holds != "numbers" or not column.whole:
+        return False
+    if is_row_number_name(column.name):
+        return True
+    if column.tower == "candidate" or column.low is None or column.high is None:
+        return False
+    # Rows that were dropped leave gaps.
+    counts_up = column.is_ascending and column.distinct == facts.rows
+    return counts_up and column.low >= 0 and column.high <= facts.rows_read
+
+
+def _why_no_feature_of_rows(column: ColumnFacts, facts: Facts) -> str:
+    """Why a column of the rows isn't known when a query is asked, or can't help it."""
+    if column.tower != "query":
+        return ""
+    if plain(column.name) in RATING_NAMES and column.holds == "numbers":
+        return "a rating by its name, known only once the row is: data.columns.rating can name it"
+    if "item" in column.constant_for and "user" not in column.constant_for:
+        return (
+            "one value for each item: it tells the item that is to be found; a table of items "
+            "(data.items) can have it"
+        )
+    numbers = column.holds == "numbers"
+    if numbers and column.whole and column.distinct == facts.rows:
+        return "another number in each row"
+    if column.follows_time and column.distinct > FEW_BY_CHANCE:
+        return "numbers that rise or fall with the time of the row, as a counter of orders does"
+    if _is_text(column) and column.distinct > facts.rows / 2:
+        return f"{column.distinct:,} texts in {facts.rows:,} rows: nearly one for each row"
     return ""
 
 
-def _is_id(column: ColumnFacts, owners: int) -> bool:
-    """Whether it names users, or items, rather than tells of them."""
-    if column.holds == "numbers":
-        return column.tower == "candidate" and column.whole and column.distinct == owners
-    return column.holds == "words" and not _is_text(column) and column.distinct > owners / 2
+def _why_an_id(column: ColumnFacts, facts: Facts) -> str:
+    """Why a column names users, items or something else, rather than tells of them."""
+    owner, owners = ("user", facts.users) if column.tower == "query" else ("item", facts.items)
+    nearly = f"{column.distinct:,} values for {owners:,} {owner}s: nearly an id"
+    if column.holds == "words":
+        return nearly if not _is_text(column) and column.distinct > owners / 2 else ""
+    if column.holds != "numbers" or not column.whole:
+        return ""
+    if ID_NAME.search(column.name):
+        return "whole numbers that are an id by their name: their size means nothing"
+    if column.tower == "query" and "user" not in column.constant_for:
+        return ""
+    if column.distinct != owners or column.low is None or column.high is None:
+        return ""
+    is_counting = column.low in (0, 1) and column.high - column.low + 1 == column.distinct
+    return nearly if is_counting or column.distinct > FEW_BY_CHANCE else ""
 
 
 def _is_text(column: ColumnFacts) -> bool:
@@ -145,20 +203,5 @@ def embedding_width(distinct: int) -> int:
 
 def _flow(feature: dict[str, Any]) -> str:
     """On one line."""
-    given = feature | {"column": _quoted(feature["column"])}
+    given = feature | {"column": as_yaml(feature["column"])}
     return f"{{{', '.join(f'{key}: {value}' for key, value in given.items())}}}"
-
-
-def _quoted(name: str) -> str:
-    """The name as YAML, in quotes unless none can take it for anything else."""
-    # OmegaConf takes `${` for a reference, unless a backslash stands before it.
-    name = re.sub(r"(\\*)\$\{", r"\1\1\\${", name)
-    if PLAIN_NAME.fullmatch(name) and isinstance(yaml.safe_load(name), str):
-        return name
-    text = yaml.safe_dump(name, default_style='"', allow_unicode=True, width=math.inf)
-    return str(text).strip()
-
-
-def in_comment(name: str) -> str:
-    """A column's name as a comment of YAML can have it, in one line."""
-    return "".join(letter if letter.isprintable() else " " for letter in name)

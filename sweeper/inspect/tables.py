@@ -12,6 +12,7 @@ from rich.table import Table
 from sweeper.console import say
 from sweeper.inspect.columns import ColumnFacts
 from sweeper.inspect.facts import Facts, Spread
+from sweeper.inspect.names import NAMELESS
 from sweeper.inspect.suggestion import Suggestion
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -44,6 +45,7 @@ def print_suggestion(console: Console, suggestion: Suggestion, command: str) -> 
     console.print(suggestion.features.rstrip(), markup=False, soft_wrap=True)
     console.print()
     say(console, "task", f"{suggestion.task} ({suggestion.why})")
+    say(console, "metric", f"{suggestion.metric} ({suggestion.why_metric})")
     say(console, "command", command)
 
 
@@ -103,7 +105,7 @@ def _column_table(columns: Sequence[ColumnFacts]) -> Table:
     for column in columns:
         ends = [_end(value, is_time=column.role == "time") for value in (column.low, column.high)]
         table.add_row(
-            escape(column.name),
+            escape(column.name or NAMELESS),
             "rows" if column.tower == "query" else "items",
             column.holds,
             f"{column.distinct:,}",

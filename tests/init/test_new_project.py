@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from omegaconf import OmegaConf
 
+from sweeper.composing import composed
+from sweeper.config import DataConfig, flat
 from sweeper.errors import OutputError
 from sweeper.init import project
+from sweeper.init.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def at_place(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the user's files are, and this process works."""
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("SWEEPER_CACHE_DIR", str(place / "cache"))
+    return place
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +60,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+def start(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """The exit code of `python -m sweeper.init`, in this process, and what it prints."""
+    code = 0
+    try:
+        main(arguments)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
 def run(place: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SWEEPER_CACHE_DIR": str(place / "cache")}
     command = [sys.executable, "-m", module, *arguments]
@@ -56,8 +82,8 @@ def test_the_project_is_what_the_table_has(place: Path) -> None:
     for line in (
         f'path: "{place / "ratings.csv"}"',
         "# It has Customer (text), film_id (text), stars (number), time (number).",
-        '  user: "Customer"',
-        '  key: "id"',
+        "  user: Customer",
+        "  key: id",
         '  lists: {"genres": "|"}',
         "split: temporal",
     ):
@@ -84,22 +110,20 @@ def test_it_can_be_looked_at_and_trained(place: Path) -> None:
     [("2024", "my_2024"), ("null", "my_null"), ("données", "donn_es"), ("日本", "mine")],
 )
 def test_a_folder_of_any_name_makes_a_project_that_hydra_takes(
-    place: Path, folder: str, name: str
+    at_place: Path, capsys, folder: str, name: str
 ) -> None:
-    done = run(place, "sweeper.init", folder, "data.path=ratings.csv")
-    assert done.returncode == 0, done.stderr
-    conf = ["--config-dir", f"{folder}/conf"]
-    done = run(place, "sweeper", *conf, f"experiment={name}", "--cfg", "job")
-    assert done.returncode == 0, done.stderr
-    assert f"path: {place / 'ratings.csv'}" in done.stdout
+    code, _, error = start(capsys, folder, "data.path=ratings.csv")
+    assert code == 0, error
+    config = composed([f"experiment={name}"], Path(folder) / "conf")
+    assert config.data.path == str(at_place / "ratings.csv")
 
 
 @pytest.mark.parametrize(("name", "what"), [("loss", "study=loss"), ("table", "data=table")])
-def test_a_shipped_files_name_is_refused(place: Path, name: str, what: str) -> None:
-    done = run(place, "sweeper.init", name, "data.path=ratings.csv")
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: directory: got '{name}', and there is a shipped {what},")
-    assert not (place / name).exists()
+def test_a_shipped_files_name_is_refused(at_place: Path, capsys, name: str, what: str) -> None:
+    code, _, error = start(capsys, name, "data.path=ratings.csv")
+    assert code == 2
+    assert error.startswith(f"error: directory: got '{name}', and there is a shipped {what},")
+    assert not (at_place / name).exists()
 
 
 def test_a_file_that_a_shipped_one_would_hide_is_refused(place: Path) -> None:
@@ -114,26 +138,46 @@ def test_a_file_that_a_shipped_one_would_hide_is_refused(place: Path) -> None:
     )
 
 
-def test_nothing_is_written_over(place: Path) -> None:
-    done = run(place, "sweeper.init", "my project", "data.path=ratings.csv")
-    assert done.returncode == 2
-    assert "conf/data/my_project.yaml: is there already; must be another folder" in done.stderr
+def test_nothing_is_written_over(at_place: Path, capsys) -> None:
+    code, _, error = start(capsys, "my project", "data.path=ratings.csv")
+    assert code == 2
+    lines = error.splitlines()
+    assert "conf/data/my_project.yaml: is there already; must be another folder" in lines[0]
+    assert len(lines) == len(project.FILES)
 
 
 @pytest.mark.slow
-def test_a_study_is_confirmed_and_its_best_runs_again(place: Path) -> None:
-    conf = ["--config-dir", "my project/conf"]
-    done = run(
-        place, "sweeper", *conf, "study=my_project", "study.n_trials=3", "train.epochs=6",
-        "study.workers=2", "study.confirm.train_seeds=2",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    study = place / "outputs" / "my_project"
-    assert (study / "report.html").exists()
-    assert "confirm" in done.stdout
-    best = ["--config-dir", "outputs/my_project", "--config-name", "best"]
-    done = run(place, "sweeper", *best, "hydra.run.dir=best")
-    assert done.returncode == 0, done.stderr
+def test_all_commands_of_its_readme_run(place: Path) -> None:
+    """As they are written; the study is a smaller one."""
+    text = (place / "my project" / "README.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    commands = [shlex.split(line, comments=True) for line in "".join(blocks).splitlines()]
+    commands = [each for each in commands if each]
+    assert [each[2] for each in commands] == [
+        "sweeper.inspect", "sweeper", "sweeper", "sweeper", "sweeper.export", "sweeper.recommend",
+        "pip", "pytest",
+    ]  # fmt: skip
+    smaller = ["study.n_trials=3", "train.epochs=6", "study.workers=2", "study.confirm.best=1"]
+    for python, flag, module, *arguments in commands:
+        assert (python, flag) == ("python", "-m")
+        if module == "pip":
+            assert arguments == ["install", "pytest>=8"]
+            continue
+        arguments += smaller if "study=my_project" in arguments else []
+        done = run(place, module, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+    outputs = place / "outputs"
+    assert (outputs / "my_project" / "report.html").exists()
+    # The first trial is what the experiment trains; five seeds confirm the best.
+    trained = json.loads((outputs / "my_project" / "trials" / "0000" / "trial.json").read_text())
+    config = composed(["experiment=my_project"], place / "my project" / "conf")
+    assert trained["config"]["task"]["name"] == config.task.name
+    assert trained["config"]["optimizer"]["learning_rate"] == config.optimizer.learning_rate
+    assert trained["config"]["features"]["embedding_dim"] == config.features.embedding_dim
+    assert trained["config"]["model"]["layer_sizes"] == config.model.layer_sizes
+    confirmed = outputs / "my_project" / "confirmation" / "trials"
+    assert len(list(confirmed.iterdir())) == 5
 
 
 def test_own_parts_train_and_stand_beside_the_others(place: Path) -> None:
@@ -196,42 +240,99 @@ def test_without_a_table_there_is_a_place_for_it(place: Path) -> None:
         (["model=one_layer"], "model=one_layer: must have the form data.KEY=VALUE"),
         (["data.columns.user=u"], "data.path: is missing; must be given with the other keys"),
         (["data.path=ratings.csv", "data.format=excel"], "data.format: got 'excel'; must be one"),
-        (
-            ["data.path=ratings.csv", "data.csv.quote_char=ab"],
-            "quote_char: got 'ab'; must be auto,",
-        ),
+        (["data.path=ratings.csv", "data.csv.delimiter=''"], "data.csv.delimiter: got ''; must be"),
         (["data.path="], "data.path: got ''; must be given, not empty"),
         (["data.path=ratings.csv", "data.pth=x"], "data.pth: is no key of the configuration"),
         (["data.path=ratings.csv", "data.columns.user=custmer"], "Did you mean 'Customer'?"),
     ],
 )
-def test_what_is_wrong_is_told_and_nothing_written(place: Path, arguments, words: str) -> None:
-    done = run(place, "sweeper.init", "wrong", *arguments)
-    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
-    assert words in done.stderr
-    assert not (place / "wrong").exists()
+def test_what_is_wrong_is_told_and_nothing_written(
+    at_place: Path, capsys, arguments, words: str
+) -> None:
+    code, _, error = start(capsys, "wrong", *arguments)
+    assert code == 2
+    assert words in error
+    assert not (at_place / "wrong").exists()
 
 
-def test_every_key_that_is_given_is_in_the_projects_data(place: Path) -> None:
-    given = {
-        "timestamp_unit": "seconds", "split": "random", "split_seed": "3", "train_size": "0.7",
-        "validation_size": "0.1", "test_size": "300", "csv.delimiter": "','", "format": "csv",
-        "csv.quote_char": "null",
-        "columns.weight": "stars", "columns.rating": "null", "columns.others": "[]",
-        "cache_dir": "own cache", "filter.min_user_interactions": "2",
-    }  # fmt: skip
-    overrides = [f"data.{key}={value}" for key, value in given.items()]
-    done = run(place, "sweeper.init", "all keys", "data.path=ratings.csv", *overrides)
-    assert done.returncode == 0, done.stderr
-    shown = run(
-        place, "sweeper", "--config-dir", "all keys/conf", "data=all_keys", "--cfg", "job",
-        "--package", "data",
+def test_all_that_is_wrong_with_keys_and_columns_is_told_at_once(at_place: Path, capsys) -> None:
+    (at_place / "odd.csv").write_text("a,b,score\n1,2,3\n")
+    code, _, error = start(
+        capsys, "loss", "data.path=odd.csv", "model=one_layer", "data.items.path=none.csv",
+        "data.test_size=0", "data.columns.timestamp=c",
     )  # fmt: skip
-    data = OmegaConf.create(shown.stdout)
-    assert OmegaConf.select(data, "cache_dir") == str(place / "own cache")
-    for key, value in given.items():
-        if key != "cache_dir":
-            assert OmegaConf.select(data, key) == OmegaConf.create(f"a: {value}").a, key
+    assert code == 2
+    told = [line.removeprefix("error: ").partition(":")[0] for line in error.splitlines()]
+    assert sorted(told) == [
+        "data.columns.item", "data.columns.timestamp", "data.columns.user", "data.items.path",
+        "data.test_size", "directory", "model=one_layer",
+    ]  # fmt: skip
+
+
+def test_all_that_is_wrong_with_values_is_told_at_once(at_place: Path, capsys) -> None:
+    (at_place / "odd.csv").write_text(
+        "user,item,time,rating,age\nu,a,soon,1,\n,b,later,x,5\nv,c,2024-05-31,3,7\n"
+        "w,a,2024-05-31,3,8\nw,b,2024-05-31,3,8\n"
+    )
+    (at_place / "few.csv").write_text("item,year\na,1990\nb,1991\n")
+    code, _, error = start(capsys, "wrong", "data.path=odd.csv", "data.items.path=few.csv")
+    assert code == 2
+    lines = error.splitlines()
+    for words in (
+        "the column 'time', row 1: got 'soon'",
+        "the column 'user' has 1 missing values, the first in row 2",
+        "1 items of 1 rows are not in data.items.path, such as 'c'",
+        "the column 'age' has 1 missing numbers, the first in row 1",
+    ):
+        assert [words in line for line in lines].count(True) == 1, words
+    assert len(lines) == 4
+    assert "It was taken for the timestamp; data.columns.timestamp=null leaves it out" in error
+    assert not (at_place / "wrong").exists()
+    (at_place / "few.csv").write_text("item,year\na,1990\nb,\n")
+    _, _, error = start(capsys, "wrong", "data.path=odd.csv", "data.items.path=few.csv")
+    assert "data.items.path (few.csv): the column 'year' has 1 missing numbers" in error
+
+
+def changed(value: Any) -> Any:
+    """A value of the same type that no default is."""
+    if isinstance(value, dict):
+        return {"a ${b}": "|"}
+    if isinstance(value, list):
+        return ["a ${b}", "c: d"]
+    return value + 7 if isinstance(value, int | float) else "e ${data.path} # f"
+
+
+LIKE = {
+    "columns.others": [], "csv.column_names": [], "train_size": 1.0, "validation_size": 1.0,
+    "test_size": 1.0, "filter.min_rating": 1.0,
+}  # fmt: skip
+LIKE |= {f"{role}.csv.column_names": [] for role in ("items", "users")}
+# What `data=table` has no use for, or sets itself.
+ELSEWHERE = ("name", "source", "synthetic.")
+
+
+def test_every_key_that_data_has_is_in_the_projects_data(tmp_path: Path) -> None:
+    """Whatever its value; so that none that is given is lost."""
+    data = DataConfig()
+    keys = [key for key in flat(dataclasses.asdict(data)) if not key.startswith(ELSEWHERE)]
+    assert {"csv.delimiter", "items.lists", "filter.missing_values"} <= set(keys)
+    for key in keys:
+        *parts, last = key.split(".")
+        node = reduce(getattr, parts, data)
+        setattr(node, last, changed(LIKE.get(key, getattr(node, last))))
+    values = {
+        "name": "every", "folder": "every", "data": data, "is_placeholder": False, "user": "u",
+        "comments": {"data": "", "items": "", "users": ""}, "features": None,
+        "task": "full_softmax", "metric": None,
+    }  # fmt: skip
+    project.write_files(project.project_files(tmp_path, values))
+    got = composed(["data=every"], tmp_path / "conf", check=False).data
+    for key in keys:
+        *parts, last = key.split(".")
+        wanted, found = (getattr(reduce(getattr, parts, node), last) for node in (data, got))
+        if key.endswith("path") or key == "cache_dir":
+            wanted = str(Path(wanted).resolve())
+        assert found == wanted, key
 
 
 def test_files_are_written_all_or_none(tmp_path: Path, monkeypatch) -> None:

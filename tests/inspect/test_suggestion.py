@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -11,10 +14,11 @@ from inspected_data import ODD, OWN, odd_interactions, own_interactions
 from omegaconf import OmegaConf
 
 from sweeper.composing import composed
-from sweeper.config import DataConfig, SyntheticConfig
-from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.config import ColumnsConfig, DataConfig, SideTableConfig, SyntheticConfig
+from sweeper.data.columns import CategoricalColumn, CategoricalListColumn
+from sweeper.data.interactions import Interactions, assemble, load_interactions
 from sweeper.data.split import split_interactions
-from sweeper.inspect.columns import ColumnFacts, columns_of
+from sweeper.inspect.columns import ColumnFacts, columns_of, constant_for
 from sweeper.inspect.facts import Facts, facts_of
 from sweeper.inspect.suggestion import embedding_width, features_of, suggest, why_not
 from sweeper.model.two_tower import encode_features
@@ -125,9 +129,117 @@ def test_text_is_what_has_several_words_and_many_values():
         (101, 2.0): ["text"],
     }
     # Text of as many values as items is no id; a word is.
-    assert why_not(words(1_000, 6.0), 1_000, "random") == ""
-    assert "nearly an id" in why_not(words(501, 1.0), 1_000, "random")
-    assert why_not(words(500, 1.0), 1_000, "random") == ""
+    a_thousand = replace(OF_SYNTHETIC, items=1_000)
+    assert why_not(words(1_000, 6.0), a_thousand, "random") == ""
+    assert "nearly an id" in why_not(words(501, 1.0), a_thousand, "random")
+    assert why_not(words(500, 1.0), a_thousand, "random") == ""
+
+
+def test_the_metric_goes_by_the_size_of_the_catalogue():
+    assert suggest(replace(OF_SYNTHETIC, items=1_664), "random").metric == "top_100"
+    assert suggest(replace(OF_SYNTHETIC, items=40), "random").metric == "top_5"
+
+
+ROWS, USERS, ITEMS = 400, 30, 60
+
+
+@pytest.fixture(scope="module")
+def of_a_table(tmp_path_factory) -> dict[str, str]:
+    """Why each column of three made-up tables, with all sorts of ids and numbers, is no feature."""
+    place = tmp_path_factory.mktemp("tables")
+    rng = np.random.default_rng(0)
+    row, user, item = np.arange(ROWS), rng.integers(0, USERS, ROWS), rng.integers(0, ITEMS, ROWS)
+    item[:ITEMS], user[:USERS] = np.arange(ITEMS), np.arange(USERS)
+    interactions = {
+        "": row, "Unnamed: 0": rng.permutation(ROWS), "from one": row + 1, "index": row % 100,
+        "__index_level_0__": row % 200, "transaction": rng.permutation(ROWS) * 7,
+        "order": row // 2, "session_id": rng.integers(0, 50, ROWS),
+        "user": [f"u{each}" for each in user], "item": [f"i{each}" for each in item],
+        "when": 1_700_000_000 + 60 * row, "seconds": 60.5 * row,
+        "title": [f"title {each} of {ITEMS}" for each in item], 
+        "genre": [f"g{each % 4}" for each in item],
+        "price": item * 0.25, "customer number": 900 + user, "age": 20 + user % 7,
+        "country": [f"c{each % 3}" for each in user], "review": [f"so very good {n}" for n in row],
+        "stars": rng.integers(1, 6, ROWS), "device": rng.choice(["phone", "desktop"], ROWS),
+        "distance": rng.random(ROWS), "shop": np.full(ROWS, 3), "paid": rng.integers(0, 90, ROWS),
+    }  # fmt: skip
+    catalogue = {
+        "item": [f"i{each}" for each in range(ITEMS)], "Unnamed: 0.1": np.arange(ITEMS) % 30,
+        "number": np.arange(ITEMS) * 11, "year": 1990 + np.arange(ITEMS) % 20,
+        "language": ["en"] * ITEMS,
+    }  # fmt: skip
+    users = {
+        "user": [f"u{each}" for each in range(USERS)], "row_id": np.arange(USERS) + 5,
+        "counted": np.arange(USERS), "height": 150 + np.arange(USERS) % 19,
+    }  # fmt: skip
+    for name, columns in (("rows", interactions), ("items", catalogue), ("users", users)):
+        pyarrow.csv.write_csv(pa.table(columns), place / f"{name}.csv")
+    config = DataConfig(
+        name="table", path=str(place / "rows.csv"), split="temporal", cache_dir=str(place / "c"),
+        columns=ColumnsConfig("user", "item", "when"),
+        items=SideTableConfig(str(place / "items.csv")),
+        users=SideTableConfig(str(place / "users.csv")),
+    )  # fmt: skip
+    found = facts(config, load_interactions(config, lambda text: None))
+    return {each.name: why_not(each, found, "temporal") for each in found.columns}
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (
+            ["", "Unnamed: 0", "from one", "index", "__index_level_0__", "Unnamed: 0.1", "row_id"],
+            "the row's number",
+        ),
+        (["transaction"], "another number in each row"),
+        (["order", "seconds"], "numbers that rise or fall with the time"),
+        (["session_id"], "an id by their name"),
+        (["title", "genre", "price"], "one value for each item: it tells the item"),
+        (["customer number", "counted"], "30 values for 30 users: nearly an id"),
+        (["number"], "60 values for 60 items: nearly an id"),
+        (["review"], "400 texts in 400 rows: nearly one for each row"),
+        (["stars"], "a rating by its name"),
+        (["shop", "language"], "one value for all"),
+        (["when"], "the time"),
+    ],
+)
+def test_what_is_no_feature_is_left_out_for_this_reason(of_a_table, names, reason):
+    assert {name: of_a_table[name] for name in names if reason not in of_a_table[name]} == {}
+
+
+def test_what_is_a_feature_is_not_left_out(of_a_table):
+    features = {name for name, reason in of_a_table.items() if not reason}
+    assert features == {
+        "user", "age", "country", "device", "distance", "paid", "height", "item", "year",
+    }  # fmt: skip
+
+
+def test_rows_that_were_dropped_leave_gaps_in_their_numbers():
+    number = replace(
+        OF_SYNTHETIC.columns[0], holds="numbers", role="", whole=True, is_ascending=True,
+        distinct=80, low=3, high=99,
+    )  # fmt: skip
+    dropped = replace(OF_SYNTHETIC, rows=80, rows_read=100)
+    assert "the row's number" in why_not(number, dropped, "random")
+    assert why_not(replace(number, high=101), dropped, "random") == "another number in each row"
+
+
+def test_lists_may_be_the_same_for_each_user_or_item():
+    items = np.arange(60, dtype=np.int32) % 5
+    genres = CategoricalListColumn(np.arange(3, dtype=np.int32), np.array([0, 1, 1, 2, 3, 3]),
+                                   ["a", "b", "c"])  # fmt: skip
+    users = CategoricalColumn(np.arange(60, dtype=np.int32) % 7, list("abcdefg"))
+    rows = assemble(
+        query_columns={"user_id": users},
+        items=items,
+        candidate_columns={"item": CategoricalColumn(np.arange(5, dtype=np.int32), list("abcde"))},
+        source="made in a test", item_column="item", timestamp_column=None,
+    )  # fmt: skip
+    assert constant_for(genres.take(items), rows) == ("item",)
+    assert constant_for(genres.take(np.roll(items, 1)), rows) == ("item",)
+    assert constant_for(genres.take(items[::-1] ** 2 % 5), rows) == ("item",)
+    assert constant_for(genres.take(rows.users % 5), rows) == ("user",)
+    assert constant_for(genres.take(np.arange(60) // 13), rows) == ()
 
 
 NAMES = st.text(

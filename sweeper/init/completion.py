@@ -1,0 +1,169 @@
+"""Completes the user's keys of `data` by what the tables hold, and tells all that is wrong."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from sweeper.config import DataConfig, SideTableConfig
+from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.table import table as table_source
+from sweeper.data.table.files import find_files
+from sweeper.data.table.reading import first_rows
+from sweeper.errors import ConfigError, DataError
+from sweeper.init.delimiter import guess_delimiter
+from sweeper.init.guesses import ROLES, guess_key, guess_lists, guess_roles
+from sweeper.inspect.names import in_comment
+
+Say = Callable[[str, str], None]
+SIDES = {"item": "items", "user": "users"}
+# With these a table can be read on, to see what else is wrong.
+LENIENT = {
+    "missing_values": "drop", "unknown_items": "drop", "unknown_users": "drop",
+    "missing_features": "fill", "duplicates": "keep",
+}  # fmt: skip
+# What dropping those rows can lead to by itself.
+OF_DROPPED_ROWS = ("rows is left", "has one item")
+CAN_BE_NULL = ("timestamp", "rating", "weight")
+
+
+def complete(data: DataConfig, given: set[str], say: Say) -> tuple[dict[str, str], list[str]]:
+    """Sets what isn't given, by the first rows of each table.
+
+    Args:
+      data: is changed.
+      given: the keys that the user gives, as `data.path`.
+      say: told of what is found, by topic.
+
+    Returns:
+      Each table's columns in words, by "data", "items" and "users"; and a line for each problem.
+    """
+    problems: list[str] = []
+    tables = {"data": _first_rows("data", data, given, say, problems)}
+    for part in SIDES.values():
+        if getattr(data, part).path is not None:
+            tables[part] = _first_rows(f"data.{part}", getattr(data, part), given, say, problems)
+    table = tables["data"]
+    if table is not None:
+        _set_roles(data, table, tables, given, problems)
+    if data.columns.timestamp is not None and "data.split" not in given:
+        data.split = "temporal"
+    for role, part in SIDES.items():
+        own, side = tables.get(part), getattr(data, part)
+        if own is None:
+            continue
+        if not any(each.startswith(f"data.{part}.lists") for each in given):
+            side.lists = guess_lists(own)
+        column = getattr(data.columns, role)
+        if side.key is None and table is not None and column is not None:
+            try:
+                side.key = guess_key(own, role, side.path, column, table)
+            except ConfigError as error:
+                problems += error.problems
+    comments = {part: _types(each) for part, each in tables.items() if each is not None}
+    return comments, problems
+
+
+def _first_rows(
+    key: str,
+    settings: DataConfig | SideTableConfig,
+    given: set[str],
+    say: Say,
+    problems: list[str],
+) -> pa.Table | None:
+    """Some rows of one table, once its delimiter is known; None: it can't be read."""
+    try:
+        files = find_files(f"{key}.path", str(settings.path), settings.format)
+        if f"{key}.csv.delimiter" not in given:
+            settings.csv.delimiter = guess_delimiter(files)
+            if settings.csv.delimiter != type(settings.csv)().delimiter:
+                words = repr(settings.csv.delimiter)
+                say("csv", f"{Path(str(settings.path)).name}: {words} separates the values")
+        return first_rows(files, settings.csv)
+    except DataError as error:
+        problems.append(str(error))
+        return None
+
+
+def _set_roles(
+    data: DataConfig,
+    table: pa.Table,
+    tables: dict[str, pa.Table | None],
+    given: set[str],
+    problems: list[str],
+) -> None:
+    named = {r: getattr(data.columns, r) for r in ROLES if f"data.columns.{r}" in given}
+    others = {role: each for role, part in SIDES.items() if (each := tables.get(part)) is not None}
+    roles, wrong = guess_roles(table, named, others)
+    problems += wrong
+    for role, column in roles.items():
+        setattr(data.columns, role, column)
+
+
+def _types(table: pa.Table) -> str:
+    """ "user (text), stars (number)"."""
+
+    def word(type_: pa.DataType) -> str:
+        if pa.types.is_integer(type_) or pa.types.is_floating(type_):
+            return "number"
+        if pa.types.is_temporal(type_):
+            return "time"
+        inside = type_.value_type if pa.types.is_dictionary(type_) else type_
+        return "text" if pa.types.is_string(inside) else str(inside)
+
+    return ", ".join(f"{in_comment(field.name)} ({word(field.type)})" for field in table.schema)
+
+
+def load_or_tell(data: DataConfig, given: set[str], say: Say) -> Interactions:
+    """Reads the tables whole.
+
+    Raises:
+      ConfigError: with a line for each thing that is wrong with their values.
+    """
+    try:
+        return load_interactions(data, lambda text: say("data", text))
+    except DataError as error:
+        problems = [_with_way_out(data, given, str(error))]
+    lenient = copy.deepcopy(data)
+    while _pass_over(lenient, problems[-1]):
+        try:
+            # Not through the cache: nobody trains on what is read so.
+            table_source.load(lenient, lambda text: None)
+            break
+        except DataError as error:
+            if any(words in str(error) for words in OF_DROPPED_ROWS):
+                break
+            problems.append(_with_way_out(lenient, given, str(error)))
+    raise ConfigError(problems)
+
+
+def _pass_over(data: DataConfig, problem: str) -> bool:
+    """Changes the configuration so that the problem doesn't arise; False: it can't be."""
+    for key, value in LENIENT.items():
+        if f"data.filter.{key}" in problem and getattr(data.filter, key) != value:
+            setattr(data.filter, key, value)
+            return True
+    for role in CAN_BE_NULL:
+        column = getattr(data.columns, role)
+        if column is not None and f"the column {column!r}" in problem:
+            setattr(data.columns, role, None)
+            if role == "timestamp":
+                data.split = "random"
+            if role == "rating":
+                data.filter.min_rating = None
+            return True
+    return False
+
+
+def _with_way_out(data: DataConfig, given: set[str], problem: str) -> str:
+    """Adds to a problem of a column that was guessed how to do without it."""
+    for role in CAN_BE_NULL:
+        column = getattr(data.columns, role)
+        if f"data.columns.{role}" in given or column is None:
+            continue
+        if f"the column {column!r}" in problem and "data.filter." not in problem:
+            return f"{problem}. It was taken for the {role}; data.columns.{role}=null leaves it out"
+    return problem

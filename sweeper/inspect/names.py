@@ -1,0 +1,46 @@
+"""What a column's name tells of it, and how it is written."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import yaml
+
+# What pandas, Arrow, R and people call a column of row numbers, as `plain` has it.
+ROW_NUMBER = re.compile(
+    r"|unnamed:\d+(\.\d+)?|(row|level\d+|indexlevel\d+)?index|indexlevel\d+"
+    r"|row(id|no|num|number|names)|recordid"
+)
+# "item id", "item_id" and "itemId", but not "paid".
+ID_NAME = re.compile(r"(^|[\s_.-])(id|ID|Id)$|[a-z](Id|ID)$")
+# As `plain` has them.
+RATING_NAMES = ("rating", "stars", "score", "userrating", "bookrating", "starrating", "overall")
+PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+# How a column whose name is empty is spoken of.
+NAMELESS = "the column without a name"
+
+
+def plain(name: str) -> str:
+    """A name without case, spaces, underscores and dashes."""
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def is_row_number_name(name: str) -> bool:
+    """Whether this is what programs call the column that they number rows in; "" is."""
+    return bool(ROW_NUMBER.fullmatch(plain(name)))
+
+
+def in_comment(name: str) -> str:
+    """A column's name as a comment of YAML can have it, in one line."""
+    return "".join(letter if letter.isprintable() else " " for letter in name) or NAMELESS
+
+
+def as_yaml(text: str) -> str:
+    """A text as YAML, in one line; in quotes unless none can take it for anything else."""
+    # OmegaConf takes `${` for a reference, unless a backslash stands before it.
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    if PLAIN_NAME.fullmatch(text) and isinstance(yaml.safe_load(text), str):
+        return text
+    quoted = yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf)
+    return str(quoted).strip()
