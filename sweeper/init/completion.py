@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from sweeper.config import DataConfig, SideTableConfig
+from sweeper.data.column_names import is_row_number_name
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.table import table as table_source
 from sweeper.data.table.files import find_files
@@ -63,6 +64,8 @@ def complete(data: DataConfig, given: set[str], say: Say) -> tuple[dict[str, str
                 side.key = guess_key(own, role, side.path, column, table)
             except ConfigError as error:
                 problems += error.problems
+    if table is not None and "data.columns.others" not in given:
+        _leave_out_shared(data, table, tables, say)
     comments = {part: _types(each) for part, each in tables.items() if each is not None}
     return comments, problems
 
@@ -101,6 +104,25 @@ def _set_roles(
     problems += wrong
     for role, column in roles.items():
         setattr(data.columns, role, column)
+
+
+def _leave_out_shared(
+    data: DataConfig, table: pa.Table, tables: dict[str, pa.Table | None], say: Say
+) -> None:
+    """Takes a column that another table has, too, from there alone."""
+    used = [getattr(data.columns, role) for role in ROLES]
+    shared = {}
+    for part in SIDES.values():
+        own = tables.get(part)
+        for name in own.column_names if own is not None else ():
+            of_rows = name in table.column_names and name not in used
+            if of_rows and name != getattr(data, part).key and not is_row_number_name(name):
+                shared[name] = f"data.{part}.path"
+    if shared:
+        left = [name for name in table.column_names if name not in (*used, *shared)]
+        data.columns.others = left
+    for name, path in shared.items():
+        say("columns", f"{name} is taken from {path}, which has it, too")
 
 
 def _types(table: pa.Table) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 
+from sweeper.data.column_names import is_row_number_name, plain
 from sweeper.data.table.arrays import combined, is_text
 from sweeper.data.table.roles import column_of, ids, numbers
 from sweeper.errors import ConfigError, DataError, closest
 from sweeper.init.times import guess_time
-from sweeper.inspect.names import RATING_NAMES, is_row_number_name, plain
+from sweeper.inspect.names import RATING_NAMES
 
 # The usual names, without case, spaces and underscores; the likeliest first.
 NAMES = {

@@ -8,10 +8,11 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pyarrow as pa
 
+from sweeper.data.column_names import plain
 from sweeper.data.table.arrays import combined, is_text
 from sweeper.data.table.roles import timestamps
 from sweeper.errors import ConfigError, DataError
-from sweeper.inspect.names import ID_NAME, plain
+from sweeper.inspect.names import ID_NAME
 
 # Names that tell it by themselves, without case, spaces and underscores; the likeliest first.
 USUAL = (

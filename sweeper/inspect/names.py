@@ -7,28 +7,13 @@ import re
 
 import yaml
 
-# What pandas, Arrow, R and people call a column of row numbers, as `plain` has it.
-ROW_NUMBER = re.compile(
-    r"|unnamed:\d+(\.\d+)?|(row|level\d+|indexlevel\d+)?index|indexlevel\d+"
-    r"|row(id|no|num|number|names)|recordid"
-)
+from sweeper.data.column_names import NAMELESS
+
 # "item id", "item_id" and "itemId", but not "paid".
 ID_NAME = re.compile(r"(^|[\s_.-])(id|ID|Id)$|[a-z](Id|ID)$")
 # As `plain` has them.
 RATING_NAMES = ("rating", "stars", "score", "userrating", "bookrating", "starrating", "overall")
 PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-# How a column whose name is empty is spoken of.
-NAMELESS = "the column without a name"
-
-
-def plain(name: str) -> str:
-    """A name without case, spaces, underscores and dashes."""
-    return re.sub(r"[\s_-]", "", name).lower()
-
-
-def is_row_number_name(name: str) -> bool:
-    """Whether this is what programs call the column that they number rows in; "" is."""
-    return bool(ROW_NUMBER.fullmatch(plain(name)))
 
 
 def in_comment(name: str) -> str:

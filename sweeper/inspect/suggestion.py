@@ -7,17 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sweeper.data.column_names import is_row_number_name, plain
 from sweeper.evaluation.default_metric import default_metric
 from sweeper.inspect.columns import ColumnFacts
 from sweeper.inspect.facts import Facts
-from sweeper.inspect.names import (
-    ID_NAME,
-    RATING_NAMES,
-    as_yaml,
-    in_comment,
-    is_row_number_name,
-    plain,
-)
+from sweeper.inspect.names import ID_NAME, RATING_NAMES, as_yaml, in_comment
 from sweeper.model.fitting import DEFAULT_BOUNDARIES, DEFAULT_TOKENS, LARGEST_HISTORY
 
 EMBEDDING_DIM = 32

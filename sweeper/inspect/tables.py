@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from sweeper.console import say
+from sweeper.data.column_names import NAMELESS
 from sweeper.inspect.columns import ColumnFacts
 from sweeper.inspect.facts import Facts, Spread
-from sweeper.inspect.names import NAMELESS
 from sweeper.inspect.suggestion import Suggestion
 
 BARS = " ▁▂▃▄▅▆▇█"

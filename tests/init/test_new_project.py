@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import os
@@ -18,6 +19,7 @@ import pytest
 
 from sweeper.composing import composed
 from sweeper.config import DataConfig, flat
+from sweeper.data.interactions import load_interactions
 from sweeper.errors import OutputError
 from sweeper.init import project
 from sweeper.init.__main__ import main
@@ -178,6 +180,81 @@ def test_all_commands_of_its_readme_run(place: Path) -> None:
     assert trained["config"]["model"]["layer_sizes"] == config.model.layer_sizes
     confirmed = outputs / "my_project" / "confirmation" / "trials"
     assert len(list(confirmed.iterdir())) == 5
+
+
+@pytest.mark.parametrize("index", ["", "Unnamed: 0", "index", "row_id"])
+def test_a_row_number_is_left_out_and_said_and_the_project_composes(
+    tmp_path: Path, monkeypatch, capsys, index: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{row},u{row % 7},f{row % 11},{1_700_000_000 + 60 * row}" for row in range(100)]
+    Path("rows.csv").write_text("\n".join([f"{index},user,film,time", *lines]))
+    Path("films.csv").write_text(
+        f"{index},film,year\n" + "".join(f"{n},f{n},{1990 + n % 5}\n" for n in range(11))
+    )
+    paths = ["data.path=rows.csv", "data.items.path=films.csv", "data.cache_dir=cache"]
+    code, out, error = start(capsys, "mine", *paths)
+    assert code == 0, error
+    config = composed(["experiment=mine"], Path("mine/conf"))
+    used = [each.column for each in [*config.features.query, *config.features.candidate]]
+    assert used == ["user", "user", "film", "year", "year"]
+    name = index or "the column without a name"
+    assert f"features left out: {name}, the row's number, which tells nothing of the row." in out
+    assert f"items: {name}: is left out: the rows of both tables are numbered so" in out
+
+
+def test_a_column_of_two_tables_is_taken_from_the_items(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        f"u{row % 7},f{row % 11},Film {row % 11},{row // 2 % 2},{1_700_000_000 + 60 * row}\n"
+        for row in range(100)
+    ]
+    Path("rows.csv").write_text("user,film_id,title,mobile,time\n" + "".join(lines))
+    Path("films.csv").write_text(
+        "film_id,title\n" + "".join(f"f{n},Film {n % 10}\n" for n in range(11))
+    )
+    paths = ["data.path=rows.csv", "data.items.path=films.csv", "data.cache_dir=cache"]
+    code, out, error = start(capsys, "mine", *paths)
+    assert code == 0, error
+    assert "title is taken from data.items.path, which has it, too" in out
+    assert composed(["data=mine"], Path("mine/conf")).data.columns.others == ["mobile"]
+
+
+def test_a_table_of_odd_names_quotes_and_zoned_times_becomes_a_project(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Path("orders.csv").open("w", newline="") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(["User ID", "Code", "Ordered At", "Channel, device"])
+        for row in range(300):
+            time = f"2024-{1 + row // 28 % 12:02}-{1 + row % 28:02}T18:30:00+02:00"
+            writer.writerow([f"u{row % 7}", 100 + row % 30, time, ("web", "shop; 1")[row // 2 % 2]])
+    with Path("things.csv").open("w", newline="") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(["Nr.", "Group"])
+        writer.writerows([100 + item, f'"{item % 3}", the; best'] for item in range(30))
+    code, out, error = start(
+        capsys, "shop", "data.path=orders.csv", "data.items.path=things.csv", "data.cache_dir=c",
+        "data.columns.item=Code",
+    )  # fmt: skip
+    assert code == 0, error
+    assert "user User ID, item Code, timestamp Ordered At, rating none, weight none" in out
+    assert (
+        "metric   top_5 (30 items: the largest k that is at most a fifth of the catalogue)" in out
+    )
+    config = composed(["experiment=shop"], Path("shop/conf"))
+    assert (config.data.items.key, config.data.split) == ("Nr.", "temporal")
+    assert config.evaluation.metric == "top_5"
+    assert [(each.column, each.kind) for each in config.features.query] == [
+        ("User ID", "embedding"), ("Channel, device", "embedding"), ("User ID", "history"),
+    ]  # fmt: skip
+    study = composed(["study=shop"], Path("shop/conf"), check=False)
+    assert study.data == config.data
+    interactions = load_interactions(config.data)
+    assert (len(interactions), interactions.num_items) == (300, 30)
+    readme = Path("shop/README.md").read_text()
+    assert "python -m sweeper.recommend outputs/exports/shop 'User ID=u0'" in readme
 
 
 def test_own_parts_train_and_stand_beside_the_others(place: Path) -> None:

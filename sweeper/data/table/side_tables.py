@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from sweeper.config import SideTableConfig
+from sweeper.data.column_names import NAMELESS, is_row_number_name
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
 from sweeper.data.table.arrays import row_of
 from sweeper.data.table.cleaning import EXAMPLES
@@ -92,6 +93,10 @@ def _encoded(
     keys = ids(column_of(table, key, f"data.{role}.key"), key)
     _check_keys(keys, key)
     others = [name for name in table.column_names if name != key]
+    # Programs number the rows of every table that they write, under the same name.
+    for name in [each for each in others if each in taken and is_row_number_name(each)]:
+        say(f"{role}: {name or NAMELESS}: is left out: the rows of both tables are numbered so")
+        others.remove(name)
     if clash := [name for name in others if name in taken]:
         raise DataError(
             f"has the column {clash[0]!r}, which the interactions or the other table have, too; "
