@@ -89,7 +89,7 @@ def retraining(
                 name=name,
                 sampler="grid",
                 pruner="none",
-                objectives=[ObjectiveConfig()],
+                objectives=[ObjectiveConfig(plan.trial.evaluation.metric)],
                 max_failures=plan.study.max_failures,
                 max_retries=plan.study.max_retries,
                 trial_timeout_seconds=plan.study.trial_timeout_seconds,

@@ -49,6 +49,8 @@ def test_what_is_printed_can_be_pasted_and_trained(tmp_path):
     pasted = "\n".join(lines[first : lines.index("", first)])
     (tmp_path / "DIRECTORY" / "features" / "mine.yaml").write_text(pasted)
     (train,) = (line.removeprefix("command  python ") for line in lines if "command  " in line)
+    assert "metric   top_10 (60 items: the largest k that is at most a fifth" in done.stdout
+    assert train.endswith(" features=mine task=full_softmax evaluation.metric=top_10")
     quick = ["train=quick", "train.epochs=1", "train.eval_every_epochs=1", "train.xla=false"]
     trained = process(tmp_path, *train.split(), *quick)
     assert trained.returncode == 0, trained.stderr
@@ -68,6 +70,7 @@ def test_a_split_that_needs_no_tensorflow_loads_none_and_json_is_alone(tmp_path)
         "train": 700, "validation": 100, "test": 200,
     }  # fmt: skip
     assert found["suggestion"]["task"] == "full_softmax"
+    assert found["suggestion"]["metric"] == "top_10"
     assert found["picture"] == "a/b.png"
     assert [path.name for path in tmp_path.rglob("*.png")] == ["b.png"]
 

@@ -25,7 +25,7 @@ from sweeper.config import to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
 from sweeper.study.composition import Composer
-from sweeper.study.config import ConfirmConfig
+from sweeper.study.config import ConfirmConfig, ObjectiveConfig
 from sweeper.study.confirmation import for_test_rows, left_out, plan_confirmation
 from sweeper.study.plan import GROUPS
 from sweeper.study.retraining import Retraining, point_of, retraining
@@ -113,6 +113,12 @@ def test_the_best_one_without_a_column_and_the_reference_with_each_seed(confirm)
     assert (reference["model"]["layer_sizes"], reference["train"]["epochs"]) == ([128, 64, 32], 300)
     assert confirmation.directory.name == "confirmation"
     assert not confirmation.selects
+
+
+def test_its_trials_are_shown_by_the_studys_own_metric(confirm):
+    assert confirm().study.objectives == [ObjectiveConfig("top_100", "maximize")]
+    other = confirm("study.objectives=[{metric:seen_filtered_top_10}]", "study.name=other")
+    assert other.study.objectives == [ObjectiveConfig("seen_filtered_top_10", "maximize")]
 
 
 def test_it_can_be_sent_and_stored(confirm):
