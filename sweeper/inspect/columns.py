@@ -23,8 +23,8 @@ MOST_SAMPLED = 10_000
 OWN_RATING = "user_rating"
 # With fewer rows beyond each owner's first one, equal values may be chance.
 MIN_REPEATS = 20
-# So many rows are compared before all of them are: most columns differ within these.
-COMPARED_FIRST = 100_000
+# Most columns differ within so many rows.
+COMPARED_AT_ONCE = 250_000
 # Spearman's correlation from which two orders are the same but for some rows.
 SAME_ORDER = 0.99
 
@@ -99,10 +99,12 @@ def _is_constant(column: Column, owners: np.ndarray, num_owners: int) -> bool:
     last_row[owners] = np.arange(len(owners))
     if len(owners) - np.count_nonzero(last_row >= 0) < MIN_REPEATS:
         return False
-    return all(
-        _equal(column.take(np.arange(stop)), column.take(last_row[owners[:stop]]))
-        for stop in dict.fromkeys((min(COMPARED_FIRST, len(owners)), len(owners)))
-    )
+    rows = np.arange(len(owners))
+    for start in range(0, len(rows), COMPARED_AT_ONCE):
+        some = rows[start : start + COMPARED_AT_ONCE]
+        if not _equal(column.take(some), column.take(last_row[owners[some]])):
+            return False
+    return True
 
 
 def _follows(column: Column, times: np.ndarray | None) -> bool:
