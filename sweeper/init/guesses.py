@@ -51,7 +51,7 @@ def guess_roles(
     Returns:
       The roles, None of what no column is; and a line for each role that isn't known.
     """
-    roles, problems = dict(given), []
+    roles, problems, no_names = dict(given), [], _where_there_are_no_names(table)
     for role, column in given.items():
         if column is not None:
             try:
@@ -64,8 +64,9 @@ def guess_roles(
             if roles[role] is None:
                 problems.append(
                     f"data.columns.{role}: no column looks like {role}s; must be given as one of "
-                    f"{_listed(table)}"
+                    f"{', '.join(table.column_names)}{no_names}"
                 )
+                no_names = ""
     for role in ("rating", "weight"):
         if role not in roles:
             usual = _usual(table, role, roles.values())
@@ -103,7 +104,7 @@ def guess_key(table: pa.Table, role: str, path: str, column: str, known: pa.Tabl
         return likely[0]
     raise ConfigError(
         f"data.{role}s.key: no column of {path} looks like {role}s; must be given as one of "
-        f"{_listed(table)}{closest(column, table.column_names)}"
+        f"{', '.join(table.column_names)}{closest(column, table.column_names)}"
     )
 
 
@@ -175,13 +176,12 @@ def guess_lists(table: pa.Table) -> dict[str, str]:
     return found
 
 
-def _listed(table: pa.Table) -> str:
-    """The columns' names, and where they look like a row of values, what to do."""
-    names = table.column_names
-    text = ", ".join(names)
-    if names and all(re.fullmatch(r"[\d.:\s-]*\d[\d.:\s-]*", name) for name in names):
-        text += (
-            ". If these are values, the file has no line of names; name its columns, for example "
-            f"'data.csv.column_names=[{','.join(f'column_{i + 1}' for i in range(len(names)))}]'"
-        )
-    return text
+def _where_there_are_no_names(table: pa.Table) -> str:
+    """What to do where the names look like a row of values; "" where they don't."""
+    if not all(re.fullmatch(r"[\d.:\s-]*\d[\d.:\s-]*", name) for name in table.column_names):
+        return ""
+    names = ["user", "item", *(f"column_{place + 1}" for place in range(2, table.num_columns))]
+    return (
+        ". If these are values, the file has no line of names; name its columns, for example "
+        f"'data.csv.column_names=[{','.join(names[: table.num_columns])}]'"
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeper.data.column_names import is_row_number_name, plain
-from sweeper.evaluation.default_metric import default_metric
+from sweeper.evaluation.default_metric import FEWEST_ITEMS_PER_K, default_metric
 from sweeper.inspect.columns import ColumnFacts
 from sweeper.inspect.facts import Facts
 from sweeper.inspect.names import ID_NAME, RATING_NAMES, as_yaml, in_comment
@@ -71,6 +71,8 @@ def suggest(facts: Facts, split: str) -> Suggestion:
         )
     metric = default_metric(items)
     why_metric = f"{items:,} items: the largest k that is at most a fifth of the catalogue"
+    if items < FEWEST_ITEMS_PER_K:
+        why_metric = f"{items:,} items: the smallest k, as each is above a fifth of the catalogue"
     return Suggestion(features_yaml(facts, split), task, why, metric, why_metric)
 
 

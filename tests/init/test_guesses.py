@@ -61,7 +61,8 @@ def test_users_and_items_are_needed_and_all_problems_are_told() -> None:
 
 def test_a_line_of_values_in_place_of_names_is_told() -> None:
     _, problems = guess_roles(table("196", "242", "881250949"), {}, {})
-    assert "data.csv.column_names=[column_1,column_2,column_3]" in problems[0]
+    assert "'data.csv.column_names=[user,item,column_3]'" in problems[0]
+    assert "column_names" not in problems[1]
 
 
 def test_the_only_common_column_is_the_key_of_both() -> None:

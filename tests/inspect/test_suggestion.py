@@ -138,6 +138,10 @@ def test_text_is_what_has_several_words_and_many_values():
 def test_the_metric_goes_by_the_size_of_the_catalogue():
     assert suggest(replace(OF_SYNTHETIC, items=1_664), "random").metric == "top_100"
     assert suggest(replace(OF_SYNTHETIC, items=40), "random").metric == "top_5"
+    few = suggest(replace(OF_SYNTHETIC, items=4), "random")
+    assert (few.metric, few.why_metric.partition(":")[2]) == (
+        "top_1", " the smallest k, as each is above a fifth of the catalogue",
+    )  # fmt: skip
 
 
 ROWS, USERS, ITEMS = 400, 30, 60
