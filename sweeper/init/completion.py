@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -15,7 +14,6 @@ from sweeper.data.table import table as table_source
 from sweeper.data.table.files import find_files
 from sweeper.data.table.reading import first_rows
 from sweeper.errors import ConfigError, DataError
-from sweeper.init.delimiter import guess_delimiter
 from sweeper.init.guesses import ROLES, guess_key, guess_lists, guess_roles
 from sweeper.inspect.names import in_comment
 
@@ -43,10 +41,10 @@ def complete(data: DataConfig, given: set[str], say: Say) -> tuple[dict[str, str
       Each table's columns in words, by "data", "items" and "users"; and a line for each problem.
     """
     problems: list[str] = []
-    tables = {"data": _first_rows("data", data, given, say, problems)}
+    tables = {"data": _first_rows("data", data, problems)}
     for part in SIDES.values():
         if getattr(data, part).path is not None:
-            tables[part] = _first_rows(f"data.{part}", getattr(data, part), given, say, problems)
+            tables[part] = _first_rows(f"data.{part}", getattr(data, part), problems)
     table = tables["data"]
     if table is not None:
         _set_roles(data, table, tables, given, problems)
@@ -71,20 +69,11 @@ def complete(data: DataConfig, given: set[str], say: Say) -> tuple[dict[str, str
 
 
 def _first_rows(
-    key: str,
-    settings: DataConfig | SideTableConfig,
-    given: set[str],
-    say: Say,
-    problems: list[str],
+    key: str, settings: DataConfig | SideTableConfig, problems: list[str]
 ) -> pa.Table | None:
-    """Some rows of one table, once its delimiter is known; None: it can't be read."""
+    """Some rows of one table; None: it can't be read."""
     try:
         files = find_files(f"{key}.path", str(settings.path), settings.format)
-        if f"{key}.csv.delimiter" not in given:
-            settings.csv.delimiter = guess_delimiter(files)
-            if settings.csv.delimiter != type(settings.csv)().delimiter:
-                words = repr(settings.csv.delimiter)
-                say("csv", f"{Path(str(settings.path)).name}: {words} separates the values")
         return first_rows(files, settings.csv)
     except DataError as error:
         problems.append(str(error))

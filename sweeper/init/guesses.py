@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from sweeper.data.column_names import is_row_number_name, plain
 from sweeper.data.table.arrays import combined, is_text
-from sweeper.data.table.roles import column_of, ids, numbers
+from sweeper.data.table.ids import ids
+from sweeper.data.table.roles import column_of, numbers
 from sweeper.errors import ConfigError, DataError, closest
 from sweeper.init.times import guess_time
 from sweeper.inspect.names import RATING_NAMES

@@ -20,6 +20,8 @@ QUOTE = '"'
 # Stands for a delimiter of several bytes while the file is read.
 STAND_IN = b"\x1f"
 FIRST_BYTES = 1024 * 1024
+# Of the first lines, so many have as many delimiters as that of the names.
+SOME_LINES, SHARE_OF_LINES = 100, 0.9
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,23 @@ def find_dialect(file: Path, key: str, csv: CsvConfig) -> CsvDialect:
 
 
 def _delimiter_of(start: bytes, usual: str) -> str:
-    """What the first line has: the usual one, or else the first of the others, or none."""
-    line = re.split(rb"[\r\n]", start.lstrip(b"\r\n"), maxsplit=1)[0]
-    line = re.sub(rb'"[^"]*"', b"", line)
-    return next((each for each in (usual, *DELIMITERS) if each.encode() in line), usual)
+    """What the first lines have, the usual one before the others.
+
+    One that each line has as often as the first goes before one that names alone have, as the
+    comma of a column's name.
+    """
+    lines = re.split(rb"\r\n|\r|\n", start.lstrip(b"\r\n"))
+    # The last one may be cut off.
+    lines = [re.sub(rb'"[^"]*"', b"", line) for line in lines[:-1] or lines if line][:SOME_LINES]
+    if not lines:
+        return usual
+    found = [each for each in dict.fromkeys((usual, *DELIMITERS)) if each.encode() in lines[0]]
+
+    def is_regular(delimiter: str) -> bool:
+        numbers = [line.count(delimiter.encode()) for line in lines]
+        return numbers.count(numbers[0]) >= SHARE_OF_LINES * len(lines)
+
+    return next(filter(is_regular, found), found[0] if found else usual)
 
 
 def _rows_of(file: Path, delimiter: bytes, skipped: int) -> Any:

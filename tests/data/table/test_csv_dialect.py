@@ -13,6 +13,7 @@ from tables import COLUMNS, decoded, load
 
 from sweeper.config import ColumnsConfig, CsvConfig, DataConfig
 from sweeper.data.table import streams
+from sweeper.data.table.csv_dialect import find_dialect
 from sweeper.data.table.files import find_files
 from sweeper.data.table.reading import first_rows
 from sweeper.data.table.roles import column_of
@@ -45,6 +46,24 @@ def test_what_the_first_line_has_is_taken_and_said(
     usual = "\t" if name == "r.tsv" else ","
     words = f"{tmp_path / name}: {delimiter!r} separates its values (data.csv.delimiter)"
     assert said == ([] if delimiter == usual else [words])
+
+
+@pytest.mark.parametrize(
+    ("lines", "delimiter"),
+    [
+        (["user_id;device, or channel", "u;web", "v;shop"], ";"),
+        (["user_id;price", "u;1,5", "v;2,25"], ";"),
+        # Values of several lines have no regular lines: the usual one is taken.
+        (["user_id,note; more", 'u,"a', ' b"', 'v,"c', 'd"'], ","),
+        (["user_id,note|more", "u,a", "v,b|c"], ","),
+    ],
+)
+def test_what_all_lines_have_goes_before_what_names_have(
+    lines: list[str], delimiter: str, tmp_path: Path
+) -> None:
+    (tmp_path / "r.csv").write_text("\n".join(lines))
+    found = find_dialect(tmp_path / "r.csv", "data.csv", CsvConfig())
+    assert found.delimiter == delimiter.encode()
 
 
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
