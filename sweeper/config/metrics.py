@@ -1,6 +1,6 @@
 """The names of the metrics, which an evaluation computes and a trial or a study goes by.
 
-`sweeper.evaluation.metrics` defines them.
+`sweeper.metrics` defines them.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from sweeper.config import SEEN_FILTERED, UNFILTERED_METRICS
 from sweeper.data.interactions import Interactions
 from sweeper.data.split import Split
 from sweeper.errors import ConfigError, TrialError
-from sweeper.evaluation.metrics import NEVER_SHOWN, row_values
+from sweeper.metrics import NEVER_SHOWN, row_values
 
 # A thread holds the scores of about this many (row, candidate) pairs at a time, but of as many
 # rows as make a product of matrices worth its while.

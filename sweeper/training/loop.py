@@ -155,11 +155,12 @@ class _Best:
     def keeps(self, checkpoint: Checkpoint) -> bool:
         """Whether the training would end with the weights of this evaluation, were it the last."""
         value = tuple(checkpoint.metrics[name] for name in self._metrics)
-        best = value if self._value is None else self._value
-        self._differ = self._differ or value != best
-        self._since = 0 if value > best else self._since + 1
-        is_best = value >= best
-        self._value = max(value, best)
+        best = self._value
+        self._differ = self._differ or not (best is None or value == best)
+        self._since = 0 if best is None or value > best else self._since + 1
+        is_best = best is None or value >= best
+        if is_best:
+            self._value = value
         if not self._restore:
             return True
         if is_best:

@@ -200,11 +200,11 @@ def many_parameters() -> optuna.Study:
 def test_the_table_has_what_varies():
     lines = shown(many_parameters(), 140)
     assert lines[1].split() == [
-        "rank", "trial", "top_100", "learning_rate", "embedding_dim", "optimizer.name",
-        "num_hard_negatives", "train.seed", "epochs", "seconds",
+        "rank", "trial", "top_100", "best", "epoch", "learning_rate", "embedding_dim",
+        "optimizer.name", "num_hard_negatives", "train.seed", "epochs", "seconds",
     ]  # fmt: skip
     assert lines[2].split() == [
-        "1", "13", "0.3300", "±", "0.0031", "13.01", "13", "adamw", "null", "13", "30", "8.1",
+        "1", "13", "0.3300", "±", "0.0031", "25", "13.01", "13", "adamw", "null", "13", "30", "8.1",
     ]  # fmt: skip
     assert len(lines) == 2 + 10 + 3
     assert lines[-3:] == [
