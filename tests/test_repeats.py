@@ -229,6 +229,7 @@ def failing(monkeypatch):
         monkeypatch.setattr(Ranks, "metrics", metrics)
         monkeypatch.setattr("sweeper.trial.prepared_baselines", lambda *_: {})
         monkeypatch.setattr("sweeper.trial.metrics_by_warmth", lambda *_: {})
+        monkeypatch.setattr("sweeper.trial.metrics_by_repetition", lambda *_: {})
 
     return prepare
 
@@ -334,7 +335,7 @@ def test_what_a_person_sees_ends_with_the_means(tmp_path, mode, terminal) -> Non
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=terminal, width=110, color_system=None)
     summary = repeats(tmp_path, [0, 1], mode, console=console)
-    table = shown.getvalue().split("Top-k accuracy on 200 test rows")[-1]
+    table = shown.getvalue().split("Metrics on 200 test rows")[-1]
     assert "this model, mean of 2 splits" in table
     assert f"{summary.metrics['test']['top_100']:.4f}" in table
     assert "standard deviation" in table

@@ -265,7 +265,7 @@ def test_patience_counts_evaluations_since_the_best() -> None:
         ([0.2, 0.2, 0.2, 0.2, 0.2, 0.2], 6, 6),
         # Two without a better MRR.
         ([0.2, 0.3, 0.1, 0.2, 0.4, 0.5], 4, 2),
-        ([0.2, 0.3, 0.1, 0.4, 0.3, 0.2], 6, 4),
+        ([0.2, 0.3, 0.1, 0.4, 0.3, 0.5], 6, 6),
     ],
 )
 def test_by_a_constant_objective_patience_goes_by_mrr(mrr, epochs, kept) -> None:
