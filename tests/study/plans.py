@@ -46,7 +46,7 @@ def planner(beside: Path | None = None) -> Iterator[Planner]:
     GlobalHydra.instance().clear()
     search_path = create_config_search_path(str(config_directory()))
     if beside is not None:
-        search_path.append("beside", str(beside))
+        search_path.append("beside", f"file://{beside}", anchor="main")
     try:
         yield Planner(Hydra.create_main_hydra2("sweeper", search_path).config_loader)
     finally:
