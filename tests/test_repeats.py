@@ -12,7 +12,7 @@ from rich.console import Console
 from small_trials import ids_features, small_config
 
 from sweeper import record as records
-from sweeper.config import Config, EvaluationConfig, TrainConfig
+from sweeper.config import METRICS, Config, EvaluationConfig, TrainConfig
 from sweeper.errors import ConfigError, OutputError, TrialError, TrialPruned
 from sweeper.evaluation.ranking import Ranks
 from sweeper.means import mean_history, over, take_means
@@ -123,7 +123,7 @@ def test_lockstep_reports_the_means_of_each_round(tmp_path) -> None:
     assert [epoch for epoch, _ in reports] == [1, 2, 3]
     for (_, metrics), row in zip(reports, summary.history, strict=True):
         assert metrics == {name: row[name] for name in metrics}
-        assert len(metrics) == 10
+        assert tuple(metrics) == METRICS
     # No seed is ahead of the others, nor through before the last report.
     assert states == 3 * [["running", "running"]]
 
