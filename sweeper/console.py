@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sweeper.config import TOP_K, metric_name
+from sweeper.config import MRR, SEEN_FILTERED, TOP_K, metric_name
 from sweeper.record import TrialRecord
 
 WARMTH = {
@@ -17,6 +17,8 @@ WARMTH = {
     "cold_user": "rows of cold users",
     "cold_item": "rows of cold candidates",
 }
+# What the result table shows of all metrics, which trial.json has.
+SHOWN_METRICS = (*(f"top_{k}" for k in TOP_K), "ndcg_10", MRR)
 # Wide enough for the tables when the output goes to a file.
 PLAIN_WIDTH = 110
 
@@ -106,15 +108,15 @@ def model_table(layers: list[tuple[str, str, int, int]]) -> Table:
 
 
 def result_table(record: TrialRecord, rows: str) -> Table:
-    """Top-k accuracy on `rows`: this model beside the baselines."""
-    title = f"Top-k accuracy on {record.data['rows'][rows]:,} {rows} rows"
+    """The metrics on `rows`: this model beside the baselines."""
+    title = f"Metrics on {record.data['rows'][rows]:,} {rows} rows"
     if words := sampled_words(record.config):
         title += f", {words}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("")
     table.add_column("candidates")
-    for k in TOP_K:
-        table.add_column(f"top-{k}", justify="right")
+    for name in SHOWN_METRICS:
+        table.add_column(metric_name(name), justify="right")
     if record.repeats:
         scored = {f"this model, mean of {len(record.repeats)} splits": record.metrics[rows]}
         if record.deviations:
@@ -123,20 +125,48 @@ def result_table(record: TrialRecord, rows: str) -> Table:
         scored = {f"this model, epoch {record.kept_epoch}": record.metrics[rows]}
     for name, parts in record.baselines.items():
         scored["EASE" if name == "ease" else name] = parts[rows]
-    for prefix, words in (("", "unfiltered"), ("seen_filtered_", "seen-filtered")):
-        for index, (name, metrics) in enumerate(scored.items()):
+    for prefix, words in (("", "unfiltered"), (SEEN_FILTERED, "seen-filtered")):
+        for index, (scorer, metrics) in enumerate(scored.items()):
             table.add_row(
-                name,
+                scorer,
                 words if index == 0 else "",
-                *(f"{metrics[f'{prefix}top_{k}']:.4f}" for k in TOP_K),
+                *(f"{metrics[f'{prefix}{name}']:.4f}" for name in SHOWN_METRICS),
                 style="bold" if index == 0 else None,
                 end_section=index == len(scored) - 1,
             )
     return table
 
 
-def warmth_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
-    """(topic, text): how warm and cold rows were answered, where their ranks were kept."""
+def result_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
+    """(topic, text): how parts of the rows were answered, to stand below the result table."""
+    yield from _repetition_lines(record, rows)
+    yield from _warmth_lines(record, rows)
+
+
+def _repetition_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
+    """The share of repeat rows, and how these and the new pairs were answered."""
+    parts = record.by_repetition.get(rows)
+    if not parts:
+        return
+    total = sum(part["rows"] for part in parts.values())
+    if "repeat" not in parts:
+        yield "repeats", f"no {rows} row has an item that its user has in a training row"
+        return
+    number = parts["repeat"]["rows"]
+    bare = record.config["evaluation"]["metric"].removeprefix(SEEN_FILTERED)
+    filtered, words = f"{SEEN_FILTERED}{bare}", metric_name(bare)
+    new = parts.get("new")
+    on_new = f", {new[bare]:.4f} on new pairs (seen-filtered: {new[filtered]:.4f})" if new else ""
+    yield (
+        "repeats",
+        f"{_number(number)} of {_number(total)} {rows} rows ({100 * number / total:.1f} %) have an "
+        f"item that their user has in a training row: misses when seen-filtered; {words} "
+        f"{parts['repeat'][bare]:.4f} on these{on_new}",
+    )
+
+
+def _warmth_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
+    """How warm and cold rows were answered, where their ranks were kept."""
     parts = record.by_warmth.get(rows)
     if not parts:
         return

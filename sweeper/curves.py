@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+from sweeper.config import SEEN_FILTERED, metric_name
 from sweeper.record import TrialRecord
 
 
@@ -14,17 +15,19 @@ def draw_curves(record: TrialRecord) -> bytes:
     from matplotlib.figure import Figure
 
     rows, metric = record.rows, record.config["evaluation"]["metric"]
-    k = metric.rpartition("_")[2]
+    bare = metric.removeprefix(SEEN_FILTERED)
     epochs = [row["epoch"] for row in record.history]
     figure = Figure(figsize=(10, 4), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
     loss, accuracy = figure.subplots(1, 2)
     loss.plot(epochs, [row["loss"] for row in record.history], color="#4c72b0")
     loss.set(xlabel="epoch", ylabel="training loss (nats a row)", title="Loss")
-    accuracy.set(xlabel="epoch", ylabel=f"top-{k} accuracy ({rows} rows)", title="Accuracy")
+    accuracy.set(
+        xlabel="epoch", ylabel=f"{metric_name(bare)} ({rows} rows)", title=metric_name(bare)
+    )
     lines = {
-        f"top_{k}": ("unfiltered", "#4c72b0"),
-        f"seen_filtered_top_{k}": ("seen-filtered", "#dd8452"),
+        bare: ("unfiltered", "#4c72b0"),
+        f"{SEEN_FILTERED}{bare}": ("seen-filtered", "#dd8452"),
     }
     for name, (label, colour) in lines.items():
         accuracy.plot(

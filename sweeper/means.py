@@ -70,7 +70,8 @@ def take_means(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
     """Takes the means of the records into the summary, and the deviations if there are two."""
     summary.metrics = mean([record.metrics for record in records])
     summary.baselines = mean([record.baselines for record in records])
-    summary.by_warmth = mean_by_warmth([record.by_warmth for record in records])
+    summary.by_warmth = mean_by_part([record.by_warmth for record in records])
+    summary.by_repetition = mean_by_part([record.by_repetition for record in records])
     if len(records) > 1:
         summary.deviations = over(stdev, [record.metrics for record in records])
     summary.history = mean_history(records)
@@ -81,10 +82,14 @@ def take_means(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
     summary.coverage = mean(coverages) if len(coverages) == len(records) else None
 
 
-def mean_by_warmth(
+def mean_by_part(
     records: Sequence[Mapping[str, Mapping[str, Metrics]]],
 ) -> dict[str, dict[str, Metrics]]:
-    """The mean number of warm and cold rows, and the mean metrics of the splits that have any."""
+    """The mean number of a part's rows, and the mean metrics of the splits that have any.
+
+    Args:
+      records: of each split, by the rows scored, then by part, such as "warm" or "repeat".
+    """
     found: dict[str, dict[str, Metrics]] = {}
     for rows in records[0]:
         splits = [record[rows] for record in records if rows in record]

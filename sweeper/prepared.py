@@ -13,15 +13,13 @@ from collections.abc import Hashable
 from sweeper.config import DataConfig, EvaluationConfig
 from sweeper.data.interactions import Interactions
 from sweeper.data.split import Split, split_interactions
-from sweeper.evaluation.baselines import rank_baselines
-from sweeper.evaluation.ranking import RankingTask, Ranks, ranking_tasks
+from sweeper.evaluation.baselines import Baseline, rank_baselines
+from sweeper.evaluation.ranking import RankingTask, ranking_tasks
 from sweeper.training.recent import Recent, freeze
-
-BaselineRanks = dict[str, dict[str, Ranks]]
 
 _splits: Recent[Split] = Recent()
 _tasks: Recent[dict[str, RankingTask]] = Recent()
-_baselines: Recent[BaselineRanks] = Recent()
+_baselines: Recent[dict[str, Baseline]] = Recent()
 
 
 def prepared_split(config: DataConfig, interactions: Interactions) -> Split:
@@ -62,13 +60,13 @@ def prepared_baselines(
     split: Split,
     tasks: dict[str, RankingTask],
     threads: int,
-) -> BaselineRanks:
+) -> dict[str, Baseline]:
     """As `rank_baselines`; the arrays can't be written to."""
 
-    def compute() -> BaselineRanks:
+    def compute() -> dict[str, Baseline]:
         baselines = rank_baselines(evaluation, interactions, split.train, tasks, threads)
-        for parts in baselines.values():
-            for ranks in parts.values():
+        for baseline in baselines.values():
+            for ranks in baseline.ranks.values():
                 freeze(ranks.unfiltered, ranks.seen_filtered)
         return baselines
 
@@ -77,6 +75,7 @@ def prepared_baselines(
         evaluation.sampled_candidates,
         tuple(evaluation.baselines),
         evaluation.ease_regularization,
+        evaluation.keep_rows,
         tuple(tasks),
         threads,
     )

@@ -13,7 +13,7 @@ import json
 import math
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,6 +56,9 @@ class TrialRecord:
       by_warmth: by the rows scored, then by "warm", "cold_user" and "cold_item" (see
         `sweeper.warmth`), the number `rows` and the model's metrics on these; of repeats the
         metrics' means are over those with such rows; empty where no ranks are kept.
+      by_repetition: by the rows scored, then by "repeat" (the row's user has its candidate in
+        the training rows) and "new", the number `rows` and the model's metrics on these; over
+        several splits as `by_warmth`.
       coverage: the share of the catalogue in anyone's top 100, by "model" and baseline;
         None: not measured.
       kept_epoch: the epoch whose weights the metrics belong to; each repeat has its own.
@@ -78,6 +81,7 @@ class TrialRecord:
     repeats: list[dict[str, Any]] = field(default_factory=list)
     baselines: dict[str, dict[str, Metrics]] = field(default_factory=dict)
     by_warmth: dict[str, dict[str, Metrics]] = field(default_factory=dict)
+    by_repetition: dict[str, dict[str, Metrics]] = field(default_factory=dict)
     epochs: int | None = None
     kept_epoch: int | None = None
     stopped_early: bool = False
@@ -157,6 +161,29 @@ def ending(directory: Path, record: TrialRecord) -> Iterator[None]:
         with suppress(OutputError):
             write_whole(directory / TRACEBACK, traceback.format_exc().encode())
         raise
+
+
+@contextmanager
+def finishing(finish: Callable[[], None], warn: Callable[[str], None]) -> Iterator[None]:
+    """Calls `finish` after what runs within it, however that ends.
+
+    If both fail, the first error is raised, as it says why the trial ended, and `warn` is told
+    the other. A pruned trial hasn't failed: then an error of `finish` is raised.
+    """
+    try:
+        yield
+    except TrialPruned:
+        finish()
+        raise
+    except BaseException:
+        try:
+            finish()
+        except Exception as error:
+            # The console may be what fails.
+            with suppress(Exception):
+                warn(f"{type(error).__name__}: {error}")
+        raise
+    finish()
 
 
 def close(directory: Path, record: TrialRecord) -> None:

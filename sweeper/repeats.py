@@ -67,11 +67,11 @@ def run_repeats(
     console = console or terminal.make_console()
     repeats = mode(config, split_seeds, directory, console, draw, origin)
     records.create(directory, repeats.record)
-    try:
-        with records.ending(directory, repeats.record):
-            repeats.run(report)
-    finally:
-        repeats.finish()
+    with (
+        records.finishing(repeats.finish, repeats.warn),
+        records.ending(directory, repeats.record),
+    ):
+        repeats.run(report)
     return repeats.record
 
 
@@ -99,6 +99,7 @@ class _Repeats(ABC):
             )
             for seed in split_seeds
         }
+        self.told: set[str] = set()
         # The one whose trial failed by itself.
         self.failed_seed: int | None = None
 
@@ -122,6 +123,9 @@ class _Repeats(ABC):
             self.failed_seed = seed
             raise
 
+    def warn(self, text: str) -> None:
+        terminal.say(self.console, "warning", text)
+
     def finish(self) -> None:
         """Writes the summary, whatever the end was."""
         started = {
@@ -143,7 +147,7 @@ class _Repeats(ABC):
         if self.record.state == "completed":
             rows = "test" if "test" in self.record.metrics else self.record.rows
             self.console.print(terminal.result_table(self.record, rows))
-            for topic, text in terminal.warmth_lines(self.record, rows):
+            for topic, text in terminal.result_lines(self.record, rows):
                 terminal.say(self.console, topic, text)
             self.console.print()
         terminal.say(
@@ -191,6 +195,7 @@ class _Lockstep(_Repeats):
         progress = TrainingProgress(self.console, epochs, self.record.rows, metric)
         with progress, self.ending_together(running):
             while checkpoints := self.round(running):
+                self.tell_warnings()
                 checkpoint = self.mean_checkpoint(checkpoints)
                 progress.on_epoch(checkpoint.epoch, checkpoint.loss, checkpoint.examples_per_second)
                 progress.on_checkpoint(checkpoint)
@@ -241,8 +246,16 @@ class _Lockstep(_Repeats):
     def counted(self) -> list[TrialRecord]:
         return [trial.record for trial in self.trials.values()]
 
+    def tell_warnings(self) -> None:
+        """Shows what the trials' own consoles have kept quiet about, once for all of them."""
+        found = dict.fromkeys(text for trial in self.trials.values() for text in trial.warnings)
+        for text in found:
+            if text not in self.told:
+                self.told.add(text)
+                self.warn(text)
+
     def show(self) -> None:
-        # What the trials' own consoles have kept quiet about.
+        self.tell_warnings()
         for tracker, reason in self.record.untracked.items():
             terminal.say(self.console, "tracking", f"{tracker} was left out: {reason}")
         super().show()

@@ -17,17 +17,19 @@ from sweeper.curves import draw_curves
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import Split, check_sizes
 from sweeper.environment import note_environment
-from sweeper.evaluation.baselines import check_baselines, fit_baselines
-from sweeper.evaluation.ranking import RankingTask, rank
-from sweeper.evaluation.rows import as_parquet, coverage, metrics_by_warmth, row_table
+from sweeper.evaluation.baselines import Baseline, check_baselines
+from sweeper.evaluation.ranking import RankingTask, Ranks
+from sweeper.evaluation.rows import (
+    as_parquet,
+    coverage,
+    metrics_by_repetition,
+    metrics_by_warmth,
+    row_table,
+)
+from sweeper.evaluation.saturation import known_saturation, observed_saturation
 from sweeper.files import write_whole
 from sweeper.model.fitting import check_columns
-from sweeper.prepared import (
-    BaselineRanks,
-    prepared_baselines,
-    prepared_split,
-    prepared_tasks,
-)
+from sweeper.prepared import prepared_baselines, prepared_split, prepared_tasks
 from sweeper.record import TrialRecord
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.tracking.tracker import BY_ITSELF, Origin
@@ -36,6 +38,7 @@ from sweeper.training.progress import TrainingProgress
 from sweeper.validation import validate
 
 if TYPE_CHECKING:
+    from sweeper.evaluation.scoring import ModelScorer
     from sweeper.training.loop import Checkpoint, History
     from sweeper.training.setup import Training
 
@@ -102,6 +105,9 @@ class Trial:
         self.record = TrialRecord(to_dictionary(config))
         self.trackers = Trackers(config.tracking, directory, origin, self.record, self.say)
         self.threads, self.started = 1, 0.0
+        # Of each part that was scored, by the weights that were kept.
+        self.ranks: dict[str, Ranks] = {}
+        self.warnings: list[str] = []
 
     def steps(self) -> Steps:
         """Runs the trial, and stops at each evaluation, so that several can take turns.
@@ -111,11 +117,11 @@ class Trial:
         records.create(self.directory, self.record)
         # Without the time between two steps, which is the caller's.
         self.started = time.perf_counter()
-        try:
-            with records.ending(self.directory, self.record):
-                yield from self.run()
-        finally:
-            self.finish()
+        with (
+            records.finishing(self.finish, self.warn),
+            records.ending(self.directory, self.record),
+        ):
+            yield from self.run()
 
     def run(self) -> Steps:
         config = self.config
@@ -143,8 +149,8 @@ class Trial:
                 config.data, config.evaluation, interactions, split, tasks, self.threads
             )
             self.record.baselines = {
-                name: {rows: ranks.metrics() for rows, ranks in parts.items()}
-                for name, parts in baselines.items()
+                name: {rows: ranks.metrics() for rows, ranks in baseline.ranks.items()}
+                for name, baseline in baselines.items()
             }
         yield from self.train(training, split, tasks)
         self.judge(training, split, tasks)
@@ -159,11 +165,19 @@ class Trial:
 
         rows, history = self.record.rows, History()
         config, metric = self.config.train, self.config.evaluation.metric
+        known = known_saturation(metric, tasks[rows])
+        if known:
+            self.warn(known)
         try:
             words = f"sampled {rows}" if self.config.evaluation.sampled_candidates else rows
             with TrainingProgress(self.console, config.epochs, words, metric) as progress:
-                callbacks = Callbacks(self.score(training, split, tasks, rows), progress.on_epoch)
+                evaluation = _Evaluation(
+                    self.scorer(training, split, rows), tasks[rows], self.threads
+                )
+                callbacks = Callbacks(evaluation, progress.on_epoch)
                 for checkpoint in train(config, training, metric, callbacks, history):
+                    if checkpoint is history.kept:
+                        self.ranks[rows] = evaluation.ranks
                     progress.on_checkpoint(checkpoint)
                     with self.pause():
                         self.trackers.log(checkpoint.epoch, checkpoint.loss, checkpoint.metrics)
@@ -177,6 +191,11 @@ class Trial:
                 f"after epoch {self.record.epochs}: none of the last {patience} "
                 f"evaluations was better than that of epoch {self.record.kept_epoch}",
             )
+        values = [checkpoint.metrics[metric] for checkpoint in history.checkpoints]
+        observed = observed_saturation(metric, values)
+        if observed and not known:
+            chosen = "; MRR decided which weights are kept" if config.restore_best else ""
+            self.warn(f"{observed}{chosen if len(values) > 1 else ''}")
 
     def judge(self, training: Training, split: Split, tasks: dict[str, RankingTask]) -> None:
         """Measures the trained model, with the weights that were kept."""
@@ -184,7 +203,11 @@ class Trial:
         if evaluation.score_test and "test" not in metrics:
             # The one look at the test rows.
             with self.stage("score_test"):
-                metrics["test"] = self.score(training, split, tasks, "test")()
+                scorer = self.scorer(training, split, "test")
+                self.ranks["test"] = scorer.rank(tasks["test"], self.threads)
+                metrics["test"] = self.ranks["test"].metrics()
+        for rows, ranks in self.ranks.items():
+            self.record.by_repetition[rows] = metrics_by_repetition(ranks)
         if evaluation.time_queries:
             from sweeper.evaluation.latency import milliseconds_per_query
 
@@ -200,42 +223,38 @@ class Trial:
         interactions: Interactions,
         split: Split,
         task: RankingTask,
-        baselines: BaselineRanks,
+        baselines: dict[str, Baseline],
     ) -> None:
         """Writes the ranks of a part's rows; notes the metrics of its warm and its cold ones.
 
         Of test rows also the catalogue coverage.
         """
-        from sweeper.evaluation.scoring import ModelScorer
-
-        scorer = ModelScorer(training.model, training.encoded, getattr(split, rows)).scorer()
-        ranks = {"model": rank(scorer, task, threads=self.threads)}
-        ranks |= {name: parts[rows] for name, parts in baselines.items()}
+        ranks = {"model": self.ranks[rows]}
+        ranks |= {name: baseline.ranks[rows] for name, baseline in baselines.items()}
         table = row_table(ranks, task, interactions, split.train)
         write_whole(self.directory / records.ROWS[rows], as_parquet(table))
         self.record.by_warmth[rows] = metrics_by_warmth(ranks["model"], table)
         if rows == "test":
-            fitted = fit_baselines(self.config.evaluation, interactions, split.train)
-            scorers = {"model": scorer, **{name: fit(task) for name, fit in fitted.items()}}
-            self.record.coverage = {
-                name: coverage(scorer, task, self.threads) for name, scorer in scorers.items()
+            scorer = self.scorer(training, split, rows).scorer()
+            self.record.coverage = {"model": coverage(scorer, task, self.threads)}
+            self.record.coverage |= {
+                name: baseline.coverage
+                for name, baseline in baselines.items()
+                if baseline.coverage is not None
             }
 
     def show(self) -> None:
         rows = "test" if "test" in self.record.metrics else self.record.rows
         self.console.print()
         self.console.print(terminal.result_table(self.record, rows))
-        for topic, text in terminal.warmth_lines(self.record, rows):
+        for topic, text in terminal.result_lines(self.record, rows):
             self.say(topic, text)
 
-    def score(
-        self, training: Training, split: Split, tasks: dict[str, RankingTask], rows: str
-    ) -> Callable[[], dict[str, float]]:
+    def scorer(self, training: Training, split: Split, rows: str) -> ModelScorer:
         """Scores the model, as it is at each call, on one part's rows."""
         from sweeper.evaluation.scoring import ModelScorer
 
-        scorer = ModelScorer(training.model, training.encoded, getattr(split, rows))
-        return lambda: scorer.rank(tasks[rows], self.threads).metrics()
+        return ModelScorer(training.model, training.encoded, getattr(split, rows))
 
     def keep(self, history: History) -> None:
         """Takes what there is of a training into the record."""
@@ -281,6 +300,10 @@ class Trial:
     def say(self, topic: str, text: str) -> None:
         terminal.say(self.console, topic, text)
 
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+        self.say("warning", text)
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Notes in the record how long a stage takes."""
@@ -315,3 +338,20 @@ class Trial:
                 names.append(records.CURVES)
         self.console.print()
         self.say("output", f"{self.directory} ({self.record.state}: {', '.join(names)})")
+
+
+class _Evaluation:
+    """Evaluates the model as it is at each call.
+
+    Attributes:
+      ranks: those of the latest call.
+    """
+
+    ranks: Ranks
+
+    def __init__(self, scorer: ModelScorer, task: RankingTask, threads: int) -> None:
+        self._scorer, self._task, self._threads = scorer, task, threads
+
+    def __call__(self) -> dict[str, float]:
+        self.ranks = self._scorer.rank(self._task, self._threads)
+        return self.ranks.metrics()

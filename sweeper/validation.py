@@ -45,7 +45,9 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
         if value == MISSING and isinstance(value, str):
             yield f"{key}: is missing; must be {range_.words if range_ else 'given'}"
         elif range_ and value is not None and not range_.holds(value):
-            hint = closest(value, range_.choices) if range_.choices else ""
+            hint = ""
+            if range_.choices:
+                hint = range_.hint(value) or closest(value, range_.choices)
             yield f"{key}: got {value!r}; must be {range_.words}{hint}"
         if isinstance(value, list):
             for index, element in enumerate(value):

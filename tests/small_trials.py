@@ -50,11 +50,11 @@ def small_config(**parts: object) -> Config:
     return Config(**(groups | parts))  # type: ignore[arg-type]
 
 
-def ids_features(dim: int) -> FeaturesConfig:
+def ids_features(dim: int, item: str = "movie_title") -> FeaturesConfig:
     return FeaturesConfig(
         embedding_dim=dim,
         query=[FeatureConfig("user_id", "embedding")],
-        candidate=[FeatureConfig("movie_title", "embedding")],
+        candidate=[FeatureConfig(item, "embedding")],
     )
 
 

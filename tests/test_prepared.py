@@ -62,14 +62,15 @@ def check_evaluations(data: DataConfig, interactions, split) -> None:
         if tasks:
             got = prepared_baselines(data, evaluation, interactions, split, tasks, 1)
             expected = rank_baselines(evaluation, interactions, split.train, fresh, 1)
-            assert {name: list(parts) for name, parts in got.items()} == {
-                name: list(parts) for name, parts in expected.items()
+            assert {name: list(each.ranks) for name, each in got.items()} == {
+                name: list(each.ranks) for name, each in expected.items()
             }
-            for name, parts in got.items():
-                for rows, ranks in parts.items():
+            for name, each in got.items():
+                assert each.coverage == expected[name].coverage
+                for rows, ranks in each.ranks.items():
                     for part in ("unfiltered", "seen_filtered"):
                         np.testing.assert_array_equal(
-                            getattr(ranks, part), getattr(expected[name][rows], part)
+                            getattr(ranks, part), getattr(expected[name].ranks[rows], part)
                         )
 
 
@@ -93,7 +94,7 @@ def test_no_trial_can_change_what_the_next_one_gets() -> None:
     for task in tasks.values():
         arrays += [task.users, task.items, task.seen.offsets, task.seen.items]
     baselines = prepared_baselines(data, evaluation, INTERACTIONS, split, tasks, 1)
-    for ranks in baselines["popularity"].values():
+    for ranks in baselines["popularity"].ranks.values():
         arrays += [ranks.unfiltered, ranks.seen_filtered]
     for array in arrays:
         with pytest.raises(ValueError, match="read-only"):

@@ -12,7 +12,7 @@ from rich.console import Console
 from small_trials import ids_features, small_config
 
 from sweeper import record as records
-from sweeper.config import Config, EvaluationConfig, TrainConfig
+from sweeper.config import METRICS, Config, EvaluationConfig, TrainConfig
 from sweeper.errors import ConfigError, OutputError, TrialError, TrialPruned
 from sweeper.evaluation.ranking import Ranks
 from sweeper.means import mean_history, over, take_means
@@ -123,7 +123,7 @@ def test_lockstep_reports_the_means_of_each_round(tmp_path) -> None:
     assert [epoch for epoch, _ in reports] == [1, 2, 3]
     for (_, metrics), row in zip(reports, summary.history, strict=True):
         assert metrics == {name: row[name] for name in metrics}
-        assert len(metrics) == 10
+        assert tuple(metrics) == METRICS
     # No seed is ahead of the others, nor through before the last report.
     assert states == 3 * [["running", "running"]]
 
@@ -229,6 +229,7 @@ def failing(monkeypatch):
         monkeypatch.setattr(Ranks, "metrics", metrics)
         monkeypatch.setattr("sweeper.trial.prepared_baselines", lambda *_: {})
         monkeypatch.setattr("sweeper.trial.metrics_by_warmth", lambda *_: {})
+        monkeypatch.setattr("sweeper.trial.metrics_by_repetition", lambda *_: {})
 
     return prepare
 
@@ -334,7 +335,7 @@ def test_what_a_person_sees_ends_with_the_means(tmp_path, mode, terminal) -> Non
     shown = io.StringIO()
     console = Console(file=shown, force_terminal=terminal, width=110, color_system=None)
     summary = repeats(tmp_path, [0, 1], mode, console=console)
-    table = shown.getvalue().split("Top-k accuracy on 200 test rows")[-1]
+    table = shown.getvalue().split("Metrics on 200 test rows")[-1]
     assert "this model, mean of 2 splits" in table
     assert f"{summary.metrics['test']['top_100']:.4f}" in table
     assert "standard deviation" in table

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from small_trials import ids_features, small_config, tutorial_features
 
+import sweeper.trial
 from sweeper import record
 from sweeper.config import (
     METRICS,
@@ -29,7 +30,9 @@ from sweeper.config import (
 from sweeper.curves import draw_curves
 from sweeper.data.interactions import load_interactions
 from sweeper.errors import ConfigError, OutputError, TrialError, TrialPruned
-from sweeper.evaluation import scoring
+from sweeper.evaluation import baselines, scoring
+from sweeper.evaluation.ranking import Ranks
+from sweeper.tracking.trackers import Trackers
 from sweeper.trial import Trial, run_trial
 
 
@@ -121,7 +124,8 @@ def test_test_rows_are_scored_once_and_choices_made_on_validation_rows(tmp_path,
     for (_, metrics), row in zip(reports, trial.history, strict=True):
         assert {name: row[name] for name in metrics} == metrics
         # Shares of 100 rows.
-        assert all(100 * value == pytest.approx(round(100 * value)) for value in metrics.values())
+        shares = [100 * value for name, value in metrics.items() if "top_" in name]
+        assert all(value == pytest.approx(round(value)) for value in shares)
     assert trial.metrics["validation"] == reports[trial.kept_epoch - 1][1]
     assert (trial.state, trial.reason, trial.epochs) == ("completed", None, 3)
     assert trial.data["rows"] == {"train": 700, "validation": 100, "test": 200}
@@ -167,17 +171,18 @@ def test_the_kept_weights_and_early_stopping_go_by_the_metric(
 ):
     weights, models = [], []
 
-    def score(self, training, split, tasks, rows):
-        def scripted() -> dict[str, float]:
-            weights.append([array.copy() for array in training.model.get_weights()])
-            models.append(training.model)
+    class Scripted(Ranks):
+        def metrics(self) -> dict[str, float]:
             place = min(len(weights), 4) - 1
             others = dict.fromkeys(METRICS, 0.0)
             return others | {name: values[place] for name, values in SCRIPTED.items()}
 
-        return scripted
+    def rank(self, task, threads):
+        weights.append([array.copy() for array in self._model.get_weights()])
+        models.append(self._model)
+        return Scripted(np.arange(len(task)), np.arange(len(task)))
 
-    monkeypatch.setattr(Trial, "score", score)
+    monkeypatch.setattr(scoring.ModelScorer, "rank", rank)
     config = trial_config(
         train=TrainConfig(9, 256, 1, patience_evaluations=2, xla=False),
         evaluation=EvaluationConfig(metric=metric, score_test=False, keep_rows=False),
@@ -201,6 +206,36 @@ def test_curves_are_of_the_metric_that_the_trial_goes_by(tmp_path):
     for name, is_drawn in (("top_100", False), ("top_10", True), ("seen_filtered_top_10", True)):
         history = [{**row, name: 0.9} for row in trial.history]
         assert (draw_curves(replace(trial, history=history)) != drawn) == is_drawn
+
+
+def test_nothing_is_fitted_or_ranked_again_for_the_rows_that_are_kept(
+    tmp_path, scored, monkeypatch
+):
+    fits, ranked = [], []
+    original = baselines.rank
+
+    def fit_anew(*arguments):
+        fits.append(arguments)
+        return fit_ease(*arguments)
+
+    def ranking(scorer, task, name, threads):
+        ranked.append((name, len(task)))
+        return original(scorer, task, name, threads)
+
+    fit_ease = baselines.FITS["ease"]
+    monkeypatch.setitem(baselines.FITS, "ease", fit_anew)
+    monkeypatch.setattr(baselines, "rank", ranking)
+    # A regularization of its own, so that no other trial's ranks are at hand.
+    config = trial_config(evaluation=EvaluationConfig(baselines=["ease"], ease_regularization=7.5))
+    trial = run_trial(config, tmp_path, console=QUIET, draw=False)
+    assert len(fits) == 1
+    assert ranked == [(name, size) for name in ("popularity", "ease") for size in (100, 200)]
+    assert scored == [100, 100, 100, 200]
+    assert set(trial.coverage) == {"model", "popularity", "ease"}
+    for rows in ("validation", "test"):
+        kept = pyarrow.parquet.read_table(tmp_path / record.ROWS[rows])
+        hits = np.asarray(kept["model_rank"]) < 10
+        assert float(np.mean(hits)) == trial.metrics[rows]["top_10"]
 
 
 def test_baselines_are_scored_on_both_parts(tmp_path):
@@ -295,7 +330,7 @@ def test_without_score_test_nothing_is_scored_on_test_rows(tmp_path, scored):
         "ease": {"validation"},
     }
     assert "the test rows stay unseen" in shown.getvalue()
-    assert "Top-k accuracy on 100 validation rows" in shown.getvalue()
+    assert "Metrics on 100 validation rows" in shown.getvalue()
     # Otherwise it is the same trial, one that did score them coming before or after.
     whole = run_trial(
         trial_config(evaluation=EvaluationConfig(baselines=["ease"])), tmp_path / "w", console=QUIET
@@ -358,6 +393,30 @@ def test_a_diverged_trial_is_recorded_as_failed(tmp_path):
     assert trial.metrics == {}
     assert "TrialError" in (tmp_path / record.TRACEBACK).read_text()
     assert "NaN" not in (tmp_path / record.TRIAL).read_text()
+
+
+@pytest.mark.parametrize("broken", ["close", "end", "draw"])
+def test_a_failure_at_the_end_does_not_hide_why_the_trial_failed(tmp_path, monkeypatch, broken):
+    def fail(*_) -> None:
+        raise OutputError("no room on the disk")
+
+    target = {
+        "close": (record, "close"),
+        "end": (Trackers, "end"),
+        "draw": (sweeper.trial, "draw_curves"),
+    }[broken]
+    monkeypatch.setattr(*target, fail)
+
+    def report(epoch, metrics) -> None:
+        raise ValueError("the reason")
+
+    shown = io.StringIO()
+    with pytest.raises(ValueError, match="the reason"):
+        run_trial(trial_config(), tmp_path, report, Console(file=shown, width=200))
+    assert "warning  OutputError: no room on the disk" in shown.getvalue()
+    # Alone it is an error of its own.
+    with pytest.raises(OutputError, match="no room"):
+        run_trial(trial_config(), tmp_path / "alone", console=QUIET)
 
 
 def test_a_wrong_configuration_writes_nothing(tmp_path):

@@ -14,12 +14,12 @@ from small_trials import small_config
 
 from sweeper import record as records
 from sweeper.config import DataConfig, EvaluationConfig, SyntheticConfig
-from sweeper.console import warmth_lines
+from sweeper.console import result_lines
 from sweeper.data.interactions import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.evaluation.ranking import Ranks
 from sweeper.evaluation.rows import metrics_by_warmth
-from sweeper.means import mean_by_warmth
+from sweeper.means import mean_by_part
 from sweeper.record import TrialRecord
 from sweeper.repeats import run_repeats
 from sweeper.trial import run_trial
@@ -64,9 +64,9 @@ def test_parts_without_rows_are_not_there():
 
 def test_the_line_of_a_trial():
     record = TrialRecord({"evaluation": {"metric": "seen_filtered_top_100"}})
-    assert list(warmth_lines(record, "test")) == []
+    assert list(result_lines(record, "test")) == []
     record.by_warmth["test"] = metrics_by_warmth(RANKS, TABLE)
-    assert list(warmth_lines(record, "test")) == [
+    assert list(result_lines(record, "test")) == [
         (
             "cold",
             "seen-filtered top-100 1.0000 on 2 warm rows, 1.0000 on 2 rows of cold users, 0.6667 "
@@ -74,7 +74,7 @@ def test_the_line_of_a_trial():
         )
     ]
     del record.by_warmth["test"]["cold_user"], record.by_warmth["test"]["cold_item"]
-    ((_, text),) = warmth_lines(record, "test")
+    ((_, text),) = result_lines(record, "test")
     assert text == "no test row has a user or a candidate that is in no training row"
 
 
@@ -86,7 +86,7 @@ def test_a_part_that_some_splits_lack_is_told_by_hand():
             "cold_item": {"rows": 3.0, "top_100": 0.125},
         }
     }
-    both = mean_by_warmth([one, other])
+    both = mean_by_part([one, other])
     assert both == {
         "test": {
             "warm": {"rows": 98.5, "top_100": 0.375},
@@ -94,11 +94,11 @@ def test_a_part_that_some_splits_lack_is_told_by_hand():
         }
     }
     record = TrialRecord({"evaluation": {"metric": "top_100"}}, by_warmth=both)
-    ((_, text),) = warmth_lines(record, "test")
+    ((_, text),) = result_lines(record, "test")
     assert text == (
         "top-100 0.3750 on 98 warm rows, 0.1250 on 1.5 rows of cold candidates (in no training row)"
     )
-    assert mean_by_warmth([{}, {}]) == {}
+    assert mean_by_part([{}, {}]) == {}
 
 
 def cold_config(**parts: object):

@@ -28,6 +28,17 @@ from sweeper.config.data import (
     SideTableConfig,
     SyntheticConfig,
 )
+from sweeper.config.metrics import (
+    DEFAULT_METRIC,
+    METRICS,
+    MRR,
+    SEEN_FILTERED,
+    TOP_K,
+    UNFILTERED_METRICS,
+    metric_hint,
+    metric_name,
+    with_same_filter,
+)
 from sweeper.config.ranges import (
     AUTO,
     LARGEST,
@@ -45,13 +56,9 @@ from sweeper.config.ranges import (
 from sweeper.config.trial import (
     ACTIVATIONS,
     BASELINES,
-    DEFAULT_METRIC,
     FEATURE_KINDS,
-    METRICS,
     OPTIMIZERS,
-    SEEN_FILTERED,
     TASKS,
-    TOP_K,
     Config,
     EvaluationConfig,
     FeatureConfig,
@@ -62,7 +69,6 @@ from sweeper.config.trial import (
     TrackingConfig,
     TrainConfig,
     layer_sizes,
-    metric_name,
     updates_rows_alone,
 )
 
@@ -76,6 +82,7 @@ __all__ = [
     "LARGEST",
     "METRICS",
     "MOST_AT_ONCE",
+    "MRR",
     "NAMED_SOURCES",
     "NOT_EMPTY",
     "OF_A_TABLE",
@@ -84,6 +91,7 @@ __all__ = [
     "SEEN_FILTERED",
     "TASKS",
     "TOP_K",
+    "UNFILTERED_METRICS",
     "WIDTHS",
     "ColumnsConfig",
     "Config",
@@ -106,6 +114,7 @@ __all__ = [
     "flat",
     "known_keys",
     "layer_sizes",
+    "metric_hint",
     "metric_name",
     "misplaced",
     "nested",
@@ -116,5 +125,6 @@ __all__ = [
     "unfit",
     "updates_rows_alone",
     "with_defaults",
+    "with_same_filter",
     "within",
 ]

@@ -18,15 +18,20 @@ MOST_AT_ONCE = 1_000
 
 @dataclass(frozen=True)
 class Range:
-    """What a value must be: a test, the words that an error uses for it, any choices."""
+    """What a value must be: a test, the words that an error uses for it, any choices.
+
+    Attributes:
+      hint: what ends the error's line for a wrong value, or ""; then the closest choice does.
+    """
 
     holds: Callable[[Any], bool]
     words: str
     choices: tuple[str, ...] = ()
+    hint: Callable[[str], str] = lambda value: ""
 
 
-def one_of(*choices: str) -> Range:
-    return Range(lambda value: value in choices, f"one of {', '.join(choices)}", choices)
+def one_of(*choices: str, hint: Callable[[str], str] = lambda value: "") -> Range:
+    return Range(lambda value: value in choices, f"one of {', '.join(choices)}", choices, hint)
 
 
 def one_of_or_path(*choices: str) -> Range:

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from sweeper.config.data import DataConfig
+from sweeper.config.metrics import DEFAULT_METRIC, METRICS, metric_hint
 from sweeper.config.ranges import (
     MOST_AT_ONCE,
     NOT_EMPTY,
@@ -28,11 +29,6 @@ TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "cosine", "exponential")
 BASELINES = ("popularity", "ease")
-TOP_K = (1, 5, 10, 50, 100)
-# The figures of every evaluation, of which a trial goes by one.
-SEEN_FILTERED = "seen_filtered_"
-METRICS = tuple(f"{prefix}top_{k}" for prefix in ("", SEEN_FILTERED) for k in TOP_K)
-DEFAULT_METRIC = "top_100"
 
 # Names in Keras's registries (tf-keras 2.21), so that a misspelt one is known
 # before TensorFlow is imported; a test holds both lists to the registries.
@@ -175,12 +171,6 @@ class OptimizerConfig:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def metric_name(metric: str) -> str:
-    """One of `METRICS` as people say it: "top-100", "seen-filtered top-10"."""
-    bare = metric.removeprefix(SEEN_FILTERED)
-    return f"{'seen-filtered ' if bare != metric else ''}{bare.replace('_', '-')}"
-
-
 def updates_rows_alone(optimizer: OptimizerConfig) -> bool:
     """Whether a row of a table that has no gradient stays as it is.
 
@@ -232,8 +222,9 @@ class EvaluationConfig:
     Attributes:
       rows: `validation` keeps the test rows for one look at the end; `test` scores them at every
         evaluation, as the published figures did.
-      metric: what early stopping and the kept weights go by: `top_K` or `seen_filtered_top_K`; a
-        study sets it to its first objective.
+      metric: what early stopping and the kept weights go by: `top_K` (which is the hit rate, and
+        the recall, at K), `ndcg_K` or `mrr`, or one of these with the prefix `seen_filtered_`; a
+        study sets it to its first objective. Evaluations that it can't tell apart go by MRR.
       baselines: what is scored beside the model, on the same rows.
       ease_regularization: EASE's lambda, added to the diagonal of the items' Gram matrix.
       score_test: whether the test rows are scored, once, at the end.
@@ -246,7 +237,7 @@ class EvaluationConfig:
     """
 
     rows: str = ranged("validation", one_of("validation", "test"))
-    metric: str = ranged(DEFAULT_METRIC, one_of(*METRICS))
+    metric: str = ranged(DEFAULT_METRIC, one_of(*METRICS, hint=metric_hint))
     baselines: list[str] = field(
         default_factory=lambda: ["popularity"],
         metadata={

@@ -7,6 +7,7 @@ once, whatever its weight in the loss.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from sweeper.config import EvaluationConfig
 from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError
 from sweeper.evaluation.ranking import Candidates, RankingTask, Ranks, Scorer, rank
+from sweeper.evaluation.rows import coverage
 from sweeper.plugins import is_path, load
 
 # EASE inverts a dense [candidates, candidates] matrix of 3.2 GB at this size, which it holds
@@ -111,15 +113,35 @@ def _fit_of(name: str) -> Callable[..., Fitted]:
     return fit  # type: ignore[no-any-return]
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """What a baseline came to.
+
+    Attributes:
+      ranks: by task, "validation" and "test".
+      coverage: of the test rows, see `sweeper.evaluation.rows.coverage`; None: not wanted.
+    """
+
+    ranks: dict[str, Ranks]
+    coverage: float | None = None
+
+
 def rank_baselines(
     config: EvaluationConfig,
     interactions: Interactions,
     training_rows: np.ndarray,
     tasks: dict[str, RankingTask],
     threads: int = 1,
-) -> dict[str, dict[str, Ranks]]:
-    """Ranks by baseline, as `fit_baselines` has them, and by task."""
-    return {
-        name: {rows: rank(fitted(task), task, name, threads) for rows, task in tasks.items()}
-        for name, fitted in fit_baselines(config, interactions, training_rows).items()
-    }
+) -> dict[str, Baseline]:
+    """Fits the baselines, as `fit_baselines` names them, and ranks the rows of all tasks.
+
+    With `evaluation.keep_rows` also the coverage of the test rows, if there are any.
+    """
+    found = {}
+    for name, fitted in fit_baselines(config, interactions, training_rows).items():
+        scorers = {rows: fitted(task) for rows, task in tasks.items()}
+        ranks = {rows: rank(scorers[rows], task, name, threads) for rows, task in tasks.items()}
+        wanted = config.keep_rows and "test" in tasks
+        share = coverage(scorers["test"], tasks["test"], threads) if wanted else None
+        found[name] = Baseline(ranks, share)
+    return found

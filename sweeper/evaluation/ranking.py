@@ -1,9 +1,13 @@
-"""Top-k accuracy by counting.
+"""The rank of each row's true candidate, by counting.
 
-The rank of a row's true candidate is the number of other candidates whose score
-is greater than or equal to its own: no sort, and a tie never helps, so that a
-model that scores everything alike gets 0. Without ties the figures equal
-`tfrs.metrics.FactorizedTopK`. Each row counts once, whatever its weight in the loss.
+It is the number of other candidates whose score is greater than or equal to its own:
+no sort, and a tie never helps, so that a model that scores everything alike is last.
+Without ties the top-k accuracies equal `tfrs.metrics.FactorizedTopK`. Each row counts
+once, whatever its weight in the loss.
+
+Seen-filtered ranks are those of a product that never shows what the user has already:
+such candidates don't compete, and a row whose own candidate is one of them is never
+answered right. `sweeper.serving` answers the same way.
 
 Where a sample of the catalogue competes, and not all of it, ranks are smaller, and may
 order models in another way: Krichene and Rendle, "On sampled metrics for item
@@ -18,10 +22,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeper.config import TOP_K
+from sweeper.config import SEEN_FILTERED, UNFILTERED_METRICS
 from sweeper.data.interactions import Interactions
 from sweeper.data.split import Split
 from sweeper.errors import ConfigError, TrialError
+from sweeper.metrics import NEVER_SHOWN, row_values
 
 # A thread holds the scores of about this many (row, candidate) pairs at a time, but of as many
 # rows as make a product of matrices worth its while.
@@ -58,9 +63,13 @@ class SeenItems:
         offsets = np.concatenate([[0], np.cumsum(counts)])
         return cls(offsets, (pairs % num_candidates).astype(np.int32))
 
+    def counts(self, users: np.ndarray) -> np.ndarray:
+        """How many candidates the user of each row has seen, [rows]."""
+        return self.offsets[users + 1] - self.offsets[users]
+
     def of(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(row, item) of every candidate seen by the user of each row, two arrays."""
-        counts = self.offsets[users + 1] - self.offsets[users]
+        counts = self.counts(users)
         rows = np.repeat(np.arange(len(users)), counts)
         within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         return rows, self.items[np.repeat(self.offsets[users], counts) + within]
@@ -73,7 +82,7 @@ class RankingTask:
     Attributes:
       users, items: [rows], the user and the true candidate of each row.
       num_candidates: the size of the catalogue.
-      seen: what is left out of the competition in the filtered figures.
+      seen: what is never shown in the filtered figures.
       sample: [sampled] sorted; the candidates that compete with the true one. None: all.
     """
 
@@ -85,6 +94,20 @@ class RankingTask:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def seen_by(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """(row, item) of every candidate that the rows from `start` to `stop` are never shown.
+
+        Rows count from 0 at `start`. Today these are their users' training rows.
+        """
+        return self.seen.of(self.users[start:stop])
+
+    def largest_rank(self, is_filtered: bool) -> int:
+        """What no row's rank can exceed, whatever the scores; repeat rows have none."""
+        if self.sample is not None:
+            return len(self.sample) - int(np.isin(self.items, self.sample).all())
+        hidden = int(self.seen.counts(self.users).min()) if is_filtered else 0
+        return self.num_candidates - 1 - hidden
 
 
 def ranking_tasks(
@@ -121,22 +144,33 @@ def draw_sample(size: int | None, num_candidates: int) -> np.ndarray | None:
 
 @dataclass(frozen=True)
 class Ranks:
-    """The rank of each row's true candidate, from 0; [rows] each.
+    """The rank of each row's true candidate, from 0; int32 [rows] each.
 
-    `seen_filtered` leaves out the candidates that the user has in the training
-    rows, except the true one.
+    Attributes:
+      unfiltered: among all candidates.
+      seen_filtered: among those that the user doesn't have in the training rows; `NEVER_SHOWN`
+        of a row whose true candidate is one that the user has.
     """
 
     unfiltered: np.ndarray
     seen_filtered: np.ndarray
 
+    @property
+    def is_repeat(self) -> np.ndarray:
+        """Whether the row's user has its candidate in the training rows already, bool [rows]."""
+        return self.seen_filtered == NEVER_SHOWN
+
+    def only(self, rows: np.ndarray) -> Ranks:
+        """The ranks of chosen rows: a bool for each, or positions."""
+        return Ranks(self.unfiltered[rows], self.seen_filtered[rows])
+
     def metrics(self) -> dict[str, float]:
-        """Shares of rows with a rank below k: `top_100`, `seen_filtered_top_100`, ..."""
-        parts = {"": self.unfiltered, "seen_filtered_": self.seen_filtered}
+        """The means over the rows of all `sweeper.config.METRICS`, by name."""
+        parts = {"": self.unfiltered, SEEN_FILTERED: self.seen_filtered}
         return {
-            f"{prefix}top_{k}": float(np.mean(ranks < k))
+            f"{prefix}{name}": float(np.mean(row_values(name, ranks)))
             for prefix, ranks in parts.items()
-            for k in TOP_K
+            for name in UNFILTERED_METRICS
         }
 
 
@@ -175,7 +209,9 @@ def _rank_chunk(
     """Both ranks of the rows from `start` to `stop`."""
     stop = min(stop, len(task))
     every, own = np.arange(stop - start), task.items[start:stop]
-    rows, seen = task.seen.of(task.users[start:stop])
+    rows, seen = task.seen_by(start, stop)
+    is_repeat = np.zeros(stop - start, bool)
+    is_repeat[rows[seen == own[rows]]] = True
     candidates: Candidates = EVERY
     outside = None
     if task.sample is not None:
@@ -198,4 +234,6 @@ def _rank_chunk(
     ahead[every, own] = False
     unfiltered = ahead.sum(axis=1, dtype=np.int32)
     seen_ahead = rows[ahead.reshape(-1).take(rows * ahead.shape[1] + seen)]
-    return unfiltered, unfiltered - np.bincount(seen_ahead, minlength=stop - start)
+    seen_filtered = unfiltered - np.bincount(seen_ahead, minlength=stop - start).astype(np.int32)
+    seen_filtered[is_repeat] = NEVER_SHOWN
+    return unfiltered, seen_filtered

@@ -29,8 +29,10 @@ def row_table(
 
     Returns:
       A row for each of the task: `user` and `item`, their numbers of training rows
-      `user_rows` and `item_rows`, and by each name `NAME_rank` and
-      `NAME_seen_filtered_rank`, from 0.
+      `user_rows` and `item_rows`, whether its user has its candidate in a training row
+      (`is_repeat`), and by each name `NAME_rank` and `NAME_seen_filtered_rank`, from 0. The
+      latter is 2,147,483,647 (`NEVER_SHOWN`) in repeat rows. Files written before
+      `is_repeat` was a column have the rank among unseen candidates there.
     """
 
     def training_counts(column: np.ndarray, size: int) -> np.ndarray:
@@ -42,9 +44,10 @@ def row_table(
         "user_rows": training_counts(interactions.users, interactions.num_users)[task.users],
         "item_rows": training_counts(interactions.items, interactions.num_items)[task.items],
     }
+    columns["is_repeat"] = next(iter(ranks.values())).is_repeat
     for name, each in ranks.items():
         columns[f"{name}_rank"] = each.unfiltered
-        columns[f"{name}_seen_filtered_rank"] = each.seen_filtered.astype(np.int32)
+        columns[f"{name}_seen_filtered_rank"] = each.seen_filtered
     return pyarrow.table(columns)
 
 
@@ -55,12 +58,22 @@ def metrics_by_warmth(ranks: Ranks, table: pyarrow.Table) -> dict[str, dict[str,
       ranks: the model's, or a baseline's.
       table: of the same rows, see `row_table`.
     """
-    parts = warm_and_cold(np.asarray(table["user_rows"]), np.asarray(table["item_rows"]))
+    return _metrics_by_part(
+        ranks, warm_and_cold(np.asarray(table["user_rows"]), np.asarray(table["item_rows"]))
+    )
+
+
+def metrics_by_repetition(ranks: Ranks) -> dict[str, dict[str, float]]:
+    """Of "repeat" rows and of "new" pairs, as far as there are any, their number and metrics.
+
+    A repeat row's user has its candidate in the training rows already.
+    """
+    return _metrics_by_part(ranks, {"repeat": ranks.is_repeat, "new": ~ranks.is_repeat})
+
+
+def _metrics_by_part(ranks: Ranks, parts: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     return {
-        part: {
-            "rows": float(of.sum()),
-            **Ranks(ranks.unfiltered[of], ranks.seen_filtered[of]).metrics(),
-        }
+        part: {"rows": float(of.sum()), **ranks.only(of).metrics()}
         for part, of in parts.items()
         if of.any()
     }

@@ -122,7 +122,7 @@ def _figures(chosen: Chosen, retraining: Retraining) -> Iterator[str]:
         ]
         scale = f"On {record.data['rows'][rows]:,} {rows} rows"
         yield f"{scale} (95 % intervals: had other users been asked):"
-        yield _table(["accuracy", whose, "95 % interval", *names], table)
+        yield _table(["metric", whose, "95 % interval", *names], table)
     best = chosen.subject.best
     if best and chosen.trial == best.number and "validation" in metrics:
         yield (

@@ -9,7 +9,7 @@ import numpy as np
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from sweeper.config import Config, to_dataclass, with_defaults
+from sweeper.config import METRICS, Config, to_dataclass, with_defaults
 from sweeper.console import say
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import Split
@@ -104,7 +104,7 @@ def train_again(retraining: Retraining, record: TrialRecord, console: Console) -
     history = History()
     with TrainingProgress(console, config.train.epochs, record.rows, metric) as progress:
         if retraining.is_on_all_rows:
-            callbacks = Callbacks(lambda: {metric: np.nan}, progress.on_epoch)
+            callbacks = Callbacks(lambda: dict.fromkeys(METRICS, np.nan), progress.on_epoch)
         else:
             callbacks = Callbacks(scores[record.rows], progress.on_epoch)
         for checkpoint in train(config.train, retraining.training, metric, callbacks, history):

@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from sweeper.config import DEFAULT_METRIC, METRICS, Config, to_dataclass, to_dictionary
+from sweeper.config import BASELINES, DEFAULT_METRIC, METRICS, Config, to_dataclass, to_dictionary
 from sweeper.errors import ConfigError, closest
 from sweeper.study import attributes
 from sweeper.study.algorithms.choices import chosen_pruner, chosen_sampler
@@ -204,6 +204,11 @@ def _reference_problems(
         yield (
             f"{got}; must be null or one of {', '.join(experiments)}"
             f"{closest(reference, experiments)}"
+        )
+    elif reference.lower() in BASELINES or reference.startswith("trial_"):
+        yield (
+            f"{got}, by which results name a baseline ({', '.join(BASELINES)}) or a trial "
+            "(trial_0, …); must have another name: rename the experiment's file"
         )
     data = [name for name in searched if name.partition(".")[0] == "data"]
     if data:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 
-from sweeper.config import METRICS, Config
+from sweeper.config import METRICS, Config, metric_hint
 from sweeper.errors import ConfigError, closest, either, shortened
 from sweeper.plugins import load
 from sweeper.study.algorithms.choices import (
@@ -89,7 +89,8 @@ def _objective_problems(study: StudyConfig, config: Config) -> Iterator[str]:
         key = f"study.objectives[{index}].metric"
         if metric and metric not in known:
             words = f"must be one of {', '.join(known)}"
-            yield f"{key}: got {metric!r}; {words}{closest(metric, known)}"
+            hint = metric_hint(metric) or closest(metric, known)
+            yield f"{key}: got {metric!r}; {words}{hint}"
         elif metric in metrics[:index]:
             yield f"{key}: got {metric!r}, which study.objectives has already; name each once"
         if metric in FINAL_METRICS and study.objectives[index].direction != "minimize":

@@ -39,13 +39,14 @@ def final_figures(record: TrialRecord) -> dict[str, float]:
 
 
 def _by_section(metrics: Metrics, section: str) -> dict[str, float]:
-    """Seen-filtered metrics in a section of their own.
+    """Seen-filtered metrics in a section of their own, and so NDCG and MRR.
 
     TensorBoard's table shows the first five names at first: so these are top-1 to top-100.
     """
-    return {
-        f"{section}_seen_filtered/{name.removeprefix(SEEN_FILTERED)}"
-        if name.startswith(SEEN_FILTERED)
-        else f"{section}/{name}": value
-        for name, value in metrics.items()
-    }
+    figures = {}
+    for name, value in metrics.items():
+        bare = name.removeprefix(SEEN_FILTERED)
+        filtered = "" if bare == name else "_seen_filtered"
+        rank_aware = "" if bare.startswith("top_") else "_rank_aware"
+        figures[f"{section}{filtered}{rank_aware}/{bare}"] = value
+    return figures

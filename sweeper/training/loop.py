@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sweeper.config import TrainConfig
+from sweeper.config import MRR, TrainConfig, with_same_filter
 from sweeper.errors import TrialError
 from sweeper.model.two_tower import TwoTowerModel
 from sweeper.training.batches import BatchPlanner
@@ -86,8 +86,13 @@ def train(
     A generator that stops at each evaluation, so that several trainings can take
     turns; whoever advances it may raise in it, or leave it, to end the training.
     Fills `history` as it goes, so that an interrupted run leaves what there is. The
-    model ends with the weights of the best evaluation by `objective` if
-    `config.restore_best`, else with the last.
+    model ends with the weights of the best evaluation if `config.restore_best`, else with
+    the last.
+
+    The best evaluation has the highest `objective`; of several that share it, the highest
+    MRR, which counts every rank; of several that share both, the last. Patience counts the
+    evaluations since the best one was last improved on, and waits while all of them are equal:
+    a metric that tells none from another ends no training.
 
     Raises:
       TrialError: the loss is not finite, naming the epoch and the step.
@@ -109,7 +114,7 @@ def train(
         if best.keeps(checkpoint):
             history.kept = checkpoint
         yield checkpoint
-        if config.patience_evaluations and best.since >= config.patience_evaluations:
+        if config.patience_evaluations and best.evaluations_since() >= config.patience_evaluations:
             history.stopped_early = True
             break
     best.restore()
@@ -138,27 +143,33 @@ class _Clock:
 
 
 class _Best:
-    """The best evaluation so far, and its weights if they are to be restored.
-
-    Attributes:
-      since: evaluations since the best.
-    """
+    """The best evaluation so far, and its weights if they are to be restored."""
 
     def __init__(self, objective: str, restore: bool, model: TwoTowerModel) -> None:
-        self._objective, self._restore, self._model = objective, restore, model
-        self._value, self._weights = -np.inf, None
-        self.since = 0
+        self._metrics = (objective, with_same_filter(MRR, objective))
+        self._restore, self._model = restore, model
+        self._value: tuple[float, ...] | None = None
+        self._weights = None
+        self._since, self._differ = 0, False
 
     def keeps(self, checkpoint: Checkpoint) -> bool:
         """Whether the training would end with the weights of this evaluation, were it the last."""
-        self.since += 1
-        if checkpoint.metrics[self._objective] > self._value:
-            self._value, self.since = checkpoint.metrics[self._objective], 0
+        value = tuple(checkpoint.metrics[name] for name in self._metrics)
+        best = self._value
+        self._differ = self._differ or not (best is None or value == best)
+        self._since = 0 if best is None or value > best else self._since + 1
+        is_best = best is None or value >= best
+        if is_best:
+            self._value = value
         if not self._restore:
             return True
-        if self.since == 0:
+        if is_best:
             self._weights = self._model.get_weights()
-        return self.since == 0
+        return is_best
+
+    def evaluations_since(self) -> int:
+        """Evaluations since one was better than all before it; 0 while all are equal."""
+        return self._since if self._differ else 0
 
     def restore(self) -> None:
         """Gives the model the weights that are kept, if they aren't its last."""

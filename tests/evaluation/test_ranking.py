@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from small_trials import skewed_interactions, small_config, tutorial_features
 
-from sweeper.config import TOP_K
+from sweeper.config import METRICS, MRR, SEEN_FILTERED, TOP_K
 from sweeper.errors import ConfigError, TrialError
 from sweeper.evaluation import ranking
 from sweeper.evaluation.ranking import (
@@ -26,6 +26,7 @@ from sweeper.evaluation.ranking import (
     rows_a_chunk,
 )
 from sweeper.evaluation.scoring import ModelScorer
+from sweeper.metrics import NEVER_SHOWN
 from sweeper.training.setup import set_up_training
 
 
@@ -48,6 +49,9 @@ def rank_matrix(scores, task: RankingTask) -> Ranks:
 
 
 def naive_rank(scores, own: int, left_out=()) -> int:
+    """Among all but those left out; an own candidate that is left out is never found."""
+    if own in left_out:
+        return NEVER_SHOWN
     return sum(
         1
         for candidate, score in enumerate(scores)
@@ -71,8 +75,10 @@ def test_a_tie_counts_against_the_true_candidate() -> None:
 def test_a_model_that_scores_everything_alike_gets_nothing() -> None:
     scores = np.full((30, 150), 3.25)
     metrics = rank_matrix(scores, task_of([0] * 30, range(30), 150)).metrics()
-    assert len(metrics) == 2 * len(TOP_K)
-    assert set(metrics.values()) == {0.0}
+    assert tuple(metrics) == METRICS
+    for name, value in metrics.items():
+        # All 149 others are ahead of each; that is the least that MRR can be.
+        assert value == pytest.approx(1 / 150 if name.endswith(MRR) else 0.0)
 
 
 def test_seen_candidates_are_left_out_of_the_competition_by_hand() -> None:
@@ -81,9 +87,18 @@ def test_seen_candidates_are_left_out_of_the_competition_by_hand() -> None:
     seen = [(0, 1), (0, 4), (0, 5), (1, 0), (1, 2)]
     ranks = rank_matrix(scores, task_of([0, 1, 2], [0, 0, 0], 6, seen))
     assert ranks.unfiltered.tolist() == [4, 4, 4]
-    # User 0 has seen one above and the tied one; user 1 one above and the asked
-    # one itself, which still counts; user 2 nothing.
-    assert ranks.seen_filtered.tolist() == [2, 3, 4]
+    # User 0 has seen one above and the tied one; user 1 the asked one itself, so that it is
+    # never shown; user 2 nothing.
+    assert ranks.seen_filtered.tolist() == [2, NEVER_SHOWN, 4]
+    assert ranks.is_repeat.tolist() == [False, True, False]
+    assert ranks.unfiltered.dtype == ranks.seen_filtered.dtype == np.int32
+
+
+def test_a_row_of_an_item_that_its_user_has_is_a_miss_at_every_k() -> None:
+    """Even if it scores best, and if k is the whole catalogue."""
+    metrics = rank_matrix([[9, 1, 1], [9, 1, 1]], task_of([0, 1], [0, 0], 3, [(0, 0)])).metrics()
+    for name, value in metrics.items():
+        assert value == (0.5 if name.startswith(SEEN_FILTERED) else 1.0), name
 
 
 def test_the_same_training_row_twice_is_filtered_once() -> None:
@@ -252,8 +267,8 @@ def test_a_sample_in_chunks_equals_the_plain_count(monkeypatch, pairs_a_chunk: i
     ranks = rank_matrix(scores, replace(task_of(users, own, 40, seen), sample=sample))
     outside = set(range(40)) - set(sample.tolist())
     for row in range(23):
-        left_out = {item for user, item in seen if user == users[row]} | outside
-        assert ranks.unfiltered[row] == naive_rank(scores[row], own[row], outside)
+        left_out = {item for user, item in seen if user == users[row]} | (outside - {own[row]})
+        assert ranks.unfiltered[row] == naive_rank(scores[row], own[row], outside - {own[row]})
         assert ranks.seen_filtered[row] == naive_rank(scores[row], own[row], left_out)
 
 

@@ -34,7 +34,7 @@ def test_each_row_has_its_ranks_and_its_counts_in_the_training_rows(parts):
         pyarrow.BufferReader(as_parquet(row_table(ranked, task, interactions, split.train)))
     ).to_pydict()
     assert list(table) == [
-        "user", "item", "user_rows", "item_rows", "popularity_rank",
+        "user", "item", "user_rows", "item_rows", "is_repeat", "popularity_rank",
         "popularity_seen_filtered_rank", "ease_rank", "ease_seen_filtered_rank",
     ]  # fmt: skip
     assert table["user"] == interactions.users[split.test].tolist()
@@ -42,6 +42,10 @@ def test_each_row_has_its_ranks_and_its_counts_in_the_training_rows(parts):
     for name, column in (("user", training[0]), ("item", training[1])):
         counted = [int((column == value).sum()) for value in table[name]]
         assert table[f"{name}_rows"] == counted
+    has = set(zip(*training, strict=True))
+    asked = zip(table["user"], table["item"], strict=True)
+    assert table["is_repeat"] == [pair in has for pair in asked]
+    assert 0 < sum(table["is_repeat"]) < len(task)
     for name, ranks in ranked.items():
         assert table[f"{name}_rank"] == ranks.unfiltered.tolist()
         assert table[f"{name}_seen_filtered_rank"] == ranks.seen_filtered.tolist()

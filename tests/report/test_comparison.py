@@ -299,6 +299,29 @@ def test_each_best_is_that_by_the_compared_metric(tmp_path):
     assert list(figure.numbers.rows[0][:3]) == ["seen", "trial 1", "0.4800"]
 
 
+@pytest.mark.parametrize(
+    ("metric", "repeats", "is_said"),
+    [
+        ("seen_filtered_top_100", True, True),
+        ("seen_filtered_top_100", False, False),
+        # Unfiltered figures are what they were.
+        ("top_100", True, False),
+    ],
+)
+def test_seen_filtered_figures_of_an_earlier_version_are_not_ranked(
+    tmp_path, metric, repeats, is_said
+):
+    parts = {"new": {"rows": 90.0}} | ({"repeat": {"rows": 10.0}} if repeats else {})
+    for name, by_repetition in (("earlier", {}), ("now", {"validation": parts})):
+        record = made_up_record([0.4], overrides=[f"evaluation.metric={metric}"])
+        record.by_repetition = by_repetition
+        records.write(tmp_path / name, record)
+    problems = Compared([open_subject(tmp_path / name) for name in ("earlier", "now")]).problems
+    assert len(problems) == is_said
+    if is_said:
+        assert problems[0].startswith(f"{tmp_path / 'earlier'}: an earlier version scored these")
+
+
 @pytest.mark.usefixtures("more_parameters")
 def test_means_over_seeds_go_by_the_compared_metric(tmp_path):
     seen = StudyMaker(tmp_path / "seen", "seen", seen_filtered_top_100="maximize")

@@ -63,6 +63,8 @@ def test_a_run_has_the_table_in_both_reports(tmp_path, capsys):
     ]
     assert table[11].endswith("A row of both counts in both parts.*")
     assert "Warm and cold rows of the validation rows" in (tmp_path / "report.html").read_text()
+    # Ranks of an earlier version don't tell which rows are repeats: nothing is said of them.
+    assert "epeats" not in text
 
 
 def test_where_no_row_is_cold_a_sentence_says_so(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from small_trials import small_config
 
-from sweeper.config import Config, FeatureConfig, FeaturesConfig
+from sweeper.config import METRICS, Config, FeatureConfig, FeaturesConfig
 from sweeper.data.columns import (
     CategoricalColumn,
     CategoricalListColumn,
@@ -161,7 +161,7 @@ def serve(
     interactions = every_kind(nameless)
     split = Split(np.arange(TRAIN), np.zeros(0, np.int64), np.arange(TRAIN, ROWS), 0)
     training = set_up_training(config, interactions, split.train, threads=1)
-    scores = Callbacks(lambda: {"top_100": 0.0})
+    scores = Callbacks(lambda: dict.fromkeys(METRICS, 0.0))
     for _ in train(config.train, training, "top_100", scores, History()):
         pass
     change(training.model)

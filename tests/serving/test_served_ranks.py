@@ -48,10 +48,13 @@ def assert_same_ranks(served: Served) -> None:
     is_seen = np.zeros(scores.shape, bool)
     is_seen[rows, seen] = True
     np.testing.assert_array_equal(np.isnan(unseen), is_seen)
-    # The true candidate competes even where the user has it in the training rows.
-    every = np.arange(len(served.rows))
-    unseen[every, served.task.items] = scores[every, served.task.items]
-    np.testing.assert_array_equal(ranks_in(unseen, served.task.items), served.ranks.seen_filtered)
+    # What the user has in the training rows is never shown: also the row's own candidate.
+    is_shown = ~is_seen[np.arange(len(served.rows)), served.task.items]
+    assert is_shown.any()
+    np.testing.assert_array_equal(served.ranks.is_repeat, ~is_shown)
+    np.testing.assert_array_equal(
+        ranks_in(unseen, served.task.items)[is_shown], served.ranks.seen_filtered[is_shown]
+    )
 
 
 @pytest.mark.parametrize("kind", QUERY)

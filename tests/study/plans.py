@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from hydra import version
 from hydra._internal.hydra import Hydra
@@ -38,11 +39,14 @@ class Planner:
 
 
 @contextmanager
-def planner() -> Iterator[Planner]:
+def planner(beside: Path | None = None) -> Iterator[Planner]:
+    """With the project's configuration, and that of another directory beside it."""
     register_schema()
     version.setbase("1.3")
     GlobalHydra.instance().clear()
     search_path = create_config_search_path(str(config_directory()))
+    if beside is not None:
+        search_path.append("beside", f"file://{beside}", anchor="main")
     try:
         yield Planner(Hydra.create_main_hydra2("sweeper", search_path).config_loader)
     finally:

@@ -200,11 +200,11 @@ def many_parameters() -> optuna.Study:
 def test_the_table_has_what_varies():
     lines = shown(many_parameters(), 140)
     assert lines[1].split() == [
-        "rank", "trial", "top_100", "learning_rate", "embedding_dim", "optimizer.name",
-        "num_hard_negatives", "train.seed", "epochs", "seconds",
+        "rank", "trial", "top_100", "best", "epoch", "learning_rate", "embedding_dim",
+        "optimizer.name", "num_hard_negatives", "train.seed", "epochs", "seconds",
     ]  # fmt: skip
     assert lines[2].split() == [
-        "1", "13", "0.3300", "±", "0.0031", "13.01", "13", "adamw", "null", "13", "30", "8.1",
+        "1", "13", "0.3300", "±", "0.0031", "25", "13.01", "13", "adamw", "null", "13", "30", "8.1",
     ]  # fmt: skip
     assert len(lines) == 2 + 10 + 3
     assert lines[-3:] == [
@@ -213,6 +213,32 @@ def test_the_table_has_what_varies():
     ]  # fmt: skip
     # From 0.33 down to 0.24.
     assert [line.split()[1] for line in lines[2:12]].count("▾") == 6
+
+
+def test_the_best_epoch_stands_beside_the_metric():
+    study = made_up_study(top_100="maximize")
+    seeds = [
+        {"split_seed": seed, "metrics": {"top_100": 0.3}, "kept_epoch": epoch}
+        for seed, epoch in ((0, 15), (1, 5), (2, 20))
+    ]
+    for number, more in enumerate(({}, {"kept_epoch": None, "seeds": seeds}, {"kept_epoch": None})):
+        result = made_up_result({"top_100": 0.3}, **more)
+        study.add_trial(made_up_trial(number, values=[0.6 - number / 10], result=result))
+    lines = shown(study, 110)
+    assert lines[1].split()[2:5] == ["top_100", "best", "epoch"]
+    assert [" ".join(line.split()[2:6]) for line in lines[2:5]] == [
+        "0.6000 25 0.001 [32]", "0.5000 5 to 20", "0.4000 0.003 [32] 30",
+    ]  # fmt: skip
+
+
+def test_that_all_trials_are_alike_is_said():
+    study = made_up_study(top_100="maximize", num_parameters="minimize")
+    for number in range(3):
+        study.add_trial(made_up_trial(number, values=[1.0, 100.0 + number]))
+    text = " ".join(shown(study, 110))
+    assert "All 3 complete trials have top_100 1.0000: this objective can't rank them." in text
+    study.add_trial(made_up_trial(3, values=[0.9, 90.0]))
+    assert "can't rank" not in " ".join(shown(study, 110))
 
 
 @pytest.mark.parametrize("width", [60, 80, 110])

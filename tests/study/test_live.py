@@ -100,6 +100,23 @@ def test_without_a_terminal_there_is_a_line_for_each_trial_that_ends():
     ]
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize(
+    ("values", "alike"),
+    [([1.0] * 4, True), ([0.5] * 3, True), ([1.0, 1.0], False), ([1.0, 1.0, 0.9, 1.0, 1.0], False)],
+)
+def test_an_objective_that_ranks_no_trial_is_warned_of_once(values, alike, terminal):
+    study = made_up_study(top_100="maximize")
+    watched = Watched(study, terminal, total=None)
+    with watched.table:
+        for number, value in enumerate(values):
+            study.add_trial(made_up_trial(number, values=[value]))
+            time.sleep(0.03)
+    warning = "warning: All 3 complete trials have top_100"
+    assert watched.text.count("warning: All") == alike
+    assert (warning in watched.text) == alike
+
+
 def test_trials_of_an_earlier_start_count_but_are_not_told_again():
     study = made_up_study(loss="minimize")
     study.add_trial(made_up_trial(0, values=[1.0]))

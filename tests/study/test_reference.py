@@ -6,6 +6,7 @@ import pytest
 from made_up_trials import FAIL, made_up_result, made_up_study, made_up_trial
 from plans import planner
 
+from sweeper.config import config_directory
 from sweeper.errors import ConfigError
 from sweeper.study import attributes
 from sweeper.study.reference import note_reference, plan_reference
@@ -61,6 +62,19 @@ def test_one_that_cannot_stand_beside_the_trials_is_refused(arguments, words):
     with planner() as hydra, pytest.raises(ConfigError, match=r"study\.reference: got") as error:
         hydra.plan(*given)
     assert words in "\n".join(error.value.problems)
+
+
+@pytest.mark.parametrize("name", ["ease", "EASE", "popularity", "trial_3"])
+def test_a_name_that_stands_for_a_baseline_or_a_trial_is_refused(name, tmp_path):
+    """Its figures would stand in place of theirs."""
+    shipped = config_directory() / "experiment" / "tutorial_two_layer.yaml"
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / f"{name}.yaml").write_text(shipped.read_text())
+    with planner(tmp_path) as hydra, pytest.raises(ConfigError) as error:
+        hydra.plan(*SEARCH, f"study.reference={name}")
+    assert f"study.reference: got '{name}', by which results name a baseline" in "\n".join(
+        error.value.problems
+    )
 
 
 def trained(planned: Retraining, *scores: float | None):

@@ -94,9 +94,15 @@ VALUES = [
     (
         {"objectives": objectives("top_10 0")},
         "study.objectives[0].metric: got 'top_10 0'; must be one of top_1, top_5, top_10, top_50, "
-        "top_100, seen_filtered_top_1, seen_filtered_top_5, seen_filtered_top_10, "
-        "seen_filtered_top_50, seen_filtered_top_100, num_parameters, milliseconds_per_query, "
-        "train_seconds. Did you mean 'top_100'?",
+        "top_100, ndcg_1, ndcg_5, ndcg_10, ndcg_50, ndcg_100, mrr, seen_filtered_top_1, "
+        "seen_filtered_top_5, seen_filtered_top_10, seen_filtered_top_50, seen_filtered_top_100, "
+        "seen_filtered_ndcg_1, seen_filtered_ndcg_5, seen_filtered_ndcg_10, "
+        "seen_filtered_ndcg_50, seen_filtered_ndcg_100, seen_filtered_mrr, num_parameters, "
+        "milliseconds_per_query, train_seconds. Did you mean 'top_100'?",
+    ),
+    (
+        {"objectives": objectives("recall@100")},
+        "train_seconds. It is called 'top_100' here: a row has one relevant item",
     ),
     ({"objectives": objectives("")}, "study.objectives[0].metric: got ''; must be given"),
     (

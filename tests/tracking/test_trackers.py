@@ -13,7 +13,7 @@ from rich.console import Console
 from small_trials import small_config
 
 from sweeper import record as records
-from sweeper.config import TrainConfig
+from sweeper.config import METRICS, TrainConfig
 from sweeper.errors import TrialPruned
 from sweeper.passwords import without_password
 from sweeper.repeats import run_repeats
@@ -101,7 +101,10 @@ def test_it_hears_of_each_evaluation_and_of_the_end_after_the_record(tmp_path, t
     assert made[0].figures["loss"] == last["loss"]
     assert made[0].figures["validation/top_100"] == last["top_100"]
     assert made[0].figures["validation_seen_filtered/top_5"] == last["seen_filtered_top_5"]
-    assert len(made[0].figures) == 11
+    assert made[0].figures["validation_rank_aware/ndcg_10"] == last["ndcg_10"]
+    filtered = made[0].figures["validation_seen_filtered_rank_aware/mrr"]
+    assert filtered == last["seen_filtered_mrr"]
+    assert len(made[0].figures) == 1 + len(METRICS)
     assert "tracking Told: nowhere" in shown
     assert record.untracked == {}
     check_the_same(record, untracked)

@@ -197,7 +197,10 @@ class EpochCounter:
 
 
 def run_scripted(
-    accuracies: list[float], on_checkpoint=lambda checkpoint: None, **settings: object
+    accuracies: list[float],
+    on_checkpoint=lambda checkpoint: None,
+    mrr: list[float] | None = None,
+    **settings: object,
 ) -> tuple[History, EpochCounter]:
     """Trains an EpochCounter, one plan of two steps an epoch, whose evaluations are given."""
     model, history = EpochCounter(), History()
@@ -208,8 +211,8 @@ def run_scripted(
         model.trained += 1
         return np.array([6.0, 3.0], np.float32)
 
-    script = iter(accuracies)
-    callbacks = Callbacks(evaluate=lambda: {"top_100": next(script)})
+    script = zip(accuracies, mrr or [0.0] * len(accuracies), strict=True)
+    callbacks = Callbacks(lambda: dict(zip(("top_100", "mrr"), next(script), strict=True)))
     steps = train(config, Training(model, None, planner, runner), "top_100", callbacks, history)
     for checkpoint in steps:
         with contextlib.suppress(KeyboardInterrupt):
@@ -219,17 +222,27 @@ def run_scripted(
     return history, model
 
 
-def test_restore_best_ends_with_the_weights_of_the_first_best_evaluation() -> None:
-    history, model = run_scripted([0.1, 0.4, 0.4, 0.2])
-    assert model.trained == 2
-    assert history.kept is history.checkpoints[1]
+@pytest.mark.parametrize(
+    ("accuracies", "mrr", "kept"),
+    [
+        ([0.1, 0.5, 0.4, 0.2], [0.0, 0.1, 0.3, 0.0], 2),
+        # Of equal ones the best by MRR, of those equal by both the last.
+        ([0.1, 0.4, 0.4, 0.2], [0.0, 0.2, 0.1, 0.9], 2),
+        ([0.1, 0.4, 0.4, 0.2], [0.0, 0.1, 0.2, 0.9], 3),
+        ([0.1, 0.4, 0.4, 0.2], [0.0, 0.1, 0.1, 0.9], 3),
+        # A constant objective decides nothing.
+        ([1.0, 1.0, 1.0, 1.0], [0.1, 0.3, 0.4, 0.2], 3),
+        ([0.0, 0.0, 0.0, 0.0], [0.1, 0.3, 0.4, 0.2], 3),
+        ([1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0], 4),
+        ([0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], 4),
+    ],
+)
+def test_restore_best_ends_with_the_weights_of_the_best_evaluation(accuracies, mrr, kept) -> None:
+    history, model = run_scripted(accuracies, mrr=mrr)
+    assert model.trained == kept
+    assert history.kept is history.checkpoints[kept - 1]
     assert [c.epoch for c in history.checkpoints] == [1, 2, 3, 4]
     assert not history.stopped_early
-
-
-def test_a_best_of_zero_is_kept_too() -> None:
-    history, model = run_scripted([0.0, 0.0])
-    assert (history.kept.epoch, model.trained) == (1, 1)
 
 
 def test_without_restore_best_the_last_weights_stay() -> None:
@@ -239,10 +252,33 @@ def test_without_restore_best_the_last_weights_stay() -> None:
 
 def test_patience_counts_evaluations_since_the_best() -> None:
     # Best at 2; the second evaluation without a better one is the fourth.
-    history, model = run_scripted([0.1, 0.4, 0.3, 0.4, 0.9], patience_evaluations=2)
+    history, model = run_scripted([0.1, 0.4, 0.3, 0.2, 0.9], patience_evaluations=2)
     assert [c.epoch for c in history.checkpoints] == [1, 2, 3, 4]
     assert history.stopped_early
     assert model.trained == 2
+
+
+@pytest.mark.parametrize(
+    ("mrr", "epochs", "kept"),
+    [
+        # As long as nothing tells the evaluations apart, nothing stops the training.
+        ([0.2, 0.2, 0.2, 0.2, 0.2, 0.2], 6, 6),
+        # Two without a better MRR.
+        ([0.2, 0.3, 0.1, 0.2, 0.4, 0.5], 4, 2),
+        ([0.2, 0.3, 0.1, 0.4, 0.3, 0.5], 6, 6),
+    ],
+)
+def test_by_a_constant_objective_patience_goes_by_mrr(mrr, epochs, kept) -> None:
+    history, model = run_scripted([1.0] * 6, mrr=mrr, patience_evaluations=2)
+    assert len(history.checkpoints) == epochs
+    assert history.stopped_early == (epochs < 6)
+    assert model.trained == history.kept.epoch == kept
+
+
+def test_equal_evaluations_use_up_the_patience_once_there_was_a_better_one() -> None:
+    history, model = run_scripted([0.1, 0.4, 0.4, 0.4, 0.9], patience_evaluations=2)
+    assert [c.epoch for c in history.checkpoints] == [1, 2, 3, 4]
+    assert model.trained == 4
 
 
 def test_a_better_evaluation_starts_the_patience_anew() -> None:
@@ -282,12 +318,12 @@ def test_it_stops_at_each_evaluation_and_goes_on_when_asked() -> None:
         return np.array([1.0, 1.0], np.float32)
 
     planner = BatchPlanner(np.arange(6), np.arange(6), 6, 3, False, seed=0)
-    callbacks = Callbacks(evaluate=lambda: {"top_100": float(model.trained)})
+    callbacks = Callbacks(evaluate=lambda: {"top_100": float(model.trained), "mrr": 0.0})
     config = TrainConfig(epochs=4, eval_every_epochs=2)
     steps = train(config, Training(model, None, planner, runner), "top_100", callbacks, history)
     assert model.trained == 0
     assert (next(steps).epoch, model.trained) == (2, 2)
-    assert (next(steps).metrics, model.trained) == ({"top_100": 4.0}, 4)
+    assert (next(steps).metrics, model.trained) == ({"top_100": 4.0, "mrr": 0.0}, 4)
     assert next(steps, None) is None
 
 
@@ -302,7 +338,7 @@ def test_times_and_speed_are_of_what_they_say(monkeypatch) -> None:
 
     def evaluate():
         now[0] += 5.0
-        return {"top_100": 0.5}
+        return {"top_100": 0.5, "mrr": 0.1}
 
     planner = BatchPlanner(np.arange(6), np.arange(6), 6, 3, False, seed=0)
     model, history = EpochCounter(), History()
@@ -331,7 +367,7 @@ def test_a_loss_that_is_not_finite_names_its_epoch_and_step(value: float) -> Non
         return np.array([1.0, last], np.float32)[: plan.steps]
 
     config, model = TrainConfig(epochs=3, eval_every_epochs=1), EpochCounter()
-    callbacks = Callbacks(evaluate=lambda: {"top_100": 0.0})
+    callbacks = Callbacks(evaluate=lambda: {"top_100": 0.0, "mrr": 0.0})
     with pytest.raises(TrialError, match=rf"became {value} at epoch 2, step 4 of 5"):
         list(train(config, Training(model, None, planner, runner), "top_100", callbacks, History()))
     assert len(calls) == 5

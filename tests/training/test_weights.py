@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 from small_trials import ids_features, skewed_interactions, small_config
 
-from sweeper.config import EvaluationConfig, OptimizerConfig, TrainConfig
+from sweeper.config import METRICS, EvaluationConfig, OptimizerConfig, TrainConfig
 from sweeper.data.split import Split
 from sweeper.errors import DataError
 from sweeper.evaluation.baselines import fit_baselines, rank_baselines
@@ -43,7 +43,11 @@ def planner(weights) -> BatchPlanner:
 def trained(weights) -> tuple[list[np.ndarray], float]:
     config, made = training(weights)
     history = History()
-    list(train(config.train, made, "top_100", Callbacks(lambda: {"top_100": 0.0}), history))
+    list(
+        train(
+            config.train, made, "top_100", Callbacks(lambda: dict.fromkeys(METRICS, 0.0)), history
+        )
+    )
     return made.model.get_weights(), history.checkpoints[0].loss
 
 
@@ -113,7 +117,7 @@ def test_scores_and_baselines_weigh_nothing() -> None:
         settings = EvaluationConfig(baselines=["popularity", "ease"])
         ranks = rank_baselines(settings, interactions, ROWS, tasks)
         assert set(fit_baselines(settings, interactions, ROWS)) == {"popularity", "ease"}
-        found = {name: parts["test"].unfiltered.tolist() for name, parts in ranks.items()}
+        found = {name: each.ranks["test"].unfiltered.tolist() for name, each in ranks.items()}
         if weights is None:
             plain = found
     assert found == plain

@@ -41,7 +41,7 @@ class Compared:
     @cached_property
     def problems(self) -> list[str]:
         """Why they must not be ranked against each other."""
-        return protocol_problems(self.standings)
+        return protocol_problems(self.standings, self.metric)
 
     @cached_property
     def confirmed(self) -> dict[Key, Confirmed]:

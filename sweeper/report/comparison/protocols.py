@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeper.config import flat
+from sweeper.config import SEEN_FILTERED, flat
 from sweeper.record import TrialRecord
 from sweeper.report.analysis.importance import is_seed
 from sweeper.report.comparison.standing import Standing
@@ -26,9 +26,34 @@ NOT_KNOWN = "–"
 Values = Mapping[str, Any]
 
 
-def protocol_problems(standings: Sequence[Standing]) -> list[str]:
+def protocol_problems(standings: Sequence[Standing], metric: str) -> list[str]:
     """Why the figures must not be ranked against each other; empty: they may be."""
-    return [*_difference_problems(standings), *_unknown_problems(standings)]
+    problems = [*_difference_problems(standings), *_unknown_problems(standings)]
+    if metric.startswith(SEEN_FILTERED):
+        problems += _repetition_problems(standings)
+    return problems
+
+
+def _repetition_problems(standings: Sequence[Standing]) -> Iterator[str]:
+    """Seen-filtered figures of versions before and after repeat rows were counted as misses."""
+    done = [
+        (standing, standing.record)
+        for standing in standings
+        if standing.record and standing.record.state == "completed"
+    ]
+    earlier = [standing for standing, record in done if not record.by_repetition]
+    repeated = [
+        standing
+        for standing, record in done
+        if any("repeat" in parts for parts in record.by_repetition.values())
+    ]
+    if earlier and repeated:
+        places = [listed(str(s.subject.directory) for s in each) for each in (earlier, repeated)]
+        yield (
+            f"{places[0]}: an earlier version scored these without counting rows whose candidate "
+            f"the user has already as misses, as in {places[1]}: seen-filtered figures of both "
+            "can't be ranked; must be trained anew"
+        )
 
 
 def _difference_problems(standings: Sequence[Standing]) -> Iterator[str]:

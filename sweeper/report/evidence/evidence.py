@@ -12,7 +12,13 @@ import pyarrow
 from sweeper.record import TrialRecord
 from sweeper.report.evidence.ranks import MODEL, hits
 from sweeper.report.evidence.row_comparison import compare_with_best
-from sweeper.report.evidence.row_groups import Group, WarmthGroup, by_training_rows, by_warmth
+from sweeper.report.evidence.row_groups import (
+    Group,
+    Part,
+    by_repetition,
+    by_training_rows,
+    by_warmth,
+)
 from sweeper.report.evidence.statistics import (
     Comparison,
     Summary,
@@ -161,10 +167,15 @@ class Evidence:
         ranks = self._ranks()
         return [] if ranks is None else by_training_rows(ranks, of, self._mean_hits(metric))
 
-    def by_warmth(self, metric: str) -> list[WarmthGroup]:
+    def by_warmth(self, metric: str) -> list[Part]:
         """See `sweeper.report.evidence.row_groups`, on the own test rows, means over the seeds."""
         ranks = self._ranks()
         return [] if ranks is None else by_warmth(ranks, self._mean_hits(metric))
+
+    def by_repetition(self, metric: str) -> list[Part]:
+        """See `sweeper.report.evidence.row_groups`, on the own test rows, means over the seeds."""
+        ranks = self._ranks()
+        return [] if ranks is None else by_repetition(ranks, self._mean_hits(metric))
 
     def _mean_hits(self, metric: str) -> dict[str, np.ndarray]:
         """By configuration and baseline, [rows]."""

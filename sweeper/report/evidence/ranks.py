@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
+from sweeper.config import SEEN_FILTERED
 from sweeper.errors import OutputError
+from sweeper.metrics import row_values
 
-ACCURACY = re.compile(r"(seen_filtered_)?top_(\d+)")
+ACCURACY = re.compile(rf"({SEEN_FILTERED})?((?:top|ndcg)_\d+|mrr)")
 MODEL = "model"
 COLUMNS = ("user", "item", "user_rows", "item_rows", "model_rank", "model_seen_filtered_rank")
 
@@ -35,12 +37,15 @@ def read_ranks(path: Path) -> pyarrow.Table:
 
 
 def is_accuracy(metric: str) -> bool:
-    """Whether a metric is a share of rows, and not such as a number of parameters."""
+    """Whether a metric is a mean over the scored rows, and not such as a number of parameters."""
     return ACCURACY.fullmatch(metric) is not None
 
 
 def hits(ranks: pyarrow.Table, metric: str, scorer: str = MODEL) -> np.ndarray:
-    """Whether each row's true candidate is among the first k of `top_k`, [rows]."""
+    """What each row contributes to a metric, [rows]: of `top_k` whether it is a hit.
+
+    See `sweeper.metrics`.
+    """
     found = ACCURACY.fullmatch(metric)
     assert found is not None, metric
-    return np.asarray(ranks[f"{scorer}_{found[1] or ''}rank"]) < int(found[2])
+    return row_values(found[2], np.asarray(ranks[f"{scorer}_{found[1] or ''}rank"]))

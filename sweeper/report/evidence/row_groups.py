@@ -1,4 +1,4 @@
-"""Accuracy on parts of the scored rows: by popularity, by activity, warm and cold."""
+"""Accuracy on parts of the scored rows: by popularity, by activity, warm and cold, repeated."""
 
 from __future__ import annotations
 
@@ -24,8 +24,12 @@ class Group:
 
 
 @dataclass(frozen=True)
-class WarmthGroup:
-    """Rows that are "warm", or those of a "cold_user" or a "cold_item", see `sweeper.warmth`."""
+class Part:
+    """Some of the rows.
+
+    Attributes:
+      part: "warm", "cold_user" or "cold_item", see `sweeper.warmth`; or "repeat" or "new".
+    """
 
     part: str
     rows: int
@@ -33,15 +37,34 @@ class WarmthGroup:
     accuracies: dict[str, float]
 
 
-def by_warmth(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[WarmthGroup]:
+def by_warmth(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Part]:
     """Accuracies on warm rows and on cold ones, as far as there are any.
 
     Args:
       ranks, hits: as `by_training_rows` has them.
     """
-    parts = warm_and_cold(np.asarray(ranks["user_rows"]), np.asarray(ranks["item_rows"]))
+    return _by_part(
+        warm_and_cold(np.asarray(ranks["user_rows"]), np.asarray(ranks["item_rows"])), hits
+    )
+
+
+def by_repetition(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Part]:
+    """Accuracies on repeat rows and on new pairs, as far as there are any.
+
+    Empty where the ranks are of an earlier version, which didn't tell these apart.
+
+    Args:
+      ranks, hits: as `by_training_rows` has them.
+    """
+    if "is_repeat" not in ranks.column_names:
+        return []
+    is_repeat = np.asarray(ranks["is_repeat"])
+    return _by_part({"repeat": is_repeat, "new": ~is_repeat}, hits)
+
+
+def _by_part(parts: Mapping[str, np.ndarray], hits: Mapping[str, np.ndarray]) -> list[Part]:
     return [
-        WarmthGroup(
+        Part(
             part,
             int(of.sum()),
             float(of.mean()),

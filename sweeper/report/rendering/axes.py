@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sweeper.config import SEEN_FILTERED
+from sweeper.config import SEEN_FILTERED, UNFILTERED_METRICS
 
 MOST_TICKS = 6
 FEW_TRIALS = 12
@@ -22,7 +22,7 @@ def upright(metric: str, values: Sequence[float]) -> dict[str, Any]:
 def _format(metric: str, width: float) -> str:
     if metric == "num_parameters":
         return "~s"
-    if not metric.removeprefix(SEEN_FILTERED).startswith("top_"):
+    if metric.removeprefix(SEEN_FILTERED) not in UNFILTERED_METRICS:
         return ""
     return ".2f" if width > 0.06 else ".3f"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sweeper.config import SEEN_FILTERED, metric_name
+from sweeper.config import SEEN_FILTERED, UNFILTERED_METRICS, metric_name
 from sweeper.study.results.reading import number_text
 
 BASELINES = {"ease": "EASE"}
@@ -24,11 +24,11 @@ def upper_first(text: str) -> str:
 
 
 def metric_words(metric: str) -> str:
-    """ "top-100 accuracy", "seen-filtered top-10 accuracy", "parameters"."""
+    """ "top-100 accuracy", "seen-filtered NDCG@10", "parameters"."""
     bare = metric.removeprefix(SEEN_FILTERED)
-    if not bare.startswith("top_"):
-        return METRICS.get(metric, metric)
-    return f"{metric_name(metric)} accuracy"
+    if bare.startswith("top_"):
+        return f"{metric_name(metric)} accuracy"
+    return metric_name(metric) if bare in UNFILTERED_METRICS else METRICS.get(metric, metric)
 
 
 def baseline_words(name: str) -> str:

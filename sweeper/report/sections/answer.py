@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sweeper.config import SEEN_FILTERED, TOP_K
+from sweeper.config import SEEN_FILTERED, metric_name
+from sweeper.console import SHOWN_METRICS
 from sweeper.record import TrialRecord
 from sweeper.report.analysis.baselines import (
     POPULARITY,
@@ -177,7 +178,7 @@ def _alike(subject: Subject) -> str:
 
 
 def accuracy_tables(record: TrialRecord) -> Iterator[Table]:
-    """Top-k accuracy of a trial beside the baselines, on each part that was scored."""
+    """The metrics of a trial beside the baselines, on each part that was scored."""
     for rows, metrics in record.metrics.items():
         scored = {"this model": metrics}
         if record.deviations.get(rows):
@@ -186,11 +187,11 @@ def accuracy_tables(record: TrialRecord) -> Iterator[Table]:
             if rows in parts:
                 scored[baseline_words(name)] = parts[rows]
         total = (record.data.get("rows") or {}).get(rows)
-        title = f"Top-k accuracy on {f'{total:,} ' if total else ''}{rows} rows"
+        title = f"Metrics on {f'{total:,} ' if total else ''}{rows} rows"
         yield Table(
-            ["by", "candidates", *(f"top-{k}" for k in TOP_K)],
+            ["by", "candidates", *map(metric_name, SHOWN_METRICS)],
             [
-                [name, words, *(number(metrics.get(f"{prefix}top_{k}")) for k in TOP_K)]
+                [name, words, *(number(metrics.get(f"{prefix}{each}")) for each in SHOWN_METRICS)]
                 for prefix, words in (("", "all"), (SEEN_FILTERED, "without those seen"))
                 for name, metrics in scored.items()
             ],

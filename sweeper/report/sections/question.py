@@ -153,7 +153,10 @@ def protocol_rows(subject: Subject, record: TrialRecord) -> Iterator[tuple[str, 
         "score",
         "top-k accuracy: the share of rows whose own candidate is among the first k of "
         + ("all candidates" if not words else "those it competes with")
-        + "; a tie counts as a miss",
+        + "; a tie counts as a miss. NDCG@k is 1 / log2(rank + 1) of these rows, the first rank "
+        "being 1; MRR is 1 / rank, over all rows. Seen-filtered: candidates that the user has in "
+        "training rows are never shown"
+        + (", so that a row with one of them is a miss" if record.by_repetition else ""),
     )
     names = dict.fromkeys(("popularity", *evaluation["baselines"]))
     yield "baselines", listed(map(baseline_words, names)) + ", fitted on the same training rows"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +11,19 @@ import plotly.graph_objects as go
 from sweeper.report.analysis.baselines import baselines_of
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.ranks import MODEL, hits
-from sweeper.report.evidence.row_groups import Group, by_training_rows, by_warmth
+from sweeper.report.evidence.row_groups import (
+    Group,
+    Part,
+    by_repetition,
+    by_training_rows,
+    by_warmth,
+)
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, series
 from sweeper.report.rendering.words import baseline_words, metric_words, number
 from sweeper.report.sections.confirmed import confirmed_metric
 from sweeper.report.sections.confirmed_tables import name_words
-from sweeper.report.sections.warmth import both_metrics, warmth_block
+from sweeper.report.sections.warmth import both_metrics, repetition_block, warmth_block
 from sweeper.report.subject import Subject
 
 PARTS = {
@@ -62,13 +68,16 @@ def _confirmed(subject: Subject, evidence: Evidence) -> Iterator[Block]:
     }
     rows = "the study's own test rows"
     yield from _blocks(groups, metric, name_words(evidence.winner), rows)
-    warmth = {
-        each: [
-            replace(group, accuracies=named(group.accuracies)) for group in evidence.by_warmth(each)
-        ]
-        for each in both_metrics(metric)
-    }
-    yield warmth_block(warmth, rows)
+
+    def parts(found: Callable[[str], Sequence[Part]]) -> dict[str, list[Part]]:
+        return {
+            each: [replace(part, accuracies=named(part.accuracies)) for part in found(each)]
+            for each in both_metrics(metric)
+        }
+
+    yield warmth_block(parts(evidence.by_warmth), rows)
+    if block := repetition_block(parts(evidence.by_repetition), rows):
+        yield block
     if coverage := evidence.coverage():
         yield _coverage_table({name_words(name): share for name, share in coverage.items()})
 
@@ -96,6 +105,9 @@ def _of_best(subject: Subject) -> Iterator[Block]:
     yield from _blocks(groups, metric, name, rows)
     warmth = {each: by_warmth(ranks, found(each)) for each in both_metrics(metric)}
     yield warmth_block(warmth, f"the {rows}")
+    repetition = {each: by_repetition(ranks, found(each)) for each in both_metrics(metric)}
+    if block := repetition_block(repetition, f"the {rows}"):
+        yield block
 
 
 def _blocks(

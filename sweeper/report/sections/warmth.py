@@ -1,11 +1,11 @@
-"""Warm and cold rows in a report: how users and candidates unseen in training are answered."""
+"""Parts of the rows in a report: warm and cold ones, repeats and new pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from sweeper.config import SEEN_FILTERED
-from sweeper.report.evidence.row_groups import WarmthGroup
+from sweeper.report.evidence.row_groups import Part
 from sweeper.report.rendering.page import Block, Table, Text
 from sweeper.report.rendering.words import metric_words, number
 
@@ -14,6 +14,11 @@ WORDS = {
     "cold_user": "cold user",
     "cold_item": "cold candidate",
 }
+REPETITION = {"repeat": "repeat: the user has the candidate already", "new": "new pair"}
+REPETITION_NOTE = (
+    "Already: in a training row. Seen-filtered, a repeat is a miss, as a list without what the "
+    "user has never shows it."
+)
 NOTE = (
     "Cold: in no training row. Cold users, and cold candidates, share one row of their id's "
     "table, so that only what else is known of them (text, categories, numbers) tells them apart; "
@@ -27,7 +32,31 @@ def both_metrics(metric: str) -> tuple[str, str]:
     return bare, f"{SEEN_FILTERED}{bare}"
 
 
-def warmth_block(groups: Mapping[str, Sequence[WarmthGroup]], rows: str) -> Block:
+def repetition_block(parts: Mapping[str, Sequence[Part]], rows: str) -> Block | None:
+    """The table of repeat rows and new pairs; a sentence without repeats; None if not known.
+
+    Args:
+      parts: by metric, unfiltered first, those of the same rows.
+      rows: which rows, in words.
+    """
+    first = next(iter(parts.values()))
+    if not first:
+        return None
+    if [part.part for part in first] == ["new"]:
+        return Text(
+            f"None of {rows} ({first[0].rows:,}) is a repeat: no user has the row's candidate in a "
+            "training row."
+        )
+    names, lines = _lines(parts, REPETITION)
+    return Table(
+        ["user and candidate", "rows", "share", "accuracy", *names],
+        lines,
+        title=f"Repeats and new pairs of {rows}",
+        note=REPETITION_NOTE,
+    )
+
+
+def warmth_block(groups: Mapping[str, Sequence[Part]], rows: str) -> Block:
     """The table of warm and cold rows; a sentence where none is cold.
 
     Args:
@@ -41,14 +70,7 @@ def warmth_block(groups: Mapping[str, Sequence[WarmthGroup]], rows: str) -> Bloc
             f"None of {rows} ({total:,}) is cold: each has a user and a candidate that training "
             "rows have."
         )
-    names = list(first[0].accuracies)
-    lines = []
-    for index, group in enumerate(first):
-        head = [WORDS[group.part], f"{group.rows:,}", f"{100 * group.share:.1f} %"]
-        for metric, each in groups.items():
-            figures = [number(each[index].accuracies[name]) for name in names]
-            lines.append([*head, metric_words(metric), *figures])
-            head = ["", "", ""]
+    names, lines = _lines(groups, WORDS)
     both = sum(group.rows for group in first) > round(first[0].rows / first[0].share)
     overlap = " A row of both counts in both parts." if both else ""
     return Table(
@@ -57,3 +79,19 @@ def warmth_block(groups: Mapping[str, Sequence[WarmthGroup]], rows: str) -> Bloc
         title=f"Warm and cold rows of {rows}",
         note=f"{NOTE}{overlap}",
     )
+
+
+def _lines(
+    parts: Mapping[str, Sequence[Part]], words: Mapping[str, str]
+) -> tuple[list[str], list[list[str]]]:
+    """Whose accuracies they are, and the lines of a table: of each part one a metric."""
+    first = next(iter(parts.values()))
+    names = list(first[0].accuracies)
+    lines = []
+    for index, part in enumerate(first):
+        head = [words[part.part], f"{part.rows:,}", f"{100 * part.share:.1f} %"]
+        for metric, each in parts.items():
+            figures = [number(each[index].accuracies[name]) for name in names]
+            lines.append([*head, metric_words(metric), *figures])
+            head = ["", "", ""]
+    return names, lines

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.study.config import ObjectiveConfig
+from sweeper.study.results.alike import alike_text
 from sweeper.study.results.leaderboard import LEADERBOARD, Row, beats_popularity, parameter_names
 from sweeper.study.results.reading import number_text, parameter_text, short_names, values_text
 
@@ -57,6 +58,10 @@ class _Top:
         table.add_column("trial", justify="right")
         for objective in self.objectives:
             table.add_column(objective.metric, justify="right", no_wrap=True)
+        # The figures are of this epoch's weights; of several splits each has its own.
+        has_best = any("kept_epoch" in row.result for row in self.rows)
+        if has_best:
+            table.add_column("best epoch", justify="right", no_wrap=True)
         for name in names:
             table.add_column(Text(headers[name]), justify="right", overflow="fold")
         # Those trained; what a search of `train.epochs` allows has that name already.
@@ -71,6 +76,7 @@ class _Top:
                 row.state if row.rank is None else str(row.rank),
                 self._number(row),
                 *values,
+                *([_best_epoch(row)] if has_best else []),
                 *(Text(parameter_text(row.params[n]) if n in row.params else "") for n in names),
                 "" if epochs is None else str(epochs),
                 "" if row.seconds is None else f"{row.seconds:,.1f}",
@@ -93,6 +99,9 @@ class _Top:
             ]
             if values:
                 yield f"{'EASE' if name == 'ease' else name}: {', '.join(values)}"
+        complete = [row.values for row in self.rows if row.state == "complete"]
+        if text := alike_text(complete, self.objectives):
+            yield f"{text}."
         shown = self.rows[: self.limit]
         if any(beats_popularity(row, self.objectives) is False for row in shown):
             yield f"{NO_BETTER} no better than popularity"
@@ -101,6 +110,16 @@ class _Top:
         more = len(self.rows) - self.limit
         if more > 0:
             yield f"… and {more:,} more in {LEADERBOARD}"
+
+
+def _best_epoch(row: Row) -> str:
+    """The epoch whose weights were kept; of several splits the first and the last."""
+    found = [seed.get("kept_epoch") for seed in row.result.get("seeds") or []]
+    epochs = [epoch for epoch in (row.result.get("kept_epoch"), *found) if epoch is not None]
+    if not epochs:
+        return ""
+    low, high = min(epochs), max(epochs)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def varying_parameters(rows: Sequence[Row]) -> list[str]:

@@ -15,6 +15,7 @@ from rich.live import Live
 
 from sweeper.console import say
 from sweeper.study.config import ObjectiveConfig
+from sweeper.study.results.alike import FEWEST, alike_text
 from sweeper.study.results.picture import counts_text, done_text, left_text, picture, trial_text
 from sweeper.study.results.reading import clock, state_of
 from sweeper.study.results.tally import Tally
@@ -64,6 +65,7 @@ class LiveTable:
         self._unread: Exception | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live table", daemon=True)
+        self._compared = False
         self._live: Live | None = None
         if console.is_terminal and not console.is_dumb_terminal:
             # The launcher `basic` forks trials from this process: what they print must not
@@ -167,6 +169,16 @@ class LiveTable:
                 self._print(f"{where}  {trial_text(self._tally, trial)}")
             elif state == "failed":
                 self._print(trial_text(self._tally, trial))
+        if ended and not self._compared:
+            self._tell_alike(trials)
+
+    def _tell_alike(self, trials: list[FrozenTrial]) -> None:
+        """Warns once, as soon as it can be seen, of an objective that ranks no trial."""
+        complete = [trial.values for trial in trials if state_of(trial) == "complete"]
+        # Later trials can't make the first ones equal.
+        self._compared = len(complete) >= FEWEST
+        if text := alike_text(complete, self._tally.objectives):
+            self._print(f"warning: {text}")
 
     def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=not self._live, markup=False)

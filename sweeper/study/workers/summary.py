@@ -20,7 +20,11 @@ def summarize(directory: Path) -> dict[str, Any] | None:
         "metrics": record.metrics.get(rows, {}),
         "deviations": record.deviations.get(rows),
         "seeds": [
-            {"split_seed": repeat["split_seed"], "metrics": repeat["metrics"].get(rows, {})}
+            {
+                "split_seed": repeat["split_seed"],
+                "metrics": repeat["metrics"].get(rows, {}),
+                "kept_epoch": repeat.get("kept_epoch"),
+            }
             for repeat in record.repeats
         ],
         "baselines": {name: scores.get(rows, {}) for name, scores in record.baselines.items()},

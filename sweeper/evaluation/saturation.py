@@ -1,0 +1,49 @@
+"""Whether the metric that a trial goes by can tell one model, or one evaluation, from another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sweeper.config import MRR, SEEN_FILTERED, TOP_K, metric_name, with_same_filter
+from sweeper.evaluation.ranking import RankingTask
+
+# A metric's worst and best value: a model that has either can't be told from a worse or better one.
+EXTREMES = (0.0, 1.0)
+
+
+def known_saturation(metric: str, task: RankingTask) -> str:
+    """Why any model has the same value of this metric on these rows; "" if models can differ.
+
+    With k candidates or fewer to choose from, every one is among the first k. The reason ends
+    with a metric that can tell models apart.
+    """
+    kind, _, k = metric.removeprefix(SEEN_FILTERED).partition("_")
+    candidates = 1 + task.largest_rank(is_filtered=metric.startswith(SEEN_FILTERED))
+    if kind != "top" or int(k) < candidates:
+        return ""
+    smaller = max((each for each in TOP_K if 2 * each <= candidates), default=TOP_K[0])
+    better = with_same_filter(f"top_{smaller}", metric)
+    return (
+        f"evaluation.metric {metric} is the same for every model: a row has at most {candidates} "
+        f"candidates to rank, and all of them are among the first {k}. It can't choose between "
+        f"evaluations or trials; use {better}, or {with_same_filter(MRR, metric)}, which counts "
+        "every rank"
+    )
+
+
+def observed_saturation(metric: str, values: Sequence[float]) -> str:
+    """What a metric failed to tell apart, by its value at each evaluation; "" if nothing.
+
+    That is all evaluations if it never changed, and those at its best value if that is 0 or 1.
+    """
+    if not values:
+        return ""
+    best, name = max(values), metric_name(metric)
+    number = sum(value == best for value in values)
+    if number == len(values) == 1 and best in EXTREMES:
+        return f"{name} was {best:.4f} at the only evaluation"
+    if number == len(values) > 1:
+        return f"{name} was {best:.4f} at each of {number} evaluations: it tells none from another"
+    if number > 1 and best in EXTREMES:
+        return f"{name} was {best:.4f}, its highest possible, at {number} evaluations"
+    return ""
