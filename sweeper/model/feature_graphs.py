@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column
+from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
 from sweeper.errors import ConfigError
 from sweeper.model.features import (
     LIST_OUT_OF_VOCABULARY,
@@ -47,6 +47,19 @@ def input_spec(column: Column, name: str) -> tf.TensorSpec:
     if isinstance(column, CategoricalListColumn):
         return tf.TensorSpec([None, None], tf.string, name)
     return tf.TensorSpec([None], tf.float64, name)
+
+
+def raw_values(column: Column) -> tf.Tensor:
+    """The column's values as an exported model takes them; see `input_spec`."""
+    if isinstance(column, NumericColumn):
+        return tf.constant(column.values, tf.float64)
+    words = tf.constant(
+        [word.encode() for word in column.categories], tf.string, [len(column.categories)]
+    )
+    values = tf.gather(words, column.codes)
+    if isinstance(column, CategoricalColumn):
+        return values
+    return tf.RaggedTensor.from_row_splits(values, column.offsets).to_tensor("")
 
 
 class StringLookup(tf.Module):
