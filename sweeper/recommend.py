@@ -105,7 +105,7 @@ def _show_recommended(
             k=k,
             index=export.approximation(k),
             title_column=display and display.column,
-            answers=[answer.as_json(display) for answer in answers],
+            answers=[answer.as_json(k, display) for answer in answers],
         )
         return
     for answer in answers:

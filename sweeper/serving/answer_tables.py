@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sweeper.serving.display_titles import DisplayTitles
 from sweeper.serving.queries import MISSING
-from sweeper.serving.recommendations import Answer
+from sweeper.serving.recommendations import Answer, notices
 
 
 def answer_table(answer: Answer, with_seen: bool, display: DisplayTitles | None = None) -> Table:
@@ -36,25 +36,9 @@ def answer_table(answer: Answer, with_seen: bool, display: DisplayTitles | None 
 
 
 def remarks(answer: Answer, k: int) -> Iterator[tuple[str, str]]:
-    """(topic, text) of what is to be known of an answer."""
+    """(topic, text) of what is to be known of an answer, and of what was asked."""
+    yield from notices(answer, k)
     query = answer.query
-    if not query.is_known:
-        yield (
-            "unknown",
-            f"{query.user!r} has no training rows: this is the answer for any unknown user",
-        )
-    if not answer.titles:
-        yield (
-            "nothing",
-            f"{query.user!r} has all {len(answer.seen):,} candidates in the training rows; "
-            "--with-seen recommends these, too",
-        )
-    elif len(answer.titles) < k:
-        yield (
-            "fewer",
-            f"{len(answer.titles):,} of {k:,}: the others have been chosen before; --with-seen "
-            "recommends these, too",
-        )
     by_origin: dict[str, list[str]] = {}
     for name, origin in query.origins.items():
         value = "" if origin == MISSING else f" {_text(query.values[name])}"

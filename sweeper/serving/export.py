@@ -203,7 +203,9 @@ def _manifest(
     Args:
       shape: of the candidates' embeddings.
     """
-    data = retraining.interactions
+    from sweeper.serving.query_tower import known_words
+
+    data, encoded = retraining.interactions, retraining.training.encoded
     candidates, dimensions = shape
     column = retraining.config.data.columns.timestamp
     newest = tables.newest(data, retraining.rows, column)
@@ -222,6 +224,11 @@ def _manifest(
         item_column=data.item_column,
         inputs={name: tables.kind_of(column) for name, column in inputs.columns.items()},
         input_names=inputs.names,
+        known_words={
+            column: words
+            for column, words in known_words(retraining.config, encoded).items()
+            if column != data.user_column
+        },
         embedding_column=free_name(tables.EMBEDDING, data.candidate_columns),
         newest={} if newest is None or column not in inputs.columns else {str(column): newest},
         candidates=candidates,

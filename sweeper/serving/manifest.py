@@ -32,6 +32,7 @@ class Manifest:
       input_names: by the same columns, the name of each one's input in the signatures, and of its
         column in `users.parquet`.
       embedding_column: of `candidates.parquet`, the column of embeddings.
+      known_words: by columns of at most 1,000 different words, those that the model tells apart.
       newest: of each column of numbers that is a time, the last one in the training rows.
       index: of the approximate index, if there is one, its `recall` of the best `k` of so many
         `queries`, and how many of its `clusters` a query looks through, `probes`.
@@ -47,6 +48,7 @@ class Manifest:
     inputs: dict[str, str]
     input_names: dict[str, str]
     embedding_column: str
+    known_words: dict[str, list[str]]
     newest: dict[str, float]
     candidates: int
     dimensions: int
@@ -122,6 +124,7 @@ def _as_newest(content: dict[str, Any]) -> dict[str, Any]:
     added = {
         "input_names": {name: name for name in content["inputs"]},
         "embedding_column": "embedding",
+        "known_words": {},
         "format_version": FORMAT_VERSION,
     }
     return content | added

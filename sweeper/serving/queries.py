@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +31,14 @@ class Query:
       is_known: whether the user has training rows.
       values: by input of the model.
       origins: by input but the user, where its value comes from.
+      notices: by topic, why the answer may not be what was expected.
     """
 
     user: str
     is_known: bool
     values: dict[str, Any]
     origins: dict[str, str]
+    notices: dict[str, str]
 
 
 def queries_of(
@@ -78,7 +80,35 @@ def _query(export: LoadedExport, user: str, given: Mapping[str, Any]) -> Query:
             values[name], origins[name] = known[name], LAST
         else:
             values[name], origins[name] = NOTHING[kind], MISSING
-    return Query(user, known is not None, values, origins)
+    notices = dict(_notices(export, user, given))
+    return Query(user, known is not None, values, origins, notices)
+
+
+def _notices(
+    export: LoadedExport, user: str, given: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """(topic, text) of what is asked for and not known."""
+    if export.user(user) is None:
+        yield (
+            "unknown",
+            f"{user!r} has no training rows: this is the answer for any unknown user"
+            f"{closest(user, export.users)}",
+        )
+    unknown = [
+        f"{column} {word!r} is in no training row, and counts as an unknown one"
+        f"{closest(word, known)}"
+        for column, known in export.manifest.known_words.items()
+        for word in _words_of(given.get(column))
+        if word not in known
+    ]
+    if unknown:
+        yield "values", "; ".join(unknown)
+
+
+def _words_of(value: Any) -> list[str]:
+    """The words of a given value; none where it is missing."""
+    each = value if isinstance(value, list) else [value]
+    return [word for word in each if isinstance(word, str) and word]
 
 
 def number(value: str) -> float:

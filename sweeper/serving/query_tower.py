@@ -10,11 +10,14 @@ from sweeper.config import Config
 from sweeper.data.columns import Column
 from sweeper.data.interactions import Interactions
 from sweeper.model.feature_graphs import Encoder, feature_graph, input_spec
-from sweeper.model.features import HistoryFeature
+from sweeper.model.features import HistoryFeature, ListFeature, LookupFeature
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
 from sweeper.serving.input_names import input_names
 
 DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+
+# Of a column of more different words, the manifest doesn't list them.
+MOST_WORDS = 1_000
 
 Inputs = dict[str, tf.Tensor]
 
@@ -69,6 +72,27 @@ class QueryInputs(tf.Module):
                 graph(tf.identity(inputs[name]))
                 for name, graph in zip(self._inputs_of_features, self._graphs, strict=True)
             ]
+
+
+def known_words(config: Config, encoded: EncodedFeatures) -> dict[str, list[str]]:
+    """The words that the query tower tells apart, by column whose features all see whole words.
+
+    Columns of more than `MOST_WORDS` are left out.
+    """
+    words: dict[str, set[str] | None] = {}
+    for feature, each in zip(encoded.query_features, config.features.query, strict=True):
+        before = words.get(each.column, set())
+        is_whole = isinstance(feature, LookupFeature) or (
+            isinstance(feature, ListFeature) and not feature.tokenize
+        )
+        words[each.column] = (
+            before | set(feature.vocabulary) if is_whole and before is not None else None  # type: ignore[union-attr]
+        )
+    return {
+        column: sorted(each)
+        for column, each in words.items()
+        if each is not None and len(each) <= MOST_WORDS
+    }
 
 
 class QueryTower(tf.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,12 @@ class Answer:
     scores: list[float]
     seen: list[str]
 
-    def as_json(self, display: DisplayTitles | None = None) -> dict[str, Any]:
-        """With each candidate's title where `display` has one, as `display_title`."""
+    def as_json(self, k: int, display: DisplayTitles | None = None) -> dict[str, Any]:
+        """With each candidate's title where `display` has one, as `display_title`.
+
+        Args:
+          k: how many were asked for.
+        """
         seen = set(self.seen)
         return {
             "user": self.query.user,
@@ -52,7 +56,30 @@ class Answer:
                 )
             ],
             "seen": self.seen,
+            "notices": dict(notices(self, k)),
         }
+
+
+def notices(answer: Answer, k: int) -> Iterator[tuple[str, str]]:
+    """(topic, text): why an answer may not be what was expected.
+
+    Args:
+      k: how many titles were asked for.
+    """
+    query = answer.query
+    yield from query.notices.items()
+    if not answer.titles:
+        yield (
+            "nothing",
+            f"{query.user!r} has all {len(answer.seen):,} candidates in the training rows; "
+            "--with-seen recommends these, too",
+        )
+    elif len(answer.titles) < k:
+        yield (
+            "fewer",
+            f"{len(answer.titles):,} of {k:,}: the others have been chosen before; --with-seen "
+            "recommends these, too",
+        )
 
 
 def displayed(candidate: str, display: DisplayTitles | None) -> dict[str, str]:

@@ -110,14 +110,28 @@ def test_a_user_with_all_candidates_is_told_how_to_have_them_again(
     monkeypatch.setattr(LoadedExport, "seen", lambda export, user: list(range(120)))
     (answer,) = as_json(exported, capsys, "user_id=user_07", "k=5")["answers"]
     assert answer["recommendations"] == []
-    line = (
-        "nothing  'user_07' has all 120 candidates in the training rows; --with-seen recommends "
-        "these, too"
+    text = (
+        "'user_07' has all 120 candidates in the training rows; --with-seen recommends these, too"
     )
-    assert line in output(exported, capsys, "user_id=user_07", "k=5").splitlines()
+    assert answer["notices"] == {"nothing": text}
+    assert f"nothing  {text}" in output(exported, capsys, "user_id=user_07", "k=5").splitlines()
     again = output(exported, capsys, "user_id=user_07", "k=5", "--with-seen")
     assert "nothing" not in again
     assert again.count("yes") == 5
+
+
+def test_a_given_word_that_no_training_row_has_is_told(exported, capsys) -> None:
+    known = LoadedExport(exported.output).manifest.known_words
+    assert "user_id" not in known
+    assert known["user_gender"] == ["False", "True"]
+    (answer,) = as_json(exported, capsys, "user_id=user_07", "user_gender=Tru")["answers"]
+    assert answer["notices"] == {
+        "values": "user_gender 'Tru' is in no training row, and counts as an unknown one. Did you "
+        "mean 'True'?"
+    }
+    for value in ("True", "null", ""):
+        found = as_json(exported, capsys, "user_id=user_07", f"user_gender={value}")
+        assert found["answers"][0]["notices"] == {}
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "  user_07"])
@@ -127,6 +141,7 @@ def test_an_unknown_user_gets_the_cold_start_and_is_told(exported, capsys, name:
     assert answer["known"] is False
     assert answer["recommendations"] == nobody["recommendations"]
     assert answer["columns"]["raw_user_age"] == {"value": None, "is": "missing"}
+    assert list(answer["notices"]) == ["unknown"]
     text = output(exported, capsys, f"user_id={name}", "k=4")
     assert f"unknown  {name!r} has no training rows: this is the answer for any unknown" in text
     (line,) = failure(exported, capsys, f"user_id={name}", "--known-only")
