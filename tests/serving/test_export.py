@@ -19,6 +19,7 @@ from sweeper import recommend
 from sweeper import record as records
 from sweeper.data.interactions import load_interactions
 from sweeper.data.split import split_interactions
+from sweeper.errors import ConfigError
 from sweeper.serving import version_directory
 from sweeper.serving.manifest import read_manifest, versions
 from sweeper.serving.retrained import recorded_config
@@ -329,6 +330,16 @@ def test_what_is_wrong_with_the_study_is_said(exported, tmp_path, capsys) -> Non
     lines = capsys.readouterr().out.splitlines()
     (problem,) = [line for line in lines if line.startswith("problem")]
     assert str(run / records.ROWS["validation"]) in problem
+
+
+def test_own_parts_are_tried_before_the_training(exported, tmp_path, monkeypatch, capsys) -> None:
+    def refuse(retraining, inputs) -> None:
+        raise ConfigError(f"own parts of {sorted(inputs.specs)}")
+
+    monkeypatch.setattr("sweeper.serving.own_parts.check_own_parts", refuse)
+    (line,) = failure([str(exported.run), f"output={tmp_path / 'export'}"], capsys)
+    assert line == f"error: own parts of {sorted(INPUTS)}"
+    assert not (tmp_path / "export").exists()
 
 
 def test_own_modules_are_looked_for_beside_config_dir(exported, tmp_path, monkeypatch, capsys):

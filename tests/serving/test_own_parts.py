@@ -11,9 +11,10 @@ from served_models import config_of, every_kind
 
 from sweeper.config import FeatureConfig, ModelConfig
 from sweeper.errors import ConfigError
+from sweeper.model.feature_graphs import check_graph
 from sweeper.model.features import OwnFeature
 from sweeper.model.towers import OwnTower
-from sweeper.serving.own_parts import check_graph, check_own_parts
+from sweeper.serving.own_parts import check_own_parts
 from sweeper.serving.query_tower import QueryInputs
 from sweeper.training.setup import set_up_training
 
