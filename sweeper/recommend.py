@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from sweeper.errors import ConfigError
 from sweeper.exit_codes import command_parser, exit_codes
 from sweeper.serving.answer_tables import answer_table, remarks, similar_table
 from sweeper.serving.approximate_index import index_words
+from sweeper.serving.input_names import column_settings
 from sweeper.serving.loaded_export import LoadedExport
+from sweeper.serving.manifest import Manifest
 from sweeper.serving.queries import READERS, queries_of, users_in
-from sweeper.serving.recommendations import recommend, similar
-from sweeper.serving.settings import read_settings, text, whole_number
+from sweeper.serving.recommendations import displayed, recommend, similar
+from sweeper.serving.settings import Reader, read_settings, text, whole_number
 
 K = 10
 OWN = ("users", "k", "similar", "version")
@@ -25,15 +28,17 @@ Asks an export: the titles that score highest for a user, without those that the
 in the training rows, or the titles most like a title.
 """
 EXAMPLES = """\
-settings:
+settings, in quotes where a column's name has blanks ('User ID=42'):
   user_id=ID      whom to ask for (the setting is named as the column of users)
   users=FILE      several users, one id a line
   k=NUMBER        how many titles, else 10
-  COLUMN=VALUE    another input of the model, as timestamp=893286638; null: it is missing. What
-                  is not given is as the user's last training row has it, a time the newest of all
+  COLUMN=VALUE    another column that the model sees, as timestamp=893286638; null: it is missing;
+                  a list: Comedy,Drama. What is not given is as the user's last training row
+                  has it, a time the newest of all
   similar=TITLE   titles like this one
   version=NUMBER  of the export, else the newest
-  input.COLUMN=VALUE  a column that is named as one of these settings
+  input.COLUMN=VALUE  a column that is named as one of these settings: input.k=…
+A column can be given by the name of its input in the SavedModel, too: of 'User ID', User_ID.
 
 examples:
   python -m sweeper.recommend outputs/exports/architecture user_id=42 k=10
@@ -49,47 +54,62 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with exit_codes():
         version = {"version": whole_number(1)}
         given = [each for each in parsed.settings if each.startswith("version=")]
-        export = LoadedExport(parsed.directory, **read_settings(given, version), exact=parsed.exact)
-        settings = read_settings(parsed.settings, _readers(export) | version)
+        export = LoadedExport(
+            parsed.directory, **read_settings(given, version), exact=parsed.exact,
+            title_column=parsed.title_column,
+        )  # fmt: skip
+        _ = export.display_titles  # An unknown --title-column is told before TensorFlow starts.
+        manifest = export.manifest
+        keys, aliases = column_settings(manifest.input_names, OWN)
+        settings = read_settings(parsed.settings, _readers(manifest, keys) | version, aliases)
         settings.pop("version", None)
         if "similar" in settings:
             _show_similar(export, settings, parsed)
         else:
-            _show_recommended(export, settings, parsed)
+            _show_recommended(export, settings, keys, parsed)
 
 
-def _readers(export: LoadedExport) -> dict[str, Any]:
+def _readers(manifest: Manifest, keys: Mapping[str, str]) -> dict[str, Reader]:
     """What each setting is read with; the columns are the export's."""
-    manifest = export.manifest
-    columns = {_setting(name): READERS[kind] for name, kind in manifest.inputs.items()}
+    columns: dict[str, Reader] = {
+        keys[name]: str if name == manifest.user_column else READERS[kind]
+        for name, kind in manifest.inputs.items()
+    }
     own = {"users": text, "k": whole_number(1, manifest.candidates), "similar": text}
     return columns | own
 
 
-def _setting(column: str) -> str:
-    """The key of a column: its name, but where that is a setting of this command."""
-    return f"input.{column}" if column in OWN else column
-
-
 def _show_recommended(
-    export: LoadedExport, settings: dict[str, Any], parsed: argparse.Namespace
+    export: LoadedExport,
+    settings: dict[str, Any],
+    keys: Mapping[str, str],
+    parsed: argparse.Namespace,
 ) -> None:
-    column, console = _setting(export.manifest.user_column), make_console()
-    k = settings.pop("k", min(K, export.manifest.candidates))
-    if (column in settings) == ("users" in settings):
+    manifest, console = export.manifest, make_console()
+    key, display = keys[manifest.user_column], export.display_titles
+    k = settings.pop("k", min(K, manifest.candidates))
+    if (key in settings) == ("users" in settings):
         what = "is given with users" if "users" in settings else "is missing"
-        raise ConfigError(f"{column}: {what}; must be given as {column}=ID, or users=FILE instead")
-    users = users_in(Path(settings.pop("users"))) if "users" in settings else [settings.pop(column)]
-    inputs = export.manifest.inputs
-    given = {name: settings[_setting(name)] for name in inputs if _setting(name) in settings}
+        setting = shlex.quote(f"{key}=ID")
+        raise ConfigError(f"{key}: {what}; must be given as {setting}, or users=FILE instead")
+    if "users" in settings:
+        users = users_in(Path(settings.pop("users")), manifest.user_column, export.users)
+    else:
+        users = [settings.pop(key)]
+    given = {name: settings[keys[name]] for name in manifest.inputs if keys[name] in settings}
     queries = queries_of(export, users, given, parsed.known_only)
     answers = recommend(export, queries, k, parsed.with_seen)
     if parsed.json:
-        shown = [answer.as_json() for answer in answers]
-        _print_json(export, k=k, index=export.approximation(k), answers=shown)
+        _print_json(
+            export,
+            k=k,
+            index=export.approximation(k),
+            title_column=display and display.column,
+            answers=[answer.as_json(k, display) for answer in answers],
+        )
         return
     for answer in answers:
-        console.print(answer_table(answer, parsed.with_seen))
+        console.print(answer_table(answer, parsed.with_seen, display))
         for topic, words in remarks(answer, k):
             say(console, topic, words)
         console.print()
@@ -108,16 +128,18 @@ def _show_similar(
         raise ConfigError(
             f"{given[0]}: is given with similar, which asks for no user, and is exact; must be out"
         )
-    found = similar(export, title, k)
+    found, display = similar(export, title, k), export.display_titles
     if parsed.json:
         titles = [
-            {"rank": rank, "title": each, "cosine": cosine}
+            {"rank": rank, "title": each} | displayed(each, display) | {"cosine": cosine}
             for rank, (each, cosine) in enumerate(found, start=1)
         ]
-        _print_json(export, similar_to=title, titles=titles)
+        _print_json(
+            export, similar_to=title, title_column=display and display.column, titles=titles
+        )
         return
     console = make_console()
-    console.print(similar_table(title, found))
+    console.print(similar_table(title, found, display))
     console.print()
     say(console, "export", str(export.directory))
 
@@ -142,6 +164,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--known-only", action="store_true", help="refuse users without training rows"
+    )
+    parser.add_argument(
+        "--title-column",
+        metavar="COLUMN",
+        help="the catalogue's column that is shown beside ids; '' shows none; without this option "
+        "it is one named as title or name",
     )
     return parser
 

@@ -28,6 +28,8 @@ import tensorflow as tf  # noqa: E402
 
 from sweeper.evaluation.baselines import fit_baselines  # noqa: E402
 from sweeper.evaluation.ranking import EVERY, RankingTask, SeenItems, rank  # noqa: E402
+from sweeper.model.feature_graphs import check_graph, raw_values  # noqa: E402
+from sweeper.model.features import OwnFeature  # noqa: E402
 from sweeper.model.fitting import fit_features  # noqa: E402
 from sweeper.model.retrieval import build_task  # noqa: E402
 from sweeper.model.towers import Tower, feature_layer  # noqa: E402
@@ -58,7 +60,8 @@ def check_feature(kind: str, column: Column, dim: int = 3, **options: Any) -> No
     """Holds a feature to what a tower takes it to be.
 
     It is fitted on training rows alone, encodes every row, unseen values too, and the same
-    way each time; its layer gives finite float32 [rows, dim] and lets gradients through.
+    way each time; its graph, if it has one, encodes the same; its layer gives finite float32
+    [rows, dim] and lets gradients through.
 
     Args:
       column: for `ROWS` rows, of which the first `TRAINING_ROWS` are for training.
@@ -76,6 +79,9 @@ def check_feature(kind: str, column: Column, dim: int = 3, **options: Any) -> No
     np.testing.assert_array_equal(
         encoded[training], other[training], "held-out rows change how training rows are encoded"
     )
+    has_graph = isinstance(feature, OwnFeature) and feature.graph() is not None
+    if has_graph and not isinstance(column, CategoricalListColumn):
+        check_graph(feature, raw_values(column), encoded, "kind")
     layer = feature_layer(feature)
     with tf.GradientTape() as tape:
         values = layer(tf.constant(encoded))

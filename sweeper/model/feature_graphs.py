@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column
-from sweeper.errors import ConfigError
+from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
+from sweeper.errors import ConfigError, shortened
 from sweeper.model.features import (
     LIST_OUT_OF_VOCABULARY,
     OUT_OF_VOCABULARY,
@@ -47,6 +47,19 @@ def input_spec(column: Column, name: str) -> tf.TensorSpec:
     if isinstance(column, CategoricalListColumn):
         return tf.TensorSpec([None, None], tf.string, name)
     return tf.TensorSpec([None], tf.float64, name)
+
+
+def raw_values(column: Column) -> tf.Tensor:
+    """The column's values as an exported model takes them; see `input_spec`."""
+    if isinstance(column, NumericColumn):
+        return tf.constant(column.values, tf.float64)
+    words = tf.constant(
+        [word.encode() for word in column.categories], tf.string, [len(column.categories)]
+    )
+    values = tf.gather(words, column.codes)
+    if isinstance(column, CategoricalColumn):
+        return values
+    return tf.RaggedTensor.from_row_splits(values, column.offsets).to_tensor("")
 
 
 class StringLookup(tf.Module):
@@ -202,3 +215,41 @@ def feature_graph(feature: Feature, column: Column, encoded: np.ndarray) -> Enco
 
 def _filled(values: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.math.is_nan(values), missing, values)
+
+
+def check_graph(feature: OwnFeature, values: tf.Tensor, expected: np.ndarray, key: str) -> None:
+    """Raises ConfigError, whose line begins with `key`, if `graph` doesn't encode as `encode` did.
+
+    Args:
+      values: as a request has them.
+      expected: what `encode` makes of the same values, [rows, ...].
+    """
+    try:
+        graph = tf.function(feature.graph())
+        found = graph(values).numpy()
+    except Exception as error:
+        raise ConfigError(f"{key}, whose graph fails: {reason_of(error)}") from error
+    if found.shape != expected.shape:
+        raise ConfigError(
+            f"{key}, whose graph gives {list(found.shape)} for {len(values)} rows; must give "
+            f"{list(expected.shape)}, as encode does"
+        )
+    same = np.isclose(found, expected, rtol=1e-5, atol=1e-6).reshape(len(expected), -1).all(axis=1)
+    if not same.all():
+        row = int(np.argmin(same))
+        raise ConfigError(
+            f"{key}, whose graph gives {_text(found[row])} for {_text(values[row].numpy())}; must "
+            f"give {_text(expected[row])}, as encode does"
+        )
+
+
+def reason_of(error: Exception) -> str:
+    """The line of an error that tells what is wrong."""
+    lines = str(error).strip().splitlines() or [""]
+    # What fails within a graph ends with the error itself, after the lines of the user's code.
+    line = lines[-1] if lines[0].startswith("in user code") else lines[0]
+    return shortened(f"{type(error).__name__}: {line.strip()}", 300)
+
+
+def _text(value: object) -> str:
+    return shortened(str(value.decode() if isinstance(value, bytes) else value))

@@ -9,13 +9,14 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from sweeper.serving.display_titles import DisplayTitles
 from sweeper.serving.queries import MISSING
-from sweeper.serving.recommendations import Answer
+from sweeper.serving.recommendations import Answer, notices
 
 
-def answer_table(answer: Answer, with_seen: bool) -> Table:
+def answer_table(answer: Answer, with_seen: bool, display: DisplayTitles | None = None) -> Table:
     """Recommendations, and beside them as many of the titles that the user has chosen last."""
-    table = _table(f"For {answer.query.user!r}")
+    table = _table(f"For {answer.query.user!r}", display)
     if with_seen:
         table.add_column("seen")
     if answer.seen:
@@ -25,25 +26,19 @@ def answer_table(answer: Answer, with_seen: bool) -> Table:
     rows = zip(answer.titles, answer.scores, strict=True)
     for rank, (row, before) in enumerate(zip_longest(rows, beside), start=1):
         title, score = row
-        cells = [str(rank), escape(title), f"{score:.4f}"]
+        cells = [str(rank), *_cells(title, display), f"{score:.4f}"]
         if with_seen:
             cells.append("yes" if title in seen else "")
         if answer.seen:
-            cells.append(escape(before or ""))
+            cells.append("" if before is None else _cells(before, display)[-1])
         table.add_row(*cells)
     return table
 
 
 def remarks(answer: Answer, k: int) -> Iterator[tuple[str, str]]:
-    """(topic, text) of what is to be known of an answer."""
+    """(topic, text) of what is to be known of an answer, and of what was asked."""
+    yield from notices(answer, k)
     query = answer.query
-    if not query.is_known:
-        yield (
-            "unknown",
-            f"{query.user!r} has no training rows: this is the answer for any unknown user",
-        )
-    if len(answer.titles) < k:
-        yield "fewer", f"{len(answer.titles):,} of {k:,}: the others have been chosen before"
     by_origin: dict[str, list[str]] = {}
     for name, origin in query.origins.items():
         value = "" if origin == MISSING else f" {_text(query.values[name])}"
@@ -52,20 +47,29 @@ def remarks(answer: Answer, k: int) -> Iterator[tuple[str, str]]:
         yield "asked", f"{', '.join(names)} ({origin})"
 
 
-def similar_table(title: str, found: Sequence[tuple[str, float]]) -> Table:
+def similar_table(
+    title: str, found: Sequence[tuple[str, float]], display: DisplayTitles | None = None
+) -> Table:
     """Titles with their cosines."""
-    table = _table(f"Like {title!r}", figure="cosine")
+    table = _table(f"Like {title!r}", display, value="cosine")
     for rank, (each, cosine) in enumerate(found, start=1):
-        table.add_row(str(rank), escape(each), f"{cosine:.4f}")
+        table.add_row(str(rank), *_cells(each, display), f"{cosine:.4f}")
     return table
 
 
-def _table(title: str, figure: str = "score") -> Table:
+def _table(title: str, display: DisplayTitles | None, value: str = "score") -> Table:
     table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
     table.add_column("rank", justify="right")
-    table.add_column("title")
-    table.add_column(figure, justify="right")
+    for header in ("title",) if display is None else (display.item_column, display.column):
+        table.add_column(escape(header))
+    table.add_column(value, justify="right")
     return table
+
+
+def _cells(candidate: str, display: DisplayTitles | None) -> list[str]:
+    """A candidate and, where there is one, its title."""
+    texts = [candidate] if display is None else [candidate, display.by_candidate[candidate]]
+    return [escape(text) for text in texts]
 
 
 def _text(value: Any) -> str:

@@ -23,6 +23,10 @@ LARGE = 100_000
 _LARGEST_SHARE = 1 / 4
 
 
+class SavesNothing(Exception):  # noqa: N818, no error: the exact search has the recall
+    """An index would have to look through too many clusters for the recall that is wanted."""
+
+
 class ApproximateIndex:
     """Asks FAISS, and the exact index where that finds fewer than k.
 
@@ -104,17 +108,16 @@ def tune(index: Any, exact: ExactIndex, queries: np.ndarray, k: int, least: floa
       The recall that it has with them.
 
     Raises:
-      ConfigError: so many clusters would have to be looked through that nothing is saved.
+      SavesNothing: so many clusters would have to be looked through.
     """
     most = max(1, int(_LARGEST_SHARE * index.nlist))
     index.nprobe = 1
     best, _ = exact.search(queries, k, [np.empty(0, int)] * len(queries))
     while (found := recall(index, queries, best)) < least:
         if index.nprobe == most:
-            raise ConfigError(
-                f"recall: got {least}; {most:,} of {index.nlist:,} clusters, the most that save "
-                f"time, have {found:.3f} of the best {k}; must be at most that, or the exact "
-                "search do, without index=approximate"
+            raise SavesNothing(
+                f"{most:,} of {index.nlist:,} clusters, the most that save time, find {found:.3f} "
+                f"of the exact top {k}, less than {least}"
             )
         index.nprobe = min(2 * index.nprobe, most)
     return found
@@ -144,7 +147,7 @@ def write(
     """Builds, tunes and writes an index; returns what it is like, as `Manifest.index` has it.
 
     Raises:
-      ConfigError: as `tune`.
+      SavesNothing: as `tune`.
       OutputError: there is no room.
     """
     index, k = build(candidates), min(k, len(candidates))

@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 import sweeper
+from sweeper import record as records
 from sweeper.config import to_dictionary
 from sweeper.console import say
 from sweeper.errors import ConfigError
@@ -17,9 +18,11 @@ from sweeper.files import check_writable, write_whole
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.serving import approximate_index, tables
 from sweeper.serving.chosen import Chosen, choose
+from sweeper.serving.input_names import free_name
 from sweeper.serving.manifest import Manifest, checksums, manifest_of, versions, write_manifest
 from sweeper.serving.model_card import CARD, model_card
 from sweeper.serving.version_directory import write_version
+from sweeper.study.storages.markers import holds_study
 
 if TYPE_CHECKING:
     from sweeper.serving.query_tower import QueryInputs
@@ -62,35 +65,25 @@ def export(
         approximate_index.faiss()
     chosen = choose(directory, trial, seed)
     output = output or _own_output(chosen)
-    check_writable("output", output)
+    _check_output(output)
     for problem in chosen.subject.problems:
         say(console, "problem", problem)
     say(console, "export", f"{chosen.words}, trained again on {_ROWS[rows]}")
     set_threads(chosen.record.machine.get("threads"))
     start_tensorflow()
-    from sweeper.serving.query_tower import QueryInputs
-    from sweeper.serving.retrained import differences, prepare, recorded_config, train_again
-    from sweeper.serving.tables import check_names
+    from sweeper.serving.retrained import differences, train_again
 
-    retraining = prepare(recorded_config(chosen.record), chosen.record, rows, console)
-    # Only now is it known whether it can be exported; training may take long.
-    check_names(retraining.interactions)
-    if recall is not None and retraining.interactions.num_items < approximate_index.LARGE:
-        say(console, "index", approximate_index.small_words(retraining.interactions.num_items))
-    encoded = retraining.training.encoded
-    inputs = QueryInputs(retraining.config, retraining.interactions, encoded)
+    retraining, inputs = _prepare(chosen, rows, recall, console)
     retraining = train_again(retraining, chosen.record, console)
     difference = None if retraining.is_on_all_rows else differences(chosen.record, retraining)
     say(console, "metrics", difference or _SAME[rows])
 
     def write(place: Path) -> None:
         candidates = _write_model(place, retraining, inputs)
-        index = None
-        if recall is not None:
-            queries, path = _queries(retraining), place / tables.INDEX
-            index = approximate_index.write(path, candidates, queries, K, recall)
-            say(console, "index", approximate_index.index_words(index))
-        card = model_card(chosen, retraining, difference, index)
+        index = (
+            None if recall is None else _write_index(place, retraining, candidates, recall, console)
+        )
+        card = model_card(chosen, retraining, inputs, difference, index)
         write_whole(place / CARD, card.encode())
         write_manifest(
             place, _manifest(place, chosen, retraining, inputs, rows, index, candidates.shape)
@@ -100,6 +93,33 @@ def export(
     names = sorted(each.name for each in version.iterdir())
     say(console, "output", f"{version} ({', '.join(names)})")
     return version
+
+
+def _prepare(
+    chosen: Chosen, rows: str, recall: float | None, console: Console
+) -> tuple[Retraining, QueryInputs]:
+    """Everything that can fail before the training, which may take long, as `export` has it."""
+    from sweeper.serving.own_parts import check_own_parts
+    from sweeper.serving.query_tower import QueryInputs
+    from sweeper.serving.retrained import prepare, recorded_config
+
+    retraining = prepare(recorded_config(chosen.record), chosen.record, rows, console)
+    data = retraining.interactions
+    if recall is not None and data.num_items < approximate_index.LARGE:
+        say(console, "index", approximate_index.small_words(data.num_items))
+    inputs = QueryInputs(retraining.config, data, retraining.training.encoded)
+    check_own_parts(retraining, inputs)
+    return retraining, inputs
+
+
+def _check_output(output: Path) -> None:
+    """Refuses a directory that can't be written, or that holds a study or a run."""
+    if holds_study(output) or (output / records.TRIAL).exists():
+        raise ConfigError(
+            f"output: got {output}, which holds a study or a run; must be another directory: an "
+            "export's versions lie in it"
+        )
+    check_writable("output", output)
 
 
 def _own_output(chosen: Chosen) -> Path:
@@ -138,8 +158,26 @@ def _write_model(place: Path, retraining: Retraining, inputs: QueryInputs) -> np
     ServedModel(tower, ExactSearch(candidates), data, retraining.rows).save(place)
     pq.write_table(tables.candidate_table(data, candidates), place / tables.CANDIDATES)
     np.save(place / tables.EMBEDDINGS, candidates)
-    pq.write_table(tables.user_table(data, retraining.rows, inputs.columns), place / tables.USERS)
+    pq.write_table(tables.user_table(data, retraining.rows, inputs.names), place / tables.USERS)
     return candidates
+
+
+def _write_index(
+    place: Path, retraining: Retraining, candidates: np.ndarray, recall: float, console: Console
+) -> dict[str, Any] | None:
+    """Writes the approximate index; returns it as `Manifest.index` has it.
+
+    None: it would save nothing. The exact search has any recall, so that the model, which may have
+    taken long to train, is exported all the same.
+    """
+    queries, path = _queries(retraining), place / tables.INDEX
+    try:
+        index = approximate_index.write(path, candidates, queries, K, recall)
+    except approximate_index.SavesNothing as reason:
+        say(console, "index", f"none is written: {reason}; the export searches exactly")
+        return None
+    say(console, "index", approximate_index.index_words(index))
+    return index
 
 
 def _queries(retraining: Retraining) -> np.ndarray:
@@ -165,7 +203,9 @@ def _manifest(
     Args:
       shape: of the candidates' embeddings.
     """
-    data = retraining.interactions
+    from sweeper.serving.query_tower import known_words
+
+    data, encoded = retraining.interactions, retraining.training.encoded
     candidates, dimensions = shape
     column = retraining.config.data.columns.timestamp
     newest = tables.newest(data, retraining.rows, column)
@@ -183,6 +223,13 @@ def _manifest(
         user_column=data.user_column,
         item_column=data.item_column,
         inputs={name: tables.kind_of(column) for name, column in inputs.columns.items()},
+        input_names=inputs.names,
+        known_words={
+            column: words
+            for column, words in known_words(retraining.config, encoded).items()
+            if column != data.user_column
+        },
+        embedding_column=free_name(tables.EMBEDDING, data.candidate_columns),
         newest={} if newest is None or column not in inputs.columns else {str(column): newest},
         candidates=candidates,
         dimensions=dimensions,

@@ -12,15 +12,16 @@ import pyarrow as pa
 
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.serving.approximate_index import ApproximateIndex, read_index
+from sweeper.serving.display_titles import DisplayTitles, texts_of, title_column
 from sweeper.serving.index import ExactIndex, Index
 from sweeper.serving.manifest import Manifest, find_version, read_manifest
 from sweeper.serving.tables import (
     CANDIDATES,
-    EMBEDDING,
     INDEX,
     QUERY_TOWER,
     SEEN,
     USERS,
+    read_schema,
     read_table,
 )
 
@@ -35,26 +36,53 @@ class LoadedExport:
       directory: of the export, or of one version of it.
       version: None: the newest.
       exact: whether to leave its approximate index, if it has one, alone.
+      title_column: the catalogue's column that is shown beside ids, or "" for none; None: as
+        `sweeper.serving.display_titles.title_column` chooses it.
 
     Raises:
       OutputError: there is none, or it is damaged or of a newer sweeper.
     """
 
-    def __init__(self, directory: Path, version: int | None = None, exact: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        version: int | None = None,
+        exact: bool = False,
+        title_column: str | None = None,
+    ) -> None:
         self.directory = find_version(directory, version)
         self.manifest: Manifest = read_manifest(self.directory)
-        self._exact_alone = exact
+        self._exact_alone, self._title_column = exact, title_column
 
     @cached_property
     def titles(self) -> list[str]:
         """The candidates' names, in the catalogue's order."""
-        column = self.manifest.item_column
+        return self._candidates(self.manifest.item_column)
+
+    @cached_property
+    def display_titles(self) -> DisplayTitles | None:
+        """The candidates' titles, where they are ids and the catalogue has titles.
+
+        Raises:
+          ConfigError: the column that was asked for is none of the catalogue's.
+        """
+        schema = read_schema(self.directory / CANDIDATES)
+        columns = schema.remove(schema.get_field_index(self.manifest.embedding_column))
+        item_column = self.manifest.item_column
+        column = title_column(columns, item_column, self._title_column)
+        if column is None:
+            return None
+        texts = texts_of(self._candidates(column))
+        return DisplayTitles(item_column, column, dict(zip(self.titles, texts, strict=True)))
+
+    def _candidates(self, column: str) -> list[Any]:
         return read_table(self.directory / CANDIDATES, [column])[column].to_pylist()
 
     @cached_property
     def embeddings(self) -> np.ndarray:
         """[candidates, dimensions] float32."""
-        vectors = read_table(self.directory / CANDIDATES, [EMBEDDING])[EMBEDDING]
+        column = self.manifest.embedding_column
+        vectors = read_table(self.directory / CANDIDATES, [column])[column]
         flat = vectors.combine_chunks().flatten().to_numpy()
         return flat.reshape(self.manifest.candidates, self.manifest.dimensions)
 
@@ -89,8 +117,8 @@ class LoadedExport:
 
     @cached_property
     def _row_of_user(self) -> dict[str, int]:
-        names = self._users[self.manifest.user_column].to_pylist()
-        return {name: row for row, name in enumerate(names)}
+        users = self._users[self.manifest.input_names[self.manifest.user_column]].to_pylist()
+        return {name: row for row, name in enumerate(users)}
 
     @property
     def users(self) -> list[str]:
@@ -98,12 +126,13 @@ class LoadedExport:
         return list(self._row_of_user)
 
     def user(self, name: str) -> dict[str, Any] | None:
-        """What the user's last training row has in each input; None: there is none."""
+        """What the user's last training row has in each column; None: there is none."""
         row = self._row_of_user.get(name)
         if row is None:
             return None
-        (values,) = self._users.select(list(self.manifest.inputs)).slice(row, 1).to_pylist()
-        return values
+        names = self.manifest.input_names
+        (values,) = self._users.select(list(names.values())).slice(row, 1).to_pylist()
+        return {column: values[name] for column, name in names.items()}
 
     def seen(self, name: str) -> list[int]:
         """The candidates of the user's training rows, the last chosen last."""
@@ -125,15 +154,15 @@ class LoadedExport:
         """[queries, dimensions] float32.
 
         Args:
-          queries: by input, a value each: a string, a list of them, or a number (NaN: missing).
+          queries: by column, a value each: a string, a list of them, or a number (NaN: missing).
         """
         # First of all: it starts TensorFlow.
         query_tower, embedded = self._query_tower, []
         for start in range(0, len(queries), ROWS_A_BATCH):
             batch = queries[start : start + ROWS_A_BATCH]
             inputs = {
-                name: _tensor(kind, [query[name] for query in batch])
-                for name, kind in self.manifest.inputs.items()
+                self.manifest.input_names[column]: _tensor(kind, [query[column] for query in batch])
+                for column, kind in self.manifest.inputs.items()
             }
             embedded.append(query_tower(**inputs)["embedding"].numpy())
         return np.concatenate(embedded)

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweeper.errors import OutputError, shortened
+from sweeper.errors import OutputError, either, shortened
 from sweeper.files import read_json, write_whole
 from sweeper.json_types import hints_of, is_of
 
-FORMAT_VERSION = 1
+# 1 had no `input_names`: each input was named as its column, the embeddings' "embedding".
+FORMAT_VERSION, READ_VERSIONS = 2, (1, 2)
 MANIFEST = "manifest.json"
 EXAMPLES = 3
 AGAIN = "must be as python -m sweeper.export wrote it: copy or export it again"
@@ -28,6 +29,10 @@ class Manifest:
       data: as in `TrialRecord.data`.
       user_column, item_column: the columns that name users and candidates.
       inputs: by column that a query consists of, "string", "strings" or "number".
+      input_names: by the same columns, the name of each one's input in the signatures, and of its
+        column in `users.parquet`.
+      embedding_column: of `candidates.parquet`, the column of embeddings.
+      known_words: by columns of at most 1,000 different words, those that the model tells apart.
       newest: of each column of numbers that is a time, the last one in the training rows.
       index: of the approximate index, if there is one, its `recall` of the best `k` of so many
         `queries`, and how many of its `clusters` a query looks through, `probes`.
@@ -41,6 +46,9 @@ class Manifest:
     user_column: str
     item_column: str
     inputs: dict[str, str]
+    input_names: dict[str, str]
+    embedding_column: str
+    known_words: dict[str, list[str]]
     newest: dict[str, float]
     candidates: int
     dimensions: int
@@ -84,14 +92,15 @@ def manifest_of(directory: Path) -> Manifest:
     path = directory / MANIFEST
     content = read_json(path, "manifest")
     version = content.get("format_version") if isinstance(content, dict) else None
-    if version != FORMAT_VERSION:
-        newer = isinstance(version, int) and version > FORMAT_VERSION
-        by = f", written by sweeper {content.get('sweeper_version')}" if newer else ""
+    if version not in READ_VERSIONS:
+        writer = content.get("sweeper_version") if isinstance(content, dict) else None
+        by = f", written by sweeper {writer}" if writer is not None else ""
+        readable = either([str(each) for each in READ_VERSIONS])
         raise OutputError(
-            f"{path}: has format version {version}{by}; this sweeper reads {FORMAT_VERSION}"
+            f"{path}: has format version {version}{by}; this sweeper reads {readable}"
         )
     try:
-        manifest = Manifest(**content)
+        manifest = Manifest(**_as_newest(content))
         for each in manifest.files.values():
             _ = each["sha256"], each["bytes"]
     except (TypeError, KeyError, AttributeError) as error:
@@ -101,7 +110,24 @@ def manifest_of(directory: Path) -> Manifest:
             raise OutputError(
                 f"{path}: isn't a manifest of this version: {name} is {shortened(repr(value))}"
             )
+    if set(manifest.inputs) != set(manifest.input_names):
+        raise OutputError(
+            f"{path}: isn't a manifest of this version: inputs and input_names have other columns"
+        )
     return manifest
+
+
+def _as_newest(content: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest of an older version would be in the newest one."""
+    if content["format_version"] == FORMAT_VERSION:
+        return content
+    added = {
+        "input_names": {name: name for name in content["inputs"]},
+        "embedding_column": "embedding",
+        "known_words": {},
+        "format_version": FORMAT_VERSION,
+    }
+    return content | added
 
 
 def _check(path: Path, digest: str, size: int) -> None:

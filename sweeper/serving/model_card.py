@@ -5,6 +5,7 @@ After Mitchell et al. (2019), "Model cards for model reporting".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,10 @@ from sweeper.report.sections.confirmed import confirmed_text
 from sweeper.report.sections.confirmed_tables import KINDS
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.chosen import Chosen
+from sweeper.serving.tables import kind_of
 
 if TYPE_CHECKING:
+    from sweeper.serving.query_tower import QueryInputs
     from sweeper.serving.retrained import Retraining
 
 CARD = "model_card.md"
@@ -36,17 +39,20 @@ CARD = "model_card.md"
 def model_card(
     chosen: Chosen,
     retraining: Retraining,
+    inputs: QueryInputs,
     difference: str | None,
     index: dict[str, Any] | None,
 ) -> str:
     """The whole document, in Markdown.
 
     Args:
+      inputs: of the signatures.
       difference: how the retrained model's metrics differ from the record's; None: they don't.
       index: as `Manifest.index`.
     """
     sections = {
         "Data": _data(chosen.record, retraining),
+        "Inputs": _inputs(inputs),
         "Training": _training(chosen, retraining, difference),
         "Figures": _figures(chosen, retraining),
         "Confirmed figures": _confirmed(chosen),
@@ -78,6 +84,20 @@ def _data(record: TrialRecord, retraining: Retraining) -> Iterator[str]:
             f"Fingerprint (SHA-256 of the contents): `{data.fingerprint}`",
             *(f"{topic.capitalize()}: {text}" for topic, text in others),
         ]
+    )
+
+
+def _inputs(inputs: QueryInputs) -> Iterator[str]:
+    kinds = {"string": "a string", "strings": "strings", "number": "a number"}
+    yield (
+        "A request gives each column of the data by the name that its input has in the signatures."
+    )
+    yield _table(
+        ["column of the data", "name of the input", "value"],
+        [
+            [_cell(column), f"`{name}`", kinds[kind_of(inputs.columns[column])]]
+            for column, name in inputs.names.items()
+        ],
     )
 
 
@@ -245,6 +265,12 @@ def _configuration(retraining: Retraining) -> Iterator[str]:
 
 def _list(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Any text in a cell of a table, without a meaning in Markdown or HTML."""
+    escaped = re.sub(r"([\\`*{}\[\]<>|#~$&])", r"\\\1", text)
+    return " ".join(escaped.split())
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

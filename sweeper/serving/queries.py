@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sweeper.config import unfit
 from sweeper.errors import ConfigError, closest, shortened
 from sweeper.serving.loaded_export import LoadedExport
 
 GIVEN, NEWEST, LAST, MISSING = (
     "as given", "the newest of the training rows", "as last known", "missing"
 )  # fmt: skip
+# What a request gives where a value is missing.
+NULL = "null"
 NOTHING: dict[str, Any] = {"string": "", "strings": [], "number": math.nan}
 
 
@@ -25,12 +31,14 @@ class Query:
       is_known: whether the user has training rows.
       values: by input of the model.
       origins: by input but the user, where its value comes from.
+      notices: by topic, why the answer may not be what was expected.
     """
 
     user: str
     is_known: bool
     values: dict[str, Any]
     origins: dict[str, str]
+    notices: dict[str, str]
 
 
 def queries_of(
@@ -72,45 +80,111 @@ def _query(export: LoadedExport, user: str, given: Mapping[str, Any]) -> Query:
             values[name], origins[name] = known[name], LAST
         else:
             values[name], origins[name] = NOTHING[kind], MISSING
-    return Query(user, known is not None, values, origins)
+    notices = dict(_notices(export, user, given))
+    return Query(user, known is not None, values, origins, notices)
+
+
+def _notices(
+    export: LoadedExport, user: str, given: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """(topic, text) of what is asked for and not known."""
+    if export.user(user) is None:
+        yield (
+            "unknown",
+            f"{user!r} has no training rows: this is the answer for any unknown user"
+            f"{closest(user, export.users)}",
+        )
+    unknown = [
+        f"{column} {word!r} is in no training row, and counts as an unknown one"
+        f"{closest(word, known)}"
+        for column, known in export.manifest.known_words.items()
+        for word in _words_of(given.get(column))
+        if word not in known
+    ]
+    if unknown:
+        yield "values", "; ".join(unknown)
+
+
+def _words_of(value: Any) -> list[str]:
+    """The words of a given value; none where it is missing."""
+    each = value if isinstance(value, list) else [value]
+    return [word for word in each if isinstance(word, str) and word]
 
 
 def number(value: str) -> float:
     """A number of a column, or NaN for `null`."""
     try:
-        found = math.nan if value == "null" else float(value)
+        found = math.nan if value == NULL else float(value)
     except ValueError:
         found = math.inf
-    if math.isinf(found) or (math.isnan(found) and value != "null"):
+    if math.isinf(found) or (math.isnan(found) and value != NULL):
         raise ValueError("must be a finite number, or null where it is missing")
     return found
 
 
+def string(value: str) -> str:
+    """A text of a column, or the empty one for `null`."""
+    return "" if value == NULL else value
+
+
 def words(value: str) -> list[str]:
-    """The words of a column of lists, "Comedy,Drama"."""
-    return value.split(",") if value else []
+    """The words of a column of lists, "Comedy,Drama"; none for `null`."""
+    return value.split(",") if value not in ("", NULL) else []
 
 
-READERS = {"string": str, "strings": words, "number": number}
+READERS = {"string": string, "strings": words, "number": number}
 
 
-def users_in(path: Path) -> list[str]:
+def users_in(path: Path, user_column: str = "", known: Container[str] = ()) -> list[str]:
     """The ids of a file, one a line.
 
+    Args:
+      user_column: the users' column in the data.
+      known: the users with training rows, who may be called anything.
+
     Raises:
-      ConfigError: it can't be read, or a line is empty.
+      ConfigError: it can't be read, a line is empty, or it is of another form: JSON, or a table
+        with the column's name as its header.
     """
     try:
         # Windows begins a file with a mark, and ends its lines with two characters.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise ConfigError(
-            f"users: got {path}, which can't be read ({error}); must be a file of one id a line"
+            f"users: got {path}, which can't be read ({error}); must be a file of one id a line, "
+            "in UTF-8"
         ) from error
     if lines[-1] == "":
         lines.pop()
-    empty = [number for number, line in enumerate(lines, start=1) if not line]
-    if empty or not lines:
-        what = f"line {empty[0]} is empty" if empty else "the file is empty"
-        raise ConfigError(f"users: got {path}: {what}; must be one id a line")
+    if problem := _form_problem(lines, user_column, known):
+        raise ConfigError(f"users: got {path}: {problem}; must be one id a line")
     return lines
+
+
+def _form_problem(lines: list[str], user_column: str, known: Container[str]) -> str:
+    """What tells that the lines are no ids; "" where nothing does."""
+    if not lines:
+        return "the file is empty"
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            return f"line {number} is empty"
+        if unfit(line):
+            return f"line {number} has a NUL in it"
+    first = lines[0]
+    if first in known:
+        return ""
+    if first.strip()[0:1] in ("[", "{") and _is_json("\n".join(lines), first):
+        return "it is JSON"
+    cells = [cell.strip().strip('"') for cell in re.split("[,;\t]", first)]
+    if user_column in cells:
+        return f"line 1 is a header ({shortened(first)})"
+    return ""
+
+
+def _is_json(*texts: str) -> bool:
+    """Whether one of the texts is: a file's whole, or the first of its lines."""
+    for text in texts:
+        with suppress(ValueError, RecursionError):
+            json.loads(text)
+            return True
+    return False

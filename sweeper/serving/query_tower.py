@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from pathlib import Path
 
 import tensorflow as tf
 
 from sweeper.config import Config
 from sweeper.data.columns import Column
 from sweeper.data.interactions import Interactions
-from sweeper.errors import ConfigError
 from sweeper.model.feature_graphs import Encoder, feature_graph, input_spec
-from sweeper.model.features import HistoryFeature
+from sweeper.model.features import HistoryFeature, ListFeature, LookupFeature
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
+from sweeper.serving.input_names import input_names
 
-# What a request, or a setting of `python -m sweeper.recommend`, calls something else.
-RESERVED = ("k", "exclude", "users", "similar", "version", "seen")
-# What TensorFlow can name an input.
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+
+# Of a column of more different words, the manifest doesn't list them.
+MOST_WORDS = 1_000
 
 Inputs = dict[str, tf.Tensor]
 
@@ -30,10 +29,12 @@ class QueryInputs(tf.Module):
 
     Attributes:
       columns: of the data, by name.
-      specs: what a request has of each.
+      names: by column, the name of its input.
+      specs: what a request has of each, by the input's name.
+      user: the name of the input of users.
 
     Raises:
-      ConfigError: a column's name can be no input's, or a feature has no graph.
+      ConfigError: a feature has no graph.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class QueryInputs(tf.Module):
         super().__init__()
         features, configs = encoded.query_features, config.features.query
         used = dict.fromkeys([interactions.user_column, *(each.column for each in configs)])
-        self.user_column = interactions.user_column
         self.columns: dict[str, Column] = {name: interactions.query_columns[name] for name in used}
-        if problems := list(_name_problems(self.columns)):
-            raise ConfigError(problems)
-        self.specs = {name: input_spec(column, name) for name, column in self.columns.items()}
-        self._columns_of_features = [each.column for each in configs]
+        self.names = input_names(used)
+        self.user = self.names[interactions.user_column]
+        self.specs = {
+            self.names[name]: input_spec(column, self.names[name])
+            for name, column in self.columns.items()
+        }
+        self._inputs_of_features = [self.names[each.column] for each in configs]
         self._graphs: list[Encoder] = [
             feature_graph(feature, self.columns[each.column], encoded.query[feature.name])
             for feature, each in zip(features, configs, strict=True)
@@ -55,34 +58,41 @@ class QueryInputs(tf.Module):
 
     def __call__(self, inputs: Inputs) -> list[tf.Tensor]:
         """Each feature of the tower, encoded, in order."""
-        rows = tf.shape(inputs[self.user_column])[0]
+        rows = tf.shape(inputs[self.user])[0]
         same = [
             tf.debugging.assert_equal(
                 tf.shape(inputs[name])[0],
                 rows,
-                f"{name}: must have as many rows as {self.user_column}",
+                f"{name}: must have as many rows as {self.user}",
             )
-            for name in self.columns
+            for name in self.specs
         ]
         with tf.control_dependencies([each for each in same if each is not None]):
             return [
                 graph(tf.identity(inputs[name]))
-                for name, graph in zip(self._columns_of_features, self._graphs, strict=True)
+                for name, graph in zip(self._inputs_of_features, self._graphs, strict=True)
             ]
 
 
-def _name_problems(names: dict[str, Column]) -> Iterator[str]:
-    for name in names:
-        if name in RESERVED:
-            yield (
-                f"features.query: the column {name!r} is named as a setting of requests; must be "
-                f"another name than {', '.join(RESERVED)}"
-            )
-        elif not NAME.fullmatch(name):
-            yield (
-                f"features.query: the column {name!r} can name no input of an exported model; must "
-                "be of letters, digits and _ alone, the first a letter"
-            )
+def known_words(config: Config, encoded: EncodedFeatures) -> dict[str, list[str]]:
+    """The words that the query tower tells apart, by column whose features all see whole words.
+
+    Columns of more than `MOST_WORDS` are left out.
+    """
+    words: dict[str, set[str] | None] = {}
+    for feature, each in zip(encoded.query_features, config.features.query, strict=True):
+        before = words.get(each.column, set())
+        is_whole = isinstance(feature, LookupFeature) or (
+            isinstance(feature, ListFeature) and not feature.tokenize
+        )
+        words[each.column] = (
+            before | set(feature.vocabulary) if is_whole and before is not None else None  # type: ignore[union-attr]
+        )
+    return {
+        column: sorted(each)
+        for column, each in words.items()
+        if each is not None and len(each) <= MOST_WORDS
+    }
 
 
 class QueryTower(tf.Module):
@@ -110,6 +120,15 @@ class QueryTower(tf.Module):
             [layer(codes) for layer, codes in zip(self._layers, encoded, strict=True)]
         )
 
+    def embed(self, **inputs: tf.Tensor) -> Inputs:
+        """As a signature has it."""
+        return {"embedding": self(inputs)}
+
+    def save(self, directory: Path) -> None:
+        """Writes it as a SavedModel."""
+        graph = tf.function(self.embed).get_concrete_function(**self.inputs.specs)
+        tf.saved_model.save(self, str(directory), {DEFAULT: graph})
+
 
 class HistoryTable(tf.Module):
     """The embedding of each category's history; [categories + 1, dim], the first has none."""
@@ -118,7 +137,7 @@ class HistoryTable(tf.Module):
         super().__init__()
         categories = tf.range(len(feature.counts))
         histories = layer(tf.stack([categories, tf.zeros_like(categories)], axis=1))
-        self.table = tf.Variable(histories, trainable=False, name=f"{feature.name}_table")
+        self.table = tf.Variable(histories, trainable=False, name="history_table")
 
     def __call__(self, codes: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.table, codes[:, 0])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sweeper.errors import MOST_COMPARED, ConfigError, either, shortened
+from sweeper.serving.display_titles import DisplayTitles
 from sweeper.serving.index import LOWEST
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.queries import Query
@@ -32,7 +33,12 @@ class Answer:
     scores: list[float]
     seen: list[str]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, k: int, display: DisplayTitles | None = None) -> dict[str, Any]:
+        """With each candidate's title where `display` has one, as `display_title`.
+
+        Args:
+          k: how many were asked for.
+        """
         seen = set(self.seen)
         return {
             "user": self.query.user,
@@ -42,13 +48,43 @@ class Answer:
                 for name, origin in self.query.origins.items()
             },
             "recommendations": [
-                {"rank": rank, "title": title, "score": score, "seen": title in seen}
+                {"rank": rank, "title": title}
+                | displayed(title, display)
+                | {"score": score, "seen": title in seen}
                 for rank, (title, score) in enumerate(
                     zip(self.titles, self.scores, strict=True), start=1
                 )
             ],
             "seen": self.seen,
+            "notices": dict(notices(self, k)),
         }
+
+
+def notices(answer: Answer, k: int) -> Iterator[tuple[str, str]]:
+    """(topic, text): why an answer may not be what was expected.
+
+    Args:
+      k: how many titles were asked for.
+    """
+    query = answer.query
+    yield from query.notices.items()
+    if not answer.titles:
+        yield (
+            "nothing",
+            f"{query.user!r} has all {len(answer.seen):,} candidates in the training rows; "
+            "--with-seen recommends these, too",
+        )
+    elif len(answer.titles) < k:
+        yield (
+            "fewer",
+            f"{len(answer.titles):,} of {k:,}: the others have been chosen before; --with-seen "
+            "recommends these, too",
+        )
+
+
+def displayed(candidate: str, display: DisplayTitles | None) -> dict[str, str]:
+    """What JSON has of a candidate's title."""
+    return {} if display is None else {"display_title": display.by_candidate[candidate]}
 
 
 def _json(value: Any) -> Any:
@@ -84,14 +120,9 @@ def similar(export: LoadedExport, title: str, k: int) -> list[tuple[str, float]]
     each score of a query, so that a softmax over them never sees it, and it would make all alike.
 
     Raises:
-      ConfigError: there is no such title.
+      ConfigError: as `find_candidate`.
     """
-    if title not in export.titles:
-        raise ConfigError(
-            f"similar: got {shortened(title)!r}, which is none of the {len(export.titles):,} "
-            f"titles{_meant(title, export.titles)}"
-        )
-    index = export.titles.index(title)
+    index = export.titles.index(find_candidate(export, title))
     embeddings = export.embeddings.astype(np.float64)
     embeddings -= embeddings.mean(axis=0)
     lengths = np.linalg.norm(embeddings, axis=1)
@@ -100,6 +131,37 @@ def similar(export: LoadedExport, title: str, k: int) -> list[tuple[str, float]]
     order = np.argsort(-cosines, kind="stable")
     others = order[order != index][:k]
     return [(export.titles[each], float(cosines[each])) for each in others]
+
+
+def find_candidate(export: LoadedExport, title: str) -> str:
+    """The candidate of this name or, where candidates are ids, the one of this display title.
+
+    Raises:
+      ConfigError: there is no such candidate, or several have the display title.
+    """
+    names = export.titles
+    if title in names:
+        return title
+    if export.display_titles is None:
+        raise ConfigError(
+            f"similar: got {shortened(title)!r}, which is none of the {len(names):,} "
+            f"titles{_meant(title, names)}"
+        )
+    display = export.display_titles
+    found = [name for name, each in display.by_candidate.items() if each == title]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError(
+            f"similar: got {shortened(title)!r}, which {len(found):,} candidates have as their "
+            f"{display.column!r}; must be one of their ids: {', '.join(found[:SUGGESTIONS])}"
+            f"{', …' if len(found) > SUGGESTIONS else ''}"
+        )
+    meant = _meant(title, [*names, *display.by_candidate.values()])
+    raise ConfigError(
+        f"similar: got {shortened(title)!r}, which is no {display.item_column!r} and no "
+        f"{display.column!r} of the {len(names):,} candidates{meant}"
+    )
 
 
 def _meant(title: str, titles: Sequence[str]) -> str:

@@ -78,9 +78,10 @@ def prepare(config: Config, record: TrialRecord, rows: str, console: Console) ->
     interactions = load_interactions(config.data, lambda text: say(console, "data", text))
     if interactions.fingerprint != record.data.get("fingerprint"):
         raise DataError(
-            f"data: {interactions.source} has the fingerprint {interactions.fingerprint[:12]}…, "
-            f"and the trial's had {str(record.data.get('fingerprint'))[:12]}…; must be the same "
-            "data, else the recorded figures are not this model's"
+            f"data: {interactions.source} has changed since the trial was trained (its fingerprint "
+            f"is {interactions.fingerprint[:12]}…, and was "
+            f"{str(record.data.get('fingerprint'))[:12]}…); must be the same data, else the "
+            "recorded figures are not this model's: train the trial again, or restore the data"
         )
     split = prepared_split(config.data, interactions)
     trained = split.train

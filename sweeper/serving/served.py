@@ -12,12 +12,12 @@ from sweeper.data.interactions import Interactions
 from sweeper.errors import OutputError
 from sweeper.evaluation.ranking import SeenItems
 from sweeper.model.feature_graphs import StringLookup
-from sweeper.serving.query_tower import Inputs, QueryTower
+from sweeper.serving.query_tower import DEFAULT, Inputs, QueryTower
 from sweeper.serving.search import LOWEST, ExactSearch
 from sweeper.serving.tables import QUERY_TOWER
 
 K, EXCLUDE = "k", "exclude"
-DEFAULT, UNSEEN = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY, "unseen"
+UNSEEN = "unseen"
 
 
 class ServedModel(tf.Module):
@@ -65,14 +65,10 @@ class ServedModel(tf.Module):
             excluded = tf.where(exclude == "", -1, self._candidates(exclude))
         rows = tf.where(excluded >= 0)
         excluded = tf.stack([tf.cast(rows[:, 0], tf.int32), tf.gather_nd(excluded, rows)], axis=1)
-        seen = self._seen(inputs[self._tower.inputs.user_column])
+        seen = self._seen(inputs[self._tower.inputs.user])
         scores, candidates = self._search(queries, k, tf.concat([seen, excluded], axis=0))
         titles = tf.where(scores > LOWEST, tf.gather(self._titles, candidates), "")
         return {"titles": titles, "scores": scores}
-
-    def embed(self, **inputs: tf.Tensor) -> Inputs:
-        """The query tower by itself."""
-        return {"embedding": self._tower(inputs)}
 
     def _checked(self, k: tf.Tensor) -> tf.Tensor:
         words = f"k: must be from 1 to {self.num_candidates}, the number of candidates"
@@ -100,10 +96,9 @@ class ServedModel(tf.Module):
             DEFAULT: graph(self.recommend, columns | k),
             UNSEEN: graph(self.unseen, columns | exclude | k),
         }
-        tower = {DEFAULT: graph(self.embed, columns)}
         try:
             tf.saved_model.save(self, str(directory), signatures)
-            tf.saved_model.save(self._tower, str(directory / QUERY_TOWER), tower)
+            self._tower.save(directory / QUERY_TOWER)
         except tf.errors.OpError as error:
             reason = re.sub(r"^({{.*}} )*", "", error.message.removesuffix(" [Op:SaveV2]"))
             raise OutputError(

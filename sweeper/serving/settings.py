@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from sweeper.config import unfit
@@ -12,8 +12,15 @@ from sweeper.errors import ConfigError, closest, shortened
 Reader = Callable[[str], Any]
 
 
-def read_settings(texts: Sequence[str], readers: Mapping[str, Reader]) -> dict[str, Any]:
+def read_settings(
+    texts: Sequence[str],
+    readers: Mapping[str, Reader],
+    aliases: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The values that are given, by key.
+
+    Args:
+      aliases: other names of keys.
 
     Raises:
       ConfigError: with a line for each that is wrong: no KEY=VALUE, an unknown key, a key
@@ -21,8 +28,10 @@ def read_settings(texts: Sequence[str], readers: Mapping[str, Reader]) -> dict[s
     """
     values: dict[str, Any] = {}
     problems = []
+    known = {**(aliases or {}), **{key: key for key in readers}}
     for text in texts:
-        key, equals, value = text.partition("=")
+        key, equals, value = _divided(text, known)
+        key = known.get(key, key)
         if not equals:
             problems.append(
                 f"{shortened(text)}: is no setting; must be KEY=VALUE, of {', '.join(readers)}"
@@ -42,6 +51,13 @@ def read_settings(texts: Sequence[str], readers: Mapping[str, Reader]) -> dict[s
     if problems:
         raise ConfigError(problems)
     return values
+
+
+def _divided(text: str, keys: Container[str]) -> tuple[str, str, str]:
+    """As `partition` at the first "=" after a key: a key may have the sign in it."""
+    places = [place for place, letter in enumerate(text) if letter == "="]
+    place = next((place for place in places if text[:place] in keys), None)
+    return text.partition("=") if place is None else (text[:place], "=", text[place + 1 :])
 
 
 def _read(value: str, reader: Reader) -> Any:

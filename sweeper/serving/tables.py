@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ from sweeper.data.columns import (
     to_arrow,
 )
 from sweeper.data.interactions import Interactions
-from sweeper.errors import ConfigError, OutputError
+from sweeper.errors import OutputError
+from sweeper.serving.input_names import free_name
 
 CANDIDATES, USERS, EMBEDDINGS = "candidates.parquet", "users.parquet", "candidates.npy"
 INDEX, QUERY_TOWER = "candidates.faiss", "query_tower"
@@ -30,32 +31,30 @@ def kind_of(column: Column) -> str:
     return kinds[type(column)]
 
 
-def check_names(interactions: Interactions) -> None:
-    """Raises ConfigError if a column of the candidates is named as the embedding's."""
-    if EMBEDDING in interactions.candidate_columns:
-        raise ConfigError(
-            f"data: the candidates have a column {EMBEDDING!r}; must be another name to be exported"
-        )
-
-
 def candidate_table(interactions: Interactions, embeddings: np.ndarray) -> pa.Table:
-    """All that is known of each candidate, in the catalogue's order, and its embedding."""
+    """All that is known of each candidate, in the catalogue's order, and last its embedding.
+
+    The column of embeddings is called `EMBEDDING`, with a number if the data has a column of that
+    name.
+    """
+    columns = interactions.candidate_columns
     values = pa.array(embeddings.reshape(-1), pa.float32())
     vectors = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
-    return pa.table({**_plain(interactions.candidate_columns), EMBEDDING: vectors})
+    return pa.table({**_plain(columns), free_name(EMBEDDING, columns): vectors})
 
 
 def user_table(
-    interactions: Interactions, training_rows: np.ndarray, inputs: Iterable[str]
+    interactions: Interactions, training_rows: np.ndarray, names: Mapping[str, str]
 ) -> pa.Table:
     """A row for each user that the training rows have.
 
     Args:
-      inputs: columns of the interactions, the user's among them.
+      names: by column of the interactions, the user's among them, the name of its input.
 
     Returns:
-      Each of `inputs` as the user's last training row has it, and `seen`: the candidates of the
-      user's training rows by their index, once each, the last chosen last.
+      Each of these columns, named as its input, as the user's last training row has it, and
+      `seen`: the candidates of the user's training rows by their index, once each, the last
+      chosen last.
     """
     rows = _by_time(interactions, training_rows)
     users, items = interactions.users[rows], interactions.items[rows]
@@ -69,7 +68,9 @@ def user_table(
     counts = np.bincount(users[kept], minlength=interactions.num_users)[known]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     seen = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(items[order], pa.int32()))
-    columns = {name: interactions.query_columns[name].take(last) for name in inputs}
+    columns = {
+        name: interactions.query_columns[column].take(last) for column, name in names.items()
+    }
     return pa.table({**_plain(columns), SEEN: seen})
 
 
@@ -109,5 +110,17 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """
     try:
         return pq.read_table(path, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise OutputError(f"{path}: no table can be read from it: {error}") from error
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """The columns of a table of an export.
+
+    Raises:
+      OutputError: they can't be read.
+    """
+    try:
+        return pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
         raise OutputError(f"{path}: no table can be read from it: {error}") from error

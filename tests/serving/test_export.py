@@ -13,20 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from served_models import raw
-from small_trials import skewed_interactions, small_config
 
 from sweeper import export as command
 from sweeper import recommend
 from sweeper import record as records
-from sweeper.config import FeatureConfig, FeaturesConfig
-from sweeper.data.columns import CategoricalColumn
 from sweeper.data.interactions import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.errors import ConfigError
-from sweeper.model.two_tower import encode_features
 from sweeper.serving import version_directory
 from sweeper.serving.manifest import read_manifest, versions
-from sweeper.serving.query_tower import QueryInputs
 from sweeper.serving.retrained import recorded_config
 from sweeper.serving.version_directory import write_version
 
@@ -230,7 +225,6 @@ def test_an_approximate_index_is_written_with_its_recall_and_asked(
         (["index=approximate", "recall=0"], "recall: got '0'; must be a number above 0"),
         (["index=approximate", "recall=nan"], "recall: got 'nan'; must be a number above 0"),
         (["index=aproximate"], "index: got 'aproximate'; must be exact or approximate. Did you"),
-        (["index=approximate", "recall=1"], "recall: got 1.0; 1 of 3 clusters, the most that"),
     ],
 )
 def test_a_recall_that_can_not_be_is_refused(exported, tmp_path, capsys, arguments, words) -> None:
@@ -238,6 +232,20 @@ def test_a_recall_that_can_not_be_is_refused(exported, tmp_path, capsys, argumen
     lines = failure([str(exported.run), f"output={output}", *arguments], capsys)
     assert lines[-1].startswith(f"error: {words}")
     assert not list(output.glob("*"))
+
+
+def test_a_recall_that_saves_nothing_leaves_an_exact_export(exported, tmp_path, capsys) -> None:
+    """The training isn't lost: the exact search has the recall that is wanted."""
+    output = str(tmp_path / "export")
+    command.main([str(exported.run), f"output={output}", "index=approximate", "recall=1"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("index")]
+    assert lines[-1].startswith(
+        "index    none is written: 1 of 3 clusters, the most that save time, find 0."
+    )
+    assert lines[-1].endswith("of the exact top 100, less than 1.0; the export searches exactly")
+    manifest = read_manifest(tmp_path / "export" / "1")
+    assert manifest.index is None
+    assert "candidates.faiss" not in manifest.files
 
 
 def test_wrong_settings_are_all_named_at_once(exported, capsys) -> None:
@@ -263,6 +271,7 @@ def test_wrong_settings_are_all_named_at_once(exported, capsys) -> None:
         (["{run}", "seed=3"], "was trained on one split, of seed 42; must be left out"),
         (["{run}", "output={run}/trial.json/x"], "trial.json/x: Not a directory; must be a dir"),
         (["{run}", "seed=1", "seed=2"], "seed: is given twice; must be given once"),
+        (["{run}", "output={run}"], "output: got {run}, which holds a study or a run; must be an"),
     ],
 )
 def test_what_cannot_be_is_one_line(exported, tmp_path, monkeypatch, capsys, arguments, words):
@@ -295,28 +304,6 @@ def test_a_number_that_another_export_took_meanwhile_is_not_written_over(tmp_pat
     assert sorted(os.listdir(tmp_path)) == ["1", "2"]
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("k", "the column 'k' is named as a setting of requests; must be another name than k, ex"),
-        ("user-id", "the column 'user-id' can name no input of an exported model; must be of let"),
-    ],
-)
-def test_a_column_that_can_be_no_input_is_refused_by_name(name: str, words: str) -> None:
-    interactions = skewed_interactions()
-    interactions.query_columns[name] = CategoricalColumn(interactions.users, ["a"] * 25)
-    config = small_config(
-        features=FeaturesConfig(
-            4,
-            [FeatureConfig("user_id", "embedding"), FeatureConfig(name, "embedding")],
-            [FeatureConfig("movie_title", "embedding")],
-        )
-    )
-    encoded = encode_features(config, interactions, np.arange(100))
-    with pytest.raises(ConfigError, match=f"features.query: {words}"):
-        QueryInputs(config, interactions, encoded)
-
-
 def test_exports_of_two_runs_of_one_name_are_not_mixed(
     exported, tmp_path, monkeypatch, capsys
 ) -> None:
@@ -343,6 +330,16 @@ def test_what_is_wrong_with_the_study_is_said(exported, tmp_path, capsys) -> Non
     lines = capsys.readouterr().out.splitlines()
     (problem,) = [line for line in lines if line.startswith("problem")]
     assert str(run / records.ROWS["validation"]) in problem
+
+
+def test_own_parts_are_tried_before_the_training(exported, tmp_path, monkeypatch, capsys) -> None:
+    def refuse(retraining, inputs) -> None:
+        raise ConfigError(f"own parts of {sorted(inputs.specs)}")
+
+    monkeypatch.setattr("sweeper.serving.own_parts.check_own_parts", refuse)
+    (line,) = failure([str(exported.run), f"output={tmp_path / 'export'}"], capsys)
+    assert line == f"error: own parts of {sorted(INPUTS)}"
+    assert not (tmp_path / "export").exists()
 
 
 def test_own_modules_are_looked_for_beside_config_dir(exported, tmp_path, monkeypatch, capsys):

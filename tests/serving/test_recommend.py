@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +100,38 @@ def test_all_titles_with_what_was_seen_or_fewer_without(exported, capsys) -> Non
     unseen = [each["title"] for each in recommended if not each["seen"]]
     assert [each["title"] for each in fewer["recommendations"]] == unseen
     text = output(exported, capsys, "user_id=user_07", "k=120")
-    assert f"fewer    {len(unseen)} of 120: the others have been chosen before" in text
+    line = f"fewer    {len(unseen)} of 120: the others have been chosen before; --with-seen recomm"
+    assert line in text
+
+
+def test_a_user_with_all_candidates_is_told_how_to_have_them_again(
+    exported, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(LoadedExport, "seen", lambda export, user: list(range(120)))
+    (answer,) = as_json(exported, capsys, "user_id=user_07", "k=5")["answers"]
+    assert answer["recommendations"] == []
+    text = (
+        "'user_07' has all 120 candidates in the training rows; --with-seen recommends these, too"
+    )
+    assert answer["notices"] == {"nothing": text}
+    assert f"nothing  {text}" in output(exported, capsys, "user_id=user_07", "k=5").splitlines()
+    again = output(exported, capsys, "user_id=user_07", "k=5", "--with-seen")
+    assert "nothing" not in again
+    assert again.count("yes") == 5
+
+
+def test_a_given_word_that_no_training_row_has_is_told(exported, capsys) -> None:
+    known = LoadedExport(exported.output).manifest.known_words
+    assert "user_id" not in known
+    assert known["user_gender"] == ["False", "True"]
+    (answer,) = as_json(exported, capsys, "user_id=user_07", "user_gender=Tru")["answers"]
+    assert answer["notices"] == {
+        "values": "user_gender 'Tru' is in no training row, and counts as an unknown one. Did you "
+        "mean 'True'?"
+    }
+    for value in ("True", "null", ""):
+        found = as_json(exported, capsys, "user_id=user_07", f"user_gender={value}")
+        assert found["answers"][0]["notices"] == {}
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "  user_07"])
@@ -111,6 +141,7 @@ def test_an_unknown_user_gets_the_cold_start_and_is_told(exported, capsys, name:
     assert answer["known"] is False
     assert answer["recommendations"] == nobody["recommendations"]
     assert answer["columns"]["raw_user_age"] == {"value": None, "is": "missing"}
+    assert list(answer["notices"]) == ["unknown"]
     text = output(exported, capsys, f"user_id={name}", "k=4")
     assert f"unknown  {name!r} has no training rows: this is the answer for any unknown" in text
     (line,) = failure(exported, capsys, f"user_id={name}", "--known-only")
@@ -155,18 +186,21 @@ def test_a_file_of_windows_and_unusual_ids_are_read_as_they_are(tmp_path) -> Non
     assert users_in(path) == ["user_07", "a\u2028b"]
 
 
-def test_a_column_named_as_a_setting_has_a_key_of_its_own(exported, tmp_path, capsys) -> None:
-    copy = shutil.copytree(exported.version, tmp_path / "export")
-    content = json.loads((copy / "manifest.json").read_text())
-    content["inputs"] = {"k" if name == "raw_user_age" else name: kind
-                         for name, kind in content["inputs"].items()}  # fmt: skip
-    (copy / "manifest.json").write_text(json.dumps(content))
-    with pytest.raises(SystemExit):
-        command.main([str(copy), "user_id=user_07", "age=3"])
-    assert "must be one of user_id, timestamp, input.k, user_gender" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        command.main([str(copy), "user_id=user_07", "k=3", "input.k=old"])
-    assert "input.k: got 'old'; must be a finite number" in capsys.readouterr().err
+def test_an_input_is_given_with_a_prefix_too(exported, capsys) -> None:
+    (answer,) = as_json(exported, capsys, "input.user_id=user_07", "input.raw_user_age=30")[
+        "answers"
+    ]
+    assert answer["user"] == "user_07"
+    assert answer["columns"]["raw_user_age"] == {"value": 30, "is": "as given"}
+
+
+def test_null_is_missing_in_any_column_but_the_users(exported, capsys) -> None:
+    (answer,) = as_json(exported, capsys, "user_id=null", "user_gender=null", "timestamp=null")[
+        "answers"
+    ]
+    assert answer["user"] == "null"
+    assert answer["columns"]["user_gender"] == {"value": "", "is": "as given"}
+    assert answer["columns"]["timestamp"] == {"value": None, "is": "as given"}
 
 
 @pytest.mark.parametrize(
@@ -176,6 +210,12 @@ def test_a_column_named_as_a_setting_has_a_key_of_its_own(exported, tmp_path, ca
         ("", "the file is empty; must be one id a line"),
         (None, "which can't be read"),
         (b"\xff\xfe", "which can't be read"),
+        ('["user_07", "user_08"]', "it is JSON; must be one id a line"),
+        ('[\n  "user_07"\n]\n', "it is JSON; must be one id a line"),
+        ('{"user_id": "user_07"}\n{"user_id": "user_08"}\n', "it is JSON; must be one id a line"),
+        ("user_id\nuser_07\n", "line 1 is a header (user_id); must be one id a line"),
+        ('"user_id",age\nuser_07,3\n', 'line 1 is a header ("user_id",age); must be one'),
+        ("user_07\nu\0\n", "line 2 has a NUL in it; must be one id a line"),
     ],
 )
 def test_a_file_of_users_that_is_none_is_refused(exported, tmp_path, capsys, content, words):
@@ -185,6 +225,14 @@ def test_a_file_of_users_that_is_none_is_refused(exported, tmp_path, capsys, con
     (line,) = failure(exported, capsys, f"users={path}")
     assert line.startswith(f"error: users: got {path}")
     assert words in line
+
+
+def test_a_user_may_be_called_like_json_or_as_the_column(tmp_path) -> None:
+    path = tmp_path / "ids.txt"
+    path.write_text("[1]\nuser_id\n[a\n")
+    assert users_in(path, "user_id", ["[1]"]) == ["[1]", "user_id", "[a"]
+    path.write_text("[a\n[1]\n")
+    assert users_in(path, "user_id") == ["[a", "[1]"]
 
 
 def test_like_a_title_by_cosines_of_what_titles_do_not_share(exported, capsys) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
 from sweeper.data.interactions import Interactions, assemble
-from sweeper.errors import ConfigError
-from sweeper.serving.tables import candidate_table, check_names, newest, user_table
+from sweeper.serving.tables import candidate_table, newest, user_table
 
 # Row by row: the user, the candidate, the time, the mood, the tags.
 ROWS = [
@@ -20,6 +18,7 @@ ROWS = [
     ("a", 2, 30, "wild", []),  # again, and earlier
     ("b", 2, 20, "wild", ["x", "x"]),  # as late as another: the later row counts
 ]
+NAMES = {"user_id": "user_id", "timestamp": "timestamp", "mood": "mood_2", "tags": "tags"}
 TRAINING = np.array([6, 0, 3, 1, 5, 2])
 
 
@@ -49,15 +48,23 @@ def interactions(with_times: bool = True) -> Interactions:
 
 
 def test_a_user_is_as_in_the_last_training_row_and_has_seen_each_title_once() -> None:
-    table = user_table(interactions(), TRAINING, ["user_id", "timestamp", "mood", "tags"])
+    table = user_table(interactions(), TRAINING, NAMES)
     assert table.to_pylist() == [
-        {"user_id": "a", "timestamp": 50, "mood": "calm", "tags": ["x"], "seen": [1, 2]},
-        {"user_id": "b", "timestamp": 20, "mood": "wild", "tags": ["x", "x"], "seen": [0, 1, 2]},
+        {"user_id": "a", "timestamp": 50, "mood_2": "calm", "tags": ["x"], "seen": [1, 2]},
+        {
+            "user_id": "b",
+            "timestamp": 20,
+            "mood_2": "wild",
+            "tags": ["x", "x"],
+            "seen": [0, 1, 2],
+        },
     ]
 
 
 def test_without_times_the_order_of_the_rows_counts() -> None:
-    table = user_table(interactions(with_times=False), TRAINING, ["user_id", "mood"])
+    table = user_table(
+        interactions(with_times=False), TRAINING, {"user_id": "user_id", "mood": "mood"}
+    )
     assert table.to_pylist() == [
         {"user_id": "a", "mood": "wild", "seen": [1, 2]},
         {"user_id": "b", "mood": "wild", "seen": [0, 1, 2]},
@@ -76,9 +83,9 @@ def test_a_candidates_row_has_its_embedding() -> None:
     assert table.to_pylist()[1] == {"movie_title": "q", "embedding": [2.0, 3.0]}
 
 
-def test_a_candidates_column_named_as_the_embedding_is_refused() -> None:
+def test_the_embeddings_column_gives_way_to_a_column_of_the_data() -> None:
     data = interactions()
-    check_names(data)
-    data.candidate_columns["embedding"] = data.candidate_columns["movie_title"]
-    with pytest.raises(ConfigError, match="have a column 'embedding'; must be another name"):
-        check_names(data)
+    data.candidate_columns["Embedding"] = data.candidate_columns["movie_title"]
+    table = candidate_table(data, np.ones((3, 2), np.float32))
+    assert table.column_names == ["movie_title", "Embedding", "embedding_2"]
+    assert table["Embedding"].to_pylist() == ["p", "q", "r"]

@@ -48,7 +48,7 @@ def interval_over_users(
       ValueError: as `compare_on_rows`.
     """
     hits = np.asarray(hits, float)[None]
-    against_nothing = compare_on_rows(hits, np.zeros_like(hits), users, confidence, resamples=0)
+    against_nothing = _compare_by_student(*_user_sums(hits, np.zeros_like(hits), users), confidence)
     if against_nothing.low is None or against_nothing.high is None:
         return None
     return against_nothing.low, against_nothing.high
@@ -86,18 +86,23 @@ def compare_on_rows(
     """
     sums, counts = _user_sums(hits_a, hits_b, users)
     seeds, number = sums.shape
-    difference = float(sums.sum() / (seeds * counts.sum()))
-    variance, freedom = _two_way_variance(sums, counts) if number > 1 else (None, None)
-    comparison = by_student(difference, variance, freedom, seeds, confidence)
     interval = None
     if resamples and number > 1:
         interval = _bootstrap_over_users(sums, counts, confidence, resamples, seed)
     return replace(
-        comparison,
+        _compare_by_student(sums, counts, confidence),
         wilcoxon_p_value=wilcoxon_p_value(sums.sum(axis=0) / (seeds * counts)),
         users=number,
         bootstrap_interval=interval,
     )
+
+
+def _compare_by_student(sums: np.ndarray, counts: np.ndarray, confidence: float) -> Comparison:
+    """The difference with Student's interval alone, of what `_user_sums` gives."""
+    seeds, number = sums.shape
+    difference = float(sums.sum() / (seeds * counts.sum()))
+    variance, freedom = _two_way_variance(sums, counts) if number > 1 else (None, None)
+    return by_student(difference, variance, freedom, seeds, confidence)
 
 
 def compare_with_best(

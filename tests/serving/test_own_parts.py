@@ -1,0 +1,136 @@
+"""A user's own features and tower are tried as an export needs them, before any training."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from served_models import config_of, every_kind
+
+from sweeper.config import FeatureConfig, ModelConfig
+from sweeper.errors import ConfigError
+from sweeper.model.feature_graphs import check_graph
+from sweeper.model.features import OwnFeature
+from sweeper.model.towers import OwnTower
+from sweeper.serving.own_parts import check_own_parts
+from sweeper.serving.query_tower import QueryInputs
+from sweeper.training.setup import set_up_training
+
+ROWS = np.array([3_600, 7_200, 100_000], np.float64)
+
+
+class Hour(OwnFeature):
+    """The hour of the day."""
+
+    def __init__(self, name, column, rows, dim):
+        self.name, self.dim = name, dim
+
+    def encode(self, column):
+        return (np.nan_to_num(column.values) // 3_600 % 24).astype(np.int32)
+
+    def layer(self):
+        return tf.keras.layers.Embedding(24, self.dim)
+
+    def graph(self):
+        def hour(values):
+            known = tf.where(tf.math.is_nan(values), tf.zeros_like(values), values)
+            return tf.cast(known // 3_600 % 24, tf.int32)
+
+        return hour
+
+
+class Drifting(Hour):
+    def graph(self):
+        return lambda values: tf.cast(values // 3_600, tf.int32)
+
+
+class Failing(Hour):
+    def graph(self):
+        return lambda values: tf.strings.length(values)
+
+
+class Narrow(Hour):
+    def graph(self):
+        return lambda values: tf.cast(values[:1] // 3_600 % 24, tf.int32)
+
+
+class Untracked(Hour):
+    """A table that no module holds: it works until it is saved."""
+
+    def graph(self):
+        keys = tf.range(24, dtype=tf.int64)
+        table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(keys, tf.cast(keys, tf.int32)), 0
+        )
+        hour = super().graph()
+        return lambda values: table.lookup(tf.cast(hour(values), tf.int64))
+
+
+class Eager(OwnTower):
+    """Python code in its call, which no graph can have."""
+
+    def call(self, values, training=False):
+        return tf.constant(values.numpy()[:, : self.units])
+
+
+def encoded(feature: OwnFeature) -> np.ndarray:
+    return feature.encode(SimpleNamespace(values=ROWS))
+
+
+def test_a_graph_that_encodes_as_encode_does_is_well() -> None:
+    feature = Hour("hour", None, None, 4)
+    check_graph(feature, tf.constant(ROWS), encoded(feature), "key")
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (Drifting, "key, whose graph gives 27 for 100000.0; must give 3, as encode does"),
+        (Narrow, "key, whose graph gives [1] for 3 rows; must give [3], as encode does"),
+        (Failing, "key, whose graph fails: "),
+    ],
+)
+def test_a_graph_that_encodes_otherwise_is_refused_with_the_value(own, words: str) -> None:
+    feature = own("hour", None, None, 4)
+    with pytest.raises(ConfigError) as error:
+        check_graph(feature, tf.constant(ROWS), encoded(feature), "key")
+    (problem,) = error.value.problems
+    assert problem.startswith(words)
+
+
+def check(kind: str | None, tower: str = "dense") -> None:
+    """The check of a model that isn't trained."""
+    config = config_of("embedding", model=ModelConfig(layer_sizes=[4], tower=tower))
+    if kind:
+        config.features.query.append(FeatureConfig("timestamp", f"{__name__}:{kind}"))
+    interactions = every_kind()
+    training = set_up_training(config, interactions, np.arange(180), threads=1)
+    inputs = QueryInputs(config, interactions, training.encoded)
+    retraining = SimpleNamespace(config=config, interactions=interactions, training=training)
+    check_own_parts(retraining, inputs)  # type: ignore[arg-type]
+
+
+def test_parts_that_can_be_exported_pass() -> None:
+    check(None)
+    check("Hour")
+
+
+def test_what_cannot_be_saved_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError) as error:
+        check("Untracked")
+    (problem,) = error.value.problems
+    assert problem.startswith(
+        f"the query tower can't be saved as a SavedModel, with {__name__}:Untracked in it: "
+    )
+    assert "untracked" in problem.lower()
+
+
+def test_a_drifting_feature_is_named_by_its_key() -> None:
+    with pytest.raises(ConfigError) as error:
+        check("Drifting")
+    (problem,) = error.value.problems
+    assert problem.startswith(
+        f"features.query[1].kind: got '{__name__}:Drifting', whose graph gives "
+    )
