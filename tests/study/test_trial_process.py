@@ -356,3 +356,22 @@ def test_it_goes_too_when_the_worker_is_killed(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
     place = Path(done.stdout.strip()).parent
     wait_until(lambda: not place.exists())
+
+
+def test_no_group_is_killed_once_its_leader_has_been_reaped(process, monkeypatch):
+    # From then on its identifier may be that of a new process, and of its group.
+    killed, kill_group = [], os.killpg
+
+    def noted(group: int, number: int) -> None:
+        os.waitid(os.P_PID, group, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # raises for a reaped one
+        killed.append(group)
+        kill_group(group, number)
+
+    monkeypatch.setattr(os, "killpg", noted)
+    own = process(lambda job: os.getpid() if job.number else os._exit(3))
+    assert own.run().reason == "the trial's process ended with exit code 3"
+    pid = own.run().values
+    own.trials.close()
+    assert pid in killed
+    assert len(killed) == 2
+    assert not is_alive(pid)
