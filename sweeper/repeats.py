@@ -19,7 +19,7 @@ from rich.console import Console
 from sweeper import console as terminal
 from sweeper import record as records
 from sweeper.config import Config, to_dictionary
-from sweeper.errors import ConfigError, OutputError
+from sweeper.errors import ConfigError, OutputError, finishing
 from sweeper.means import mean, repeat_directory, take_means, take_repeats
 from sweeper.record import Metrics, TrialRecord
 from sweeper.tracking.tracker import BY_ITSELF, Origin
@@ -67,11 +67,8 @@ def run_repeats(
     console = console or terminal.make_console()
     repeats = mode(config, split_seeds, directory, console, draw, origin)
     records.create(directory, repeats.record)
-    try:
-        with records.ending(directory, repeats.record):
-            repeats.run(report)
-    finally:
-        repeats.finish()
+    with finishing(repeats.finish), records.ending(directory, repeats.record):
+        repeats.run(report)
     return repeats.record
 
 

@@ -17,6 +17,7 @@ from sweeper.curves import draw_curves
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.data.split import Split, check_sizes
 from sweeper.environment import note_environment
+from sweeper.errors import finishing
 from sweeper.evaluation.baselines import check_baselines, fit_baselines
 from sweeper.evaluation.ranking import RankingTask, rank
 from sweeper.evaluation.rows import as_parquet, coverage, metrics_by_warmth, row_table
@@ -111,11 +112,8 @@ class Trial:
         records.create(self.directory, self.record)
         # Without the time between two steps, which is the caller's.
         self.started = time.perf_counter()
-        try:
-            with records.ending(self.directory, self.record):
-                yield from self.run()
-        finally:
-            self.finish()
+        with finishing(self.finish), records.ending(self.directory, self.record):
+            yield from self.run()
 
     def run(self) -> Steps:
         config = self.config
@@ -302,10 +300,8 @@ class Trial:
     def finish(self) -> None:
         """Writes the record, whatever the end was, and prints where it lies."""
         self.record.seconds["total"] = time.perf_counter() - self.started
-        try:
+        with finishing(self.trackers.end):
             records.close(self.directory, self.record)
-        finally:
-            self.trackers.end()
         names = [records.TRIAL]
         names += [name for name in records.ROWS.values() if (self.directory / name).exists()]
         if self.record.history:

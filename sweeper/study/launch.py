@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from sweeper import console as terminal
-from sweeper.errors import StudyError
+from sweeper.errors import StudyError, finishing
 from sweeper.files import make_writable, write_whole
 from sweeper.record import TRACEBACK
 from sweeper.study import attributes
@@ -105,18 +105,21 @@ def _run(
                 before(study)
             _say_what(plan, study, console)
             run = StudyRun(plan, storage, study, console, config, context, task)
-            try:
+            with finishing(lambda: _sum_up(study, plan, console)):
                 run.until_done(max_relaunches)
-            finally:
-                settle(study, plan.directory, plan.study.max_retries)
-                for line in collect(study, plan.directory):
-                    terminal.say(console, "files", line)
-                show_results(study, plan, console)
     if run.stopped_by:
         terminal.say(console, "go on", command)
         sys.exit(128 + run.stopped_by)
     _raise_for_failures(plan, study)
     return study
+
+
+def _sum_up(study: optuna.Study, plan: Plan, console: Console) -> None:
+    """Settles what the workers left, and writes and shows the results."""
+    settle(study, plan.directory, plan.study.max_retries)
+    for line in collect(study, plan.directory):
+        terminal.say(console, "files", line)
+    show_results(study, plan, console)
 
 
 def _command_to_go_on(plan: Plan) -> str:

@@ -20,7 +20,7 @@ import optuna
 from optuna.trial import Trial
 
 from sweeper import record as records
-from sweeper.errors import OutputError, TrialError
+from sweeper.errors import OutputError, TrialError, finishing
 from sweeper.files import write_whole
 from sweeper.plugins import load
 from sweeper.study import attributes
@@ -115,22 +115,22 @@ class Puller:
         # None: else Optuna reads each trial once more for them.
         paths = self._plan.study.callbacks
         callbacks = [load("study.callbacks", path) for path in paths] or None
-        try:
-            while not self._must_leave() and self._claims.take():
-                self._run_next(callbacks)
-                if self._study.is_stopped:
-                    # That is meant for all workers.
-                    self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
-                    break
-        except StorageLostError as lost:
-            # The trial is still marked as running; the main process has it run again.
-            raise lost.error from lost.error.__cause__
-        finally:
-            self._turn.release()
-            self._process.close()
-            if patient := patient_storage(self._study):
-                # With its connection, this worker's locks in the database end.
-                patient.engine.dispose()
+        with finishing(self._turn.release, self._process.close, self._disconnect):
+            try:
+                while not self._must_leave() and self._claims.take():
+                    self._run_next(callbacks)
+                    if self._study.is_stopped:
+                        # That is meant for all workers.
+                        self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
+                        break
+            except StorageLostError as lost:
+                # The trial is still marked as running; the main process has it run again.
+                raise lost.error from lost.error.__cause__
+
+    def _disconnect(self) -> None:
+        """Closes the connection to a database, with which this worker's locks there end."""
+        if patient := patient_storage(self._study):
+            patient.engine.dispose()
 
     def _run_next(self, callbacks: list[Callable[..., Any]] | None) -> None:
         claimed = self._study.claimed
