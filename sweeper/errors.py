@@ -38,6 +38,10 @@ class DataError(SweeperError):
     """The data can't be had, or isn't what it should be."""
 
 
+class DataChangedError(DataError):
+    """The data isn't what a study began with, so that its trials couldn't be compared."""
+
+
 class OutputError(SweeperError):
     """A result can't be written where it should go."""
 

@@ -25,7 +25,8 @@ TOOK = "took"  # seconds, of a trial without a record that tells them
 
 # Of a study.
 ID, PLACE = "id", "place"  # in a database of many: which it is, and where its directory lies
-FINGERPRINT = "fingerprint"  # of the data that its first trial was trained on
+FINGERPRINT = "fingerprint"  # of the data that its trials are trained on
+DATA_FILES = "data_files"  # of a table, as they were when it began: `sweeper.data.preview`
 COMMAND = "command"  # that began it
 SPACE = "space"
 PROTOCOL = "protocol"

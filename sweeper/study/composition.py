@@ -7,6 +7,7 @@ does so once for each choice of config groups, and single values are set in a co
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,27 +65,38 @@ class Composer:
         return config
 
 
-def extreme_configs(composer: Composer, space: SearchSpace) -> list[Config]:
+def extreme_configs(composer: Composer, space: SearchSpace) -> list[tuple[str, Config]]:
     """A trial's configuration at each end of each range and for each choice, validated.
+
+    Returns:
+      The overrides that it has, as a text, and the configuration.
 
     Raises:
       ConfigError: with a line for all that is wrong with any of them.
     """
-    configs: list[Config] = []
-    problems: list[str] = []
+    configs: list[tuple[str, Config]] = []
+    problems: dict[str, str] = {}  # Each once, and the first overrides that have it.
     for values in space.extremes():
         overrides = space.overrides(values)
         words = " ".join(overrides)
         try:
-            configs.append(to_dataclass(composer.compose(overrides)))
-            validate(configs[-1])
+            config = to_dataclass(composer.compose(overrides))
+            validate(config)
+            configs.append((words, config))
         except ConfigError as error:
-            problems += [f"{problem} (with {words})" for problem in error.problems]
+            for problem in error.problems:
+                problems.setdefault(problem, words)
         except (HydraException, OmegaConfBaseException) as error:
-            problems.append(f"study.space: {words}: {str(error).splitlines()[0]}")
+            problems.setdefault(f"study.space: {str(error).splitlines()[0]}", words)
     if problems:
-        raise ConfigError(dict.fromkeys(problems))
+        raise ConfigError(with_words(problems))
     return configs
+
+
+def with_words(problems: Mapping[str, str]) -> Iterator[str]:
+    """Each problem, and the overrides that have it, where there are any."""
+    for problem, words in problems.items():
+        yield f"{problem} (with {words})" if words else problem
 
 
 def searched_files(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import optuna
 from hydra.types import HydraContext, TaskFunction
@@ -17,6 +18,7 @@ from sweeper.files import make_writable, write_whole
 from sweeper.record import TRACEBACK
 from sweeper.study import attributes
 from sweeper.study.confirmation import left_out, plan_confirmation
+from sweeper.study.data_check import check_data
 from sweeper.study.opening import open_study, prepared, storage_of
 from sweeper.study.plan import Plan
 from sweeper.study.reference import note_reference, plan_reference
@@ -44,7 +46,8 @@ def run_study(
     """Starts a study, or goes on with it, until its budget is used up; then confirms its best.
 
     Raises:
-      ConfigError, OutputError: the directory holds another study, or is in use.
+      ConfigError, DataError, OutputError: a trial's configuration doesn't fit the data, which
+        can't be read or has changed; the directory holds another study, or is in use.
       StudyError: too many trials failed, or the launcher did too often.
       SystemExit: after its workers have ended, for Ctrl-C and the like.
     """
@@ -52,6 +55,7 @@ def run_study(
     console = terminal.make_console()
 
     command = _command_to_go_on(plan)
+    plan = check_data(plan, context.config_loader, partial(terminal.say, console, "data"))
 
     def run(plan: Plan, before: Before | None = None) -> optuna.Study:
         return _run(plan, command, console, config, context, task, max_relaunches, before)

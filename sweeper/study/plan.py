@@ -15,6 +15,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from sweeper.config import DEFAULT_METRIC, METRICS, Config, to_dataclass, to_dictionary
+from sweeper.data.preview import contents_key
 from sweeper.errors import ConfigError, closest
 from sweeper.study import attributes
 from sweeper.study.algorithms.choices import chosen_pruner, chosen_sampler
@@ -56,6 +57,10 @@ class Plan:
       max_epochs: of any trial.
       threads: of each trial; the same in all, since it decides how sums are rounded.
       workers: how many run at once.
+      one_data: whether all trials are trained on the same data.
+      examples: a trial's configuration for each choice and at each end of each range, with its
+        overrides; to be checked before the first trial.
+      fingerprint: of the data, as it is at this start; None where that is not known.
     """
 
     directory: Path
@@ -69,6 +74,9 @@ class Plan:
     max_epochs: int
     threads: int
     workers: int
+    one_data: bool
+    examples: list[tuple[str, Config]]
+    fingerprint: str | None
 
     @property
     def name(self) -> str:
@@ -150,7 +158,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     composer = Composer(config, fixed, frozenset(groups), loader)
     configs = extreme_configs(composer, space)
     # A file that is searched may set which rows are scored, and by what.
-    for each in configs:
+    for _, each in configs:
         problems += test_row_problems(each, study.sampler, study.pruner, space.keys)
         problems += confirm_problems(study, each, space.keys)
         problems += metric_problems(study, each, space.keys)
@@ -166,9 +174,12 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
         space=space,
         fixed=fixed,
         files=searched_files(composer, space, trial),
-        max_epochs=max(each.train.epochs for each in configs),
+        max_epochs=max(each.train.epochs for _, each in configs),
         threads=threads,
         workers=workers,
+        one_data=len({contents_key(each.data) for _, each in configs}) == 1,
+        examples=configs,
+        fingerprint=None,
     )
 
 

@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from sweeper.config import Config, to_dataclass
+from sweeper.data.preview import contents_key
 from sweeper.study import attributes
 from sweeper.study.composition import Composer
 from sweeper.study.config import ObjectiveConfig, StudyConfig
@@ -98,6 +99,8 @@ def retraining(
             "yaml_space": SearchSpace([]),
             "space": _space(listed),
             "files": {},
+            "one_data": len({contents_key(config["data"]) for config in configs.values()}) == 1,
+            "examples": [],
         },
         configs=configs,
         listed=listed,

@@ -41,7 +41,6 @@ from sweeper.study.workers.summary import has_collapsed, summarize
 from sweeper.study.workers.trial_child import (
     COMPLETE,
     DIED,
-    FAILED,
     INTERRUPTED,
     PRUNED,
     Job,
@@ -51,11 +50,9 @@ from sweeper.study.workers.trial_process import TrialProcess
 
 COLLAPSED = "scores_collapsed"
 OTHER_DATA = (
-    "data: on {} its contents have the fingerprint {:.12}, and where the study began {:.12}: "
-    "no figures to compare; have all machines share a cache by data.cache_dir, or remove that one"
+    "data: what {} has isn't the data that the study began with (its fingerprint is {:.12}, and "
+    "was {:.12}); all machines must have the same"
 )
-# Of the data, what changes no contents.
-SAME_DATA = ("data.split", "data.train_size", "data.validation_size", "data.test_size")
 LEFT = "the scheduler took its worker away"
 
 
@@ -106,9 +103,6 @@ class Puller:
         every = plan.trial.train.eval_every_epochs
         self._study.pruner = build_pruner(plan.study, plan.max_epochs, every)
         self._process = TrialProcess(run, self._is_interrupted, plan.study.trial_timeout_seconds)
-        self._compares_data = not any(
-            key.startswith("data") and not key.startswith(SAME_DATA) for key in plan.space.keys
-        )
 
     def pull(self) -> None:
         """Returns when there is no trial left, or the study is stopped."""
@@ -158,9 +152,10 @@ class Puller:
     def _run(self, trial: Trial) -> Any:
         values = self._claims.suggest(trial)
         directory = attributes.directory_of(trial.number)
-        job = Job(
-            trial.number, self._plan.directory / directory, self._plan.space.overrides(values)
-        )
+        overrides = self._plan.space.overrides(values)
+        # Read anew for each trial: the first of all may have set it in the meantime.
+        data = study_attribute(self._study, attributes.FINGERPRINT) if self._plan.one_data else None
+        job = Job(trial.number, self._plan.directory / directory, overrides, data)
         note(trial, {attributes.DIRECTORY: directory, attributes.OVERRIDES: job.overrides})
         try:
             return self._end(trial, job, self._outcome(trial, job))
@@ -200,13 +195,14 @@ class Puller:
             return outcome
         trial.set_user_attr(attributes.RESULT, result)
         trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
-        if not self._compares_data or not result["fingerprint"]:
+        own = result["fingerprint"]
+        if not self._plan.one_data or job.fingerprint or not own:
             return outcome
-        first = self._first_fingerprint(result["fingerprint"])
-        if first == result["fingerprint"]:
+        first = self._first_fingerprint(own)
+        if first == own:
             return outcome
-        reason = OTHER_DATA.format(socket.gethostname(), result["fingerprint"], first)
-        return replace(outcome, state=FAILED, reason=reason)
+        reason = OTHER_DATA.format(socket.gethostname(), own, first)
+        return replace(outcome, state=INTERRUPTED, reason=reason)
 
     def _first_fingerprint(self, own: str) -> str:
         """Of the data that the study began with: this trial's own, if there is none yet."""
