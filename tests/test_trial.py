@@ -28,7 +28,7 @@ from sweeper.config import (
 )
 from sweeper.curves import draw_curves
 from sweeper.data.interactions import load_interactions
-from sweeper.errors import ConfigError, OutputError, TrialError, TrialPruned
+from sweeper.errors import ConfigError, DataChangedError, OutputError, TrialError, TrialPruned
 from sweeper.evaluation import scoring
 from sweeper.trial import Trial, run_trial
 
@@ -365,6 +365,15 @@ def test_a_wrong_configuration_writes_nothing(tmp_path):
     with pytest.raises(ConfigError, match=r"features\.embedding_dim"):
         run_trial(config, tmp_path / "run", console=QUIET)
     assert not (tmp_path / "run").exists()
+
+
+def test_other_data_than_was_expected_ends_the_trial_before_it_trains(tmp_path):
+    config = small_config()
+    own = load_interactions(config.data).fingerprint
+    with pytest.raises(DataChangedError, match=f"its fingerprint is {own[:12]}, and was ffffffff"):
+        run_trial(config, tmp_path / "trial", fingerprint="f" * 64)
+    found = record.read(tmp_path / "trial")
+    assert (found.state, found.history, "set_up" in found.seconds) == ("failed", [], False)
 
 
 def test_a_directory_that_holds_a_trial_is_left_as_it_is(tmp_path):

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from toy_runs import is_alive, wait_until
 
-from sweeper.study.trial_in_progress import in_study, report
+from sweeper.errors import DataChangedError
+from sweeper.study.trial_in_progress import expected_fingerprint, in_study, report
 from sweeper.study.workers import trial_child, trial_process
 from sweeper.study.workers.trial_child import (
     COMPLETE,
@@ -375,3 +376,16 @@ def test_no_group_is_killed_once_its_leader_has_been_reaped(process, monkeypatch
     assert pid in killed
     assert len(killed) == 2
     assert not is_alive(pid)
+
+
+def test_changed_data_is_no_failure_of_the_trials_and_ends_the_study(process):
+    outcome = process(fail(DataChangedError("another table"))).run()
+    assert (outcome.state, outcome.reason) == (INTERRUPTED, "DataChangedError: another table")
+
+
+def test_a_job_says_which_data_is_expected(tmp_path):
+    trials = TrialProcess(lambda job: expected_fingerprint(), lambda: False)
+    job = Job(0, tmp_path / "0", [], "f" * 64)
+    assert trials.run(job, lambda step, metrics: False).values == "f" * 64
+    trials.close()
+    assert expected_fingerprint() is None
