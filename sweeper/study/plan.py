@@ -22,6 +22,7 @@ from sweeper.study.algorithms.choices import chosen_pruner, chosen_sampler
 from sweeper.study.composition import (
     Composer,
     extreme_configs,
+    open_choices,
     searched_files,
 )
 from sweeper.study.config import StorageConfig, StudyConfig, to_storage, to_study
@@ -164,6 +165,9 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
         problems += metric_problems(study, each, space.keys)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
+    if choices := open_choices(config, space):
+        fixed = [*choices, *fixed]
+        composer = Composer(config, fixed, frozenset(groups), loader)
     workers, threads = share_cores(config, study.workers, trial.train.threads)
     return Plan(
         directory=Path(config.hydra.sweep.dir).absolute(),

@@ -60,7 +60,9 @@ def test_each_choice_of_a_group_is_held_to_the_columns_of_the_table(hydra):
 def test_so_is_a_kind_that_does_not_fit_a_column_in_one_choice(hydra):
     feature = "{{column: {}, kind: {}}}".format
     chosen = f"choice([{feature('age', 'embedding')}],[{feature('age', 'buckets')}])"
-    (line,) = problems(hydra, f"features.query={chosen}", "study.sampler=random", "study.n_trials=2")
+    (line,) = problems(
+        hydra, f"features.query={chosen}", "study.sampler=random", "study.n_trials=2"
+    )
     assert line.startswith("features.query[0].kind: got 'embedding' for 'age', a column of numbers")
 
 
@@ -75,18 +77,18 @@ def test_so_are_sizes_and_the_reference(hydra):
 def test_made_up_data_is_held_to_its_columns_without_being_drawn(hydra, monkeypatch):
     arguments = ("data=synthetic", "data.path=null", "data.synthetic.num_interactions=100000000")
     size = ("data.synthetic.num_users=1000000", "data.synthetic.num_items=100000")
-    plan = checked(hydra, *arguments, *size, "features=ids,rich", "evaluation.baselines=[popularity]")
+    plan = checked(
+        hydra, *arguments, *size, "features=ids,rich", "evaluation.baselines=[popularity]"
+    )
     assert plan.fingerprint is None
     assert plan.one_data
-    (line,) = problems(
-        hydra, *arguments, *size, "features=ids,rich", "evaluation.baselines=[ease]"
-    )
+    (line,) = problems(hydra, *arguments, *size, "features=ids,rich", "evaluation.baselines=[ease]")
     assert line.startswith("evaluation.baselines: got 'ease' for 1,000,000 users")
 
 
 def test_a_table_that_cannot_be_read_is_told(hydra):
     write_table(head="person,item_id,timestamp,age")
-    with pytest.raises(DataError, match="data.columns.user: got 'user_id'"):
+    with pytest.raises(DataError, match=r"data\.columns\.user: got 'user_id'"):
         checked(hydra, "model.dropout=0.1,0.2")
 
 
