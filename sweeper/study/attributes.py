@@ -6,6 +6,12 @@ Optuna's own storage, as user attributes of the study and its trials.
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
 # Of a trial.
 DIRECTORY = "directory"  # relative to the study's directory: "trials/0007"
 OVERRIDES = "overrides"  # the searched Hydra overrides, a list of strings
@@ -42,5 +48,15 @@ NO_MORE, AT_ONCE = "no_more", "at_once"
 
 
 def directory_of(number: int) -> str:
-    """Of a trial, relative to the study's directory."""
+    """Where a trial lies by default, relative to the study's directory."""
     return f"trials/{number:04d}"
+
+
+def place_of(trial: FrozenTrial) -> str:
+    """Where a trial lies, relative to the study's directory, and never outside it.
+
+    Whoever can write to the database could name any place.
+    """
+    noted = PurePosixPath(trial.user_attrs.get(DIRECTORY, ""))
+    is_below = noted.parts and not noted.is_absolute() and ".." not in noted.parts
+    return str(noted) if is_below else directory_of(trial.number)

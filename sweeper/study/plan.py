@@ -27,16 +27,19 @@ from sweeper.study.composition import (
 )
 from sweeper.study.config import StorageConfig, StudyConfig, to_storage, to_study
 from sweeper.study.identity import compared
+from sweeper.study.launcher_options import number_of_workers, option_problems
 from sweeper.study.launchers import launcher_problems, share_cores
 from sweeper.study.space.command_line import command_line_parameters
 from sweeper.study.space.reader import parse_space
 from sweeper.study.space.search_space import LARGEST_GRID, SearchSpace
 from sweeper.study.storages.validation import storage_problems
+from sweeper.study.trial_places import given_subdir, subdir_of, subdir_problems
 from sweeper.study.validation import (
     confirm_problems,
     metric_problems,
     study_problems,
     test_row_problems,
+    working_directory_problems,
 )
 
 GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
@@ -62,6 +65,7 @@ class Plan:
       examples: a trial's configuration for each choice and at each end of each range, with its
         overrides; to be checked before the first trial.
       fingerprint: of the data, as it is at this start; None where that is not known.
+      subdir: `hydra.sweep.subdir`, which says where each trial lies; None: `trials/0007`.
     """
 
     directory: Path
@@ -78,6 +82,7 @@ class Plan:
     one_data: bool
     examples: list[tuple[str, Config]]
     fingerprint: str | None
+    subdir: str | None
 
     @property
     def name(self) -> str:
@@ -153,7 +158,11 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     problems += _reference_problems(study, space.keys, groups["experiment"])
     problems += metric_problems(study, trial, space.keys)
     problems += storage_problems(storage, searched)
-    problems += launcher_problems(config, study.workers)
+    try:
+        study.workers = number_of_workers(config, study.workers)
+    except ConfigError as error:
+        problems += error.problems
+    problems += [*launcher_problems(config, study.workers), *option_problems(config)]
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     composer = Composer(config, fixed, frozenset(groups), loader)
@@ -163,6 +172,9 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
         problems += test_row_problems(each, study.sampler, study.pruner, space.keys)
         problems += confirm_problems(study, each, space.keys)
         problems += metric_problems(study, each, space.keys)
+        problems += working_directory_problems(each, config.hydra.job.chdir)
+    if subdir := given_subdir(config):
+        problems += _subdir_problems(subdir, composer, space)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     if choices := open_choices(config, space):
@@ -184,6 +196,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
         one_data=len({contents_key(each.data) for _, each in configs}) == 1,
         examples=configs,
         fingerprint=None,
+        subdir=subdir,
     )
 
 
@@ -226,6 +239,12 @@ def _reference_problems(
             f"{got} while {', '.join(data)} is searched: the trials are scored on different rows; "
             "must be null"
         )
+
+
+def _subdir_problems(given: str, composer: Composer, space: SearchSpace) -> list[str]:
+    overrides = space.overrides(next(space.extremes()))
+    places = [subdir_of(composer.compose(overrides), number) for number in (0, 1)]
+    return list(subdir_problems(given, places))
 
 
 def _size_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:

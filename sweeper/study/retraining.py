@@ -101,6 +101,8 @@ def retraining(
             "files": {},
             "one_data": len({contents_key(config["data"]) for config in configs.values()}) == 1,
             "examples": [],
+            # Its points are not the user's, and neither are its places.
+            "subdir": None,
         },
         configs=configs,
         listed=listed,

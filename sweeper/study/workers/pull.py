@@ -77,6 +77,8 @@ class Puller:
       epochs_of: how many epochs a trial with these overrides may train.
       index: of the worker, from 0: each has its own random stream.
       sends: whether the files of trials go to the main process by the database.
+      directory_of: where a trial with this number and these overrides goes, below the study's
+        directory.
       must_leave: asked about twice a second; True ends this worker, whose trial is another's.
     """
 
@@ -88,9 +90,12 @@ class Puller:
         index: int,
         sends: bool = False,
         must_leave: Callable[[], bool] = lambda: False,
+        directory_of: Callable[[int, list[str]], str] = lambda number, _: attributes.directory_of(
+            number
+        ),
     ) -> None:
         self._plan, self._epochs_of, self._sends = plan, epochs_of, sends
-        self._must_leave = must_leave
+        self._must_leave, self._directory_of = must_leave, directory_of
         storage = configured_storage(plan.directory, plan.storage, plan.name)
         self._study = ClaimedStudy(plan.name, storage.connect())
         if patient := patient_storage(self._study):
@@ -151,8 +156,8 @@ class Puller:
 
     def _run(self, trial: Trial) -> Any:
         values = self._claims.suggest(trial)
-        directory = attributes.directory_of(trial.number)
         overrides = self._plan.space.overrides(values)
+        directory = self._directory_of(trial.number, overrides)
         # Read anew for each trial: the first of all may have set it in the meantime.
         data = study_attribute(self._study, attributes.FINGERPRINT) if self._plan.one_data else None
         job = Job(trial.number, self._plan.directory / directory, overrides, data)
