@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Of a trial.
 DIRECTORY = "directory"  # relative to the study's directory: "trials/0007"
+STEPS = "steps"  # how many epochs it may train, or how many seeds one after the other
 OVERRIDES = "overrides"  # the searched Hydra overrides, a list of strings
 RESULT = "result"  # what the trial's record holds, see `sweeper.study.workers.summary.summarize`
 UNSENT = "unsent"  # why its files couldn't be sent to the study's directory
@@ -24,8 +25,9 @@ RETRY_OF = "retry_of"  # the number of the trial that this one runs again
 DEATHS = "deaths"  # how often a process died under this trial and those that it runs again
 GRID_POINT = "grid_point"  # which combination of the grid it is
 FIRST_SET = "first_set"  # which of the study's FIRST it is
-# [step, value] where Optuna's own intermediate values don't tell it: of several objectives
-# the first one's, and the mean over the seeds so far where each is a step.
+# [step, value, best value] where Optuna's own intermediate values don't tell it: of several
+# objectives the first one's, and the mean over the seeds so far where each is a step. Studies
+# older than the third have two.
 PROGRESS = "progress"
 TOOK = "took"  # seconds, of a trial without a record that tells them
 

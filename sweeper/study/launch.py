@@ -155,6 +155,8 @@ def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:
     pruner = "" if plan.study.pruner == "none" else f", pruner {plan.study.pruner}"
     how = f", sampler {plan.study.sampler}{pruner}" if plan.selects else ""
     terminal.say(console, "study", f"{plan.name}: {total}{how}")
+    if plan.purpose:
+        terminal.say(console, "purpose", plan.purpose)
     if plan.selects:
         space = ", ".join(plan.space.names) or "a single configuration"
         terminal.say(console, "space", space)

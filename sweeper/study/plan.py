@@ -92,6 +92,16 @@ class Plan:
     # Whether its best trial is a result, by rows that it may be chosen on.
     selects = True
 
+    # What it is for, where it isn't the study itself.
+    purpose = ""
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether a trial's result is the best of its evaluations, or may be."""
+        is_searched = "train.restore_best" in self.space.keys
+        is_mean = self.study.seed_mode == "sequential"
+        return (self.trial.train.restore_best or is_searched) and not is_mean
+
     @property
     def is_grid(self) -> bool:
         return self.study.sampler == "grid"

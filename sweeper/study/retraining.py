@@ -39,12 +39,18 @@ class Retraining(Plan):
     Attributes:
       configs: each configuration in full, by name: "trial_17", "tutorial_three_layer".
       listed: its points, in order.
+      purpose: what it is for, in words.
     """
 
     configs: dict[str, dict[str, Any]]
     listed: list[Point]
+    purpose: str
 
     selects = False
+
+    @property
+    def keeps_best(self) -> bool:
+        return any(config["train"]["restore_best"] for config in self.configs.values())
 
     @cached_property
     def total(self) -> int | None:
@@ -78,7 +84,11 @@ class Retraining(Plan):
 
 
 def retraining(
-    plan: Plan, name: str, configs: dict[str, dict[str, Any]], listed: list[Point]
+    plan: Plan,
+    name: str,
+    configs: dict[str, dict[str, Any]],
+    listed: list[Point],
+    purpose: str,
 ) -> Retraining:
     """Below a study's directory: in `name`, or the next number where that holds another one."""
     inherited = {each.name: getattr(plan, each.name) for each in fields(Plan)}
@@ -106,6 +116,7 @@ def retraining(
         },
         configs=configs,
         listed=listed,
+        purpose=purpose,
     )
     place = _place(planned, name)
     # In a database of many studies, and for trackers, its name tells whose it is.

@@ -160,8 +160,10 @@ class Puller:
         directory = self._directory_of(trial.number, overrides)
         # Read anew for each trial: the first of all may have set it in the meantime.
         data = study_attribute(self._study, attributes.FINGERPRINT) if self._plan.one_data else None
-        job = Job(trial.number, self._plan.directory / directory, overrides, data)
-        note(trial, {attributes.DIRECTORY: directory, attributes.OVERRIDES: job.overrides})
+        place, steps = self._plan.directory / directory, self._steps(overrides)
+        job = Job(trial.number, place, overrides, data, steps)
+        noted = {attributes.DIRECTORY: directory, attributes.OVERRIDES: overrides}
+        note(trial, {**noted, attributes.STEPS: steps})
         try:
             return self._end(trial, job, self._outcome(trial, job))
         finally:
@@ -232,21 +234,28 @@ class Puller:
             raise TrialError(f"{metric} was reported as {value} at step {step}; must be finite")
         if len(self._plan.study.objectives) > 1:
             # Optuna takes no intermediate values here.
-            trial.set_user_attr(attributes.PROGRESS, [step, value])
+            _, _, best = trial.user_attrs.get(attributes.PROGRESS, (0, value, value))
+            maximizes = self._plan.study.objectives[0].direction == "maximize"
+            best = max(best, value) if maximizes else min(best, value)
+            trial.set_user_attr(attributes.PROGRESS, [step, value, best])
             return False
         if self._plan.study.seed_mode == "sequential":
             # Each step is another seed's figure; what the trial has come to is their mean.
-            _, mean = trial.user_attrs.get(attributes.PROGRESS, (0, 0.0))
-            trial.set_user_attr(attributes.PROGRESS, [step, mean + (value - mean) / (step + 1)])
+            _, mean, _ = trial.user_attrs.get(attributes.PROGRESS, (0, 0.0, 0.0))
+            mean += (value - mean) / (step + 1)
+            trial.set_user_attr(attributes.PROGRESS, [step, mean, mean])
         trial.report(value, step)
         # At its last step there is nothing left to save.
-        return trial.should_prune() and step < self._last_step(job)
+        # Seeds are counted from 0.
+        last = job.steps - int(self._plan.study.seed_mode == "sequential")
+        return trial.should_prune() and step < last
 
-    def _last_step(self, job: Job) -> int:
+    def _steps(self, overrides: list[str]) -> int:
+        """How many epochs a trial may train, or how many seeds one after the other."""
         study = self._plan.study
         if study.seed_mode == "sequential":
-            return len(study.split_seeds) - 1
-        return self._epochs_of(job.overrides)
+            return len(study.split_seeds)
+        return self._epochs_of(overrides)
 
     def _end(self, trial: Trial, job: Job, outcome: Outcome) -> Any:
         """The objective's values, or the exception that tells Optuna how the trial ended."""

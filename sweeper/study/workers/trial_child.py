@@ -41,12 +41,14 @@ class Job:
       directory: where it goes.
       overrides: those that were searched.
       fingerprint: of the data that it must be trained on; None: any.
+      steps: how many epochs it may train, or how many seeds one after the other.
     """
 
     number: int
     directory: Path
     overrides: list[str]
     fingerprint: str | None = None
+    steps: int = 0
 
 
 @dataclass(frozen=True)
