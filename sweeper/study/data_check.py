@@ -20,6 +20,7 @@ from sweeper.study.composition import with_words
 from sweeper.study.identity import START_ANEW
 from sweeper.study.plan import Plan
 from sweeper.study.retraining import experiment_config
+from sweeper.study.storages.markers import holds_study
 from sweeper.validation import validate
 
 
@@ -33,7 +34,8 @@ def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> 
       The plan, with the data's fingerprint where all trials have the same data.
 
     Raises:
-      ConfigError: with a line for each column, kind, size or baseline that doesn't fit.
+      ConfigError: with a line for each column, kind, size or baseline that doesn't fit. A study
+        that has begun goes on as it is, and `say` gets these lines.
       DataError: the data can't be read.
     """
     previews: dict[str, Preview] = {}
@@ -44,8 +46,10 @@ def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> 
             previews[key] = preview(config.data, say)
         for problem in _problems(config, previews[key]):
             problems.setdefault(problem, words)
-    if problems:
+    if problems and not holds_study(plan.directory):
         raise ConfigError(with_words(problems))
+    for line in with_words(problems):
+        say(f"{line}: such trials fail")
     fingerprint = next(iter(previews.values())).fingerprint if plan.one_data else None
     return replace(plan, examples=[], fingerprint=fingerprint)
 

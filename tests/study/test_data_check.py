@@ -57,6 +57,15 @@ def test_each_choice_of_a_group_is_held_to_the_columns_of_the_table(hydra):
     assert len(again) == len(found)
 
 
+def test_a_study_that_began_with_a_choice_that_does_not_fit_goes_on(hydra, tmp_path):
+    said: list[str] = []
+    plan = hydra.plan(*TABLE, "features=ids,rich", f"hydra.sweep.dir={tmp_path / 'begun'}")
+    plan.directory.mkdir()
+    new_study(plan.directory)
+    assert check_data(plan, hydra.loader, said.append).fingerprint
+    assert any("'raw_user_age'" in line and line.endswith(": such trials fail") for line in said)
+
+
 def test_so_is_a_kind_that_does_not_fit_a_column_in_one_choice(hydra):
     feature = "{{column: {}, kind: {}}}".format
     chosen = f"choice([{feature('age', 'embedding')}],[{feature('age', 'buckets')}])"
