@@ -10,18 +10,21 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 
 from sweeper.config import Config
-from sweeper.data.preview import Preview, changed_files, contents_key, file_states, preview
-from sweeper.data.split import check_sizes
+from sweeper.data_check import (
+    Preview,
+    changed_files,
+    contents_key,
+    file_states,
+    misfits,
+    preview,
+)
 from sweeper.errors import ConfigError, DataChangedError
-from sweeper.evaluation.baselines import check_baselines
-from sweeper.model.fitting import check_columns
 from sweeper.study import attributes
 from sweeper.study.composition import with_words
 from sweeper.study.identity import START_ANEW
 from sweeper.study.plan import Plan
 from sweeper.study.retraining import experiment_config
 from sweeper.study.storages.markers import holds_study
-from sweeper.validation import validate
 
 
 def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> Plan:
@@ -44,7 +47,7 @@ def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> 
         key = contents_key(config.data)
         if key not in previews:
             previews[key] = preview(config.data, say)
-        for problem in _problems(config, previews[key]):
+        for problem in misfits(config, previews[key]):
             problems.setdefault(problem, words)
     if problems and not holds_study(plan.directory):
         raise ConfigError(with_words(problems))
@@ -58,20 +61,6 @@ def _reference(plan: Plan, loader: ConfigLoader) -> Iterator[tuple[str, Config]]
     name = plan.study.reference
     if name is not None:
         yield f"study.reference={name}", experiment_config(plan, name, loader)
-
-
-def _problems(config: Config, data: Preview) -> Iterator[str]:
-    """What of a trial's configuration its data doesn't have, or has too much of."""
-    for check in (
-        lambda: validate(config),
-        lambda: check_columns(config.features, data.query_columns, data.candidate_columns),
-        lambda: check_sizes(config.data, data.num_rows),
-        lambda: check_baselines(config.evaluation, data.num_users, data.num_items),
-    ):
-        try:
-            check()
-        except ConfigError as error:
-            yield from error.problems
 
 
 def data_attributes(plan: Plan) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from sweeper.config import DEFAULT_METRIC, METRICS, Config, to_dataclass, to_dictionary
-from sweeper.data.preview import contents_key
+from sweeper.data_check import contents_key
 from sweeper.errors import ConfigError, closest
 from sweeper.study import attributes
 from sweeper.study.algorithms.choices import chosen_pruner, chosen_sampler
@@ -39,8 +39,8 @@ from sweeper.study.validation import (
     metric_problems,
     study_problems,
     test_row_problems,
-    working_directory_problems,
 )
+from sweeper.validation import working_directory_problems
 
 GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
 

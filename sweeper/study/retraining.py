@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from sweeper.config import Config, to_dataclass
-from sweeper.data.preview import contents_key
+from sweeper.data_check import contents_key
 from sweeper.study import attributes
 from sweeper.study.composition import Composer
 from sweeper.study.config import ObjectiveConfig, StudyConfig

@@ -6,8 +6,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 
-from sweeper.config import METRICS, NAMED_SOURCES, Config
-from sweeper.data.table.files import TFDS
+from sweeper.config import METRICS, Config
 from sweeper.errors import ConfigError, closest, either, shortened
 from sweeper.plugins import load
 from sweeper.study.algorithms.choices import (
@@ -276,28 +275,6 @@ def confirm_problems(
             f"{got} with study.split_seeds {study.split_seeds}, which leave no test row that the "
             "search never touched; must be with study.confirm.split_seeds of at least 1"
         )
-
-
-def working_directory_problems(config: Config, changes: bool | None) -> Iterator[str]:
-    """Paths of the data that trials wouldn't find from their own directories.
-
-    Args:
-      changes: `hydra.job.chdir`.
-    """
-    data = config.data
-    paths = {
-        "path": data.path,
-        "items.path": data.items.path,
-        "users.path": data.users.path,
-        "source": None if data.source in NAMED_SOURCES else data.source,
-        "cache_dir": data.cache_dir,
-    }
-    for key, path in paths.items() if changes else ():
-        if path and not os.path.isabs(os.path.expanduser(path)) and not path.startswith(TFDS):
-            yield (
-                f"hydra.job.chdir: got True with data.{key} {path!r}, which is elsewhere from a "
-                f"trial's directory; must be False, or data.{key} an absolute path"
-            )
 
 
 def _callback_problems(study: StudyConfig) -> Iterator[str]:
