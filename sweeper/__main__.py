@@ -12,7 +12,7 @@ from sweeper.command_line import start
 from sweeper.config import config_directory, to_dataclass
 from sweeper.exit_codes import exit_codes
 from sweeper.study.config import StudyConfig, to_study
-from sweeper.study.trial_in_progress import in_study, report
+from sweeper.study.trial_in_progress import expected_fingerprint, in_study, report
 from sweeper.tracking.tracker import BY_ITSELF, Origin
 
 
@@ -40,6 +40,7 @@ def objectives(config: DictConfig) -> list[float]:
         # A picture takes as long as an epoch: a study leaves it to its report.
         draw=not in_study(),
         origin=origin(study) if in_study() else BY_ITSELF,
+        fingerprint=expected_fingerprint(),
     )
     return [record.figure(objective.metric) for objective in study.objectives]
 

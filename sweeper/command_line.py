@@ -53,7 +53,7 @@ def prepare(arguments: list[str] | None = None) -> None:
         return
     own = Path(parsed.config_dir) if parsed.config_dir else None
     with loader(parsed.config_path, own):
-        config = compose_first(parsed.config_name or "config", parsed.overrides)
+        config = compose_first(parsed.config_name or "config", parsed.overrides, parsed.multirun)
         if parsed.cfg:
             return  # It is shown as it is, right or wrong.
         overrides = parse(parsed.overrides)

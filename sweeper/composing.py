@@ -21,7 +21,8 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -29,7 +30,7 @@ from yaml import YAMLError
 from sweeper.config import Config, config_directory, known_keys, to_dataclass
 from sweeper.errors import ConfigError, closest, shortened
 from sweeper.exit_codes import first_lines
-from sweeper.study.config import ExperimentConfig, register_schema
+from sweeper.study.config import ExperimentConfig, register_schema, to_study
 from sweeper.validation import validate
 
 # What Hydra and OmegaConf raise of a configuration that can't be composed: numbers too big for
@@ -48,6 +49,8 @@ OPEN_KEYS = {
     "study.sampler_options": "SAMPLER.NAME=VALUE",
     "study.pruner_options": "PRUNER.NAME=VALUE",
 }
+# How Hydra begins its complaint of a group whose choice is `???`.
+LEFT_OPEN = "You must specify"
 # So many values of a sweep are composed, each by itself, to see what is wrong.
 MOST_EXPLAINED = 20
 
@@ -142,16 +145,45 @@ def find_modules_beside(directory: Path) -> None:
         os.environ["PYTHONPATH"] = f"{known}{os.pathsep}{place}" if known else place
 
 
-def compose_first(name: str, overrides: list[str]) -> DictConfig:
-    """The configuration, with the first value of what is swept; a study checks the others."""
+def compose_first(name: str, overrides: list[str], multirun: bool = False) -> DictConfig:
+    """The configuration, with the first value of what is swept; a study checks the others.
+
+    Args:
+      multirun: whether `--multirun` is given; `hydra.mode` may say the same.
+    """
     try:
         values = [_values(override) for override in parse(overrides)]
         first = [alternatives[0] for alternatives in values if alternatives]
-        return compose(name, first, return_hydra_config=True)
+        try:
+            return compose(name, first, return_hydra_config=True)
+        except ConfigCompositionException as error:
+            if not str(error).startswith(LEFT_OPEN):
+                raise
+            choices = _searched_choices(name, first, multirun)
+            if not choices:
+                raise ConfigError(f"{name}.yaml: {first_lines(error)}") from error
+            return compose(name, [*choices, *first], return_hydra_config=True)
     except YAMLError as error:
         raise ConfigError(f"conf: a file is no YAML: {first_lines(error)}") from error
     except COMPOSING as error:
         raise ConfigError(_explain(name, overrides) or [first_lines(error)]) from error
+
+
+def _searched_choices(name: str, overrides: list[str], multirun: bool) -> list[str]:
+    """What a study searches first of the config groups that the YAML leaves open (`???`)."""
+    from sweeper.study.composition import open_choices
+    from sweeper.study.plan import GROUPS
+    from sweeper.study.space.reader import parse_space
+
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    config = hydra.compose_config(
+        name, overrides, RunMode.MULTIRUN, from_shell=False, with_log_configuration=False
+    )
+    if not multirun and config.hydra.mode != RunMode.MULTIRUN:
+        return []
+    groups = {group: hydra.config_loader.get_group_options(group) for group in GROUPS}
+    return open_choices(config, parse_space(to_study(config).space, groups))
 
 
 def parse(overrides: list[str]) -> list[Override]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import difflib
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 # Of more names it would take seconds to find the closest.
 MOST_COMPARED = 10_000
@@ -35,6 +36,10 @@ class ConfigError(SweeperError):
 
 class DataError(SweeperError):
     """The data can't be had, or isn't what it should be."""
+
+
+class DataChangedError(DataError):
+    """The data isn't what a study began with, so that its trials couldn't be compared."""
 
 
 class OutputError(SweeperError):
@@ -69,6 +74,34 @@ class StudyError(SweeperError):
     """A study ended before its end: too many of its trials, or its workers, failed."""
 
     exit_code = 1
+
+
+@contextmanager
+def finishing(*steps: Callable[[], object]) -> Iterator[None]:
+    """Calls all steps in order when the block ends, so that no failure hides an earlier one.
+
+    The block's own error is the one raised; what steps raise after it is added as notes, as it
+    is to the first error of a step where the block has none. `TrialPruned` is no error.
+    """
+    own: BaseException | None = None
+    try:
+        yield
+    except BaseException as error:
+        own = error
+    first = None if isinstance(own, TrialPruned) else own
+    for step in steps:
+        try:
+            step()
+        except Exception as error:
+            if first is None:
+                first = error
+            elif type(error) is not type(first):
+                # The same again, as of a disk that is full, tells nothing new.
+                first.add_note(f"afterwards: {type(error).__name__}: {error}")
+    if first is None:
+        first = own
+    if first is not None:
+        raise first
 
 
 def closest(name: str, choices: Iterable[str]) -> str:

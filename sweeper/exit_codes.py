@@ -38,7 +38,8 @@ def exit_codes() -> Iterator[None]:
     except SweeperError as error:
         if SHOW_ALL:
             raise
-        _fail([str(error)] if not isinstance(error, ConfigError) else error.problems)
+        problems = error.problems if isinstance(error, ConfigError) else [str(error)]
+        _fail([*problems, *getattr(error, "__notes__", [])])
         sys.exit(error.exit_code)
     except (HydraException, OmegaConfBaseException) as error:
         if SHOW_ALL:

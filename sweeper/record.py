@@ -13,7 +13,7 @@ import json
 import math
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -161,29 +161,6 @@ def ending(directory: Path, record: TrialRecord) -> Iterator[None]:
         with suppress(OutputError):
             write_whole(directory / TRACEBACK, traceback.format_exc().encode())
         raise
-
-
-@contextmanager
-def finishing(finish: Callable[[], None], warn: Callable[[str], None]) -> Iterator[None]:
-    """Calls `finish` after what runs within it, however that ends.
-
-    If both fail, the first error is raised, as it says why the trial ended, and `warn` is told
-    the other. A pruned trial hasn't failed: then an error of `finish` is raised.
-    """
-    try:
-        yield
-    except TrialPruned:
-        finish()
-        raise
-    except BaseException:
-        try:
-            finish()
-        except Exception as error:
-            # The console may be what fails.
-            with suppress(Exception):
-                warn(f"{type(error).__name__}: {error}")
-        raise
-    finish()
 
 
 def close(directory: Path, record: TrialRecord) -> None:

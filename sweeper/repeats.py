@@ -19,7 +19,7 @@ from rich.console import Console
 from sweeper import console as terminal
 from sweeper import record as records
 from sweeper.config import Config, to_dictionary
-from sweeper.errors import ConfigError, OutputError
+from sweeper.errors import ConfigError, OutputError, finishing
 from sweeper.means import mean, repeat_directory, take_means, take_repeats
 from sweeper.record import Metrics, TrialRecord
 from sweeper.tracking.tracker import BY_ITSELF, Origin
@@ -40,6 +40,7 @@ def run_repeats(
     console: Console | None = None,
     draw: bool = True,
     origin: Origin = BY_ITSELF,
+    fingerprint: str | None = None,
 ) -> TrialRecord:
     """Runs the trial once with each `data.split_seed`; without any, once as configured.
 
@@ -52,25 +53,23 @@ def run_repeats(
       report: may raise to end all that still run.
       draw: whether to draw each one's `curves.png`.
       origin: the study that the trial is part of, for trackers; each repeat is a run of its own.
+      fingerprint: of the data that all must be trained on; None: any.
 
     Raises:
       ConfigError: also for seeds that repeat, or that the split doesn't depend on.
       As `run_trial`, if one of the trials or `report` does.
     """
     if not split_seeds:
-        return run_trial(config, directory, report, console, draw, origin)
+        return run_trial(config, directory, report, console, draw, origin, fingerprint)
     problems = list(split_seed_problems(split_seeds, config.data.split))
     if problems:
         raise ConfigError(problems)
     validate(config)
     mode = {"lockstep": _Lockstep, "sequential": _OneByOne}[seed_mode]
     console = console or terminal.make_console()
-    repeats = mode(config, split_seeds, directory, console, draw, origin)
+    repeats = mode(config, split_seeds, directory, console, draw, origin, fingerprint)
     records.create(directory, repeats.record)
-    with (
-        records.finishing(repeats.finish, repeats.warn),
-        records.ending(directory, repeats.record),
-    ):
+    with finishing(repeats.finish), records.ending(directory, repeats.record):
         repeats.run(report)
     return repeats.record
 
@@ -86,6 +85,7 @@ class _Repeats(ABC):
         console: Console,
         draw: bool,
         origin: Origin,
+        fingerprint: str | None,
     ) -> None:
         self.directory, self.console = directory, console
         self.record = TrialRecord(to_dictionary(config))
@@ -96,6 +96,7 @@ class _Repeats(ABC):
                 self.console_of_a_trial(),
                 draw,
                 replace(origin, split_seed=seed),
+                fingerprint,
             )
             for seed in split_seeds
         }

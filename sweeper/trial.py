@@ -14,9 +14,10 @@ from sweeper import console as terminal
 from sweeper import record as records
 from sweeper.config import Config, to_dictionary
 from sweeper.curves import draw_curves
-from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.interactions import Interactions, check_contents, load_interactions
 from sweeper.data.split import Split, check_sizes
 from sweeper.environment import note_environment
+from sweeper.errors import finishing
 from sweeper.evaluation.baselines import Baseline, check_baselines
 from sweeper.evaluation.ranking import RankingTask, Ranks
 from sweeper.evaluation.rows import (
@@ -55,6 +56,7 @@ def run_trial(
     console: Console | None = None,
     draw: bool = True,
     origin: Origin = BY_ITSELF,
+    fingerprint: str | None = None,
 ) -> TrialRecord:
     """Trains the configured model, scores it and writes the record to `directory`.
 
@@ -62,6 +64,7 @@ def run_trial(
       report: called with (epoch, metrics) after each evaluation; may raise to end the trial.
       draw: whether to draw `curves.png`.
       origin: the study that the trial is part of, for trackers.
+      fingerprint: of the data that it must be trained on; None: any.
 
     Raises:
       ConfigError, DataError: before anything is trained.
@@ -71,7 +74,8 @@ def run_trial(
         is has been written.
     """
     validate(config)
-    trial = Trial(config, directory, console or terminal.make_console(), draw, origin)
+    console = console or terminal.make_console()
+    trial = Trial(config, directory, console, draw, origin, fingerprint)
     with closing(trial.steps()) as steps:
         for checkpoint in steps:
             try:
@@ -90,6 +94,7 @@ class Trial:
       directory: where the record goes; made by the first step.
       draw: whether to draw `curves.png`.
       origin: the study that it is part of, for trackers.
+      fingerprint: of the data that it must be trained on; None: any.
     """
 
     def __init__(
@@ -99,7 +104,9 @@ class Trial:
         console: Console,
         draw: bool,
         origin: Origin = BY_ITSELF,
+        fingerprint: str | None = None,
     ) -> None:
+        self.fingerprint = fingerprint
         self.config, self.directory = config, directory
         self.console, self.draw = console, draw
         self.record = TrialRecord(to_dictionary(config))
@@ -117,10 +124,7 @@ class Trial:
         records.create(self.directory, self.record)
         # Without the time between two steps, which is the caller's.
         self.started = time.perf_counter()
-        with (
-            records.finishing(self.finish, self.warn),
-            records.ending(self.directory, self.record),
-        ):
+        with finishing(self.finish), records.ending(self.directory, self.record):
             yield from self.run()
 
     def run(self) -> Steps:
@@ -128,8 +132,9 @@ class Trial:
         self.threads = set_threads(config.train.threads)
         with self.stage("load_data"):
             interactions = load_interactions(config.data, lambda text: self.say("data", text))
+        check_contents(interactions, self.fingerprint)
         check_sizes(config.data, len(interactions))
-        check_columns(config.features, interactions)
+        check_columns(config.features, interactions.query_columns, interactions.candidate_columns)
         check_baselines(config.evaluation, interactions.num_users, interactions.num_items)
         # Only now, so that errors in the configuration and the data come at once.
         with self.stage("import_tensorflow"):
@@ -325,10 +330,8 @@ class Trial:
     def finish(self) -> None:
         """Writes the record, whatever the end was, and prints where it lies."""
         self.record.seconds["total"] = time.perf_counter() - self.started
-        try:
+        with finishing(self.trackers.end):
             records.close(self.directory, self.record)
-        finally:
-            self.trackers.end()
         names = [records.TRIAL]
         names += [name for name in records.ROWS.values() if (self.directory / name).exists()]
         if self.record.history:

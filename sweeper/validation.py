@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from omegaconf import MISSING
 
 from sweeper.config import (
+    NAMED_SOURCES,
     Config,
     FeatureConfig,
     Range,
@@ -16,6 +18,7 @@ from sweeper.config import (
     layer_sizes,
     unfit,
 )
+from sweeper.data.table.files import TFDS
 from sweeper.data.validation import data_problems
 from sweeper.errors import ConfigError, closest, shortened
 from sweeper.passwords import password_in
@@ -67,6 +70,28 @@ def split_seed_problems(seeds: Sequence[int], split: str) -> Iterator[str]:
             yield f"study.split_seeds: got {seed} {seeds.count(seed)} times; must be given once"
         if seed < 0:
             yield f"study.split_seeds: got {seed}; must be whole numbers of at least 0"
+
+
+def working_directory_problems(config: Config, changes: bool | None) -> Iterator[str]:
+    """Paths of the data that trials wouldn't find from their own directories.
+
+    Args:
+      changes: `hydra.job.chdir`.
+    """
+    data = config.data
+    paths = {
+        "path": data.path,
+        "items.path": data.items.path,
+        "users.path": data.users.path,
+        "source": None if data.source in NAMED_SOURCES else data.source,
+        "cache_dir": data.cache_dir,
+    }
+    for key, path in paths.items() if changes else ():
+        if path and not os.path.isabs(os.path.expanduser(path)) and not path.startswith(TFDS):
+            yield (
+                f"hydra.job.chdir: got True with data.{key} {path!r}, which is elsewhere from a "
+                f"trial's directory; must be False, or data.{key} an absolute path"
+            )
 
 
 def _rule_problems(config: Config) -> Iterator[str]:

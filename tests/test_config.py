@@ -61,8 +61,9 @@ MAY_IMPORT = {
     "training": BASE | {"data", "model", "training"},
     "prepared": BASE | {"data", "model", "evaluation", "training"},
     "testing": BASE | {"data", "model", "evaluation"},
+    "data_check": BASE | {"data", "model", "evaluation", "validation"},
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.
-    "study": BASE | {"console", "passwords", "record", "validation", "study"},
+    "study": BASE | {"console", "data_check", "passwords", "record", "validation", "study"},
     "report": BASE | {"console", "exit_codes", "metrics", "record", "study", "report", "warmth"},
     "composing": {"errors", "config", "exit_codes", "study", "validation"},
     "inspect": BASE | COMMAND | {"record", "data", "model", "evaluation", "inspect", "warmth"},
@@ -78,7 +79,10 @@ MAY_IMPORT = {
 MAY_IMPORT_ANY = {"__init__", "__main__", "trial", "repeats"}
 # The same within the two largest rooms.
 STUDY = {"attributes", "config", "launchers"}
-PLAN = STUDY | {"algorithms", "composition", "identity", "plan", "space", "storages", "validation"}
+PLAN = STUDY | {
+    "algorithms", "composition", "identity", "launcher_options", "plan", "space", "storages",
+    "trial_places", "validation",
+}  # fmt: skip
 REPORT = {"evidence", "rendering", "subject"}
 MAY_IMPORT_WITHIN = {
     "study.space": {"space"},

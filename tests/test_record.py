@@ -9,7 +9,7 @@ import os
 import pytest
 
 from sweeper import record as records
-from sweeper.errors import OutputError, TrialPruned
+from sweeper.errors import OutputError
 from sweeper.files import write_whole
 from sweeper.record import FORMAT_VERSION, HISTORY, TRIAL, TrialRecord
 
@@ -204,47 +204,3 @@ def test_a_damaged_history_is_told_with_its_path(tmp_path) -> None:
     (tmp_path / HISTORY).write_text("epoch,loss\n1,not a number\n")
     with pytest.raises(OutputError, match=r"history\.csv"):
         records.read(tmp_path)
-
-
-def run_to(end: BaseException | None, finish) -> list[str]:
-    """What is warned of where what runs within `finishing` ends so."""
-    warned: list[str] = []
-    with records.finishing(finish, warned.append):
-        if end:
-            raise end
-    return warned
-
-
-def test_the_first_error_is_raised_and_that_of_the_end_is_told() -> None:
-    def fail() -> None:
-        raise OutputError("no room")
-
-    warned: list[str] = []
-    for end in (ValueError("the reason"), KeyboardInterrupt("enough"), GeneratorExit()):
-        with pytest.raises(type(end)) as raised, records.finishing(fail, warned.append):
-            raise end
-        assert raised.value is end
-    assert warned == 3 * ["OutputError: no room"]
-    # Without another error it is the one.
-    with pytest.raises(OutputError, match="no room"):
-        run_to(None, fail)
-    # A trial that was pruned hasn't failed.
-    with pytest.raises(OutputError, match="no room"):
-        run_to(TrialPruned("after step 2"), fail)
-
-
-def test_finish_is_called_once_however_it_ends() -> None:
-    calls: list[None] = []
-    assert run_to(None, lambda: calls.append(None)) == []
-    for end in (ValueError("x"), TrialPruned("y"), KeyboardInterrupt()):
-        with pytest.raises(type(end)):
-            run_to(end, lambda: calls.append(None))
-    assert len(calls) == 4
-
-
-def test_a_console_that_fails_too_hides_no_error() -> None:
-    def fail(*_) -> None:
-        raise OSError("broken pipe")
-
-    with pytest.raises(ValueError, match="the reason"), records.finishing(fail, fail):
-        raise ValueError("the reason")

@@ -29,7 +29,7 @@ from sweeper.config import (
 )
 from sweeper.curves import draw_curves
 from sweeper.data.interactions import load_interactions
-from sweeper.errors import ConfigError, OutputError, TrialError, TrialPruned
+from sweeper.errors import ConfigError, DataChangedError, OutputError, TrialError, TrialPruned
 from sweeper.evaluation import baselines, scoring
 from sweeper.evaluation.ranking import Ranks
 from sweeper.tracking.trackers import Trackers
@@ -410,10 +410,9 @@ def test_a_failure_at_the_end_does_not_hide_why_the_trial_failed(tmp_path, monke
     def report(epoch, metrics) -> None:
         raise ValueError("the reason")
 
-    shown = io.StringIO()
-    with pytest.raises(ValueError, match="the reason"):
-        run_trial(trial_config(), tmp_path, report, Console(file=shown, width=200))
-    assert "warning  OutputError: no room on the disk" in shown.getvalue()
+    with pytest.raises(ValueError, match="the reason") as raised:
+        run_trial(trial_config(), tmp_path, report, QUIET)
+    assert raised.value.__notes__ == ["afterwards: OutputError: no room on the disk"]
     # Alone it is an error of its own.
     with pytest.raises(OutputError, match="no room"):
         run_trial(trial_config(), tmp_path / "alone", console=QUIET)
@@ -424,6 +423,15 @@ def test_a_wrong_configuration_writes_nothing(tmp_path):
     with pytest.raises(ConfigError, match=r"features\.embedding_dim"):
         run_trial(config, tmp_path / "run", console=QUIET)
     assert not (tmp_path / "run").exists()
+
+
+def test_other_data_than_was_expected_ends_the_trial_before_it_trains(tmp_path):
+    config = small_config()
+    own = load_interactions(config.data).fingerprint
+    with pytest.raises(DataChangedError, match=f"its fingerprint is {own[:12]}, and was ffffffff"):
+        run_trial(config, tmp_path / "trial", fingerprint="f" * 64)
+    found = record.read(tmp_path / "trial")
+    assert (found.state, found.history, "set_up" in found.seconds) == ("failed", [], False)
 
 
 def test_a_directory_that_holds_a_trial_is_left_as_it_is(tmp_path):

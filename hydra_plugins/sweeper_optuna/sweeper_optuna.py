@@ -49,10 +49,12 @@ class SweeperOptuna(Sweeper):
 
         plan = make_plan(self.config, arguments, self.hydra_context.config_loader)
         with told_in_a_line(plan.directory):
-            run_study(
+            failure = run_study(
                 plan, self.config, self.hydra_context, self.task_function, self.max_relaunches
             )
         if plan.study.report:
             from sweeper.report.__main__ import report_on
 
             report_on([plan.directory])
+        if failure:
+            raise failure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +13,7 @@ import numpy as np
 
 from sweeper.config import DataConfig
 from sweeper.data.columns import CategoricalColumn, Column, NumericColumn
-from sweeper.errors import DataError
+from sweeper.errors import DataChangedError, DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +90,17 @@ def load_interactions(config: DataConfig, say: Callable[[str], None] = print) ->
         source = sources.find(config)
         entry, build = source.entry, partial(source.fetch, directory, say)
     return cache.load_or_build(directory, entry, build, say)
+
+
+def check_contents(interactions: Interactions, expected: str | None) -> None:
+    """Raises DataChangedError for another fingerprint than the expected one; None: any will do."""
+    if expected not in (None, interactions.fingerprint):
+        raise DataChangedError(
+            f"data: {interactions.source}, as {socket.gethostname()} has it, isn't the data that "
+            f"the study began with (its fingerprint is {interactions.fingerprint:.12}, and was "
+            f"{expected:.12}); put that data back, on every machine, or start anew with another "
+            "study.name or hydra.sweep.dir"
+        )
 
 
 def assemble(

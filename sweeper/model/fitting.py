@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
 from sweeper.config import FeatureConfig, FeaturesConfig
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
-from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError, closest, either
 from sweeper.model.features import (
     BucketFeature,
@@ -71,13 +71,14 @@ def fit_features(
     return features
 
 
-def check_columns(config: FeaturesConfig, interactions: Interactions) -> None:
+def check_columns(
+    config: FeaturesConfig,
+    query_columns: Mapping[str, Column],
+    candidate_columns: Mapping[str, Column],
+) -> None:
     """Raises ConfigError as `fit_features` would for unknown columns and unfit kinds."""
     problems = []
-    for tower, columns in (
-        ("query", interactions.query_columns),
-        ("candidate", interactions.candidate_columns),
-    ):
+    for tower, columns in (("query", query_columns), ("candidate", candidate_columns)):
         for index, feature in enumerate(getattr(config, tower)):
             try:
                 _column(feature, columns, is_query=tower == "query")
@@ -87,7 +88,7 @@ def check_columns(config: FeaturesConfig, interactions: Interactions) -> None:
         raise ConfigError(problems)
 
 
-def _column(config: FeatureConfig, columns: dict[str, Column], is_query: bool) -> Column:
+def _column(config: FeatureConfig, columns: Mapping[str, Column], is_query: bool) -> Column:
     """The feature's column, if there is one and the kind fits it; a candidate has no history."""
     if config.column not in columns:
         raise ConfigError(

@@ -6,8 +6,15 @@ Optuna's own storage, as user attributes of the study and its trials.
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
 # Of a trial.
 DIRECTORY = "directory"  # relative to the study's directory: "trials/0007"
+STEPS = "steps"  # how many epochs it may train, or how many seeds one after the other
 OVERRIDES = "overrides"  # the searched Hydra overrides, a list of strings
 RESULT = "result"  # what the trial's record holds, see `sweeper.study.workers.summary.summarize`
 UNSENT = "unsent"  # why its files couldn't be sent to the study's directory
@@ -18,14 +25,16 @@ RETRY_OF = "retry_of"  # the number of the trial that this one runs again
 DEATHS = "deaths"  # how often a process died under this trial and those that it runs again
 GRID_POINT = "grid_point"  # which combination of the grid it is
 FIRST_SET = "first_set"  # which of the study's FIRST it is
-# [step, value] where Optuna's own intermediate values don't tell it: of several objectives
-# the first one's, and the mean over the seeds so far where each is a step.
+# [step, value, best value] where Optuna's own intermediate values don't tell it: of several
+# objectives the first one's, and the mean over the seeds so far where each is a step. Studies
+# older than the third have two.
 PROGRESS = "progress"
 TOOK = "took"  # seconds, of a trial without a record that tells them
 
 # Of a study.
 ID, PLACE = "id", "place"  # in a database of many: which it is, and where its directory lies
-FINGERPRINT = "fingerprint"  # of the data that its first trial was trained on
+FINGERPRINT = "fingerprint"  # of the data that its trials are trained on
+DATA_FILES = "data_files"  # of a table, as they were when it began: `sweeper.data.preview`
 COMMAND = "command"  # that began it
 SPACE = "space"
 PROTOCOL = "protocol"
@@ -41,5 +50,15 @@ NO_MORE, AT_ONCE = "no_more", "at_once"
 
 
 def directory_of(number: int) -> str:
-    """Of a trial, relative to the study's directory."""
+    """Where a trial lies by default, relative to the study's directory."""
     return f"trials/{number:04d}"
+
+
+def place_of(trial: FrozenTrial) -> str:
+    """Where a trial lies, relative to the study's directory, and never outside it.
+
+    Whoever can write to the database could name any place.
+    """
+    noted = PurePosixPath(trial.user_attrs.get(DIRECTORY, ""))
+    is_below = noted.parts and not noted.is_absolute() and ".." not in noted.parts
+    return str(noted) if is_below else directory_of(trial.number)

@@ -7,6 +7,7 @@ does so once for each choice of config groups, and single values are set in a co
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_d
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sweeper.config import Config, flat, to_dataclass, to_dictionary
@@ -29,7 +30,7 @@ class Composer:
 
     Attributes:
       config: Hydra's configuration of the multirun.
-      fixed: the overrides that all trials have.
+      fixed: the overrides that all trials have, unless a trial sets the same key.
       groups: the keys that are config groups.
     """
 
@@ -44,14 +45,14 @@ class Composer:
         parsed = OverridesParser.create(self.loader).parse_overrides(overrides)
         is_group = [override.key_or_group in self.groups for override in parsed]
         chosen = tuple(text for text, choice in zip(overrides, is_group, strict=True) if choice)
+        groups = [f"{override.key_or_group}=" for override in parsed]
+        fixed = [text for text in self.fixed if not text.startswith(tuple(groups))]
         if chosen not in self._composed:
-            self._composed[chosen] = self.loader.load_sweep_config(
-                self.config, [*self.fixed, *chosen]
-            )
+            self._composed[chosen] = self.loader.load_sweep_config(self.config, [*fixed, *chosen])
         config = copy.deepcopy(self._composed[chosen])
         values = [override for override, choice in zip(parsed, is_group, strict=True) if not choice]
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
-        config.hydra.overrides.task = [*self.fixed, *overrides]
+        config.hydra.overrides.task = [*fixed, *overrides]
         names = config.hydra.job.config.override_dirname
         config.hydra.job.override_dirname = get_overrides_dirname(
             overrides=OverridesParser.create(self.loader).parse_overrides(
@@ -64,27 +65,53 @@ class Composer:
         return config
 
 
-def extreme_configs(composer: Composer, space: SearchSpace) -> list[Config]:
+def open_choices(config: DictConfig, space: SearchSpace) -> list[str]:
+    """The first choice of each config group that is searched and that the YAML leaves open (`???`).
+
+    Nothing can be composed without them: neither a worker's own configuration nor a trial's
+    that a search doesn't decide on.
+    """
+    choices = config.hydra.runtime.choices
+    left_open = [f"{group}=" for group in choices if OmegaConf.is_missing(choices, group)]
+    if not left_open:
+        return []
+    texts = [text for values in space.extremes() for text in space.overrides(values)]
+    firsts = (next((text for text in texts if text.startswith(key)), None) for key in left_open)
+    return [text for text in firsts if text is not None]
+
+
+def extreme_configs(composer: Composer, space: SearchSpace) -> list[tuple[str, Config]]:
     """A trial's configuration at each end of each range and for each choice, validated.
+
+    Returns:
+      The overrides that it has, as a text, and the configuration.
 
     Raises:
       ConfigError: with a line for all that is wrong with any of them.
     """
-    configs: list[Config] = []
-    problems: list[str] = []
+    configs: list[tuple[str, Config]] = []
+    problems: dict[str, str] = {}  # Each once, and the first overrides that have it.
     for values in space.extremes():
         overrides = space.overrides(values)
         words = " ".join(overrides)
         try:
-            configs.append(to_dataclass(composer.compose(overrides)))
-            validate(configs[-1])
+            config = to_dataclass(composer.compose(overrides))
+            validate(config)
+            configs.append((words, config))
         except ConfigError as error:
-            problems += [f"{problem} (with {words})" for problem in error.problems]
+            for problem in error.problems:
+                problems.setdefault(problem, words)
         except (HydraException, OmegaConfBaseException) as error:
-            problems.append(f"study.space: {words}: {str(error).splitlines()[0]}")
+            problems.setdefault(f"study.space: {str(error).splitlines()[0]}", words)
     if problems:
-        raise ConfigError(dict.fromkeys(problems))
+        raise ConfigError(with_words(problems))
     return configs
+
+
+def with_words(problems: Mapping[str, str]) -> Iterator[str]:
+    """Each problem, and the overrides that have it, where there are any."""
+    for problem, words in problems.items():
+        yield f"{problem} (with {words})" if words else problem
 
 
 def searched_files(

@@ -43,7 +43,11 @@ def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> 
     """
     configs = dict(_configs(plan, study, loader))
     # A study that has been extended may have another best trial, to confirm in another place.
-    return retraining(plan, DIRECTORY, configs, list(_points(plan, list(configs))))
+    purpose = (
+        "the best configurations are trained anew, with seeds that chose nothing, and scored on "
+        "test rows (study.confirm)"
+    )
+    return retraining(plan, DIRECTORY, configs, list(_points(plan, list(configs))), purpose)
 
 
 def left_out(confirm: ConfirmConfig, split: str, names: Iterable[str]) -> Iterator[str]:

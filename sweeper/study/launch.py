@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import optuna
 from hydra.types import HydraContext, TaskFunction
@@ -12,11 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from sweeper import console as terminal
-from sweeper.errors import StudyError
+from sweeper.errors import StudyError, finishing
 from sweeper.files import make_writable, write_whole
-from sweeper.record import TRACEBACK
-from sweeper.study import attributes
 from sweeper.study.confirmation import left_out, plan_confirmation
+from sweeper.study.data_check import check_data
+from sweeper.study.failures import failure_of, first_failure, nothing_to_rank
 from sweeper.study.opening import open_study, prepared, storage_of
 from sweeper.study.plan import Plan
 from sweeper.study.reference import note_reference, plan_reference
@@ -24,7 +25,7 @@ from sweeper.study.results.files import show_results, shown_path
 from sweeper.study.storages.choice import check_place
 from sweeper.study.workers import locks
 from sweeper.study.workers.collection import collect
-from sweeper.study.workers.settling import has_failed, is_taken, settle
+from sweeper.study.workers.settling import is_taken, settle
 from sweeper.study.workers.study_run import StudyRun
 from sweeper.study.workers.worker import silence_optuna
 
@@ -40,37 +41,52 @@ def run_study(
     context: HydraContext,
     task: TaskFunction,
     max_relaunches: int,
-) -> None:
+) -> StudyError | None:
     """Starts a study, or goes on with it, until its budget is used up; then confirms its best.
 
+    Returns:
+      What failed beside the study's own trials: its reference, or its confirmation.
+
     Raises:
-      ConfigError, OutputError: the directory holds another study, or is in use.
-      StudyError: too many trials failed, or the launcher did too often.
+      ConfigError, DataError, OutputError: a trial's configuration doesn't fit the data, which
+        can't be read or has changed; the directory holds another study, or is in use.
+      StudyError: too many trials failed or none completed, or the launcher failed too often.
       SystemExit: after its workers have ended, for Ctrl-C and the like.
     """
     silence_optuna()
     console = terminal.make_console()
 
     command = _command_to_go_on(plan)
+    plan = check_data(plan, context.config_loader, partial(terminal.say, console, "data"))
 
     def run(plan: Plan, before: Before | None = None) -> optuna.Study:
         return _run(plan, command, console, config, context, task, max_relaunches, before)
 
+    failures: list[StudyError] = []
+
     def train_reference(study: optuna.Study) -> None:
         reference = plan_reference(plan, context.config_loader)
-        if not note_reference(study, reference, run(reference)):
-            text = f"{plan.study.reference} failed, and is left out; see {reference.directory}"
-            terminal.say(console, "reference", text)
+        trained = run(reference)
+        if not note_reference(study, reference, trained):
+            text = f"{plan.study.reference} failed and is left out: {first_failure(trained)}"
+            terminal.say(console, "reference", f"{text}; see {reference.directory}")
+        # The trials are worth as much without it.
+        if failure := failure_of(reference, trained):
+            failures.append(StudyError(f"study.reference: it is left out: {failure}"))
         console.print()
 
     has_reference = plan.study.reference is not None
     study = run(plan, train_reference if has_reference else None)
+    if failure := failure_of(plan, study):
+        raise failure
     if plan.study.confirm.best:
         console.print()
         confirmation = plan_confirmation(plan, study, context.config_loader)
         for line in left_out(plan.study.confirm, plan.trial.data.split, confirmation.configs):
             terminal.say(console, "confirm", line)
-        run(confirmation)
+        if failure := failure_of(confirmation, run(confirmation)):
+            failures.append(StudyError(f"study.confirm: {failure}"))
+    return failures[0] if failures else None
 
 
 def _run(
@@ -105,18 +121,22 @@ def _run(
                 before(study)
             _say_what(plan, study, console)
             run = StudyRun(plan, storage, study, console, config, context, task)
-            try:
+            with finishing(lambda: _sum_up(study, plan, console)):
                 run.until_done(max_relaunches)
-            finally:
-                settle(study, plan.directory, plan.study.max_retries)
-                for line in collect(study, plan.directory):
-                    terminal.say(console, "files", line)
-                show_results(study, plan, console)
     if run.stopped_by:
         terminal.say(console, "go on", command)
         sys.exit(128 + run.stopped_by)
-    _raise_for_failures(plan, study)
     return study
+
+
+def _sum_up(study: optuna.Study, plan: Plan, console: Console) -> None:
+    """Settles what the workers left, and writes and shows the results."""
+    settle(study, plan.directory, plan.study.max_retries)
+    for line in collect(study, plan.directory):
+        terminal.say(console, "files", line)
+    show_results(study, plan, console)
+    if text := nothing_to_rank(plan, study):
+        terminal.say(console, "result", text)
 
 
 def _command_to_go_on(plan: Plan) -> str:
@@ -135,6 +155,8 @@ def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:
     pruner = "" if plan.study.pruner == "none" else f", pruner {plan.study.pruner}"
     how = f", sampler {plan.study.sampler}{pruner}" if plan.selects else ""
     terminal.say(console, "study", f"{plan.name}: {total}{how}")
+    if plan.purpose:
+        terminal.say(console, "purpose", plan.purpose)
     if plan.selects:
         space = ", ".join(plan.space.names) or "a single configuration"
         terminal.say(console, "space", space)
@@ -146,18 +168,3 @@ def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:
         trials = "1 trial is" if taken == 1 else f"{taken} trials are"
         terminal.say(console, "resumed", f"{trials} there already")
     console.print()
-
-
-def _raise_for_failures(plan: Plan, study: optuna.Study) -> None:
-    failed = [trial for trial in study.get_trials(deepcopy=False) if has_failed(trial)]
-    if len(failed) <= plan.study.max_failures:
-        return
-    first = failed[0].user_attrs
-    directory = plan.directory / first.get(attributes.DIRECTORY, "")
-    text = ""
-    if (directory / TRACEBACK).exists():
-        text = "\n" + (directory / TRACEBACK).read_text()
-    raise StudyError(
-        f"study.max_failures: {len(failed)} trials failed, more than {plan.study.max_failures}; "
-        f"the first, in {directory}: {first.get(attributes.REASON)}{text}"
-    )

@@ -14,6 +14,7 @@ from sweeper import console as terminal
 from sweeper.errors import ConfigError, OutputError
 from sweeper.runtime import available_cores
 from sweeper.study import attributes
+from sweeper.study.data_check import check_same_data, data_attributes
 from sweeper.study.identity import START_ANEW, check_identity
 from sweeper.study.known import known_sets, named_sets
 from sweeper.study.plan import Plan
@@ -56,6 +57,7 @@ def open_study(plan: Plan, storage: StudyStorage) -> tuple[optuna.Study, list[st
 
     Raises:
       ConfigError: what was there is another study.
+      DataChangedError: its data is not what it was.
       OutputError: it is damaged, or there are trials without their study.
     """
     identity = plan.identity()
@@ -68,11 +70,13 @@ def open_study(plan: Plan, storage: StudyStorage) -> tuple[optuna.Study, list[st
             attributes.COMMAND: shlex.join(["python", *sys.orig_argv[1:]]),
             attributes.THREADS: plan.threads,
             attributes.FIRST: first,
+            **data_attributes(plan),
         }
         storage.make(plan.study.objectives, values, plan.name)
     storage.check()
     study = storage.load()
     check_identity(study, plan.directory, identity)
+    check_same_data(study, plan)
     return study, remarks
 
 

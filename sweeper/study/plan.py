@@ -15,27 +15,32 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from sweeper.config import BASELINES, DEFAULT_METRIC, METRICS, Config, to_dataclass, to_dictionary
+from sweeper.data_check import contents_key
 from sweeper.errors import ConfigError, closest
 from sweeper.study import attributes
 from sweeper.study.algorithms.choices import chosen_pruner, chosen_sampler
 from sweeper.study.composition import (
     Composer,
     extreme_configs,
+    open_choices,
     searched_files,
 )
 from sweeper.study.config import StorageConfig, StudyConfig, to_storage, to_study
 from sweeper.study.identity import compared
+from sweeper.study.launcher_options import number_of_workers, option_problems
 from sweeper.study.launchers import launcher_problems, share_cores
 from sweeper.study.space.command_line import command_line_parameters
 from sweeper.study.space.reader import parse_space
 from sweeper.study.space.search_space import LARGEST_GRID, SearchSpace
 from sweeper.study.storages.validation import storage_problems
+from sweeper.study.trial_places import given_subdir, subdir_of, subdir_problems
 from sweeper.study.validation import (
     confirm_problems,
     metric_problems,
     study_problems,
     test_row_problems,
 )
+from sweeper.validation import working_directory_problems
 
 GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
 
@@ -56,6 +61,11 @@ class Plan:
       max_epochs: of any trial.
       threads: of each trial; the same in all, since it decides how sums are rounded.
       workers: how many run at once.
+      one_data: whether all trials are trained on the same data.
+      examples: a trial's configuration for each choice and at each end of each range, with its
+        overrides; to be checked before the first trial.
+      fingerprint: of the data, as it is at this start; None where that is not known.
+      subdir: `hydra.sweep.subdir`, which says where each trial lies; None: `trials/0007`.
     """
 
     directory: Path
@@ -69,6 +79,10 @@ class Plan:
     max_epochs: int
     threads: int
     workers: int
+    one_data: bool
+    examples: list[tuple[str, Config]]
+    fingerprint: str | None
+    subdir: str | None
 
     @property
     def name(self) -> str:
@@ -77,6 +91,16 @@ class Plan:
 
     # Whether its best trial is a result, by rows that it may be chosen on.
     selects = True
+
+    # What it is for, where it isn't the study itself.
+    purpose = ""
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether a trial's result is the best of its evaluations, or may be."""
+        is_searched = "train.restore_best" in self.space.keys
+        is_mean = self.study.seed_mode == "sequential"
+        return (self.trial.train.restore_best or is_searched) and not is_mean
 
     @property
     def is_grid(self) -> bool:
@@ -144,18 +168,28 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     problems += _reference_problems(study, space.keys, groups["experiment"])
     problems += metric_problems(study, trial, space.keys)
     problems += storage_problems(storage, searched)
-    problems += launcher_problems(config, study.workers)
+    try:
+        study.workers = number_of_workers(config, study.workers)
+    except ConfigError as error:
+        problems += error.problems
+    problems += [*launcher_problems(config, study.workers), *option_problems(config)]
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     composer = Composer(config, fixed, frozenset(groups), loader)
     configs = extreme_configs(composer, space)
     # A file that is searched may set which rows are scored, and by what.
-    for each in configs:
+    for _, each in configs:
         problems += test_row_problems(each, study.sampler, study.pruner, space.keys)
         problems += confirm_problems(study, each, space.keys)
         problems += metric_problems(study, each, space.keys)
+        problems += working_directory_problems(each, config.hydra.job.chdir)
+    if subdir := given_subdir(config):
+        problems += _subdir_problems(subdir, composer, space)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
+    if choices := open_choices(config, space):
+        fixed = [*choices, *fixed]
+        composer = Composer(config, fixed, frozenset(groups), loader)
     workers, threads = share_cores(config, study.workers, trial.train.threads)
     return Plan(
         directory=Path(config.hydra.sweep.dir).absolute(),
@@ -166,9 +200,13 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
         space=space,
         fixed=fixed,
         files=searched_files(composer, space, trial),
-        max_epochs=max(each.train.epochs for each in configs),
+        max_epochs=max(each.train.epochs for _, each in configs),
         threads=threads,
         workers=workers,
+        one_data=len({contents_key(each.data) for _, each in configs}) == 1,
+        examples=configs,
+        fingerprint=None,
+        subdir=subdir,
     )
 
 
@@ -216,6 +254,12 @@ def _reference_problems(
             f"{got} while {', '.join(data)} is searched: the trials are scored on different rows; "
             "must be null"
         )
+
+
+def _subdir_problems(given: str, composer: Composer, space: SearchSpace) -> list[str]:
+    overrides = space.overrides(next(space.extremes()))
+    places = [subdir_of(composer.compose(overrides), number) for number in (0, 1)]
+    return list(subdir_problems(given, places))
 
 
 def _size_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:

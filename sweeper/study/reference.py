@@ -38,7 +38,12 @@ def plan_reference(plan: Plan, loader: ConfigLoader) -> Retraining:
     workers = min(plan.workers, len(listed))
     threads = plan.trial.train.threads or max(1, available_cores() // workers)
     plan = replace(plan, workers=workers, threads=threads)
-    return retraining(plan, DIRECTORY, {name: to_dictionary(config)}, listed)
+    times = "once" if len(seeds) == 1 else f"on each of {len(seeds)} splits"
+    purpose = (
+        f"{name}, {config.train.epochs} epochs, is trained {times} before the trials, which are "
+        "compared with it (study.reference)"
+    )
+    return retraining(plan, DIRECTORY, {name: to_dictionary(config)}, listed, purpose)
 
 
 def note_reference(study: optuna.Study, planned: Retraining, trained: optuna.Study) -> bool:

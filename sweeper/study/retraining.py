@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from sweeper.config import Config, to_dataclass
+from sweeper.data_check import contents_key
 from sweeper.study import attributes
 from sweeper.study.composition import Composer
 from sweeper.study.config import ObjectiveConfig, StudyConfig
@@ -38,12 +39,18 @@ class Retraining(Plan):
     Attributes:
       configs: each configuration in full, by name: "trial_17", "tutorial_three_layer".
       listed: its points, in order.
+      purpose: what it is for, in words.
     """
 
     configs: dict[str, dict[str, Any]]
     listed: list[Point]
+    purpose: str
 
     selects = False
+
+    @property
+    def keeps_best(self) -> bool:
+        return any(config["train"]["restore_best"] for config in self.configs.values())
 
     @cached_property
     def total(self) -> int | None:
@@ -77,7 +84,11 @@ class Retraining(Plan):
 
 
 def retraining(
-    plan: Plan, name: str, configs: dict[str, dict[str, Any]], listed: list[Point]
+    plan: Plan,
+    name: str,
+    configs: dict[str, dict[str, Any]],
+    listed: list[Point],
+    purpose: str,
 ) -> Retraining:
     """Below a study's directory: in `name`, or the next number where that holds another one."""
     inherited = {each.name: getattr(plan, each.name) for each in fields(Plan)}
@@ -98,9 +109,14 @@ def retraining(
             "yaml_space": SearchSpace([]),
             "space": _space(listed),
             "files": {},
+            "one_data": len({contents_key(config["data"]) for config in configs.values()}) == 1,
+            "examples": [],
+            # Its points are not the user's, and neither are its places.
+            "subdir": None,
         },
         configs=configs,
         listed=listed,
+        purpose=purpose,
     )
     place = _place(planned, name)
     # In a database of many studies, and for trackers, its name tells whose it is.

@@ -19,6 +19,7 @@ class Report(Protocol):
 
 
 _report: ContextVar[Report | None] = ContextVar("report", default=None)
+_fingerprint: ContextVar[str | None] = ContextVar("fingerprint", default=None)
 
 
 def in_study() -> bool:
@@ -37,11 +38,17 @@ def report(step: int, metrics: Mapping[str, float]) -> None:
         receiver(step, metrics)
 
 
+def expected_fingerprint() -> str | None:
+    """Of the data that the study's trials are trained on; None where any will do."""
+    return _fingerprint.get()
+
+
 @contextmanager
-def reporting_to(receiver: Report) -> Iterator[None]:
-    """Within it, `report` reaches `receiver`."""
-    token = _report.set(receiver)
+def reporting_to(receiver: Report, fingerprint: str | None = None) -> Iterator[None]:
+    """Within it, `report` reaches `receiver`, and `expected_fingerprint` is `fingerprint`."""
+    tokens = _report.set(receiver), _fingerprint.set(fingerprint)
     try:
         yield
     finally:
-        _report.reset(token)
+        _report.reset(tokens[0])
+        _fingerprint.reset(tokens[1])

@@ -101,10 +101,12 @@ def test_a_callback_that_fails_is_told(tmp_path):
 def test_a_trial_that_takes_too_long_fails_and_the_study_goes_on(tmp_path, fault, how):
     """One that hangs hears no interrupt, and is killed."""
     row = fault(f"a trial that {how}, with a time limit")
-    finished(
+    done = run(
         tmp_path, "-m", "data.split_seed=0,1", f"name={how}", BASIC, STUDY, EPOCHS,
         "study.trial_timeout_seconds=1",
     )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "no trial completed: 2 failed" in done.stderr
     for trial in check_whole(tmp_path / "study", 2):
         assert trial.state == TrialState.FAIL
         reason = trial.user_attrs[attributes.REASON]
@@ -120,7 +122,9 @@ def test_what_a_trial_has_started_ends_with_its_process(tmp_path, started, fault
         seconds=0,
     )  # fmt: skip
     # Sleepers hold the lock of the workers, too, as long as they live.
-    assert process.wait(timeout=60) == 0, (tmp_path / "printed.txt").read_text()
+    # All of them have died, so that there is no result.
+    code = 1 if how.endswith("dies") else 0
+    assert process.wait(timeout=60) == code, (tmp_path / "printed.txt").read_text()
     assert not processes_of(process.pid)
     check_whole(tmp_path / "study", 2)
     row.injected += 2

@@ -26,6 +26,7 @@ from toy_runs import (
     leaderboard,
     processes_of,
     results_of,
+    run,
     running,
     trials_of,
     wait_for_running,
@@ -194,7 +195,9 @@ def test_trials_and_workers_that_are_killed_are_run_again(tmp_path, started):
 
 def test_a_trial_under_which_its_process_always_dies_fails_in_the_end(tmp_path):
     # Nothing is swept: that is one trial.
-    finished(tmp_path, "-m", BASIC, STUDY, "train.epochs=5", "study.max_retries=2", "name=dies")
+    done = run(tmp_path, "-m", BASIC, STUDY, "train.epochs=5", "study.max_retries=2", "name=dies")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "error: study: no trial completed: 1 failed; the first, in " in done.stderr
     study = tmp_path / "study"
     (failed,) = check_whole(study, 1)
     assert has_failed(failed)

@@ -12,6 +12,7 @@ from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.utils import filter_overrides
 from hydra.types import RunMode
 
 from sweeper.config import config_directory
@@ -28,7 +29,8 @@ class Planner:
         config = self.loader.load_configuration(
             "config", list(arguments), run_mode=RunMode.MULTIRUN
         )
-        return make_plan(config, list(arguments), self.loader)
+        # As Hydra has it: what is its own is in the configuration alone.
+        return make_plan(config, list(filter_overrides(arguments)), self.loader)
 
     def composer(self, plan: Plan, *arguments: str) -> Composer:
         """What a worker composes the trials of a plan with."""

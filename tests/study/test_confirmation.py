@@ -165,7 +165,7 @@ def test_its_trials_find_their_configuration_whatever_it_is_called(confirm, what
     name = f"2_towers_without_{what}"
     configs = {name: confirmation.configs["trial_1"]}
     listed = [{"configuration": name, "data.split_seed": 43, "train.seed": 42}]
-    named = retraining(confirmation, "named", configs, listed)
+    named = retraining(confirmation, "named", configs, listed, "")
     loader = GlobalHydra.instance().config_loader()
     config = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
     overrides = named.space.overrides(named.points[0])

@@ -85,7 +85,7 @@ def test_it_leaves_the_same(tmp_path, server):
             assert PASSWORD.encode() not in path.read_bytes(), path
 
 
-def test_a_trial_on_other_data_than_the_studys_fails_and_says_where(tmp_path):
+def test_a_worker_that_has_other_data_than_the_study_ends_it_before_it_trains(tmp_path):
     study = ("data=synthetic", "data.synthetic.num_interactions=3000", "train=quick",
              "train.epochs=2", "train.eval_every_epochs=2", "hydra/launcher=basic",
              f"hydra.sweep.dir={tmp_path / 's'}", "study.report=false")  # fmt: skip
@@ -100,10 +100,15 @@ def test_a_trial_on_other_data_than_the_studys_fails_and_says_where(tmp_path):
     # As if it had begun on a machine with other data.
     stored.set_user_attr(attributes.FINGERPRINT, "f" * 64)
     done = subprocess.run([*command, values], capture_output=True, **options)
+    assert done.returncode == 2, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "a trial ended the study: DataChangedError: data: synthetic: 1,000 users" in line
+    assert f"as {socket.gethostname()} has it, isn't the data that the study began with" in line
+    assert f"(its fingerprint is {own[:12]}, and was ffffffffffff)" in line
+    # It has no weights, counts as no failure, and runs again once the data is back.
+    second = load_study(tmp_path / "s").get_trials()[1]
+    assert not has_failed(second)
+    assert records.read(tmp_path / "s" / "trials" / "0001").epochs is None
+    stored.set_user_attr(attributes.FINGERPRINT, own)
+    done = subprocess.run([*command, values], capture_output=True, **options)
     assert done.returncode == 0, done.stdout + done.stderr
-    _, second = load_study(tmp_path / "s").get_trials()
-    assert has_failed(second)
-    reason = second.user_attrs[attributes.REASON]
-    assert reason.startswith(f"data: on {socket.gethostname()} its contents have the fingerprint")
-    assert own[:12] in reason
-    assert "ffffffffffff" in reason

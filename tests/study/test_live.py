@@ -26,7 +26,7 @@ from rich.console import Console
 from sweeper.study.results import live
 from sweeper.study.results.live import LiveTable
 from sweeper.study.results.picture import picture
-from sweeper.study.results.reading import clock, number_text, objectives_of
+from sweeper.study.results.reading import best_report, clock, number_text, objectives_of
 from sweeper.study.results.tally import Tally
 
 
@@ -351,3 +351,66 @@ def test_figures_and_times_as_a_table_has_them():
     assert [clock(seconds) for seconds in (0, 59.6, 3600, 100_000)] == [
         "0:00", "1:00", "1:00:00", "27:46:40",
     ]  # fmt: skip
+
+
+def test_a_running_trial_shows_its_epochs_of_how_many_and_its_best_beside_its_last():
+    study = made_up_study(top_100="maximize")
+    study.add_trial(made_up_trial(0, RUNNING, reports={5: 0.31, 10: 0.28}, steps=40))
+    # Of several objectives, and of a study older than these attributes.
+    study.add_trial(made_up_trial(1, RUNNING, progress=[5, 0.2, 0.25], steps=40))
+    study.add_trial(made_up_trial(2, RUNNING, progress=[5, 0.2]))
+    study.add_trial(made_up_trial(3, RUNNING, steps=40))
+    tally = Tally(60, 4, objectives_of(study), now=0.0)
+    tally.update(study.trials, now=1.0)
+    console = Console(file=io.StringIO(), width=80)
+    title = "best_known is trained once"
+    console.print(picture(tally, console.size, "", "epoch", 4.0, [], title, shows_best=True))
+    lines = console.file.getvalue().splitlines()
+    assert lines[1].rstrip() == title
+    rows = [line.split()[:7] for line in lines[-5:]]
+    assert rows[0] == ["trial", "epoch", "top_100", "best", "time", "parameters"]
+    assert rows[1][:6] == ["0", "10", "of", "40", "0.2800", "0.3100"]
+    assert rows[2][:6] == ["1", "5", "of", "40", "0.2000", "0.2500"]
+    assert rows[3][:4] == ["2", "5", "0.2000", "0.2000"]
+    assert rows[4][:6] == ["3", "-", "of", "40", "-", "-"]
+
+
+def test_seeds_are_counted_from_one():
+    study = made_up_study(top_100="maximize")
+    study.add_trial(made_up_trial(0, RUNNING, progress=[2, 0.2, 0.2], steps=5))
+    tally = Tally(60, 4, objectives_of(study), now=0.0)
+    tally.update(study.trials, now=1.0)
+    console = Console(file=io.StringIO(), width=80)
+    console.print(picture(tally, console.size, "", "seed", 4.0, []))
+    assert console.file.getvalue().splitlines()[-1].split()[:5] == ["0", "3", "of", "5", "0.2000"]
+
+
+def test_the_best_report_goes_the_way_of_the_objective():
+    trial = made_up_trial(0, RUNNING, reports={1: 3.0, 2: float("nan"), 3: 2.0})
+    assert best_report(trial, "minimize") == 2.0
+    assert best_report(trial, "maximize") == 3.0
+    assert best_report(made_up_trial(0, RUNNING), "maximize") is None
+
+
+def test_the_time_left_of_the_last_trials_is_told_by_their_own_pace():
+    study = made_up_study(top_100="maximize")
+    study.add_trial(made_up_trial(0, RUNNING, steps=40))
+    tally = Tally(1, 1, objectives_of(study), now=0.0)
+
+    def report(step: int, now: float) -> float | None:
+        trial = made_up_trial(0, RUNNING, reports={step: 0.1}, steps=40)
+        tally.update([trial], now)
+        return tally.seconds_left(now)
+
+    # A first report says nothing of the pace: its time had TensorFlow's start in it.
+    assert report(4, 30.0) is None
+    # Four epochs in two seconds; 32 are left.
+    assert report(8, 32.0) == 16.0
+    assert report(8, 33.0) == 15.0
+    # It takes longer than its pace said.
+    assert report(8, 60.0) == 0.0
+    # While others wait for their turn, the trials that have ended tell it.
+    waiting = Tally(5, 1, objectives_of(study), now=0.0)
+    for step, now in ((4, 30.0), (8, 32.0)):
+        waiting.update([made_up_trial(0, RUNNING, reports={step: 0.1}, steps=40)], now)
+    assert waiting.seconds_left(32.0) is None

@@ -39,6 +39,12 @@ def test_it_is_the_experiment_on_the_rows_of_the_trials(plan):
     evaluation = config["evaluation"]
     assert (evaluation["rows"], evaluation["score_test"]) == ("validation", False)
     assert not planned.selects
+    # It says what runs, for how long, and why.
+    assert planned.purpose == (
+        "tutorial_three_layer, 300 epochs, is trained once before the trials, which are compared "
+        "with it (study.reference)"
+    )
+    assert planned.keeps_best == config["train"]["restore_best"]
 
 
 def test_alone_it_has_all_cores_that_the_study_has(plan):

@@ -197,7 +197,7 @@ def test_a_pruned_trial_of_several_seeds_shows_their_mean(tmp_path):
     assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
     for trial in trials:
         reports = list(trial.intermediate_values.values())
-        _, mean = trial.user_attrs[attributes.PROGRESS]
+        _, mean, _ = trial.user_attrs[attributes.PROGRESS]
         assert mean == pytest.approx(sum(reports) / len(reports))
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from toy_runs import is_alive, wait_until
 
-from sweeper.study.trial_in_progress import in_study, report
+from sweeper.errors import DataChangedError
+from sweeper.study.trial_in_progress import expected_fingerprint, in_study, report
 from sweeper.study.workers import trial_child, trial_process
 from sweeper.study.workers.trial_child import (
     COMPLETE,
@@ -356,3 +357,35 @@ def test_it_goes_too_when_the_worker_is_killed(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
     place = Path(done.stdout.strip()).parent
     wait_until(lambda: not place.exists())
+
+
+def test_no_group_is_killed_once_its_leader_has_been_reaped(process, monkeypatch):
+    # From then on its identifier may be that of a new process, and of its group.
+    killed, kill_group = [], os.killpg
+
+    def noted(group: int, number: int) -> None:
+        os.waitid(os.P_PID, group, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # raises for a reaped one
+        killed.append(group)
+        kill_group(group, number)
+
+    monkeypatch.setattr(os, "killpg", noted)
+    own = process(lambda job: os.getpid() if job.number else os._exit(3))
+    assert own.run().reason == "the trial's process ended with exit code 3"
+    pid = own.run().values
+    own.trials.close()
+    assert pid in killed
+    assert len(killed) == 2
+    assert not is_alive(pid)
+
+
+def test_changed_data_is_no_failure_of_the_trials_and_ends_the_study(process):
+    outcome = process(fail(DataChangedError("another table"))).run()
+    assert (outcome.state, outcome.reason) == (INTERRUPTED, "DataChangedError: another table")
+
+
+def test_a_job_says_which_data_is_expected(tmp_path):
+    trials = TrialProcess(lambda job: expected_fingerprint(), lambda: False)
+    job = Job(0, tmp_path / "0", [], "f" * 64)
+    assert trials.run(job, lambda step, metrics: False).values == "f" * 64
+    trials.close()
+    assert expected_fingerprint() is None

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from made_up_spaces import LEARNING_RATES, TOWERS, space
+from plans import planner
 
 from sweeper.errors import ConfigError
+from sweeper.study.known import named_sets
 
 
 @pytest.mark.parametrize(
@@ -65,3 +67,25 @@ def test_a_users_values_that_are_wrong(given_values: dict[str, Any], line: str) 
     with pytest.raises(ConfigError) as error:
         space(LEARNING_RATES + TOWERS).encode(given_values, "study.enqueue[2]")
     assert error.value.problems == [f"study.enqueue[2].{line}"]
+
+
+def test_an_experiments_configuration_is_enqueued_by_its_keys(tmp_path, monkeypatch):
+    # Those of experiment=best_known that the study searches, as its YAML has them.
+    monkeypatch.chdir(tmp_path)
+    given = (
+        "{features: history, features.embedding_dim: 64, model.layer_sizes: [64, 64], "
+        "model.input_dropout: 0.5, model.normalize_output: true, task: full_softmax, "
+        "task.temperature: 0.18, optimizer: adamw, optimizer.learning_rate: 0.0019, "
+        "optimizer.weight_decay: 0.038}"
+    )
+    with planner() as hydra:
+        plan = hydra.plan("study=everything", f"study.enqueue=[{given}]")
+    ((first,), remarks) = named_sets(plan)
+    assert remarks == []
+    assert {name: first[name] for name in ("cosine_temperature", "adam_learning_rate")} == {
+        "cosine_temperature": 0.18,
+        "adam_learning_rate": 0.0019,
+    }
+    overrides = plan.space.overrides({**first, "model.activation": "relu", "model.dropout": 0.0})
+    assert {"features=history", "model.layer_sizes=[64,64]", "task.temperature=0.18",
+            "optimizer.learning_rate=0.0019"} <= set(overrides)  # fmt: skip

@@ -26,6 +26,8 @@ TOY = HERE / "toy_study.py"
 # A study of a range; TPE unless a test says otherwise.
 RANGE = ("--multirun", "optimizer.learning_rate=tag(log,interval(0.001,0.1))")
 BASIC = "hydra/launcher=basic"
+# The toy's trials never look at their data, which the study looks at before them.
+NO_DATA = "data=synthetic"
 # Its trials leave no record that a report could tell of.
 NO_REPORT = "study.report=false"
 STUDY = "hydra.sweep.dir=study"
@@ -38,7 +40,7 @@ def environment(seconds: float = 0.0) -> dict[str, str]:
 
 def _without_report(arguments: Sequence[str]) -> list[str]:
     basic_sweeper = "hydra/sweeper=basic" in arguments
-    return [*arguments, *([] if basic_sweeper else [NO_REPORT])]
+    return [*arguments, NO_DATA, *([] if basic_sweeper else [NO_REPORT])]
 
 
 def run(

@@ -43,7 +43,7 @@ def entry(config: DataConfig) -> CacheEntry:
     chosen = {key: settings[key] for key in OF_A_TABLE}
     for part in (chosen, chosen["items"], chosen["users"]):
         del part["path"]  # The files tell of it, from whatever folder it is named.
-    files = [each.state() for each in _all_files(config)]
+    files = [each.state() for each in all_files(config)]
     version = metadata.version("tensorflow-datasets") if _is_tfds(config) else ""
     return CacheEntry.of("table", json.dumps([READING, version, files, chosen]))
 
@@ -221,7 +221,7 @@ def _is_tfds(config: DataConfig) -> bool:
     return any(path is not None and path.startswith(TFDS) for path in paths)
 
 
-def _all_files(config: DataConfig) -> list[TableFiles]:
+def all_files(config: DataConfig) -> list[TableFiles]:
     found = [find_files("data.path", str(config.path), config.format)]
     for role, settings in (("items", config.items), ("users", config.users)):
         if settings.path is not None:

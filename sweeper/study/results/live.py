@@ -41,6 +41,9 @@ class LiveTable:
       seconds_before: time that earlier starts of the study have used.
       timeout_seconds: of the study, all its starts together.
       step: what a trial reports a value for each of: "epoch" or "seed".
+      title: what runs, where it isn't the study itself.
+      shows_best: whether each trial's best value so far stands beside its last one, as it is
+        the one that counts where trials keep their best weights.
     """
 
     def __init__(
@@ -54,7 +57,10 @@ class LiveTable:
         seconds_before: float = 0.0,
         timeout_seconds: float | None = None,
         step: str = "epoch",
+        title: str = "",
+        shows_best: bool = False,
     ) -> None:
+        self._title, self._shows_best = title, shows_best
         self._study, self._console, self._on_tick, self._step = study, console, on_tick, step
         now = time.monotonic()
         self._zero = now - seconds_before
@@ -190,7 +196,16 @@ class LiveTable:
         problems = [*self._errors.values(), *([self._unread] if self._unread else [])]
         now, texts = time.monotonic(), [_problem(error) for error in problems]
         times = f"{self._used_text()}, {left_text(self._tally, now)}"
-        return picture(self._tally, self._console.size, times, self._step, now, texts)
+        return picture(
+            self._tally,
+            self._console.size,
+            times,
+            self._step,
+            now,
+            texts,
+            self._title,
+            self._shows_best,
+        )
 
 
 def _problem(error: Exception) -> str:

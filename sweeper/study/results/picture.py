@@ -13,6 +13,7 @@ from rich.text import Text
 
 from sweeper.study import attributes
 from sweeper.study.results.reading import (
+    best_report,
     clock,
     last_report,
     number_text,
@@ -67,6 +68,8 @@ def picture(
     step: str,
     now: float,
     problems: Sequence[str],
+    title: str = "",
+    shows_best: bool = False,
 ) -> RenderableType:
     """All that a terminal of this size shows.
 
@@ -75,16 +78,19 @@ def picture(
       step: what a trial reports a value for each of: "epoch" or "seed".
       now: the time, on the clock of the tally.
       problems: one line for each thing that went wrong just now.
+      title: what runs, where it isn't the study itself.
+      shows_best: whether each trial's best value so far stands beside its last one.
     """
     top = Table.grid(padding=(0, 2), expand=True)
     top.add_column(ratio=1)
     top.add_column(no_wrap=True)
     bar = ProgressBar(total=tally.total, completed=tally.finished) if tally.total else ""
     top.add_row(bar, f"{done_text(tally, tally.finished)}  {times}")
-    lines = [counts_text(tally), *problems, *_best_texts(tally)]
+    lines = [*filter(None, [title]), counts_text(tally), *problems, *_best_texts(tally)]
     height = sum(math.ceil(len(line) / size.width) for line in lines)
     # What is left below the bar, an empty line, the table's head and the cursor's line.
-    running = _running_table(tally, max(size.height - height - 4, 2), step, now)
+    room = max(size.height - height - 4, 2)
+    running = _running_table(tally, room, step, now, shows_best)
     return Group(top, *map(Text, lines), *(["", running] if tally.running else []))
 
 
@@ -101,23 +107,37 @@ def _best_texts(tally: Tally) -> Iterator[str]:
             yield f"{text}: {parameters}" if parameters else text
 
 
-def _running_table(tally: Tally, room: int, step: str, now: float) -> RenderableType:
+def _running_table(
+    tally: Tally, room: int, step: str, now: float, shows_best: bool
+) -> RenderableType:
     """The trials that run, on at most `room` lines."""
     table = Table(box=None, pad_edge=False, expand=True)
     table.add_column("trial", justify="right")
     table.add_column(step, justify="right")
     table.add_column(tally.objectives[0].metric, justify="right", no_wrap=True)
+    if shows_best:
+        table.add_column("best", justify="right", no_wrap=True)
     table.add_column("time", justify="right")
     table.add_column("parameters", ratio=1, no_wrap=True, overflow="ellipsis")
     shown = len(tally.running) if len(tally.running) <= room else room - 1
     for trial in tally.running[:shown]:
-        last_step, value = last_report(trial) or ("-", None)
+        report, direction = last_report(trial), tally.objectives[0].direction
+        values = [report[1] if report else None]
+        if shows_best:
+            values.append(best_report(trial, direction))
         table.add_row(
             str(trial.number),
-            str(last_step),
-            "-" if value is None else number_text(value),
+            _step_text(trial, step),
+            *("-" if value is None else number_text(value) for value in values),
             clock(now - tally.began[trial.number]),
             Text(parameters_text(trial.params, tally.short)),
         )
     more = len(tally.running) - shown
     return Group(table, f"… and {more:,} more running") if more else table
+
+
+def _step_text(trial: FrozenTrial, step: str) -> str:
+    """How far a trial is, as in "8 of 40"; seeds are counted from 0, and told from 1."""
+    report, steps = last_report(trial), trial.user_attrs.get(attributes.STEPS)
+    done = "-" if report is None else str(report[0] + (step == "seed"))
+    return done if steps is None else f"{done} of {steps}"

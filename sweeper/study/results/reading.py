@@ -39,7 +39,7 @@ def state_of(trial: FrozenTrial) -> str:
 def last_report(trial: FrozenTrial) -> tuple[int, float] | None:
     """(step, value) of what the trial told last, or None; the step is the epoch, or the seed."""
     if attributes.PROGRESS in trial.user_attrs:
-        step, value = trial.user_attrs[attributes.PROGRESS]
+        step, value, *_ = trial.user_attrs[attributes.PROGRESS]
         report = int(step), value
     elif trial.intermediate_values:
         step = max(trial.intermediate_values)
@@ -48,6 +48,16 @@ def last_report(trial: FrozenTrial) -> tuple[int, float] | None:
         return None
     # What is not a number is no value to show, or to sort by.
     return None if report[1] is None or math.isnan(report[1]) else report
+
+
+def best_report(trial: FrozenTrial, direction: str) -> float | None:
+    """The best value that the trial has told so far, or None."""
+    told = list(trial.intermediate_values.values())
+    if attributes.PROGRESS in trial.user_attrs:
+        told = [trial.user_attrs[attributes.PROGRESS][-1]]
+    numbers = [value for value in told if value is not None and not math.isnan(value)]
+    best = max if direction == "maximize" else min
+    return best(numbers, default=None)
 
 
 def values_of(trial: FrozenTrial) -> list[float]:

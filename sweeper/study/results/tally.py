@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
+from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.results.reading import losses, short_names, state_of
+from sweeper.study.results.reading import last_report, losses, short_names, state_of
 
 # Finishes that the time left is told from; enough to even out short and long trials.
 RECENT_FINISHES = 20
@@ -53,6 +54,8 @@ class Tally:
         self._workers = workers
         self._ended: set[int] = set()
         self._looked = False
+        # By running trial: the first and the last report seen, each with its step and time.
+        self._reports: dict[int, tuple[tuple[int, float], tuple[int, float]]] = {}
         self._finishes = deque([now], maxlen=1 + max(RECENT_FINISHES, 2 * workers))
 
     @property
@@ -68,6 +71,7 @@ class Tally:
         """
         self.running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         self.began = {trial.number: self.began.get(trial.number, now) for trial in self.running}
+        self._note_reports(now)
         ended = [
             trial
             for trial in trials
@@ -80,6 +84,14 @@ class Tally:
             self.short = short_names({**dict.fromkeys(self.short), **names})
         new, self._looked = (ended if self._looked else []), True
         return new
+
+    def _note_reports(self, now: float) -> None:
+        before, self._reports = self._reports, {}
+        for trial in self.running:
+            if report := last_report(trial):
+                seen = (report[0], now)
+                first, last = before.get(trial.number, (seen, seen))
+                self._reports[trial.number] = first, last if last[0] == seen[0] else seen
 
     def _add(self, trial: FrozenTrial, now: float) -> None:
         state = state_of(trial)
@@ -105,9 +117,29 @@ class Tally:
         workers end at about the same time: before each worker has had one, the time so far
         is shared among the workers, not the trials.
         """
-        limits = [self._until_finished(now), None if self._until is None else self._until - now]
+        finished = self._until_running_end(now)
+        if finished is None:
+            finished = self._until_finished(now)
+        limits = [finished, None if self._until is None else self._until - now]
         left = min((limit for limit in limits if limit is not None), default=None)
         return None if left is None else max(left, 0.0)
+
+    def _until_running_end(self, now: float) -> float | None:
+        """Until the last trials have ended, from their own pace, once all that are left run.
+
+        None while a trial is left that doesn't, or one that runs has not reported twice.
+        """
+        if self.total is None or self.total - self.finished > len(self.running):
+            return None
+        left = []
+        for trial in self.running:
+            steps = trial.user_attrs.get(attributes.STEPS)
+            first, last = self._reports.get(trial.number, ((0, 0.0), (0, 0.0)))
+            if steps is None or last[0] == first[0]:
+                return None
+            pace = (last[1] - first[1]) / (last[0] - first[0])
+            left.append(max(0.0, (steps - last[0]) * pace - (now - last[1])))
+        return max(left, default=None)
 
     def _until_finished(self, now: float) -> float | None:
         finishes = len(self._finishes) - 1

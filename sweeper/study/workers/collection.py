@@ -87,8 +87,7 @@ def _collected(
     for trial in study.get_trials(deepcopy=False):
         if not trial.state.is_finished():
             continue
-        # Not by the attribute: whoever can write to the database could name any place.
-        place = directory / attributes.directory_of(trial.number)
+        place = directory / attributes.place_of(trial)
         if reason := trial.user_attrs.get(attributes.UNSENT):
             yield f"the files of trial {trial.number} couldn't be sent: {reason}"
         for meta in get_all_artifact_meta(trial, storage=study._storage):

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from sweeper.errors import ConfigError
 from sweeper.study.launchers import RAY, SUBMITIT_LOCAL, SUBMITIT_SLURM, launcher_of
+from sweeper.study.workers.children import is_running
 
 SECONDS_TO_CONNECT = 10.0
 
@@ -159,21 +160,13 @@ class LocalJobs(SubmititJobs):
     """Processes that submitit starts on this machine, children of this one."""
 
     def _left(self, names: set[str]) -> list[str]:
-        return [name for name in names if _is_child(int(name))]
+        return [name for name in names if is_running(int(name))]
 
     def _kill(self, names: list[str]) -> None:
         for name in names:
             with suppress(ProcessLookupError):
                 # Its worker ends soon after its parent.
                 os.kill(int(name), signal.SIGKILL)
-
-
-def _is_child(process: int) -> bool:
-    """Whether a process is this one's child, and hasn't ended; its end is left to be asked for."""
-    with suppress(ChildProcessError):
-        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, process, options) is None
-    return False
 
 
 def jobs_of(config: DictConfig) -> Jobs | None:

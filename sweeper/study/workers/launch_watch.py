@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from types import TracebackType
 from typing import Any
@@ -35,6 +36,9 @@ class LaunchWatch:
     def __init__(self, jobs: Jobs | None) -> None:
         self._jobs = jobs
         self._on = False
+        # Held while the signal is sent, so that none is on its way when the handler is restored.
+        self._sending = threading.Lock()
+        self._handler_before: Any = None
         self._asked = time.monotonic()
         self._any_left, self._is_done = True, False
         self._over_since: float | None = None
@@ -43,8 +47,7 @@ class LaunchWatch:
     def __enter__(self) -> LaunchWatch:
         if self._jobs:
             self._jobs.begin()
-            # Left in place: one sent at the last moment must not end the process.
-            signal.signal(signal.SIGALRM, self._raise)
+            self._handler_before = signal.signal(signal.SIGALRM, self._raise)
             self._on = True
         return self
 
@@ -55,7 +58,12 @@ class LaunchWatch:
         traceback: TracebackType | None,
     ) -> bool:
         if self._jobs:
+            # First, so that a signal that arrives from here on raises nothing.
             self._on = False
+            with self._sending:
+                # Ignoring the signal discards one that was sent at the last moment.
+                signal.signal(signal.SIGALRM, signal.SIG_IGN)
+                signal.signal(signal.SIGALRM, self._handler_before or signal.SIG_DFL)
             self._jobs.end(returned=kind is None)
             if kind is LaunchOver and not self._any_left and not self._is_done:
                 raise JobsGoneError(
@@ -82,7 +90,9 @@ class LaunchWatch:
         if (self._over_since and now - self._over_since > SECONDS_TO_RETURN) or (
             self._stopped_at and now - self._stopped_at > SECONDS_TO_STOP
         ):
-            os.kill(os.getpid(), signal.SIGALRM)
+            with self._sending:
+                if self._on:
+                    os.kill(os.getpid(), signal.SIGALRM)
 
     def _raise(self, *_: Any) -> None:
         if self._on:

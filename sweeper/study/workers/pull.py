@@ -20,7 +20,7 @@ import optuna
 from optuna.trial import Trial
 
 from sweeper import record as records
-from sweeper.errors import OutputError, TrialError
+from sweeper.errors import OutputError, TrialError, finishing
 from sweeper.files import write_whole
 from sweeper.plugins import load
 from sweeper.study import attributes
@@ -41,7 +41,6 @@ from sweeper.study.workers.summary import has_collapsed, summarize
 from sweeper.study.workers.trial_child import (
     COMPLETE,
     DIED,
-    FAILED,
     INTERRUPTED,
     PRUNED,
     Job,
@@ -51,11 +50,9 @@ from sweeper.study.workers.trial_process import TrialProcess
 
 COLLAPSED = "scores_collapsed"
 OTHER_DATA = (
-    "data: on {} its contents have the fingerprint {:.12}, and where the study began {:.12}: "
-    "no figures to compare; have all machines share a cache by data.cache_dir, or remove that one"
+    "data: what {} has isn't the data that the study began with (its fingerprint is {:.12}, and "
+    "was {:.12}); all machines must have the same"
 )
-# Of the data, what changes no contents.
-SAME_DATA = ("data.split", "data.train_size", "data.validation_size", "data.test_size")
 LEFT = "the scheduler took its worker away"
 
 
@@ -80,6 +77,8 @@ class Puller:
       epochs_of: how many epochs a trial with these overrides may train.
       index: of the worker, from 0: each has its own random stream.
       sends: whether the files of trials go to the main process by the database.
+      directory_of: where a trial with this number and these overrides goes, below the study's
+        directory.
       must_leave: asked about twice a second; True ends this worker, whose trial is another's.
     """
 
@@ -91,9 +90,12 @@ class Puller:
         index: int,
         sends: bool = False,
         must_leave: Callable[[], bool] = lambda: False,
+        directory_of: Callable[[int, list[str]], str] = lambda number, _: attributes.directory_of(
+            number
+        ),
     ) -> None:
         self._plan, self._epochs_of, self._sends = plan, epochs_of, sends
-        self._must_leave = must_leave
+        self._must_leave, self._directory_of = must_leave, directory_of
         storage = configured_storage(plan.directory, plan.storage, plan.name)
         self._study = ClaimedStudy(plan.name, storage.connect())
         if patient := patient_storage(self._study):
@@ -106,31 +108,28 @@ class Puller:
         every = plan.trial.train.eval_every_epochs
         self._study.pruner = build_pruner(plan.study, plan.max_epochs, every)
         self._process = TrialProcess(run, self._is_interrupted, plan.study.trial_timeout_seconds)
-        self._compares_data = not any(
-            key.startswith("data") and not key.startswith(SAME_DATA) for key in plan.space.keys
-        )
 
     def pull(self) -> None:
         """Returns when there is no trial left, or the study is stopped."""
         # None: else Optuna reads each trial once more for them.
         paths = self._plan.study.callbacks
         callbacks = [load("study.callbacks", path) for path in paths] or None
-        try:
-            while not self._must_leave() and self._claims.take():
-                self._run_next(callbacks)
-                if self._study.is_stopped:
-                    # That is meant for all workers.
-                    self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
-                    break
-        except StorageLostError as lost:
-            # The trial is still marked as running; the main process has it run again.
-            raise lost.error from lost.error.__cause__
-        finally:
-            self._turn.release()
-            self._process.close()
-            if patient := patient_storage(self._study):
-                # With its connection, this worker's locks in the database end.
-                patient.engine.dispose()
+        with finishing(self._turn.release, self._process.close, self._disconnect):
+            try:
+                while not self._must_leave() and self._claims.take():
+                    self._run_next(callbacks)
+                    if self._study.is_stopped:
+                        # That is meant for all workers.
+                        self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
+                        break
+            except StorageLostError as lost:
+                # The trial is still marked as running; the main process has it run again.
+                raise lost.error from lost.error.__cause__
+
+    def _disconnect(self) -> None:
+        """Closes the connection to a database, with which this worker's locks there end."""
+        if patient := patient_storage(self._study):
+            patient.engine.dispose()
 
     def _run_next(self, callbacks: list[Callable[..., Any]] | None) -> None:
         claimed = self._study.claimed
@@ -157,11 +156,14 @@ class Puller:
 
     def _run(self, trial: Trial) -> Any:
         values = self._claims.suggest(trial)
-        directory = attributes.directory_of(trial.number)
-        job = Job(
-            trial.number, self._plan.directory / directory, self._plan.space.overrides(values)
-        )
-        note(trial, {attributes.DIRECTORY: directory, attributes.OVERRIDES: job.overrides})
+        overrides = self._plan.space.overrides(values)
+        directory = self._directory_of(trial.number, overrides)
+        # Read anew for each trial: the first of all may have set it in the meantime.
+        data = study_attribute(self._study, attributes.FINGERPRINT) if self._plan.one_data else None
+        place, steps = self._plan.directory / directory, self._steps(overrides)
+        job = Job(trial.number, place, overrides, data, steps)
+        noted = {attributes.DIRECTORY: directory, attributes.OVERRIDES: overrides}
+        note(trial, {**noted, attributes.STEPS: steps})
         try:
             return self._end(trial, job, self._outcome(trial, job))
         finally:
@@ -200,13 +202,14 @@ class Puller:
             return outcome
         trial.set_user_attr(attributes.RESULT, result)
         trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
-        if not self._compares_data or not result["fingerprint"]:
+        own = result["fingerprint"]
+        if not self._plan.one_data or job.fingerprint or not own:
             return outcome
-        first = self._first_fingerprint(result["fingerprint"])
-        if first == result["fingerprint"]:
+        first = self._first_fingerprint(own)
+        if first == own:
             return outcome
-        reason = OTHER_DATA.format(socket.gethostname(), result["fingerprint"], first)
-        return replace(outcome, state=FAILED, reason=reason)
+        reason = OTHER_DATA.format(socket.gethostname(), own, first)
+        return replace(outcome, state=INTERRUPTED, reason=reason)
 
     def _first_fingerprint(self, own: str) -> str:
         """Of the data that the study began with: this trial's own, if there is none yet."""
@@ -231,21 +234,28 @@ class Puller:
             raise TrialError(f"{metric} was reported as {value} at step {step}; must be finite")
         if len(self._plan.study.objectives) > 1:
             # Optuna takes no intermediate values here.
-            trial.set_user_attr(attributes.PROGRESS, [step, value])
+            _, _, best = trial.user_attrs.get(attributes.PROGRESS, (0, value, value))
+            maximizes = self._plan.study.objectives[0].direction == "maximize"
+            best = max(best, value) if maximizes else min(best, value)
+            trial.set_user_attr(attributes.PROGRESS, [step, value, best])
             return False
         if self._plan.study.seed_mode == "sequential":
             # Each step is another seed's figure; what the trial has come to is their mean.
-            _, mean = trial.user_attrs.get(attributes.PROGRESS, (0, 0.0))
-            trial.set_user_attr(attributes.PROGRESS, [step, mean + (value - mean) / (step + 1)])
+            _, mean, _ = trial.user_attrs.get(attributes.PROGRESS, (0, 0.0, 0.0))
+            mean += (value - mean) / (step + 1)
+            trial.set_user_attr(attributes.PROGRESS, [step, mean, mean])
         trial.report(value, step)
         # At its last step there is nothing left to save.
-        return trial.should_prune() and step < self._last_step(job)
+        # Seeds are counted from 0.
+        last = job.steps - int(self._plan.study.seed_mode == "sequential")
+        return trial.should_prune() and step < last
 
-    def _last_step(self, job: Job) -> int:
+    def _steps(self, overrides: list[str]) -> int:
+        """How many epochs a trial may train, or how many seeds one after the other."""
         study = self._plan.study
         if study.seed_mode == "sequential":
-            return len(study.split_seeds) - 1
-        return self._epochs_of(job.overrides)
+            return len(study.split_seeds)
+        return self._epochs_of(overrides)
 
     def _end(self, trial: Trial, job: Job, outcome: Outcome) -> Any:
         """The objective's values, or the exception that tells Optuna how the trial ended."""

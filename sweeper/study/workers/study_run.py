@@ -186,6 +186,8 @@ class StudyRun:
             seconds_before=self._spent_before,
             timeout_seconds=self._plan.study.timeout_seconds,
             step="seed" if self._plan.study.seed_mode == "sequential" else "epoch",
+            title=self._plan.purpose,
+            shows_best=self._plan.keeps_best,
         )
 
     def _tick(self, trials: list[FrozenTrial] | None, last: bool = False) -> None:

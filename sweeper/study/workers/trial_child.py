@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from sweeper.errors import TrialPruned
+from sweeper.errors import DataChangedError, TrialPruned
 from sweeper.study.trial_in_progress import reporting_to
 
 OUTPUT = "output.txt"
@@ -34,11 +34,21 @@ COMPLETE, PRUNED, FAILED, INTERRUPTED, DIED = "complete", "pruned", "failed", "i
 
 @dataclass(frozen=True)
 class Job:
-    """One trial to run: its number, where it goes, and the overrides that were searched."""
+    """One trial to run.
+
+    Attributes:
+      number: of the trial.
+      directory: where it goes.
+      overrides: those that were searched.
+      fingerprint: of the data that it must be trained on; None: any.
+      steps: how many epochs it may train, or how many seeds one after the other.
+    """
 
     number: int
     directory: Path
     overrides: list[str]
+    fingerprint: str | None = None
+    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,16 +146,16 @@ def _outcome(run: Callable[[Job], Any], job: Job, connection: Connection) -> Out
         signal.signal(signal.SIGINT, _interrupt_once)
         job.directory.mkdir(parents=True)
         _write_output_to(job.directory / OUTPUT)
-        with reporting_to(report):
+        with reporting_to(report, job.fingerprint):
             return Outcome(COMPLETE, values=run(job))
     except TrialPruned as error:
         return Outcome(PRUNED, reason=f"pruned {error}")
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        # SystemExit too: a trial's task must not end its worker. A full disk is no fault of the
-        # trial's: it runs again once there is room.
-        state = INTERRUPTED if _lacks_room(error) else FAILED
+        # SystemExit too: a trial's task must not end its worker. A full disk and changed data are
+        # no fault of the trial's: it runs again once there is room, or the data is back.
+        state = INTERRUPTED if _ends_study(error) else FAILED
         reason = f"{type(error).__name__}: {error}"
         return Outcome(state, reason=reason, traceback=traceback.format_exc())
     finally:
@@ -155,8 +165,11 @@ def _outcome(run: Callable[[Job], Any], job: Job, connection: Connection) -> Out
             sys.stdout.flush()
 
 
-def _lacks_room(error: BaseException | None) -> bool:
+def _ends_study(error: BaseException | None) -> bool:
+    """Whether all further trials would end like this one, until the user mends something."""
     while error:
+        if isinstance(error, DataChangedError):
+            return True
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
         error = error.__cause__

@@ -23,6 +23,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+from sweeper.study.workers.children import is_running, is_unreaped, wait_for_end
 from sweeper.study.workers.trial_child import (
     DIED,
     FAILED,
@@ -98,7 +99,7 @@ class TrialProcess:
                 look = time.monotonic() + SECONDS_BETWEEN_LOOKS
                 end += time.monotonic() - asked
                 # What the trial has forked may outlive it, and hold the connection open.
-                if not self._process.is_alive() and not connection.poll():
+                if not is_running(self._process.pid) and not connection.poll():
                     return self._death(job)
         except (EOFError, ConnectionError):
             return self._death(job)
@@ -114,21 +115,30 @@ class TrialProcess:
                 self._interrupt(connection)
             raise
 
-    def close(self) -> None:
-        """Ends the child, which is between two trials, and all that its trials have started."""
+    def close(self) -> int | None:
+        """Ends the child, which is between two trials, and all that its trials have started.
+
+        Returns:
+          Its exit code; None if there was no child, or it didn't end by itself.
+        """
         if self._process is None:
-            return
+            return None
         assert self._connection is not None
         self._connection.close()
-        self._process.join(SECONDS_TO_FINISH)
+        ended_by_itself = wait_for_end(self._process.pid, SECONDS_TO_FINISH)
         self._kill()
         self._process.join()
+        code: int | None = self._process.exitcode if ended_by_itself else None
         self._process = None
         self._temporary.cleanup()
+        return code
 
     def _kill(self) -> None:
-        # The group lasts as long as any of its processes; a child that has just been forked
-        # may not lead it yet.
+        # The group lasts as long as any of its processes. Its identifier is certain to be the
+        # child's own only until the child is reaped, which `join` in `close` does.
+        if not is_unreaped(self._process.pid):
+            return
+        # A child that has just been forked may not lead its group yet.
         self._process.kill()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -180,9 +190,7 @@ class TrialProcess:
         return Outcome(FAILED, reason=reason)
 
     def _death(self, job: Job) -> Outcome:
-        self._process.join(SECONDS_TO_FINISH)
-        code = self._process.exitcode
-        self.close()
+        code = self.close()
         if code is not None and code < 0:
             words = f"was killed by {signal.Signals(-code).name}"
             if -code == signal.SIGKILL:

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, open_dict
 
 from sweeper.errors import OutputError
 from sweeper.gpus import one_of, visible_gpus
+from sweeper.study import attributes
 from sweeper.study.composition import Composer
 from sweeper.study.launchers import (
     BASIC,
@@ -34,6 +35,7 @@ from sweeper.study.launchers import (
 )
 from sweeper.study.plan import GROUPS, Plan
 from sweeper.study.storages.errors import told_in_a_line
+from sweeper.study.trial_places import subdir_of
 from sweeper.study.workers import locks
 from sweeper.study.workers.collection import sees
 from sweeper.study.workers.leaving import Notice
@@ -83,7 +85,15 @@ class Worker:
         number = HydraConfig.get().job.num
         gpu = one_of([] if hands_out_gpus(self.config) else self.gpus, number)
         with self._place() as sends, locks.worker(self.plan.directory), told, gpu:
-            Puller(self.plan, self.run_trial, self.epochs_of, number, sends, notice.is_given).pull()
+            Puller(
+                self.plan,
+                self.run_trial,
+                self.epochs_of,
+                number,
+                sends,
+                notice.is_given,
+                self.directory_of,
+            ).pull()
         notice.hand_on(is_killed=launcher == SUBMITIT_SLURM)
 
     @contextmanager
@@ -115,6 +125,12 @@ class Worker:
     def epochs_of(self, overrides: list[str]) -> int:
         """How many epochs a trial may train."""
         return int(self.plan.compose(self._composer, overrides).train.epochs)
+
+    def directory_of(self, number: int, overrides: list[str]) -> str:
+        """Where a trial goes, relative to the study's directory."""
+        if self.plan.subdir is None:
+            return attributes.directory_of(number)
+        return subdir_of(self.plan.compose(self._composer, overrides), number)
 
     def run_trial(self, job: Job) -> Any:
         """Composes one trial's configuration and runs the task; in the trial's process."""

@@ -1,0 +1,31 @@
+"""Whether a trial's configuration fits the data, as far as that is known before it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sweeper.config import Config
+from sweeper.data.preview import Preview, changed_files, contents_key, file_states, preview
+from sweeper.data.split import check_sizes
+from sweeper.errors import ConfigError
+from sweeper.evaluation.baselines import check_baselines
+from sweeper.model.fitting import check_columns
+from sweeper.validation import validate
+
+__all__ = [
+    "Preview", "changed_files", "contents_key", "file_states", "misfits", "preview",
+]  # fmt: skip
+
+
+def misfits(config: Config, data: Preview) -> Iterator[str]:
+    """What of a trial's configuration its data doesn't have, or has too much of, a line each."""
+    for check in (
+        lambda: validate(config),
+        lambda: check_columns(config.features, data.query_columns, data.candidate_columns),
+        lambda: check_sizes(config.data, data.num_rows),
+        lambda: check_baselines(config.evaluation, data.num_users, data.num_items),
+    ):
+        try:
+            check()
+        except ConfigError as error:
+            yield from error.problems

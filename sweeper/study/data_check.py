@@ -1,0 +1,107 @@
+"""Holds a study to its data before its first trial: columns and sizes, and that it is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import optuna
+from hydra.core.config_loader import ConfigLoader
+
+from sweeper.config import Config
+from sweeper.data_check import (
+    Preview,
+    changed_files,
+    contents_key,
+    file_states,
+    misfits,
+    preview,
+)
+from sweeper.errors import ConfigError, DataChangedError
+from sweeper.study import attributes
+from sweeper.study.composition import with_words
+from sweeper.study.identity import START_ANEW
+from sweeper.study.plan import Plan
+from sweeper.study.retraining import experiment_config
+from sweeper.study.storages.markers import holds_study
+
+
+def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> Plan:
+    """Reads the data and checks that all that is going to be trained fits it.
+
+    Args:
+      say: gets a line for each stage of reading that takes more than a moment.
+
+    Returns:
+      The plan, with the data's fingerprint where all trials have the same data.
+
+    Raises:
+      ConfigError: with a line for each column, kind, size or baseline that doesn't fit. A study
+        that has begun goes on as it is, and `say` gets these lines.
+      DataError: the data can't be read.
+    """
+    previews: dict[str, Preview] = {}
+    problems: dict[str, str] = {}
+    for words, config in [*plan.examples, *_reference(plan, loader)]:
+        key = contents_key(config.data)
+        if key not in previews:
+            previews[key] = preview(config.data, say)
+        for problem in misfits(config, previews[key]):
+            problems.setdefault(problem, words)
+    if problems and not holds_study(plan.directory):
+        raise ConfigError(with_words(problems))
+    for line in with_words(problems):
+        say(f"{line}: such trials fail")
+    fingerprint = next(iter(previews.values())).fingerprint if plan.one_data else None
+    return replace(plan, examples=[], fingerprint=fingerprint)
+
+
+def _reference(plan: Plan, loader: ConfigLoader) -> Iterator[tuple[str, Config]]:
+    name = plan.study.reference
+    if name is not None:
+        yield f"study.reference={name}", experiment_config(plan, name, loader)
+
+
+def data_attributes(plan: Plan) -> dict[str, Any]:
+    """What a study keeps of its data, to know it again; nothing where it isn't known yet."""
+    if plan.fingerprint is None:
+        return {}
+    return {
+        attributes.FINGERPRINT: plan.fingerprint,
+        attributes.DATA_FILES: dict(file_states(plan.trial.data)),
+    }
+
+
+def check_same_data(study: optuna.Study, plan: Plan) -> None:
+    """Compares the data with what the study began with; keeps what a study didn't know yet.
+
+    Raises:
+      DataChangedError: it is another, or has changed since.
+    """
+    now = data_attributes(plan)
+    if not now:
+        return
+    began = study.user_attrs.get(attributes.FINGERPRINT)
+    if began not in (None, plan.fingerprint):
+        raise DataChangedError(_changed(study, plan, began, now[attributes.DATA_FILES]))
+    for name, value in now.items():
+        if study.user_attrs.get(name) != value:
+            study.set_user_attr(name, value)
+
+
+def _changed(study: optuna.Study, plan: Plan, began: str, files: dict[str, Any]) -> str:
+    data = plan.trial.data
+    what = f"data.path: the table {data.path}" if data.name == "table" else f"data: {data.name}"
+    before = study.user_attrs.get(attributes.DATA_FILES)
+    changes = changed_files(before, files) if before and files else []
+    if changes:
+        why = "; ".join(changes)
+    elif before and files:
+        why = "its files are the same, so that this version reads them otherwise"
+    else:
+        why = f"the fingerprint of its contents was {began:.12}, and is {plan.fingerprint:.12}"
+    return (
+        f"{what} has changed since the study in {plan.directory} began: {why}; put the data back "
+        f"as it was; {START_ANEW}"
+    )

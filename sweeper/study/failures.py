@@ -1,0 +1,54 @@
+"""Whether a study has failed as a whole, and in which words."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import optuna
+
+from sweeper.errors import StudyError
+from sweeper.record import TRACEBACK
+from sweeper.study import attributes
+from sweeper.study.plan import Plan
+from sweeper.study.results.reading import state_of
+from sweeper.study.workers.settling import has_failed
+
+
+def failure_of(plan: Plan, study: optuna.Study) -> StudyError | None:
+    """The error of a study with too many failed trials, or with failed ones and none complete."""
+    trials = study.get_trials(deepcopy=False)
+    failed = [trial for trial in trials if has_failed(trial)]
+    counts = Counter(map(state_of, trials))
+    if len(failed) > plan.study.max_failures:
+        number = "1 trial" if len(failed) == 1 else f"{len(failed)} trials"
+        what = f"study.max_failures: {number} failed, more than {plan.study.max_failures}"
+    elif failed and not counts["complete"] + counts["infeasible"]:
+        pruned = f", {counts['pruned']} pruned" if counts["pruned"] else ""
+        what = f"{plan.name}: no trial completed: {len(failed)} failed{pruned}"
+    else:
+        return None
+    place = plan.directory / failed[0].user_attrs.get(attributes.DIRECTORY, "") / TRACEBACK
+    traceback = f"\n{place.read_text()}" if place.exists() else ""
+    return StudyError(f"{what}; the first, in {place.parent}: {first_failure(study)}{traceback}")
+
+
+def first_failure(study: optuna.Study) -> str:
+    """Why the first trial that failed did."""
+    failed = filter(has_failed, study.get_trials(deepcopy=False))
+    first = next(failed, None)
+    return str(first.user_attrs.get(attributes.REASON)) if first else "it left no record"
+
+
+def nothing_to_rank(plan: Plan, study: optuna.Study) -> str | None:
+    """Why a study in which nothing failed has no best trial; None where something is to rank."""
+    counts = Counter(map(state_of, study.get_trials(deepcopy=False)))
+    if not plan.selects or counts["complete"] or counts["failed"]:
+        return None
+    if counts["infeasible"]:
+        return "no trial is ranked: those that completed score all candidates alike"
+    if counts["pruned"]:
+        return (
+            f"no trial is ranked: study.pruner {plan.study.pruner!r} ended all of them early; "
+            "must leave some to their end"
+        )
+    return "no trial is ranked: none has completed yet"
