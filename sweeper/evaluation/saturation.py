@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sweeper.config import MRR, SEEN_FILTERED, TOP_K, metric_name, with_same_filter
+from sweeper.config import MRR, SEEN_FILTERED, metric_name, with_same_filter
+from sweeper.evaluation.default_metric import default_metric
 from sweeper.evaluation.ranking import RankingTask
 
 # A metric's worst and best value: a model that has either can't be told from a worse or better one.
@@ -21,8 +22,7 @@ def known_saturation(metric: str, task: RankingTask) -> str:
     candidates = 1 + task.largest_rank(is_filtered=metric.startswith(SEEN_FILTERED))
     if kind != "top" or int(k) < candidates:
         return ""
-    smaller = max((each for each in TOP_K if 2 * each <= candidates), default=TOP_K[0])
-    better = with_same_filter(f"top_{smaller}", metric)
+    better = with_same_filter(default_metric(candidates), metric)
     return (
         f"evaluation.metric {metric} is the same for every model: a row has at most {candidates} "
         f"candidates to rank, and all of them are among the first {k}. It can't choose between "

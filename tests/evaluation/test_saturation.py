@@ -26,11 +26,11 @@ def task_of(num_candidates: int, items=(0, 1), seen=((0, 2), (1, 2))) -> Ranking
     ("metric", "num_candidates", "better"),
     [
         ("top_100", 101, None),
-        ("top_100", 100, "use top_50, or mrr"),
-        ("top_50", 40, "use top_10, or mrr"),
+        ("top_100", 100, "use top_10, or mrr"),
+        ("top_50", 40, "use top_5, or mrr"),
         ("top_10", 3, "use top_1, or mrr"),
         # Of 101 candidates each user has seen one.
-        ("seen_filtered_top_100", 101, "use seen_filtered_top_50, or seen_filtered_mrr"),
+        ("seen_filtered_top_100", 101, "use seen_filtered_top_10, or seen_filtered_mrr"),
         ("seen_filtered_top_100", 102, None),
         ("ndcg_100", 40, None),
         ("mrr", 2, None),
