@@ -8,6 +8,7 @@ import numpy as np
 
 from sweeper.config import DataConfig
 from sweeper.data.interactions import Interactions
+from sweeper.data.ties import temporal_ties, ties_of_users
 from sweeper.errors import ConfigError
 from sweeper.runtime import start_tensorflow
 
@@ -27,12 +28,15 @@ class Split:
       validation: int64 [num_validation]; may be empty.
       test: int64 [num_test].
       unused: how many rows are in no part, because `data.train_size` leaves some.
+      ties: a line for people on each cut of a split by time that falls between equal times, where
+        the order of the data has decided.
     """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
     unused: int
+    ties: tuple[str, ...] = ()
 
     def sizes(self) -> dict[str, int]:
         """Rows of each part, by its name."""
@@ -66,11 +70,16 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
         train = order[: len(order) - sizes.held_out][-sizes.train :]
     first_test = len(order) - sizes.test
     first_validation = first_test - sizes.validation
+    parts = {
+        "training": train,
+        "validation": order[first_validation:first_test],
+        "test": order[first_test:],
+    }
+    is_temporal = config.split == "temporal"
     return Split(
-        train=train,
-        validation=order[first_validation:first_test],
-        test=order[first_test:],
+        *parts.values(),
         unused=len(order) - sizes.train - sizes.held_out,
+        ties=tuple(temporal_ties(parts, _timestamps(config, interactions))) if is_temporal else (),
     )
 
 
@@ -154,9 +163,8 @@ def _leave_last_out(config: DataConfig, interactions: Interactions) -> Split:
     num_validation = _rows_a_user("validation", config.validation_size)
     if num_test == 0:
         raise ConfigError("data.test_size=0: the test needs at least one row of each user.")
-    from_last, counts = _positions_from_last(
-        interactions.users, _timestamps(config, interactions), interactions.num_users
-    )
+    times = _timestamps(config, interactions)
+    from_last, counts = _positions_from_last(interactions.users, times, interactions.num_users)
     held_out = np.where(counts > num_test + num_validation, num_test + num_validation, 0)
     in_test = (held_out > 0) & (from_last < num_test)
     in_validation = (from_last >= num_test) & (from_last < held_out)
@@ -176,6 +184,7 @@ def _leave_last_out(config: DataConfig, interactions: Interactions) -> Split:
         validation=np.flatnonzero(in_validation),
         test=np.flatnonzero(in_test),
         unused=int(len(interactions) - (in_train | in_validation | in_test).sum()),
+        ties=tuple(ties_of_users(interactions.users, times, from_last, held_out, num_test)),
     )
 
 
