@@ -62,11 +62,13 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
     if config.split == "leave_last_out":
         return _leave_last_out(config, interactions)
     sizes = _sizes(config, len(interactions))
+    times = None
     if config.split == "random":
         order = permutation(len(interactions), config.split_seed)
         train = order[: sizes.train]
     else:
-        order = np.argsort(_timestamps(config, interactions), kind="stable").astype(np.int64)
+        times = _timestamps(config, interactions)
+        order = np.argsort(times, kind="stable").astype(np.int64)
         train = order[: len(order) - sizes.held_out][-sizes.train :]
     first_test = len(order) - sizes.test
     first_validation = first_test - sizes.validation
@@ -75,12 +77,9 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
         "validation": order[first_validation:first_test],
         "test": order[first_test:],
     }
-    is_temporal = config.split == "temporal"
-    return Split(
-        *parts.values(),
-        unused=len(order) - sizes.train - sizes.held_out,
-        ties=tuple(temporal_ties(parts, _timestamps(config, interactions))) if is_temporal else (),
-    )
+    ties = () if times is None else tuple(temporal_ties(parts, times))
+    unused = len(order) - sizes.train - sizes.held_out
+    return Split(parts["training"], parts["validation"], parts["test"], unused, ties)
 
 
 def check_sizes(config: DataConfig, num_rows: int) -> None:

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from sweeper.errors import DataError, shortened
+
 # How NumPy and pandas write a missing time (NaT) as a number.
 NOT_A_TIME = -(2**63)
 # The texts that stand for a missing value wherever Arrow, pandas or Python wrote a column.
@@ -17,8 +19,6 @@ MISSING = pa.array([*pyarrow.csv.ConvertOptions().null_values, "NaT", "None"])
 # What a second has of each of Arrow's units.
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 SECONDS_A_DAY = 86_400
-
-from sweeper.errors import DataError, shortened
 
 
 def combined(column: pa.ChunkedArray) -> pa.Array:

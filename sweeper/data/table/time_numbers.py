@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweeper.data.table.arrays import NOT_A_TIME, SECONDS_A_DAY, date_of, filled, is_text, row_of
-from sweeper.data.table.time_formats import SPECIMEN, read_formatted
+from sweeper.data.table.time_formats import SPECIMEN, read_formatted, read_words
 from sweeper.errors import DataError, shortened
 
 # How many of each unit a second has; the numbers of today's times differ by as much.
@@ -28,9 +28,7 @@ READINGS = {
 # From 1990 as days since 1970 to 2100 as a spreadsheet's; as seconds all are of one day of 1970.
 FEWEST_DAYS, MOST_DAYS = 7_305, 73_050
 # In seconds since 1970.
-FIRST_SECOND, YEAR_1971, YEAR_1990, YEAR_10000 = (
-    -62_135_596_800, 31_536_000, 631_152_000, 253_402_300_800
-)  # fmt: skip
+YEAR_1971, YEAR_1990, YEAR_10000 = 31_536_000, 631_152_000, 253_402_300_800
 # The digits of a date, by how many there are.
 DIGITS = {
     4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S",
@@ -108,7 +106,8 @@ def read_digits(whole: np.ndarray, missing: np.ndarray, name: str, format_: str)
     distinct, codes = np.unique(whole[~missing], return_inverse=True)
     # A number has no leading zeros.
     width = len(SPECIMEN.strftime(format_))
-    found, wrong = read_formatted([f"{each:0{width}}" for each in distinct], format_)
+    words = pc.utf8_lpad(pa.array(distinct).cast(pa.string()), width, "0")
+    found, wrong = read_words(words, format_)
     if wrong.any():
         at_fault = np.zeros(len(whole), bool)
         at_fault[~missing] = wrong[codes]

@@ -22,9 +22,13 @@ from sweeper.data.table.arrays import (
     texts_of,
     whole_seconds,
 )
-from sweeper.data.table.time_formats import SPECIMEN, fitting_formats, read_formatted
-from sweeper.data.table.time_numbers import (
+from sweeper.data.table.time_formats import (
     FIRST_SECOND,
+    SPECIMEN,
+    fitting_formats,
+    read_words,
+)
+from sweeper.data.table.time_numbers import (
     YEAR_1990,
     YEAR_10000,
     read_digits,
@@ -92,8 +96,8 @@ def read_times(column: pa.ChunkedArray, name: str, unit: str, format_: str | Non
     """The times of a column; those without a zone are in UTC.
 
     Args:
-      unit: of numbers, `data.timestamp_unit`.
-      format_: `data.timestamp_format`.
+      unit: what numbers count, `data.timestamp_unit`.
+      format_: the form of texts and of digits, `data.timestamp_format`; None: ISO's.
 
     Raises:
       DataError: a value that is not a time, or not one of the years 1 to 9999, with its row.
@@ -108,15 +112,15 @@ def read_times(column: pa.ChunkedArray, name: str, unit: str, format_: str | Non
         times = Times(whole_seconds(array), np.asarray(array.is_null()), "dates")
     elif is_text(array.type):
         times = _of_texts(texts_of(array), name, unit, format_)
-    elif _is_number(array.type) and format_ is None:
-        times = Times(*read_numbers(array, name, unit))
-    elif _is_number(array.type):
-        whole, missing = whole_numbers(array, name)
-        times = Times(read_digits(whole, missing, name, format_), missing, _form(format_))
-    else:
+    elif not _is_number(array.type):
         raise DataError(
             f"the column {name!r} has the type {array.type}; times must be numbers or dates"
         )
+    elif format_ is None:
+        times = Times(*read_numbers(array, name, unit))
+    else:
+        whole, missing = whole_numbers(array, name)
+        times = Times(read_digits(whole, missing, name, format_), missing, _form(format_))
     beyond = (times.seconds < FIRST_SECOND) | (times.seconds >= YEAR_10000)
     if row := row_of(beyond & ~times.missing):
         raise DataError(
@@ -146,7 +150,7 @@ def _of_texts(array: pa.Array, name: str, unit: str, format_: str | None) -> Tim
 
 def _formatted(array: pa.Array, name: str, format_: str) -> Times:
     words = array.dictionary_encode()
-    found, wrong = read_formatted(words.dictionary.to_pylist(), format_)
+    found, wrong = read_words(words.dictionary, format_)
     codes = filled(words.indices, -1)
     # Of a missing text the last ones, which there are not.
     found, wrong = np.append(found, 0), np.append(wrong, False)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tables import load, write_csv, write_parquet
 
 from sweeper.config import FilterConfig
-from sweeper.data.table.time_formats import format_problem
+from sweeper.data.table.time_formats import format_problem, read_formatted, read_words
 from sweeper.data.table.times import Times, read_times
 from sweeper.errors import DataError
 
@@ -142,6 +142,22 @@ def test_forms_give_back_what_they_were_written_from(format_, whole, known) -> N
     if format_ in ("%d%m%Y", "%Y%m%d%H%M%S"):  # Numbers have lost their leading zeros.
         numbers = [*map(int, texts), None]
         assert read(numbers, format_=format_).seconds.tolist() == [*expected, 0]
+
+
+@pytest.mark.parametrize("format_", ["%d.%m.%Y", "%Y%m%d%H%M%S", "%H:%M (%m/%d/%Y)"])
+@settings(deadline=None)
+@given(known=moments(datetime(1, 1, 1), datetime(9999, 1, 1)), data=st.data())
+def test_arrow_reads_a_form_as_python_does(format_, known, data) -> None:
+    """With what isn't padded, and days that no month has."""
+    digit = st.sampled_from("0123456789")
+    texts = [f"{moment:{format_}}" for moment in known]
+    for index, text in enumerate(texts):
+        if data.draw(st.booleans()):
+            place = data.draw(st.integers(0, len(text) - 1))
+            texts[index] = text[:place] + data.draw(digit | st.just("")) + text[place + 1 :]
+    one, other = read_words(pa.array(texts), format_), read_formatted(texts, format_)
+    assert one[1].tolist() == other[1].tolist()
+    assert one[0][~one[1]].tolist() == other[0][~one[1]].tolist()
 
 
 EXTREMES = [
