@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweeper.data.table.arrays import NOT_A_TIME, SECONDS_A_DAY, date_of, filled, is_text, row_of
-from sweeper.data.table.time_formats import SPECIMEN, read_formatted, read_words
+from sweeper.data.table.formatted_times import read_words
+from sweeper.data.table.time_formats import SPECIMEN, read_formatted
 from sweeper.errors import DataError, shortened
 
 # How many of each unit a second has; the numbers of today's times differ by as much.

@@ -22,12 +22,8 @@ from sweeper.data.table.arrays import (
     texts_of,
     whole_seconds,
 )
-from sweeper.data.table.time_formats import (
-    FIRST_SECOND,
-    SPECIMEN,
-    fitting_formats,
-    read_words,
-)
+from sweeper.data.table.formatted_times import read_words
+from sweeper.data.table.time_formats import FIRST_SECOND, SPECIMEN, fitting_formats
 from sweeper.data.table.time_numbers import (
     YEAR_1990,
     YEAR_10000,

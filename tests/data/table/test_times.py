@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tables import load, write_csv, write_parquet
 
 from sweeper.config import FilterConfig
-from sweeper.data.table.time_formats import format_problem, read_formatted, read_words
+from sweeper.data.table.formatted_times import read_words
+from sweeper.data.table.time_formats import format_problem, read_formatted
 from sweeper.data.table.times import Times, read_times
 from sweeper.errors import DataError
 
