@@ -66,6 +66,8 @@ def data_lines(
     parts = ", ".join(f"{number:,} {name}" for name, number in data["rows"].items())
     unused = f"; {data['unused_rows']:,} rows are in no part" if data["unused_rows"] else ""
     yield "split", f"{split}{seed}: {parts}{unused}"
+    for text in data.get("ties", ()):
+        yield "ties", text
     train = config["train"]
     if not config["evaluation"]["score_test"]:
         yield "protocol", f"chooses on validation rows; the test rows {unscored}"

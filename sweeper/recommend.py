@@ -17,7 +17,7 @@ from sweeper.serving.approximate_index import index_words
 from sweeper.serving.input_names import column_settings
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import Manifest
-from sweeper.serving.queries import READERS, queries_of, users_in
+from sweeper.serving.queries import queries_of, reader_of, users_in
 from sweeper.serving.recommendations import displayed, recommend, similar
 from sweeper.serving.settings import Reader, read_settings, text, whole_number
 
@@ -32,9 +32,11 @@ settings, in quotes where a column's name has blanks ('User ID=42'):
   user_id=ID      whom to ask for (the setting is named as the column of users)
   users=FILE      several users, one id a line
   k=NUMBER        how many titles, else 10
-  COLUMN=VALUE    another column that the model sees, as timestamp=893286638; null: it is missing;
-                  a list: Comedy,Drama. What is not given is as the user's last training row
-                  has it, a time the newest of all
+  COLUMN=VALUE    another column that the model sees, as raw_user_age=42; null: it is missing; a
+                  list: Comedy,Drama. A time as a date, in UTC unless it has a zone
+                  (timestamp=1998-04-01, timestamp='1998-04-01 12:30:00+02:00'), or in seconds
+                  since 1970 (timestamp=893286638). What is not given is as the user's last
+                  training row has it, a time the newest of all
   similar=TITLE   titles like this one
   version=NUMBER  of the export, else the newest
   input.COLUMN=VALUE  a column that is named as one of these settings: input.k=…
@@ -72,8 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _readers(manifest: Manifest, keys: Mapping[str, str]) -> dict[str, Reader]:
     """What each setting is read with; the columns are the export's."""
     columns: dict[str, Reader] = {
-        keys[name]: str if name == manifest.user_column else READERS[kind]
-        for name, kind in manifest.inputs.items()
+        keys[name]: str if name == manifest.user_column else reader_of(manifest, name)
+        for name in manifest.inputs
     }
     own = {"users": text, "k": whole_number(1, manifest.candidates), "similar": text}
     return columns | own

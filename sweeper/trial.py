@@ -284,6 +284,7 @@ class Trial:
             "unused_rows": split.unused,
             "dropped_rows": interactions.dropped,
             "is_weighted": interactions.weights is not None,
+            "ties": list(split.ties),
         }
         for topic, text in terminal.data_lines(self.record):
             self.say(topic, text)

@@ -33,7 +33,9 @@ RANGES = [
     ("data__columns__weight", [""], "not empty"),
     ("data__path", [""], "not empty"),
     ("data__format", ["tsv"], "one of auto, csv, parquet, jsonl"),
-    ("data__timestamp_unit", ["days"], "one of auto, seconds, milliseconds"),
+    ("data__timestamp_unit", ["weeks"], "one of auto, seconds, milliseconds, microseconds"),
+    ("data__timestamp_format", [""], "not empty"),
+    ("data__filter__implausible_times", ["warn"], "one of error, drop, keep"),
     ("data__csv__delimiter", ["", '"', "a\n"], "auto, or one or more characters"),
     ("data__csv__quote_char", ["", "''", "\u201c"], "auto, one ASCII character, or null"),
     ("data__csv__column_names", [[]], "not empty"),
@@ -340,3 +342,31 @@ def test_several_errors_are_told_at_once_each_in_one_line() -> None:
 
 def test_a_path_that_exists_is_a_source(tmp_path) -> None:
     assert problems_of(data__source=str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("format_", "unit", "problems"),
+    [
+        ("%d.%m.%Y", "auto", []),
+        (
+            "%d.%m.",
+            "auto",
+            ["data.timestamp_format: got '%d.%m.'; must have the year, such as %Y in %d.%m.%Y"],
+        ),
+        (
+            "%Y",
+            "days",
+            [
+                "data.timestamp_unit: got 'days' with data.timestamp_format '%Y', which says what "
+                "the times are; must be 'auto', or the form null"
+            ],
+        ),
+    ],
+)
+def test_a_form_of_times_is_one_and_has_no_unit(tmp_path, format_, unit, problems) -> None:
+    (tmp_path / "r.csv").touch()
+    told = problems_of(
+        data__name="table", data__path=str(tmp_path / "r.csv"), data__split="random",
+        data__columns__timestamp="when", data__timestamp_format=format_, data__timestamp_unit=unit,
+    )  # fmt: skip
+    assert [line for line in told if "timestamp" in line] == problems

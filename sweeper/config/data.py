@@ -22,12 +22,17 @@ NAMED_SOURCES = ("auto", "tfds", "package_index")
 SPLITS = ("random", "temporal", "leave_last_out")
 TABLE_FORMATS = ("auto", "csv", "parquet", "jsonl")
 DUPLICATES = ("keep", "first", "last", "error")
-TIMESTAMP_UNITS = ("auto", "seconds", "milliseconds")
+TIMESTAMP_UNITS = (
+    "auto", "seconds", "milliseconds", "microseconds", "nanoseconds", "days", "excel_days",
+)  # fmt: skip
 POLICIES = ("error", "drop")
 UNKNOWN = ("error", "drop", "keep")
 MISSING_FEATURES = ("error", "fill")
 # What `data=table` alone goes by.
-OF_A_TABLE = ("columns", "path", "format", "timestamp_unit", "csv", "items", "users", "filter")
+OF_A_TABLE = (
+    "columns", "path", "format", "timestamp_unit", "timestamp_format", "csv", "items", "users",
+    "filter",
+)  # fmt: skip
 
 
 @dataclass
@@ -128,6 +133,8 @@ class FilterConfig:
         enough (a k-core).
       min_item_interactions: the same of items.
       missing_values: rows without user, item, time, rating or weight: refused, or dropped.
+      implausible_times: rows whose time is before 1950 or after 2099, as 0001-01-01 and 9999-12-31,
+        which often stand for a missing one: refused, dropped, or kept.
       unknown_items: rows whose item has no row in `items`: refused, dropped, or kept with missing
         features.
       unknown_users: the same of `users`.
@@ -140,6 +147,7 @@ class FilterConfig:
     min_user_interactions: int = ranged(1, at_least(1))
     min_item_interactions: int = ranged(1, at_least(1))
     missing_values: str = ranged("error", one_of(*POLICIES))
+    implausible_times: str = ranged("error", one_of(*UNKNOWN))
     unknown_items: str = ranged("error", one_of(*UNKNOWN))
     unknown_users: str = ranged("error", one_of(*UNKNOWN))
     missing_features: str = ranged("error", one_of(*MISSING_FEATURES))
@@ -167,8 +175,11 @@ class DataConfig:
       test_size: test rows; null: 0.2, or one row of each user under `leave_last_out`.
       path: the interactions: a file, a folder of files, or `tfds:NAME`.
       format: of the files; auto: told by their names.
-      timestamp_unit: of times that are numbers, since 1970; auto: milliseconds if any is beyond the
-        year 5138 in seconds.
+      timestamp_unit: of times that are numbers, since 1970, or `excel_days`, a spreadsheet's; auto:
+        seconds, milliseconds, microseconds or nanoseconds by their size, or dates by their digits
+        (20240531).
+      timestamp_format: the form of times, as Python's `datetime.strptime` has it (`%d.%m.%Y`);
+        null: ISO 8601 (2024-05-31 18:30:00), or numbers.
     """
 
     name: str = ranged(MISSING, one_of(*DATA_SETS))
@@ -183,6 +194,7 @@ class DataConfig:
     path: str | None = ranged(None, NOT_EMPTY)
     format: str = ranged("auto", one_of(*TABLE_FORMATS))
     timestamp_unit: str = ranged("auto", one_of(*TIMESTAMP_UNITS))
+    timestamp_format: str | None = ranged(None, NOT_EMPTY)
     csv: CsvConfig = field(default_factory=CsvConfig)
     items: SideTableConfig = field(default_factory=SideTableConfig)
     users: SideTableConfig = field(default_factory=SideTableConfig)

@@ -8,6 +8,7 @@ import numpy as np
 
 from sweeper.config import DataConfig
 from sweeper.data.interactions import Interactions
+from sweeper.data.ties import temporal_ties, ties_of_users
 from sweeper.errors import ConfigError
 from sweeper.runtime import start_tensorflow
 
@@ -27,12 +28,15 @@ class Split:
       validation: int64 [num_validation]; may be empty.
       test: int64 [num_test].
       unused: how many rows are in no part, because `data.train_size` leaves some.
+      ties: a line for people on each cut of a split by time that falls between equal times, where
+        the order of the data has decided.
     """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
     unused: int
+    ties: tuple[str, ...] = ()
 
     def sizes(self) -> dict[str, int]:
         """Rows of each part, by its name."""
@@ -58,20 +62,24 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
     if config.split == "leave_last_out":
         return _leave_last_out(config, interactions)
     sizes = _sizes(config, len(interactions))
+    times = None
     if config.split == "random":
         order = permutation(len(interactions), config.split_seed)
         train = order[: sizes.train]
     else:
-        order = np.argsort(_timestamps(config, interactions), kind="stable").astype(np.int64)
+        times = _timestamps(config, interactions)
+        order = np.argsort(times, kind="stable").astype(np.int64)
         train = order[: len(order) - sizes.held_out][-sizes.train :]
     first_test = len(order) - sizes.test
     first_validation = first_test - sizes.validation
-    return Split(
-        train=train,
-        validation=order[first_validation:first_test],
-        test=order[first_test:],
-        unused=len(order) - sizes.train - sizes.held_out,
-    )
+    parts = {
+        "training": train,
+        "validation": order[first_validation:first_test],
+        "test": order[first_test:],
+    }
+    ties = () if times is None else tuple(temporal_ties(parts, times))
+    unused = len(order) - sizes.train - sizes.held_out
+    return Split(parts["training"], parts["validation"], parts["test"], unused, ties)
 
 
 def check_sizes(config: DataConfig, num_rows: int) -> None:
@@ -154,9 +162,8 @@ def _leave_last_out(config: DataConfig, interactions: Interactions) -> Split:
     num_validation = _rows_a_user("validation", config.validation_size)
     if num_test == 0:
         raise ConfigError("data.test_size=0: the test needs at least one row of each user.")
-    from_last, counts = _positions_from_last(
-        interactions.users, _timestamps(config, interactions), interactions.num_users
-    )
+    times = _timestamps(config, interactions)
+    from_last, counts = _positions_from_last(interactions.users, times, interactions.num_users)
     held_out = np.where(counts > num_test + num_validation, num_test + num_validation, 0)
     in_test = (held_out > 0) & (from_last < num_test)
     in_validation = (from_last >= num_test) & (from_last < held_out)
@@ -176,6 +183,7 @@ def _leave_last_out(config: DataConfig, interactions: Interactions) -> Split:
         validation=np.flatnonzero(in_validation),
         test=np.flatnonzero(in_test),
         unused=int(len(interactions) - (in_train | in_validation | in_test).sum()),
+        ties=tuple(ties_of_users(interactions.users, times, from_last, held_out, num_test)),
     )
 
 

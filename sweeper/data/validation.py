@@ -15,6 +15,7 @@ from sweeper.config import (
     SyntheticConfig,
 )
 from sweeper.data.table.files import TFDS
+from sweeper.data.table.time_formats import format_problem
 from sweeper.errors import closest
 
 
@@ -90,6 +91,8 @@ def _table_problems(data: DataConfig) -> Iterator[str]:
                 f"data.{key}.quote_char: got {csv.quote_char!r}, which data.{key}.delimiter has, "
                 "too; must be another character"
             )
+    if data.timestamp_format:
+        yield from _format_problems(data.timestamp_format, data.timestamp_unit)
     columns = dataclasses.asdict(data.columns)
     del columns["others"]
     for key, name in columns.items():
@@ -119,6 +122,16 @@ def _table_problems(data: DataConfig) -> Iterator[str]:
                 f"data.filter.unknown_{role}: got {policy!r} without data.{role}.path, which says "
                 "which are known; must be 'error', or that be given"
             )
+
+
+def _format_problems(format_: str, unit: str) -> Iterator[str]:
+    if problem := format_problem(format_):
+        yield f"data.timestamp_format: got {format_!r}; {problem}"
+    if unit != "auto":
+        yield (
+            f"data.timestamp_unit: got {unit!r} with data.timestamp_format {format_!r}, which says "
+            "what the times are; must be 'auto', or the form null"
+        )
 
 
 def _synthetic_problems(data: DataConfig) -> Iterator[str]:

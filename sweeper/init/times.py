@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from sweeper.data.column_names import plain
 from sweeper.data.table.arrays import combined, is_text
-from sweeper.data.table.roles import timestamps
+from sweeper.data.table.times import read_times
 from sweeper.errors import ConfigError, DataError
 from sweeper.inspect.names import ID_NAME
 
@@ -82,10 +81,10 @@ def _ends_as_a_time(name: str) -> bool:
 def _are_times(column: pa.ChunkedArray, name: str, earliest: int) -> bool:
     """Whether all values can be read as times, from `earliest` on."""
     try:
-        seconds, missing = timestamps(column, name, "auto")
+        times = read_times(column, name, "auto", None)
     except (DataError, pa.ArrowException):
         return False
-    known = seconds[~np.asarray(missing)]
+    known = times.seconds[~times.missing]
     return len(known) > 0 and bool(((known >= earliest) & (known < LATEST)).all())
 
 

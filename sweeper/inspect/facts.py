@@ -75,6 +75,7 @@ class Facts:
       first, last: the time span, in seconds since 1970 (UTC); None: there are no times.
       parts: "train", "validation", "test".
       unused: rows in no part.
+      ties: as `Split.ties`.
     """
 
     source: str
@@ -94,6 +95,7 @@ class Facts:
     last: int | None
     parts: dict[str, PartFacts]
     unused: int
+    ties: tuple[str, ...]
     columns: list[ColumnFacts]
 
 
@@ -120,6 +122,7 @@ def facts_of(interactions: Interactions, split: Split, columns: list[ColumnFacts
         last=None if times is None else int(times.max()),
         parts=parts_of(interactions, split),
         unused=split.unused,
+        ties=split.ties,
         columns=columns,
     )
 

@@ -12,6 +12,8 @@ from sweeper.inspect.facts import Facts
 
 BLUE, ORANGE = "#4c72b0", "#dd8452"
 TIME_BINS, ACTIVITY_BINS = 60, 30
+# Days since 1970: a day within the years 1 to 9999, for a tick may stand before the first bin.
+FIRST_DAY, LAST_DAY = -719_161, 2_932_895
 
 
 def draw(interactions: Interactions, facts: Facts) -> bytes:
@@ -64,7 +66,11 @@ def _time(axes: Any, interactions: Interactions) -> None:
         axes.set(xticks=[], yticks=[])
         return
     counts, edges = np.histogram(interactions.timestamps, bins=TIME_BINS)
+    # Matplotlib has no dates outside the years 1 to 9999, where bins, margins and ticks may reach.
+    edges = np.clip(edges, FIRST_DAY * 86_400, LAST_DAY * 86_400)
     axes.stairs(counts, edges.astype("datetime64[s]"), fill=True, color=BLUE)
+    low, high = axes.get_xlim()
+    axes.set_xlim(max(low, FIRST_DAY), min(high, LAST_DAY))
     axes.tick_params(axis="x", rotation=20)
     axes.set_ylabel("interactions")
 

@@ -29,6 +29,10 @@ def print_facts(console: Console, facts: Facts, of_items: np.ndarray) -> None:
     for table in tables_of(facts, of_items):
         console.print()
         console.print(table)
+    if facts.ties:
+        console.print()
+    for text in facts.ties:
+        say(console, "ties", text)
 
 
 def tables_of(facts: Facts, of_items: np.ndarray) -> Iterator[RenderableType]:

@@ -8,12 +8,17 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sweeper.config import unfit
+from sweeper.data.table.time_formats import FIRST_SECOND
+from sweeper.data.table.time_numbers import YEAR_10000
 from sweeper.errors import ConfigError, closest, shortened
 from sweeper.serving.loaded_export import LoadedExport
+from sweeper.serving.manifest import Manifest
+from sweeper.serving.settings import Reader
 
 GIVEN, NEWEST, LAST, MISSING = (
     "as given", "the newest of the training rows", "as last known", "missing"
@@ -127,12 +132,41 @@ def string(value: str) -> str:
     return "" if value == NULL else value
 
 
+def time(value: str) -> float:
+    """A time in seconds since 1970 (UTC): the number, or an ISO date; NaN for `null`.
+
+    A date without a zone is in UTC, as those of a table are.
+    """
+    try:
+        date = datetime.fromisoformat(value)
+    except ValueError:
+        date = None
+    # The digits of a date are refused: 19980401 is a number of seconds, too.
+    if date is not None and not value.isdecimal():
+        return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
+    try:
+        found = math.inf if date is not None else number(value)
+    except ValueError:
+        found = math.inf
+    if math.isnan(found) or FIRST_SECOND <= found < YEAR_10000:
+        return found
+    raise ValueError(
+        "must be an ISO date such as 1998-04-01, 1998-04-01 12:30:00 or 1998-04-01T12:30:00+02:00, "
+        "the seconds since 1970 such as 891433800, or null where it is missing"
+    )
+
+
 def words(value: str) -> list[str]:
     """The words of a column of lists, "Comedy,Drama"; none for `null`."""
     return value.split(",") if value not in ("", NULL) else []
 
 
 READERS = {"string": string, "strings": words, "number": number}
+
+
+def reader_of(manifest: Manifest, name: str) -> Reader:
+    """What reads a given value of a column that queries consist of."""
+    return time if name in manifest.newest else READERS[manifest.inputs[name]]
 
 
 def users_in(path: Path, user_column: str = "", known: Container[str] = ()) -> list[str]:

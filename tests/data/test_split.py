@@ -112,6 +112,50 @@ def test_sizes_that_do_not_work(settings: dict[str, Any], message: str) -> None:
         split([0] * 10, **settings)
 
 
+def test_equal_times_under_temporal_are_said() -> None:
+    sizes = {"split": "temporal", "validation_size": 2.0, "test_size": 3.0}
+    assert split([0] * 10, list(range(10)), **sizes).ties == ()
+    assert split([0] * 10, [5] * 10, **sizes).ties == (
+        "all rows have the same time, 1970-01-01 00:00:05: the order of the rows in the data "
+        "decides which are for the test; give a column of times that differ, or split at random",
+    )
+    # Parts of 5, 2 and 3: the second 7 lies on both sides of the first cut, 9 of the second.
+    times = [1, 2, 3, 7, 7, 7, 9, 9, 9, 11]
+    assert split([0] * 10, times, **sizes).ties == (
+        "2 of 5 training rows and 1 of 2 validation rows have the same time, 1970-01-01 00:00:07: "
+        "the order of the rows in the data decides which of them are later",
+        "1 of 2 validation rows and 2 of 3 test rows have the same time, 1970-01-01 00:00:09: the "
+        "order of the rows in the data decides which of them are later",
+    )
+    without = {"split": "temporal", "validation_size": 0.0, "test_size": 3.0}
+    (line,) = split([0] * 10, times, **without).ties
+    assert line.startswith("1 of 7 training rows and 2 of 3 test rows have the same time")
+    assert split([0] * 10, times, split="random").ties == ()
+
+
+def test_a_few_equal_times_at_a_cut_are_not_worth_a_line() -> None:
+    times = [*range(799), 799, 799, *range(800, 999)]
+    assert split([0] * 1_000, times, split="temporal", validation_size=0.0).ties == ()
+    times = [*range(798), 799, 799, 799, 799, *range(800, 998)]
+    (line,) = split([0] * 1_000, times, split="temporal", validation_size=0.0).ties
+    assert line.startswith("2 of 800 training rows and 2 of 200 test rows")
+
+
+def test_equal_times_of_users_last_rows_are_said() -> None:
+    users = [0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
+    # User 0 has a tie between validation and test, 1 one among training rows, 2 none, 3 one row.
+    times = [1, 2, 3, 3, 5, 5, 6, 7, 8, 9, 9]
+    result = split(users, times, split="leave_last_out", validation_size=1.0, test_size=1.0)
+    assert result.ties == (
+        "of 2 of 3 users a held-out row and the one before it have the same time: the order of "
+        "the rows in the data decides which of them is later",
+    )
+    times[4] = 4
+    (line,) = split(users, times, split="leave_last_out", validation_size=0.0).ties
+    assert line.startswith("of 1 of 3 users")
+    assert split([0] * 5, list(range(5)), split="leave_last_out").ties == ()
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     users=st.lists(st.integers(0, 5), min_size=3, max_size=60),

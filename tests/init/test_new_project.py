@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from sweeper.composing import composed
 from sweeper.config import DataConfig, flat
@@ -427,3 +428,14 @@ def test_files_are_written_all_or_none(tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(OutputError, match="directory"):
         project.write_files({tmp_path / "one" / "a": "1", tmp_path / "three" / "c": "3"})
     assert not (tmp_path / "one" / "a").exists()
+
+
+def test_the_form_of_the_times_is_in_the_projects_data(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SWEEPER_CACHE_DIR", str(tmp_path / "cache"))
+    rows = "".join(f"u{n % 5},f{n % 7},{1 + n % 28:02d}.05.2024 18:30\n" for n in range(60))
+    (tmp_path / "sales.csv").write_text("user,item,date\n" + rows)
+    main(["shop", "data.path=sales.csv", "data.timestamp_format='%d.%m.%Y %H:%M'"])
+    assert "date: string: when (dates of the form %d.%m.%Y %H:%M" in capsys.readouterr().out
+    data = yaml.safe_load((tmp_path / "shop" / "conf" / "data" / "shop.yaml").read_text())
+    assert (data["timestamp_format"], data["split"]) == ("%d.%m.%Y %H:%M", "temporal")

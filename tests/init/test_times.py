@@ -35,6 +35,11 @@ def test_a_name_that_tells_nothing_is_known_by_its_values(values: list) -> None:
     assert time_of(x=values) == "x"
 
 
+def test_the_digits_of_dates_are_times() -> None:
+    days = [20240501 + row for row in range(30)]
+    assert time_of(order_date=days) == time_of(order_date=list(map(str, days))) == "order_date"
+
+
 def test_a_duration_is_no_time() -> None:
     assert time_of(play_time=list(range(30))) is None
     assert time_of(play_time=list(range(30)), listened=SECONDS) == "listened"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inspected_data import ODD, odd_interactions
+from rich.console import Console
 from small_trials import interactions_of, skewed_interactions
 
 from sweeper.config import DataConfig
@@ -18,7 +20,7 @@ from sweeper.data.split import Split, split_interactions
 from sweeper.inspect.columns import ColumnFacts, columns_of
 from sweeper.inspect.facts import PartFacts, Spread, facts_of, gini, head_share
 from sweeper.inspect.picture import draw
-from sweeper.inspect.tables import sketch
+from sweeper.inspect.tables import day, print_facts, sketch
 
 
 def test_the_figures_of_six_rows_by_hand():
@@ -67,6 +69,33 @@ def test_the_smallest_data_there_is_can_be_drawn():
     assert facts.density == 1
     assert draw(one, facts).startswith(b"\x89PNG")
     assert set(sketch(np.array([3]))) == {"█"}
+
+
+LAST_SECOND = "9999-12-31T23:59:59"
+
+
+@pytest.mark.parametrize(
+    "times",
+    [["0001-01-01"] * 3, [LAST_SECOND] * 3, ["0001-01-01", "1969-12-31", LAST_SECOND]],
+)
+def test_the_first_and_the_last_year_can_be_drawn(times):
+    rows = interactions_of(np.zeros(3, np.int64), np.zeros(3, np.int64), num_items=1)
+    rows = replace(rows, timestamps=np.array(times, "datetime64[s]").astype(np.int64))
+    facts = facts_of(rows, Split(*np.split(np.arange(3), [1, 2]), unused=0), [])
+    assert draw(rows, facts).startswith(b"\x89PNG")
+    assert (day(facts.first), day(facts.last)) == (times[0][:10], times[-1][:10])
+
+
+def test_equal_times_are_facts():
+    interactions = skewed_interactions(num_rows=120)
+    interactions = replace(interactions, timestamps=np.full(120, 1_700_000_000))
+    config = DataConfig(name="synthetic", split="temporal")
+    facts = facts_of(interactions, split_interactions(config, interactions), [])
+    (line,) = facts.ties
+    assert line.startswith("all rows have the same time, 2023-11-14 22:13:20")
+    printed = Console(file=io.StringIO(), width=200)
+    print_facts(printed, facts, np.bincount(interactions.items))
+    assert f"ties     {line}" in printed.file.getvalue()
 
 
 def test_equal_items_and_a_single_one_by_hand():

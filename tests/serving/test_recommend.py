@@ -13,7 +13,7 @@ from processes import run_module
 
 from sweeper import recommend as command
 from sweeper.serving.loaded_export import LoadedExport
-from sweeper.serving.queries import users_in
+from sweeper.serving.queries import time, users_in
 from sweeper.serving.recommendations import similar
 
 
@@ -165,6 +165,39 @@ def test_given_columns_change_the_answer(exported, capsys) -> None:
     assert scores[0] != scores[1]
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ("1998-04-01", 891_388_800.0),
+        ("1998-04-01 12:30", 891_433_800.0),
+        ("1998-04-01T12:30:00+02:00", 891_426_600.0),
+        ("1998-04-01T12:30:00Z", 891_433_800.0),
+        ("1969-12-31T23:59:59.5", -0.5),
+        ("893286638", 893_286_638.0),
+        ("1600000000.5", 1_600_000_000.5),
+        ("-5", -5.0),
+    ],
+)
+def test_a_time_is_asked_for_as_a_date_or_in_seconds(given: str, seconds: float) -> None:
+    assert time(given) == seconds
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["19980401", "19980401123000", "1998-13-01", "01.04.1998", "1e15", "now", "", "inf", "nan",
+     "1700000000000000", "1998-04-01 12:30 PM"],
+)  # fmt: skip
+def test_a_time_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(ValueError, match=r"must be an ISO date such as 1998-04-01, .* since 1970"):
+        time(given)
+
+
+def test_a_date_is_asked_for_in_seconds(exported, capsys) -> None:
+    given = "timestamp=2020-09-13T14:26:40+02:00"
+    (answer,) = as_json(exported, capsys, "user_id=user_07", "k=1", given)["answers"]
+    assert answer["columns"]["timestamp"] == {"value": 1_600_000_000.0, "is": "as given"}
+
+
 def test_several_users_from_a_file_are_answered_in_order(exported, tmp_path, capsys) -> None:
     path = tmp_path / "ids.txt"
     path.write_text("user_07\nnobody\nuser_01\n")
@@ -279,7 +312,7 @@ def test_a_misspelt_title_is_suggested_the_nearest(exported, capsys) -> None:
         (
             ["user_id=a", "timestamp=now", "raw_user_age=nan", "user_gendre=x"],
             [
-                "timestamp: got 'now'; must be a finite number, or null where it is missing",
+                "timestamp: got 'now'; must be an ISO date such as 1998-04-01, 1998-04-01 12:30:00",
                 "raw_user_age: got 'nan'; must be a finite number, or null where it is missing",
                 "user_gendre: is no setting; must be one of user_id, ",
             ],

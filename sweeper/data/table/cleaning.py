@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sweeper.config import FilterConfig
+from sweeper.data.table.arrays import date_of
+from sweeper.data.table.times import FIRST_YEAR, LAST_YEAR, Times
 from sweeper.errors import DataError, shortened
 
 EXAMPLES = 5
@@ -52,6 +54,26 @@ def drop_missing(rows: Rows, missing: dict[str, np.ndarray], policy: str) -> Non
                 "'drop'"
             )
         rows.drop(wrong, f"no {name}")
+
+
+def drop_implausible(rows: Rows, times: Times, name: str, policy: str) -> None:
+    """Drops rows of a time that no interaction has, as year 1 and year 9999; or refuses them.
+
+    Raises:
+      DataError: under "error", with their number and the first row.
+    """
+    wrong = ~times.is_plausible[rows.kept]
+    if policy == "keep" or not wrong.any():
+        return
+    if policy == "error":
+        first = rows.kept[wrong][0]
+        raise DataError(
+            f"the column {name!r} has {int(wrong.sum()):,} times outside the years {FIRST_YEAR} to "
+            f"{LAST_YEAR}, the first in row {first + 1}: {date_of(times.seconds[first])} (read as "
+            f"{times.reading}); correct them, or set data.filter.implausible_times to 'drop' or "
+            "'keep'"
+        )
+    rows.drop(wrong, f"{name} outside {FIRST_YEAR} to {LAST_YEAR}")
 
 
 def drop_unknown(

@@ -22,10 +22,11 @@ from sweeper.data.table.files import TFDS, TableFiles, find_files
 from sweeper.data.table.ids import ids
 from sweeper.data.table.reading import read_table, told_of
 from sweeper.data.table.side_tables import SideTable, read_side_table
+from sweeper.data.table.times import Times, read_times
 from sweeper.errors import DataError
 
 # Goes up with each change in what the same files give.
-READING = 3
+READING = 4
 
 # Of a 32-bit float.
 LARGEST_WEIGHT = float(np.finfo(np.float32).max)
@@ -56,7 +57,7 @@ def load(config: DataConfig, say: Say = print) -> Interactions:
     """
     files = find_files("data.path", str(config.path), config.format)
     with stage(say, f"Reading {config.path}"):
-        table = read_table(files, config.csv, _ids(config), say)
+        table = read_table(files, config.csv, _texts(config), say)
     with told_of(f"data.path ({config.path})"):
         return _encode(config, table, say)
 
@@ -69,12 +70,14 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
         columns.user: np.asarray(users.is_null()),
         columns.item: np.asarray(items.is_null()),
     }
-    times = ratings = weights = None
+    times: Times | None = None
+    ratings = weights = None
     if columns.timestamp is not None:
         column = roles.column_of(table, columns.timestamp, "data.columns.timestamp")
-        times, missing[columns.timestamp] = roles.timestamps(
-            column, columns.timestamp, config.timestamp_unit
+        times = read_times(
+            column, columns.timestamp, config.timestamp_unit, config.timestamp_format
         )
+        missing[columns.timestamp] = times.missing
     if columns.rating is not None:
         column = roles.column_of(table, columns.rating, "data.columns.rating")
         ratings, missing[columns.rating] = roles.numbers(column, columns.rating)
@@ -83,7 +86,7 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
         weights, missing[columns.weight] = roles.numbers(
             column, columns.weight, least=0, most=LARGEST_WEIGHT
         )
-    _say_roles(config, table, say)
+    _say_roles(config, table, times, say)
     others = _other_columns(config, table)
     taken = [name for name in table.column_names if name in others or name in _roles(config)]
     catalogue = _side_table(config, "items", taken, say)
@@ -93,6 +96,8 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
     user_words, item_words = users.dictionary.to_pylist(), items.dictionary.to_pylist()
     rows = Rows(_codes(users), _codes(items), np.arange(len(table)))
     cleaning.drop_missing(rows, missing, settings.missing_values)
+    if times is not None:
+        cleaning.drop_implausible(rows, times, str(columns.timestamp), settings.implausible_times)
     if catalogue:
         known = catalogue.known(item_words)
         policy = settings.unknown_items
@@ -103,7 +108,8 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
         cleaning.drop_unknown(rows, rows.users, known, user_words, "user", policy)
     if ratings is not None and settings.min_rating is not None:
         rows.drop(ratings[rows.kept] < settings.min_rating, f"rated below {settings.min_rating:g}")
-    cleaning.drop_duplicates(rows, times, settings.duplicates)
+    seconds = None if times is None else times.seconds
+    cleaning.drop_duplicates(rows, seconds, settings.duplicates)
     cleaning.drop_rare(rows, settings)
     _say_dropped(rows, len(table), say)
     if not len(rows.kept):
@@ -119,8 +125,8 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
             "least two to tell apart"
         )
     query: dict[str, Column] = {columns.user: user}
-    if columns.timestamp is not None and times is not None:
-        query[columns.timestamp] = NumericColumn(times[rows.kept])
+    if columns.timestamp is not None and seconds is not None:
+        query[columns.timestamp] = NumericColumn(seconds[rows.kept])
     chosen = table.select(others)
     if len(rows.kept) < len(table):
         chosen = chosen.take(rows.kept)
@@ -188,12 +194,12 @@ def _recoded(codes: np.ndarray, words: list[str], also: Iterable[str] = ()) -> C
     return CategoricalColumn(new[codes], categories)
 
 
-def _say_roles(config: DataConfig, table: pa.Table, say: Say) -> None:
+def _say_roles(config: DataConfig, table: pa.Table, times: Times | None, say: Say) -> None:
     columns = config.columns
     for name, use in (
         (columns.user, "the users"),
         (columns.item, "the items"),
-        (columns.timestamp, "when"),
+        (columns.timestamp, f"when ({times.words()})" if times else ""),
         (columns.rating, "the rating, no feature"),
         (columns.weight, "what a row counts in the loss"),
     ):
@@ -201,6 +207,8 @@ def _say_roles(config: DataConfig, table: pa.Table, say: Say) -> None:
             type_ = table[name].type
             inside = type_.value_type if pa.types.is_dictionary(type_) else type_
             say(f"{name}: {inside}: {use}")
+    if times is not None and (remark := times.remark()):
+        say(f"{columns.timestamp}: {remark}")
 
 
 def _say_dropped(rows: Rows, read: int, say: Say) -> None:
@@ -212,8 +220,11 @@ def _reasons(dropped: dict[str, int]) -> str:
     return "; ".join(f"{number:,} dropped ({reason})" for reason, number in dropped.items())
 
 
-def _ids(config: DataConfig) -> list[str]:
-    return [config.columns.user, config.columns.item]
+def _texts(config: DataConfig) -> list[str]:
+    """The columns that are read as they are written: ids, and times of a form of their own."""
+    columns = config.columns
+    times = [] if config.timestamp_format is None else [columns.timestamp]
+    return [name for name in (columns.user, columns.item, *times) if name is not None]
 
 
 def _is_tfds(config: DataConfig) -> bool:

@@ -24,15 +24,15 @@ def refused(path: Path, **keys) -> str:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("u,a,yesterday\n", "'when', row 1: got 'yesterday'; must be a number of seconds or milli"),
+        ("u,a,yesterday\n", "'when', row 1: got 'yesterday'; must be an ISO date such as"),
         ("u,a,2024-05-31\nv,b,2024-13-01\n", "'when', row 2: got '2024-13-01'; must be"),
         ("u,a,1\nv,b,soon\n", "'when', row 2: got 'soon'"),
         ("u,a,1\nv,b,inf\n", "'when', row 2: got inf; must be a time"),
         (
             "u,a,1700000000000\nv,b,1700000\n",
-            "'when': got 1700000 in row 2 and 1700000000000 in row",
+            "'when': got 1700000 in row 2 and 1700000000000 in row 1, which by their sizes can't",
         ),
-        ("u,a,31/05/2024\nv,b,1\n", "'when', row 1: got '31/05/2024'"),
+        ("u,a,31/05/2024\nv,b,1\n", "'when', row 1: got '31/05/2024'; must be an ISO date"),
         ("u,a,1\nv,b\n", "can't be read as CSV: CSV parse error: Row #3: Expected 3 columns, got"),
     ],
 )
@@ -57,6 +57,12 @@ def test_times_that_are_none(rows: str, words: str, tmp_path: Path) -> None:
         ),
         ("u,a,5,1\nv,b,many,2\n", "'stars', row 2: got 'many'; must be a number"),
         ("u,a,5,1\nv,b,4,2x\n", "'count', row 2: got '2x'; must be a number"),
+        ("u,a,5 stars,1\nv,b,4,2\n", "'stars', row 1: got '5 stars'; must be a number such as"),
+        ('u,a,4,1\nv,b,"3,5",2\n', "'stars', row 2: got '3,5'; must be a number such as 4 or 3.5"),
+        ("u,a,4,1\nv,b,NaN,2\n", "'stars' has 1 missing values, the first in row 2"),
+        ("u,a,4x,1\nv,b,NaN,2\n", "'stars', row 1: got '4x'"),
+        ("u,a,4,1\nv,b,-inf,2\n", "'stars', row 2: got -inf; must be a finite number"),
+        ("u,a,4,1\nv,b,1e400,2\n", "'stars', row 2: got inf; must be a finite number"),
     ],
 )
 def test_ratings_and_weights_that_are_none(rows: str, words: str, tmp_path: Path) -> None:

@@ -106,12 +106,6 @@ def test_a_line_of_names_alone_has_no_row(tmp_path: Path) -> None:
         first_rows(find_files("data.path", str(tmp_path / "r.csv")), CsvConfig())
 
 
-def test_times_in_microseconds_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "r.csv").write_text("user_id,item_id,when\nu,a,1700000000000000\nv,b,1\n")
-    with pytest.raises(DataError, match=r"'when', row 1: got 17.*beyond the year 9999; must be"):
-        load(tmp_path / "r.csv", timestamp_unit="milliseconds")
-
-
 def test_times_may_be_decimals_and_have_nanoseconds(tmp_path: Path) -> None:
     times = [Decimal("1700000000"), Decimal("1700000060")]
     place = shards(tmp_path, rows(["u", "v"], ["a", "b"]) | {"when": times})

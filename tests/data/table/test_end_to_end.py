@@ -53,6 +53,10 @@ def test_a_user_trains_on_two_files(folder: Path) -> None:
     data = record["data"]
     assert data["candidates"] == 22
     assert data["is_weighted"] is False
+    # The times are days.
+    (line,) = data["ties"]
+    assert "a held-out row and the one before it have the same time" in line
+    assert f"ties     {line}" in done.stdout
     assert list(data["dropped_rows"]) == ["rated below 2"]
     assert data["interactions"] + data["dropped_rows"]["rated below 2"] == 400
     assert "dropped " in done.stdout

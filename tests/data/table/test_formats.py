@@ -56,6 +56,8 @@ def test_nothing_is_lost_in_any_format_nor_in_the_cache(write, rows) -> None:
             cache_dir=folder,
             # Lines of a value may happen to have as many commas as a row.
             csv=CsvConfig(quote_char='"'),
+            timestamp_unit="seconds",
+            filter=FilterConfig(implausible_times="keep"),
         )
         for _ in range(2):  # The second comes from the cache.
             interactions = load_interactions(config, lambda text: None)

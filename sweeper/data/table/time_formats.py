@@ -1,0 +1,86 @@
+"""Times in a form of the user's own, `data.timestamp_format`: read, checked and suggested.
+
+The forms are those of Python's `datetime.strptime`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import product
+
+import numpy as np
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Of the year 1, in seconds since 1970.
+FIRST_SECOND = -62_135_596_800
+SECOND = timedelta(seconds=1)
+# Two numbers with nothing between them: only leading zeros tell where one ends.
+ABUTTING = re.compile(r"%[YmdHMSIjyGVu]%[YmdHMSIjyGVu]")
+# A time that tells day and month, and morning and afternoon, apart.
+SPECIMEN = datetime(2031, 10, 25, 17, 48, 56, 123456, tzinfo=timezone(timedelta(hours=2)))
+_DAYS = (
+    "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
+    "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y",
+    "%B %d, %Y", "%Y-%m-%d", "%G-W%V-%u", "%Y-%m", "%a, %d %b %Y", "%A, %B %d, %Y",
+)  # fmt: skip
+_CLOCKS = ("", *(
+    separator + clock
+    for separator in (" ", ", ", "T")
+    for clock in ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%H%M%S", "%I:%M %p", "%I:%M:%S %p")
+))  # fmt: skip
+# What logs, mails and date(1) write.
+_WHOLE = (
+    "%d/%b/%Y:%H:%M:%S %z", "%a, %d %b %Y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y",
+    "%a %b %d %H:%M:%S UTC %Y", "%a %b %d %H:%M:%S %z %Y",
+)  # fmt: skip
+COMMON = (*_WHOLE, *map("".join, product(_DAYS, _CLOCKS, ("", "%z", " %z"))))
+
+
+def format_problem(format_: str) -> str | None:
+    """Why a text is no form of times: "must …"; None: it is one."""
+    if "%Z" in format_.replace("%%", ""):
+        return "must have %z (+02:00, Z) for the zone: names of zones, %Z, are not read"
+    try:
+        found = datetime.strptime(SPECIMEN.strftime(format_), format_)
+    except (ValueError, re.error) as error:
+        return f"must be a form that Python's datetime.strptime reads, such as %d.%m.%Y ({error})"
+    if found.year != SPECIMEN.year:
+        return "must have the year, such as %Y in %d.%m.%Y"
+    if "%I" in format_ and found.hour != SPECIMEN.hour:
+        return "must have %p (AM or PM) with the hour of twelve, %I, or %H of twenty-four"
+    return None
+
+
+def read_formatted(texts: Sequence[str], format_: str) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds since 1970 (UTC), int64 [texts], rounded down, and which have another form.
+
+    Times without a zone are in UTC.
+    """
+    # 1022024 is not the 10th of February under %d%m%Y; what follows %z may be Z or +02:00.
+    whole = format_.partition("%z")[0] if ABUTTING.search(format_) else ""
+    seconds, wrong = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
+    for index, text in enumerate(texts):
+        try:
+            found = datetime.strptime(text, format_)
+            if whole:
+                padded = found.strftime(whole.replace("%Y", f"{found.year:04}"))
+                wrong[index] = not text.lower().startswith(padded.lower())
+            seconds[index] = (found.replace(tzinfo=found.tzinfo or UTC) - EPOCH) // SECOND
+        except (ValueError, OverflowError):
+            wrong[index] = True
+    return seconds, wrong
+
+
+def fitting_formats(texts: Sequence[str]) -> list[str]:
+    """The common forms that all texts have."""
+    shape = _shape(texts[0])
+    same = (each for each in COMMON if _shape(SPECIMEN.strftime(each)) == shape)
+    return [each for each in same if not read_formatted(texts, each)[1].any()]
+
+
+def _shape(text: str) -> str:
+    """The text with each number as 0, each word as a, the zone as +0: 0.0.0 of 31.05.2024."""
+    zoned = re.sub(r"(?<=\d)(\s?)(Z|[+-]\d\d:?\d\d)$", r"\1+0", text)
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", zoned))
