@@ -78,7 +78,7 @@ def test_the_record_and_the_terminal_say_that_rows_have_weights(
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ([*WEIGHTS, "data.path=nothing.csv"], "error: data.columns.weight: all training rows"),
+        ([*WEIGHTS, "data.path=nothing.csv"], "error: data.columns.weight: the largest weight"),
         (["data.path=none.csv"], "error: data.path: got 'none.csv', where there is no file"),
         (["data.path=null"], "error: data.path: is missing; must be a file, a folder of files"),
         (["data.items.path=none.csv"], "error: data.items.path: got 'none.csv', where there is no"),
