@@ -28,6 +28,7 @@ from sweeper.config.data import (
     SideTableConfig,
     SyntheticConfig,
 )
+from sweeper.config.elsewhere import config_dir_hint
 from sweeper.config.ranges import (
     LARGEST,
     MOST_AT_ONCE,
@@ -100,6 +101,7 @@ __all__ = [
     "TrackingConfig",
     "TrainConfig",
     "at_least",
+    "config_dir_hint",
     "config_directory",
     "flat",
     "known_keys",

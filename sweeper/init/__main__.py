@@ -24,6 +24,7 @@ from sweeper.init.project import FILES, project_files, write_files
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.facts import facts_of
 from sweeper.inspect.suggestion import in_comment, suggest
+from sweeper.quoting import rejoined
 from sweeper.validation import range_problems, validate
 
 DESCRIPTION = """\
@@ -53,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "overrides", nargs="*", metavar="data.KEY=VALUE", help="your table, and what it holds"
     )
-    parsed = parser.parse_intermixed_args(arguments)
     with exit_codes():
+        parsed = parser.parse_intermixed_args(arguments)
         start_project(parsed.directory, parsed.overrides)
 
 
@@ -120,8 +121,9 @@ def _keys(overrides: Sequence[str]) -> set[str]:
     Raises:
       ConfigError: something else than keys of `data`.
     """
+    overrides, problems = rejoined(overrides)
     keys = [text.lstrip("+").partition("=")[0] for text in overrides]
-    problems = [
+    problems += [
         f"{text}: must have the form data.KEY=VALUE"
         for text, key in zip(overrides, keys, strict=True)
         if "=" not in text or not key.startswith("data.")
