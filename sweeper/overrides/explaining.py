@@ -77,8 +77,10 @@ def _explain_text(text: str, error: Exception) -> str:
 def _explain(name: str, value: str, composable: list[str]) -> str:
     """What is wrong with an override of one value; "" adds it to those that compose."""
     override = parse([value])[0]
-    # A group's files may be wrong inside, and Hydra has no mapping replaced.
-    is_plain = "." in override.key_or_group and not isinstance(override.value(), dict)
+    # A group's files may be wrong inside, and Hydra has rules of its own for mappings.
+    key = override.key_or_group
+    is_plain = "." in key and key in known_keys(ExperimentConfig)
+    is_plain = is_plain and not isinstance(override.value(), dict)
     try:
         if not (is_plain and fits(value)):
             compose(name, overrides=[value])
