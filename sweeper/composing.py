@@ -6,11 +6,10 @@ every error is told at once, and nothing is written.
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra import compose, version
@@ -19,40 +18,21 @@ from hydra._internal.utils import compute_search_path_dir, create_config_search_
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from sweeper.config import Config, config_directory, known_keys, to_dataclass
-from sweeper.errors import ConfigError, closest, shortened
+from sweeper.config import Config, config_dir_hint, config_directory, to_dataclass
+from sweeper.errors import ConfigError
 from sweeper.exit_codes import first_lines
-from sweeper.study.config import ExperimentConfig, register_schema, to_study
-from sweeper.validation import validate
+from sweeper.overrides.explaining import explain, value_problems
+from sweeper.overrides.mending import as_one_value, hinted, misread
+from sweeper.overrides.parsing import COMPOSING, parse, values_of
+from sweeper.study.config import register_schema, to_study
 
-# What Hydra and OmegaConf raise of a configuration that can't be composed: numbers too big for
-# their type, names too long for a file, lists in lists in lists among their reasons.
-COMPOSING = (
-    HydraException, OmegaConfBaseException, ArithmeticError, AssertionError, AttributeError,
-    OSError, RecursionError, TypeError, ValueError,
-)  # fmt: skip
-# Keys that hold whatever names the user gives, and the form of what is below them.
-OPEN_KEYS = {
-    "optimizer.options": "NAME=VALUE",
-    "model.tower_options": "NAME=VALUE",
-    "task.options": "NAME=VALUE",
-    "data.items.lists": "COLUMN=SEPARATOR",
-    "data.users.lists": "COLUMN=SEPARATOR",
-    "study.sampler_options": "SAMPLER.NAME=VALUE",
-    "study.pruner_options": "PRUNER.NAME=VALUE",
-}
 # How Hydra begins its complaint of a group whose choice is `???`.
 LEFT_OPEN = "You must specify"
-# So many values of a sweep are composed, each by itself, to see what is wrong.
-MOST_EXPLAINED = 20
 
 
 def composed(
@@ -72,9 +52,14 @@ def composed(
     register_schema()
     with loader(None, config_dir):
         config = compose_first(config_name, overrides)
-        swept = [each.input_line for each in parse(overrides) if each.is_sweep_override()]
-    problems = [f"{text}: has several values; must be one" for text in swept]
-    problems += value_problems(config) if check else []
+        read = parse(overrides)
+        problems = [*misread(read), *(value_problems(config) if check else [])]
+        problems = hinted(problems, read)
+        problems += [
+            f"{each.input_line}: has several values; must be one{as_one_value(each)}"
+            for each in read
+            if each.is_sweep_override()
+        ]
     if problems:
         raise ConfigError(problems)
     return to_dataclass(config)
@@ -152,7 +137,7 @@ def compose_first(name: str, overrides: list[str], multirun: bool = False) -> Di
       multirun: whether `--multirun` is given; `hydra.mode` may say the same.
     """
     try:
-        values = [_values(override) for override in parse(overrides)]
+        values = [values_of(override) for override in parse(overrides)]
         first = [alternatives[0] for alternatives in values if alternatives]
         try:
             return compose(name, first, return_hydra_config=True)
@@ -166,7 +151,12 @@ def compose_first(name: str, overrides: list[str], multirun: bool = False) -> Di
     except YAMLError as error:
         raise ConfigError(f"conf: a file is no YAML: {first_lines(error)}") from error
     except COMPOSING as error:
-        raise ConfigError(_explain(name, overrides) or [first_lines(error)]) from error
+        if isinstance(error, MissingConfigException) and error.missing_cfg_file == name:
+            raise ConfigError(
+                f"--config-name: got {name!r}, and there is no {name}.yaml in the directories of "
+                f"the configuration{config_dir_hint(f'{name}.yaml')}"
+            ) from error
+        raise ConfigError(explain(name, overrides) or [first_lines(error)]) from error
 
 
 def _searched_choices(name: str, overrides: list[str], multirun: bool) -> list[str]:
@@ -184,90 +174,3 @@ def _searched_choices(name: str, overrides: list[str], multirun: bool) -> list[s
         return []
     groups = {group: hydra.config_loader.get_group_options(group) for group in GROUPS}
     return open_choices(config, parse_space(to_study(config).space, groups))
-
-
-def parse(overrides: list[str]) -> list[Override]:
-    """The overrides, within `loader`."""
-    # `glob(*)` asks the loader which files there are.
-    config_loader = GlobalHydra.instance().config_loader()
-    return list(OverridesParser.create(config_loader).parse_overrides(overrides))
-
-
-def value_problems(config: DictConfig) -> list[str]:
-    """What is wrong with the values of a composed trial, a line each."""
-    try:
-        validate(to_dataclass(config))
-    except ConfigError as error:
-        return error.problems
-    except COMPOSING as error:
-        return [first_lines(error)]
-    return []
-
-
-def _values(override: Override) -> list[str]:
-    """The override itself, or one for each value that it sweeps over.
-
-    Of an interval its ends, of a range its first, of a long list its first ones.
-    """
-    key, value = override.get_key_element(), override.value()
-    if isinstance(value, RangeSweep):
-        # Not all of them: there may be no end of them.
-        return [f"{key}={value.start}"]
-    if isinstance(value, IntervalSweep):
-        return [f"{key}={value.start}", f"{key}={value.end}"]
-    if override.is_discrete_sweep():
-        values = itertools.islice(override.sweep_string_iterator(), MOST_EXPLAINED)
-        return [f"{key}={text}" for text in values]
-    return [str(override.input_line)]
-
-
-def _explain(name: str, overrides: list[str]) -> list[str]:
-    """What is wrong with each override, and with the values of those that compose.
-
-    Empty if the fault is in the YAML alone.
-    """
-    problems, composable = [], []
-    for text in overrides:
-        try:
-            values = _values(parse([text])[0])
-        except (HydraException, RecursionError, ValueError) as error:
-            problems.append(f"{shortened(text)}: is no override: {first_lines(error)}")
-            continue
-        for value in values:
-            try:
-                compose(name, overrides=[value])
-            except MissingConfigException as error:
-                problems.append(_explain_choice(parse([value])[0], error))
-            except COMPOSING as error:
-                problems.append(_explain_value(parse([value])[0], error))
-            else:
-                composable.append(value)
-    if problems:
-        with suppress(*COMPOSING):
-            problems += value_problems(compose(name, overrides=composable))
-    return list(dict.fromkeys(problems))
-
-
-def _explain_choice(override: Override, error: MissingConfigException) -> str:
-    options, value = sorted(error.options or []), str(override.value())
-    if not options:
-        return f"{override.input_line}: {first_lines(error)}"
-    return (
-        f"{override.key_or_group}: got {value!r}; must be one of {', '.join(options)}"
-        f"{closest(value, options)}"
-    )
-
-
-def _explain_value(override: Override, error: Exception) -> str:
-    key, cause = shortened(override.key_or_group), error.__cause__ or error
-    for name, form in OPEN_KEYS.items():
-        if key.startswith(f"{name}.") and not override.is_add():
-            return f"{key}: has no value to change; add it with +{override.input_line}"
-        if key == name:
-            given = override.get_value_element_as_str()
-            return f"{key}: got {given}; give each by itself, as +{name}.{form}"
-    known = [*known_keys(ExperimentConfig), "experiment"]
-    if key not in known and not key.startswith("hydra"):
-        return f"{key}: is no key of the configuration{closest(key, known)}"
-    words = first_lines(cause).removeprefix(f"{key}: ")
-    return f"{key}: got {shortened(override.get_value_element_as_str())}; {words}"

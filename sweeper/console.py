@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sweeper.config import MRR, SEEN_FILTERED, TOP_K, metric_name
+from sweeper.errors import Stopped
 from sweeper.record import TrialRecord
 
 WARMTH = {
@@ -23,13 +26,21 @@ SHOWN_METRICS = (*(f"top_{k}" for k in TOP_K), "ndcg_10", MRR)
 PLAIN_WIDTH = 110
 
 
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Ends this process as SIGPIPE would, in order: nothing reads its output any more."""
+        with suppress(SystemExit):
+            super().on_broken_pipe()
+        raise Stopped(signal.SIGPIPE)
+
+
 def make_console() -> Console:
     """The terminal, or plain text of a fixed width where there is none."""
     # Without emoji: a title may have ":go" in it.
-    console = Console(highlight=False, emoji=False)
+    console = _Output(highlight=False, emoji=False)
     if console.is_terminal:
         return console
-    return Console(highlight=False, emoji=False, width=PLAIN_WIDTH)
+    return _Output(highlight=False, emoji=False, width=PLAIN_WIDTH)
 
 
 def say(console: Console, topic: str, text: str) -> None:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 
 # Of more names it would take seconds to find the closest.
 MOST_COMPARED = 10_000
+# If more keys of other sections end the same, none of them is hinted at.
+MOST_ELSEWHERE = 3
 
 
 class SweeperError(Exception):
@@ -109,8 +111,52 @@ def closest(name: str, choices: Iterable[str]) -> str:
     choices = list(choices)
     if len(choices) > MOST_COMPARED:
         return ""
-    matches = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    return f". Did you mean {matches[0]!r}?" if matches else ""
+    return _question(difflib.get_close_matches(name, choices, n=1, cutoff=0.5))
+
+
+def closest_key(name: str, known: Iterable[str]) -> str:
+    """The same of a dotted key: one of its own section, or one that ends the same elsewhere.
+
+    "train.epoch" is answered with "train.epochs" and "learning_rate" with
+    "optimizer.learning_rate", never with a key of another section that only looks alike.
+    """
+    known = list(known)
+    section, _, last = name.rpartition(".")
+    near = _closest_section(section, known)
+    beside = [] if near is None else _within(near, known)
+    elsewhere = [key for key in known if key.endswith(f".{last}")]
+    for cutoff in (0.8, 0.5):
+        if matches := difflib.get_close_matches(last, beside, n=1, cutoff=cutoff):
+            return _question([_under(near or "", matches[0])])
+        if 0 < len(elsewhere) <= MOST_ELSEWHERE:
+            return _question(elsewhere)
+    return ""
+
+
+def _closest_section(name: str, known: Sequence[str]) -> str | None:
+    """The section itself ("" of top-level keys), or the one whose name is nearest, part by part."""
+    found = ""
+    for part in name.split(".") if name else ():
+        sections = [each for each in _within(found, known) if _within(_under(found, each), known)]
+        matches = difflib.get_close_matches(part, sections, n=1, cutoff=0.5)
+        if not matches:
+            return None
+        found = _under(found, matches[0])
+    return found
+
+
+def _within(section: str, known: Iterable[str]) -> list[str]:
+    """The names directly below a section."""
+    below = [key.rpartition(".") for key in known]
+    return [last for parent, _, last in below if parent == section]
+
+
+def _under(section: str, name: str) -> str:
+    return f"{section}.{name}" if section else name
+
+
+def _question(names: Sequence[str]) -> str:
+    return f". Did you mean {either([repr(name) for name in names])}?" if names else ""
 
 
 def shortened(text: str, length: int = 100) -> str:

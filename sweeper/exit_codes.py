@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ LONGEST_LINE = 2_000
 def exit_codes() -> Iterator[None]:
     """Prints an error of this project and ends with exit code 2, or 128 + N for signal N.
 
+    If nothing reads its output any more (`| head`), it ends without a word, as by SIGPIPE.
     Any other exception passes through, with its traceback and exit code 1.
     """
     # Lets exceptions through; Hydra would print them its own way and exit with 1.
@@ -35,6 +37,10 @@ def exit_codes() -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         sys.exit(128 + (error.number if isinstance(error, Stopped) else signal.SIGINT))
+    except BrokenPipeError:
+        if not _output_is_closed():
+            raise
+        sys.exit(128 + signal.SIGPIPE)
     except SweeperError as error:
         if SHOW_ALL:
             raise
@@ -52,10 +58,26 @@ def exit_codes() -> Iterator[None]:
         _fail([f"{error.filename or 'output'}: {error.strerror}; must be a place that can be used"])
         sys.exit(2)
     finally:
+        _flush_output()
         # For whatever is run from this process afterwards.
         del os.environ["HYDRA_FULL_ERROR"]
         if before is not None:
             os.environ["HYDRA_FULL_ERROR"] = before
+
+
+def _output_is_closed() -> bool:
+    """Whether standard output is a pipe that nothing reads any more."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _flush_output() -> None:
+    """Writes what is left, so that Python doesn't complain at its end if nothing reads it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def stop_in_order() -> None:

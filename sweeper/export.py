@@ -57,9 +57,9 @@ SETTINGS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parsed = _parser().parse_intermixed_args(arguments)
     stop_in_order()
     with exit_codes():
+        parsed = _parser().parse_intermixed_args(arguments)
         if parsed.config_dir:
             find_modules_beside(parsed.config_dir)
         settings = read_settings(parsed.settings, SETTINGS)

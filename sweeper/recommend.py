@@ -52,8 +52,8 @@ An unknown user gets the answer for any unknown user, and the output says so.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parsed = _parser().parse_intermixed_args(arguments)
     with exit_codes():
+        parsed = _parser().parse_intermixed_args(arguments)
         version = {"version": whole_number(1)}
         given = [each for each in parsed.settings if each.startswith("version=")]
         export = LoadedExport(

@@ -20,6 +20,22 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+# Folders whose tests share what takes long (trained models, built data) or is there once (Ray).
+SHARING = ("cluster", "data", "report", "serving", "tracking")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several processes (`-n 2 --dist loadgroup`) one of them has all tests of a file, or of a
+    folder that shares."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        place = item.path.relative_to(config.rootpath)
+        folder = place.parts[1]
+        group = folder if folder in SHARING else place.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A real server, with its password where libpq looks for it."""

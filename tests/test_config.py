@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "gpus": set(),
     "passwords": set(),
     "metrics": {"config"},
+    "quoting": {"errors"},
     "warmth": set(),
     "exit_codes": {"errors", "passwords"},
     "files": {"errors"},
@@ -49,7 +50,7 @@ MAY_IMPORT = {
     "runtime": {"errors"},
     "config": {"errors", "config", "plugins"},
     "record": {"errors", "config", "files", "json_types", "runtime"},
-    "console": {"config", "record"},
+    "console": {"errors", "config", "record"},
     "curves": {"config", "record"},
     "environment": {"record", "runtime"},
     "means": {"record"},
@@ -65,15 +66,16 @@ MAY_IMPORT = {
     # It reaches trials through Hydra's task function alone, so that it never loads TensorFlow.
     "study": BASE | {"console", "data_check", "passwords", "record", "validation", "study"},
     "report": BASE | {"console", "exit_codes", "metrics", "record", "study", "report", "warmth"},
-    "composing": {"errors", "config", "exit_codes", "study", "validation"},
+    "overrides": {"errors", "config", "exit_codes", "quoting", "study", "validation", "overrides"},
+    "composing": {"errors", "config", "exit_codes", "overrides", "study"},
     "inspect": BASE | COMMAND | {"record", "data", "model", "evaluation", "inspect", "warmth"},
-    "init": BASE | COMMAND | {"data", "inspect", "init", "validation"},
+    "init": BASE | COMMAND | {"data", "inspect", "init", "quoting", "validation"},
     "serving": BASE
-    | {"console", "data", "model", "evaluation", "training", "prepared", "validation"}
+    | {"console", "data", "model", "evaluation", "training", "prepared", "quoting", "validation"}
     | {"record", "study", "report", "serving"},
     "export": BASE | COMMAND | {"serving"},
     "recommend": BASE | COMMAND | {"serving"},
-    "command_line": BASE | COMMAND | {"record", "study"},
+    "command_line": BASE | COMMAND | {"overrides", "record", "study"},
 }
 # They put the rooms together.
 MAY_IMPORT_ANY = {"__init__", "__main__", "trial", "repeats"}

@@ -28,6 +28,7 @@ from sweeper.config.data import (
     SideTableConfig,
     SyntheticConfig,
 )
+from sweeper.config.elsewhere import config_dir_hint
 from sweeper.config.metrics import (
     DEFAULT_METRIC,
     METRICS,
@@ -110,6 +111,7 @@ __all__ = [
     "TrackingConfig",
     "TrainConfig",
     "at_least",
+    "config_dir_hint",
     "config_directory",
     "flat",
     "known_keys",

@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from sweeper.config.trial import OF_A_STUDY, Config, FeatureConfig
-from sweeper.errors import ConfigError, closest, shortened
+from sweeper.errors import ConfigError, closest_key, shortened
 
 
 def config_directory() -> Path:
@@ -34,7 +34,7 @@ def to_dataclass(config: Any) -> Config:
     open_ = tuple(f"{key}." for key, value in flat(to_dictionary(Config())).items() if value == {})
     unknown = [key for key in _keys(OmegaConf.to_container(config)) if key not in known]
     problems = [
-        f"{key}: is no key of the configuration{closest(key, known)}"
+        f"{key}: is no key of the configuration{closest_key(key, known)}"
         for key in unknown
         if not key.startswith(open_) and not any(other.startswith(f"{key}.") for other in unknown)
     ]

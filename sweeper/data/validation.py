@@ -116,6 +116,9 @@ def _table_problems(data: DataConfig) -> Iterator[str]:
         side = getattr(data, role)
         if side.path is None and side != SideTableConfig():
             yield f"data.{role}: is given without data.{role}.path; must have it"
+        for column, separator in side.lists.items():
+            if not separator:
+                yield f"data.{role}.lists.{column}: got ''; must be at least one character"
         policy = getattr(data.filter, f"unknown_{role}")
         if side.path is None and policy != "error":
             yield (

@@ -26,6 +26,7 @@ from sweeper.init.project import FILES, existing_files, project_files, write_fil
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.facts import facts_of
 from sweeper.inspect.suggestion import LEFT_OUT, suggest
+from sweeper.quoting import rejoined
 from sweeper.validation import range_problems
 
 DESCRIPTION = """\
@@ -57,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "overrides", nargs="*", metavar="data.KEY=VALUE", help="your table, and what it holds"
     )
-    parsed = parser.parse_intermixed_args(arguments)
     with exit_codes():
+        parsed = parser.parse_intermixed_args(arguments)
         start_project(parsed.directory, parsed.overrides)
 
 
@@ -70,9 +71,10 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
       OutputError: a file can't be written.
     """
     console = make_console()
-    given, problems = _keys(overrides)
+    overrides, problems = rejoined(overrides)
+    given, wrong_keys = _keys(overrides)
     name, wrong_name = _name(directory)
-    problems += [*wrong_name, *existing_files(directory, name)]
+    problems += [*wrong_keys, *wrong_name, *existing_files(directory, name)]
     values: dict[str, Any] = {"name": name, "folder": shlex.quote(str(directory))}
     if "data.path" in given:
         values |= _of_table(partial(say, console), overrides, given, problems)

@@ -60,8 +60,8 @@ would be right.
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parsed = _parser().parse_intermixed_args(arguments)
     with exit_codes():
+        parsed = _parser().parse_intermixed_args(arguments)
         if parsed.output is not None and parsed.output.suffix != ".png":
             raise OutputError(f"--output: got {parsed.output}; must end in .png")
         config = composed(parsed.overrides, parsed.config_dir, parsed.config_name)

@@ -49,8 +49,8 @@ Tell = Callable[[str, int, int], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parsed = _parser().parse_args(arguments)
     with exit_codes():
+        parsed = _parser().parse_args(arguments)
         _check_directories(parsed.directory)
         _check_output(parsed.output, parsed.directory)
         report_on(parsed.directory, parsed.output)

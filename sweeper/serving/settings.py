@@ -7,6 +7,7 @@ from typing import Any
 
 from sweeper.config import unfit
 from sweeper.errors import ConfigError, closest, shortened
+from sweeper.quoting import rejoined
 
 # From the text to the value; raises ValueError with "must be …".
 Reader = Callable[[str], Any]
@@ -23,11 +24,11 @@ def read_settings(
       aliases: other names of keys.
 
     Raises:
-      ConfigError: with a line for each that is wrong: no KEY=VALUE, an unknown key, a key
-        given twice, a value of another type.
+      ConfigError: with a line for each that is wrong: no KEY=VALUE, one that a shell has split,
+        an unknown key, a key given twice, a value of another type.
     """
     values: dict[str, Any] = {}
-    problems = []
+    texts, problems = rejoined(texts)
     known = {**(aliases or {}), **{key: key for key in readers}}
     for text in texts:
         key, equals, value = _divided(text, known)

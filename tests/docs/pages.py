@@ -49,7 +49,7 @@ def commands(page: Path) -> Iterator[Command]:
             text = text[:-1]
             continue
         for part in filter(None, text.split(" && ")):
-            yield Command(page.name, start, part.strip().replace(".venv/bin/", ""))
+            yield Command(page.name, start, part.strip())
         text = ""
 
 
@@ -58,3 +58,11 @@ def mentioned(page: Path) -> Iterator[Command]:
     for number, line in enumerate(page.read_text().splitlines(), start=1):
         for text in re.findall(f"`({OF_THIS_PROJECT})`", line):
             yield Command(page.name, number, text)
+
+
+def shown_by_help() -> list[Command]:
+    """The examples of `python -m sweeper --help`."""
+    page = ROOT / "conf" / "config.yaml"
+    lines = (line.strip() for line in page.read_text().splitlines())
+    texts = (line.partition("   ")[0] for line in lines if line.startswith("python -m sweeper"))
+    return [Command(page.name, 0, text) for text in texts]

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from pages import PAGES, ROOT, Command, commands, mentioned
+from pages import PAGES, ROOT, Command, commands, mentioned, shown_by_help
 
 from benchmarks.postgresql_server import free_port
 from sweeper.command_line import prepare
@@ -28,7 +28,7 @@ from sweeper.study.config import register_schema
 
 # What a test can't type as it stands, and where what it stands for is run.
 ELSEWHERE = {
-    r"(python3|python) -m (venv|pip) |pip install ": ".ci/run",
+    r"(python3|python) -m (venv|pip) |pip install |\. \.venv/bin/activate$": ".ci/run",
     r"python -m pytest( -m slow)?$|ruff |mypy": ".ci/run",
     r"export |ray start|python -m sweeper …": "tests/cluster/test_far_ray.py",
     r".*hydra/launcher=ray .*storage=postgresql": "tests/cluster/test_far_ray.py",
@@ -63,7 +63,9 @@ def test_what_runs_elsewhere_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", of_trials([*ALL, *(each for page in PAGES for each in mentioned(page))]), ids=str
+    "command",
+    of_trials([*ALL, *(each for page in PAGES for each in mentioned(page)), *shown_by_help()]),
+    ids=str,
 )
 def test_a_command_composes(command: Command, tmp_path: Path, monkeypatch) -> None:
     if "…" in command.text:
@@ -71,6 +73,16 @@ def test_a_command_composes(command: Command, tmp_path: Path, monkeypatch) -> No
     monkeypatch.chdir(tmp_path)
     register_schema()
     prepare(command.words[3:])
+
+
+def test_every_command_is_quoted_for_any_shell() -> None:
+    """zsh takes brackets without quotes for names of files, and no shell expands `KEY=~/`."""
+    texts = [*(command for command in ALL if command.words[0] == "python"), *shown_by_help()]
+    texts += [command for page in PAGES for command in mentioned(page)]
+    assert len(texts) > 60
+    for command in texts:
+        bare = re.sub(r"'[^']*'|\"[^\"]*\"", "", command.text)
+        assert not re.search(r"[\[\](){}*?;<>|&~]", bare), str(command)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sweeper.errors import ConfigError, closest
+from sweeper.errors import ConfigError, closest_key
 from sweeper.study.space.domains import Domain
 from sweeper.study.space.parameters import Conditions, Dimension, Parameter
 
@@ -71,7 +71,7 @@ def _encoded(
             when[parent] = _encoded_values(where, parent, values, domains[parent], problems)
         elif not any(f"{parent}.".startswith(f"{name}.") for name in unread):
             line = f"{where}: is not searched; must be a parameter of {SPACE}"
-            problems.append(line + closest(str(parent), domains))
+            problems.append(line + closest_key(str(parent), domains))
     return when
 
 

@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sweeper.config import Config, Range, known_keys, unfit
-from sweeper.errors import ConfigError, closest, either
+from sweeper.errors import ConfigError, closest, closest_key, either
 
 OPEN = "optimizer.options."
 SEEDS = ("train.seed", "data.split_seed")
@@ -124,7 +124,7 @@ def find_key(
     for part in name.split("."):
         fields = _fields(value_type)
         if part not in fields:
-            hint = closest(name, [*known_keys(), *groups])
+            hint = closest_key(name, [*known_keys(), *groups])
             raise ConfigError(f"is no key of the configuration{hint}")
         value_range = fields[part].metadata.get("range")
         value_type = _plain(typing.get_type_hints(value_type)[part])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeper.errors import ConfigError, closest, either
+from sweeper.errors import ConfigError, closest_key, either
 from sweeper.study.space.conditions import dimensions_of, requirements_of
 from sweeper.study.space.parameters import Parameter, SingleParameter
 
@@ -45,7 +45,7 @@ class UserValues:
     def _encode_one(self, name: str, value: Any, known: Mapping[str, Any]) -> dict[str, Any]:
         targets = self._targets.get(name)
         if not targets:
-            raise ConfigError(f"is not searched{closest(name, self._targets)}")
+            raise ConfigError(f"is not searched{closest_key(name, self._targets)}")
         reasons = [self._reason_against(target, known) for target in targets]
         possible = [target for target, reason in zip(targets, reasons, strict=True) if not reason]
         if not possible:
