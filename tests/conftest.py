@@ -16,6 +16,8 @@ from benchmarks.postgresql_server import PASSWORD, PROGRAMS, Server, running_ser
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+# A pytest that a test starts has no options of this one.
+os.environ.pop("PYTEST_ADDOPTS", None)
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

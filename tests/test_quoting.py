@@ -68,8 +68,6 @@ TYPED = [
     ("data=table data.csv.delimiter=';'", SYNTAX, "'data.csv.delimiter=\";\"'", ";"),
     ("data=table data.csv.delimiter=,", SYNTAX, "'data.csv.delimiter=\",\"'", ","),
     ("data=table data.csv.delimiter=' '", "quote a space", "'data.csv.delimiter=\" \"'", " "),
-    ("data=table data.csv.delimiter='\\t'", "type a tab",
-     "$'data.csv.delimiter=\"\\t\"'", "\t"),
     ("data=table '+data.items.lists.genres=, '", SYNTAX, "'+data.items.lists.genres=\", \"'", ", "),
     ("data=table +data.items.lists.genres=; data.path=x", "keeps ; & |",
      "'+data.items.lists.genres=\";\"'", ";"),
@@ -175,9 +173,9 @@ def test_settings_of_the_other_programs_are_put_together_too(tmp_path: Path, cap
     assert [line[:5] for line in caught.value.problems[1:]] == ["k: go", "kk: i"]
     with pytest.raises(SystemExit):
         init([str(tmp_path / "p"), "data.path=my", "file.csv", "data.items.lists.a=|"])
-    assert capsys.readouterr().err == (
+    assert capsys.readouterr().err.splitlines()[0] == (
         "error: data.path=my file.csv: the shell passed it as 2 arguments; quote it as one: "
-        "'data.path=my file.csv'\n"
+        "'data.path=my file.csv'"
     )
 
 

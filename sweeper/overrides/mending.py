@@ -108,15 +108,13 @@ def hinted(problems: Sequence[str], overrides: Sequence[Override]) -> list[str]:
 
 
 def _blank_hint(override: Override) -> str:
-    """Where no character, or none that Hydra keeps, stands for the value of an override."""
+    """Where nothing follows the "=" of an override, or nothing but spaces, which Hydra drops."""
     key, (_, equals, given) = override.get_key_element(), str(override.input_line).partition("=")
-    if not equals or (given.strip() and given != r"\t"):
+    if not equals or given.strip():
         return ""
-    is_delimiter = any(part in f"{override.key_or_group}." for part in DELIMITERS)
-    if given == r"\t":
-        return f"; type a tab as ${typed(f'{key}={in_quotes(given)}')}" if is_delimiter else ""
     if given:
         return f"; quote a space: {typed(f'{key}={in_quotes(given)}')}"
     words = '; nothing follows the "=", and the shell keeps ; & | < > # $ for itself'
+    is_delimiter = any(part in f"{override.key_or_group}." for part in DELIMITERS)
     example = typed(f"{key}={in_quotes(';')}")
     return f"{words}: quote it, as in {example}" if is_delimiter else f"{words} unless quoted"
