@@ -79,13 +79,14 @@ def read_numbers(array: pa.Array, name: str, unit: str) -> tuple[np.ndarray, np.
     """
     whole, missing = whole_numbers(array, name)
     if unit == "auto" and not missing.all():
-        known = whole[~missing]
-        if digits := _digits_of_dates(known, name):
+        # 0 and -1 often stand for a missing time: they hide neither dates nor days.
+        is_likely = ~missing & (whole != 0) & (whole != -1)
+        if digits := _digits_of_dates(whole[is_likely], name):
             seconds = read_digits(whole, missing, name, digits)
             return seconds, missing, f"dates of the form {digits}"
-        unit = _unit_by_size(known)
+        unit = _unit_by_size(whole[~missing])
         if unit == "seconds":
-            _check_days(array, known, missing, name)
+            _check_days(array, whole, is_likely, name)
         _check_same_unit(array, whole, missing, name, unit)
     elif unit == "auto":
         unit = "seconds"
@@ -132,6 +133,8 @@ def _digits_of_dates(known: np.ndarray, name: str) -> str | None:
     Raises:
       DataError: they may be years.
     """
+    if not len(known):
+        return None
     sample = [str(each) for each in known[:: -(-len(known) // SOME_ROWS)]]
     length, _ = Counter(map(len, sample)).most_common(1)[0]
     if length not in DIGITS:
@@ -159,17 +162,18 @@ def _unit_by_size(known: np.ndarray) -> str:
     )
 
 
-def _check_days(array: pa.Array, known: np.ndarray, missing: np.ndarray, name: str) -> None:
-    """Raises DataError if all numbers may be days: as seconds they'd be of one day of 1970."""
-    if known.min() < FEWEST_DAYS or known.max() >= MOST_DAYS:
+def _check_days(array: pa.Array, whole: np.ndarray, is_likely: np.ndarray, name: str) -> None:
+    """Raises DataError if all likely numbers may be days: as seconds they'd be of a day of 1970."""
+    known, row = whole[is_likely], row_of(is_likely)
+    if row is None or known.min() < FEWEST_DAYS or known.max() >= MOST_DAYS:
         return
-    row = row_of(~missing) or 1
     dates = {unit: date_of((known[0] + first) * SECONDS_A_DAY) for unit, first in DAYS.items()}
+    others = "" if is_likely.all() else " but 0, -1 and missing ones"
     raise DataError(
-        f"the column {name!r}, row {row}: got {shown(array, row)}, and all numbers of it may be "
-        f"days; set data.timestamp_unit to 'excel_days' if row {row} is of {dates['excel_days']}, "
-        f"to 'days' if it is of {dates['days']}, or to 'seconds' if they count from 1970 or only "
-        "give the order"
+        f"the column {name!r}, row {row}: got {shown(array, row)}, and all numbers of it{others} "
+        f"may be days; set data.timestamp_unit to 'excel_days' if row {row} is of "
+        f"{dates['excel_days']}, to 'days' if it is of {dates['days']}, or to 'seconds' if they "
+        "count from 1970 or only give the order"
     )
 
 

@@ -275,7 +275,9 @@ def test_days_of_a_spreadsheet_keep_their_fraction(number: float, moment: dateti
     [
         ([45_244.5], "row 1: got 45244.5, and all numbers of it may be days; set "
          "data.timestamp_unit to 'excel_days' if row 1 is of 2023-11-14, to 'days' if"),
-        ([None, 19_675], "row 2: got 19675, and all numbers of it may be days"),
+        ([None, 19_675], "row 2: got 19675, and all numbers of it but 0, -1 and missing ones may"),
+        ([0, 45_244, -1], "row 2: got 45244, and all numbers of it but 0, -1 and missing "),
+        ([20231114, 0, 0], "row 2: got 0; must have the form '%Y%m%d'"),
         ([1999, 2023], "got numbers such as 1999, which may be years; set data.timestamp_fo"),
         ([20231114, 20231301, 20231115], "row 2: got 20231301; must have the form '%Y%m%d'"),
         ([20231114, 1_700_000_000, 20231115], "row 2: got 1700000000; must have the form '%Y%m%d'"),
