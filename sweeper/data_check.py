@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sweeper.config import Config
 from sweeper.data.preview import Preview, changed_files, contents_key, file_states, preview
 from sweeper.data.split import check_sizes
 from sweeper.errors import ConfigError
 from sweeper.evaluation.baselines import check_baselines
+from sweeper.evaluation.saturation import saturation_by_size
 from sweeper.model.fitting import check_columns
 from sweeper.validation import validate
 
 __all__ = [
     "Preview", "changed_files", "contents_key", "file_states", "misfits", "preview",
+    "saturated_objectives",
 ]  # fmt: skip
 
 
@@ -29,3 +31,14 @@ def misfits(config: Config, data: Preview) -> Iterator[str]:
             check()
         except ConfigError as error:
             yield from error.problems
+
+
+def saturated_objectives(metrics: Iterable[str], data: Iterable[Preview]) -> Iterator[str]:
+    """A line for each objective of a study that is the same for every trial, whatever the model.
+
+    Args:
+      data: all that trials are trained on.
+    """
+    largest = max(each.num_items for each in data)
+    texts = (saturation_by_size("study.objectives", metric, largest) for metric in metrics)
+    yield from filter(None, texts)

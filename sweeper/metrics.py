@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sweeper.config import MRR
+from sweeper.config import MRR, SEEN_FILTERED
 
 # The rank, in the seen-filtered metrics, of an item that the user has already: a product never
 # shows it, so that the row is a miss at every k. It is the largest int32, so that it is below no k.
@@ -34,3 +34,13 @@ def row_values(name: str, ranks: np.ndarray) -> np.ndarray:
     kind, _, k = name.partition("_")
     is_hit = ranks < int(k)
     return is_hit if kind == "top" else np.where(is_hit, 1.0 / np.log2(ranks + 2.0), 0.0)
+
+
+def is_always_hit(metric: str, candidates: int) -> bool:
+    """Whether a metric is `top_k`, or seen-filtered, and no list of k lacks any of the candidates.
+
+    Args:
+      metric: any objective.
+    """
+    kind, _, k = metric.removeprefix(SEEN_FILTERED).partition("_")
+    return kind == "top" and candidates <= int(k)

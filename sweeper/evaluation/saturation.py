@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sweeper.config import MRR, SEEN_FILTERED, metric_name, with_same_filter
 from sweeper.evaluation.default_metric import default_metric
 from sweeper.evaluation.ranking import RankingTask
+from sweeper.metrics import is_always_hit
 
 # A metric's worst and best value: a model that has either can't be told from a worse or better one.
 EXTREMES = (0.0, 1.0)
@@ -18,16 +19,23 @@ def known_saturation(metric: str, task: RankingTask) -> str:
     With k candidates or fewer to choose from, every one is among the first k. The reason ends
     with a metric that can tell models apart.
     """
-    kind, _, k = metric.removeprefix(SEEN_FILTERED).partition("_")
     candidates = 1 + task.largest_rank(is_filtered=metric.startswith(SEEN_FILTERED))
-    if kind != "top" or int(k) < candidates:
+    return saturation_by_size("evaluation.metric", metric, candidates)
+
+
+def saturation_by_size(key: str, metric: str, candidates: int) -> str:
+    """The same by the number of candidates that a row has at most.
+
+    Args:
+      key: which key of the configuration names the metric.
+    """
+    if not is_always_hit(metric, candidates):
         return ""
-    better = with_same_filter(default_metric(candidates), metric)
+    k, better = metric.rpartition("_")[2], with_same_filter(default_metric(candidates), metric)
     return (
-        f"evaluation.metric {metric} is the same for every model: a row has at most {candidates} "
-        f"candidates to rank, and all of them are among the first {k}. It can't choose between "
-        f"evaluations or trials; use {better}, or {with_same_filter(MRR, metric)}, which counts "
-        "every rank"
+        f"{key} {metric} is the same for every model: a row has at most {candidates} candidates to "
+        f"rank, and all of them are among the first {k}. It can't choose between evaluations or "
+        f"trials; use {better}, or {with_same_filter(MRR, metric)}, which counts every rank"
     )
 
 

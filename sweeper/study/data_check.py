@@ -17,6 +17,7 @@ from sweeper.data_check import (
     file_states,
     misfits,
     preview,
+    saturated_objectives,
 )
 from sweeper.errors import ConfigError, DataChangedError
 from sweeper.study import attributes
@@ -31,7 +32,8 @@ def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> 
     """Reads the data and checks that all that is going to be trained fits it.
 
     Args:
-      say: gets a line for each stage of reading that takes more than a moment.
+      say: gets a line for each stage of reading that takes more than a moment, and for each
+        objective that can't tell trials apart.
 
     Returns:
       The plan, with the data's fingerprint where all trials have the same data.
@@ -53,6 +55,9 @@ def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> 
         raise ConfigError(with_words(problems))
     for line in with_words(problems):
         say(f"{line}: such trials fail")
+    metrics = [objective.metric for objective in plan.study.objectives]
+    for line in saturated_objectives(metrics, previews.values()):
+        say(f"warning: {line}")
     fingerprint = next(iter(previews.values())).fingerprint if plan.one_data else None
     return replace(plan, examples=[], fingerprint=fingerprint)
 

@@ -83,6 +83,26 @@ def test_so_are_sizes_and_the_reference(hydra):
     assert line.endswith("(with study.reference=tutorial_three_layer)")
 
 
+@pytest.mark.parametrize(
+    ("objectives", "warned"),
+    [
+        # The table has five items.
+        ("[{metric: top_100}]", ["top_100"]),
+        ("[{metric: seen_filtered_top_5}, {metric: top_1}]", ["seen_filtered_top_5"]),
+        ("[{metric: ndcg_10}, {metric: num_parameters, direction: minimize}]", []),
+    ],
+)
+def test_an_objective_that_is_the_same_for_every_trial_is_warned_of(hydra, objectives, warned):
+    said: list[str] = []
+    plan = hydra.plan(*TABLE, "model.dropout=0.1,0.2", f"study.objectives={objectives}")
+    check_data(plan, hydra.loader, said.append)
+    found = [line for line in said if line.startswith("warning: ")]
+    assert len(found) == len(warned)
+    for line, metric in zip(found, warned, strict=True):
+        assert line.startswith(f"warning: study.objectives {metric} is the same for every model")
+        assert "use top_1, or mrr" in line.replace("seen_filtered_", "")
+
+
 def test_made_up_data_is_held_to_its_columns_without_being_drawn(hydra, monkeypatch):
     arguments = ("data=synthetic", "data.path=null", "data.synthetic.num_interactions=100000000")
     size = ("data.synthetic.num_users=1000000", "data.synthetic.num_items=100000")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sweeper.config import SEEN_FILTERED, metric_name
 from sweeper.console import SHOWN_METRICS
+from sweeper.metrics import is_always_hit
 from sweeper.record import TrialRecord
 from sweeper.report.analysis.baselines import (
     POPULARITY,
@@ -86,9 +87,9 @@ def answer_text(subject: Subject) -> str:
 def saturation_text(subject: Subject, best: Row) -> str:
     """That the first objective tells no model from another; "" where it does."""
     words, record = metric_words(subject.metric), subject.records.get(best.number)
-    kind, _, k = subject.metric.removeprefix(SEEN_FILTERED).partition("_")
     candidates = record.data.get("candidates") if record else None
-    if kind == "top" and candidates is not None and candidates <= int(k):
+    if candidates is not None and is_always_hit(subject.metric, candidates):
+        k = subject.metric.rpartition("_")[2]
         return (
             f"**The {words} tells no model from another**: all {count(candidates, 'candidate')} "
             f"are among the first {k}, whatever the model. A smaller k can tell."
