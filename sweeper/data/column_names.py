@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # What pandas, Arrow, R and people call the column that they number rows in, as `plain` has it.
 ROW_NUMBER = re.compile(
@@ -16,6 +17,11 @@ NAMELESS = "the column without a name"
 def plain(name: str) -> str:
     """Returns a name without case, spaces, underscores and dashes."""
     return re.sub(r"[\s_-]", "", name).lower()
+
+
+def listed_names(names: Iterable[str]) -> str:
+    """Returns the names that a key can have, with commas: all but the empty one."""
+    return ", ".join(filter(None, names))
 
 
 def is_row_number_name(name: str) -> bool:

@@ -200,6 +200,7 @@ def test_a_row_number_is_left_out_and_said_and_the_project_composes(
     used = [each.column for each in [*config.features.query, *config.features.candidate]]
     assert used == ["user", "user", "film", "year", "year"]
     name = index or "the column without a name"
+    assert f"data     {name}: whole numbers, 0 to 99" in out
     assert f"features left out: {name}, the row's number, which tells nothing of the row." in out
     assert f"items: {name}: is left out: the rows of both tables are numbered so" in out
 

@@ -70,8 +70,10 @@ def test_ratings_and_weights_that_are_none(rows: str, words: str, tmp_path: Path
     assert words in refused(tmp_path / "r.csv", columns=WEIGHTED)
 
 
-def test_a_column_that_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "r.csv").write_text("userid,item_id,when\nu,a,1\n")
+@pytest.mark.parametrize("head", ["userid,item_id,when", ",userid,item_id,when"])
+def test_a_column_that_is_missing(head: str, tmp_path: Path) -> None:
+    """Those that it may be are listed, which the column without a name is not."""
+    (tmp_path / "r.csv").write_text(f"{head}\n{'0,' * head.startswith(',')}u,a,1\n")
     told = refused(tmp_path / "r.csv")
     assert told == (
         "data.columns.user: got 'user_id'; must be one of userid, item_id, when. "
