@@ -16,10 +16,16 @@ from sweeper.data.columns import (
     NumericColumn,
     encode_words,
 )
-from sweeper.data.table.arrays import combined, is_text, naming, row_of, whole_seconds
+from sweeper.data.table.arrays import (
+    PER_SECOND,
+    combined,
+    is_text,
+    naming,
+    row_of,
+    whole_seconds,
+)
+from sweeper.data.table.roles import NUMBER
 from sweeper.errors import DataError, shortened
-
-NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 
 
 def feature_columns(
@@ -58,7 +64,7 @@ def _why_no_numbers(column: Column, rows: np.ndarray | None) -> str:
     """The first word that is no number, of a column most of whose words are."""
     if not isinstance(column, CategoricalColumn):
         return ""
-    words = pa.array(column.categories, pa.string())
+    words = pc.utf8_trim_whitespace(pa.array(column.categories, pa.string()))
     is_number = np.asarray(pc.match_substring_regex(words, NUMBER))[column.codes]
     is_other = ~is_number & np.asarray(pc.not_equal(words, ""))[column.codes]
     if not 0 < is_other.sum() < is_number.sum():
@@ -159,7 +165,7 @@ def _number_type(array: pa.Array) -> pa.DataType:
 
 def _seconds(durations: pa.Array) -> pa.Array:
     """float64, of any unit."""
-    second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[durations.type.unit]
+    second = float(PER_SECOND[durations.type.unit])
     return pc.divide(durations.cast(pa.int64()).cast(pa.float64(), safe=False), second)
 
 

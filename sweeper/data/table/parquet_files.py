@@ -19,7 +19,7 @@ from sweeper.errors import DataError
 def read_parquet(
     files: TableFiles, ids: Collection[str], say: Callable[[str], None], rows: int | None = None
 ) -> pa.Table:
-    """All rows in plain types, see `plain`, or the first ones; ids as texts if files differ.
+    """All rows in plain types, see `plain_column`, or the first ones; ids as texts if files differ.
 
     Raises:
       DataError: it can't be read, or files differ in their columns.

@@ -12,15 +12,15 @@ UUID_BYTES = 16
 
 
 def plain_table(table: pa.Table) -> pa.Table:
-    """The table with each column of a plain type, see `plain`."""
+    """The table with each column of a plain type, see `plain_column`."""
     for place, name in enumerate(table.column_names):
-        column = plain(table[name])
+        column = plain_column(table[name])
         if column is not table[name] and column.type != table[name].type:
             table = table.set_column(place, name, column)
     return table
 
 
-def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The same values in a plain type, if they have one.
 
     UUIDs become texts as RFC 9562 writes them, and so do bytes if all are UTF-8, or else all are
@@ -31,13 +31,13 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if isinstance(type_, pa.BaseExtensionType):
         stored = pa.chunked_array([chunk.storage for chunk in column.chunks], type_.storage_type)
         is_uuid = type_.extension_name == "arrow.uuid"
-        return _each(stored, _uuid_texts) if is_uuid else plain(stored)
+        return _each(stored, _uuid_texts) if is_uuid else plain_column(stored)
     if pa.types.is_dictionary(type_):
         inside = type_.value_type
         is_plain = not (is_binary(inside) or pa.types.is_string_view(inside))
-        return column if is_plain else plain(column.cast(inside))
+        return column if is_plain else plain_column(column.cast(inside))
     if pa.types.is_run_end_encoded(type_):
-        return plain(_each(column, pc.run_end_decode))
+        return plain_column(_each(column, pc.run_end_decode))
     if is_binary(type_):
         return _texts_of_bytes(column)
     if pa.types.is_string_view(type_):

@@ -19,7 +19,7 @@ from tables import decoded, load
 from sweeper.config import ColumnsConfig, FilterConfig, SideTableConfig
 from sweeper.data.table.ids import ids
 from sweeper.data.table.json_lines import read_json_lines
-from sweeper.data.table.plain_types import plain
+from sweeper.data.table.plain_types import plain_column
 from sweeper.errors import DataError
 
 COLUMNS = ColumnsConfig("user_id", "item_id", None)
@@ -175,7 +175,7 @@ def extension(storage: pa.Array) -> pa.Array:
 @pytest.mark.parametrize("chunks", [1, 2])
 def test_ids_of_every_type_that_has_a_text(array: pa.Array, texts: list, chunks: int) -> None:
     column = pa.chunked_array([array] * chunks)
-    assert ids(plain(column), "id").to_pylist() == texts * chunks
+    assert ids(plain_column(column), "id").to_pylist() == texts * chunks
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_ids_of_every_type_that_has_a_text(array: pa.Array, texts: list, chunks:
 )
 def test_ids_of_other_types_are_refused_by_the_columns_name(array: pa.Array, words: str) -> None:
     with pytest.raises(DataError, match=f"^the column {words}"):
-        ids(plain(pa.chunked_array([array])), "id")
+        ids(plain_column(pa.chunked_array([array])), "id")
 
 
 def test_large_ids_of_shards_with_and_without_gaps_stay_apart(tmp_path: Path) -> None:
