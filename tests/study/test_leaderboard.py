@@ -23,6 +23,8 @@ from made_up_trials import (
 )
 from rich.console import Console
 
+from sweeper.study.config import ObjectiveConfig
+from sweeper.study.results.alike import alike_text
 from sweeper.study.results.leaderboard import Row, leaderboard_rows, write_leaderboard
 from sweeper.study.results.leaderboard_table import leaderboard_table
 from sweeper.study.results.reading import objectives_of, short_names
@@ -239,6 +241,25 @@ def test_that_all_trials_are_alike_is_said():
     assert "All 3 complete trials have top_100 1.0000: this objective can't rank them." in text
     study.add_trial(made_up_trial(3, values=[0.9, 90.0]))
     assert "can't rank" not in " ".join(shown(study, 110))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "end"),
+    [
+        (["top_100"], "this objective can't rank them. Their order is that of their numbers; search"
+         " by another metric, such as mrr"),
+        (["seen_filtered_ndcg_10"], "; search by another metric, such as seen_filtered_mrr"),
+        (["mrr"], "this objective can't rank them. Their order is that of their numbers"),
+        (["num_parameters"], "can't rank them. Their order is that of their numbers"),
+        # The other objective orders them.
+        (["top_1", "num_parameters"], "have top_1 1.0000: this objective can't rank them"),
+        (["top_1", "top_5"], "top_1 1.0000 and top_5 1.0000: these objectives can't rank them"),
+    ],
+)  # fmt: skip
+def test_alike_trials_are_advised_what_could_order_them(metrics, end):
+    values = [[1.0, number if metrics[-1] == "num_parameters" else 1.0] for number in range(3)]
+    objectives = [ObjectiveConfig(metric) for metric in metrics]
+    assert alike_text([each[: len(metrics)] for each in values], objectives).endswith(end)
 
 
 @pytest.mark.parametrize("width", [60, 80, 110])

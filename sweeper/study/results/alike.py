@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sweeper.config import METRICS, MRR, SEEN_FILTERED, with_same_filter
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.reading import number_text
 
@@ -26,7 +27,15 @@ def alike_text(values: Sequence[Sequence[float]], objectives: Sequence[Objective
     ]
     if not same:
         return ""
-    return (
-        f"All {len(values):,} complete trials have {' and '.join(same)}: this objective can't rank "
-        "them. Their order is that of their numbers; search by another metric, such as mrr"
+    text = (
+        f"All {len(values):,} complete trials have {' and '.join(same)}: "
+        f"{'this objective' if len(same) == 1 else 'these objectives'} can't rank them"
     )
+    if len(objectives) > 1:
+        return text
+    order = "Their order is that of their numbers"
+    metric = objectives[0].metric
+    # MRR counts every rank: where it is constant, no other metric of the ranking is better.
+    if metric not in METRICS or metric.removeprefix(SEEN_FILTERED) == MRR:
+        return f"{text}. {order}"
+    return f"{text}. {order}; search by another metric, such as {with_same_filter(MRR, metric)}"
