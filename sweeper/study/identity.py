@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 
-from sweeper.config import flat, nested, with_defaults
+from sweeper.config import MRR, SEEN_FILTERED, flat, nested, with_defaults
 from sweeper.errors import ConfigError
 from sweeper.study import attributes
 
@@ -67,6 +67,29 @@ def check_identity(study: optuna.Study, directory: Path, identity: Mapping[str, 
             f"{problem}; {directory} goes on with what it began with; {START_ANEW}"
             for problem in problems
         )
+
+
+def check_scores(study: optuna.Study, directory: Path) -> None:
+    """Checks that trials whose order goes by a seen-filtered metric are all scored by one rule.
+
+    Versions without MRR ranked the item of a repeat row among the unseen ones; it is a miss now.
+
+    Raises:
+      ConfigError: an earlier version has scored a trial.
+    """
+    filtered = [
+        metric
+        for metric in study.user_attrs.get(attributes.OBJECTIVES, {})
+        if metric.startswith(SEEN_FILTERED)
+    ]
+    for trial in study.get_trials(deepcopy=False) if filtered else ():
+        metrics = (trial.user_attrs.get(attributes.RESULT) or {}).get("metrics")
+        if metrics and f"{SEEN_FILTERED}{MRR}" not in metrics:
+            raise ConfigError(
+                f"study.objectives: an earlier version has scored trial {trial.number} of "
+                f"{directory} by {filtered[0]}, without counting rows whose item the user has "
+                f"already as misses; its trials and new ones can't be compared; {START_ANEW}"
+            )
 
 
 def _differences(key: str, stored: Any, wanted: Any) -> list[str]:

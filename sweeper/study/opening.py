@@ -15,7 +15,7 @@ from sweeper.errors import ConfigError, OutputError
 from sweeper.runtime import available_cores
 from sweeper.study import attributes
 from sweeper.study.data_check import check_same_data, data_attributes
-from sweeper.study.identity import START_ANEW, check_identity
+from sweeper.study.identity import START_ANEW, check_identity, check_scores
 from sweeper.study.known import known_sets, named_sets
 from sweeper.study.plan import Plan
 from sweeper.study.storages.choice import configured_storage, storage_in
@@ -56,7 +56,7 @@ def open_study(plan: Plan, storage: StudyStorage) -> tuple[optuna.Study, list[st
       was there.
 
     Raises:
-      ConfigError: what was there is another study.
+      ConfigError: what was there is another study, or was scored by another rule.
       DataChangedError: its data is not what it was.
       OutputError: it is damaged, or there are trials without their study.
     """
@@ -76,6 +76,7 @@ def open_study(plan: Plan, storage: StudyStorage) -> tuple[optuna.Study, list[st
     storage.check()
     study = storage.load()
     check_identity(study, plan.directory, identity)
+    check_scores(study, plan.directory)
     check_same_data(study, plan)
     return study, remarks
 

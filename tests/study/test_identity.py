@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from new_studies import IDENTITY, new_study
+from new_studies import IDENTITY, begun, new_study
 
 from sweeper.errors import ConfigError
 from sweeper.study import attributes
-from sweeper.study.identity import check_identity
+from sweeper.study.identity import check_identity, check_scores
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -60,3 +60,19 @@ def test_all_differences_are_told_at_once(tmp_path):
     with pytest.raises(ConfigError) as caught:
         check_identity(study, tmp_path, other)
     assert len(caught.value.problems) == 2 + len(IDENTITY[attributes.PROTOCOL])
+
+
+@pytest.mark.parametrize("metric", ["seen_filtered_top_10", "top_10"])
+def test_trials_scored_by_another_rule_are_not_gone_on_with(tmp_path, metric):
+    """Only where a seen-filtered metric orders them; a trial without metrics has no rule."""
+    study = new_study(tmp_path, {**IDENTITY, attributes.OBJECTIVES: {metric: "maximize"}})
+    scored = {"top_10": 0.4, "seen_filtered_top_10": 0.5}
+    for metrics in ({}, scored | {"seen_filtered_mrr": 0.3}):
+        begun(study, **{attributes.RESULT: {"metrics": metrics}})
+    check_scores(study, tmp_path)
+    begun(study, **{attributes.RESULT: {"metrics": scored}})
+    if metric == "top_10":
+        check_scores(study, tmp_path)
+        return
+    with pytest.raises(ConfigError, match=r"has scored trial 2 of .* anew, give"):
+        check_scores(study, tmp_path)
