@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import yaml
 
+from sweeper import export, recommend
 from sweeper.composing import composed
 from sweeper.config import DataConfig, flat
 from sweeper.data.interactions import load_interactions
@@ -141,6 +142,13 @@ def test_a_file_that_a_shipped_one_would_hide_is_refused(place: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("command", [main, export.main, recommend.main])
+def test_only_the_directory_is_required(capsys, command) -> None:
+    with pytest.raises(SystemExit):
+        command([])
+    assert capsys.readouterr().err.endswith(("required: directory\n", "required: DIRECTORY\n"))
+
+
 def test_nothing_is_written_over(at_place: Path, capsys) -> None:
     code, _, error = start(capsys, "my project", "data.path=ratings.csv")
     assert code == 2
@@ -200,6 +208,7 @@ def test_a_row_number_is_left_out_and_said_and_the_project_composes(
     used = [each.column for each in [*config.features.query, *config.features.candidate]]
     assert used == ["user", "user", "film", "year", "year"]
     name = index or "the column without a name"
+    assert f"data     {name}: whole numbers, 0 to 99" in out
     assert f"features left out: {name}, the row's number, which tells nothing of the row." in out
     assert f"items: {name}: is left out: the rows of both tables are numbered so" in out
 
