@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # What pandas, Arrow, R and people call the column that they number rows in, as `plain` has it.
 ROW_NUMBER = re.compile(
@@ -16,6 +17,11 @@ NAMELESS = "the column without a name"
 def plain(name: str) -> str:
     """Returns a name without case, spaces, underscores and dashes."""
     return re.sub(r"[\s_-]", "", name).lower()
+
+
+def listed(names: Iterable[str]) -> str:
+    """Returns the names as an error's line lists them."""
+    return ", ".join(name or NAMELESS for name in names)
 
 
 def is_row_number_name(name: str) -> bool:

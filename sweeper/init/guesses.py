@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 
-from sweeper.data.column_names import is_row_number_name, plain
+from sweeper.data.column_names import is_row_number_name, listed, plain
 from sweeper.data.table.arrays import combined, is_text
 from sweeper.data.table.ids import ids
 from sweeper.data.table.roles import column_of, numbers
@@ -65,7 +65,7 @@ def guess_roles(
             if roles[role] is None:
                 problems.append(
                     f"data.columns.{role}: no column looks like {role}s; must be given as one of "
-                    f"{', '.join(table.column_names)}{no_names}"
+                    f"{listed(table.column_names)}{no_names}"
                 )
                 no_names = ""
     for role in ("rating", "weight"):
@@ -105,7 +105,7 @@ def guess_key(table: pa.Table, role: str, path: str, column: str, known: pa.Tabl
         return likely[0]
     raise ConfigError(
         f"data.{role}s.key: no column of {path} looks like {role}s; must be given as one of "
-        f"{', '.join(table.column_names)}{closest(column, table.column_names)}"
+        f"{listed(table.column_names)}{closest(column, table.column_names)}"
     )
 
 

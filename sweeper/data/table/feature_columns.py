@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sweeper.data.column_names import NAMELESS
 from sweeper.data.columns import (
     CategoricalColumn,
     CategoricalListColumn,
@@ -44,10 +45,12 @@ def feature_columns(
         with naming(name):
             found = feature_column(table[name], name, missing, lists.get(name), rows)
         if found is None:
-            say(f"{name}: {table[name].type} is left out: no feature can be made of it")
+            say(f"{name or NAMELESS}: {table[name].type} is left out: no feature can be made of it")
             continue
         columns[name], gaps = found
-        text = f"{name}: {words_of(columns[name])}" + (f", {gaps:,} missing" if gaps else "")
+        text = f"{name or NAMELESS}: {words_of(columns[name])}" + (
+            f", {gaps:,} missing" if gaps else ""
+        )
         say(text + _why_no_numbers(columns[name], rows))
     return columns
 

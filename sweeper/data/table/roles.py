@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sweeper.data.column_names import listed
 from sweeper.data.table.arrays import combined, filled, is_text, row_of, texts_of
 from sweeper.data.table.csv_dialect import DELIMITERS
 from sweeper.errors import DataError, closest, shortened
@@ -38,7 +39,7 @@ def column_of(table: pa.Table, name: str, key: str) -> pa.ChunkedArray:
             table_key = key.rpartition(".")[0].removesuffix(".columns")
             override = f"{table_key}.csv.delimiter={json.dumps(others[0])}"
             hint = f". Is {others[0]!r} the delimiter? Then give {shlex.quote(override)}"
-        raise DataError(f"{key}: got {name!r}; must be one of {', '.join(names)}{hint}")
+        raise DataError(f"{key}: got {name!r}; must be one of {listed(names)}{hint}")
     return table[name]
 
 
