@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "directory", type=Path, metavar="DIRECTORY", help="of a study or of a single run"
     )
-    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="see below")
+    parser.add_argument("settings", nargs="*", default=[], metavar="KEY=VALUE", help="see below")
     parser.add_argument(
         "--config-dir",
         type=Path,

@@ -156,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "directory", type=Path, metavar="DIRECTORY", help="of an export, or of one version of it"
     )
-    parser.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="see below")
+    parser.add_argument("settings", nargs="*", default=[], metavar="KEY=VALUE", help="see below")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--exact", action="store_true", help="score every candidate, despite an approximate index"

@@ -56,7 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_parser("sweeper.init", DESCRIPTION, EXAMPLES)
     parser.add_argument("directory", type=Path, help="the project's folder; may be there already")
     parser.add_argument(
-        "overrides", nargs="*", metavar="data.KEY=VALUE", help="your table, and what it holds"
+        "overrides",
+        nargs="*",
+        default=[],  # Else argparse lists it among what is required.
+        metavar="data.KEY=VALUE",
+        help="your table, and what it holds",
     )
     with exit_codes():
         parsed = parser.parse_intermixed_args(arguments)

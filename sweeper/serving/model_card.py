@@ -19,12 +19,13 @@ from sweeper.console import data_lines
 from sweeper.errors import OutputError
 from sweeper.record import TrialRecord
 from sweeper.report.evidence.confirmation_reader import is_begun
-from sweeper.report.evidence.evidence import METRICS, Evidence
+from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.ranks import hits, read_ranks
 from sweeper.report.evidence.row_comparison import interval_over_users
 from sweeper.report.rendering.words import baseline_words, count, metric_words, number
-from sweeper.report.sections.confirmed import confirmed_text
+from sweeper.report.sections.confirmed import confirmed_metric, confirmed_text
 from sweeper.report.sections.confirmed_tables import KINDS
+from sweeper.report.sections.warmth import both_metrics
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.chosen import Chosen
 from sweeper.serving.tables import kind_of
@@ -187,13 +188,15 @@ def _confirmed(chosen: Chosen) -> Iterator[str]:
         yield f"None of this trial: the study's confirmation is of {confirmed}."
         return
     yield confirmed_text(chosen.subject, evidence)
+    metrics = both_metrics(confirmed_metric(chosen.subject))
     yield _table(
-        ["accuracy", "rows", "mean", "95 % interval", "seeds"], list(_summaries(evidence, name))
+        ["accuracy", "rows", "mean", "95 % interval", "seeds"],
+        list(_summaries(evidence, name, metrics)),
     )
 
 
-def _summaries(evidence: Evidence, name: str) -> Iterator[list[str]]:
-    for metric in METRICS:
+def _summaries(evidence: Evidence, name: str, metrics: Sequence[str]) -> Iterator[list[str]]:
+    for metric in metrics:
         for fresh, words in KINDS.items():
             if not (evidence.fresh if fresh else evidence.own):
                 continue

@@ -59,6 +59,11 @@ def test_users_and_items_are_needed_and_all_problems_are_told() -> None:
     ]
 
 
+def test_a_column_without_a_name_is_none_to_choose() -> None:
+    _, problems = guess_roles(table("", "a"), {"item": "a"}, {})
+    assert problems == ["data.columns.user: no column looks like users; must be given as one of a"]
+
+
 def test_a_line_of_values_in_place_of_names_is_told() -> None:
     _, problems = guess_roles(table("196", "242", "881250949"), {}, {})
     assert "'data.csv.column_names=[user,item,column_3]'" in problems[0]

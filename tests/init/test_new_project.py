@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import yaml
 
+from sweeper import export, recommend
 from sweeper.composing import composed
 from sweeper.config import DataConfig, flat
 from sweeper.data.interactions import load_interactions
@@ -139,6 +140,13 @@ def test_a_file_that_a_shipped_one_would_hide_is_refused(place: Path) -> None:
         f"error: --config-dir: {conf}/study/loss.yaml has the name of a shipped file, which Hydra "
         "would take in its place; must have another name\n"
     )
+
+
+@pytest.mark.parametrize("command", [main, export.main, recommend.main])
+def test_only_the_directory_is_required(capsys, command) -> None:
+    with pytest.raises(SystemExit):
+        command([])
+    assert capsys.readouterr().err.endswith(("required: directory\n", "required: DIRECTORY\n"))
 
 
 def test_nothing_is_written_over(at_place: Path, capsys) -> None:

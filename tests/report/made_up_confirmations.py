@@ -49,8 +49,9 @@ def table(ranks: list[int]) -> pyarrow.Table:
 def scores(ranks: list[int]) -> dict[str, float]:
     rows = table(ranks)
     return {
-        "top_100": float((np.asarray(rows["model_rank"]) < 100).mean()),
-        "seen_filtered_top_100": float((np.asarray(rows["model_seen_filtered_rank"]) < 100).mean()),
+        f"{prefix}top_{k}": float((np.asarray(rows[f"model_{prefix}rank"]) < k).mean())
+        for prefix in ("", "seen_filtered_")
+        for k in (5, 100)
     }
 
 

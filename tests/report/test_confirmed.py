@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from made_up_confirmations import made_up_confirmation
 
+from sweeper.record import TrialRecord
 from sweeper.report.evidence.confirmation_reader import load_evidence
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.statistics import Comparison
@@ -134,6 +135,17 @@ def test_a_study_that_goes_by_another_accuracy_is_confirmed_by_that(tmp_path, ev
     assert any("In the search it had 0.2000 on validation rows" in text for text in luck)
 
 
+def test_the_figures_of_a_study_that_goes_by_another_k_are_of_that_k(tmp_path, evidence):
+    subject = replace(subject_of(tmp_path, evidence), objectives=[ObjectiveConfig("top_5")])
+    figures = next(block for block in evidence_section(subject).blocks if isinstance(block, Table))
+    assert figures.columns[1:-1] == [
+        "top-5, in the search", "top-5, own test rows", "top-5, fresh splits",
+        "seen-filtered top-5, own test rows", "seen-filtered top-5, fresh splits",
+    ]  # fmt: skip
+    # Of the four rows one is hit; seen-filtered, all of the first seed's and of the second's.
+    assert figures.rows[0][2:6] == ["0.2500 ± 0.0000", "0.2500", "1.0000 ± 0.0000", "0.5000"]
+
+
 def test_the_section_of_where_it_is_right(tmp_path, evidence):
     section = strengths_section(subject_of(tmp_path, evidence))
     assert section is not None
@@ -145,6 +157,16 @@ def test_the_section_of_where_it_is_right(tmp_path, evidence):
         ["reference", "70.0 %"],
         ["popularity", "6.0 %"],
     ]
+
+
+@pytest.mark.parametrize(("candidates", "is_told"), [(100, False), (101, True)])
+def test_coverage_is_told_of_a_catalogue_that_a_list_does_not_exhaust(
+    tmp_path, evidence, candidates, is_told
+):
+    record = TrialRecord({"evaluation": {"rows": "validation"}}, data={"candidates": candidates})
+    subject = replace(subject_of(tmp_path, evidence), records={7: record})
+    *_, last = strengths_section(subject).blocks
+    assert (isinstance(last, Table) and "catalogue coverage" in last.columns) == is_told
 
 
 def test_a_study_that_was_not_confirmed_has_neither(tmp_path):

@@ -105,6 +105,20 @@ def test_a_confirmed_trial_has_its_confirmed_figures_with_intervals(tmp_path: Pa
     assert other == "None of this trial: the study's confirmation is of trial_7, reference."
 
 
+def test_the_confirmed_figures_are_of_the_k_that_the_study_goes_by(tmp_path: Path) -> None:
+    maker = StudyMaker(tmp_path, top_5="maximize")
+    for _ in range(7):
+        maker.trial([0.3])
+    maker.trial([0.4])
+    made_up_confirmation(tmp_path)
+    _, table = _confirmed(choose(tmp_path, None, None))
+    rows = table.splitlines()[2:]
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == [
+        *["top-5 accuracy"] * 2, *["seen-filtered top-5 accuracy"] * 2,
+    ]  # fmt: skip
+    assert "| top-5 accuracy | fresh splits | 0.2500 | – | 1 |" in rows
+
+
 def test_a_confirmation_that_cannot_be_read_is_not_said_to_be_none(tmp_path: Path) -> None:
     maker = StudyMaker(tmp_path)
     maker.trial([0.4])

@@ -27,8 +27,6 @@ from sweeper.report.evidence.statistics import (
     summarize,
 )
 
-METRICS = ("top_100", "seen_filtered_top_100")
-
 
 @dataclass(frozen=True)
 class Run:

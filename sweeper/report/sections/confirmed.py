@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sweeper.report.evidence.evidence import METRICS, Evidence
+from sweeper.config import DEFAULT_METRIC
+from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.evidence.statistics import ALIKE, Summary
 from sweeper.report.rendering.page import Block, Section, Text
@@ -37,7 +38,7 @@ def evidence_section(subject: Subject) -> Section | None:
 def confirmed_metric(subject: Subject) -> str:
     """The study's first objective where that is an accuracy to be high, else top-100."""
     wanted = is_accuracy(subject.metric) and subject.is_maximized
-    return subject.metric if wanted else METRICS[0]
+    return subject.metric if wanted else DEFAULT_METRIC
 
 
 def _blocks(subject: Subject, evidence: Evidence) -> Iterator[Block]:

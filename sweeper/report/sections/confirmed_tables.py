@@ -5,11 +5,12 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from sweeper.report.analysis.baselines import usual_baselines
-from sweeper.report.evidence.evidence import METRICS, Evidence
+from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.statistics import Comparison
 from sweeper.report.rendering.page import Figure, Table
 from sweeper.report.rendering.palette import plot, series
 from sweeper.report.rendering.words import baseline_words, metric_words, number, signed
+from sweeper.report.sections.warmth import both_metrics
 from sweeper.report.subject import Subject
 
 KINDS = {False: "the study's own test rows", True: "fresh splits"}
@@ -25,7 +26,7 @@ def figures_table(subject: Subject, evidence: Evidence, metric: str) -> Table:
     cells: dict[str, list[str]] = {
         name: [name_words(name)] for name in [*evidence.names, *evidence.baselines]
     }
-    for each in dict.fromkeys((metric, *METRICS)):
+    for each in dict.fromkeys((metric, *both_metrics(metric))):
         if each == metric:
             columns.append(f"{_short(each)}, in the search")
             for name, row in cells.items():

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import plotly.graph_objects as go
 
+from sweeper.evaluation.rows import SHOWN
 from sweeper.report.analysis.baselines import baselines_of
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.ranks import MODEL, hits
@@ -78,7 +79,9 @@ def _confirmed(subject: Subject, evidence: Evidence) -> Iterator[Block]:
     yield warmth_block(parts(evidence.by_warmth), rows)
     if block := repetition_block(parts(evidence.by_repetition), rows):
         yield block
-    if coverage := evidence.coverage():
+    # A list of so many shows all of a smaller catalogue, whatever it ranks by.
+    is_told = subject.record is None or subject.record.data.get("candidates", np.inf) > SHOWN
+    if is_told and (coverage := evidence.coverage()):
         yield _coverage_table({name_words(name): share for name, share in coverage.items()})
 
 
@@ -123,7 +126,7 @@ def _coverage_table(shares: Mapping[str, float]) -> Table:
     return Table(
         ["configuration", "catalogue coverage"],
         [[name, f"{100 * share:.1f} %"] for name, share in shares.items()],
-        title="The share of the catalogue that is in at least one row's top 100",
+        title=f"The share of the catalogue that is in at least one row's top {SHOWN}",
     )
 
 

@@ -81,6 +81,12 @@ def test_a_column_that_is_missing(head: str, tmp_path: Path) -> None:
     )
 
 
+def test_a_column_without_a_name_is_none_to_choose(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text(",user,item_id,when\n0,u,a,1\n1,u,b,2\n")
+    told = refused(tmp_path / "r.csv")
+    assert "must be one of user, item_id, when. Did you" in told
+
+
 @pytest.mark.parametrize("key", ["timestamp", "rating", "weight", "others"])
 def test_another_column_that_is_missing(key: str, tmp_path: Path) -> None:
     columns = ColumnsConfig("user_id", "item_id", None)
