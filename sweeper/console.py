@@ -84,7 +84,7 @@ def data_lines(
         yield "protocol", f"chooses on validation rows; the test rows {unscored}"
     elif config["evaluation"]["rows"] == "validation":
         yield "protocol", "chooses on validation rows; scores the test rows once, at the end"
-    elif train["eval_every_epochs"] == train["epochs"]:
+    elif train["eval_every_epochs"] >= train["epochs"]:
         yield "protocol", "chooses nothing; scores the test rows once, after the last epoch"
     else:
         yield (

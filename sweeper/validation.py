@@ -109,11 +109,6 @@ def _rule_problems(config: Config) -> Iterator[str]:
             f"model.layer_sizes: the query tower ends in width {query[-1]} ({query}) and the "
             f"candidate tower in {candidate[-1]} ({candidate}); both must end in the same width"
         )
-    if train.eval_every_epochs > train.epochs:
-        yield (
-            f"train.eval_every_epochs: got {train.eval_every_epochs} with train.epochs "
-            f"{train.epochs}; must be at most train.epochs, else nothing is evaluated"
-        )
     if is_path(model.tower) and train.precision != "float32":
         yield (
             f"train.precision: got {train.precision!r} with model.tower {model.tower!r}, which "

@@ -191,7 +191,8 @@ class TrainConfig:
     Attributes:
       epochs: at most so many passes over the training rows.
       batch_size: rows of a step.
-      eval_every_epochs: how many epochs lie between two evaluations.
+      eval_every_epochs: how many epochs lie between two evaluations; the last epoch is always
+        evaluated.
       patience_evaluations: training stops after so many evaluations without a better one; null:
         never.
       restore_best: whether it ends with the weights of the best evaluation rather than the last.

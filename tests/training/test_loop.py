@@ -288,9 +288,14 @@ def test_a_better_evaluation_starts_the_patience_anew() -> None:
     assert model.trained == 5
 
 
-def test_evaluates_every_few_epochs_and_after_the_last() -> None:
-    history, _ = run_scripted([0.1, 0.2, 0.3], epochs=7, eval_every_epochs=3)
-    assert [c.epoch for c in history.checkpoints] == [3, 6, 7]
+@pytest.mark.parametrize(
+    ("epochs", "every", "evaluated"), [(7, 3, [3, 6, 7]), (2, 5, [2]), (4, 4, [4])]
+)
+def test_evaluates_every_few_epochs_and_after_the_last(
+    epochs: int, every: int, evaluated: list[int]
+) -> None:
+    history, _ = run_scripted([0.1, 0.2, 0.3], epochs=epochs, eval_every_epochs=every)
+    assert [c.epoch for c in history.checkpoints] == evaluated
 
 
 def test_loss_is_the_mean_of_a_row() -> None:

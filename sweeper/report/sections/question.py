@@ -145,7 +145,7 @@ def protocol_rows(subject: Subject, record: TrialRecord) -> Iterator[tuple[str, 
     yield (
         "training",
         f"{count(train['epochs'], 'epoch')} in batches of {train['batch_size']:,} rows, evaluated "
-        f"every {count(train['eval_every_epochs'], 'epoch')}{half}; {kept}",
+        f"every {count(min(train['eval_every_epochs'], train['epochs']), 'epoch')}{half}; {kept}",
     )
     yield "seeds", _seeds_text(subject, record)
     words = sampled_words(record.config)
