@@ -117,7 +117,6 @@ def test_what_is_split_is_checked_as_it_was_meant_and_all_else_is_told_too() -> 
     lines = problems_of("data=table data.path=/a dir/x.csv train.epochs=0 optimizer=adamm")
     assert [line.partition(":")[0] for line in lines] == [
         "data.path=/a dir/x.csv", "optimizer", "train.epochs", "data.path",
-        "train.eval_every_epochs",
     ]  # fmt: skip
     assert "got '/a dir/x.csv', where there is no file" in lines[3]
 

@@ -255,15 +255,15 @@ def test_a_recall_that_saves_nothing_leaves_an_exact_export(exported, tmp_path, 
 
 def test_wrong_settings_are_all_named_at_once(exported, capsys) -> None:
     lines = failure(
-        [str(exported.run), "trail=1", "rows=al", "seed=-1", "seven", "output="], capsys
+        [str(exported.run), "seven", "trail=1", "rows=al", "seed=-1", "output="], capsys
     )
     assert lines == [
+        "error: seven: is no setting; must be KEY=VALUE, of trial, seed, rows, output, index, "
+        "recall",
         "error: trail: is no setting; must be one of trial, seed, rows, output, index, "
         "recall. Did you mean 'trial'?",
         "error: rows: got 'al'; must be train or all. Did you mean 'all'?",
         "error: seed: got '-1'; must be a whole number of at least 0",
-        "error: seven: is no setting; must be KEY=VALUE, of trial, seed, rows, output, index, "
-        "recall",
         "error: output: got ''; must be given, not empty",
     ]
 
