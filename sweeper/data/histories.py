@@ -1,0 +1,134 @@
+"""Finds what each user had done before a row, in one index of all rows sorted by user and time.
+
+A deployed system knows every earlier row of the user it is asked about, those that came after
+training included. Under a split by time a row's history therefore holds all earlier rows; under
+the random split, whose held-out rows lie between the training rows, it holds training rows alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweeper.data.interactions import Interactions
+from sweeper.errors import ConfigError
+
+NO_ITEM = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """The rows that each row's user had before it, as ranges of one sorted list.
+
+    Row r of the data has the history `items[starts[r]:stops[r]]`, the earliest first. The ranges
+    of one user's rows share the list, so that memory grows with the rows and not with the
+    lengths of their histories.
+
+    Attributes:
+      items: int32 [known], the candidates of the rows that histories may hold, sorted by user,
+        then by time, then by their order in the source.
+      times: int64 [known], their times, in seconds since 1970 (UTC).
+      starts: int64 [rows], where the user's rows begin in `items`.
+      stops: int64 [rows], where those end that are before the row.
+    """
+
+    items: np.ndarray
+    times: np.ndarray
+    starts: np.ndarray
+    stops: np.ndarray
+
+    def lengths(self, rows: np.ndarray) -> np.ndarray:
+        """The number of earlier rows of each row; int64 [len(rows)]."""
+        return self.stops[rows] - self.starts[rows]
+
+    def latest(self, rows: np.ndarray, length: int) -> np.ndarray:
+        """The last `length` candidates before each row, the most recent one last.
+
+        Args:
+          rows: indices into the data, [n].
+          length: at least 1.
+
+        Returns:
+          int32 [n, length]; shorter histories begin with `NO_ITEM`.
+        """
+        positions = self.stops[rows][:, None] - np.arange(length, 0, -1)
+        is_there = positions >= self.starts[rows][:, None]
+        return np.where(is_there, self.items[np.where(is_there, positions, 0)], NO_ITEM).astype(
+            np.int32
+        )
+
+    def seconds_since_last(self, rows: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
+        """The time from the latest earlier row to each row, in seconds; NaN where there is none.
+
+        Args:
+          rows: indices into the data, [n].
+          timestamps: of every row of the data.
+
+        Returns:
+          float64 [n].
+        """
+        stops = self.stops[rows]
+        has_any = stops > self.starts[rows]
+        last = self.times[np.where(has_any, stops - 1, 0)]
+        return np.where(has_any, (timestamps[rows] - last).astype(np.float64), np.nan)
+
+    def pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Every (row, candidate) of the histories of `rows`.
+
+        Args:
+          rows: indices into the data, [n].
+
+        Returns:
+          Two arrays [sum of the lengths]: positions in `rows`, and candidates; a candidate
+          that a history holds several times is there as often.
+        """
+        lengths = self.lengths(rows)
+        of = np.repeat(np.arange(len(rows)), lengths)
+        within = np.arange(len(of)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return of, self.items[np.repeat(self.starts[rows], lengths) + within]
+
+
+def find_histories(
+    interactions: Interactions, known: np.ndarray | None = None, same_time: bool = True
+) -> Histories:
+    """Sorts the rows by user and time, and finds where each row's history ends.
+
+    Args:
+      interactions: rows with times.
+      known: indices of the rows that histories may hold; None: all.
+      same_time: whether the user's other rows of the same second count as earlier where the
+        source lists them before the row. Otherwise only strictly earlier seconds do.
+
+    Raises:
+      ConfigError: the data has no times.
+    """
+    users, times = interactions.users, interactions.timestamps
+    if times is None:
+        raise ConfigError(
+            "data.columns.timestamp: got null, but a history needs the order of the rows; must "
+            "name the column of times"
+        )
+    # Stable: rows of one user and one second stay in the order of the source.
+    order = np.lexsort((times, users))
+    is_known = np.ones(len(users), bool)
+    if known is not None:
+        is_known[:] = False
+        is_known[known] = True
+    # How many known rows stand before each place of the sorted list.
+    before = np.zeros(len(users) + 1, np.int64)
+    np.cumsum(is_known[order], out=before[1:])
+    sorted_users = users[order]
+    first = np.flatnonzero(np.diff(sorted_users, prepend=-1))
+    counts = np.diff(np.append(first, len(users)))
+    ends = np.arange(len(users))
+    if not same_time:
+        # Every row of a second ends where the first row of that user and second stands.
+        starts_second = np.diff(sorted_users, prepend=-1) != 0
+        starts_second[1:] |= np.diff(times[order]) != 0
+        ends = np.maximum.accumulate(np.where(starts_second, ends, 0))
+    starts, stops = np.empty(len(users), np.int64), np.empty(len(users), np.int64)
+    starts[order] = np.repeat(before[first], counts)
+    stops[order] = before[ends]
+    kept = order[is_known[order]]
+    return Histories(interactions.items[kept].astype(np.int32), times[kept], starts, stops)

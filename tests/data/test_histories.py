@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up_data import small_interactions
+
+from sweeper.data.histories import NO_ITEM, Histories, find_histories
+from sweeper.errors import ConfigError
+
+
+def history(found: Histories, row: int) -> list[int]:
+    return found.items[found.starts[row] : found.stops[row]].tolist()
+
+
+def plain_history(
+    users: list[int], items: list[int], times: list[int], row: int, known: set[int], same: bool
+) -> list[int]:
+    """The plainest loop: what the row's user did before it, by time, then by order."""
+    earlier = [
+        (times[other], other)
+        for other in known
+        if users[other] == users[row]
+        and (times[other] < times[row] or (same and times[other] == times[row] and other < row))
+    ]
+    return [items[other] for _, other in sorted(earlier)]
+
+
+def test_a_history_holds_the_users_earlier_rows_in_the_order_of_time() -> None:
+    #                               row   0  1  2  3  4
+    interactions = small_interactions([0, 1, 0, 0, 1], [5, 6, 7, 8, 9], [30, 10, 10, 20, 40])
+    found = find_histories(interactions)
+    assert [history(found, row) for row in range(5)] == [[7, 8], [], [], [7], [6]]
+    assert found.lengths(np.array([0, 4])).tolist() == [2, 1]
+    assert found.latest(np.array([0, 1, 3]), 3).tolist() == [
+        [NO_ITEM, 7, 8],
+        [NO_ITEM, NO_ITEM, NO_ITEM],
+        [NO_ITEM, NO_ITEM, 7],
+    ]
+    assert found.latest(np.array([0]), 1).tolist() == [[8]]
+    gaps = found.seconds_since_last(np.array([0, 1, 3, 4]), interactions.timestamps)
+    np.testing.assert_array_equal(gaps, [10.0, np.nan, 10.0, 30.0])
+
+
+def test_rows_of_one_second_keep_the_order_of_the_source_or_are_left_out() -> None:
+    interactions = small_interactions([0, 0, 0, 0], [1, 2, 3, 4], [10, 10, 10, 11])
+    with_ties = find_histories(interactions)
+    assert [history(with_ties, row) for row in range(4)] == [[], [1], [1, 2], [1, 2, 3]]
+    without = find_histories(interactions, same_time=False)
+    assert [history(without, row) for row in range(4)] == [[], [], [], [1, 2, 3]]
+
+
+def test_rows_that_are_not_known_are_in_no_history_and_have_one() -> None:
+    interactions = small_interactions([0, 0, 0], [1, 2, 3])
+    found = find_histories(interactions, known=np.array([0, 2]))
+    assert [history(found, row) for row in range(3)] == [[], [1], [1]]
+
+
+def test_pairs_name_every_row_and_candidate() -> None:
+    interactions = small_interactions([0, 0, 1, 0], [1, 2, 3, 4])
+    rows, items = find_histories(interactions).pairs(np.array([3, 2, 1]))
+    assert list(zip(rows.tolist(), items.tolist(), strict=True)) == [(0, 1), (0, 2), (2, 1)]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(-2, 3), st.booleans()),
+        min_size=1,
+        max_size=30,
+    ).filter(lambda rows: any(known for *_, known in rows)),
+    st.booleans(),
+    st.integers(1, 4),
+)
+def test_every_history_is_the_plainest_loops(
+    table: list[tuple[int, int, int, bool]], same_time: bool, length: int
+) -> None:
+    """No history holds its own row or a later one, or a row that isn't known."""
+    users, items, times = ([row[column] for row in table] for column in range(3))
+    known = [row for row, (*_, is_known) in enumerate(table) if is_known]
+    found = find_histories(
+        small_interactions(users, items, times), np.array(known), same_time=same_time
+    )
+    rows = np.arange(len(table))
+    latest = found.latest(rows, length)
+    for row in rows:
+        expected = plain_history(users, items, times, row, set(known), same_time)
+        assert history(found, row) == expected
+        padded = [NO_ITEM] * length + expected
+        assert latest[row].tolist() == padded[-length:]
+    assert found.lengths(rows).tolist() == [len(history(found, row)) for row in rows]
+
+
+def test_data_without_times_has_no_histories() -> None:
+    interactions = replace(small_interactions([0, 0], [1, 2]), timestamps=None)
+    with pytest.raises(ConfigError, match=r"data\.columns\.timestamp: got null"):
+        find_histories(interactions)
