@@ -23,7 +23,7 @@ def misfits(config: Config, data: Preview) -> Iterator[str]:
     """What of a trial's configuration its data doesn't have, or has too much of, a line each."""
     for check in (
         lambda: validate(config),
-        lambda: check_columns(config.features, data.query_columns, data.candidate_columns),
+        lambda: check_columns(config.features, data),
         lambda: check_sizes(config.data, data.num_rows),
         lambda: check_baselines(config.evaluation, data.num_users, data.num_items),
     ):

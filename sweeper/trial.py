@@ -134,7 +134,7 @@ class Trial:
             interactions = load_interactions(config.data, lambda text: self.say("data", text))
         check_contents(interactions, self.fingerprint)
         check_sizes(config.data, len(interactions))
-        check_columns(config.features, interactions.query_columns, interactions.candidate_columns)
+        check_columns(config.features, interactions)
         check_baselines(config.evaluation, interactions.num_users, interactions.num_items)
         # Only now, so that errors in the configuration and the data come at once.
         with self.stage("import_tensorflow"):

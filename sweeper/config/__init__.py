@@ -29,6 +29,16 @@ from sweeper.config.data import (
     SyntheticConfig,
 )
 from sweeper.config.elsewhere import config_dir_hint
+from sweeper.config.features import (
+    FEATURE_KINDS,
+    QUERY_KINDS,
+    SEQUENCE_ENCODERS,
+    TIMED_KINDS,
+    FeatureConfig,
+    FeaturesConfig,
+    SequenceConfig,
+    sequence_settings,
+)
 from sweeper.config.metrics import (
     DEFAULT_METRIC,
     METRICS,
@@ -57,13 +67,10 @@ from sweeper.config.ranges import (
 from sweeper.config.trial import (
     ACTIVATIONS,
     BASELINES,
-    FEATURE_KINDS,
     OPTIMIZERS,
     TASKS,
     Config,
     EvaluationConfig,
-    FeatureConfig,
-    FeaturesConfig,
     ModelConfig,
     OptimizerConfig,
     TaskConfig,
@@ -89,8 +96,11 @@ __all__ = [
     "OF_A_TABLE",
     "OPTIMIZERS",
     "POSITIVE",
+    "QUERY_KINDS",
     "SEEN_FILTERED",
+    "SEQUENCE_ENCODERS",
     "TASKS",
+    "TIMED_KINDS",
     "TOP_K",
     "UNFILTERED_METRICS",
     "WIDTHS",
@@ -105,6 +115,7 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "Range",
+    "SequenceConfig",
     "SideTableConfig",
     "SyntheticConfig",
     "TaskConfig",
@@ -122,6 +133,7 @@ __all__ = [
     "nested",
     "one_of",
     "ranged",
+    "sequence_settings",
     "to_dataclass",
     "to_dictionary",
     "unfit",

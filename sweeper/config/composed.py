@@ -9,7 +9,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from sweeper.config.trial import OF_A_STUDY, Config, FeatureConfig
+from sweeper.config.features import FeatureConfig
+from sweeper.config.trial import OF_A_STUDY, Config
 from sweeper.errors import ConfigError, closest_key, shortened
 
 

@@ -19,6 +19,7 @@ from sweeper.config.ranges import (
 
 DATA_SETS = ("movielens_100k", "movielens_1m", "movielens_25m", "synthetic", "table")
 NAMED_SOURCES = ("auto", "tfds", "package_index")
+SAME_TIME = ("include", "exclude")
 SPLITS = ("random", "temporal", "leave_last_out")
 TABLE_FORMATS = ("auto", "csv", "parquet", "jsonl")
 DUPLICATES = ("keep", "first", "last", "error")
@@ -173,6 +174,8 @@ class DataConfig:
       train_size: training rows; null: all that are left.
       validation_size: validation rows; null: 0.1, or one row of each user under `leave_last_out`.
       test_size: test rows; null: 0.2, or one row of each user under `leave_last_out`.
+      same_time: whether a row's history holds the user's other rows of the same second that the
+        source lists before it. `exclude`: it holds rows of earlier seconds alone.
       path: the interactions: a file, a folder of files, or `tfds:NAME`.
       format: of the files; auto: told by their names.
       timestamp_unit: of times that are numbers, since 1970, or `excel_days`, a spreadsheet's; auto:
@@ -190,6 +193,7 @@ class DataConfig:
     train_size: float | None = ranged(None, PART_SIZE)
     validation_size: float | None = ranged(None, PART_SIZE)
     test_size: float | None = ranged(None, PART_SIZE)
+    same_time: str = ranged("include", one_of(*SAME_TIME))
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
     path: str | None = ranged(None, NOT_EMPTY)
     format: str = ranged("auto", one_of(*TABLE_FORMATS))

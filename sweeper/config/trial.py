@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
-
 from sweeper.config.data import DataConfig
+from sweeper.config.features import FeaturesConfig
 from sweeper.config.metrics import DEFAULT_METRIC, METRICS, metric_hint
 from sweeper.config.ranges import (
     MOST_AT_ONCE,
@@ -24,7 +23,6 @@ from sweeper.config.ranges import (
 )
 from sweeper.plugins import is_path
 
-FEATURE_KINDS = ("embedding", "buckets", "normalized", "text", "numeric", "history")
 TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "cosine", "exponential")
@@ -39,48 +37,6 @@ ACTIVATIONS = (
 OPTIMIZERS = (
     "adadelta", "adagrad", "adam", "adamax", "adamw", "ftrl", "nadam", "rmsprop", "sgd",
 )  # fmt: skip
-
-
-@dataclass
-class FeatureConfig:
-    """One feature of a tower: a column of the data and how it becomes numbers.
-
-    Attributes:
-      column: its name in the data.
-      kind: `embedding`: one vector for each value; `text`: the mean of the words' vectors;
-        `history`: the mean of the vectors of the user's other items in the training rows;
-        `buckets`: one vector for each interval of a number; `normalized`: a number less its mean,
-        by its deviation; `numeric`: a number as it is; or the Python path of a class of your own.
-      dim: the width of its vectors; null: `features.embedding_dim`.
-      num_boundaries: of buckets, evenly spaced from the lowest to the highest training value;
-        null: 1,000.
-      max_tokens: of a text's vocabulary, the most frequent first, two of them for padding and
-        unknown words; null: 10,000.
-      options: what a class of your own is made with.
-    """
-
-    column: str = ranged(MISSING, NOT_EMPTY)
-    kind: str = ranged(MISSING, one_of_or_path(*FEATURE_KINDS))
-    dim: int | None = ranged(None, at_least(1))
-    num_boundaries: int | None = ranged(None, at_least(1))
-    max_tokens: int | None = ranged(None, at_least(1))
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class FeaturesConfig:
-    """What the towers see.
-
-    Attributes:
-      embedding_dim: the width of features without a `dim`, and of the towers' output where
-        `model.layer_sizes` is empty.
-      query: what is known of who asks, and when: of the user and of the row.
-      candidate: what is known of the items.
-    """
-
-    embedding_dim: int = ranged(32, at_least(1))
-    query: list[FeatureConfig] = ranged([], NOT_EMPTY)
-    candidate: list[FeatureConfig] = ranged([], NOT_EMPTY)
 
 
 @dataclass

@@ -6,8 +6,9 @@ code, and the words themselves are kept once, in `categories`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -80,6 +81,26 @@ class CategoricalListColumn:
 
 
 Column: TypeAlias = CategoricalColumn | NumericColumn | CategoricalListColumn
+
+
+class DataColumns(Protocol):
+    """The columns of a data set, whether its rows are there or not."""
+
+    @property
+    def query_columns(self) -> Mapping[str, Column]:
+        """By name, those with an entry a row."""
+
+    @property
+    def candidate_columns(self) -> Mapping[str, Column]:
+        """By name, those with an entry a candidate."""
+
+    @property
+    def user_column(self) -> str:
+        """Which of `query_columns` names the users."""
+
+    @property
+    def timestamp_column(self) -> str | None:
+        """Which of `query_columns` has the times; None: there are none."""
 
 
 def encode_words(words: pa.Array | pa.ChunkedArray) -> CategoricalColumn:

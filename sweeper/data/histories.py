@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sweeper.config import DataConfig
 from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError
 
@@ -87,6 +88,25 @@ class Histories:
         of = np.repeat(np.arange(len(rows)), lengths)
         within = np.arange(len(of)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         return of, self.items[np.repeat(self.starts[rows], lengths) + within]
+
+
+def histories_of(
+    config: DataConfig, interactions: Interactions, training_rows: np.ndarray
+) -> Histories:
+    """What is known of each row's user before it, under the configured split.
+
+    A split by time gives every row all earlier rows of its user, held-out ones included, as a
+    deployed system would have them. The random split gives training rows alone, since its
+    held-out rows lie between them.
+
+    Args:
+      training_rows: indices into the data.
+
+    Raises:
+      ConfigError: the data has no times.
+    """
+    known = training_rows if config.split == "random" else None
+    return find_histories(interactions, known, config.same_time == "include")
 
 
 def find_histories(

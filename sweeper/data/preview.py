@@ -50,6 +50,8 @@ class Preview:
       num_users: how many users, at most.
       num_items: how many candidates, at most.
       fingerprint: SHA-256 of the contents; None where they would have to be drawn for it.
+      user_column: which of `query_columns` names the users.
+      timestamp_column: which of `query_columns` has the times; None: there are none.
     """
 
     query_columns: dict[str, Column]
@@ -58,6 +60,8 @@ class Preview:
     num_users: int
     num_items: int
     fingerprint: str | None
+    user_column: str
+    timestamp_column: str | None
 
 
 def contents_key(data: DataConfig | Mapping[str, Any]) -> str:
@@ -89,6 +93,8 @@ def preview(config: DataConfig, say: Say = print) -> Preview:
         size.num_users,
         size.num_items,
         None,
+        drawn.user_column,
+        drawn.timestamp_column,
     )
 
 
@@ -136,6 +142,8 @@ def _loaded_preview(config: DataConfig, say: Say) -> Preview:
         data.num_users,
         data.num_items,
         data.fingerprint,
+        data.user_column,
+        data.timestamp_column,
     )
 
 

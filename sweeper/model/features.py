@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sweeper.config import SequenceConfig
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
 
 PADDING, OUT_OF_VOCABULARY = 0, 0
@@ -142,6 +143,55 @@ class HistoryFeature:
         return np.stack([column.codes + 1, self.own], axis=1).astype(np.int32)
 
 
+@dataclass(frozen=True)
+class SequenceFeature:
+    """The user's latest items before each row, each by a feature of the catalogue.
+
+    Attributes:
+      items: int32 [known rows], the candidates that histories are ranges of; see
+        `sweeper.data.histories`.
+      ranges: int32 [rows, 2], where each row's history begins in `items`, and where it ends.
+      item_feature: how an item's value becomes codes, fitted on the items of the training rows.
+      item_codes: [candidates] or [candidates, longest] int32, of the whole catalogue.
+      dim: the width of an item's vector.
+      settings: length, encoder and the rest.
+      shared_with: the name of the candidate tower's feature that has the same vectors; None: no
+        feature has.
+    """
+
+    name: str
+    items: np.ndarray
+    ranges: np.ndarray
+    item_feature: LookupFeature | ListFeature
+    item_codes: np.ndarray
+    dim: int
+    settings: SequenceConfig
+    shared_with: str | None
+
+    def encode(self, column: Column) -> np.ndarray:
+        """The ranges; the sequence itself is read from them batch by batch."""
+        return self.ranges
+
+
+@dataclass(frozen=True)
+class HistoryNumberFeature:
+    """A number of what the user did before each row, scaled; [rows] float32.
+
+    Attributes:
+      numbers: [rows] float64, of every row of the data; NaN where there is none.
+      scaled: how a number becomes the feature.
+    """
+
+    name: str
+    numbers: np.ndarray
+    scaled: ScaledFeature
+    dim: ClassVar[int] = 1
+
+    def encode(self, column: Column) -> np.ndarray:
+        """The numbers, scaled; the column only says which data they are of."""
+        return self.scaled.encode(NumericColumn(self.numbers))
+
+
 class OwnFeature(ABC):
     """Base of a user's own features; `features.query[].kind: package.module:Name`.
 
@@ -184,7 +234,16 @@ class OwnFeature(ABC):
         return None
 
 
-Feature = OwnFeature | LookupFeature | ListFeature | BucketFeature | ScaledFeature | HistoryFeature
+Feature = (
+    OwnFeature
+    | LookupFeature
+    | ListFeature
+    | BucketFeature
+    | ScaledFeature
+    | HistoryFeature
+    | SequenceFeature
+    | HistoryNumberFeature
+)
 
 
 def tokens(text: str) -> list[str]:

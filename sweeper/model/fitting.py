@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from sweeper.config import FeatureConfig, FeaturesConfig
-from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
+from sweeper.config import QUERY_KINDS, TIMED_KINDS, FeatureConfig, FeaturesConfig
+from sweeper.data.columns import (
+    CategoricalColumn,
+    CategoricalListColumn,
+    Column,
+    DataColumns,
+    NumericColumn,
+)
 from sweeper.errors import ConfigError, closest, either
 from sweeper.model.features import (
     BucketFeature,
@@ -20,6 +27,7 @@ from sweeper.model.features import (
     ScaledFeature,
     tokens,
 )
+from sweeper.model.sequence_fitting import SequenceSource, fit_history_number, fit_sequence
 from sweeper.plugins import is_path, make
 
 DEFAULT_BOUNDARIES = 1_000
@@ -43,6 +51,7 @@ def fit_features(
     embedding_dim: int,
     key: str,
     items: np.ndarray | None = None,
+    sequences: SequenceSource | None = None,
 ) -> list[Feature]:
     """Fits each feature of one tower on `rows` of its columns.
 
@@ -53,6 +62,7 @@ def fit_features(
       embedding_dim: the width of embeddings that set no `dim`.
       key: the YAML key of the list, for errors ("features.query").
       items: the candidate of each row; None where the rows are candidates themselves.
+      sequences: what users did before each row; None where no feature asks for it.
 
     Raises:
       ConfigError: naming each feature's key: an unknown column, a kind that
@@ -61,7 +71,12 @@ def fit_features(
     problems, features = [], []
     for index, config in enumerate(configs):
         try:
-            features.append(_fit(config, columns, rows, config.dim or embedding_dim, items))
+            dim = config.dim or embedding_dim
+            if config.kind in TIMED_KINDS:
+                assert sequences is not None
+                features.append(_fit_timed(config, sequences, rows, dim))
+            else:
+                features.append(_fit(config, columns, rows, dim, items))
         except ConfigError as error:
             problems += [f"{key}[{index}]{problem}" for problem in error.problems]
     names = Counter(feature.name for feature in features)
@@ -71,21 +86,56 @@ def fit_features(
     return features
 
 
-def check_columns(
-    config: FeaturesConfig,
-    query_columns: Mapping[str, Column],
-    candidate_columns: Mapping[str, Column],
-) -> None:
+def check_columns(config: FeaturesConfig, data: DataColumns) -> None:
     """Raises ConfigError as `fit_features` would for unknown columns and unfit kinds."""
     problems = []
-    for tower, columns in (("query", query_columns), ("candidate", candidate_columns)):
+    for tower in ("query", "candidate"):
         for index, feature in enumerate(getattr(config, tower)):
             try:
-                _column(feature, columns, is_query=tower == "query")
+                feature_column(feature, data, is_query=tower == "query")
             except ConfigError as error:
                 problems += [f"features.{tower}[{index}]{line}" for line in error.problems]
     if problems:
         raise ConfigError(problems)
+
+
+def feature_column(config: FeatureConfig, data: DataColumns, is_query: bool) -> Column:
+    """The column of the data that a feature is made of.
+
+    Raises:
+      ConfigError: there is none, or the kind doesn't fit it.
+    """
+    if config.kind not in TIMED_KINDS or not is_query:
+        columns = data.query_columns if is_query else data.candidate_columns
+        return _column(config, columns, is_query)
+    if data.timestamp_column is None:
+        raise ConfigError(
+            f".kind: got {config.kind!r}, which goes by the order of a user's rows, and the data "
+            "has no times; must be another kind, or data.columns.timestamp a column of it"
+        )
+    if config.kind == "sequence":
+        item = replace(config, kind=config.item_kind or "embedding")
+        return _column(item, data.candidate_columns, is_query=False)
+    wanted = data.user_column if config.kind == "history_length" else data.timestamp_column
+    if config.column != wanted:
+        raise ConfigError(
+            f".column: got {config.column!r} for kind {config.kind!r}; must be {wanted!r}"
+        )
+    return data.query_columns[wanted]
+
+
+def _fit_timed(
+    config: FeatureConfig, source: SequenceSource, rows: np.ndarray, dim: int
+) -> Feature:
+    """A feature of what users did before each row."""
+    if config.kind != "sequence":
+        feature_column(config, source.interactions, is_query=True)
+        return fit_history_number(config, source, rows)
+    item = replace(config, kind=config.item_kind or "embedding")
+    columns, items = source.interactions.candidate_columns, source.training_items
+    item_feature = _fit(item, columns, items, dim, items=None)
+    assert isinstance(item_feature, LookupFeature | ListFeature)
+    return fit_sequence(config, source, item_feature, dim)
 
 
 def _column(config: FeatureConfig, columns: Mapping[str, Column], is_query: bool) -> Column:
@@ -99,7 +149,7 @@ def _column(config: FeatureConfig, columns: Mapping[str, Column], is_query: bool
     if is_path(config.kind):
         return column
     words, fitting = FITTING_KINDS[type(column)]
-    kinds = [kind for kind in fitting if is_query or kind != "history"]
+    kinds = [kind for kind in fitting if is_query or kind not in QUERY_KINDS]
     if config.kind not in kinds:
         raise ConfigError(
             f".kind: got {config.kind!r} for {config.column!r}, a column of {words}; "

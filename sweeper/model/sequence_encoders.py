@@ -260,6 +260,12 @@ ENCODERS: dict[str, type[SequenceEncoder]] = {
     "self_attention": SelfAttention,
 }
 
+# Which values of the configuration each of them takes.
+OPTIONS_OF_ENCODERS = {
+    "recency": ("num_decays",),
+    "self_attention": ("num_blocks", "num_heads", "dropout"),
+}
+
 
 def weighted_means(vectors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Averages the vectors of each row with several sets of weights.

@@ -7,19 +7,35 @@ Glorot uniform, biases zero.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from sweeper.config import ModelConfig
-from sweeper.model.features import PADDING, Feature, HistoryFeature, OwnFeature, ScaledFeature
+from sweeper.model.features import (
+    PADDING,
+    BucketFeature,
+    Feature,
+    HistoryFeature,
+    HistoryNumberFeature,
+    ListFeature,
+    LookupFeature,
+    OwnFeature,
+    ScaledFeature,
+    SequenceFeature,
+)
+from sweeper.model.sequence_encoders import ENCODERS, OPTIONS_OF_ENCODERS, SequenceEncoder
 from sweeper.plugins import is_path, make
 
 # A table of so many rows has sparse updates, if a step looks up at most one CODES_SHARE-th as
 # many. Compiled, a step of 2,048 codes takes 0.3 ms sparse and 0.7 dense at 10,000 rows, 0.6 and
 # 7.4 at 160,000; one of 62,000 codes of as many rows 11 and 8.
 LARGE_TABLE, CODES_SHARE = 10_000, 4
+# Beyond the seeds of a tower's own dropout layers.
+FIRST_ENCODER_SEED = 100
 
 
 @tf.custom_gradient
@@ -138,21 +154,100 @@ class History(tf.keras.layers.Layer):
         return sums / tf.maximum(number, 1.0)[:, None]
 
 
-def feature_layer(feature: Feature, sparse_updates: bool = False) -> tf.keras.layers.Layer:
-    """The layer that takes the feature's encoded rows; gives [rows, feature.dim].
+class Sequence(tf.keras.layers.Layer):
+    """Reads each row's latest items from the list of all histories, and encodes them.
+
+    Takes [rows, 2] int32, where a row's history begins and ends in `feature.items`; gives
+    [rows, encoder.width].
+
+    Args:
+      feature: fitted.
+      lookup: the vectors of the items' values.
+      encoder: of `feature.settings.max_length` vectors.
+    """
+
+    def __init__(
+        self, feature: SequenceFeature, lookup: Lookup, encoder: SequenceEncoder, name: str
+    ) -> None:
+        super().__init__(name=name)
+        self.length = feature.settings.max_length
+        self.items, self.item_codes = tf.constant(feature.items), tf.constant(feature.item_codes)
+        self.lookup, self.encoder = lookup, encoder
+
+    def call(self, ranges: tf.Tensor, training: bool = False) -> tf.Tensor:
+        positions = ranges[:, 1:] - tf.range(self.length, 0, -1)
+        is_there = positions >= ranges[:, :1]
+        items = tf.gather(self.items, tf.where(is_there, positions, 0))
+        return self.encode(items, is_there, training)
+
+    def encode(self, items: tf.Tensor, is_there: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Candidates [rows, length] of which some are padding, to [rows, encoder.width]."""
+        vectors = self._vectors(tf.reshape(items, [-1]))
+        shape = [-1, self.length, self.lookup.dim]
+        return self.encoder(tf.reshape(vectors, shape), is_there, training=training)
+
+    def _vectors(self, items: tf.Tensor) -> tf.Tensor:
+        """[n] candidates to [n, dim]."""
+        if not self.lookup.multivalued:
+            return self.lookup(tf.gather(self.item_codes, items))
+        number = items.shape[0]
+        if number is None or number >= self.item_codes.shape[0]:
+            # Each item's mean once, where the sequences have more items than the catalogue.
+            return dense_lookup(self.lookup(self.item_codes), items)
+        return self.lookup(tf.gather(self.item_codes, items))
+
+
+def lookup_of(feature: LookupFeature | ListFeature | BucketFeature, sparse: bool) -> Lookup:
+    """The embeddings of a feature's values."""
+    name = _layer_name(feature.name)
+    return Lookup(feature.table_rows, feature.dim, feature.multivalued, name, sparse)
+
+
+def sequence_encoder(feature: SequenceFeature, seed: int) -> SequenceEncoder:
+    """The encoder that the feature's settings name."""
+    settings = feature.settings
+    if is_path(settings.encoder):
+        return make(
+            "features.sequence.encoder", settings.encoder, SequenceEncoder,
+            feature.dim, settings.max_length, seed, **settings.options,
+        )  # fmt: skip
+    taken = OPTIONS_OF_ENCODERS.get(settings.encoder, ())
+    options = {name: getattr(settings, name) for name in taken}
+    return ENCODERS[settings.encoder](feature.dim, settings.max_length, seed, **options)
+
+
+def feature_layer(
+    feature: Feature,
+    sparse_updates: bool = False,
+    shared: Mapping[str, Lookup] | None = None,
+    seed: int = 0,
+) -> tf.keras.layers.Layer:
+    """The layer that takes the feature's encoded rows; gives [rows, width].
 
     Args:
       sparse_updates: whether large tables are updated by the rows that a batch looks up.
+      shared: embeddings that both towers have, by the name of the candidate tower's feature.
+      seed: of what is random in it.
     """
+    shared = shared or {}
     if isinstance(feature, OwnFeature):
         return feature.layer()
+    if isinstance(feature, SequenceFeature):
+        lookup = shared.get(feature.shared_with or "")
+        if lookup is None:
+            item = replace(feature.item_feature, name=f"{feature.name}_items", dim=feature.dim)
+            lookup = lookup_of(item, sparse=False)
+        encoder = sequence_encoder(feature, seed)
+        return Sequence(feature, lookup, encoder, name=_layer_name(feature.name))
+    if isinstance(feature, HistoryNumberFeature):
+        return Column(name=_layer_name(feature.name))
     if isinstance(feature, HistoryFeature):
         return History(feature.counts, feature.dim, name=_layer_name(feature.name))
     if isinstance(feature, ScaledFeature):
         return Column(name=_layer_name(feature.name))
-    sparse = sparse_updates and feature.table_rows >= LARGE_TABLE
-    name = _layer_name(feature.name)
-    return Lookup(feature.table_rows, feature.dim, feature.multivalued, name, sparse)
+    if feature.name in shared:
+        return shared[feature.name]
+    return lookup_of(feature, sparse_updates and feature.table_rows >= LARGE_TABLE)
 
 
 def _layer_name(name: str) -> str:
@@ -190,6 +285,7 @@ class Tower(tf.keras.Model):
       seed: of the dropout masks.
       sparse_updates: see `feature_layer`.
       precision: Keras's policy for the dense layers; what they take and give is float32.
+      shared: see `feature_layer`.
     """
 
     def __init__(
@@ -202,11 +298,18 @@ class Tower(tf.keras.Model):
         name: str,
         sparse_updates: bool = False,
         precision: str = "float32",
+        shared: Mapping[str, Lookup] | None = None,
     ) -> None:
         super().__init__(name=name)
         self.feature_names = [feature.name for feature in features]
-        self.feature_dims = [feature.dim for feature in features]
-        self.feature_layers = [feature_layer(feature, sparse_updates) for feature in features]
+        self.feature_layers = [
+            feature_layer(feature, sparse_updates, shared, seed + FIRST_ENCODER_SEED + 50 * index)
+            for index, feature in enumerate(features)
+        ]
+        self.feature_dims = [
+            layer.encoder.width if isinstance(layer, Sequence) else feature.dim
+            for layer, feature in zip(self.feature_layers, features, strict=True)
+        ]
         if is_path(config.tower):
             options = config.tower_options
             own = make("model.tower", config.tower, OwnTower, layer_sizes, seed, **options)
@@ -218,7 +321,9 @@ class Tower(tf.keras.Model):
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Encoded features, each [rows] or [rows, longest], to [rows, width]."""
         features = [
-            layer(inputs[name])
+            layer(inputs[name], training=training)
+            if isinstance(layer, Sequence)
+            else layer(inputs[name])
             for name, layer in zip(self.feature_names, self.feature_layers, strict=True)
         ]
         return self.on_features(features, training)

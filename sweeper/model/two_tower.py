@@ -8,12 +8,15 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from sweeper.config import Config, layer_sizes, updates_rows_alone
+from sweeper.config import TIMED_KINDS, Config, layer_sizes, updates_rows_alone
+from sweeper.data.histories import histories_of
 from sweeper.data.interactions import Interactions
-from sweeper.model.features import Feature
-from sweeper.model.fitting import fit_features
+from sweeper.errors import ConfigError
+from sweeper.model.features import Feature, ListFeature, LookupFeature, SequenceFeature
+from sweeper.model.fitting import feature_column, fit_features
 from sweeper.model.retrieval import DistinctRetrieval, OwnTask, build_task
-from sweeper.model.towers import Tower
+from sweeper.model.sequence_fitting import SequenceSource
+from sweeper.model.towers import Lookup, Tower, lookup_of
 
 Encoded = dict[str, np.ndarray]
 
@@ -42,6 +45,11 @@ def encode_features(
       ConfigError: a feature that can't be made from the data, naming its key.
     """
     settings = config.features
+    training_items = np.unique(interactions.items[training_rows])
+    sequences = None
+    if any(feature.kind in TIMED_KINDS for feature in settings.query):
+        histories = histories_of(config.data, interactions, training_rows)
+        sequences = SequenceSource(histories, interactions, training_items, settings.sequence)
     query = fit_features(
         settings.query,
         interactions.query_columns,
@@ -49,26 +57,27 @@ def encode_features(
         settings.embedding_dim,
         "features.query",
         interactions.items,
+        sequences,
     )
     candidate = fit_features(
         settings.candidate,
         interactions.candidate_columns,
-        np.unique(interactions.items[training_rows]),
+        training_items,
         settings.embedding_dim,
         "features.candidate",
     )
 
-    def encode(features, configs, columns):  # type: ignore[no-untyped-def]
+    def encode(features, configs, is_query):  # type: ignore[no-untyped-def]
         return {
-            feature.name: feature.encode(columns[feature_config.column])
-            for feature, feature_config in zip(features, configs, strict=True)
+            feature.name: feature.encode(feature_column(each, interactions, is_query))
+            for feature, each in zip(features, configs, strict=True)
         }
 
     return EncodedFeatures(
         query,
         candidate,
-        encode(query, settings.query, interactions.query_columns),
-        encode(candidate, settings.candidate, interactions.candidate_columns),
+        encode(query, settings.query, True),
+        encode(candidate, settings.candidate, False),
     )
 
 
@@ -118,6 +127,42 @@ class TwoTowerModel(tfrs.models.Model):
         return {"loss": loss}
 
 
+def shared_lookups(encoded: EncodedFeatures) -> dict[str, Lookup]:
+    """The embeddings that sequences of the query tower share with the candidate tower.
+
+    Returns:
+      By the name of the candidate tower's feature.
+
+    Raises:
+      ConfigError: the candidate tower has no such feature, or one of another width.
+    """
+    candidates = {feature.name: feature for feature in encoded.candidate_features}
+    shared: dict[str, Lookup] = {}
+    problems = []
+    for index, feature in enumerate(encoded.query_features):
+        if not isinstance(feature, SequenceFeature) or feature.shared_with is None:
+            continue
+        key, other = f"features.query[{index}]", candidates.get(feature.shared_with)
+        if not isinstance(other, LookupFeature | ListFeature):
+            problems.append(
+                f"{key}.share_with_candidates: got True, but features.candidate has no "
+                f"{feature.shared_with!r} (column and kind) to share with; must have it, or this "
+                "be false"
+            )
+        elif other.dim != feature.dim:
+            problems.append(
+                f"{key}.dim: got {feature.dim}, shared with features.candidate's "
+                f"{feature.shared_with!r} of width {other.dim}; must be the same, or "
+                "share_with_candidates be false"
+            )
+        elif feature.shared_with not in shared:
+            # Both towers add to the gradient of a row, so that it has no distinct rows.
+            shared[feature.shared_with] = lookup_of(other, sparse=False)
+    if problems:
+        raise ConfigError(problems)
+    return shared
+
+
 def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -> TwoTowerModel:
     """Composes and builds the model; its weights follow from `train.seed`."""
     tf.keras.utils.set_random_seed(config.train.seed)
@@ -128,6 +173,7 @@ def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -
     )
 
     sparse_updates = updates_rows_alone(config.optimizer)
+    shared = shared_lookups(encoded)
 
     def tower(name, features, sizes, own, inputs, seed):  # type: ignore[no-untyped-def]
         empty = not (config.model.layer_sizes if own is None else own)
@@ -140,6 +186,7 @@ def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -
             name,
             sparse_updates,
             config.train.precision,
+            shared,
         )
         built({key: tf.constant(value[:1]) for key, value in inputs.items()})
         return built

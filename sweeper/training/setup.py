@@ -16,7 +16,16 @@ from sweeper.config import (
     updates_rows_alone,
 )
 from sweeper.data.interactions import Interactions
-from sweeper.model.features import BucketFeature, Feature, HistoryFeature, OwnFeature, ScaledFeature
+from sweeper.model.features import (
+    BucketFeature,
+    Feature,
+    HistoryFeature,
+    HistoryNumberFeature,
+    OwnFeature,
+    ScaledFeature,
+    SequenceFeature,
+)
+from sweeper.model.sequence_fitting import with_settings
 from sweeper.model.towers import LARGE_TABLE, Lookup
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel, build_model, encode_features
 from sweeper.plugins import is_path
@@ -151,7 +160,14 @@ def encoded_features(
     """
     settings = config.features
     rows = hashlib.blake2b(np.ascontiguousarray(training_rows).data).digest()
-    key = (interactions.fingerprint, rows, repr(_without_widths(settings)))
+    key = (
+        interactions.fingerprint,
+        rows,
+        repr(_without_widths(settings)),
+        # What histories depend on beside the training rows.
+        config.data.split,
+        config.data.same_time,
+    )
 
     def encode() -> EncodedFeatures:
         encoded = encode_features(config, interactions, training_rows)
@@ -161,24 +177,30 @@ def encoded_features(
                 freeze(feature.boundaries)
             if isinstance(feature, HistoryFeature):
                 freeze(feature.counts, feature.own)
+            if isinstance(feature, SequenceFeature):
+                freeze(feature.items, feature.ranges, feature.item_codes)
         return encoded
 
     kept = _encoded.get(len(interactions), key, encode)
     return EncodedFeatures(
-        _with_widths(kept.query_features, settings.query, settings.embedding_dim),
-        _with_widths(kept.candidate_features, settings.candidate, settings.embedding_dim),
+        _with_widths(kept.query_features, settings.query, settings),
+        _with_widths(kept.candidate_features, settings.candidate, settings),
         dict(kept.query),
         dict(kept.candidate),
     )
 
 
 def _without_widths(settings: FeaturesConfig) -> FeaturesConfig:
+    """The settings without what the encoding of rows doesn't depend on."""
+
     def alike(features: list[FeatureConfig]) -> list[FeatureConfig]:
         return [
             # What a user's own makes of its width is its own affair.
             replace(feature, dim=feature.dim or settings.embedding_dim)
             if is_path(feature.kind)
-            else replace(feature, dim=None)
+            else replace(
+                feature, dim=None, max_length=None, encoder=None, share_with_candidates=None
+            )
             for feature in features
         ]
 
@@ -186,15 +208,19 @@ def _without_widths(settings: FeaturesConfig) -> FeaturesConfig:
 
 
 def _with_widths(
-    features: list[Feature], configs: list[FeatureConfig], embedding_dim: int
+    features: list[Feature], configs: list[FeatureConfig], settings: FeaturesConfig
 ) -> list[Feature]:
-    """The features with the widths that the configuration gives them."""
-    return [
-        feature
-        if isinstance(feature, ScaledFeature | OwnFeature)
-        else replace(feature, dim=config.dim or embedding_dim)
-        for feature, config in zip(features, configs, strict=True)
-    ]
+    """The features with the widths, and the sequences' settings, that the configuration has."""
+
+    def configured(feature: Feature, config: FeatureConfig) -> Feature:
+        if isinstance(feature, ScaledFeature | OwnFeature | HistoryNumberFeature):
+            return feature
+        dim = config.dim or settings.embedding_dim
+        if isinstance(feature, SequenceFeature):
+            return with_settings(feature, config, settings.sequence, dim)
+        return replace(feature, dim=dim)
+
+    return [configured(*each) for each in zip(features, configs, strict=True)]
 
 
 def _row_blocks(batch_size: int, threads: int) -> int:
