@@ -1,0 +1,153 @@
+"""Sequences of the query tower: what they read, by hand and against the plainest loop."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_trials import ids_features, skewed_interactions, small_config
+
+from sweeper.config import Config, DataConfig, FeatureConfig, SequenceConfig, TrainConfig
+from sweeper.data.histories import histories_of
+from sweeper.data.interactions import Interactions
+from sweeper.errors import ConfigError
+from sweeper.model.features import HistoryNumberFeature, SequenceFeature
+from sweeper.model.fitting import check_columns
+from sweeper.model.two_tower import build_model, encode_features
+from sweeper.trial import run_trial
+
+TITLES = FeatureConfig("movie_title", "sequence")
+TRAINING = np.arange(0, 300, 2)
+
+
+def config_of(*query: FeatureConfig, split: str = "temporal", **sequence: object) -> Config:
+    defaults = SequenceConfig(**{"max_length": 3, "encoder": "mean"} | sequence)  # type: ignore[arg-type]
+    features = dataclasses.replace(ids_features(dim=4), query=list(query), sequence=defaults)
+    data = DataConfig(name="synthetic", split=split)
+    return small_config(features=features, data=data)
+
+
+def embedded(config: Config, interactions: Interactions) -> tuple[np.ndarray, np.ndarray]:
+    """What the first feature's layer gives for every row, and the candidates' table."""
+    encoded = encode_features(config, interactions, TRAINING)
+    model = build_model(config, encoded)
+    layer = model.query_tower.feature_layers[0]
+    values = layer(tf.constant(encoded.query[encoded.query_features[0].name]))
+    return values.numpy(), model.candidate_tower.feature_layers[0].get_weights()[0]
+
+
+@pytest.mark.parametrize("split", ["temporal", "random"])
+def test_it_reads_the_latest_titles_by_the_candidates_vectors(split: str) -> None:
+    interactions = skewed_interactions()
+    config = config_of(TITLES, split=split)
+    values, table = embedded(config, interactions)
+    histories = histories_of(config.data, interactions, TRAINING)
+    known = set(np.unique(interactions.items[TRAINING]).tolist())
+    code = {item: index for index, item in enumerate(sorted(known), start=1)}
+    lengths = []
+    for row in range(300):
+        items = histories.items[histories.starts[row] : histories.stops[row]][-3:]
+        # An item without a training row has the vector of unknown ones.
+        vectors = [table[code.get(item, 0)] for item in items.tolist()]
+        expected = np.mean(vectors, axis=0) if vectors else np.zeros(4)
+        np.testing.assert_allclose(values[row], expected, atol=1e-6)
+        lengths.append(len(items))
+    assert {0, 1, 3} <= set(lengths)
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_one_table_serves_both_towers_only_where_it_is_shared(share: bool) -> None:
+    config = config_of(TITLES, share_with_candidates=share)
+    model = build_model(config, encode_features(config, skewed_interactions(), TRAINING))
+    sequence, candidate = (
+        tower.feature_layers[0] for tower in (model.query_tower, model.candidate_tower)
+    )
+    assert (sequence.lookup is candidate) == share
+    tables = [each for each in model.trainable_variables if "table" in each.name]
+    assert len(tables) == (1 if share else 2)
+
+
+def test_a_feature_says_otherwise_than_the_defaults() -> None:
+    own = dataclasses.replace(TITLES, max_length=1, encoder="recency", share_with_candidates=False)
+    encoded = encode_features(config_of(own, num_decays=2), skewed_interactions(), TRAINING)
+    (feature,) = encoded.query_features
+    assert isinstance(feature, SequenceFeature)
+    assert feature.settings == SequenceConfig(
+        max_length=1, encoder="recency", share_with_candidates=False, num_decays=2
+    )
+    model = build_model(config_of(own, num_decays=2), encoded)
+    assert model.query_tower.feature_dims == [12]  # two averages and the last title
+
+
+def test_gap_and_length_are_standardised_logarithms() -> None:
+    interactions = skewed_interactions()
+    config = config_of(
+        FeatureConfig("timestamp", "time_gap"), FeatureConfig("user_id", "history_length")
+    )
+    encoded = encode_features(config, interactions, TRAINING)
+    histories = histories_of(config.data, interactions, TRAINING)
+    gap, length = encoded.query_features
+    assert isinstance(gap, HistoryNumberFeature)
+    assert isinstance(length, HistoryNumberFeature)
+    for feature in (gap, length):
+        values = encoded.query[feature.name]
+        known = ~np.isnan(feature.numbers[TRAINING])
+        assert abs(values[TRAINING][known].mean()) < 1e-5
+        assert abs(values[TRAINING][known].std() - 1) < 1e-5
+    first = np.flatnonzero(histories.lengths(np.arange(300)) == 0)
+    assert (encoded.query[gap.name][first] == 0).all()  # the mean, where there is no earlier row
+    row = int(np.flatnonzero(histories.lengths(np.arange(300)) > 0)[0])
+    before = histories.times[histories.stops[row] - 1]
+    assert gap.numbers[row] == np.log1p(interactions.timestamps[row] - before)
+    assert length.numbers[row] == np.log1p(histories.lengths(np.array([row]))[0])
+
+
+def test_what_can_be_no_sequence_is_told_with_what_would_be_right() -> None:
+    interactions = skewed_interactions()
+
+    def problems(*query: FeatureConfig, data: Interactions = interactions) -> str:
+        with pytest.raises(ConfigError) as caught:
+            check_columns(config_of(*query).features, data)
+        return str(caught.value)
+
+    assert "features.query[0].column: got 'user_id'; must be one of movie_title" in problems(
+        dataclasses.replace(TITLES, column="user_id")
+    )
+    assert ".column: got 'movie_title' for kind 'time_gap'; must be 'timestamp'" in problems(
+        FeatureConfig("movie_title", "time_gap")
+    )
+    no_times = dataclasses.replace(interactions, timestamps=None)
+    assert "the data has no times; must be another kind" in problems(TITLES, data=no_times)
+
+
+def test_sharing_wants_a_feature_of_the_same_column_kind_and_width() -> None:
+    interactions = skewed_interactions()
+
+    def problem(feature: FeatureConfig) -> str:
+        config = config_of(feature)
+        encoded = encode_features(config, interactions, TRAINING)
+        with pytest.raises(ConfigError) as caught:
+            build_model(config, encoded)
+        return str(caught.value)
+
+    assert "share_with_candidates: got True, but features.candidate has no 'movie_title_text'" in (
+        problem(dataclasses.replace(TITLES, item_kind="text"))
+    )
+    assert "features.query[0].dim: got 3, shared with features.candidate's" in problem(
+        dataclasses.replace(TITLES, dim=3)
+    )
+
+
+@pytest.mark.parametrize("encoder", ["mean", "recency", "gru", "self_attention"])
+def test_a_trial_with_sequences_learns_and_repeats_to_the_bit(tmp_path: Path, encoder: str) -> None:
+    config = config_of(TITLES, encoder=encoder)
+    train = TrainConfig(epochs=3, batch_size=256, eval_every_epochs=1, xla=False)
+    config = dataclasses.replace(config, train=train)
+    first, second = (run_trial(config, tmp_path / name, draw=False) for name in "ab")
+    losses = [row["loss"] for row in first.history]
+    assert losses[-1] < losses[0]
+    assert losses == [row["loss"] for row in second.history]
+    assert first.metrics == second.metrics
