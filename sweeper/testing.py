@@ -17,7 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.config import EvaluationConfig, FeatureConfig, ModelConfig, TaskConfig
+from sweeper.config import (
+    EvaluationConfig,
+    FeatureConfig,
+    ModelConfig,
+    SequenceConfig,
+    TaskConfig,
+)
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
 from sweeper.data.interactions import Interactions, assemble
 from sweeper.runtime import start_tensorflow
@@ -32,7 +38,7 @@ from sweeper.model.feature_graphs import check_graph, raw_values  # noqa: E402
 from sweeper.model.features import OwnFeature  # noqa: E402
 from sweeper.model.fitting import fit_features  # noqa: E402
 from sweeper.model.retrieval import build_task  # noqa: E402
-from sweeper.model.towers import Tower, feature_layer  # noqa: E402
+from sweeper.model.towers import Tower, feature_layer, sequence_encoder  # noqa: E402
 
 ROWS, TRAINING_ROWS = 12, 9
 USERS, ITEMS, DIM = 4, 6, 3
@@ -140,6 +146,53 @@ def check_tower(name: str, layer_sizes: tuple[int, ...] = (5, DIM), **options: A
     np.testing.assert_allclose(
         tower(part, training=False), scored[2:5], atol=1e-6,
         err_msg="a row's embedding depends on the other rows when it is scored",
+    )  # fmt: skip
+
+
+def check_sequence_encoder(name: str, dim: int = 4, **options: Any) -> None:
+    """Holds an encoder of sequences to its width, to gradients, and to the items alone.
+
+    What padding holds changes no bit, a row depends on no other row, and the same rows are
+    scored alike each time.
+
+    Args:
+      name: a built-in name or a path.
+      dim: the width of the items' vectors.
+      options: `features.sequence.options`; of a built-in one, values of `features.sequence`.
+    """
+    own = {"options": options} if ":" in name else options
+    settings = SequenceConfig(max_length=ITEMS, encoder=name, **own)
+
+    def build() -> Any:
+        tf.keras.utils.set_random_seed(1)
+        return sequence_encoder(settings, dim, seed=7)
+
+    rng, encoder = np.random.default_rng(0), build()
+    vectors = rng.normal(size=(ROWS, ITEMS, dim)).astype(np.float32)
+    # From a whole sequence to none.
+    is_there = np.arange(ITEMS)[None, :] >= (np.arange(ROWS) % (ITEMS + 1))[:, None]
+    there = tf.constant(is_there)
+    with tf.GradientTape() as tape:
+        encoded = encoder(tf.constant(vectors), there, training=True)
+        loss = tf.reduce_sum(encoded**3)
+    assert encoded.shape == (ROWS, encoder.width), f"the encoder gives {encoded.shape}"
+    assert encoded.dtype == tf.float32, f"the encoder gives {encoded.dtype}"
+    gradients = tape.gradient(loss, encoder.trainable_variables)
+    assert all(each is not None for each in gradients), "a weight of the encoder gets no gradient"
+    scored = encoder(tf.constant(vectors), there, training=False)
+    assert np.isfinite(scored).all(), "the encoder gives what is not finite"
+    other = np.where(is_there[:, :, None], vectors, 100.0).astype(np.float32)
+    np.testing.assert_array_equal(
+        encoder(tf.constant(other), there, training=False), scored,
+        "padding changes how a sequence is encoded",
+    )  # fmt: skip
+    np.testing.assert_array_equal(
+        build()(tf.constant(vectors), there, training=False), scored,
+        "the same seed starts with other weights",
+    )  # fmt: skip
+    np.testing.assert_allclose(
+        encoder(tf.constant(vectors[2:5]), there[2:5], training=False), scored[2:5], atol=1e-6,
+        err_msg="a row's encoding depends on the other rows when it is scored",
     )  # fmt: skip
 
 

@@ -11,11 +11,14 @@ from omegaconf import MISSING
 
 from sweeper.config import (
     NAMED_SOURCES,
+    QUERY_KINDS,
+    TIMED_KINDS,
     Config,
     FeatureConfig,
     Range,
     TrackingConfig,
     layer_sizes,
+    sequence_settings,
     unfit,
 )
 from sweeper.data.table.files import TFDS
@@ -188,22 +191,63 @@ def _test_row_problems(config: Config) -> Iterator[str]:
         )
 
 
+# Which kinds of feature take an option.
+OPTIONS_OF_KINDS = {
+    "num_boundaries": ("buckets",),
+    "max_tokens": ("text", "sequence"),
+    "dim": ("embedding", "buckets", "text", "history", "sequence"),
+    "item_kind": ("sequence",),
+    "max_length": ("sequence",),
+    "encoder": ("sequence",),
+    "share_with_candidates": ("sequence",),
+}
+
+
 def _feature_problems(config: Config) -> Iterator[str]:
-    options = {"num_boundaries": ("buckets",), "max_tokens": ("text",),
-               "dim": ("embedding", "buckets", "text", "history")}  # fmt: skip
     for tower in ("query", "candidate"):
         features: list[FeatureConfig] = getattr(config.features, tower)
         for index, feature in enumerate(features):
-            if tower == "candidate" and feature.kind == "history":
+            key = f"features.{tower}[{index}]"
+            if tower == "candidate" and feature.kind in QUERY_KINDS:
                 yield (
-                    f"features.candidate[{index}].kind: got 'history', which is a user's; must be "
-                    "in features.query"
+                    f"{key}.kind: got {feature.kind!r}, which is a user's; must be in "
+                    "features.query"
                 )
-            for option, kinds in options.items():
+            for option, kinds in OPTIONS_OF_KINDS.items():
                 value = getattr(feature, option)
                 own = is_path(feature.kind) and option == "dim"
                 if value is not None and feature.kind not in kinds and not own:
                     yield (
-                        f"features.{tower}[{index}].{option}: got {value} for kind "
-                        f"{feature.kind!r}; only {', '.join(kinds)} takes it"
+                        f"{key}.{option}: got {value} for kind {feature.kind!r}; only "
+                        f"{', '.join(kinds)} takes it"
                     )
+            if feature.kind in TIMED_KINDS:
+                yield from _sequence_problems(config, feature, key)
+
+
+def _sequence_problems(config: Config, feature: FeatureConfig, key: str) -> Iterator[str]:
+    """What is wrong with a feature that goes by the order of a user's rows."""
+    if config.data.columns.timestamp is None:
+        yield (
+            f"{key}.kind: got {feature.kind!r}, which goes by the order of a user's rows, with "
+            "data.columns.timestamp null; must be another kind, or data.columns.timestamp the "
+            "column of times"
+        )
+    if feature.kind != "sequence":
+        return
+    settings = sequence_settings(feature, config.features.sequence)
+    dim = feature.dim or config.features.embedding_dim
+    if settings.encoder == "self_attention" and dim % settings.num_heads:
+        yield (
+            f"features.sequence.num_heads: got {settings.num_heads} for {key}, whose vectors are "
+            f"{dim} wide; must divide the width"
+        )
+    where = f"{key}.encoder" if feature.encoder else "features.sequence.encoder"
+    if is_path(settings.encoder):
+        if problem := path_problem(settings.encoder):
+            yield f"{where}: got {settings.encoder!r}; {problem}"
+    elif settings.options:
+        yield (
+            f"features.sequence.options: got {settings.options} with {where} "
+            f"{settings.encoder!r}; only the Python path of your own takes options"
+        )

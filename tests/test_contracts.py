@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sweeper.config import BASELINES, FEATURE_KINDS, TASKS
+from sweeper.config import BASELINES, FEATURE_KINDS, SEQUENCE_ENCODERS, TASKS, TIMED_KINDS
 from sweeper.data.columns import CategoricalColumn
 from sweeper.model.features import OwnFeature
 from sweeper.model.retrieval import OwnTask
+from sweeper.model.sequence_encoders import SequenceEncoder
 from sweeper.model.towers import OwnTower
 from sweeper.testing import (
     check_baseline,
     check_feature,
+    check_sequence_encoder,
     check_task,
     check_tower,
     lists,
@@ -34,10 +36,15 @@ COLUMNS = {
 }
 
 
-@pytest.mark.parametrize("kind", FEATURE_KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in FEATURE_KINDS if kind not in TIMED_KINDS])
 def test_every_kind_of_feature_passes(kind: str) -> None:
     for column in COLUMNS[kind]:
         check_feature(kind, column)
+
+
+@pytest.mark.parametrize("name", SEQUENCE_ENCODERS)
+def test_every_encoder_of_sequences_passes(name: str) -> None:
+    check_sequence_encoder(name)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +133,27 @@ class Neighbourly(Linear):
         return super().call(values - tf.reduce_mean(values, axis=0))
 
 
+class Latest(SequenceEncoder):
+    """The last item's vector."""
+
+    def __init__(self, dim, length, seed, sign=1.0):
+        super().__init__(dim, length, seed)
+        self.width, self.sign = dim, sign
+
+    def call(self, vectors, is_there, training=False):
+        return self.sign * tf.where(is_there[:, -1:], vectors[:, -1], 0.0)
+
+
+class Reading(Latest):
+    def call(self, vectors, is_there, training=False):
+        return tf.reduce_sum(vectors, axis=1)
+
+
+class Short(Latest):
+    def call(self, vectors, is_there, training=False):
+        return super().call(vectors, is_there)[:, 1:]
+
+
 class Positive(OwnTask):
     """The sum of the rows' own scores, negative: a loss, if a poor one."""
 
@@ -186,6 +214,15 @@ def test_right_ones_pass() -> None:
     check_feature("parts:Codes", words())
     check_tower("parts:Linear")
     check_task("parts:Positive")
+    check_sequence_encoder("parts:Latest", sign=-1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("Reading", "padding changes"), ("Short", "the encoder gives")]
+)
+def test_a_faulty_encoder_fails(name: str, told: str) -> None:
+    with pytest.raises(AssertionError, match=told):
+        check_sequence_encoder(f"parts:{name}")
 
 
 @pytest.mark.parametrize(

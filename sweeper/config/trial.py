@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweeper.config.data import DataConfig
-from sweeper.config.features import FeaturesConfig
+from sweeper.config.features import MAX_SEQUENCE_LENGTH, FeaturesConfig
 from sweeper.config.metrics import DEFAULT_METRIC, METRICS, metric_hint
 from sweeper.config.ranges import (
     MOST_AT_ONCE,
@@ -87,6 +87,8 @@ class TaskConfig:
       num_hard_negatives: how many negatives of each row count, those that score highest; null: all.
       num_uniform_negatives: how many candidates, drawn uniformly from the catalogue for each batch,
         are added to the batch's own; of in-batch losses alone; null: none.
+      exclude_seen: how many of the latest items that a row's user has before it are no negatives of
+        the row: a product that never shows them again need not rank them low; null: none.
       options: what a class of your own is made with.
     """
 
@@ -95,6 +97,7 @@ class TaskConfig:
     remove_accidental_hits: bool = False
     num_hard_negatives: int | None = ranged(None, at_least(1))
     num_uniform_negatives: int | None = ranged(None, at_least(1))
+    exclude_seen: int | None = ranged(None, within(1, MAX_SEQUENCE_LENGTH))
     options: dict[str, Any] = field(default_factory=dict)
 
 

@@ -77,6 +77,7 @@ class DistinctRetrieval(tfrs.tasks.Retrieval):
         counts: tf.Tensor,
         sample_weight: tf.Tensor | None = None,
         candidate_sampling_probability: tf.Tensor | None = None,
+        excluded: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Returns the summed cross-entropy of the batch, a scalar.
 
@@ -89,9 +90,14 @@ class DistinctRetrieval(tfrs.tasks.Retrieval):
           sample_weight: [batch], the weight of each row; 0 marks padding.
           candidate_sampling_probability: [num_candidates], needed by
             `corrected_softmax` and ignored by the others.
+          excluded: [batch, num_candidates] booleans, the candidates that are no negatives of a
+            row; the row's own is never excluded.
         """
         scaled = query_embeddings / self._temperature
         own = tf.gather(candidate_embeddings, positions)
+        if excluded is not None:
+            columns = tf.range(tf.shape(counts)[0], dtype=positions.dtype)
+            excluded &= columns[None, :] != positions[:, None]
         positive = tf.reduce_sum(scaled * own, axis=1)
         weights, log_probability = counts, None
         if self._corrects_sampling:
@@ -109,15 +115,19 @@ class DistinctRetrieval(tfrs.tasks.Retrieval):
                 positions,
                 self._own_factors(counts, positions),
                 self._row_blocks,
+                excluded,
             )
         else:
             scores = tf.matmul(scaled, candidate_embeddings, transpose_b=True)
             if log_probability is not None:
                 scores -= log_probability[None, :]
+            negatives = self._negative_counts(counts, positions)
+            if excluded is not None:
+                negatives = tf.where(excluded, 0.0, negatives)
             log_sum = hard_negative_log_sum_exp(
                 scores,
                 weights,
-                self._negative_counts(counts, positions),
+                negatives,
                 positions,
                 self._num_hard_negatives,
             )

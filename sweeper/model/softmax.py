@@ -18,6 +18,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+# The score of an excluded candidate: its exponential is 0.
+EXCLUDED = -1e30
+
 
 def weighted_log_sum_exp(
     queries: tf.Tensor,
@@ -26,6 +29,7 @@ def weighted_log_sum_exp(
     positions: tf.Tensor,
     own_factors: tf.Tensor | None = None,
     row_blocks: int = 1,
+    excluded: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """log sum_u w_u exp(q_i . c_u) for each query, with a gradient of its own.
 
@@ -44,6 +48,8 @@ def weighted_log_sum_exp(
         less in the row's sum (1 / n_t leaves one of n_t occurrences). None: 1.
       row_blocks: the rows are computed in so many independent blocks, which
         XLA runs side by side on as many threads.
+      excluded: [batch, num_candidates] booleans; candidates that are in no sum of the row. One
+        candidate at least must be left. None: none is.
 
     Returns:
       [batch].
@@ -61,6 +67,8 @@ def weighted_log_sum_exp(
         exponentials, sums, means, log_sums = [], [], [], []
         for index, block in enumerate(tf.split(queries, blocks)):
             scores = tf.matmul(block, candidates, transpose_b=True)
+            if excluded is not None:
+                scores = tf.where(tf.split(excluded, blocks)[index], EXCLUDED, scores)
             largest = tf.reduce_max(scores, axis=1, keepdims=True)
             exponential = tf.exp(scores - largest)
             if own_factors is not None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sweeper.config import ModelConfig
+from sweeper.config import ModelConfig, SequenceConfig
 from sweeper.model.features import (
     PADDING,
     BucketFeature,
@@ -203,17 +203,19 @@ def lookup_of(feature: LookupFeature | ListFeature | BucketFeature, sparse: bool
     return Lookup(feature.table_rows, feature.dim, feature.multivalued, name, sparse)
 
 
-def sequence_encoder(feature: SequenceFeature, seed: int) -> SequenceEncoder:
-    """The encoder that the feature's settings name."""
-    settings = feature.settings
+def sequence_encoder(settings: SequenceConfig, dim: int, seed: int) -> SequenceEncoder:
+    """The encoder that the settings name, of items' vectors of width `dim`.
+
+    Raises:
+      ConfigError: a path that names no `SequenceEncoder`.
+    """
+    arguments = (dim, settings.max_length, seed)
     if is_path(settings.encoder):
-        return make(
-            "features.sequence.encoder", settings.encoder, SequenceEncoder,
-            feature.dim, settings.max_length, seed, **settings.options,
-        )  # fmt: skip
+        key = "features.sequence.encoder"
+        return make(key, settings.encoder, SequenceEncoder, *arguments, **settings.options)  # type: ignore[no-any-return]
     taken = OPTIONS_OF_ENCODERS.get(settings.encoder, ())
     options = {name: getattr(settings, name) for name in taken}
-    return ENCODERS[settings.encoder](feature.dim, settings.max_length, seed, **options)
+    return ENCODERS[settings.encoder](*arguments, **options)
 
 
 def feature_layer(
@@ -237,7 +239,7 @@ def feature_layer(
         if lookup is None:
             item = replace(feature.item_feature, name=f"{feature.name}_items", dim=feature.dim)
             lookup = lookup_of(item, sparse=False)
-        encoder = sequence_encoder(feature, seed)
+        encoder = sequence_encoder(feature.settings, feature.dim, seed)
         return Sequence(feature, lookup, encoder, name=_layer_name(feature.name))
     if isinstance(feature, HistoryNumberFeature):
         return Column(name=_layer_name(feature.name))

@@ -102,8 +102,9 @@ class TwoTowerModel(tfrs.models.Model):
           inputs: "query" and "candidate", dictionaries of encoded features of
             [batch, ...] rows and [num_candidates, ...] distinct candidates;
             "positions" [batch], "counts" and "probability" [num_candidates],
-            "sample_weight" [batch].
+            "sample_weight" [batch]; "excluded" [batch, num_candidates], where the task has it.
         """
+        excluded = {"excluded": inputs["excluded"]} if "excluded" in inputs else {}
         return self.task(
             self.query_tower(inputs["query"], training=training),
             self.candidate_tower(inputs["candidate"], training=training),
@@ -111,6 +112,7 @@ class TwoTowerModel(tfrs.models.Model):
             counts=inputs["counts"],
             sample_weight=inputs["sample_weight"],
             candidate_sampling_probability=inputs["probability"],
+            **excluded,
         )
 
     def train_step(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
