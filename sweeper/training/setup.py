@@ -15,6 +15,7 @@ from sweeper.config import (
     OptimizerConfig,
     updates_rows_alone,
 )
+from sweeper.data.histories import histories_of
 from sweeper.data.interactions import Interactions
 from sweeper.model.features import (
     BucketFeature,
@@ -37,6 +38,7 @@ from sweeper.training.optimizer import (
     with_loss_scale,
 )
 from sweeper.training.recent import Recent, freeze
+from sweeper.training.seen import SeenCandidates
 from sweeper.training.steps import StepRunner
 
 _encoded: Recent[EncodedFeatures] = Recent()
@@ -97,7 +99,11 @@ def set_up_training(
     )
     # XLA sorts whole rows to find the hardest negatives: seven times as slow as without it.
     xla = config.train.xla and config.task.num_hard_negatives is None
-    runner = StepRunner(model, encoded, probability, xla)
+    seen = None
+    if config.task.exclude_seen is not None:
+        histories = histories_of(config.data, interactions, training_rows)
+        seen = SeenCandidates(histories, size, config.task.exclude_seen)
+    runner = StepRunner(model, encoded, probability, xla, seen)
     return Training(model, encoded, planner, runner)
 
 

@@ -7,10 +7,19 @@ import tensorflow as tf
 
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
 from sweeper.training.batches import Plan
+from sweeper.training.seen import SeenCandidates
 
 
 class StepRunner:
-    """Runs the steps of a plan in one call: a loop in the graph, compiled by XLA."""
+    """Runs the steps of a plan in one call: a loop in the graph, compiled by XLA.
+
+    Args:
+      model: compiled with its optimizer.
+      encoded: every row's and every candidate's features.
+      sampling_probability: [candidates].
+      xla: whether the steps are compiled.
+      seen: which candidates are no negatives of a row; None: all are.
+    """
 
     def __init__(
         self,
@@ -18,8 +27,9 @@ class StepRunner:
         encoded: EncodedFeatures,
         sampling_probability: np.ndarray,
         xla: bool,
+        seen: SeenCandidates | None = None,
     ) -> None:
-        self._model = model
+        self._model, self._seen = model, seen
         self._query = {name: tf.constant(value) for name, value in encoded.query.items()}
         self._candidate = {name: tf.constant(value) for name, value in encoded.candidate.items()}
         self._probability = tf.constant(sampling_probability, tf.float32)
@@ -51,6 +61,7 @@ class StepRunner:
         return losses
 
     def _batch(self, rows, sample_weight, candidates, positions, counts):  # type: ignore[no-untyped-def]
+        excluded = {} if self._seen is None else {"excluded": self._seen(rows, candidates, counts)}
         return {
             "query": {name: tf.gather(value, rows) for name, value in self._query.items()},
             "candidate": {
@@ -60,4 +71,5 @@ class StepRunner:
             "positions": positions,
             "counts": counts,
             "probability": tf.gather(self._probability, candidates),
+            **excluded,
         }
