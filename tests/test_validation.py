@@ -91,6 +91,14 @@ RANGES = [
     ("task__temperature", [0.0, -1.0, math.nan, math.inf], POSITIVE),
     ("task__num_hard_negatives", [0], AT_LEAST_1),
     ("task__num_uniform_negatives", [0], AT_LEAST_1),
+    ("task__exclude_seen", [0, 1_001], "a whole number from 1 to 1,000"),
+    ("data__same_time", ["no"], "one of include, exclude"),
+    ("features__sequence__max_length", [0, 1_001], "a whole number from 1 to 1,000"),
+    ("features__sequence__encoder", ["lstm"], "one of mean, recency, gru, self_attention"),
+    ("features__sequence__num_decays", [0], AT_LEAST_1),
+    ("features__sequence__num_blocks", [0], AT_LEAST_1),
+    ("features__sequence__num_heads", [0], AT_LEAST_1),
+    ("features__sequence__dropout", [1.0, -0.1], "at least 0 and below 1"),
     ("optimizer__name", ["adma"], "one of adadelta, "),
     ("optimizer__learning_rate", [0.0, -0.1, math.nan, math.inf], POSITIVE),
     ("optimizer__schedule", ["linear"], "one of constant, cosine, exponential"),
@@ -187,6 +195,7 @@ def test_a_misspelt_name_is_answered_with_the_closest(values, hint: str) -> None
     assert problem.endswith(hint)
 
 
+SEQUENCE = {"features__query__0__kind": "sequence", "features__query__0__column": "movie_title"}
 # Values that don't go together, and how the one problem starts and what it says.
 RULES = [
     (
@@ -254,7 +263,7 @@ RULES = [
     (
         {"features__candidate__0__max_tokens": 10},
         "features.candidate[0].max_tokens: got 10 for kind 'embedding'",
-        "only text takes it",
+        "only text, sequence takes it",
     ),
     (
         {"features__candidate__0__kind": "history"},
@@ -264,7 +273,7 @@ RULES = [
     (
         {"features__query__2__dim": 3},
         "features.query[2].dim: got 3 for kind 'normalized'",
-        "only embedding, buckets, text, history takes it",
+        "only embedding, buckets, text, history, sequence takes it",
     ),
     (
         {"evaluation__rows": "test"},
@@ -305,6 +314,26 @@ RULES = [
         "must be below 1",
     ),
     (
+        {"features__candidate__0__kind": "sequence"},
+        "features.candidate[0].kind: got 'sequence', which is a user's",
+        "must be in features.query",
+    ),
+    (
+        {**SEQUENCE, "features__query__0__dim": 9, "features__sequence__encoder": "self_attention"},
+        "features.sequence.num_heads: got 2 for features.query[0], whose vectors are 9 wide",
+        "must divide the width",
+    ),
+    (
+        {**SEQUENCE, "features__sequence__encoder": "nowhere:Encoder"},
+        "features.sequence.encoder: got 'nowhere:Encoder'; there is no module",
+        "must be in the current directory",
+    ),
+    (
+        {**SEQUENCE, "features__sequence__options": {"a": 1}},
+        "features.sequence.options: got {'a': 1} with features.sequence.encoder 'recency'",
+        "only the Python path",
+    ),
+    (
         {"data__name": "???"},
         "data.name: is missing",
         "must be one of movielens_100k",
@@ -317,6 +346,14 @@ def test_values_that_do_not_go_together(values, start: str, right: str) -> None:
     (problem,) = problems_of(**values)
     assert problem.startswith(start)
     assert right in problem
+
+
+def test_what_goes_by_the_order_of_rows_wants_times() -> None:
+    problems = problems_of(**SEQUENCE, task__exclude_seen=5, data__columns__timestamp=None)
+    assert any(
+        text.startswith("features.query[0].kind: got 'sequence', which") for text in problems
+    )
+    assert any(text.startswith("task.exclude_seen: got 5 with data.columns") for text in problems)
 
 
 def test_several_errors_are_told_at_once_each_in_one_line() -> None:
