@@ -6,9 +6,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from sweeper.config import Config
+from sweeper.config import TIMED_KINDS, Config
 from sweeper.data.columns import Column
 from sweeper.data.interactions import Interactions
+from sweeper.errors import ConfigError
 from sweeper.model.feature_graphs import Encoder, feature_graph, input_spec
 from sweeper.model.features import HistoryFeature, ListFeature, LookupFeature
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
@@ -20,6 +21,22 @@ DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 MOST_WORDS = 1_000
 
 Inputs = dict[str, tf.Tensor]
+
+
+def check_exportable(config: Config) -> None:
+    """Refuses a model whose queries are told by what the user did before.
+
+    Raises:
+      ConfigError: with a line for each such feature.
+    """
+    problems = [
+        f"features.query[{index}].kind: got {feature.kind!r}, which no export of this version can "
+        "serve; must be a trial without it"
+        for index, feature in enumerate(config.features.query)
+        if feature.kind in TIMED_KINDS
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 class QueryInputs(tf.Module):
@@ -34,7 +51,7 @@ class QueryInputs(tf.Module):
       user: the name of the input of users.
 
     Raises:
-      ConfigError: a feature has no graph.
+      ConfigError: a feature has no graph, or goes by the order of a user's rows.
     """
 
     def __init__(
@@ -42,6 +59,7 @@ class QueryInputs(tf.Module):
     ) -> None:
         super().__init__()
         features, configs = encoded.query_features, config.features.query
+        check_exportable(config)
         used = dict.fromkeys([interactions.user_column, *(each.column for each in configs)])
         self.columns: dict[str, Column] = {name: interactions.query_columns[name] for name in used}
         self.names = input_names(used)
