@@ -19,21 +19,21 @@ MOST_ELSEWHERE = 3
 
 
 class SweeperError(Exception):
-    """Base of all errors below; `exit_code` becomes the process's exit code."""
-
-    exit_code = 2
-
-
-class ConfigError(SweeperError):
-    """One or more values of the configuration are wrong.
+    """Base of all errors below; `exit_code` becomes the process's exit code.
 
     Attributes:
-      problems: one line for each wrong value, all of them at once.
+      problems: one text for each thing that is wrong, all of them at once.
     """
+
+    exit_code = 2
 
     def __init__(self, problems: str | Iterable[str]) -> None:
         self.problems = [problems] if isinstance(problems, str) else list(problems)
         super().__init__("\n".join(self.problems))
+
+
+class ConfigError(SweeperError):
+    """One or more values of the configuration are wrong."""
 
 
 class DataError(SweeperError):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from sweeper.errors import ConfigError, Stopped, SweeperError, shortened
+from sweeper.errors import Stopped, SweeperError, shortened
 from sweeper.passwords import without_password
 
 NO_ROOM_OR_RIGHT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -44,8 +44,7 @@ def exit_codes() -> Iterator[None]:
     except SweeperError as error:
         if SHOW_ALL:
             raise
-        problems = error.problems if isinstance(error, ConfigError) else [str(error)]
-        _fail([*problems, *getattr(error, "__notes__", [])])
+        _fail([*error.problems, *getattr(error, "__notes__", [])])
         sys.exit(error.exit_code)
     except (HydraException, OmegaConfBaseException) as error:
         if SHOW_ALL:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sweeper.config import ColumnsConfig
 from sweeper.data.column_names import listed_names
 from sweeper.data.table.arrays import combined, filled, is_text, row_of, texts_of
 from sweeper.data.table.csv_dialect import DELIMITERS
@@ -41,6 +42,24 @@ def column_of(table: pa.Table, name: str, key: str) -> pa.ChunkedArray:
             hint = f". Is {others[0]!r} the delimiter? Then give {shlex.quote(override)}"
         raise DataError(f"{key}: got {name!r}; must be one of {listed_names(names)}{hint}")
     return table[name]
+
+
+def check_columns(table: pa.Table, columns: ColumnsConfig) -> None:
+    """Refuses a table that lacks any of the columns that stand for something.
+
+    Raises:
+      DataError: with a line for each of them.
+    """
+    problems = []
+    for role in ("user", "item", "timestamp", "rating", "weight"):
+        name = getattr(columns, role)
+        try:
+            if name is not None:
+                column_of(table, name, f"data.columns.{role}")
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
 
 
 def numbers(

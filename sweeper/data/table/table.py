@@ -64,6 +64,7 @@ def load(config: DataConfig, say: Say = print) -> Interactions:
 
 def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
     columns, settings = config.columns, config.filter
+    roles.check_columns(table, columns)
     users = ids(roles.column_of(table, columns.user, "data.columns.user"), columns.user)
     items = ids(roles.column_of(table, columns.item, "data.columns.item"), columns.item)
     missing = {

@@ -81,6 +81,15 @@ def test_a_column_that_is_missing(head: str, tmp_path: Path) -> None:
     )
 
 
+def test_all_columns_that_are_missing_are_told_at_once(tmp_path: Path) -> None:
+    columns = ColumnsConfig("usr", "itm", "when")
+    lines = refused(write_parquet(tmp_path, pa.table(ROWS)), columns=columns).splitlines()
+    assert [line.partition(";")[0] for line in lines] == [
+        "data.columns.user: got 'usr'",
+        "data.columns.item: got 'itm'",
+    ]
+
+
 def test_a_column_without_a_name_is_none_to_choose(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text(",user,item_id,when\n0,u,a,1\n1,u,b,2\n")
     told = refused(tmp_path / "r.csv")
