@@ -11,9 +11,8 @@ import pyarrow.parquet
 
 from sweeper.data.interactions import Interactions
 from sweeper.evaluation.ranking import EVERY, RankingTask, Ranks, Scorer, rows_a_chunk
+from sweeper.metrics import SHOWN
 from sweeper.warmth import warm_and_cold
-
-SHOWN = 100
 
 
 def row_table(

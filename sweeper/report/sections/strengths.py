@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import plotly.graph_objects as go
 
-from sweeper.evaluation.rows import SHOWN
+from sweeper.metrics import SHOWN
 from sweeper.report.analysis.baselines import baselines_of
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.ranks import MODEL, hits
