@@ -19,9 +19,9 @@ from sweeper.config import MRR, SEEN_FILTERED
 
 # The rank, in the seen-filtered metrics, of an item that the user has already: a product never
 # shows it, so that the row is a miss at every k. It is the largest int32, so that it is below no k.
+NEVER_SHOWN = np.iinfo(np.int32).max
 # Of how many first candidates of a row the catalogue coverage is told.
 SHOWN = 100
-NEVER_SHOWN = np.iinfo(np.int32).max
 
 
 def row_values(name: str, ranks: np.ndarray) -> np.ndarray:
