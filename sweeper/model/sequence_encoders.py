@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from sweeper.model.dropout import repeatable_dropout
+
 # The slowest and the fastest decay that `Recency` begins with, per position.
 SLOWEST, FASTEST = 0.02, 1.0
 # What stands in place of a masked attention score; not infinite, as a row may have no item.
@@ -167,7 +169,7 @@ class SelfAttention(SequenceEncoder):
     ) -> None:
         super().__init__(dim, length, seed)
         self.width = dim
-        self.dropout = _dropout(dropout, seed, "dropout")
+        self.dropout = repeatable_dropout(dropout, seed, "dropout")
         self.blocks = [
             AttentionBlock(dim, num_heads, dropout, seed + 1 + 10 * number, f"block_{number + 1}")
             for number in range(num_blocks)
@@ -204,12 +206,12 @@ class AttentionBlock(tf.keras.layers.Layer):
         self.query, self.key, self.value, self.output_projection = (
             keras.Dense(dim, name=each) for each in ("query", "key", "value", "output")
         )
-        self.attention_dropout = _dropout(dropout, seed, "attention_dropout")
+        self.attention_dropout = repeatable_dropout(dropout, seed, "attention_dropout")
         self.network_normalization = keras.LayerNormalization(name="network_normalization")
         self.hidden = keras.Dense(dim, activation="relu", name="hidden")
         self.outer = keras.Dense(dim, name="outer")
-        self.hidden_dropout = _dropout(dropout, seed + 1, "hidden_dropout")
-        self.outer_dropout = _dropout(dropout, seed + 2, "outer_dropout")
+        self.hidden_dropout = repeatable_dropout(dropout, seed + 1, "hidden_dropout")
+        self.outer_dropout = repeatable_dropout(dropout, seed + 2, "outer_dropout")
 
     def call(
         self, asking: tf.Tensor, values: tf.Tensor, is_there: tf.Tensor, training: bool = False
@@ -282,8 +284,3 @@ def weighted_means(vectors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     counts = tf.reduce_any(weights > 0, axis=1)[:, :, None]
     sums = tf.matmul(weights, tf.where(counts, vectors, 0.0))
     return sums / tf.where(totals > 0, totals, 1.0)
-
-
-def _dropout(rate: float, seed: int, name: str) -> tf.keras.layers.Dropout:
-    """Dropout whose masks come from a counter in a variable, so that they repeat."""
-    return tf.keras.layers.Dropout(rate, seed=seed, force_generator=True, name=name)

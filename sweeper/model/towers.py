@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from sweeper.config import ModelConfig, SequenceConfig
+from sweeper.model.dropout import repeatable_dropout
 from sweeper.model.features import (
     PADDING,
     BucketFeature,
@@ -348,7 +349,7 @@ def _dense_stack(
     """Dense layers with what stands between them; see `Tower`."""
     keras, stack = tf.keras.layers, []
     if config.input_dropout:
-        stack.append(_dropout(config.input_dropout, seed, "input_dropout", precision))
+        stack.append(repeatable_dropout(config.input_dropout, seed, "input_dropout", precision))
     for index, width in enumerate(layer_sizes):
         number = index + 1
         stack.append(
@@ -368,15 +369,7 @@ def _dense_stack(
             keras.Activation(config.activation, dtype=precision, name=f"activation_{number}")
         )
         if config.dropout:
-            stack.append(_dropout(config.dropout, seed + number, f"dropout_{number}", precision))
+            stack.append(
+                repeatable_dropout(config.dropout, seed + number, f"dropout_{number}", precision)
+            )
     return stack
-
-
-def _dropout(rate: float, seed: int, name: str, precision: str) -> tf.keras.layers.Dropout:
-    """Dropout whose masks come from a counter in a variable, so that they repeat.
-
-    Under XLA, Keras's default generator starts anew in each process.
-    """
-    return tf.keras.layers.Dropout(
-        rate, seed=seed, force_generator=True, dtype=precision, name=name
-    )
