@@ -119,7 +119,7 @@ def test_what_can_be_no_sequence_is_told_with_what_would_be_right() -> None:
     assert ".column: got 'movie_title' for kind 'time_gap'; must be 'timestamp'" in problems(
         FeatureConfig("movie_title", "time_gap")
     )
-    no_times = dataclasses.replace(interactions, timestamps=None)
+    no_times = dataclasses.replace(interactions, timestamps=None, timestamp_column=None)
     assert "the data has no times; must be another kind" in problems(TITLES, data=no_times)
 
 

@@ -78,7 +78,17 @@ def test_every_key_of_the_schema_is_a_key_a_node_or_refused() -> None:
         *("name", "train.seed", "train.threads", "data.split_seed"),
         *("data.columns", "data.csv", "data.items", "data.items.csv", "data.users"),
         *("data.users.csv", "data.filter"),
-        *("data", "data.synthetic", "features", "model", "task", "train", "evaluation", "tracking"),
+        *(
+            "data",
+            "data.synthetic",
+            "features",
+            "features.sequence",
+            "model",
+            "task",
+            "train",
+            "evaluation",
+            "tracking",
+        ),
         *("tracking.tensorboard", "tracking.mlflow", "tracking.wandb"),
     }
 
