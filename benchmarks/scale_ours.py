@@ -83,7 +83,7 @@ def measure(config: Config) -> dict[str, Any]:
     plan = next(iter(training.planner.epoch(1)))
     _, compile_seconds = timed(lambda: training.runner(plan))
     _, epoch_seconds = timed(lambda: [training.runner(plan) for plan in training.planner.epoch(2)])
-    task = ranking_tasks(interactions, split)["test"]
+    task = ranking_tasks(config.data, config.evaluation, interactions, split)["test"]
     scorer = ModelScorer(training.model, training.encoded, split.test)
     ranks, evaluate_seconds = timed(lambda: scorer.rank(task, threads))
     return {

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sweeper.config import MRR, SEEN_FILTERED, TOP_K, metric_name
+from sweeper.config import MRR, SEEN_FILTERED, TOP_K, metric_name, seen_reading
 from sweeper.errors import Stopped
 from sweeper.record import TrialRecord
 
@@ -20,6 +20,12 @@ WARMTH = {
     "cold_user": "rows of cold users",
     "cold_item": "rows of cold candidates",
 }
+# What seen-filtered figures leave out, by `sweeper.config.seen_reading`.
+SEEN = {
+    "training": "what the user has in the training rows",
+    "before": "what the user had before the row",
+}
+HAS_SEEN = {"training": "has in a training row", "before": "had before"}
 # What the result table shows of all metrics, which trial.json has.
 SHOWN_METRICS = (*(f"top_{k}" for k in TOP_K), "ndcg_10", MRR)
 # Wide enough for the tables when the output goes to a file.
@@ -104,6 +110,13 @@ def sampled_words(config: Mapping[str, Any]) -> str:
     return f"each ranked among {number:,} sampled candidates: not to be compared with others"
 
 
+def seen_by(config: Mapping[str, Any]) -> str:
+    """What the seen-filtered figures of a record leave out: "training" or "before"."""
+    # Before there was a choice, it was what the training rows hold.
+    seen = config["evaluation"].get("seen", "training")
+    return seen_reading(config["data"]["split"], seen)
+
+
 def model_table(layers: list[tuple[str, str, int, int]]) -> Table:
     """The model as a table of (tower, layer, output width, parameters)."""
     table = Table(title="Model", title_justify="left", box=None, pad_edge=False)
@@ -152,6 +165,7 @@ def result_table(record: TrialRecord, rows: str) -> Table:
 
 def result_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
     """(topic, text): how parts of the rows were answered, to stand below the result table."""
+    yield "seen", f"seen-filtered figures leave out {SEEN[seen_by(record.config)]}"
     yield from _repetition_lines(record, rows)
     yield from _warmth_lines(record, rows)
 
@@ -162,8 +176,9 @@ def _repetition_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str
     if not parts:
         return
     total = sum(part["rows"] for part in parts.values())
+    has = HAS_SEEN[seen_by(record.config)]
     if "repeat" not in parts:
-        yield "repeats", f"no {rows} row has an item that its user has in a training row"
+        yield "repeats", f"no {rows} row has an item that its user {has}"
         return
     number = parts["repeat"]["rows"]
     bare = record.config["evaluation"]["metric"].removeprefix(SEEN_FILTERED)
@@ -173,7 +188,7 @@ def _repetition_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str
     yield (
         "repeats",
         f"{_number(number)} of {_number(total)} {rows} rows ({100 * number / total:.1f} %) have an "
-        f"item that their user has in a training row: misses when seen-filtered; {words} "
+        f"item that their user {has}: misses when seen-filtered; {words} "
         f"{parts['repeat'][bare]:.4f} on these{on_new}",
     )
 

@@ -15,7 +15,7 @@ from sweeper.data.interactions import Interactions
 from sweeper.data.split import Split, split_interactions
 from sweeper.evaluation.baselines import Baseline, rank_baselines
 from sweeper.evaluation.ranking import RankingTask, ranking_tasks
-from sweeper.training.recent import Recent, freeze
+from sweeper.recent import Recent, freeze
 
 _splits: Recent[Split] = Recent()
 _tasks: Recent[dict[str, RankingTask]] = Recent()
@@ -39,12 +39,12 @@ def prepared_tasks(
     """As `ranking_tasks`, without the test rows where they are not to be scored."""
 
     def compute() -> dict[str, RankingTask]:
-        tasks = ranking_tasks(interactions, split, evaluation.sampled_candidates)
+        tasks = ranking_tasks(config, evaluation, interactions, split)
         for task in tasks.values():
             freeze(task.users, task.items, task.seen.offsets, task.seen.items)
         return tasks
 
-    key = (_split_key(config, interactions), evaluation.sampled_candidates)
+    key = _tasks_key(config, evaluation, interactions)
     tasks = _tasks.get(len(interactions), key, compute)
     return {
         rows: task
@@ -71,8 +71,7 @@ def prepared_baselines(
         return baselines
 
     key = (
-        _split_key(config, interactions),
-        evaluation.sampled_candidates,
+        _tasks_key(config, evaluation, interactions),
         tuple(evaluation.baselines),
         evaluation.ease_regularization,
         evaluation.keep_rows,
@@ -80,6 +79,19 @@ def prepared_baselines(
         threads,
     )
     return _baselines.get(len(interactions), key, compute)
+
+
+def _tasks_key(
+    config: DataConfig, evaluation: EvaluationConfig, interactions: Interactions
+) -> Hashable:
+    """What ranking tasks follow from."""
+    return (
+        _split_key(config, interactions),
+        interactions.timestamp_column,
+        config.same_time,
+        evaluation.sampled_candidates,
+        evaluation.seen,
+    )
 
 
 def _split_key(config: DataConfig, interactions: Interactions) -> Hashable:

@@ -56,9 +56,9 @@ class TrialRecord:
       by_warmth: by the rows scored, then by "warm", "cold_user" and "cold_item" (see
         `sweeper.warmth`), the number `rows` and the model's metrics on these; of repeats the
         metrics' means are over those with such rows; empty where no ranks are kept.
-      by_repetition: by the rows scored, then by "repeat" (the row's user has its candidate in
-        the training rows) and "new", the number `rows` and the model's metrics on these; over
-        several splits as `by_warmth`.
+      by_repetition: by the rows scored, then by "repeat" (the row's user has its candidate
+        already, see `evaluation.seen`) and "new", the number `rows` and the model's metrics on
+        these; over several splits as `by_warmth`.
       coverage: the share of the catalogue in anyone's top 100, by "model" and baseline;
         None: not measured.
       kept_epoch: the epoch whose weights the metrics belong to; each repeat has its own.

@@ -34,7 +34,17 @@ CONF = config_directory()
 FILES = sorted(CONF.glob("*/*.yaml"))
 
 # The rooms of the house, each with those that it may import from.
-BASE = {"__version__", "errors", "config", "files", "json_types", "runtime", "gpus", "plugins"}
+BASE = {
+    "__version__",
+    "errors",
+    "config",
+    "files",
+    "json_types",
+    "runtime",
+    "gpus",
+    "plugins",
+    "recent",
+}
 COMMAND = {"composing", "console", "exit_codes"}
 MAY_IMPORT = {
     "errors": set(),
@@ -42,6 +52,7 @@ MAY_IMPORT = {
     "passwords": set(),
     "metrics": {"config"},
     "quoting": {"errors"},
+    "recent": set(),
     "warmth": set(),
     "exit_codes": {"errors", "passwords"},
     "files": {"errors"},

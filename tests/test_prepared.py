@@ -52,7 +52,7 @@ def check_evaluations(data: DataConfig, interactions, split) -> None:
     for values in EVALUATIONS:
         evaluation = EvaluationConfig(**values)
         tasks = prepared_tasks(data, evaluation, interactions, split)
-        fresh = ranking_tasks(interactions, split)
+        fresh = ranking_tasks(data, evaluation, interactions, split)
         if not evaluation.score_test:
             del fresh["test"]
         assert list(tasks) == list(fresh)

@@ -50,27 +50,36 @@ def test_all_metrics_are_the_parts_by_their_share():
 
 
 def test_the_line_below_the_result_table():
-    record = TrialRecord({"evaluation": {"metric": "seen_filtered_top_5"}})
+    record = TrialRecord(
+        {"evaluation": {"metric": "seen_filtered_top_5"}, "data": {"split": "random"}}
+    )
+    seen = ("seen", "seen-filtered figures leave out what the user has in the training rows")
     record.by_repetition["test"] = metrics_by_repetition(RANKS)
     assert list(result_lines(record, "test")) == [
+        seen,
         (
             "repeats",
             "2 of 5 test rows (40.0 %) have an item that their user has in a training row: misses "
             "when seen-filtered; top-5 1.0000 on these, 0.0000 on new pairs (seen-filtered: "
             "0.3333)",
-        )
+        ),
     ]
     record.by_repetition["test"] = metrics_by_repetition(RANKS.only(np.array([2, 3])))
     assert list(result_lines(record, "test")) == [
-        ("repeats", "no test row has an item that its user has in a training row")
+        seen,
+        ("repeats", "no test row has an item that its user has in a training row"),
     ]
     record.by_repetition["test"] = metrics_by_repetition(RANKS.only(np.array([0])))
-    ((_, text),) = result_lines(record, "test")
+    (_, (_, text)) = result_lines(record, "test")
     assert text.endswith("(100.0 %) have an item that their user has in a training row: misses "
                          "when seen-filtered; top-5 1.0000 on these")  # fmt: skip
     # An earlier version's record has none.
     record.by_repetition.clear()
-    assert list(result_lines(record, "test")) == []
+    assert list(result_lines(record, "test")) == [seen]
+    record.config["data"]["split"], record.config["evaluation"]["seen"] = "temporal", "auto"
+    assert list(result_lines(record, "test")) == [
+        ("seen", "seen-filtered figures leave out what the user had before the row")
+    ]
 
 
 @pytest.fixture(scope="module")

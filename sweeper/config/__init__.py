@@ -48,6 +48,7 @@ from sweeper.config.metrics import (
     UNFILTERED_METRICS,
     metric_hint,
     metric_name,
+    seen_reading,
     with_same_filter,
 )
 from sweeper.config.ranges import (
@@ -133,6 +134,7 @@ __all__ = [
     "nested",
     "one_of",
     "ranged",
+    "seen_reading",
     "sequence_settings",
     "to_dataclass",
     "to_dictionary",

@@ -95,6 +95,8 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
         }
 
     filled = merged(to_dictionary(Config()), config)
+    # Before there was a choice, these were the ones.
+    filled["evaluation"]["seen"] = config.get("evaluation", {}).get("seen", "training")
     for tower in ("query", "candidate"):
         features = filled["features"][tower]
         filled["features"][tower] = [

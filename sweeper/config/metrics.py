@@ -9,7 +9,7 @@ import re
 
 TOP_K = (1, 5, 10, 50, 100)
 MRR = "mrr"
-# Prefix of a metric that leaves out what the user has in the training rows.
+# Prefix of a metric that leaves out what the user has already, see `seen_reading`.
 SEEN_FILTERED = "seen_filtered_"
 UNFILTERED_METRICS = (
     *(f"top_{k}" for k in TOP_K),
@@ -33,6 +33,18 @@ def metric_name(metric: str) -> str:
     name, _, k = bare.partition("_")
     words = f"NDCG@{k}" if name == "ndcg" else bare.upper() if bare == MRR else f"{name}-{k}"
     return f"{'seen-filtered ' if bare != metric else ''}{words}"
+
+
+def seen_reading(split: str, seen: str) -> str:
+    """What seen-filtered metrics never show: "training", or all "before" the row.
+
+    Args:
+      split: `data.split`.
+      seen: `evaluation.seen`; "auto" goes by the split.
+    """
+    if seen != "auto":
+        return seen
+    return "training" if split == "random" else "before"
 
 
 def with_same_filter(bare: str, metric: str) -> str:

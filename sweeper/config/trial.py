@@ -185,6 +185,9 @@ class EvaluationConfig:
       metric: what early stopping and the kept weights go by: `top_K` (which is the hit rate, and
         the recall, at K), `ndcg_K` or `mrr`, or one of these with the prefix `seen_filtered_`; a
         study sets it to its first objective. Evaluations that it can't tell apart go by MRR.
+      seen: what seen-filtered figures never show: `before`: the user's items of all rows before
+        the one that is asked about; `training`: those of the user's training rows; `auto`:
+        `before` where `data.split` goes by time, and else `training`.
       baselines: what is scored beside the model, on the same rows.
       ease_regularization: EASE's lambda, added to the diagonal of the items' Gram matrix.
       score_test: whether the test rows are scored, once, at the end.
@@ -198,6 +201,7 @@ class EvaluationConfig:
 
     rows: str = ranged("validation", one_of("validation", "test"))
     metric: str = ranged(DEFAULT_METRIC, one_of(*METRICS, hint=metric_hint))
+    seen: str = ranged("auto", one_of("auto", "before", "training"))
     baselines: list[str] = field(
         default_factory=lambda: ["popularity"],
         metadata={

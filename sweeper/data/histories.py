@@ -7,6 +7,7 @@ the random split, whose held-out rows lie between the training rows, it holds tr
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from sweeper.config import DataConfig
 from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError
+from sweeper.recent import Recent, freeze
 
 NO_ITEM = -1
 
@@ -90,6 +92,10 @@ class Histories:
         return of, self.items[np.repeat(self.starts[rows], lengths) + within]
 
 
+# Of the largest data, too: they cost seconds to find, and a trial reads them several times.
+_histories: Recent[Histories] = Recent(entries=2, most_rows=None)
+
+
 def histories_of(
     config: DataConfig, interactions: Interactions, training_rows: np.ndarray
 ) -> Histories:
@@ -99,6 +105,9 @@ def histories_of(
     deployed system would have them. The random split gives training rows alone, since its
     held-out rows lie between them.
 
+    Features, the loss, the ranking and the baselines of one trial all read them: the last ones
+    are kept in the process, read-only.
+
     Args:
       training_rows: indices into the data.
 
@@ -106,7 +115,16 @@ def histories_of(
       ConfigError: the data has no times.
     """
     known = training_rows if config.split == "random" else None
-    return find_histories(interactions, known, config.same_time == "include")
+
+    def find() -> Histories:
+        found = find_histories(interactions, known, config.same_time == "include")
+        freeze(found.items, found.times, found.starts, found.stops)
+        return found
+
+    rows = None if known is None else hashlib.blake2b(np.ascontiguousarray(known).data).digest()
+    columns = (interactions.user_column, interactions.item_column, interactions.timestamp_column)
+    key = (interactions.fingerprint, columns, rows, config.same_time)
+    return _histories.get(len(interactions), key, find)
 
 
 def find_histories(

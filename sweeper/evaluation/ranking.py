@@ -7,7 +7,8 @@ once, whatever its weight in the loss.
 
 Seen-filtered ranks are those of a product that never shows what the user has already:
 such candidates don't compete, and a row whose own candidate is one of them is never
-answered right. `sweeper.serving` answers the same way.
+answered right. `sweeper.serving` answers the same way. What a user has already is, by
+`evaluation.seen`, what the training rows hold, or all that came before the row.
 
 Where a sample of the catalogue competes, and not all of it, ranks are smaller, and may
 order models in another way: Krichene and Rendle, "On sampled metrics for item
@@ -22,7 +23,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeper.config import SEEN_FILTERED, UNFILTERED_METRICS
+from sweeper.config import (
+    SEEN_FILTERED,
+    UNFILTERED_METRICS,
+    DataConfig,
+    EvaluationConfig,
+    seen_reading,
+)
+from sweeper.data.histories import Histories, histories_of
 from sweeper.data.interactions import Interactions
 from sweeper.data.split import Split
 from sweeper.errors import ConfigError, TrialError
@@ -56,9 +64,7 @@ class SeenItems:
         cls, users: np.ndarray, items: np.ndarray, num_users: int, num_candidates: int
     ) -> SeenItems:
         """From the user and the candidate of each training row."""
-        pairs = users.astype(np.int64) * num_candidates + items
-        pairs.sort()  # As np.unique, which hashes integers: of 17 M 0.7 s instead of 36.
-        pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+        pairs = _distinct(users.astype(np.int64) * num_candidates + items)
         counts = np.bincount(pairs // num_candidates, minlength=num_users)
         offsets = np.concatenate([[0], np.cumsum(counts)])
         return cls(offsets, (pairs % num_candidates).astype(np.int32))
@@ -82,8 +88,12 @@ class RankingTask:
     Attributes:
       users, items: [rows], the user and the true candidate of each row.
       num_candidates: the size of the catalogue.
-      seen: what is never shown in the filtered figures.
+      seen: what is never shown in the filtered figures, unless `hides_before`.
       sample: [sampled] sorted; the candidates that compete with the true one. None: all.
+      rows: [rows], each row's index in the data; None: they are of no data.
+      histories: what each row's user had before it, by its index in the data; None: the data has
+        no times.
+      hides_before: whether the filtered figures never show what is in a row's history.
     """
 
     users: np.ndarray
@@ -91,6 +101,9 @@ class RankingTask:
     num_candidates: int
     seen: SeenItems
     sample: np.ndarray | None = None
+    rows: np.ndarray | None = None
+    histories: Histories | None = None
+    hides_before: bool = False
 
     def __len__(self) -> int:
         return len(self.users)
@@ -98,33 +111,66 @@ class RankingTask:
     def seen_by(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """(row, item) of every candidate that the rows from `start` to `stop` are never shown.
 
-        Rows count from 0 at `start`. Today these are their users' training rows.
+        Rows count from 0 at `start`, and no pair is there twice.
         """
-        return self.seen.of(self.users[start:stop])
+        if not self.hides_before:
+            return self.seen.of(self.users[start:stop])
+        assert self.histories is not None
+        assert self.rows is not None
+        rows, items = self.histories.pairs(self.rows[start:stop])
+        return np.divmod(_distinct(rows * self.num_candidates + items), self.num_candidates)
 
     def largest_rank(self, is_filtered: bool) -> int:
         """What no row's rank can exceed, whatever the scores; repeat rows have none."""
         if self.sample is not None:
             return len(self.sample) - int(np.isin(self.items, self.sample).all())
-        hidden = int(self.seen.counts(self.users).min()) if is_filtered else 0
+        hidden = 0
+        if is_filtered and not self.hides_before:
+            hidden = int(self.seen.counts(self.users).min())
         return self.num_candidates - 1 - hidden
 
 
+def _distinct(numbers: np.ndarray) -> np.ndarray:
+    """Each of the non-negative numbers once, sorted; [distinct]."""
+    # As np.unique, which hashes integers: of 17 M 0.7 s instead of 36.
+    numbers = np.sort(numbers)
+    return numbers[np.diff(numbers, prepend=-1) > 0]
+
+
 def ranking_tasks(
-    interactions: Interactions, split: Split, sampled_candidates: int | None = None
+    data: DataConfig, evaluation: EvaluationConfig, interactions: Interactions, split: Split
 ) -> dict[str, RankingTask]:
     """A task for each part that is held out and not empty, "validation" and "test".
 
     Raises:
-      ConfigError: the catalogue has no more than the candidates to sample.
+      ConfigError: the catalogue has no more than the candidates to sample; or what came before a
+        row is to be hidden, and the data has no times.
     """
     users, items = interactions.users, interactions.items
     seen = SeenItems.from_rows(
         users[split.train], items[split.train], interactions.num_users, interactions.num_items
     )
-    sample = draw_sample(sampled_candidates, interactions.num_items)
+    sample = draw_sample(evaluation.sampled_candidates, interactions.num_items)
+    histories = None
+    hides_before = seen_reading(data.split, evaluation.seen) == "before"
+    if hides_before and interactions.timestamps is None:
+        raise ConfigError(
+            "evaluation.seen: got 'before', and the data has no times; must be 'training', or "
+            "data.columns.timestamp a column of it"
+        )
+    if interactions.timestamps is not None:
+        histories = histories_of(data, interactions, split.train)
     return {
-        name: RankingTask(users[rows], items[rows], interactions.num_items, seen, sample)
+        name: RankingTask(
+            users[rows],
+            items[rows],
+            interactions.num_items,
+            seen,
+            sample,
+            rows,
+            histories,
+            hides_before,
+        )
         for name, rows in (("validation", split.validation), ("test", split.test))
         if len(rows)
     }
@@ -148,8 +194,8 @@ class Ranks:
 
     Attributes:
       unfiltered: among all candidates.
-      seen_filtered: among those that the user doesn't have in the training rows; `NEVER_SHOWN`
-        of a row whose true candidate is one that the user has.
+      seen_filtered: among those that the user doesn't have already, see `RankingTask.seen_by`;
+        `NEVER_SHOWN` of a row whose true candidate is one that the user has.
     """
 
     unfiltered: np.ndarray
@@ -157,7 +203,7 @@ class Ranks:
 
     @property
     def is_repeat(self) -> np.ndarray:
-        """Whether the row's user has its candidate in the training rows already, bool [rows]."""
+        """Whether the row's user has its candidate already, bool [rows]."""
         return self.seen_filtered == NEVER_SHOWN
 
     def only(self, rows: np.ndarray) -> Ranks:

@@ -28,9 +28,9 @@ def row_table(
 
     Returns:
       A row for each of the task: `user` and `item`, their numbers of training rows
-      `user_rows` and `item_rows`, whether its user has its candidate in a training row
-      (`is_repeat`), and by each name `NAME_rank` and `NAME_seen_filtered_rank`, from 0. The
-      latter is 2,147,483,647 (`NEVER_SHOWN`) in repeat rows. Files written before
+      `user_rows` and `item_rows`, whether its user has its candidate already (`is_repeat`, see
+      `RankingTask.seen_by`), and by each name `NAME_rank` and `NAME_seen_filtered_rank`,
+      from 0. The latter is 2,147,483,647 (`NEVER_SHOWN`) in repeat rows. Files written before
       `is_repeat` was a column have the rank among unseen candidates there.
     """
 
@@ -65,7 +65,7 @@ def metrics_by_warmth(ranks: Ranks, table: pyarrow.Table) -> dict[str, dict[str,
 def metrics_by_repetition(ranks: Ranks) -> dict[str, dict[str, float]]:
     """Of "repeat" rows and of "new" pairs, as far as there are any, their number and metrics.
 
-    A repeat row's user has its candidate in the training rows already.
+    A repeat row's user has its candidate already, see `RankingTask.seen_by`.
     """
     return _metrics_by_part(ranks, {"repeat": ranks.is_repeat, "new": ~ranks.is_repeat})
 

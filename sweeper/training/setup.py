@@ -30,6 +30,7 @@ from sweeper.model.sequence_fitting import with_settings
 from sweeper.model.towers import LARGE_TABLE, Lookup
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel, build_model, encode_features
 from sweeper.plugins import is_path
+from sweeper.recent import Recent, freeze
 from sweeper.runtime import gpu_names
 from sweeper.training.batches import BatchPlanner
 from sweeper.training.optimizer import (
@@ -37,7 +38,6 @@ from sweeper.training.optimizer import (
     prepare_for_sparse_gradients,
     with_loss_scale,
 )
-from sweeper.training.recent import Recent, freeze
 from sweeper.training.seen import SeenCandidates
 from sweeper.training.steps import StepRunner
 

@@ -16,7 +16,7 @@ from small_trials import compose_config
 
 from benchmarks import reference as reference_script
 from benchmarks.measure import Spread, layer_list
-from sweeper.config import TOP_K, SyntheticConfig
+from sweeper.config import TOP_K, Config, SyntheticConfig
 from sweeper.data.columns import CategoricalColumn, NumericColumn
 from sweeper.data.interactions import Interactions, assemble
 from sweeper.data.split import Split
@@ -235,7 +235,8 @@ def test_accuracies_are_those_of_factorized_top_k(sides: Sides):
 
 
 def ranks_of(sides: Sides) -> Ranks:
-    task = ranking_tasks(sides.interactions, sides.split)["test"]
+    config = Config()
+    task = ranking_tasks(config.data, config.evaluation, sides.interactions, sides.split)["test"]
     scorer = ModelScorer(sides.training.model, sides.training.encoded, sides.split.test)
     return scorer.rank(task)
 

@@ -22,8 +22,9 @@ from sweeper.evaluation.rows import as_parquet, coverage, row_table
 def parts():
     """Interactions, their split, and the task of the test rows."""
     interactions = skewed_interactions()
-    split = split_interactions(DataConfig(name="synthetic", split="temporal"), interactions)
-    return interactions, split, ranking_tasks(interactions, split)["test"]
+    data = DataConfig(name="synthetic", split="temporal")
+    split = split_interactions(data, interactions)
+    return interactions, split, ranking_tasks(data, EvaluationConfig(), interactions, split)["test"]
 
 
 def test_each_row_has_its_ranks_and_its_counts_in_the_training_rows(parts):
@@ -42,9 +43,16 @@ def test_each_row_has_its_ranks_and_its_counts_in_the_training_rows(parts):
     for name, column in (("user", training[0]), ("item", training[1])):
         counted = [int((column == value).sum()) for value in table[name]]
         assert table[f"{name}_rows"] == counted
-    has = set(zip(*training, strict=True))
-    asked = zip(table["user"], table["item"], strict=True)
-    assert table["is_repeat"] == [pair in has for pair in asked]
+    # The split goes by time: what came before the row counts, test rows included.
+    users, items, times = interactions.users, interactions.items, interactions.timestamps
+    assert table["is_repeat"] == [
+        any(
+            (users[row], items[row]) == (users[other], items[other])
+            and (times[other], other) < (times[row], row)
+            for other in range(len(users))
+        )
+        for row in split.test
+    ]
     assert 0 < sum(table["is_repeat"]) < len(task)
     for name, ranks in ranked.items():
         assert table[f"{name}_rank"] == ranks.unfiltered.tolist()

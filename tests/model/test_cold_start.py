@@ -121,7 +121,7 @@ def test_a_cold_user_and_a_cold_candidate_are_encoded_and_ranked(tower: str, cas
         seen_rows = [*range(8), 9] if tower == "query" else range(4)
         assert all(code[row].tolist() != case.cold_code for row in seen_rows)
     model = build_model(config, encoded)
-    task = ranking_tasks(interactions, SPLIT)["test"]
+    task = ranking_tasks(config.data, config.evaluation, interactions, SPLIT)["test"]
     scorer = ModelScorer(model, encoded, SPLIT.test)
     assert np.isfinite(scorer.scorer()(0, 3, EVERY)).all()
     ranks = scorer.rank(task)

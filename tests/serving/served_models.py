@@ -165,7 +165,7 @@ def serve(
     for _ in train(config.train, training, "top_100", scores, History()):
         pass
     change(training.model)
-    task = ranking_tasks(interactions, split)["test"]
+    task = ranking_tasks(config.data, config.evaluation, interactions, split)["test"]
     scorer = ModelScorer(training.model, training.encoded, split.test)
     candidates = scorer._model.embed_candidates(scorer._candidate, training=False).numpy()
     inputs = QueryInputs(config, interactions, training.encoded)

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 from small_trials import ids_features, skewed_interactions, small_config
 
-from sweeper.config import METRICS, EvaluationConfig, OptimizerConfig, TrainConfig
+from sweeper.config import METRICS, DataConfig, EvaluationConfig, OptimizerConfig, TrainConfig
 from sweeper.data.split import Split
 from sweeper.errors import DataError
 from sweeper.evaluation.baselines import fit_baselines, rank_baselines
@@ -113,7 +113,7 @@ def test_scores_and_baselines_weigh_nothing() -> None:
     split = Split(ROWS, np.arange(200, 250), np.arange(250, 300), 0)
     for weights in (None, WEIGHTS):
         interactions = replace(INTERACTIONS, weights=weights)
-        tasks = ranking_tasks(interactions, split)
+        tasks = ranking_tasks(DataConfig(), EvaluationConfig(), interactions, split)
         settings = EvaluationConfig(baselines=["popularity", "ease"])
         ranks = rank_baselines(settings, interactions, ROWS, tasks)
         assert set(fit_baselines(settings, interactions, ROWS)) == {"popularity", "ease"}

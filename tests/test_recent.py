@@ -9,8 +9,8 @@ from small_trials import ids_features, skewed_interactions, small_config, tutori
 from sweeper.config import FeatureConfig
 from sweeper.errors import ConfigError
 from sweeper.model.two_tower import encode_features
-from sweeper.training import recent, setup
-from sweeper.training.recent import Recent, freeze
+from sweeper.recent import Recent, freeze
+from sweeper.training import setup
 from sweeper.training.setup import encoded_features
 
 INTERACTIONS = skewed_interactions(num_rows=200)
@@ -35,9 +35,8 @@ def test_the_one_unused_longest_is_dropped() -> None:
     assert computed == ["a", "b", "c", "b"]
 
 
-def test_nothing_is_kept_of_large_data_nor_of_a_failure(monkeypatch) -> None:
-    monkeypatch.setattr(recent, "MOST_ROWS", 10)
-    kept = Recent()
+def test_nothing_is_kept_of_large_data_nor_of_a_failure() -> None:
+    kept: Recent[str] = Recent(most_rows=10)
     assert kept.get(11, "key", lambda: "large") == "large"
     with pytest.raises(ZeroDivisionError):
         kept.get(10, "key", lambda: 1 / 0)

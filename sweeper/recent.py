@@ -19,19 +19,20 @@ class Recent(Generic[Result]):
 
     Args:
       entries: how many are kept.
+      most_rows: of data of more rows nothing is kept; None: of any.
     """
 
-    def __init__(self, entries: int = 8) -> None:
-        self._entries = entries
+    def __init__(self, entries: int = 8, most_rows: int | None = MOST_ROWS) -> None:
+        self._entries, self._most_rows = entries, most_rows
         self._results: OrderedDict[Hashable, Result] = OrderedDict()
 
     def get(self, num_rows: int, key: Hashable, compute: Callable[[], Result]) -> Result:
         """The result kept under `key`, or what `compute` gives now. Nobody may change it.
 
         Args:
-          num_rows: of the data; of more than `MOST_ROWS` nothing is kept.
+          num_rows: of the data.
         """
-        if num_rows > MOST_ROWS:
+        if self._most_rows is not None and num_rows > self._most_rows:
             return compute()
         if key in self._results:
             self._results.move_to_end(key)
