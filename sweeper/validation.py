@@ -122,16 +122,21 @@ def _rule_problems(config: Config) -> Iterator[str]:
             f"task.num_uniform_negatives: got {task.num_uniform_negatives} with task.name "
             "'full_softmax', which has the whole catalogue; must be null for it"
         )
-    if task.exclude_seen is not None and is_path(task.name):
-        yield (
-            f"task.exclude_seen: got {task.exclude_seen} with task.name {task.name!r}, a task of "
-            "your own; must be null for it"
-        )
-    if task.exclude_seen is not None and config.data.columns.timestamp is None:
-        yield (
-            f"task.exclude_seen: got {task.exclude_seen} with data.columns.timestamp null; must be "
-            "null, or data.columns.timestamp the column of times"
-        )
+    for key, value, without in (
+        ("task.exclude_seen", task.exclude_seen, None),
+        ("model.seen_bias", model.seen_bias, False),
+    ):
+        off = "null" if without is None else without
+        if value != without and is_path(task.name):
+            yield (
+                f"{key}: got {value} with task.name {task.name!r}, a task of your own; must be "
+                f"{off} for it"
+            )
+        if value != without and config.data.columns.timestamp is None:
+            yield (
+                f"{key}: got {value} with data.columns.timestamp null; must be {off}, or "
+                "data.columns.timestamp the column of times"
+            )
     if task.name == "full_softmax" and task.remove_accidental_hits:
         yield (
             "task.remove_accidental_hits: got True with task.name 'full_softmax', which has "

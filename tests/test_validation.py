@@ -349,11 +349,19 @@ def test_values_that_do_not_go_together(values, start: str, right: str) -> None:
 
 
 def test_what_goes_by_the_order_of_rows_wants_times() -> None:
-    problems = problems_of(**SEQUENCE, task__exclude_seen=5, data__columns__timestamp=None)
+    problems = problems_of(
+        **SEQUENCE,
+        task__exclude_seen=5,
+        model__seen_bias=True,
+        data__columns__timestamp=None,
+    )
     assert any(
         text.startswith("features.query[0].kind: got 'sequence', which") for text in problems
     )
-    assert any(text.startswith("task.exclude_seen: got 5 with data.columns") for text in problems)
+    for start in ("task.exclude_seen: got 5", "model.seen_bias: got True"):
+        assert any(text.startswith(f"{start} with data.columns") for text in problems)
+    own = problems_of(model__seen_bias=True, task__name="package.module:Name")
+    assert any("model.seen_bias: got True with task.name" in text for text in own)
 
 
 def test_several_errors_are_told_at_once_each_in_one_line() -> None:

@@ -31,6 +31,7 @@ from sweeper.config.data import (
 from sweeper.config.elsewhere import config_dir_hint
 from sweeper.config.features import (
     FEATURE_KINDS,
+    MAX_SEQUENCE_LENGTH,
     QUERY_KINDS,
     SEQUENCE_ENCODERS,
     TIMED_KINDS,
@@ -89,6 +90,7 @@ __all__ = [
     "DEFAULT_METRIC",
     "FEATURE_KINDS",
     "LARGEST",
+    "MAX_SEQUENCE_LENGTH",
     "METRICS",
     "MOST_AT_ONCE",
     "MRR",

@@ -55,6 +55,9 @@ class ModelConfig:
       layer_norm: whether a layer normalization stands before each activation.
       l2: the factor of the dense kernels' squares that is added to the loss.
       normalize_output: whether embeddings have length 1, so that scores are cosines.
+      seen_bias: whether a learned number is added to the scores of all that the user has had before
+        the row: it comes out below 0 where people seldom choose the same again, above where they
+        do.
       tower: `dense`, or the Python path of a Keras layer of your own, which stands in place of the
         dense layers.
       tower_options: what a layer of your own is made with.
@@ -69,6 +72,7 @@ class ModelConfig:
     layer_norm: bool = False
     l2: float = ranged(0.0, at_least(0))
     normalize_output: bool = False
+    seen_bias: bool = False
     tower: str = ranged("dense", one_of_or_path("dense"))
     tower_options: dict[str, Any] = field(default_factory=dict)
 

@@ -41,6 +41,11 @@ class Histories:
     starts: np.ndarray
     stops: np.ndarray
 
+    @property
+    def longest(self) -> int:
+        """The largest number of earlier rows that a row has."""
+        return int((self.stops - self.starts).max(initial=0))
+
     def lengths(self, rows: np.ndarray) -> np.ndarray:
         """The number of earlier rows of each row; int64 [len(rows)]."""
         return self.stops[rows] - self.starts[rows]

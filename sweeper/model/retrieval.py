@@ -78,6 +78,8 @@ class DistinctRetrieval(tfrs.tasks.Retrieval):
         sample_weight: tf.Tensor | None = None,
         candidate_sampling_probability: tf.Tensor | None = None,
         excluded: tf.Tensor | None = None,
+        seen: tf.Tensor | None = None,
+        seen_bias: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Returns the summed cross-entropy of the batch, a scalar.
 
@@ -92,6 +94,8 @@ class DistinctRetrieval(tfrs.tasks.Retrieval):
             `corrected_softmax` and ignored by the others.
           excluded: [batch, num_candidates] booleans, the candidates that are no negatives of a
             row; the row's own is never excluded.
+          seen: [batch, num_candidates] booleans, the candidates to whose scores `seen_bias` is
+            added, a scalar.
         """
         scaled = query_embeddings / self._temperature
         own = tf.gather(candidate_embeddings, positions)
@@ -99,6 +103,11 @@ class DistinctRetrieval(tfrs.tasks.Retrieval):
             columns = tf.range(tf.shape(counts)[0], dtype=positions.dtype)
             excluded &= columns[None, :] != positions[:, None]
         positive = tf.reduce_sum(scaled * own, axis=1)
+        biased = None
+        if seen is not None:
+            bias = seen_bias / self._temperature
+            biased = bias, seen
+            positive += tf.where(tf.gather(seen, positions, axis=1, batch_dims=1), bias, 0.0)
         weights, log_probability = counts, None
         if self._corrects_sampling:
             probability = tf.clip_by_value(
@@ -116,9 +125,12 @@ class DistinctRetrieval(tfrs.tasks.Retrieval):
                 self._own_factors(counts, positions),
                 self._row_blocks,
                 excluded,
+                biased,
             )
         else:
             scores = tf.matmul(scaled, candidate_embeddings, transpose_b=True)
+            if biased is not None:
+                scores += tf.where(biased[1], biased[0], 0.0)
             if log_probability is not None:
                 scores -= log_probability[None, :]
             negatives = self._negative_counts(counts, positions)

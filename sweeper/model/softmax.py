@@ -30,6 +30,7 @@ def weighted_log_sum_exp(
     own_factors: tf.Tensor | None = None,
     row_blocks: int = 1,
     excluded: tf.Tensor | None = None,
+    biased: tuple[tf.Tensor, tf.Tensor] | None = None,
 ) -> tf.Tensor:
     """log sum_u w_u exp(q_i . c_u) for each query, with a gradient of its own.
 
@@ -50,6 +51,8 @@ def weighted_log_sum_exp(
         XLA runs side by side on as many threads.
       excluded: [batch, num_candidates] booleans; candidates that are in no sum of the row. One
         candidate at least must be left. None: none is.
+      biased: a scalar, and the [batch, num_candidates] booleans of the scores that it is added
+        to. None: to none.
 
     Returns:
       [batch].
@@ -57,8 +60,10 @@ def weighted_log_sum_exp(
     dim = candidates.shape[1]
     blocks = row_blocks if queries.shape[0] and queries.shape[0] % row_blocks == 0 else 1
 
+    bias, is_biased = biased if biased is not None else (tf.constant(0.0), None)
+
     @tf.custom_gradient
-    def compute(queries, candidates, weights):  # type: ignore[no-untyped-def]
+    def compute(queries, candidates, weights, bias):  # type: ignore[no-untyped-def]
         # Padding must not hold a row's largest score: under dropout it isn't equal to the
         # candidate that it repeats.
         candidates = tf.where(weights[:, None] > 0, candidates, candidates[:1])
@@ -67,6 +72,8 @@ def weighted_log_sum_exp(
         exponentials, sums, means, log_sums = [], [], [], []
         for index, block in enumerate(tf.split(queries, blocks)):
             scores = tf.matmul(block, candidates, transpose_b=True)
+            if is_biased is not None:
+                scores += tf.where(tf.split(is_biased, blocks)[index], bias, 0.0)
             if excluded is not None:
                 scores = tf.where(tf.split(excluded, blocks)[index], EXCLUDED, scores)
             largest = tf.reduce_max(scores, axis=1, keepdims=True)
@@ -99,11 +106,30 @@ def weighted_log_sum_exp(
                     )
                 ]
             )
-            return query_gradient, tf.transpose(weights[None, :] * transposed), None
+            bias_gradient = None
+            if is_biased is not None:
+                # The softmax's share of the biased candidates.
+                bias_gradient = tf.add_n(
+                    [
+                        tf.reduce_sum(
+                            tf.where(biased_block, exponential * weights[None, :], 0.0)
+                            * (share[:, None] / total)
+                        )
+                        for biased_block, share, total, exponential in zip(
+                            tf.split(is_biased, blocks),
+                            tf.split(upstream, blocks),
+                            sums,
+                            exponentials,
+                            strict=True,
+                        )
+                    ]
+                )
+            candidate_gradient = tf.transpose(weights[None, :] * transposed)
+            return query_gradient, candidate_gradient, None, bias_gradient
 
         return tf.concat(log_sums, axis=0), gradient
 
-    return compute(queries, candidates, weights)
+    return compute(queries, candidates, weights, bias)
 
 
 def hard_negative_log_sum_exp(

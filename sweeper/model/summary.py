@@ -7,10 +7,12 @@ from sweeper.model.two_tower import TwoTowerModel
 
 
 def layer_rows(model: TwoTowerModel) -> list[tuple[str, str, int, int]]:
-    """(tower, layer, output width, parameters) of each layer, in order."""
+    """(tower, layer, output width, parameters) of each layer, in order; the seen bias is last."""
     rows = []
     for tower in (model.query_tower, model.candidate_tower):
         rows += _tower_rows(tower)
+    if model.seen_bias is not None:
+        rows.append(("scores", "seen bias", 1, 1))
     return rows
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from sweeper.config import TIMED_KINDS, Config, layer_sizes, updates_rows_alone
-from sweeper.data.histories import histories_of
+from sweeper.data.histories import Histories, histories_of
 from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError
 from sweeper.model.features import Feature, ListFeature, LookupFeature, SequenceFeature
@@ -28,12 +28,14 @@ class EncodedFeatures:
     Attributes:
       query: by name, each [rows, ...], for all rows of the data.
       candidate: by name, each [candidates, ...], for the whole catalogue.
+      histories: what each row's user had before it; None: nothing of the configuration reads it.
     """
 
     query_features: list[Feature]
     candidate_features: list[Feature]
     query: Encoded
     candidate: Encoded
+    histories: Histories | None = None
 
 
 def encode_features(
@@ -46,9 +48,8 @@ def encode_features(
     """
     settings = config.features
     training_items = np.unique(interactions.items[training_rows])
-    sequences = None
-    if any(feature.kind in TIMED_KINDS for feature in settings.query):
-        histories = histories_of(config.data, interactions, training_rows)
+    histories, sequences = needed_histories(config, interactions, training_rows), None
+    if histories is not None:
         sequences = SequenceSource(histories, interactions, training_items, settings.sequence)
     query = fit_features(
         settings.query,
@@ -78,19 +79,48 @@ def encode_features(
         candidate,
         encode(query, settings.query, True),
         encode(candidate, settings.candidate, False),
+        histories,
     )
 
 
+def needed_histories(
+    config: Config, interactions: Interactions, training_rows: np.ndarray
+) -> Histories | None:
+    """What each row's user had before it, if the model or its loss reads it.
+
+    Raises:
+      ConfigError: it does, and the data has no times.
+    """
+    reads = [
+        *(feature.kind in TIMED_KINDS for feature in config.features.query),
+        config.model.seen_bias,
+        config.task.exclude_seen is not None,
+    ]
+    return histories_of(config.data, interactions, training_rows) if any(reads) else None
+
+
 class TwoTowerModel(tfrs.models.Model):
-    """A query tower, a candidate tower and the retrieval task between them."""
+    """A query tower, a candidate tower and the retrieval task between them.
+
+    Attributes:
+      seen_bias: what is added to the score of a candidate that the user has had before the row,
+        a scalar; None: nothing. Whether people choose the same again is no matter of taste, and
+        no product of two embeddings can tell it of each candidate by itself: Anderson et al.,
+        "The dynamics of repeat consumption", WWW 2014.
+    """
 
     def __init__(
-        self, query_tower: Tower, candidate_tower: Tower, task: DistinctRetrieval | OwnTask
+        self,
+        query_tower: Tower,
+        candidate_tower: Tower,
+        task: DistinctRetrieval | OwnTask,
+        has_seen_bias: bool = False,
     ) -> None:
         super().__init__()
         self.query_tower = query_tower
         self.candidate_tower = candidate_tower
         self.task = task
+        self.seen_bias = tf.Variable(0.0, name="seen_bias") if has_seen_bias else None
         # Traced once, for whatever rows are scored.
         self.embed_queries = tf.function(query_tower, reduce_retracing=True)
         self.embed_candidates = tf.function(candidate_tower)
@@ -102,9 +132,12 @@ class TwoTowerModel(tfrs.models.Model):
           inputs: "query" and "candidate", dictionaries of encoded features of
             [batch, ...] rows and [num_candidates, ...] distinct candidates;
             "positions" [batch], "counts" and "probability" [num_candidates],
-            "sample_weight" [batch]; "excluded" [batch, num_candidates], where the task has it.
+            "sample_weight" [batch]; "excluded" and "seen" [batch, num_candidates], where the task
+            and the model have them.
         """
-        excluded = {"excluded": inputs["excluded"]} if "excluded" in inputs else {}
+        marks = {"excluded": inputs["excluded"]} if "excluded" in inputs else {}
+        if self.seen_bias is not None:
+            marks |= {"seen": inputs["seen"], "seen_bias": self.seen_bias}
         return self.task(
             self.query_tower(inputs["query"], training=training),
             self.candidate_tower(inputs["candidate"], training=training),
@@ -112,7 +145,7 @@ class TwoTowerModel(tfrs.models.Model):
             counts=inputs["counts"],
             sample_weight=inputs["sample_weight"],
             candidate_sampling_probability=inputs["probability"],
-            **excluded,
+            **marks,
         )
 
     def train_step(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -206,4 +239,5 @@ def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -
             seed + 500,
         ),
         build_task(config.task, row_blocks),
+        config.model.seen_bias,
     )

@@ -35,6 +35,11 @@ def check_exportable(config: Config) -> None:
         for index, feature in enumerate(config.features.query)
         if feature.kind in TIMED_KINDS
     ]
+    if config.model.seen_bias:
+        problems.append(
+            "model.seen_bias: got True, which no export of this version can serve; must be a trial "
+            "without it"
+        )
     if problems:
         raise ConfigError(problems)
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sweeper.config import (
+    MAX_SEQUENCE_LENGTH,
     Config,
     FeatureConfig,
     FeaturesConfig,
     OptimizerConfig,
     updates_rows_alone,
 )
-from sweeper.data.histories import histories_of
+from sweeper.data.histories import Histories
 from sweeper.data.interactions import Interactions
 from sweeper.model.features import (
     BucketFeature,
@@ -28,7 +29,13 @@ from sweeper.model.features import (
 )
 from sweeper.model.sequence_fitting import with_settings
 from sweeper.model.towers import LARGE_TABLE, Lookup
-from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel, build_model, encode_features
+from sweeper.model.two_tower import (
+    EncodedFeatures,
+    TwoTowerModel,
+    build_model,
+    encode_features,
+    needed_histories,
+)
 from sweeper.plugins import is_path
 from sweeper.recent import Recent, freeze
 from sweeper.runtime import gpu_names
@@ -39,7 +46,7 @@ from sweeper.training.optimizer import (
     with_loss_scale,
 )
 from sweeper.training.seen import SeenCandidates
-from sweeper.training.steps import StepRunner
+from sweeper.training.steps import Marks, StepRunner
 
 _encoded: Recent[EncodedFeatures] = Recent()
 
@@ -99,12 +106,22 @@ def set_up_training(
     )
     # XLA sorts whole rows to find the hardest negatives: seven times as slow as without it.
     xla = config.train.xla and config.task.num_hard_negatives is None
-    seen = None
-    if config.task.exclude_seen is not None:
-        histories = histories_of(config.data, interactions, training_rows)
-        seen = SeenCandidates(histories, size, config.task.exclude_seen)
-    runner = StepRunner(model, encoded, probability, xla, seen)
+    runner = StepRunner(model, encoded, probability, xla, _marks(config, encoded.histories, size))
     return Training(model, encoded, planner, runner)
+
+
+def _marks(config: Config, histories: Histories | None, num_candidates: int) -> Marks:
+    """What the loss wants to know of a batch's candidates."""
+    lengths = {"excluded": config.task.exclude_seen}
+    if config.model.seen_bias:
+        lengths["seen"] = MAX_SEQUENCE_LENGTH
+    marks = {}
+    for name, length in lengths.items():
+        if length is not None:
+            assert histories is not None
+            longest = min(length, histories.longest)
+            marks[name] = SeenCandidates(histories, num_candidates, max(longest, 1))
+    return marks
 
 
 def small_weights(planner: BatchPlanner) -> Iterator[str]:
@@ -193,6 +210,7 @@ def encoded_features(
         _with_widths(kept.candidate_features, settings.candidate, settings),
         dict(kept.query),
         dict(kept.candidate),
+        needed_histories(config, interactions, training_rows),
     )
 
 

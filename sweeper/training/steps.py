@@ -9,6 +9,8 @@ from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
 from sweeper.training.batches import Plan
 from sweeper.training.seen import SeenCandidates
 
+Marks = dict[str, SeenCandidates]
+
 
 class StepRunner:
     """Runs the steps of a plan in one call: a loop in the graph, compiled by XLA.
@@ -18,7 +20,8 @@ class StepRunner:
       encoded: every row's and every candidate's features.
       sampling_probability: [candidates].
       xla: whether the steps are compiled.
-      seen: which candidates are no negatives of a row; None: all are.
+      marks: by the input of the model, which of a batch's candidates a row's user has had before:
+        those that are no negatives (`excluded`), those whose scores have a bias (`seen`).
     """
 
     def __init__(
@@ -27,9 +30,9 @@ class StepRunner:
         encoded: EncodedFeatures,
         sampling_probability: np.ndarray,
         xla: bool,
-        seen: SeenCandidates | None = None,
+        marks: Marks | None = None,
     ) -> None:
-        self._model, self._seen = model, seen
+        self._model, self._marks = model, marks or {}
         self._query = {name: tf.constant(value) for name, value in encoded.query.items()}
         self._candidate = {name: tf.constant(value) for name, value in encoded.candidate.items()}
         self._probability = tf.constant(sampling_probability, tf.float32)
@@ -61,7 +64,6 @@ class StepRunner:
         return losses
 
     def _batch(self, rows, sample_weight, candidates, positions, counts):  # type: ignore[no-untyped-def]
-        excluded = {} if self._seen is None else {"excluded": self._seen(rows, candidates, counts)}
         return {
             "query": {name: tf.gather(value, rows) for name, value in self._query.items()},
             "candidate": {
@@ -71,5 +73,5 @@ class StepRunner:
             "positions": positions,
             "counts": counts,
             "probability": tf.gather(self._probability, candidates),
-            **excluded,
+            **{name: mark(rows, candidates, counts) for name, mark in self._marks.items()},
         }
