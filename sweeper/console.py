@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sweeper.config import MRR, SEEN_FILTERED, TOP_K, metric_name, seen_reading
+from sweeper.config import MRR, SEEN_FILTERED, TOP_K, baseline_name, metric_name, seen_reading
 from sweeper.errors import Stopped
 from sweeper.record import TrialRecord
 
@@ -150,7 +150,7 @@ def result_table(record: TrialRecord, rows: str) -> Table:
     else:
         scored = {f"this model, epoch {record.kept_epoch}": record.metrics[rows]}
     for name, parts in record.baselines.items():
-        scored["EASE" if name == "ease" else name] = parts[rows]
+        scored[baseline_name(name)] = parts[rows]
     for prefix, words in (("", "unfiltered"), (SEEN_FILTERED, "seen-filtered")):
         for index, (scorer, metrics) in enumerate(scored.items()):
             table.add_row(

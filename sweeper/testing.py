@@ -25,6 +25,7 @@ from sweeper.config import (
     TaskConfig,
 )
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
+from sweeper.data.histories import find_histories
 from sweeper.data.interactions import Interactions, assemble
 from sweeper.runtime import start_tensorflow
 
@@ -253,28 +254,34 @@ def _loss(
 
 
 def check_baseline(name: str, **evaluation: Any) -> None:
-    """Holds a baseline to finite scores of all candidates, and the same of chosen ones.
+    """Holds a baseline to finite scores of all candidates, and the same of chosen ones and rows.
+
+    It is asked about rows whose histories hold all earlier rows, as under a split by time, and
+    about rows whose histories hold training rows alone, as under the random one.
 
     Args:
       evaluation: values of `evaluation`.
     """
     interactions = small_interactions()
-    rows = np.arange(TRAINING_ROWS)
+    rows, asked = np.arange(TRAINING_ROWS), np.arange(TRAINING_ROWS, ROWS)
     config = EvaluationConfig(baselines=[name], **evaluation)
     users, items = interactions.users, interactions.items
     seen = SeenItems.from_rows(users[rows], items[rows], USERS, ITEMS)
-    task = RankingTask(users[TRAINING_ROWS:], items[TRAINING_ROWS:], ITEMS, seen)
-    scorer, again = (fit_baselines(config, interactions, rows)[name](task) for _ in range(2))
-    scores = np.array(scorer(0, 3, EVERY))
-    assert scores.shape == (3, ITEMS), f"the scores have the shape {scores.shape}"
-    assert np.isfinite(scores).all(), "a score is not finite"
-    np.testing.assert_array_equal(scores, again(0, 3, EVERY), "two fits differ")
-    chosen = np.array([1, 4])
-    np.testing.assert_allclose(
-        scorer(1, 3, chosen), scores[1:3][:, chosen], rtol=1e-5,
-        err_msg="scores of chosen candidates are not those among all",
-    )  # fmt: skip
-    assert (rank(scorer, task).unfiltered < ITEMS).all()
+    fitted, again = (fit_baselines(config, interactions, rows)[name] for _ in range(2))
+    for known in (None, rows):
+        histories = find_histories(interactions, known)
+        task = RankingTask(users[asked], items[asked], ITEMS, seen, rows=asked, histories=histories)
+        scorer = fitted(task)
+        scores = np.array(scorer(0, 3, EVERY))
+        assert scores.shape == (3, ITEMS), f"the scores have the shape {scores.shape}"
+        assert np.isfinite(scores).all(), "a score is not finite"
+        np.testing.assert_array_equal(scores, again(task)(0, 3, EVERY), "two fits differ")
+        chosen = np.array([1, 4])
+        np.testing.assert_allclose(
+            scorer(1, 3, chosen), scores[1:3][:, chosen], rtol=1e-5,
+            err_msg="scores of chosen candidates are not those among all",
+        )  # fmt: skip
+        assert (rank(scorer, task).unfiltered < ITEMS).all()
 
 
 def small_interactions() -> Interactions:

@@ -17,7 +17,9 @@ from sweeper.config import (
     FeatureConfig,
     Range,
     TrackingConfig,
+    goes_by_times,
     layer_sizes,
+    no_times_problem,
     sequence_settings,
     unfit,
 )
@@ -102,6 +104,7 @@ def _rule_problems(config: Config) -> Iterator[str]:
     yield from data_problems(config.data, config.evaluation.rows)
     yield from _feature_problems(config)
     yield from _plugin_problems(config)
+    yield from _baseline_problems(config)
     yield from _clipping_problems(config)
     yield from _test_row_problems(config)
     yield from _tracking_problems(config.tracking)
@@ -174,6 +177,11 @@ def _plugin_problems(config: Config) -> Iterator[str]:
                 f"{options_key}: got {options} with {key} {name!r}; only the Python path of your "
                 "own takes options"
             )
+
+
+def _baseline_problems(config: Config) -> Iterator[str]:
+    if config.data.columns.timestamp is None:
+        yield from map(no_times_problem, filter(goes_by_times, config.evaluation.baselines))
 
 
 def _clipping_problems(config: Config) -> Iterator[str]:

@@ -62,7 +62,7 @@ def test_every_task_passes(name: str, options) -> None:
     check_task(name, **options)
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", [*BASELINES, "ease_last_2"])
 def test_every_baseline_passes(name: str) -> None:
     check_baseline(name)
 

@@ -33,6 +33,13 @@ EVALUATIONS = [
     {"baselines": ["ease"], "ease_regularization": 5.0},
     {"baselines": ["ease"], "score_test": False},
 ]
+BY_TIME = ["recent_popularity", "covisitation", "ease_last_2"]
+EVALUATIONS_BY_TIME = [
+    {"baselines": BY_TIME},
+    {"baselines": BY_TIME, "recent_popularity_days": 0.02},
+    {"baselines": BY_TIME, "covisitation_window": 1},
+    {"baselines": BY_TIME, "covisitation_history": 1},
+]
 
 
 def test_whatever_came_before_results_are_those_computed_anew() -> None:
@@ -45,11 +52,21 @@ def test_whatever_came_before_results_are_those_computed_anew() -> None:
                 for part in ("train", "validation", "test"):
                     np.testing.assert_array_equal(getattr(split, part), getattr(fresh, part))
                 assert split.unused == fresh.unused
-                check_evaluations(data, interactions, fresh)
+                check_evaluations(data, interactions, fresh, EVALUATIONS)
 
 
-def check_evaluations(data: DataConfig, interactions, split) -> None:
-    for values in EVALUATIONS:
+def test_every_setting_of_baselines_that_go_by_times_counts() -> None:
+    # Several rows a second, so that histories without those of the same second are others.
+    times = INTERACTIONS.timestamps // 600 * 600
+    interactions = dataclasses.replace(INTERACTIONS, timestamps=times, fingerprint="by ten")
+    for same_time in ("include", "exclude"):
+        data = DataConfig(name="synthetic", split="temporal", same_time=same_time)
+        split = split_interactions(data, interactions)
+        check_evaluations(data, interactions, split, EVALUATIONS_BY_TIME)
+
+
+def check_evaluations(data: DataConfig, interactions, split, evaluations) -> None:
+    for values in evaluations:
         evaluation = EvaluationConfig(**values)
         tasks = prepared_tasks(data, evaluation, interactions, split)
         fresh = ranking_tasks(data, evaluation, interactions, split)

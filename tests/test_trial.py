@@ -31,6 +31,7 @@ from sweeper.curves import draw_curves
 from sweeper.data.interactions import load_interactions
 from sweeper.errors import ConfigError, DataChangedError, OutputError, TrialError, TrialPruned
 from sweeper.evaluation import baselines, scoring
+from sweeper.evaluation.item_to_item import Ease
 from sweeper.evaluation.ranking import Ranks
 from sweeper.tracking.trackers import Trackers
 from sweeper.trial import Trial, run_trial
@@ -216,22 +217,24 @@ def test_nothing_is_fitted_or_ranked_again_for_the_rows_that_are_kept(
 
     def fit_anew(*arguments):
         fits.append(arguments)
-        return fit_ease(*arguments)
+        return fit(*arguments)
 
     def ranking(scorer, task, name, threads):
         ranked.append((name, len(task)))
         return original(scorer, task, name, threads)
 
-    fit_ease = baselines.FITS["ease"]
-    monkeypatch.setitem(baselines.FITS, "ease", fit_anew)
+    fit = Ease.fit
+    monkeypatch.setattr(Ease, "fit", fit_anew)
     monkeypatch.setattr(baselines, "rank", ranking)
+    names = ["recent_popularity", "covisitation", "ease", "ease_last_2"]
     # A regularization of its own, so that no other trial's ranks are at hand.
-    config = trial_config(evaluation=EvaluationConfig(baselines=["ease"], ease_regularization=7.5))
+    config = trial_config(evaluation=EvaluationConfig(baselines=names, ease_regularization=7.5))
     trial = run_trial(config, tmp_path, console=QUIET, draw=False)
     assert len(fits) == 1
-    assert ranked == [(name, size) for name in ("popularity", "ease") for size in (100, 200)]
+    assert ranked == [(name, size) for name in ("popularity", *names) for size in (100, 200)]
     assert scored == [100, 100, 100, 200]
-    assert set(trial.coverage) == {"model", "popularity", "ease"}
+    assert set(trial.coverage) == {"model", "popularity", *names}
+    assert set(trial.baselines) == {"popularity", *names}
     for rows in ("validation", "test"):
         kept = pyarrow.parquet.read_table(tmp_path / record.ROWS[rows])
         hits = np.asarray(kept["model_rank"]) < 10

@@ -121,7 +121,16 @@ RANGES = [
         "one of top_1, top_5, top_10, top_50, top_100, ",
     ),
     ("evaluation__metric", ["seen_filtered_top_2", "num_parameters"], "seen_filtered_top_100"),
-    ("evaluation__baselines", [["popularity", "itemknn"]], "from popularity, ease"),
+    ("evaluation__baselines", [["popularity", "itemknn"]], "from popularity, recent_popularity, "),
+    ("evaluation__seen", ["after"], "one of auto, before, training"),
+    (
+        "evaluation__baselines",
+        [["ease_last_0"], ["ease_last_05"], ["ease_last_1001"], ["ease_last_"], ["ease_last_2.5"]],
+        "ease_last_N with an N from 1 to 1,000",
+    ),
+    ("evaluation__recent_popularity_days", [0.0, math.inf], POSITIVE),
+    ("evaluation__covisitation_window", [0, 1_001], "a whole number from 1 to 1,000"),
+    ("evaluation__covisitation_history", [0, 1_001], "a whole number from 1 to 1,000"),
     ("evaluation__sampled_candidates", [0], AT_LEAST_1),
     ("evaluation__ease_regularization", [0.0, math.nan], POSITIVE),
 ]
@@ -172,6 +181,7 @@ def test_no_range_of_the_schema_is_untested() -> None:
         {"train__eval_every_epochs": 9, "train__epochs": 2},
         {"optimizer__final_share": 1.0},
         {"evaluation__baselines": []},
+        {"evaluation__baselines": ["covisitation", "ease_last_1", "ease_last_1000"]},
         {"evaluation__score_test": False, "evaluation__time_queries": True},
         {"task__name": "corrected_softmax", "task__remove_accidental_hits": True},
     ],
@@ -362,6 +372,20 @@ def test_what_goes_by_the_order_of_rows_wants_times() -> None:
         assert any(text.startswith(f"{start} with data.columns") for text in problems)
     own = problems_of(model__seen_bias=True, task__name="package.module:Name")
     assert any("model.seen_bias: got True with task.name" in text for text in own)
+
+
+def test_baselines_that_go_by_times_want_times() -> None:
+    # The other problems are of the shipped data, which takes no other columns.
+    names = ["popularity", "recent_popularity", "ease", "covisitation", "ease_last_7"]
+    problems = problems_of(evaluation__baselines=names, data__columns__timestamp=None)
+    told = [text for text in problems if text.startswith("evaluation.baselines")]
+    assert [text.partition(", which")[0] for text in told] == [
+        f"evaluation.baselines: got {name!r}" for name in (names[1], *names[3:])
+    ]
+    assert told[0].endswith(
+        "with data.columns.timestamp null; must be without it, as "
+        "evaluation.baselines=[popularity], or data.columns.timestamp the column of times"
+    )
 
 
 def test_several_errors_are_told_at_once_each_in_one_line() -> None:

@@ -7,6 +7,14 @@ that is wrong fails when the configuration is composed. Ranges, and rules that s
 several values, are checked by `sweeper.validation`. Nothing here imports TensorFlow.
 """
 
+from sweeper.config.baselines import (
+    BASELINES,
+    baseline_name,
+    ease_last,
+    goes_by_times,
+    is_baseline,
+    no_times_problem,
+)
 from sweeper.config.composed import (
     config_directory,
     flat,
@@ -68,7 +76,6 @@ from sweeper.config.ranges import (
 )
 from sweeper.config.trial import (
     ACTIVATIONS,
-    BASELINES,
     OPTIMIZERS,
     TASKS,
     Config,
@@ -125,15 +132,20 @@ __all__ = [
     "TrackingConfig",
     "TrainConfig",
     "at_least",
+    "baseline_name",
     "config_dir_hint",
     "config_directory",
+    "ease_last",
     "flat",
+    "goes_by_times",
+    "is_baseline",
     "known_keys",
     "layer_sizes",
     "metric_hint",
     "metric_name",
     "misplaced",
     "nested",
+    "no_times_problem",
     "one_of",
     "ranged",
     "seen_reading",

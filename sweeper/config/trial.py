@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sweeper.config.baselines import BASELINE_LIST
 from sweeper.config.data import DataConfig
 from sweeper.config.features import MAX_SEQUENCE_LENGTH, FeaturesConfig
 from sweeper.config.metrics import DEFAULT_METRIC, METRICS, metric_hint
@@ -21,12 +22,10 @@ from sweeper.config.ranges import (
     ranged,
     within,
 )
-from sweeper.plugins import is_path
 
 TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "cosine", "exponential")
-BASELINES = ("popularity", "ease")
 
 # Names in Keras's registries (tf-keras 2.21), so that a misspelt one is known
 # before TensorFlow is imported; a test holds both lists to the registries.
@@ -192,7 +191,14 @@ class EvaluationConfig:
       seen: what seen-filtered figures never show: `before`: the user's items of all rows before
         the one that is asked about; `training`: those of the user's training rows; `auto`:
         `before` where `data.split` goes by time, and else `training`.
-      baselines: what is scored beside the model, on the same rows.
+      baselines: what is scored beside the model, on the same rows: `popularity`, always;
+        `recent_popularity`: that of the last days of training; `covisitation`: what stands near the
+        user's latest items in others' sequences; `ease`: a linear model of all that the user has;
+        `ease_last_5`, or another number: of the latest rows alone. docs/evidence.md has them.
+      recent_popularity_days: how many days before the last training row `recent_popularity` counts.
+      covisitation_window: how many places apart two items of a sequence may stand for
+        `covisitation` to count them.
+      covisitation_history: how many of the user's latest items `covisitation` goes by.
       ease_regularization: EASE's lambda, added to the diagonal of the items' Gram matrix.
       score_test: whether the test rows are scored, once, at the end.
       time_queries: whether it is measured at the end how long one query takes, in milliseconds.
@@ -206,15 +212,10 @@ class EvaluationConfig:
     rows: str = ranged("validation", one_of("validation", "test"))
     metric: str = ranged(DEFAULT_METRIC, one_of(*METRICS, hint=metric_hint))
     seen: str = ranged("auto", one_of("auto", "before", "training"))
-    baselines: list[str] = field(
-        default_factory=lambda: ["popularity"],
-        metadata={
-            "range": Range(
-                lambda names: all(name in BASELINES or is_path(name) for name in names),
-                f"from {', '.join(BASELINES)}, or Python paths of your own (package.module:name)",
-            )
-        },
-    )
+    baselines: list[str] = ranged(["popularity"], BASELINE_LIST)
+    recent_popularity_days: float = ranged(30.0, POSITIVE)
+    covisitation_window: int = ranged(5, within(1, MAX_SEQUENCE_LENGTH))
+    covisitation_history: int = ranged(5, within(1, MAX_SEQUENCE_LENGTH))
     ease_regularization: float = ranged(600.0, POSITIVE)
     score_test: bool = True
     time_queries: bool = False

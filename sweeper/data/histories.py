@@ -46,6 +46,11 @@ class Histories:
         """The largest number of earlier rows that a row has."""
         return int((self.stops - self.starts).max(initial=0))
 
+    @property
+    def holds_every_row(self) -> bool:
+        """Whether histories hold held-out rows, too, as they do under a split by time."""
+        return len(self.items) == len(self.starts)
+
     def lengths(self, rows: np.ndarray) -> np.ndarray:
         """The number of earlier rows of each row; int64 [len(rows)]."""
         return self.stops[rows] - self.starts[rows]
@@ -81,20 +86,23 @@ class Histories:
         last = self.times[np.where(has_any, stops - 1, 0)]
         return np.where(has_any, (timestamps[rows] - last).astype(np.float64), np.nan)
 
-    def pairs(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def pairs(self, rows: np.ndarray, last: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Every (row, candidate) of the histories of `rows`.
 
         Args:
           rows: indices into the data, [n].
+          last: of each history so many of the latest rows alone; None: all.
 
         Returns:
           Two arrays [sum of the lengths]: positions in `rows`, and candidates; a candidate
           that a history holds several times is there as often.
         """
         lengths = self.lengths(rows)
+        if last is not None:
+            lengths = np.minimum(lengths, last)
         of = np.repeat(np.arange(len(rows)), lengths)
         within = np.arange(len(of)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return of, self.items[np.repeat(self.starts[rows], lengths) + within]
+        return of, self.items[np.repeat(self.stops[rows] - lengths, lengths) + within]
 
 
 # Of the largest data, too: they cost seconds to find, and a trial reads them several times.

@@ -1,6 +1,7 @@
-"""What a model must beat: the most popular titles, and EASE.
+"""What a model must beat: popular titles, co-visitation, EASE, and functions of your own.
 
-Both are fitted on the training rows and ranked by the same code as the model. Each row counts
+All are fitted on the training rows and ranked by the same code as the model. Those that read what
+a user had before a row read the histories that the model's sequence features read. Each row counts
 once, whatever its weight in the loss.
 """
 
@@ -8,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from sweeper.config import EvaluationConfig
+from sweeper.config import EvaluationConfig, ease_last, goes_by_times, no_times_problem
 from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError
-from sweeper.evaluation.ranking import Candidates, RankingTask, Ranks, Scorer, rank
+from sweeper.evaluation.item_to_item import Ease, fit_covisitation
+from sweeper.evaluation.popularity import fit_popularity, fit_recent_popularity
+from sweeper.evaluation.ranking import RankingTask, Ranks, rank
 from sweeper.evaluation.rows import coverage
+from sweeper.evaluation.training_rows import Fitted, TrainingRows
 from sweeper.plugins import is_path, load
 
 # EASE inverts a dense [candidates, candidates] matrix of 3.2 GB at this size, which it holds
@@ -23,13 +28,10 @@ from sweeper.plugins import is_path, load
 LARGEST_EASE_CATALOGUE, LARGEST_EASE_MATRIX = 20_000, 500_000_000
 
 
-# Fitted on the training rows; gives the scorer of any ranking task.
-Fitted = Callable[[RankingTask], Scorer]
-
-
 def check_baselines(config: EvaluationConfig, num_users: int, num_items: int) -> None:
     """Raises ConfigError for a baseline that doesn't fit into memory with this data."""
-    if "ease" not in config.baselines:
+    name = next((each for each in config.baselines if is_ease(each)), None)
+    if name is None:
         return
     limits = ""
     if num_items > LARGEST_EASE_CATALOGUE:
@@ -38,75 +40,71 @@ def check_baselines(config: EvaluationConfig, num_users: int, num_items: int) ->
         limits = f"takes a dense matrix of at most {LARGEST_EASE_MATRIX:,} users x candidates"
     if limits:
         raise ConfigError(
-            f"evaluation.baselines: got 'ease' for {num_users:,} users and a catalogue of "
+            f"evaluation.baselines: got {name!r} for {num_users:,} users and a catalogue of "
             f"{num_items:,}, but it {limits}; must be without, as evaluation.baselines=[popularity]"
         )
 
 
-def fit_popularity(
-    users: np.ndarray, items: np.ndarray, num_users: int, size: int, config: EvaluationConfig
-) -> Fitted:
-    """The same list for everyone: candidates by their number of training rows.
-
-    Equal numbers are listed in catalogue order, as a list of titles has no ties.
-    """
-    counts = np.bincount(items, minlength=size)
-    scores = np.empty(size, np.float32)
-    scores[np.argsort(-counts, kind="stable")] = np.arange(size, 0, -1)
-
-    def scorer(start: int, stop: int, chosen: Candidates) -> np.ndarray:
-        return np.broadcast_to(scores[chosen], (stop - start, len(scores[chosen])))
-
-    return lambda task: scorer
+def is_ease(name: str) -> bool:
+    """Whether a baseline goes by EASE's weights."""
+    return name == "ease" or ease_last(name) is not None
 
 
-def fit_ease(
-    users: np.ndarray, items: np.ndarray, num_users: int, size: int, config: EvaluationConfig
-) -> Fitted:
-    """EASE: a linear item-to-item model in closed form.
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """The rows and the settings that the baselines of a trial are fitted by."""
 
-    With X the [users, candidates] 0/1 matrix of training rows and
-    P = (X'X + lambda I)^-1, the weights are B_ij = -P_ij / P_jj off the diagonal
-    and 0 on it; a user's scores are the user's row of X times B. H. Steck,
-    "Embarrassingly shallow autoencoders for sparse data", WWW 2019.
-    """
-    matrix = np.zeros((num_users, size), np.float32)
-    matrix[users, items] = 1.0
-    gram = (matrix.T @ matrix).astype(np.float64)
-    gram[np.diag_indices(size)] += config.ease_regularization
-    inverse = np.linalg.inv(gram)
-    del gram
-    inverse /= -np.diag(inverse)
-    np.fill_diagonal(inverse, 0.0)
-    weights = inverse.astype(np.float32)
-    del inverse
-    return lambda task: (
-        lambda start, stop, chosen: matrix[task.users[start:stop]] @ weights[:, chosen]
-    )
+    rows: TrainingRows
+    config: EvaluationConfig
+
+    @cached_property
+    def ease(self) -> Ease:
+        """Fitted once for all that go by it: it is a large inversion."""
+        return Ease.fit(self.rows, self.config.ease_regularization)
 
 
-FITS: dict[str, Callable[..., Fitted]] = {"popularity": fit_popularity, "ease": fit_ease}
+# And `ease_last_N`.
+FITS: dict[str, Callable[[Fitting], Fitted]] = {
+    "popularity": lambda by: fit_popularity(by.rows),
+    "recent_popularity": lambda by: fit_recent_popularity(
+        by.rows, by.config.recent_popularity_days
+    ),
+    "covisitation": lambda by: fit_covisitation(
+        by.rows, by.config.covisitation_window, by.config.covisitation_history
+    ),
+    "ease": lambda by: by.ease.fitted(),
+}
 
 
 def fit_baselines(
     config: EvaluationConfig, interactions: Interactions, training_rows: np.ndarray
 ) -> dict[str, Fitted]:
-    """Popularity always, and what `config` names, by name; a path names a function as above.
+    """Popularity always, and what `config` names, by name.
+
+    A path names a function of (users, items, num_users, num_candidates, config), the first two of
+    the training rows in their order, that gives a `Fitted`.
 
     Raises:
       ConfigError: a path names none, or a baseline can't be fitted to this data.
     """
     check_baselines(config, interactions.num_users, interactions.num_items)
-    users, items = interactions.users[training_rows], interactions.items[training_rows]
-    return {
-        name: _fit_of(name)(users, items, interactions.num_users, interactions.num_items, config)
-        for name in dict.fromkeys(("popularity", *config.baselines))
-    }
+    if interactions.timestamps is None:
+        for name in filter(goes_by_times, config.baselines):
+            raise ConfigError(no_times_problem(name))
+    fitting = Fitting(TrainingRows.of(interactions, training_rows), config)
+    return {name: _fit(name, fitting) for name in dict.fromkeys(("popularity", *config.baselines))}
 
 
-def _fit_of(name: str) -> Callable[..., Fitted]:
-    if not is_path(name):
-        return FITS[name]
+def _fit(name: str, by: Fitting) -> Fitted:
+    if is_path(name):
+        rows = by.rows
+        fit = _own(name)
+        return fit(rows.users, rows.items, rows.num_users, rows.num_candidates, by.config)
+    last = ease_last(name)
+    return FITS[name](by) if last is None else by.ease.fitted(last)
+
+
+def _own(name: str) -> Callable[..., Fitted]:
     fit = load("evaluation.baselines", name)
     if not callable(fit):
         raise ConfigError(f"evaluation.baselines: got {name!r}, which is no function")

@@ -92,8 +92,10 @@ def coverage(scorer: Scorer, task: RankingTask, threads: int = 1) -> float:
 
     def shown(start: int) -> np.ndarray:
         scores = scorer(start, min(start + size, len(task)), EVERY)
-        return np.unique(np.argpartition(scores, -first, axis=1)[:, -first:])
+        is_shown = np.zeros(task.num_candidates, bool)
+        is_shown[np.argpartition(scores, -first, axis=1)[:, -first:]] = True
+        return is_shown
 
     with ThreadPoolExecutor(threads) as pool:
         chunks = list(pool.map(shown, range(0, len(task), size)))
-    return len(np.unique(np.concatenate(chunks))) / task.num_candidates
+    return int(np.any(chunks, axis=0).sum()) / task.num_candidates

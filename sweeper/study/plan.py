@@ -14,7 +14,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from sweeper.config import BASELINES, DEFAULT_METRIC, METRICS, Config, to_dataclass, to_dictionary
+from sweeper.config import (
+    BASELINES,
+    DEFAULT_METRIC,
+    METRICS,
+    Config,
+    is_baseline,
+    to_dataclass,
+    to_dictionary,
+)
 from sweeper.data_check import contents_key
 from sweeper.errors import ConfigError, closest
 from sweeper.study import attributes
@@ -243,7 +251,7 @@ def _reference_problems(
             f"{got}; must be null or one of {', '.join(experiments)}"
             f"{closest(reference, experiments)}"
         )
-    elif reference.lower() in BASELINES or reference.startswith("trial_"):
+    elif is_baseline(reference.lower()) or reference.startswith("trial_"):
         yield (
             f"{got}, by which results name a baseline ({', '.join(BASELINES)}) or a trial "
             "(trial_0, …); must have another name: rename the experiment's file"

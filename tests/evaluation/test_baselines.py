@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from small_trials import small_config
 
-from sweeper.config import BASELINES as NAMES
 from sweeper.config import EvaluationConfig
 from sweeper.errors import ConfigError
 from sweeper.evaluation import baselines
-from sweeper.evaluation.baselines import FITS, check_baselines
+from sweeper.evaluation.baselines import FITS, Fitting, check_baselines
 from sweeper.evaluation.ranking import RankingTask, Ranks, SeenItems, rank
+from sweeper.evaluation.training_rows import TrainingRows
 from sweeper.trial import run_trial
 
+# Those that need no times.
+NAMES = ("popularity", "ease")
 # User and item of each training row: item 2 three times, items 0 and 3 twice, item 1 once.
 USERS = np.array([0, 0, 0, 1, 1, 2, 2, 2])
 ITEMS = np.array([2, 0, 3, 2, 1, 2, 0, 3])
@@ -31,8 +33,8 @@ def task_of(users, items, num_candidates: int, training=(USERS, ITEMS)) -> Ranki
 def rank_baseline(name, users, items, task: RankingTask, regularization: float) -> Ranks:
     config = EvaluationConfig(ease_regularization=regularization)
     num_users = int(max(users.max(), task.users.max())) + 1
-    fitted = FITS[name](users, items, num_users, task.num_candidates, config)
-    return rank(fitted(task), task, name)
+    rows = TrainingRows(users, items, None, num_users, task.num_candidates)
+    return rank(FITS[name](Fitting(rows, config))(task), task, name)
 
 
 def test_popularity_by_hand() -> None:
@@ -118,6 +120,8 @@ def test_ease_refuses_data_that_is_too_large(users: int, items: int, words: str 
     check_baselines(EvaluationConfig(baselines=["popularity"]), users, items)
     with pytest.raises(ConfigError, match=words) if words else nullcontext() as error:
         check_baselines(EvaluationConfig(baselines=["popularity", "ease"]), users, items)
+    with pytest.raises(ConfigError, match="got 'ease_last_5' for") if words else nullcontext():
+        check_baselines(EvaluationConfig(baselines=["covisitation", "ease_last_5"]), users, items)
     if words:
         assert "evaluation.baselines=[popularity]" in str(error.value)
 

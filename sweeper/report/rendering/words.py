@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sweeper.config import SEEN_FILTERED, UNFILTERED_METRICS, metric_name
+from sweeper.config import SEEN_FILTERED, UNFILTERED_METRICS, baseline_name, metric_name
 from sweeper.study.results.reading import number_text
 
-BASELINES = {"ease": "EASE"}
 METRICS = {
     "num_parameters": "parameters",
     "milliseconds_per_query": "milliseconds a query",
@@ -32,7 +31,8 @@ def metric_words(metric: str) -> str:
 
 
 def baseline_words(name: str) -> str:
-    return BASELINES.get(name, name)
+    """ "EASE", "co-visitation", "EASE last 10"; a path of the user's own as it is."""
+    return baseline_name(name)
 
 
 def count(number: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from sweeper.config import baseline_name
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.alike import alike_text
 from sweeper.study.results.leaderboard import LEADERBOARD, Row, beats_popularity, parameter_names
@@ -98,7 +99,7 @@ class _Top:
                 if objective.metric in metrics
             ]
             if values:
-                yield f"{'EASE' if name == 'ease' else name}: {', '.join(values)}"
+                yield f"{baseline_name(name)}: {', '.join(values)}"
         complete = [row.values for row in self.rows if row.state == "complete"]
         if text := alike_text(complete, self.objectives):
             yield f"{text}."
