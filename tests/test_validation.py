@@ -81,6 +81,7 @@ RANGES = [
     ("model__activation", ["rellu"], "one of elu, "),
     ("model__dropout", [1.0, -0.1, math.nan], SHARE),
     ("model__input_dropout", [1.0, -0.1, math.nan], SHARE),
+    ("model__candidate_input_dropout", [1.0, -0.1, math.nan], SHARE),
     ("model__l2", [-1e-6, math.nan, math.inf], "a finite number of at least 0"),
     (
         "model__tower",

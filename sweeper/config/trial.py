@@ -51,6 +51,7 @@ class ModelConfig:
       activation: after each dense layer but the last.
       dropout: the share of each hidden layer's outputs that is set to 0 in training.
       input_dropout: the same of the features, below the first dense layer.
+      candidate_input_dropout: that of the candidate tower; null: `input_dropout`.
       layer_norm: whether a layer normalization stands before each activation.
       l2: the factor of the dense kernels' squares that is added to the loss.
       normalize_output: whether embeddings have length 1, so that scores are cosines.
@@ -68,6 +69,7 @@ class ModelConfig:
     activation: str = ranged("relu", one_of(*ACTIVATIONS))
     dropout: float = ranged(0.0, SHARE)
     input_dropout: float = ranged(0.0, SHARE)
+    candidate_input_dropout: float | None = ranged(None, SHARE)
     layer_norm: bool = False
     l2: float = ranged(0.0, at_least(0))
     normalize_output: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -210,13 +210,17 @@ def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -
     sparse_updates = updates_rows_alone(config.optimizer)
     shared = shared_lookups(encoded)
 
-    def tower(name, features, sizes, own, inputs, seed):  # type: ignore[no-untyped-def]
+    candidate_dropout = config.model.candidate_input_dropout
+    if candidate_dropout is None:
+        candidate_dropout = config.model.input_dropout
+
+    def tower(name, features, sizes, own, inputs, seed, input_dropout):  # type: ignore[no-untyped-def]
         empty = not (config.model.layer_sizes if own is None else own)
         built = Tower(
             features,
             sizes,
             empty,
-            config.model,
+            replace(config.model, input_dropout=input_dropout),
             seed,
             name,
             sparse_updates,
@@ -229,7 +233,15 @@ def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -
     # Far enough apart that no two dropout layers share a seed.
     seed = 1_000 * config.train.seed
     return TwoTowerModel(
-        tower("query", encoded.query_features, query_sizes, own_query, encoded.query, seed),
+        tower(
+            "query",
+            encoded.query_features,
+            query_sizes,
+            own_query,
+            encoded.query,
+            seed,
+            config.model.input_dropout,
+        ),
         tower(
             "candidate",
             encoded.candidate_features,
@@ -237,6 +249,7 @@ def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -
             own_candidate,
             encoded.candidate,
             seed + 500,
+            candidate_dropout,
         ),
         build_task(config.task, row_blocks),
         config.model.seen_bias,

@@ -45,7 +45,7 @@ from sweeper.training.optimizer import (
     prepare_for_sparse_gradients,
     with_loss_scale,
 )
-from sweeper.training.seen import SeenCandidates
+from sweeper.training.seen import SeenCandidates, repeat_log_odds
 from sweeper.training.steps import Marks, StepRunner
 
 _encoded: Recent[EncodedFeatures] = Recent()
@@ -93,6 +93,12 @@ def set_up_training(
     )
     blocks = 1 if gpu_names() else _row_blocks(planner.batch_size, threads)
     model = build_model(config, encoded, blocks)
+    if model.seen_bias is not None:
+        assert encoded.histories is not None
+        odds = repeat_log_odds(
+            encoded.histories, training_rows, interactions.items, interactions.num_items
+        )
+        model.seen_bias.assign(config.task.temperature * odds)
     total_steps = planner.steps_per_epoch * config.train.epochs
     optimizer = build_optimizer(config.optimizer, total_steps)
     scaled = config.train.precision == "mixed_float16"

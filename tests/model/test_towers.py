@@ -187,6 +187,13 @@ def test_dropout_works_in_training_alone(where: str) -> None:
     assert not np.allclose(tower(INPUTS, training=True), plain(INPUTS), rtol=1e-2)
 
 
+def test_the_candidate_tower_may_have_an_input_dropout_of_its_own() -> None:
+    for own, expected in ((None, [0.5, 0.5]), (0.25, [0.5, 0.25]), (0.0, [0.5])):
+        model = model_of(ids_features(dim=8), input_dropout=0.5, candidate_input_dropout=own)
+        stacks = [*model.query_tower.stack, *model.candidate_tower.stack]
+        assert [layer.rate for layer in stacks if hasattr(layer, "rate")] == expected
+
+
 def test_input_dropout_drops_a_share_of_the_inputs_and_scales_the_rest() -> None:
     tf.keras.utils.set_random_seed(0)
     features = [ScaledFeature("age", mean=0.0, deviation=1.0, missing=0.0)]

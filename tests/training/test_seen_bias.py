@@ -11,10 +11,12 @@ import tensorflow as tf
 from small_trials import skewed_interactions, small_config
 
 from sweeper.config import EvaluationConfig, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
+from sweeper.data.histories import Histories
 from sweeper.data.split import split_interactions
 from sweeper.evaluation.ranking import EVERY, ranking_tasks
 from sweeper.evaluation.scoring import ModelScorer
 from sweeper.model.retrieval import build_task
+from sweeper.training.seen import repeat_log_odds
 from sweeper.training.setup import set_up_training
 from sweeper.trial import run_trial
 
@@ -79,6 +81,16 @@ def test_hard_negatives_are_chosen_by_scores_with_the_bias() -> None:
     np.testing.assert_allclose(loss, np.log(np.exp(0.0) + np.exp(2.0)), rtol=1e-6)
 
 
+def test_it_begins_at_the_log_odds_of_repeats_by_hand() -> None:
+    # One user's items 0, 1, 0, 2: of the four rows the third is a repeat. By popularity the
+    # histories make up 0, 1/2, 3/4 and 3/4 of the rows.
+    items = np.array([0, 1, 0, 2], np.int32)
+    stops = np.arange(4)
+    histories = Histories(items, np.arange(4), np.zeros(4, np.int64), stops)
+    expected = np.log((1 + 1) / (3 + 1)) - np.log((2 + 1) / (2 + 1))
+    assert repeat_log_odds(histories, stops, items, 3) == pytest.approx(expected)
+
+
 def test_scores_have_it_where_the_user_had_the_candidate_before() -> None:
     interactions = skewed_interactions()
     config = small_config(model=WITH_BIAS)
@@ -87,6 +99,8 @@ def test_scores_have_it_where_the_user_had_the_candidate_before() -> None:
     training = set_up_training(config, interactions, split.train, threads=1)
     task = ranking_tasks(config.data, EvaluationConfig(), interactions, split)["test"]
     scorer = ModelScorer(training.model, training.encoded, split.test)
+    assert training.model.seen_bias.numpy() != 0
+    training.model.seen_bias.assign(0.0)
     plain = scorer.scorer()(0, len(task), EVERY)
     training.model.seen_bias.assign(-1.5)
     scores = scorer.scorer()
@@ -101,7 +115,6 @@ def test_scores_have_it_where_the_user_had_the_candidate_before() -> None:
 
 @pytest.mark.parametrize("xla", [False, True])
 def test_a_trial_learns_whether_people_choose_the_same_again(tmp_path: Path, xla: bool) -> None:
-    """Those of the made-up data seldom do, so that the bias comes out below 0."""
     config = small_config(
         model=WITH_BIAS,
         task=TaskConfig("full_softmax"),
