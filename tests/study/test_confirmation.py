@@ -130,8 +130,40 @@ def test_it_can_be_sent_and_stored(confirm):
 def test_several_splits_leave_no_test_row_that_the_search_never_saw(confirm):
     seeds = [point["data.split_seed"] for point in confirm("study.split_seeds=[3,7]").points]
     assert set(seeds) == {43}
-    without_seed = confirm("data.split=temporal", "study.name=temporal").points
-    assert {point["train.seed"] for point in without_seed} == {43, 44}
+
+
+def splits(confirmation: Retraining) -> list[tuple[int, int]]:
+    """(cut, training seed) of the best one's trainings, in order."""
+    assert all("data.split_seed" not in point for point in confirmation.points)
+    return [
+        (point["data.cut"], point["train.seed"])
+        for point in confirmation.points
+        if point["configuration"] == "trial_2"
+    ]
+
+
+def test_a_split_by_time_is_confirmed_at_cuts(confirm):
+    by_time = ("data.split=leave_last_out", "study.confirm.cuts=3")
+    own_first = confirm("data.split=temporal", "study.name=temporal")
+    assert splits(own_first) == [(0, 43), (0, 44), (1, 43), (2, 43), (1, 44), (2, 44)]
+    # Cuts after the search's own are as untouched as that, and come with them.
+    later_too = confirm(*by_time, "data.cut=1", "study.name=later")
+    assert splits(later_too) == [(1, 43), (0, 43), (1, 44), (0, 44), (2, 43), (2, 44)]
+    untouched = confirm(*by_time, "data.cut=4", "study.name=untouched")
+    assert {cut for cut, _ in splits(untouched)} == {4, 3, 2}
+    alone = confirm("data.split=temporal", "study.confirm.cuts=1", "study.name=alone")
+    assert splits(alone) == [(0, 43), (0, 44)]
+
+
+def test_a_training_has_the_rows_of_its_cut(confirm):
+    confirmation = confirm("data.split=temporal", "study.reference=null", "study.name=temporal")
+    loader = GlobalHydra.instance().config_loader()
+    config = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
+    overrides = confirmation.space.overrides(confirmation.points[-1])
+    composed = confirmation.compose(Composer(config, [], frozenset(GROUPS), loader), overrides)
+    assert (composed.data.split, composed.data.cut) == ("temporal", 2)
+    assert (composed.data.validation_size, composed.train.seed) == (0, 44)
+    assert composed.evaluation.rows == "test"
 
 
 def test_what_a_confirmation_can_not_have_is_said(confirm):
@@ -139,7 +171,7 @@ def test_what_a_confirmation_can_not_have_is_said(confirm):
     names = list(confirm().configs)
     no_history = "without history: left out; no feature has it, or a tower no other"
     assert list(left_out(asked, "random", names)) == [no_history]
-    no_splits = "fresh splits: left out; data.split 'temporal' has one alone"
+    no_splits = "fresh splits: data.split 'temporal' has none; cuts (data.cut) stand in their place"
     assert list(left_out(asked, "temporal", names)) == [no_history, no_splits]
 
 
