@@ -50,9 +50,16 @@ def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> 
     # A study that has been extended may have another best trial, to confirm in another place.
     purpose = (
         "the best configurations are trained anew, with seeds that chose nothing, and scored on "
-        "test rows (study.confirm)"
+        f"test rows{_cuts_words(plan)} (study.confirm)"
     )
     return retraining(plan, DIRECTORY, configs, list(_points(plan, list(configs))), purpose)
+
+
+def _cuts_words(plan: Plan) -> str:
+    if plan.trial.data.split == "random":
+        return ""
+    cuts = confirmed_cuts(plan.study.confirm, plan.trial.data)
+    return f" at {'cut' if len(cuts) == 1 else 'cuts'} {', '.join(map(str, cuts))}"
 
 
 def left_out(confirm: ConfirmConfig, split: str, names: Iterable[str]) -> Iterator[str]:
