@@ -302,7 +302,7 @@ def test_a_search_by_time_and_its_confirmation_with_real_trials(tmp_path: Path):
             [sys.executable, "-m", "sweeper", "study=architecture", "study.name=s",
              "data=synthetic", "data.synthetic.num_interactions=4000",
              "data.synthetic.num_users=100", "data.split=temporal", "data.cut=1",
-             "train.epochs=1", "train.eval_every_epochs=1", "study.n_trials=1",
+             "train.epochs=1", "study.pruner=none", "study.n_trials=1",
              "study.confirm.best=1", "study.confirm.train_seeds=1", "study.confirm.without=[]",
              "study.reference=null"],
             cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=600,
