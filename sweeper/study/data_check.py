@@ -10,10 +10,10 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 
 from sweeper.config import Config
-from sweeper.data.split import check_sizes
 from sweeper.data_check import (
     Preview,
     changed_files,
+    check_sizes,
     contents_key,
     file_states,
     misfits,
