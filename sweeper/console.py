@@ -78,6 +78,8 @@ def data_lines(
         yield "weights", f"a training row counts its {column!r} in the loss; scores weigh nothing"
     split = config["data"]["split"]
     seed = f", seed {config['data']['split_seed']}" if split == "random" else ""
+    if cut := config["data"].get("cut"):
+        seed = f", cut {cut} (0 is the latest)"
     if split_seeds:
         seed = f", seeds {', '.join(map(str, split_seeds))}"
     parts = ", ".join(f"{number:,} {name}" for name, number in data["rows"].items())

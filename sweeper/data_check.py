@@ -14,7 +14,7 @@ from sweeper.model.fitting import check_columns
 from sweeper.validation import validate
 
 __all__ = [
-    "Preview", "changed_files", "contents_key", "file_states", "misfits", "preview",
+    "Preview", "changed_files", "check_sizes", "contents_key", "file_states", "misfits", "preview",
     "saturated_objectives",
 ]  # fmt: skip
 

@@ -105,6 +105,7 @@ def _split_key(config: DataConfig, interactions: Interactions) -> Hashable:
         interactions.item_column,
         config.split,
         config.split_seed,
+        config.cut,
         config.train_size,
         config.validation_size,
         config.test_size,

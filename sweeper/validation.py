@@ -68,7 +68,8 @@ def split_seed_problems(seeds: Sequence[int], split: str) -> Iterator[str]:
     if seeds and split != "random":
         yield (
             f"study.split_seeds: got {list(seeds)} with data.split {split!r}, which has no seed; "
-            "must be empty, or data.split 'random'"
+            "must be empty, or data.split 'random'. What repeats under a split by time is cuts: "
+            "data.cut=0,1,2 in a grid, and study.confirm.cuts once a search is done"
         )
     for seed in dict.fromkeys(seeds):
         if seeds.count(seed) > 1:

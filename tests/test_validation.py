@@ -23,6 +23,7 @@ RANGES = [
     ("tracking__wandb", [""], "not empty"),
     ("data__split", ["by_user", ""], "one of random, temporal, leave_last_out"),
     ("data__split_seed", [-1], "a finite number of at least 0"),
+    ("data__cut", [-1], "a finite number of at least 0"),
     ("data__train_size", [-0.1, 1.5, math.nan], "a share below 1 (0.2) or a whole number of rows"),
     ("data__validation_size", [-1.0, math.inf], "a share below 1"),
     ("data__test_size", [-1.0, 2.5], "a share below 1"),
@@ -254,6 +255,11 @@ RULES = [
         {"data__split": "leave_last_out", "data__test_size": 0.2},
         "data.test_size: got 0.2 with data.split 'leave_last_out'",
         "must be a whole number of rows of each user",
+    ),
+    (
+        {"data__cut": 2},
+        "data.cut: got 2 with data.split 'random', which has no order of time",
+        "must be 0, or data.split 'temporal' or 'leave_last_out'",
     ),
     ({"data__test_size": 0.0}, "data.test_size: got 0", "must be greater than 0"),
     (

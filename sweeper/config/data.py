@@ -171,6 +171,10 @@ class DataConfig:
       split: `random`; `temporal`: the latest rows are test rows, those before validation rows;
         `leave_last_out`: the same within each user.
       split_seed: of the random split; the others have none.
+      cut: of a split by time, how many steps back its test rows lie. 0: the latest rows are test
+        rows. n: n times `test_size` rows (of each user under `leave_last_out`) come after the test
+        rows and are in no part, so that no row is tested at two cuts. Several cuts are a rolling
+        origin (Tashman, "Out-of-sample tests of forecasting accuracy", 2000).
       train_size: training rows; null: all that are left.
       validation_size: validation rows; null: 0.1, or one row of each user under `leave_last_out`.
       test_size: test rows; null: 0.2, or one row of each user under `leave_last_out`.
@@ -190,6 +194,7 @@ class DataConfig:
     cache_dir: str | None = None
     split: str = ranged("random", one_of(*SPLITS))
     split_seed: int = ranged(42, at_least(0))
+    cut: int = ranged(0, at_least(0))
     train_size: float | None = ranged(None, PART_SIZE)
     validation_size: float | None = ranged(None, PART_SIZE)
     test_size: float | None = ranged(None, PART_SIZE)

@@ -27,9 +27,10 @@ class Split:
       train: int64 [num_train].
       validation: int64 [num_validation]; may be empty.
       test: int64 [num_test].
-      unused: how many rows are in no part, because `data.train_size` leaves some.
-      ties: a line for people on each cut of a split by time that falls between equal times, where
-        the order of the data has decided.
+      unused: how many rows are in no part, because `data.train_size` leaves some, or because they
+        come after `data.cut`.
+      ties: a line for people on each boundary of a split by time that falls between equal times,
+        where the order of the data has decided.
     """
 
     train: np.ndarray
@@ -53,7 +54,8 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
     `random` lays the rows out in a permutation, the published one where there is one:
     training rows first, then unused ones, validation and test rows last. `temporal`
     takes the latest rows for the test, those before for validation, those before for
-    training. `leave_last_out` does the same within each user.
+    training. `leave_last_out` does the same within each user. Both leave out the test
+    rows of later cuts first, see `DataConfig.cut`.
 
     Raises:
       ConfigError: the sizes don't add up, or leave a part empty; or the split goes by
@@ -69,6 +71,7 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
     else:
         times = _timestamps(config, interactions)
         order = np.argsort(times, kind="stable").astype(np.int64)
+        order = order[: len(order) - sizes.later]
         train = order[: len(order) - sizes.held_out][-sizes.train :]
     first_test = len(order) - sizes.test
     first_validation = first_test - sizes.validation
@@ -78,7 +81,7 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
         "test": order[first_test:],
     }
     ties = () if times is None else tuple(temporal_ties(parts, times))
-    unused = len(order) - sizes.train - sizes.held_out
+    unused = len(interactions) - sizes.train - sizes.held_out
     return Split(parts["training"], parts["validation"], parts["test"], unused, ties)
 
 
@@ -120,6 +123,7 @@ class _Sizes:
     train: int
     validation: int
     test: int
+    later: int  # The test rows of later cuts.
 
     @property
     def held_out(self) -> int:
@@ -130,18 +134,19 @@ def _sizes(config: DataConfig, num_rows: int) -> _Sizes:
     """The parts in rows, for the strategies that cut all rows at once."""
     test = _rows("test", config.test_size, DEFAULT_TEST_SHARE, num_rows)
     validation = _rows("validation", config.validation_size, DEFAULT_VALIDATION_SHARE, num_rows)
-    left = num_rows - validation - test
+    later = config.cut * test
+    left = num_rows - later - validation - test
     train = left if config.train_size is None else _rows("train", config.train_size, 0, num_rows)
     if test < 1 or train < 1 or train > left:
         raise ConfigError(
             f"data.train_size={_words(config.train_size)}, "
             f"data.validation_size={_words(config.validation_size)}, "
-            f"data.test_size={_words(config.test_size)}: of {num_rows:,} rows these are "
-            f"{train:,} for training, {validation:,} for validation and {test:,} for the test. "
-            f"Training and test need at least one each, and together all should be at most "
-            f"{num_rows:,}."
+            f"data.test_size={_words(config.test_size)}{_cut_words(config)}: of {num_rows:,} rows "
+            f"these are {max(0, train):,} for training, {validation:,} for validation and {test:,} "
+            f"for the test{f', and {later:,} come after the cut' if later else ''}. Training and "
+            f"test need at least one each, and together all should be at most {num_rows:,}."
         )
-    return _Sizes(train, validation, test)
+    return _Sizes(train, validation, test, later)
 
 
 def _rows(part: str, size: float | None, default_share: float, num_rows: int) -> int:
@@ -157,26 +162,40 @@ def _rows(part: str, size: float | None, default_share: float, num_rows: int) ->
 
 
 def _leave_last_out(config: DataConfig, interactions: Interactions) -> Split:
-    """Each user's latest rows; a user with too few rows has all of them in training."""
+    """Each user's latest rows that are not after the cut.
+
+    A user without more rows than the test takes has all of them in training; one without more
+    than the test and validation take has no validation rows. So the test rows are the same
+    whether there is a validation part or not.
+    """
     num_test = _rows_a_user("test", config.test_size)
     num_validation = _rows_a_user("validation", config.validation_size)
     if num_test == 0:
         raise ConfigError("data.test_size=0: the test needs at least one row of each user.")
     times = _timestamps(config, interactions)
     from_last, counts = _positions_from_last(interactions.users, times, interactions.num_users)
-    held_out = np.where(counts > num_test + num_validation, num_test + num_validation, 0)
-    in_test = (held_out > 0) & (from_last < num_test)
+    # A user's rows after the cut have negative positions from here on.
+    from_last -= config.cut * num_test
+    counts -= config.cut * num_test
+    held_out = np.where(counts > num_test + num_validation, num_test + num_validation, num_test)
+    held_out[counts <= num_test] = 0
+    in_test = (from_last >= 0) & (held_out > 0) & (from_last < num_test)
     in_validation = (from_last >= num_test) & (from_last < held_out)
-    in_train = from_last >= held_out
+    in_train = (from_last >= 0) & (from_last >= held_out)
     if config.train_size is not None:
         num_train = _rows_a_user("train", config.train_size)
         in_train &= from_last < held_out + num_train
-    for part, rows in (("test", in_test), ("training", in_train)):
+    parts = {"test": in_test, "training": in_train}
+    if num_validation:
+        parts["validation"] = in_validation
+    for part, rows in parts.items():
         if not rows.any():
             raise ConfigError(
                 f"data.split=leave_last_out with data.validation_size={num_validation} and "
-                f"data.test_size={num_test} leaves the {part} without rows: no user has more than "
-                f"{counts.max()}. Give fewer rows a user."
+                f"data.test_size={num_test}{_cut_words(config)} leaves the {part} without rows: no "
+                f"user has more than {max(0, counts.max())}"
+                f"{' before the cut' if config.cut else ''}. Give fewer rows a user"
+                f"{', or a later cut' if config.cut else ''}."
             )
     return Split(
         train=np.flatnonzero(in_train),
@@ -220,6 +239,10 @@ def _positions_from_last(
     from_last = np.empty(len(users), np.int64)
     from_last[order] = ends[users[order]] - 1 - np.arange(len(users))
     return from_last, counts[users]
+
+
+def _cut_words(config: DataConfig) -> str:
+    return f", data.cut={config.cut}" if config.cut else ""
 
 
 def _words(size: float | None) -> str:

@@ -12,7 +12,7 @@ LEAST_SHARE = 0.01
 
 
 def temporal_ties(parts: Mapping[str, np.ndarray], times: np.ndarray) -> Iterator[str]:
-    """A line for each cut that falls within a time; one alone where all times are equal.
+    """A line for each boundary that falls within a time; one alone where all times are equal.
 
     Args:
       parts: rows in the order of time by the name of the part, the earliest part first.
@@ -51,18 +51,21 @@ def ties_of_users(
     Args:
       users, times: [rows].
       from_last: [rows], how many later rows the user has.
-      held_out: [rows], how many rows of the user are held out; 0: none.
+      held_out: [rows], how many rows of the user are held out; 0: none. Users with fewer than
+        others are left aside.
       num_test: how many of these are for the test.
     """
-    of_cuts = []
-    for cut in {num_test, int(held_out.max())}:
-        # Of each user with held-out rows the first after the cut, and the last before it.
+    most = int(held_out.max())
+    of_boundaries = []
+    for first in {num_test, most}:
+        # Of each user the first row after the boundary, and the last before it.
         after, before = (
-            np.flatnonzero((held_out > 0) & (from_last == place)) for place in (cut - 1, cut)
+            np.flatnonzero((held_out == most) & (from_last == place))
+            for place in (first - 1, first)
         )
         after, before = (rows[np.argsort(users[rows])] for rows in (after, before))
-        of_cuts.append(times[after] == times[before])
-    tied, number = int(np.any(of_cuts, axis=0).sum()), len(of_cuts[0])
+        of_boundaries.append(times[after] == times[before])
+    tied, number = int(np.any(of_boundaries, axis=0).sum()), len(of_boundaries[0])
     if tied and tied >= LEAST_SHARE * number:
         yield (
             f"of {tied:,} of {number:,} users a held-out row and the one before it have the same "

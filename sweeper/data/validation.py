@@ -55,6 +55,11 @@ def data_problems(data: DataConfig, evaluated: str) -> Iterator[str]:
                 yield (
                     f"data.{key}: got 1, a single row of all; must be a share below 1 or more rows"
                 )
+    if data.cut and data.split == "random":
+        yield (
+            f"data.cut: got {data.cut} with data.split 'random', which has no order of time; must "
+            "be 0, or data.split 'temporal' or 'leave_last_out'"
+        )
     if data.test_size == 0:
         yield "data.test_size: got 0; must be greater than 0: the test part would be empty"
     shares = [s for s in (data.train_size, data.validation_size, data.test_size) if s and s < 1]

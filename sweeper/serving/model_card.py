@@ -24,7 +24,7 @@ from sweeper.report.evidence.ranks import hits, read_ranks
 from sweeper.report.evidence.row_comparison import interval_over_users
 from sweeper.report.rendering.words import baseline_words, count, metric_words, number
 from sweeper.report.sections.confirmed import confirmed_metric, confirmed_text
-from sweeper.report.sections.confirmed_tables import KINDS
+from sweeper.report.sections.confirmed_tables import rows_words
 from sweeper.report.sections.warmth import both_metrics
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.chosen import Chosen
@@ -197,16 +197,19 @@ def _confirmed(chosen: Chosen) -> Iterator[str]:
 
 def _summaries(evidence: Evidence, name: str, metrics: Sequence[str]) -> Iterator[list[str]]:
     for metric in metrics:
-        for fresh, words in KINDS.items():
+        for fresh in (False, True):
             if not (evidence.fresh if fresh else evidence.own):
                 continue
             summary = evidence.summary(name, metric, fresh)
             if summary:
                 interval = " to ".join(map(number, summary.interval)) if summary.interval else "–"
                 yield [
-                    metric_words(metric), words, number(summary.mean), interval,
+                    metric_words(metric),
+                    rows_words(evidence, fresh),
+                    number(summary.mean),
+                    interval,
                     str(summary.number),
-                ]  # fmt: skip
+                ]
 
 
 def _limits(retraining: Retraining, index: dict[str, Any] | None) -> Iterator[str]:

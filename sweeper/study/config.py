@@ -67,9 +67,12 @@ class ConfirmConfig:
     Attributes:
       best: how many configurations; 0: none.
       train_seeds: how many fresh training seeds, on the study's own split, whose test rows the
-        search never touched.
+        search never touched; under a split by time, at each cut.
       split_seeds: how many fresh splits, whose test rows the search saw in part; of a random
         split alone.
+      cuts: at how many cuts (`data.cut`) of a split by time: the study's own, then those after it,
+        whose test rows the search never touched, then those before it, whose test rows it saw in
+        training or validation. null: 3; must be null for a random split.
       without: of the best configuration, the columns, or kinds of features such as `history`,
         that it is trained without, one at a time, to see what each is worth.
     """
@@ -77,6 +80,7 @@ class ConfirmConfig:
     best: int = ranged(0, at_least(0))
     train_seeds: int = ranged(5, within(1, MOST_SEEDS))
     split_seeds: int = ranged(5, within(0, MOST_SEEDS))
+    cuts: int | None = ranged(None, within(1, MOST_SEEDS))
     without: list[str] = field(default_factory=lambda: ["timestamp"])
 
 

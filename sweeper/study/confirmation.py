@@ -2,6 +2,8 @@
 
 The search's own maximum is the luckiest of many figures. Here the best few, and a
 reference, are trained on all rows that are not test rows, with seeds that chose nothing.
+A random split is repeated as fresh splits, one by time as cuts (a rolling origin: Tashman,
+"Out-of-sample tests of forecasting accuracy", 2000).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 
 from sweeper import record as records
-from sweeper.config import to_dictionary, with_defaults
+from sweeper.config import DataConfig, to_dictionary, with_defaults
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
 from sweeper.study.config import ConfirmConfig
@@ -23,6 +25,7 @@ from sweeper.study.plan import Plan
 from sweeper.study.results.leaderboard import leaderboard_rows
 from sweeper.study.retraining import (
     CONFIGURATION,
+    CUT,
     SPLIT_SEED,
     TRAIN_SEED,
     Point,
@@ -32,6 +35,8 @@ from sweeper.study.retraining import (
 )
 
 DIRECTORY = "confirmation"
+# Of a split by time, where `study.confirm.cuts` doesn't say.
+CUTS = 3
 
 
 def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> Retraining:
@@ -45,9 +50,16 @@ def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> 
     # A study that has been extended may have another best trial, to confirm in another place.
     purpose = (
         "the best configurations are trained anew, with seeds that chose nothing, and scored on "
-        "test rows (study.confirm)"
+        f"test rows{_cuts_words(plan)} (study.confirm)"
     )
     return retraining(plan, DIRECTORY, configs, list(_points(plan, list(configs))), purpose)
+
+
+def _cuts_words(plan: Plan) -> str:
+    if plan.trial.data.split == "random":
+        return ""
+    cuts = confirmed_cuts(plan.study.confirm, plan.trial.data)
+    return f" at {'cut' if len(cuts) == 1 else 'cuts'} {', '.join(map(str, cuts))}"
 
 
 def left_out(confirm: ConfirmConfig, split: str, names: Iterable[str]) -> Iterator[str]:
@@ -61,7 +73,7 @@ def left_out(confirm: ConfirmConfig, split: str, names: Iterable[str]) -> Iterat
         if not any(name.endswith(f"_without_{what}") for name in names):
             yield f"without {what}: left out; no feature has it, or a tower no other"
     if confirm.split_seeds and split != "random":
-        yield f"fresh splits: left out; data.split {split!r} has one alone"
+        yield f"fresh splits: data.split {split!r} has none; cuts (data.cut) stand in their place"
 
 
 def _configs(
@@ -156,15 +168,47 @@ def without(config: dict[str, Any], what: str) -> dict[str, Any] | None:
 
 def _points(plan: Plan, names: list[str]) -> Iterator[Point]:
     """All configurations with one seed, then with the next: what there is can be compared."""
+    by_time = plan.trial.data.split != "random"
+    key, listed = (CUT, _at_cuts(plan)) if by_time else (SPLIT_SEED, _on_random_splits(plan))
+    for split, train_seed in listed:
+        for name in names:
+            yield {CONFIGURATION: name, key: split, TRAIN_SEED: train_seed}
+
+
+def _on_random_splits(plan: Plan) -> Iterator[tuple[int, int]]:
+    """(split seed, training seed)."""
     confirm, data, seed = plan.study.confirm, plan.trial.data, plan.trial.train.seed
-    seeds: list[tuple[int, int]] = []
     if not plan.study.split_seeds:
         # With several splits, the search has trained on each one's test rows in another.
-        fresh = range(seed + 1, seed + 1 + confirm.train_seeds)
-        seeds += [(data.split_seed, train_seed) for train_seed in fresh]
-    if data.split == "random":
-        first = max([data.split_seed, *plan.study.split_seeds]) + 1
-        seeds += [(split_seed, seed) for split_seed in range(first, first + confirm.split_seeds)]
-    for split_seed, train_seed in seeds:
-        for name in names:
-            yield {CONFIGURATION: name, SPLIT_SEED: split_seed, TRAIN_SEED: train_seed}
+        for train_seed in range(seed + 1, seed + 1 + confirm.train_seeds):
+            yield data.split_seed, train_seed
+    first = max([data.split_seed, *plan.study.split_seeds]) + 1
+    for split_seed in range(first, first + confirm.split_seeds):
+        yield split_seed, seed
+
+
+def _at_cuts(plan: Plan) -> Iterator[tuple[int, int]]:
+    """(cut, training seed): all that confirm with one seed, then with the next, then the others."""
+    confirm, seed = plan.study.confirm, plan.trial.train.seed
+    cuts = confirmed_cuts(confirm, plan.trial.data)
+    for untouched in (True, False):
+        for train_seed in range(seed + 1, seed + 1 + confirm.train_seeds):
+            for cut in cuts:
+                if is_untouched(cut, plan.trial.data.cut) == untouched:
+                    yield cut, train_seed
+
+
+def confirmed_cuts(confirm: ConfirmConfig, data: DataConfig) -> list[int]:
+    """The study's own cut, then those after it, the next one first, then those before it."""
+    number = CUTS if confirm.cuts is None else confirm.cuts
+    later, earlier = range(data.cut, -1, -1), range(data.cut + 1, data.cut + number)
+    return [*later, *earlier][:number]
+
+
+def is_untouched(cut: int, own: int) -> bool:
+    """Whether a search at its own cut had no part of another cut's test rows.
+
+    Those of later cuts came after all its rows. Those of earlier ones were among its validation or
+    training rows.
+    """
+    return cut <= own

@@ -13,6 +13,7 @@ from sweeper.config import Config
 from sweeper.data_check import (
     Preview,
     changed_files,
+    check_sizes,
     contents_key,
     file_states,
     misfits,
@@ -22,6 +23,7 @@ from sweeper.data_check import (
 from sweeper.errors import ConfigError, DataChangedError
 from sweeper.study import attributes
 from sweeper.study.composition import with_words
+from sweeper.study.confirmation import confirmed_cuts
 from sweeper.study.identity import START_ANEW
 from sweeper.study.plan import Plan
 from sweeper.study.retraining import experiment_config
@@ -51,6 +53,8 @@ def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> 
             previews[key] = preview(config.data, say)
         for problem in misfits(config, previews[key]):
             problems.setdefault(problem, words)
+    if known := previews.get(contents_key(plan.trial.data)):
+        problems |= _misfit_of_cuts(plan, known)
     if problems and not holds_study(plan.directory):
         raise ConfigError(with_words(problems))
     for line in with_words(problems):
@@ -66,6 +70,19 @@ def _reference(plan: Plan, loader: ConfigLoader) -> Iterator[tuple[str, Config]]
     name = plan.study.reference
     if name is not None:
         yield f"study.reference={name}", experiment_config(plan, name, loader)
+
+
+def _misfit_of_cuts(plan: Plan, data: Preview) -> dict[str, str]:
+    """What the sizes of the earliest cut that is to confirm come to, where they don't fit."""
+    confirm, own = plan.study.confirm, plan.trial.data
+    if not confirm.best or own.split == "random":
+        return {}
+    cuts = confirmed_cuts(confirm, own)
+    try:
+        check_sizes(replace(own, cut=max(cuts), train_size=None, validation_size=0), data.num_rows)
+    except ConfigError as error:
+        return dict.fromkeys(error.problems, f"study.confirm.cuts={len(cuts)}")
+    return {}
 
 
 def data_attributes(plan: Plan) -> dict[str, Any]:

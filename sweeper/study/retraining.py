@@ -27,7 +27,9 @@ from sweeper.study.space.search_space import SearchSpace
 from sweeper.study.storages.choice import load_study, storage_in
 from sweeper.study.storages.markers import holds_study
 
-CONFIGURATION, SPLIT_SEED, TRAIN_SEED = "configuration", "data.split_seed", "train.seed"
+CONFIGURATION, TRAIN_SEED = "configuration", "train.seed"
+# What names a split: a random one by its seed, one by time by how far back it lies.
+SPLIT_SEED, CUT = "data.split_seed", "data.cut"
 
 Point = dict[str, Any]
 
@@ -69,8 +71,9 @@ class Retraining(Plan):
                 # Trackers are those of the command line; the rest is what was given.
                 if section != "tracking":
                     composed[section] = content
-            composed.data.split_seed = point[SPLIT_SEED]
-            composed.train.seed = point[TRAIN_SEED]
+            for key, value in point.items():
+                if key != CONFIGURATION:
+                    OmegaConf.update(composed, key, value)
             composed.train.threads = self.threads
             composed.study = self.study
             composed.hydra.overrides.task = overrides
@@ -136,7 +139,7 @@ def experiment_config(plan: Plan, name: str, loader: ConfigLoader) -> Config:
 
 
 def point_of(overrides: Sequence[str]) -> Point:
-    """What the overrides of a retraining's trial set: CONFIGURATION and the two seeds."""
+    """What the overrides of a retraining's trial set: CONFIGURATION, its split and its seed."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     return {override.key_or_group: override.value() for override in parsed}
 
@@ -165,5 +168,5 @@ def _space(listed: list[Point]) -> SearchSpace:
         return SingleParameter(name, Key(name, kind, None, None, name), Choices.of(values))
 
     return SearchSpace(
-        [parameter(CONFIGURATION, str), parameter(SPLIT_SEED, int), parameter(TRAIN_SEED, int)]
+        [parameter(name, str if name == CONFIGURATION else int) for name in listed[0]]
     )

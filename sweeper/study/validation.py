@@ -133,6 +133,11 @@ def _space_problems(
             f"study.n_trials: is not given, nor is study.timeout_seconds, with study.sampler "
             f"{sampler!r}, which never ends by itself; at least one of them must be given"
         )
+    if "data.cut" in space_names:
+        yield (
+            f"data.cut: is searched by study.sampler {sampler!r}, which would choose the luckiest "
+            "cut; must not be searched: study.confirm.cuts scores the best trials at several"
+        )
     if "data.split_seed" in space_names and not study.split_seeds:
         yield (
             f"data.split_seed: is searched by study.sampler {sampler!r}, which would choose the "
@@ -255,15 +260,16 @@ def confirm_problems(
     """Why the best trials can't be confirmed on rows that chose nothing."""
     if not study.confirm.best:
         return
-    if "data.split_seed" in space_names:
+    for key in ("data.split_seed", "data.cut"):
+        if key in space_names:
+            yield (
+                f"study.confirm.best: got {study.confirm.best} while {key} is searched, so that "
+                "each split's test rows were training rows of another; must be 0"
+            )
+    if study.confirm.cuts is not None and config.data.split == "random":
         yield (
-            f"study.confirm.best: got {study.confirm.best} while data.split_seed is searched, so "
-            "that each split's test rows were training rows of another; must be 0"
-        )
-    if config.data.split == "leave_last_out":
-        yield (
-            f"study.confirm.best: got {study.confirm.best} with data.split 'leave_last_out', where "
-            "users with few rows have test rows only without validation; must be 0"
+            f"study.confirm.cuts: got {study.confirm.cuts} with data.split 'random', which has no "
+            "cuts; must be null, or data.split 'temporal' or 'leave_last_out'"
         )
     got = f"study.confirm.best: got {study.confirm.best}"
     if config.evaluation.rows == "test":

@@ -72,8 +72,56 @@ def test_leave_last_out() -> None:
     users = [0, 1, 0, 1, 0, 1, 2, 2]
     timestamps = [9, 1, 5, 2, 7, 2, 1, 2]
     result = split(users, timestamps, split="leave_last_out")
-    # User 0 in order of time: rows 2, 4, 0. User 1: 1, 3, 5 (a tie, by row). User 2: too few.
-    assert parts(result) == [[1, 2, 6, 7], [3, 4], [0, 5]]
+    # User 0 in order of time: rows 2, 4, 0. User 1: 1, 3, 5 (a tie, by row). User 2 has no row for
+    # validation, and the same test row as without any.
+    assert parts(result) == [[1, 2, 6], [3, 4], [0, 5, 7]]
+    without = split(users, timestamps, split="leave_last_out", validation_size=0.0)
+    assert parts(without) == [[1, 2, 3, 4, 6], [], [0, 5, 7]]
+
+
+@pytest.mark.parametrize(
+    ("cut", "expected"),
+    [
+        (0, [[4, 9, 3, 8, 2], [7], [0, 6]]),
+        (1, [[4, 9, 3], [8], [2, 7]]),
+        (2, [[4], [9], [3, 8]]),
+    ],
+)
+def test_temporal_at_each_cut_by_hand(cut: int, expected: list[list[int]]) -> None:
+    # In order of time: 4, 9, 3, 8, 2, 7, 0, 6 (a tie, by row); two earliest rows are not taken.
+    timestamps = [7, 1, 5, 3, 2, 0, 7, 6, 4, 2]
+    order = [5, 1, 4, 9, 3, 8, 2, 7, 0, 6]
+    assert np.argsort(timestamps, kind="stable").tolist() == order
+    sizes = {"validation_size": 1.0, "test_size": 2.0, "train_size": len(expected[0])}
+    result = split([0] * 10, timestamps, split="temporal", cut=cut, **sizes)
+    assert parts(result) == expected
+    assert result.unused == 10 - sum(map(len, expected))
+    # A share is of all rows, so that the window doesn't shrink; it trains on all before.
+    shares = split([0] * 10, timestamps, split="temporal", cut=cut, validation_size=0.1)
+    assert parts(shares) == [[5, 1, *expected[0]], *expected[1:]]
+
+
+@pytest.mark.parametrize(
+    ("cut", "expected"),
+    [
+        (0, [[0, 1, 4, 7], [2, 5], [3, 6, 8]]),
+        (1, [[0, 4, 7], [1], [2, 5]]),
+        (2, [[4, 0], [], [1]]),
+    ],
+)
+def test_leave_last_out_at_each_cut_by_hand(cut: int, expected: list[list[int]]) -> None:
+    # Of four, three and two rows, in order of time.
+    users = [0, 0, 0, 0, 1, 1, 1, 2, 2]
+    settings = {"split": "leave_last_out", "cut": cut, "validation_size": min(2 - cut, 1)}
+    result = split(users, list(range(9)), **settings)
+    assert parts(result) == [sorted(expected[0]), *expected[1:]]
+    assert result.unused == 9 - sum(map(len, expected))
+
+
+def test_leave_last_out_at_a_cut_goes_back_by_whole_test_parts() -> None:
+    result = split([0] * 9, split="leave_last_out", cut=2, test_size=2.0, validation_size=2.0)
+    assert parts(result) == [[0], [1, 2], [3, 4]]
+    assert result.unused == 4
 
 
 def test_leave_last_out_with_sizes() -> None:
@@ -105,6 +153,21 @@ def test_defaults_are_a_tenth_and_a_fifth() -> None:
         ({"split": "leave_last_out", "test_size": 0.0}, r"data\.test_size=0"),
         ({"split": "leave_last_out", "test_size": 9.0}, r"no user has more than 10"),
         ({"split": "leave_last_out", "train_size": 0.0}, r"training without rows"),
+        (
+            {"split": "leave_last_out", "test_size": 3.0, "validation_size": 7.0},
+            r"validation without rows",
+        ),
+        (
+            {"split": "temporal", "test_size": 3.0, "cut": 3},
+            r"data\.test_size=3, data\.cut=3: of 10 rows these are 0 for training, 1 for validation"
+            r" and 3 for the test, and 9 come after the cut",
+        ),
+        (
+            {"split": "leave_last_out", "cut": 9},
+            r"data\.cut=9 leaves the test without rows: no user has more than 1 before the cut\."
+            r" Give fewer rows a user, or a later cut\.",
+        ),
+        ({"split": "leave_last_out", "cut": 99}, r"no user has more than 0 before the cut"),
     ],
 )
 def test_sizes_that_do_not_work(settings: dict[str, Any], message: str) -> None:
@@ -180,3 +243,52 @@ def test_parts_are_disjoint_and_complete(
     assert len(result.test)
     if sizes[0] is None:
         assert result.unused == 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    users=st.lists(st.integers(0, 3), min_size=6, max_size=60),
+    strategy=st.sampled_from(["temporal", "leave_last_out"]),
+    test_size=st.integers(1, 4),
+    validation_size=st.integers(0, 3),
+    data=st.data(),
+)
+def test_cuts_share_no_test_row_and_train_on_what_is_before(
+    users: list[int], strategy: str, test_size: int, validation_size: int, data: st.DataObject
+) -> None:
+    times = data.draw(st.lists(st.integers(0, 30), min_size=len(users), max_size=len(users)))
+    # Whether a row comes before another: by time, of one time by the order in the data.
+    place = np.empty(len(users), int)
+    place[np.argsort(times, kind="stable")] = np.arange(len(users))
+    cuts, tested = 4, []
+    sizes = {"test_size": test_size + 0.0, "validation_size": validation_size + 0.0}
+    if strategy == "temporal":
+        # A single row of all must be given as a share.
+        sizes = {name: size + 1 if size else 0.0 for name, size in sizes.items()}
+    for cut in range(cuts):
+        try:
+            result = split(users, times, split=strategy, cut=cut, **sizes)
+        except ConfigError:
+            # A cut that is too early, and so are all before it.
+            cuts = cut
+            break
+        tested += result.test.tolist()
+        groups = np.array(users) if strategy == "leave_last_out" else np.zeros(len(users), int)
+        for group in set(groups[result.test].tolist()):
+            train, validation, test = (
+                place[part[groups[part] == group]]
+                for part in (result.train, result.validation, result.test)
+            )
+            assert train.max() < test.min()
+            assert len(validation) == 0 or train.max() < validation.min()
+            assert len(validation) == 0 or validation.max() < test.min()
+            assert len(test) == (sizes["test_size"])
+        # With the validation rows in training the test rows are the same.
+        confirmed = split(users, times, split=strategy, cut=cut, **sizes | {"validation_size": 0.0})
+        assert confirmed.test.tolist() == result.test.tolist()
+        kept = {*result.train.tolist(), *result.validation.tolist()}
+        assert set(confirmed.train.tolist()) == kept
+        # No earlier part holds a row that a later cut tests.
+        later = tested[: len(tested) - len(result.test)]
+        assert not (kept | set(result.test.tolist())) & set(later)
+    assert len(set(tested)) == len(tested)

@@ -8,6 +8,11 @@ import pytest
 from made_up_confirmations import made_up_confirmation
 
 from sweeper.record import TrialRecord
+from sweeper.report.comparison.confirmations import (
+    are_comparable,
+    certain_by_confirmation,
+    confirmed_of,
+)
 from sweeper.report.evidence.confirmation_reader import load_evidence
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.statistics import Comparison
@@ -181,3 +186,63 @@ def test_a_confirmation_that_has_just_begun_says_so(tmp_path, evidence):
         "No seed of the confirmation is complete for every configuration."
     ]
     assert strengths_section(subject_of(tmp_path, begun)) is None
+
+
+@pytest.fixture
+def at_cuts(tmp_path) -> Evidence:
+    made_up_confirmation(tmp_path, cuts=True)
+    found, _ = load_evidence(tmp_path, 7)
+    assert found is not None
+    return found
+
+
+def test_the_section_of_a_confirmation_at_several_cuts(tmp_path, at_cuts):
+    section = evidence_section(subject_of(tmp_path, at_cuts))
+    lead, which, figures, by_cut, luck = section.blocks[:5]
+    assert lead.text.startswith(
+        "Trial 7 has **0.8333 top-100 accuracy** on the test rows of cuts 0 and 1 (95 % interval"
+    )
+    assert which.text.startswith(
+        "The search made no choice by the test rows of cuts 0 and 1; each configuration was "
+        "trained on all rows before them, with 2 fresh training seeds. At the earlier cuts 2 and 3 "
+        "(a rolling origin: cut n has the test rows that lie n steps back, and trains on what "
+        "comes before) the test rows were validation or training rows of the search, so that these "
+        "cuts show whether the order of the configurations holds at other times, and confirm "
+        "nothing. There are 4 cuts and 2 training seeds. The intervals of differences are over "
+        "users, clustered by user, and over training seeds, within these cuts;"
+    )
+    assert "they are not independent, and too few" in which.text
+    assert figures.columns[1:4] == [
+        "top-100, in the search", "top-100, the test rows of cuts 0 and 1",
+        "top-100, earlier cuts",
+    ]  # fmt: skip
+    assert figures.rows[0][:4] == ["trial 7", "0.9000", "0.8333 ± 0.0000", "0.7143"]
+    assert by_cut.columns == ["configuration", "cut 0", "cut 1", "cut 2, earlier", "cut 3, earlier"]
+    assert by_cut.rows == [
+        ["trial 7", "0.7500 ± 0.3536", "0.8750 ± 0.1768", "0.5000", "1.0000"],
+        ["reference", "0.2500 ± 0.3536", "0.3750 ± 0.1768", "0.2500", "1.0000"],
+        ["popularity", "0.5000", "0.5000", "0.5000", "0.6667"],
+    ]
+    assert "In this order: 2 test rows, 4 test rows, 4 test rows, 3 test rows" in by_cut.note
+    assert "on the test rows of cuts 0 and 1 it has 0.8333, on earlier cuts it has 0.7143" in (
+        luck.text
+    )
+    assert luck.text.endswith("It trained on more rows at the study's own cut than in the search.")
+    against = [b for b in section.blocks if isinstance(b, Table) and "Against" in b.title]
+    assert [block.title for block in against] == [
+        "Against trial 7, on the test rows of cuts 0 and 1", "Against trial 7, on earlier cuts",
+    ]  # fmt: skip
+    assert all("bootstrap over users" in block.columns for block in against)
+
+
+def test_the_confirmations_of_several_studies_at_the_same_cuts_are_compared_by_user(
+    tmp_path, at_cuts
+):
+    mine = confirmed_of(subject_of(tmp_path, at_cuts), "top_100")
+    other = replace(mine, runs={key: runs["reference"] for key, runs in at_cuts.own.items()})
+    assert are_comparable([mine, other])
+    _, certainty = certain_by_confirmation({0: mine, 1: other}, "top_100").values()
+    assert certainty.compared.difference == pytest.approx(3 / 6)
+    assert (certainty.compared.users, certainty.compared.seeds) == (3, 2)
+    at_one_cut = replace(mine, runs={key: run for key, run in mine.runs.items() if key[0] == 1})
+    assert not are_comparable([mine, at_one_cut])

@@ -132,3 +132,50 @@ def test_trainings_that_have_not_ended_are_named(tmp_path):
         f"{own} and training seed 92, {own} and training seed 93, … (4 in all); left out: every "
         "configuration with these seeds"
     )
+
+
+def test_cuts_that_the_search_had_no_part_in_confirm_together(tmp_path):
+    made_up_confirmation(tmp_path, cuts=True)
+    evidence, problems = load_evidence(tmp_path, 7)
+    assert not problems
+    assert (evidence.cuts(), evidence.cuts(fresh=True)) == ([0, 1], [2, 3])
+    assert (evidence.seeds(), evidence.seeds(fresh=True)) == (2, 1)
+    # With the first seed 3 of 4 rows at cut 1 and 2 of 2 at cut 0; with the second 4 and 1.
+    assert evidence.values("trial_7", "top_100") == pytest.approx([5 / 6, 5 / 6])
+    assert evidence.values("reference", "top_100") == pytest.approx([2 / 6, 2 / 6])
+    assert evidence.values_at(0, "trial_7", "top_100") == [1.0, 0.5]
+    # The seed that has not come to its end at cut 3 doesn't count at cut 2.
+    assert evidence.values("trial_7", "top_100", fresh=True) == pytest.approx([5 / 7])
+    assert evidence.values_at(2, "trial_7", "top_100") == [0.5]
+    comparison = evidence.compared("top_100")["reference"]
+    assert (comparison.difference, comparison.seeds) == (pytest.approx(3 / 6), 2)
+    # Of three users in all: a user's rows at both cuts stand together.
+    assert comparison.users == 3
+    earlier = evidence.compared("top_100", fresh=True)
+    assert earlier["reference"].difference == pytest.approx(1 / 7)
+    assert (earlier["reference"].seeds, earlier["reference"].users) == (1, 3)
+    assert sum(group.rows for group in evidence.by_training_rows("user", "top_100")) == 6
+
+
+def test_earlier_cuts_alone_confirm_nothing(tmp_path):
+    confirmation = made_up_confirmation(tmp_path, cuts=True)
+    for number in (0, 2):
+        (tmp_path / "confirmation/trials" / f"{number:04d}" / records.TRIAL).unlink()
+    evidence, _ = load_evidence(tmp_path, 7)
+    # Cut 0 has both seeds.
+    assert evidence.cuts() == [0]
+    for number in (4, 6):
+        (tmp_path / "confirmation/trials" / f"{number:04d}" / records.TRIAL).unlink()
+    evidence, _ = load_evidence(tmp_path, 7)
+    assert evidence.fresh
+    assert not evidence.is_complete
+    assert len(confirmation.trials) == 14
+
+
+def test_what_lacks_at_a_cut_is_named(tmp_path):
+    confirmation = made_up_confirmation(tmp_path, cuts=True)
+    points = confirmation.user_attrs[attributes.POINTS]
+    lacking = {"configuration": "trial_7", "data.cut": 3, "train.seed": 44}
+    confirmation.set_user_attr(attributes.POINTS, [*points, lacking])
+    _, (problem,) = load_evidence(tmp_path, 7)
+    assert "trial_7 at cut 3 and training seed 44; left out" in problem

@@ -21,12 +21,12 @@ from small_trials import compose_config
 from toy_runs import environment
 
 from sweeper import record as records
-from sweeper.config import to_dictionary
+from sweeper.config import DataConfig, to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
 from sweeper.study.composition import Composer
 from sweeper.study.config import ConfirmConfig, ObjectiveConfig
-from sweeper.study.confirmation import for_test_rows, left_out, plan_confirmation
+from sweeper.study.confirmation import confirmed_cuts, for_test_rows, left_out, plan_confirmation
 from sweeper.study.plan import GROUPS
 from sweeper.study.retraining import Retraining, point_of, retraining
 from sweeper.study.storages.markers import ELSEWHERE
@@ -130,8 +130,43 @@ def test_it_can_be_sent_and_stored(confirm):
 def test_several_splits_leave_no_test_row_that_the_search_never_saw(confirm):
     seeds = [point["data.split_seed"] for point in confirm("study.split_seeds=[3,7]").points]
     assert set(seeds) == {43}
-    without_seed = confirm("data.split=temporal", "study.name=temporal").points
-    assert {point["train.seed"] for point in without_seed} == {43, 44}
+
+
+def splits(confirmation: Retraining) -> list[tuple[int, int]]:
+    """(cut, training seed) of the best one's trainings, in order."""
+    assert all("data.split_seed" not in point for point in confirmation.points)
+    return [
+        (point["data.cut"], point["train.seed"])
+        for point in confirmation.points
+        if point["configuration"] == "trial_2"
+    ]
+
+
+def test_a_split_by_time_is_confirmed_at_cuts(confirm):
+    confirmation = confirm("data.split=leave_last_out", "data.cut=1")
+    # Cuts after the search's own are as untouched as that, and come with it.
+    assert splits(confirmation) == [(1, 43), (0, 43), (1, 44), (0, 44), (2, 43), (2, 44)]
+    assert "scored on test rows at cuts 1, 0, 2 (study.confirm)" in confirmation.purpose
+
+
+@pytest.mark.parametrize(
+    ("own", "number", "cuts"),
+    [(0, None, [0, 1, 2]), (0, 1, [0]), (1, 3, [1, 0, 2]), (4, 3, [4, 3, 2]), (1, 1, [1])],
+)
+def test_the_cuts_begin_with_the_studys_own_and_go_on_with_what_came_after(own, number, cuts):
+    data = DataConfig(split="temporal", cut=own)
+    assert confirmed_cuts(ConfirmConfig(cuts=number), data) == cuts
+
+
+def test_a_training_has_the_rows_of_its_cut(confirm):
+    confirmation = confirm("data.split=temporal", "study.reference=null", "study.name=temporal")
+    loader = GlobalHydra.instance().config_loader()
+    config = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
+    overrides = confirmation.space.overrides(confirmation.points[-1])
+    composed = confirmation.compose(Composer(config, [], frozenset(GROUPS), loader), overrides)
+    assert composed.data.cut == 2
+    assert (composed.data.validation_size, composed.train.seed) == (0, 44)
+    assert composed.evaluation.rows == "test"
 
 
 def test_what_a_confirmation_can_not_have_is_said(confirm):
@@ -139,7 +174,7 @@ def test_what_a_confirmation_can_not_have_is_said(confirm):
     names = list(confirm().configs)
     no_history = "without history: left out; no feature has it, or a tower no other"
     assert list(left_out(asked, "random", names)) == [no_history]
-    no_splits = "fresh splits: left out; data.split 'temporal' has one alone"
+    no_splits = "fresh splits: data.split 'temporal' has none; cuts (data.cut) stand in their place"
     assert list(left_out(asked, "temporal", names)) == [no_history, no_splits]
 
 
@@ -258,6 +293,44 @@ def test_a_search_and_its_confirmation_with_real_trials(tmp_path: Path):
     # Another best is confirmed in a place of its own.
     sweeper("study.n_trials=3", "study.confirm.train_seeds=1")
     assert (tmp_path / "outputs/s/confirmation_2/leaderboard.csv").exists()
+
+
+@pytest.mark.slow
+def test_a_search_by_time_and_its_confirmation_with_real_trials(tmp_path: Path):
+    def sweeper() -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "sweeper", "study=architecture", "study.name=s",
+             "data=synthetic", "data.synthetic.num_interactions=4000",
+             "data.synthetic.num_users=100", "data.split=temporal", "data.cut=1",
+             "train.epochs=1", "study.pruner=none", "study.n_trials=1",
+             "study.confirm.best=1", "study.confirm.train_seeds=1", "study.confirm.without=[]",
+             "study.reference=null"],
+            cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    printed = sweeper()
+    assert "scored on test rows at cuts 1, 0, 2 (study.confirm)" in printed
+    assert "fresh splits: data.split 'temporal' has none; cuts (data.cut) stand in" in printed
+    places = sorted((tmp_path / "outputs/s/confirmation/trials").iterdir())
+    found = {record.config["data"]["cut"]: record for record in map(records.read, places)}
+    rows = {cut: record.data["rows"] for cut, record in found.items()}
+    assert rows == {
+        cut: {"train": 3200 - 800 * cut, "validation": 0, "test": 800} for cut in (1, 0, 2)
+    }
+    # Pairs of a user and an item are distinct: no row is in two cuts.
+    pairs: set[tuple[int, int]] = set()
+    for place in places:
+        ranks = pyarrow.parquet.read_table(place / records.ROWS["test"])
+        pairs |= set(zip(ranks["user"].to_pylist(), ranks["item"].to_pylist(), strict=True))
+    assert len(pairs) == 3 * 800
+    report = (tmp_path / "outputs/s/report.md").read_text()
+    assert "on the test rows of cuts 0 and 1, one seed" in report
+    assert "At the earlier cut 2 (a rolling origin" in report
+    assert "| configuration | cut 0 | cut 1 | cut 2, earlier |" in report
+    # The same command finds all done.
+    assert "3 trials are there already" in sweeper()
 
 
 def overrides(place: Path) -> list[str]:

@@ -75,6 +75,19 @@ def test_so_is_a_kind_that_does_not_fit_a_column_in_one_choice(hydra):
     assert line.startswith("features.query[0].kind: got 'embedding' for 'age', a column of numbers")
 
 
+def test_so_are_the_cuts_that_are_to_confirm(hydra):
+    asked = (
+        "data.columns.timestamp=timestamp", "data.split=temporal", "data.test_size=20",
+        "data.validation_size=5", "model.dropout=0.1,0.2", "study.confirm.best=1",
+    )  # fmt: skip
+    # Of 60 rows 40 come after cut 2, and its test rows are the others.
+    (line,) = problems(hydra, *asked)
+    assert "data.cut=2: of 60 rows these are 0 for training, 0 for validation and 20 for" in line
+    assert "and 40 come after the cut" in line
+    assert line.endswith("(with study.confirm.cuts=3)")
+    assert checked(hydra, *asked, "study.confirm.cuts=2").fingerprint
+
+
 def test_so_are_sizes_and_the_reference(hydra):
     (line,) = problems(hydra, "data.test_size=10,1000", "data.validation_size=10")
     assert "data.test_size=1000" in line

@@ -265,8 +265,16 @@ WRONG = [
         "study.confirm.best: got 2 while data.split_seed is searched",
     ),
     (
-        [RATE, "study.n_trials=3", "data.split=leave_last_out", "study.confirm.best=1"],
-        "study.confirm.best: got 1 with data.split 'leave_last_out'",
+        ["data.cut=0,1", "data.split=temporal", "study.confirm.best=2"],
+        "study.confirm.best: got 2 while data.cut is searched",
+    ),
+    (
+        ["data.cut=0,1", RATE, "data.split=temporal", "study.n_trials=3"],
+        "data.cut: is searched by study.sampler 'tpe', which would choose the luckiest cut",
+    ),
+    (
+        [RATE, "study.n_trials=3", "study.confirm.best=1", "study.confirm.cuts=2"],
+        "study.confirm.cuts: got 2 with data.split 'random', which has no cuts; must be null",
     ),
     (
         [RATE, "study.n_trials=3", "study.reference=tutorial"],

@@ -274,6 +274,7 @@ def test_split_seeds_need_a_split_that_has_one():
     for split in ("temporal", "leave_last_out"):
         problem = only_problem(config=trial_config(data__split=split), split_seeds=[1, 2])
         assert f"got [1, 2] with data.split {split!r}, which has no seed" in problem
+        assert "cuts: data.cut=0,1,2 in a grid, and study.confirm.cuts" in problem
         assert problems_of(config=trial_config(data__split=split)) == []
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow
 
 from sweeper.report.analysis.certainty import Certainty, Key, Scored, beside_first
-from sweeper.report.evidence.evidence import Evidence, Run
+from sweeper.report.evidence.evidence import Evidence, Run, ranks_by_seed
 from sweeper.report.evidence.ranks import hits, is_accuracy
 from sweeper.report.evidence.row_comparison import compare_on_rows
 from sweeper.report.evidence.statistics import Comparison, Summary, adjusted_by_holm
@@ -26,7 +26,7 @@ class Confirmed:
       is_fresh: whether they are of fresh splits; else of the study's own.
       summary: over the seeds.
       baselines: their means.
-      runs: the winner's, by (split seed, training seed).
+      runs: the winner's, by (split, training seed); a split by time goes by its cut.
     """
 
     trial: str
@@ -49,16 +49,19 @@ class Confirmed:
 
     @property
     def ranks(self) -> list[pyarrow.Table]:
-        """Of each seed; empty where those of any can't be read."""
-        tables = [run.rows for run in self.runs.values()]
-        return [] if any(table is None for table in tables) else tables
+        """Of each training seed; empty where those of any run can't be read."""
+        return ranks_by_seed(self.runs) if self._are_known else []
+
+    @property
+    def _are_known(self) -> bool:
+        return all(run.rows is not None for run in self.runs.values())
 
     @property
     def test_rows(self) -> frozenset[tuple[int, bytes, bytes]]:
         """Split by split, which rows they are; empty where that isn't known."""
         return frozenset(
-            (split, _column(table, "user").tobytes(), _column(table, "item").tobytes())
-            for (split, _), table in zip(self.runs, self.ranks, strict=False)
+            (split, _column(run.rows, "user").tobytes(), _column(run.rows, "item").tobytes())
+            for (split, _), run in (self.runs.items() if self._are_known else ())
         )
 
     def cell(self, beside: str) -> str:
@@ -131,7 +134,7 @@ def _by_split(each: Confirmed, metric: str) -> Scored:
 
 def _on_rows(first: Confirmed, other: Confirmed, metric: str) -> Comparison:
     """Users and training seeds both being samples; of as many seeds as both have."""
-    seeds = min(len(first.runs), len(other.runs))
+    seeds = min(len(first.ranks), len(other.ranks))
     mine, theirs = (
         np.stack([hits(table, metric) for table in each.ranks[:seeds]]) for each in (first, other)
     )

@@ -15,7 +15,7 @@ from sweeper.report.evidence.evidence import Evidence, Run
 from sweeper.report.evidence.ranks import read_ranks
 from sweeper.study import attributes
 from sweeper.study.confirmation import DIRECTORY
-from sweeper.study.retraining import CONFIGURATION, SPLIT_SEED, TRAIN_SEED, Point, point_of
+from sweeper.study.retraining import CONFIGURATION, CUT, SPLIT_SEED, TRAIN_SEED, Point, point_of
 from sweeper.study.storages.choice import load_study
 from sweeper.study.storages.markers import holds_study
 
@@ -101,8 +101,7 @@ def _lacking(directory: Path, points: list[Point], ended: list[FrozenTrial]) -> 
     """Which trainings there are not, or not yet."""
     found = [point_of(trial.user_attrs[attributes.OVERRIDES]) for trial in ended]
     lacking = [
-        f"{point[CONFIGURATION]} with split seed {point[SPLIT_SEED]} and training seed "
-        f"{point[TRAIN_SEED]}"
+        f"{point[CONFIGURATION]} {_split_words(point)} and training seed {point[TRAIN_SEED]}"
         for point in points
         if point not in found
     ]
@@ -119,12 +118,22 @@ def _number(place: Path) -> int:
     return int(found[1]) if found else 1
 
 
+def _split_words(point: Point) -> str:
+    return f"at cut {point[CUT]}" if CUT in point else f"with split seed {point[SPLIT_SEED]}"
+
+
+def _split_of(point: Point) -> int:
+    """Its cut, or its split seed."""
+    return int(point[CUT] if CUT in point else point[SPLIT_SEED])
+
+
 def _own_split(confirmation: optuna.Study) -> int | None:
     """The study's own split; None where fresh ones alone confirm it."""
-    user_attrs = confirmation.user_attrs
-    points = user_attrs[attributes.POINTS]
-    own = user_attrs[attributes.PROTOCOL]["data.split_seed"]
-    return own if any(point[SPLIT_SEED] == own for point in points) else None
+    points, protocol = (
+        confirmation.user_attrs[name] for name in (attributes.POINTS, attributes.PROTOCOL)
+    )
+    own: int = protocol[CUT if CUT in points[0] else SPLIT_SEED]
+    return own if any(_split_of(point) == own for point in points) else None
 
 
 def _run(directory: Path, trial: FrozenTrial, problems: list[str]) -> Run:
@@ -138,4 +147,4 @@ def _run(directory: Path, trial: FrozenTrial, problems: list[str]) -> Run:
         rows = read_ranks(place / records.ROWS["test"])
     except OutputError as error:
         problems.append(f"{error}; left out: comparisons row by row with this seed")
-    return Run(point[CONFIGURATION], point[SPLIT_SEED], point[TRAIN_SEED], record, rows)
+    return Run(point[CONFIGURATION], _split_of(point), point[TRAIN_SEED], record, rows)

@@ -11,11 +11,12 @@ from sweeper.report.evidence.statistics import ALIKE, Summary
 from sweeper.report.rendering.page import Block, Section, Text
 from sweeper.report.rendering.words import count, listed, metric_words, number, signed, upper_first
 from sweeper.report.sections.confirmed_tables import (
-    KINDS,
     comparison_table,
     confirmed_figure,
+    cuts_table,
     figures_table,
     name_words,
+    rows_words,
     searched_figure,
 )
 from sweeper.report.subject import Subject
@@ -48,6 +49,8 @@ def _blocks(subject: Subject, evidence: Evidence) -> Iterator[Block]:
         yield Text(text)
     yield Text(_which_rows(subject, evidence))
     yield figures_table(subject, evidence, metric)
+    if table := cuts_table(evidence, metric):
+        yield table
     yield Text(_luck_text(subject, evidence, metric))
     yield confirmed_figure(subject, evidence, metric)
     for fresh in (False, True):
@@ -68,7 +71,7 @@ def confirmed_text(subject: Subject, evidence: Evidence) -> str:
 
     text = (
         f"{upper_first(name_words(evidence.winner))} has **{number(summary.mean)} "
-        f"{metric_words(metric)}** on {KINDS[fresh]}{_interval_words(summary)}"
+        f"{metric_words(metric)}** on {rows_words(evidence, fresh)}{_interval_words(summary)}"
     )
     if worse := those("worse"):
         text += f"; it is better than {listed(worse)}"
@@ -100,28 +103,56 @@ def _interval_words(summary: Summary) -> str:
 
 
 def _which_rows(subject: Subject, evidence: Evidence) -> str:
+    by_time = not evidence.is_split_at_random
     texts = []
     if evidence.own:
         record = subject.record
         scored = record is not None and record.config["evaluation"]["score_test"]
         but = ", though each trial was scored on them at its end" if scored else ""
+        where = "all rows before them" if by_time else "all other rows"
         texts.append(
-            f"The search made no choice by the study's own test rows{but}; each configuration was "
-            f"trained on all other rows, with {count(len(evidence.own), 'fresh training seed')}"
+            f"The search made no choice by {rows_words(evidence, fresh=False)}{but}; each "
+            f"configuration was trained on {where}, with "
+            f"{count(evidence.seeds(), 'fresh training seed')}"
         )
-    if evidence.fresh:
+    if by_time:
+        texts += _cuts_texts(evidence)
+    elif evidence.fresh:
         one = len(evidence.fresh) == 1
         shows = "is another draw" if one else "show how far figures vary between splits"
         texts.append(
             f"The {count(len(evidence.fresh), 'fresh split')} {shows}; part of "
             f"{'its' if one else 'their'} test rows were training or validation rows of the search"
         )
-    if 1 < max(len(evidence.own), len(evidence.fresh)) < FEW_SEEDS:
+    samples = evidence.seeds() if by_time else max(len(evidence.own), len(evidence.fresh))
+    if 1 < samples < FEW_SEEDS:
         texts.append(
             f"With fewer than {FEW_SEEDS} seeds differences are called real too soon: in 7 to 12 % "
             "of equal pairs instead of 5 %"
         )
     return ". ".join(texts) + "."
+
+
+def _cuts_texts(evidence: Evidence) -> Iterator[str]:
+    """What figures of several cuts can tell, and what they can't."""
+    earlier, number = evidence.cuts(fresh=True), len({*evidence.cuts(), *evidence.cuts(fresh=True)})
+    if number < 2:
+        return
+    if earlier:
+        one = len(earlier) == 1
+        yield (
+            f"At the earlier {'cut' if one else 'cuts'} {listed(map(str, earlier))} "
+            "(a rolling origin: cut n has the test rows that lie n steps back, and trains on what "
+            "comes before) the test rows were validation or training rows of the search, so that "
+            f"{'this cut shows' if one else 'these cuts show'} whether the order of the "
+            f"configurations holds at other times, and {'confirms' if one else 'confirm'} nothing"
+        )
+    yield (
+        f"There are {count(number, 'cut')} and {count(evidence.seeds(), 'training seed')}. The "
+        "intervals of differences are over users, clustered by user, and over training seeds, "
+        "within these cuts; those of means are over training seeds alone. Cuts share users and "
+        "training rows: they are not independent, and too few to say how figures vary over time"
+    )
 
 
 def _luck_text(subject: Subject, evidence: Evidence, metric: str) -> str:
@@ -133,12 +164,16 @@ def _luck_text(subject: Subject, evidence: Evidence, metric: str) -> str:
         chosen = metric == subject.metric and is_best
         maximum = ", the maximum of many," if chosen else ""
         texts.append(f"In the search it had {number(searched)}{maximum} on validation rows")
-    for fresh, words in ((False, "on the study's own test rows"), (True, "on fresh splits")):
+    for fresh in (False, True):
         summary = evidence.summary(evidence.winner, metric, fresh)
         if summary:
-            texts.append(f"{words} it has {number(summary.mean)}")
+            texts.append(f"on {rows_words(evidence, fresh)} it has {number(summary.mean)}")
     text = upper_first(", ".join(texts))
-    return f"{text}. It trained on more rows here than in the search." if searched else f"{text}."
+    if not searched:
+        return f"{text}."
+    # An earlier cut has fewer rows before it.
+    here = "here" if evidence.is_split_at_random else "at the study's own cut"
+    return f"{text}. It trained on more rows {here} than in the search."
 
 
 def _ablation(evidence: Evidence, metric: str) -> Iterator[Text]:

@@ -6,14 +6,30 @@ import plotly.graph_objects as go
 
 from sweeper.report.analysis.baselines import usual_baselines
 from sweeper.report.evidence.evidence import Evidence
-from sweeper.report.evidence.statistics import Comparison
+from sweeper.report.evidence.statistics import Comparison, Summary, summarize
 from sweeper.report.rendering.page import Figure, Table
 from sweeper.report.rendering.palette import plot, series
-from sweeper.report.rendering.words import baseline_words, metric_words, number, signed
+from sweeper.report.rendering.words import (
+    baseline_words,
+    count,
+    listed,
+    metric_words,
+    number,
+    signed,
+    upper_first,
+)
 from sweeper.report.sections.warmth import both_metrics
 from sweeper.report.subject import Subject
 
-KINDS = {False: "the study's own test rows", True: "fresh splits"}
+OWN_ROWS = "the study's own test rows"
+
+
+def rows_words(evidence: Evidence, fresh: bool) -> str:
+    """Which test rows, in words: the study's own, those of later cuts too, or of other splits."""
+    if fresh:
+        return "fresh splits" if evidence.is_split_at_random else "earlier cuts"
+    cuts = [] if evidence.is_split_at_random else evidence.cuts()
+    return f"the test rows of cuts {listed(map(str, cuts))}" if len(cuts) > 1 else OWN_ROWS
 
 
 def name_words(name: str) -> str:
@@ -31,10 +47,11 @@ def figures_table(subject: Subject, evidence: Evidence, metric: str) -> Table:
             columns.append(f"{_short(each)}, in the search")
             for name, row in cells.items():
                 row.append(number(searched_figure(subject, evidence, name, each)))
-        for fresh, rows in ((False, "own test rows"), (True, "fresh splits")):
+        for fresh in (False, True):
             if not (evidence.fresh if fresh else evidence.own):
                 continue
-            columns.append(f"{_short(each)}, {rows}")
+            rows = rows_words(evidence, fresh)
+            columns.append(f"{_short(each)}, {'own test rows' if rows == OWN_ROWS else rows}")
             for name, row in cells.items():
                 row.append(_summary_text(evidence, name, each, fresh))
     columns.append("beside the best")
@@ -69,13 +86,40 @@ def _summary_text(evidence: Evidence, name: str, metric: str, fresh: bool) -> st
     summary = evidence.summary(name, metric, fresh)
     if summary is None:
         return "–"
-    if summary.deviation is None or (name in evidence.baselines and not fresh):
+    is_constant = name in evidence.baselines and not evidence.are_splits_samples(fresh)
+    return _mean_text(summary, is_constant)
+
+
+def _mean_text(summary: Summary, is_constant: bool) -> str:
+    """Mean ± deviation; the deviation is left out where no seed changes the figure."""
+    if summary.deviation is None or is_constant:
         return number(summary.mean)
     return f"{number(summary.mean)} ± {summary.deviation:.4f}"
 
 
+def cuts_table(evidence: Evidence, metric: str) -> Table | None:
+    """Each cut by itself; None where there is one alone, or a random split."""
+    own = evidence.cuts()
+    cuts = [*own, *evidence.cuts(fresh=True)]
+    if evidence.is_split_at_random or len(cuts) < 2:
+        return None
+    rows = []
+    for name in [*evidence.names, *evidence.baselines]:
+        summaries = [summarize(evidence.values_at(cut, name, metric)) for cut in cuts]
+        texts = [_mean_text(each, name in evidence.baselines) for each in summaries]
+        rows.append([name_words(name), *texts])
+    sizes = [count(evidence.test_rows_at(cut), "test row") for cut in cuts]
+    return Table(
+        ["configuration", *(f"cut {cut}{'' if cut in own else ', earlier'}" for cut in cuts)],
+        rows,
+        title=f"{upper_first(metric_words(metric))} cut by cut, mean and deviation over seeds",
+        strong=frozenset([0]),
+        note=f"Cut 0 is the latest. In this order: {', '.join(sizes)}; no row is in two.",
+    )
+
+
 def confirmed_figure(subject: Subject, evidence: Evidence, metric: str) -> Figure:
-    """Each configuration's mean and interval, on own rows and on fresh splits; and the search's."""
+    """Each configuration's mean and interval on its test rows, and the search's figure."""
     names = [*evidence.names, *evidence.baselines]
     searched = {
         name_words(name): searched_figure(subject, evidence, name, metric) for name in names
@@ -90,7 +134,7 @@ def confirmed_figure(subject: Subject, evidence: Evidence, metric: str) -> Figur
             name="in the search, validation rows",
         )
     ]
-    for index, (fresh, words) in enumerate(KINDS.items()):
+    for index, fresh in enumerate((False, True)):
         found = [(name, evidence.summary(name, metric, fresh)) for name in names]
         known = [(name, summary) for name, summary in found if summary]
         if not known:
@@ -106,7 +150,7 @@ def confirmed_figure(subject: Subject, evidence: Evidence, metric: str) -> Figur
                 orientation="h",
                 mode="markers",
                 marker={"size": 9, "color": series(index), "symbol": ["circle", "diamond"][index]},
-                name=words,
+                name=rows_words(evidence, fresh),
             )
         )
     figure = plot(*traces, x=metric_words(metric), scattermode="group")
@@ -126,13 +170,14 @@ def comparison_table(evidence: Evidence, metric: str, fresh: bool) -> Table | No
     compared = evidence.compared(metric, fresh)
     if not compared:
         return None
+    over_splits = evidence.are_splits_samples(fresh)
     rows = [
         [
             name_words(name),
             signed(-each.difference),
             "–" if each.low is None or each.high is None
             else f"{signed(-each.high)} to {signed(-each.low)}",
-            *([] if fresh else [_bootstrap_text(each)]),
+            *([] if over_splits else [_bootstrap_text(each)]),
             _probability(each.p_value if each.adjusted_p_value is None else each.adjusted_p_value),
             _probability(each.wilcoxon_p_value),
             f"{100 * (1 - each.probability):.1f} %",
@@ -141,25 +186,27 @@ def comparison_table(evidence: Evidence, metric: str, fresh: bool) -> Table | No
     ]  # fmt: skip
     how = (
         "a paired t-test over splits, corrected for their overlap"
-        if fresh
+        if over_splits
         else "users and training seeds both being samples"
     )
+    bootstrap = " The bootstrap: of these very models, had other users been asked."
+    bootstrap = "" if over_splits else bootstrap
     return Table(
         [
             "configuration",
             "difference",
             "95 % interval",
-            *([] if fresh else ["bootstrap over users"]),
+            *([] if over_splits else ["bootstrap over users"]),
             "p",
             "Wilcoxon's p",
             "is better",
         ],
         rows,
-        title=f"Against {name_words(evidence.winner)}, on {KINDS[fresh]}",
+        title=f"Against {name_words(evidence.winner)}, on {rows_words(evidence, fresh)}",
         note=f"p: {how}; adjusted by Holm for several comparisons. "
-        f"Wilcoxon's: over {'splits' if fresh else 'users'}. "
+        f"Wilcoxon's: over {'splits' if over_splits else 'users'}. "
         "Is better: how probable it is that the configuration beats the best."
-        f"{'' if fresh else ' The bootstrap: of these very models, had other users been asked.'}",
+        f"{bootstrap}",
     )
 
 

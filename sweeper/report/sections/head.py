@@ -20,7 +20,7 @@ from sweeper.report.rendering.words import (
     signed,
 )
 from sweeper.report.sections.confirmed import confirmed_metric
-from sweeper.report.sections.confirmed_tables import KINDS, name_words
+from sweeper.report.sections.confirmed_tables import name_words, rows_words
 from sweeper.report.subject import Subject
 from sweeper.study.results.reading import values_text
 
@@ -56,7 +56,7 @@ def _confirmed_figures(subject: Subject) -> Iterator[KeyFigure]:
     summary = evidence.summary(evidence.winner, metric, fresh)
     assert summary is not None
     spread = "" if summary.deviation is None else f"± {summary.deviation:.4f}, "
-    note = f"{spread}{name_words(evidence.winner)} on {KINDS[fresh]}"
+    note = f"{spread}{name_words(evidence.winner)} on {rows_words(evidence, fresh)}"
     yield KeyFigure(f"{metric_words(metric)}, confirmed", number(summary.mean), note)
     compared = evidence.compared(metric, fresh)
     for name in evidence.baselines:
