@@ -9,7 +9,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from sweeper.metrics import SHOWN
-from sweeper.report.analysis.baselines import baselines_of
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.ranks import MODEL, hits
 from sweeper.report.evidence.row_groups import (
@@ -26,6 +25,7 @@ from sweeper.report.sections.confirmed import confirmed_metric
 from sweeper.report.sections.confirmed_tables import name_words
 from sweeper.report.sections.warmth import both_metrics, repetition_block, warmth_block
 from sweeper.report.subject import Subject
+from sweeper.study.results.leaderboard import baselines_of
 
 PARTS = {
     "item": (

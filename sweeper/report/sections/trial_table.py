@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sweeper.report.analysis.baselines import (
-    POPULARITY,
     accuracy_index,
     is_no_better,
+    mark_words,
     usual_baselines,
 )
 from sweeper.report.analysis.certainty import Certainty, Key, certainties
@@ -158,14 +158,8 @@ def _whole(value: int | None) -> str:
 
 def _notes(subject: Subject, rows: Sequence[Row]) -> Iterator[str]:
     weak = sum(is_no_better(subject, row) for row in rows)
-    index = accuracy_index(subject)
-    if index is not None and weak:
-        metric = subject.objectives[index].metric
-        popular = usual_baselines(subject, metric).get(POPULARITY)
-        yield (
-            f"{NO_BETTER} no better than popularity"
-            f"{f' ({number(popular)})' if popular is not None else ''}: {count(weak, 'trial')}."
-        )
+    if weak:
+        yield f"{NO_BETTER} {mark_words(subject, rows)}: {count(weak, 'trial')}."
     if any(row.result.get("deviations") for row in rows):
         yield "± is the standard deviation over the split seeds."
     if any(row.state == "pruned" for row in rows):

@@ -12,7 +12,13 @@ from rich.text import Text
 from sweeper.config import baseline_name
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.alike import alike_text
-from sweeper.study.results.leaderboard import LEADERBOARD, Row, beats_popularity, parameter_names
+from sweeper.study.results.leaderboard import (
+    LEADERBOARD,
+    Row,
+    no_better_words,
+    parameter_names,
+    unbeaten_baseline,
+)
 from sweeper.study.results.reading import number_text, parameter_text, short_names, values_text
 
 NO_BETTER = "▾"
@@ -86,8 +92,8 @@ class _Top:
         return table
 
     def _number(self, row: Row) -> str:
-        worse = beats_popularity(row, self.objectives) is False
-        return f"{NO_BETTER} {row.number}" if worse else str(row.number)
+        is_marked = unbeaten_baseline(row, self.objectives) is not None
+        return f"{NO_BETTER} {row.number}" if is_marked else str(row.number)
 
     def _lines(self, left_out: Sequence[str]) -> Iterator[str]:
         """What stands below: the baselines, and what the table leaves out."""
@@ -104,8 +110,9 @@ class _Top:
         if text := alike_text(complete, self.objectives):
             yield f"{text}."
         shown = self.rows[: self.limit]
-        if any(beats_popularity(row, self.objectives) is False for row in shown):
-            yield f"{NO_BETTER} no better than popularity"
+        unbeaten = [best for row in shown if (best := unbeaten_baseline(row, self.objectives))]
+        if unbeaten:
+            yield f"{NO_BETTER} {no_better_words(unbeaten)}"
         if left_out:
             yield f"No room for {', '.join(left_out)}: see {LEADERBOARD}"
         more = len(self.rows) - self.limit
