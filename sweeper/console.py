@@ -26,6 +26,11 @@ SEEN = {
     "training": "what the user has in the training rows",
     "before": "what the user had before the row",
 }
+# The candidates that are left, in a cell of a table.
+WITHOUT_SEEN = {
+    "training": "without those of the user's training rows",
+    "before": "without those the user had before",
+}
 HAS_SEEN = {"training": "has in a training row", "before": "had before"}
 # What the result table shows of all metrics, which trial.json has.
 SHOWN_METRICS = (*(f"top_{k}" for k in TOP_K), "ndcg_10", MRR)

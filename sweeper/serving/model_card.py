@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from sweeper import record as records
 from sweeper.config import to_dictionary
-from sweeper.console import data_lines
+from sweeper.console import SEEN, data_lines, seen_by
 from sweeper.errors import OutputError
 from sweeper.record import Metrics, TrialRecord
 from sweeper.report.evidence.confirmation_reader import is_begun
@@ -147,6 +147,7 @@ def _figures(chosen: Chosen, retraining: Retraining) -> Iterator[str]:
         yield _table(["metric", whose, "95 % interval", *names], table)
         if text := _best_baseline(record.config["evaluation"]["metric"], scored, baselines):
             yield f"{text} {whose}."
+    yield f"Seen-filtered metrics leave out {SEEN[seen_by(record.config)]}."
     best = chosen.subject.best
     if best and chosen.trial == best.number and "validation" in metrics:
         yield (

@@ -16,6 +16,7 @@ from sweeper.report.rendering.words import (
     count,
     metric_words,
     number,
+    seen_note,
     upper_first,
 )
 from sweeper.report.subject import Subject
@@ -185,6 +186,8 @@ def table_over_seeds(subject: Subject) -> Table:
         "± is the standard deviation over the seeds. Beside the best: on the same seeds, by a "
         "paired t-test, adjusted by Holm."
     ]
+    if filtered := seen_note(subject.metric, subject.record):
+        notes.append(filtered)
     if any(len(each.rows) > len(shared) for each in configurations):
         by = f"the {count(len(shared), 'seed')} that all have" if shared else "how many each has"
         notes.append(f"Not every configuration has every seed: the order is by {by}.")

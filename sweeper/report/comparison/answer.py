@@ -18,7 +18,7 @@ from sweeper.report.comparison.standing import Standing
 from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.evidence.statistics import ALIKE
 from sweeper.report.rendering.page import NOTHING, Block, Section, Table, Text
-from sweeper.report.rendering.words import baseline_words, metric_words, number
+from sweeper.report.rendering.words import baseline_words, metric_words, number, seen_note
 from sweeper.study.results.leaderboard_table import NO_BETTER
 
 
@@ -120,6 +120,8 @@ def _confirmed_text(compared: Compared, standing: Standing) -> str:
 
 
 def _notes(compared: Compared) -> Iterator[str]:
+    filtered = [seen_note(compared.metric, standing.record) for standing in compared.standings]
+    yield from dict.fromkeys(filter(None, filtered if not compared.problems else []))
     shown = [*compared.standings, *compared.told]
     if text := unbeaten_words(standing.unbeaten for standing in shown):
         yield f"{NO_BETTER} {text}."

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow
 
+from sweeper.console import seen_by
 from sweeper.record import TrialRecord
 from sweeper.report.evidence.ranks import MODEL, hits
 from sweeper.report.evidence.row_comparison import compare_with_best
 from sweeper.report.evidence.row_groups import (
     Group,
     Part,
+    by_parts,
     by_repetition,
     by_training_rows,
     by_warmth,
@@ -26,6 +28,7 @@ from sweeper.report.evidence.statistics import (
     compare_pairs,
     summarize,
 )
+from sweeper.row_parts import Parts
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Evidence:
       own: the split of the study itself, by seeds, then by configuration.
       own_rows: as `own`, the seeds with which the rows of all configurations are known.
       fresh: other splits, by their seed, then by configuration.
+      seen: what seen-filtered metrics leave out, see `sweeper.config.seen_reading`.
       is_split_at_random: whether rows are of one part or another by chance.
     """
 
@@ -82,6 +86,7 @@ class Evidence:
         self.is_split_at_random = all(
             run.record.config["data"]["split"] == "random" for run in runs
         )
+        self.seen = seen_by(runs[0].record.config) if runs else "training"
         self.baselines = list(runs[0].record.baselines) if runs else []
 
     @property
@@ -174,6 +179,11 @@ class Evidence:
         """See `sweeper.report.evidence.row_groups`, on the own test rows, means over the seeds."""
         ranks = self._ranks()
         return [] if ranks is None else by_repetition(ranks, self._mean_hits(metric))
+
+    def by_parts(self, parts: Parts, metric: str) -> list[Part]:
+        """See `sweeper.report.evidence.row_groups`, on the own test rows, means over the seeds."""
+        ranks = self._ranks()
+        return [] if ranks is None else by_parts(parts, ranks, self._mean_hits(metric))
 
     def _mean_hits(self, metric: str) -> dict[str, np.ndarray]:
         """By configuration and baseline, [rows]."""

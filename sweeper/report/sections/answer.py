@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sweeper.config import SEEN_FILTERED, metric_name
-from sweeper.console import SHOWN_METRICS
+from sweeper.console import SHOWN_METRICS, WITHOUT_SEEN, seen_by
 from sweeper.metrics import is_always_hit
 from sweeper.record import TrialRecord
 from sweeper.report.analysis.baselines import beside_baselines, is_no_better, mark_words
@@ -178,12 +178,13 @@ def accuracy_tables(record: TrialRecord) -> Iterator[Table]:
             if rows in parts:
                 scored[baseline_words(name)] = parts[rows]
         total = (record.data.get("rows") or {}).get(rows)
+        unseen = WITHOUT_SEEN[seen_by(record.config)]
         title = f"Metrics on {f'{total:,} ' if total else ''}{rows} rows"
         yield Table(
             ["by", "candidates", *map(metric_name, SHOWN_METRICS)],
             [
                 [name, words, *(number(metrics.get(f"{prefix}{each}")) for each in SHOWN_METRICS)]
-                for prefix, words in (("", "all"), (SEEN_FILTERED, "without those seen"))
+                for prefix, words in (("", "all"), (SEEN_FILTERED, unseen))
                 for name, metrics in scored.items()
             ],
             title,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from sweeper.console import SEEN
 from sweeper.report.analysis.baselines import usual_baselines
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.statistics import Comparison
@@ -46,7 +47,8 @@ def figures_table(subject: Subject, evidence: Evidence, metric: str) -> Table:
         list(cells.values()),
         title="Mean and standard deviation over seeds",
         strong=frozenset([0]),
-        note="In the search: on validation rows, after training on fewer rows.",
+        note="In the search: on validation rows, after training on fewer rows. Seen-filtered: "
+        f"without {SEEN[evidence.seen]}.",
     )
 
 

@@ -14,7 +14,7 @@ from sweeper.report.analysis.baselines import (
 from sweeper.report.analysis.certainty import Certainty, Key, certainties
 from sweeper.report.analysis.over_seeds import seeds_varied
 from sweeper.report.rendering.page import Block, Section, Table, Text
-from sweeper.report.rendering.words import baseline_words, count, metric_words, number
+from sweeper.report.rendering.words import baseline_words, count, metric_words, number, seen_note
 from sweeper.report.subject import Subject
 from sweeper.study.results.leaderboard import LEADERBOARD, Row, parameter_names
 from sweeper.study.results.leaderboard_table import NO_BETTER, varying_parameters
@@ -157,6 +157,8 @@ def _whole(value: int | None) -> str:
 
 
 def _notes(subject: Subject, rows: Sequence[Row]) -> Iterator[str]:
+    filtered = (seen_note(objective.metric, subject.record) for objective in subject.objectives)
+    yield from dict.fromkeys(filter(None, filtered))
     weak = sum(is_no_better(subject, row) for row in rows)
     if weak:
         yield f"{NO_BETTER} {mark_words(subject, rows)}: {count(weak, 'trial')}."

@@ -9,7 +9,8 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.config import baseline_name
+from sweeper.config import SEEN_FILTERED, baseline_name
+from sweeper.console import SEEN
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.alike import alike_text
 from sweeper.study.results.leaderboard import (
@@ -106,6 +107,10 @@ class _Top:
             ]
             if values:
                 yield f"{baseline_name(name)}: {', '.join(values)}"
+        if any(objective.metric.startswith(SEEN_FILTERED) for objective in self.objectives):
+            # Results of before there was a choice don't say it.
+            seen = dict.fromkeys(row.result.get("seen", "training") for row in self.rows)
+            yield f"seen-filtered metrics leave out {', or '.join(SEEN[each] for each in seen)}"
         complete = [row.values for row in self.rows if row.state == "complete"]
         if text := alike_text(complete, self.objectives):
             yield f"{text}."
