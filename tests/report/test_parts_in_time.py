@@ -53,7 +53,10 @@ def test_parts_have_their_rows_and_intervals_over_users():
     assert [part.rows for part in (none, few, many)] == [2, 2, 1]
     assert none.share == 0.4
     assert none.accuracies == few.accuracies == {"a": 0.5}
-    assert none.intervals == {"a": interval_over_users([1.0, 0.0], [0, 1])}
+    # Student's of two users is wider than accuracies are.
+    low, high = interval_over_users([1.0, 0.0], [0, 1])
+    assert low < 0 < 1 < high
+    assert none.intervals == {"a": (0.0, 1.0)}
     # A single user tells nothing of others.
     assert many.intervals == {"a": None}
     assert by_parts(HISTORY_LENGTH, RANKS.drop_columns(["history_length"]), hits) == []
@@ -76,15 +79,14 @@ def test_a_run_by_time_has_a_plot_and_its_numbers(tmp_path):
         "", "no earlier row of the user (2 rows)", "1 to 5 earlier rows (2 rows)",
         "over 20 earlier rows (1 row)",
     ]  # fmt: skip
-    low, high = interval_over_users([1.0, 0.0], [0, 1])
     name, none, few, many = figure.numbers.rows[0]
-    assert (name, none) == ("the run", f"0.5000 ({low:.4f} to {high:.4f})")
+    assert (name, none) == ("the run", "0.5000 (0.0000 to 1.0000)")
     # Both are hits of both users: without any doubt.
     assert (few, many) == ("1.0000 (1.0000 to 1.0000)", "1.0000")
     assert [row[0] for row in figure.numbers.rows] == ["the run", "popularity"]
     model, popular = figure.plot.data
     assert model.y == (0.5, 1.0, 1.0)
-    assert model.error_y.array == pytest.approx([(high - low) / 2, 0, 0])
+    assert model.error_y.array == model.error_y.arrayminus == (0.5, 0.0, 0.0)
     assert popular.y == (0.0, 0.5, 1.0)
     assert "by_time_since_training" not in blocks
     assert "All of the validation rows (5) are up to 1 hour after training." in blocks
@@ -127,9 +129,8 @@ def test_a_confirmation_has_means_over_its_seeds(tmp_path):
     by_name = {row[0]: row[1:] for row in figure.numbers.rows}
     assert list(by_name) == ["trial 7", "reference", "popularity"]
     # Of ranks 5, 99 and 100, and with the other seed 5, 99 and 99: five of six.
-    mean = np.array([1.0, 1.0, 0.5])
-    low, high = interval_over_users(mean, [0, 1, 2])
-    assert by_name["trial 7"] == ["1.0000", f"0.8333 ({low:.4f} to {high:.4f})"]
+    low, _ = interval_over_users(np.array([1.0, 1.0, 0.5]), [0, 1, 2])
+    assert by_name["trial 7"] == ["1.0000", f"0.8333 ({low:.4f} to 1.0000)"]
     assert by_name["popularity"][1].startswith("0.3333 (")
 
 
@@ -142,7 +143,7 @@ def test_a_plot_shows_the_first_and_the_best_of_the_others():
     assert lines_shown(parts) == ["model", "b", "c", "d"]
     figure, _ = parts_in_time(lambda of: by_parts(of, RANKS, hits), "top_100", "the rows")
     assert [trace.name for trace in figure.plot.data] == ["model", "b", "c", "d"]
-    assert figure.caption.endswith("The table below has 1 more.")
+    assert figure.caption.endswith("The numbers below have 1 more.")
     assert [row[0] for row in figure.numbers.rows] == ["model", "a", "b", "c", "d"]
 
 

@@ -83,12 +83,18 @@ def by_parts(parts: Parts, ranks: pyarrow.Table, hits: Mapping[str, np.ndarray])
         replace(
             part,
             intervals={
-                name: interval_over_users(values[found[part.part]], users[found[part.part]])
+                name: _interval(values[found[part.part]], users[found[part.part]])
                 for name, values in hits.items()
             },
         )
         for part in _by_part(found, hits)
     ]
+
+
+def _interval(hits: np.ndarray, users: np.ndarray) -> tuple[float, float] | None:
+    """Of an accuracy, which is never below 0 or above 1; Student's of few users may be."""
+    interval = interval_over_users(hits, users)
+    return (max(interval[0], 0.0), min(interval[1], 1.0)) if interval else None
 
 
 def _by_part(parts: Mapping[str, np.ndarray], hits: Mapping[str, np.ndarray]) -> list[Part]:

@@ -183,9 +183,13 @@ def accuracy_tables(record: TrialRecord) -> Iterator[Table]:
         yield Table(
             ["by", "candidates", *map(metric_name, SHOWN_METRICS)],
             [
-                [name, words, *(number(metrics.get(f"{prefix}{each}")) for each in SHOWN_METRICS)]
+                [
+                    name,
+                    words if index == 0 else "",
+                    *(number(metrics.get(f"{prefix}{each}")) for each in SHOWN_METRICS),
+                ]
                 for prefix, words in (("", "all"), (SEEN_FILTERED, unseen))
-                for name, metrics in scored.items()
+                for index, (name, metrics) in enumerate(scored.items())
             ],
             title,
             strong=frozenset({0, len(scored)}),

@@ -135,8 +135,8 @@ def comparison_table(evidence: Evidence, metric: str, fresh: bool) -> Table | No
             "–" if each.low is None or each.high is None
             else f"{signed(-each.high)} to {signed(-each.low)}",
             *([] if fresh else [_bootstrap_text(each)]),
-            _probability(each.p_value if each.adjusted_p_value is None else each.adjusted_p_value),
-            _probability(each.wilcoxon_p_value),
+            probability(each.p_value if each.adjusted_p_value is None else each.adjusted_p_value),
+            probability(each.wilcoxon_p_value),
             f"{100 * (1 - each.probability):.1f} %",
         ]
         for name, each in compared.items()
@@ -173,5 +173,6 @@ def _bootstrap_text(comparison: Comparison) -> str:
     return f"{signed(-high)} to {signed(-low)}"
 
 
-def _probability(value: float) -> str:
+def probability(value: float) -> str:
+    """A p-value as a table has it."""
     return "<0.0001" if value < 1e-4 else f"{value:.4f}"

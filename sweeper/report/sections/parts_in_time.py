@@ -78,7 +78,9 @@ def _figure(
             y=[part.accuracies[each] for part in parts],
             error_y={
                 "type": "data",
-                "array": [_margin(part, each) for part in parts],
+                "symmetric": False,
+                "array": [_margins(part, each)[1] for part in parts],
+                "arrayminus": [_margins(part, each)[0] for part in parts],
                 "thickness": 1.5,
                 "width": 4,
             },
@@ -92,7 +94,7 @@ def _figure(
     figure.update_xaxes(type="category")
     figure.update_yaxes(rangemode="tozero")
     left_out = len(parts[0].accuracies) - len(shown)
-    more = f" The table below has {left_out} more." if left_out else ""
+    more = f" The numbers below have {left_out} more." if left_out else ""
     return Figure(
         name,
         title,
@@ -102,9 +104,11 @@ def _figure(
     )
 
 
-def _margin(part: Part, name: str) -> float:
-    interval = part.intervals.get(name)
-    return (interval[1] - interval[0]) / 2 if interval else 0.0
+def _margins(part: Part, name: str) -> tuple[float, float]:
+    """How far the interval goes below and above the accuracy."""
+    value = part.accuracies[name]
+    low, high = part.intervals.get(name) or (value, value)
+    return value - low, high - value
 
 
 def _numbers(parts: Sequence[Part], labels: Sequence[str]) -> Table:
