@@ -60,8 +60,9 @@ class TrialRecord:
         already, see `evaluation.seen`) and "new", the number `rows` and the model's metrics on
         these; over several splits as `by_warmth`.
       by_history_length, by_time_since_training: by "model" and baseline, then by the rows scored,
-        then by part (see `sweeper.row_parts`), the number `rows` and the metrics on these; over
-        several splits as `by_warmth`. Empty where no ranks are kept or the data has no times; the
+        then by part (see `sweeper.row_parts`), the number `rows`, top-10, top-100 and NDCG@10 on
+        these, unfiltered and seen-filtered, and the trial's metric; over several splits as
+        `by_warmth`. Empty where no ranks are kept or the data has no times; the
         latter also where not all scored rows come after training.
       coverage: the share of the catalogue in anyone's top 100, by "model" and baseline;
         None: not measured.

@@ -242,12 +242,13 @@ class Trial:
         table = row_table(ranks, task, interactions, split.train)
         write_whole(self.directory / records.ROWS[rows], as_parquet(table))
         self.record.by_warmth[rows] = metrics_by_warmth(ranks["model"], table)
+        metric = self.config.evaluation.metric
         for parts, found in (
             (HISTORY_LENGTH, self.record.by_history_length),
             (TIME_SINCE_TRAINING, self.record.by_time_since_training),
         ):
             for name, each in ranks.items() if parts.column in table.column_names else ():
-                found.setdefault(name, {})[rows] = metrics_by(parts, each, table)
+                found.setdefault(name, {})[rows] = metrics_by(parts, each, table, metric)
         if rows == "test":
             scorer = self.scorer(training, split, rows).scorer()
             self.record.coverage = {"model": coverage(scorer, task, self.threads)}

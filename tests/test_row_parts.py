@@ -44,7 +44,7 @@ def test_every_part_has_its_words(parts):
 
 
 def test_metrics_of_each_part():
-    found = metrics_by(HISTORY_LENGTH, RANKS, TABLE)
+    found = metrics_by(HISTORY_LENGTH, RANKS, TABLE, "mrr")
     assert {part: each["rows"] for part, each in found.items()} == {
         "0": 2, "1_to_5": 2, "6_to_20": 2, "over_20": 1,
     }  # fmt: skip
@@ -52,7 +52,11 @@ def test_metrics_of_each_part():
         "0": 0.5, "1_to_5": 0.5, "6_to_20": 0.5, "over_20": 0.0,
     }  # fmt: skip
     assert found["1_to_5"]["seen_filtered_top_10"] == 1.0
-    few = metrics_by(HISTORY_LENGTH, RANKS.only(np.array([1, 2])), TABLE.take([1, 2]))
+    assert list(found["0"]) == [
+        "rows", "top_10", "top_100", "ndcg_10", "mrr", "seen_filtered_top_10",
+        "seen_filtered_top_100", "seen_filtered_ndcg_10",
+    ]  # fmt: skip
+    few = metrics_by(HISTORY_LENGTH, RANKS.only(np.array([1, 2])), TABLE.take([1, 2]), "top_10")
     assert list(few) == ["1_to_5"]
 
 
@@ -78,9 +82,11 @@ def recorded() -> TrialRecord:
     best = Ranks(RANKS.unfiltered[::-1], RANKS.seen_filtered[::-1])
     record = TrialRecord({"evaluation": {"metric": "top_10"}, "data": {"split": "temporal"}})
     for name, ranks in (("model", RANKS), ("popularity", best), ("ease", best)):
-        record.by_history_length[name] = {"test": metrics_by(HISTORY_LENGTH, ranks, TABLE)}
+        record.by_history_length[name] = {
+            "test": metrics_by(HISTORY_LENGTH, ranks, TABLE, "top_10")
+        }
         record.by_time_since_training[name] = {
-            "test": metrics_by(TIME_SINCE_TRAINING, ranks, seconds)
+            "test": metrics_by(TIME_SINCE_TRAINING, ranks, seconds, "top_10")
         }
     record.baselines = {"popularity": {"test": {"top_10": 0.1}}, "ease": {"test": {"top_10": 0.2}}}
     return record

@@ -141,8 +141,8 @@ def test_a_trial_scores_cold_rows_and_tells_of_them(tmp_path: Path):
             for name, scores in (("model", record.metrics), *record.baselines.items()):
                 of_rows = parts[name][rows].values()
                 assert sum(part["rows"] for part in of_rows) == len(held_out)
-                whole = scores[rows]["top_50"]
-                mean = sum(part["rows"] * part["top_50"] for part in of_rows) / len(held_out)
+                whole = scores[rows]["top_10"]
+                mean = sum(part["rows"] * part["top_10"] for part in of_rows) / len(held_out)
                 assert mean == pytest.approx(whole)
     assert "top-100 on parts of the test rows" in printed.getvalue()
     assert records.read(tmp_path) == record

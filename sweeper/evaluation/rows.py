@@ -9,11 +9,17 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
+from sweeper.config import SEEN_FILTERED
 from sweeper.data.interactions import Interactions
 from sweeper.evaluation.ranking import EVERY, RankingTask, Ranks, Scorer, rows_a_chunk
 from sweeper.metrics import SHOWN
 from sweeper.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING, Parts
 from sweeper.warmth import warm_and_cold
+
+# Of each scorer there are so many parts that all metrics would make the most of a trial's record.
+METRICS_OF_PARTS = tuple(
+    f"{prefix}{name}" for prefix in ("", SEEN_FILTERED) for name in ("top_10", "top_100", "ndcg_10")
+)
 
 
 def row_table(
@@ -89,14 +95,22 @@ def metrics_by_repetition(ranks: Ranks) -> dict[str, dict[str, float]]:
     return _metrics_by_part(ranks, {"repeat": ranks.is_repeat, "new": ~ranks.is_repeat})
 
 
-def metrics_by(parts: Parts, ranks: Ranks, table: pyarrow.Table) -> dict[str, dict[str, float]]:
-    """By part, as far as there are any such rows, their number and metrics.
+def metrics_by(
+    parts: Parts, ranks: Ranks, table: pyarrow.Table, metric: str
+) -> dict[str, dict[str, float]]:
+    """By part, as far as there are any such rows, their number and the `METRICS_OF_PARTS`.
 
     Args:
       ranks: the model's, or a baseline's.
       table: of the same rows, see `row_table`; it has the column that the parts go by.
+      metric: one more that is wanted.
     """
-    return _metrics_by_part(ranks, parts.of(np.asarray(table[parts.column])))
+    wanted = ("rows", *METRICS_OF_PARTS, metric)
+    found = _metrics_by_part(ranks, parts.of(np.asarray(table[parts.column])))
+    return {
+        part: {name: value for name, value in metrics.items() if name in wanted}
+        for part, metrics in found.items()
+    }
 
 
 def _metrics_by_part(ranks: Ranks, parts: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
