@@ -180,7 +180,7 @@ def parts_table(record: TrialRecord, rows: str) -> Table | None:
     scores = {name: each[rows][metric] for name, each in record.baselines.items() if rows in each}
     if scores:
         best = max(scores, key=scores.__getitem__)
-        scorers[best] = "EASE" if best == "ease" else best
+        scorers[best] = baseline_name(best)
     lines = [
         *_part_lines(record.by_history_length, HISTORY_LENGTH, rows, metric, scorers),
         *_part_lines(record.by_time_since_training, TIME_SINCE_TRAINING, rows, metric, scorers),
