@@ -94,7 +94,7 @@ def test_a_small_catalogue_is_covered(parts):
 
 def test_rows_that_do_not_come_after_training_have_no_age():
     interactions = skewed_interactions()
-    data = DataConfig(name="synthetic", split="random")
+    data = DataConfig(name="synthetic", split="random", split_seed=1)
     split = split_interactions(data, interactions)
     task = ranking_tasks(data, EvaluationConfig(), interactions, split)["test"]
     ranks = {"popularity": rank(lambda *_: np.zeros((len(task), task.num_candidates)), task)}
