@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +13,8 @@ from rich.table import Table
 
 from sweeper.config import MRR, SEEN_FILTERED, TOP_K, baseline_name, metric_name, seen_reading
 from sweeper.errors import Stopped
-from sweeper.record import TrialRecord
+from sweeper.record import Metrics, TrialRecord
+from sweeper.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING, Parts
 
 WARMTH = {
     "warm": "warm rows",
@@ -24,6 +25,11 @@ WARMTH = {
 SEEN = {
     "training": "what the user has in the training rows",
     "before": "what the user had before the row",
+}
+# The candidates that are left, in a cell of a table.
+WITHOUT_SEEN = {
+    "training": "without those of the user's training rows",
+    "before": "without those the user had before",
 }
 HAS_SEEN = {"training": "has in a training row", "before": "had before"}
 # What the result table shows of all metrics, which trial.json has.
@@ -163,6 +169,49 @@ def result_table(record: TrialRecord, rows: str) -> Table:
                 end_section=index == len(scored) - 1,
             )
     return table
+
+
+def parts_table(record: TrialRecord, rows: str) -> Table | None:
+    """The trial's metric by length of history and by age of the training, on `rows`.
+
+    This model beside the best baseline. None under the random split, and where no ranks are kept.
+    """
+    metric, scorers = record.config["evaluation"]["metric"], {"model": "this model"}
+    if record.config["data"]["split"] == "random":
+        return None
+    scores = {name: each[rows][metric] for name, each in record.baselines.items() if rows in each}
+    if scores:
+        best = max(scores, key=scores.__getitem__)
+        scorers[best] = baseline_name(best)
+    lines = [
+        *_part_lines(record.by_history_length, HISTORY_LENGTH, rows, metric, scorers),
+        *_part_lines(record.by_time_since_training, TIME_SINCE_TRAINING, rows, metric, scorers),
+    ]
+    if not lines:
+        return None
+    title = f"{metric_name(metric)} on parts of the {rows} rows"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    for name in ("rows", *scorers.values()):
+        table.add_column(name, justify="right")
+    for line in lines:
+        table.add_row(*line)
+    return table
+
+
+def _part_lines(
+    found: Mapping[str, Mapping[str, Mapping[str, Metrics]]],
+    parts: Parts,
+    rows: str,
+    metric: str,
+    scorers: Iterable[str],
+) -> Iterator[list[str]]:
+    """Of each part its words, the number of its rows, and each scorer's metric."""
+    if not all(rows in found.get(name, {}) for name in scorers):
+        return
+    for part, metrics in found["model"][rows].items():
+        values = [f"{found[name][rows][part][metric]:.4f}" for name in scorers]
+        yield [parts.words[part], _number(metrics["rows"]), *values]
 
 
 def result_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:

@@ -72,6 +72,10 @@ def take_means(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
     summary.baselines = mean([record.baselines for record in records])
     summary.by_warmth = mean_by_part([record.by_warmth for record in records])
     summary.by_repetition = mean_by_part([record.by_repetition for record in records])
+    summary.by_history_length = mean_by_scorer([record.by_history_length for record in records])
+    summary.by_time_since_training = mean_by_scorer(
+        [record.by_time_since_training for record in records]
+    )
     if len(records) > 1:
         summary.deviations = over(stdev, [record.metrics for record in records])
     summary.history = mean_history(records)
@@ -99,6 +103,14 @@ def mean_by_part(
             number = sum(each["rows"] for each in figures) / len(splits)
             found[rows][part] = {**mean(figures), "rows": number}
     return found
+
+
+def mean_by_scorer(
+    records: Sequence[Mapping[str, Mapping[str, Mapping[str, Metrics]]]],
+) -> dict[str, dict[str, dict[str, Metrics]]]:
+    """As `mean_by_part`, of the model and of each baseline that all splits have."""
+    scorers = [name for name in records[0] if all(name in record for record in records)]
+    return {name: mean_by_part([record[name] for record in records]) for name in scorers}
 
 
 def mean_history(records: Sequence[TrialRecord]) -> list[Metrics]:

@@ -59,6 +59,11 @@ class TrialRecord:
       by_repetition: by the rows scored, then by "repeat" (the row's user has its candidate
         already, see `evaluation.seen`) and "new", the number `rows` and the model's metrics on
         these; over several splits as `by_warmth`.
+      by_history_length, by_time_since_training: by "model" and baseline, then by the rows scored,
+        then by part (see `sweeper.row_parts`), the number `rows`, top-10, top-100 and NDCG@10 on
+        these, unfiltered and seen-filtered, and the trial's metric; over several splits as
+        `by_warmth`. Empty where no ranks are kept or the data has no times; the
+        latter also where not all scored rows come after training.
       coverage: the share of the catalogue in anyone's top 100, by "model" and baseline;
         None: not measured.
       kept_epoch: the epoch whose weights the metrics belong to; each repeat has its own.
@@ -82,6 +87,8 @@ class TrialRecord:
     baselines: dict[str, dict[str, Metrics]] = field(default_factory=dict)
     by_warmth: dict[str, dict[str, Metrics]] = field(default_factory=dict)
     by_repetition: dict[str, dict[str, Metrics]] = field(default_factory=dict)
+    by_history_length: dict[str, dict[str, dict[str, Metrics]]] = field(default_factory=dict)
+    by_time_since_training: dict[str, dict[str, dict[str, Metrics]]] = field(default_factory=dict)
     epochs: int | None = None
     kept_epoch: int | None = None
     stopped_early: bool = False

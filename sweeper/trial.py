@@ -23,6 +23,7 @@ from sweeper.evaluation.ranking import RankingTask, Ranks
 from sweeper.evaluation.rows import (
     as_parquet,
     coverage,
+    metrics_by,
     metrics_by_repetition,
     metrics_by_warmth,
     row_table,
@@ -32,6 +33,7 @@ from sweeper.files import write_whole
 from sweeper.model.fitting import check_columns
 from sweeper.prepared import prepared_baselines, prepared_split, prepared_tasks
 from sweeper.record import TrialRecord
+from sweeper.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.tracking.tracker import BY_ITSELF, Origin
 from sweeper.tracking.trackers import Trackers
@@ -232,13 +234,21 @@ class Trial:
     ) -> None:
         """Writes the ranks of a part's rows; notes the metrics of its warm and its cold ones.
 
-        Of test rows also the catalogue coverage.
+        With times also those by length of history and by age of the training, of all scorers; of
+        test rows also the catalogue coverage.
         """
         ranks = {"model": self.ranks[rows]}
         ranks |= {name: baseline.ranks[rows] for name, baseline in baselines.items()}
         table = row_table(ranks, task, interactions, split.train)
         write_whole(self.directory / records.ROWS[rows], as_parquet(table))
         self.record.by_warmth[rows] = metrics_by_warmth(ranks["model"], table)
+        metric = self.config.evaluation.metric
+        for parts, found in (
+            (HISTORY_LENGTH, self.record.by_history_length),
+            (TIME_SINCE_TRAINING, self.record.by_time_since_training),
+        ):
+            for name, each in ranks.items() if parts.column in table.column_names else ():
+                found.setdefault(name, {})[rows] = metrics_by(parts, each, table, metric)
         if rows == "test":
             scorer = self.scorer(training, split, rows).scorer()
             self.record.coverage = {"model": coverage(scorer, task, self.threads)}
@@ -252,6 +262,9 @@ class Trial:
         rows = "test" if "test" in self.record.metrics else self.record.rows
         self.console.print()
         self.console.print(terminal.result_table(self.record, rows))
+        if table := terminal.parts_table(self.record, rows):
+            self.console.print()
+            self.console.print(table)
         for topic, text in terminal.result_lines(self.record, rows):
             self.say(topic, text)
 

@@ -63,10 +63,11 @@ def test_parts_without_rows_are_not_there():
 
 
 def test_the_line_of_a_trial():
-    record = TrialRecord({"evaluation": {"metric": "seen_filtered_top_100"}})
-    assert list(result_lines(record, "test")) == []
+    config = {"evaluation": {"metric": "seen_filtered_top_100"}, "data": {"split": "random"}}
+    record = TrialRecord(config)
+    assert [topic for topic, _ in result_lines(record, "test")] == ["seen"]
     record.by_warmth["test"] = metrics_by_warmth(RANKS, TABLE)
-    assert list(result_lines(record, "test")) == [
+    assert list(result_lines(record, "test"))[1:] == [
         (
             "cold",
             "seen-filtered top-100 1.0000 on 2 warm rows, 1.0000 on 2 rows of cold users, 0.6667 "
@@ -74,7 +75,7 @@ def test_the_line_of_a_trial():
         )
     ]
     del record.by_warmth["test"]["cold_user"], record.by_warmth["test"]["cold_item"]
-    ((_, text),) = result_lines(record, "test")
+    _, (_, text) = result_lines(record, "test")
     assert text == "no test row has a user or a candidate that is in no training row"
 
 
@@ -93,8 +94,9 @@ def test_a_part_that_some_splits_lack_is_told_by_hand():
             "cold_item": {"rows": 1.5, "top_100": 0.125},
         }
     }
-    record = TrialRecord({"evaluation": {"metric": "top_100"}}, by_warmth=both)
-    ((_, text),) = result_lines(record, "test")
+    config = {"evaluation": {"metric": "top_100"}, "data": {"split": "random"}}
+    record = TrialRecord(config, by_warmth=both)
+    _, (_, text) = result_lines(record, "test")
     assert text == (
         "top-100 0.3750 on 98 warm rows, 0.1250 on 1.5 rows of cold candidates (in no training row)"
     )
@@ -133,6 +135,16 @@ def test_a_trial_scores_cold_rows_and_tells_of_them(tmp_path: Path):
         unseen = interactions.num_items - len(np.unique(interactions.items[split.train]))
         assert unseen > 10
         assert found["cold_item"]["top_10"] == 0
+        # By time: each row is in one part by its history, and in one by its age.
+        for parts in (record.by_history_length, record.by_time_since_training):
+            assert list(parts) == ["model", "popularity"]
+            for name, scores in (("model", record.metrics), *record.baselines.items()):
+                of_rows = parts[name][rows].values()
+                assert sum(part["rows"] for part in of_rows) == len(held_out)
+                whole = scores[rows]["top_10"]
+                mean = sum(part["rows"] * part["top_10"] for part in of_rows) / len(held_out)
+                assert mean == pytest.approx(whole)
+    assert "top-100 on parts of the test rows" in printed.getvalue()
     assert records.read(tmp_path) == record
     assert f" on {record.by_warmth['test']['cold_item']['rows']:.0f} rows of cold candidates" in (
         printed.getvalue()
@@ -142,7 +154,7 @@ def test_a_trial_scores_cold_rows_and_tells_of_them(tmp_path: Path):
 def test_a_trial_that_keeps_no_ranks_tells_nothing_of_it(tmp_path: Path):
     config = cold_config(evaluation=EvaluationConfig(keep_rows=False))
     record = run_trial(config, tmp_path, console=Console(file=io.StringIO()), draw=False)
-    assert record.by_warmth == {}
+    assert record.by_warmth == record.by_history_length == record.by_time_since_training == {}
 
 
 def test_repeats_have_the_means(tmp_path: Path):

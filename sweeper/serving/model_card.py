@@ -6,7 +6,7 @@ After Mitchell et al. (2019), "Model cards for model reporting".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,9 @@ from omegaconf import OmegaConf
 
 from sweeper import record as records
 from sweeper.config import to_dictionary
-from sweeper.console import data_lines
+from sweeper.console import SEEN, data_lines, seen_by
 from sweeper.errors import OutputError
-from sweeper.record import TrialRecord
+from sweeper.record import Metrics, TrialRecord
 from sweeper.report.evidence.confirmation_reader import is_begun
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.ranks import hits, read_ranks
@@ -29,6 +29,7 @@ from sweeper.report.sections.warmth import both_metrics
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.chosen import Chosen
 from sweeper.serving.tables import kind_of
+from sweeper.study.results.leaderboard import best_of
 
 if TYPE_CHECKING:
     from sweeper.serving.query_tower import QueryInputs
@@ -144,6 +145,9 @@ def _figures(chosen: Chosen, retraining: Retraining) -> Iterator[str]:
         scale = f"On {record.data['rows'][rows]:,} {rows} rows"
         yield f"{scale} (95 % intervals: had other users been asked):"
         yield _table(["metric", whose, "95 % interval", *names], table)
+        if text := _best_baseline(record.config["evaluation"]["metric"], scored, baselines):
+            yield f"{text} {whose}."
+    yield f"Seen-filtered metrics leave out {SEEN[seen_by(record.config)]}."
     best = chosen.subject.best
     if best and chosen.trial == best.number and "validation" in metrics:
         yield (
@@ -151,6 +155,20 @@ def _figures(chosen: Chosen, retraining: Retraining) -> Iterator[str]:
             f"{count(len(chosen.subject.rows), 'trial')}: its figure on these is the largest of "
             "many, and partly luck."
         )
+
+
+def _best_baseline(metric: str, scored: Metrics, baselines: Mapping[str, Metrics]) -> str:
+    """How far the best baseline by a metric is from the model, up to its name; "" without one."""
+    theirs = {name: each[metric] for name, each in baselines.items() if metric in each}
+    name = best_of(theirs)
+    if name is None or metric not in scored:
+        return ""
+    gap = scored[metric] - theirs[name]
+    beside = f"{number(abs(gap))} {'below' if gap > 0 else 'above'}" if gap else "no different from"
+    return (
+        f"The best baseline by {metric_words(metric)} is {baseline_words(name)} "
+        f"({number(theirs[name])}): {beside}"
+    )
 
 
 def _intervals(chosen: Chosen, rows: str) -> dict[str, str]:

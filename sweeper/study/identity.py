@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 
-from sweeper.config import MRR, SEEN_FILTERED, flat, nested, with_defaults
+from sweeper.config import MRR, SEEN_FILTERED, flat, nested, seen_reading, with_defaults
 from sweeper.errors import ConfigError
 from sweeper.study import attributes
 
@@ -31,7 +31,11 @@ START_ANEW = "to start anew, give another study.name or hydra.sweep.dir"
 
 def compared(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of a configuration changes results, by dotted keys."""
-    return {key: value for key, value in flat(config).items() if not key.startswith(NOT_COMPARED)}
+    found = {key: value for key, value in flat(config).items() if not key.startswith(NOT_COMPARED)}
+    if {"data.split", "evaluation.seen"} <= set(found):
+        # "auto" is not another reading than the one that it stands for.
+        found["evaluation.seen"] = seen_reading(found["data.split"], found["evaluation.seen"])
+    return found
 
 
 def stored_identity(study: optuna.Study, attribute: str) -> Any:

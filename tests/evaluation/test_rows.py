@@ -35,7 +35,8 @@ def test_each_row_has_its_ranks_and_its_counts_in_the_training_rows(parts):
         pyarrow.BufferReader(as_parquet(row_table(ranked, task, interactions, split.train)))
     ).to_pydict()
     assert list(table) == [
-        "user", "item", "user_rows", "item_rows", "is_repeat", "popularity_rank",
+        "user", "item", "user_rows", "item_rows", "is_repeat", "history_length",
+        "seconds_since_training", "popularity_rank",
         "popularity_seen_filtered_rank", "ease_rank", "ease_seen_filtered_rank",
     ]  # fmt: skip
     assert table["user"] == interactions.users[split.test].tolist()
@@ -54,6 +55,16 @@ def test_each_row_has_its_ranks_and_its_counts_in_the_training_rows(parts):
         for row in split.test
     ]
     assert 0 < sum(table["is_repeat"]) < len(task)
+    assert table["history_length"] == [
+        sum(
+            users[row] == users[other] and (times[other], other) < (times[row], row)
+            for other in range(len(users))
+        )
+        for row in split.test
+    ]
+    assert table["seconds_since_training"] == [
+        times[row] - max(times[split.train]) for row in split.test
+    ]
     for name, ranks in ranked.items():
         assert table[f"{name}_rank"] == ranks.unfiltered.tolist()
         assert table[f"{name}_seen_filtered_rank"] == ranks.seen_filtered.tolist()
@@ -79,3 +90,17 @@ def test_a_small_catalogue_is_covered(parts):
     assert task.num_candidates < rows.SHOWN
     fitted = fit_baselines(EvaluationConfig(), interactions, split.train)
     assert coverage(fitted["popularity"](task), dataclasses.replace(task)) == 1.0
+
+
+def test_rows_that_do_not_come_after_training_have_no_age():
+    interactions = skewed_interactions()
+    data = DataConfig(name="synthetic", split="random", split_seed=1)
+    split = split_interactions(data, interactions)
+    task = ranking_tasks(data, EvaluationConfig(), interactions, split)["test"]
+    ranks = {"popularity": rank(lambda *_: np.zeros((len(task), task.num_candidates)), task)}
+    columns = row_table(ranks, task, interactions, split.train).column_names
+    assert "history_length" in columns
+    assert "seconds_since_training" not in columns
+    timeless = dataclasses.replace(task, histories=None)
+    columns = row_table(ranks, timeless, interactions, split.train).column_names
+    assert "history_length" not in columns

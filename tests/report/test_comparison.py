@@ -322,6 +322,39 @@ def test_seen_filtered_figures_of_an_earlier_version_are_not_ranked(
         assert problems[0].startswith(f"{tmp_path / 'earlier'}: an earlier version scored these")
 
 
+@pytest.mark.parametrize(
+    ("split", "seen", "metric", "is_said"),
+    [
+        ("temporal", "auto", "seen_filtered_top_10", True),
+        ("temporal", "auto", "top_10", False),
+        ("temporal", "training", "seen_filtered_top_10", False),
+        ("random", "auto", "seen_filtered_top_10", False),
+    ],
+)
+def test_seen_filtered_figures_of_two_readings_are_not_ranked(
+    tmp_path, split, seen, metric, is_said
+):
+    """One of them was recorded before there was a choice: it hid what the training rows hold."""
+    for name in ("earlier", "now"):
+        overrides = [
+            f"evaluation.metric={metric}", f"data.split={split}", f"evaluation.seen={seen}",
+        ]  # fmt: skip
+        record = made_up_record([0.4], overrides=overrides)
+        if name == "earlier":
+            del record.config["evaluation"]["seen"], record.config["data"]["same_time"]
+        records.write(tmp_path / name, record)
+    problems = Compared([open_subject(tmp_path / name) for name in ("earlier", "now")]).problems
+    assert (
+        problems
+        == [
+            "seen-filtered figures leave out what the user has in the training rows in "
+            f"{tmp_path / 'earlier'}, what the user had before the row in {tmp_path / 'now'}: they "
+            "can't be ranked against each other; all must have the same evaluation.seen"
+        ]
+        * is_said
+    )
+
+
 @pytest.mark.usefixtures("more_parameters")
 def test_means_over_seeds_go_by_the_compared_metric(tmp_path):
     seen = StudyMaker(tmp_path / "seen", "seen", seen_filtered_top_100="maximize")

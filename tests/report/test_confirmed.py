@@ -70,11 +70,12 @@ def test_names_in_words():
 def test_the_section_of_a_confirmation(tmp_path, evidence):
     section = evidence_section(subject_of(tmp_path, evidence))
     assert section is not None
-    lead, which, figures, luck = section.blocks[:4]
+    lead, best_baseline, which, figures, luck = section.blocks[:5]
     assert lead == Text(confirmed_text(subject_of(tmp_path, evidence), evidence), "lead")
     # Of the four rows, 3 and 4 were hit.
     assert lead.text.startswith("Trial 7 has **0.8750 top-100 accuracy** on the study's own test")
     assert "can't be told apart from reference and popularity" in lead.text
+    assert best_baseline.text.startswith("The best of the baselines is popularity with 0.5000.")
     assert "with 2 fresh training seeds" in which.text
     assert "The 1 fresh split is another draw; part of its test rows" in which.text
     assert isinstance(figures, Table)
@@ -198,7 +199,7 @@ def at_cuts(tmp_path) -> Evidence:
 
 def test_the_section_of_a_confirmation_at_several_cuts(tmp_path, at_cuts):
     section = evidence_section(subject_of(tmp_path, at_cuts))
-    lead, which, figures, by_cut, luck = section.blocks[:5]
+    lead, _, which, figures, by_cut, luck = section.blocks[:6]
     assert lead.text.startswith(
         "Trial 7 has **0.8333 top-100 accuracy** on the test rows of cuts 0 and 1 (95 % interval"
     )

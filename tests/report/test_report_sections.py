@@ -165,7 +165,8 @@ def test_the_answer_names_the_best_against_the_baselines(tmp_path):
     text = texts_of(sections_of(tmp_path)["answer"])
     assert (
         "Trial 1 is the best of 2 complete trials: **top-100 accuracy 0.4500 on 100 validation "
-        "rows**, 0.1500 above popularity (0.3000), 0.0500 below EASE (0.5000)."
+        "rows**, which does not beat the best baseline, EASE (0.5000); it is 0.1500 above "
+        "popularity (0.3000)."
     ) in text
     assert "It has optimizer adam." in text
     assert "It was chosen from 2 trials by its figure on these very rows, which" in text
@@ -320,7 +321,7 @@ def test_several_objectives_have_a_front(tmp_path):
     assert "high top-100 accuracy and few parameters" in texts_of(sections["question"])
     text = texts_of(sections["answer"])
     assert "3 of 4 complete trials are on the Pareto front" in text
-    assert "; 1 of them no better than popularity." in text
+    assert "; 1 of them no better than popularity (0.3000)." in text
     (table,) = tables_of(sections["answer"])
     assert [row[1] for row in table.rows] == ["1", "0", "3"]
     (figure,) = sections["pareto"].blocks

@@ -120,6 +120,14 @@ def test_the_model_card_has_the_figures_and_their_limits(exported) -> None:
         metrics, ease = record.metrics[rows], record.baselines["ease"][rows]
         assert f"| top-100 accuracy | {metrics['top_100']:.4f} |" in card
         assert f"| {ease['top_100']:.4f} |" in card
+        scores = {"popularity": record.baselines["popularity"][rows], "EASE": ease}
+        best = max(scores, key=lambda name: scores[name]["top_100"])
+        theirs = scores[best]["top_100"]
+        assert (
+            f"The best baseline by top-100 accuracy is {best} ({theirs:.4f}): "
+            f"{abs(metrics['top_100'] - theirs):.4f} "
+        ) in card
+    assert "Seen-filtered metrics leave out what the user has in the training rows." in card
     assert "None: this configuration was not trained anew with fresh seeds" in card
     assert "the query tower sees `timestamp`, and the rows were split at random" in card
     assert "kind: history" in card

@@ -7,9 +7,10 @@ import json
 import pytest
 from new_studies import IDENTITY, begun, new_study
 
+from sweeper.config import Config, DataConfig, to_dictionary
 from sweeper.errors import ConfigError
 from sweeper.study import attributes
-from sweeper.study.identity import check_identity, check_scores
+from sweeper.study.identity import check_identity, check_scores, compared
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -76,3 +77,30 @@ def test_trials_scored_by_another_rule_are_not_gone_on_with(tmp_path, metric):
         return
     with pytest.raises(ConfigError, match=r"has scored trial 2 of .* anew, give"):
         check_scores(study, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("split", "seen", "now", "problems"),
+    [
+        # A study from before there was a choice left out what the training rows hold.
+        ("random", None, "auto", []),
+        ("random", "training", "auto", []),
+        ("temporal", None, "training", []),
+        ("temporal", None, "auto", ["evaluation.seen: is training in the study, and now before"]),
+    ],
+)
+def test_what_auto_stands_for_is_compared(tmp_path, split, seen, now, problems):
+    def protocol(seen: str | None) -> dict[str, object]:
+        config = to_dictionary(Config(data=DataConfig(split=split)))
+        config["evaluation"]["seen"] = seen
+        if seen is None:
+            del config["evaluation"]["seen"]
+        return compared(config)
+
+    study = new_study(tmp_path, {**IDENTITY, attributes.PROTOCOL: protocol(seen)})
+    found = []
+    try:
+        check_identity(study, tmp_path, {**IDENTITY, attributes.PROTOCOL: protocol(now)})
+    except ConfigError as error:
+        found = [problem.split(";")[0] for problem in error.problems]
+    assert found == problems

@@ -23,6 +23,7 @@ from made_up_trials import (
 )
 from rich.console import Console
 
+from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.alike import alike_text
 from sweeper.study.results.leaderboard import Row, leaderboard_rows, write_leaderboard
@@ -87,7 +88,7 @@ def test_the_file_has_every_trial_and_no_nan(tmp_path):
     rows = written(every_state(), tmp_path)
     assert list(rows[0]) == [
         "rank", "number", "state", "directory", LEARNING_RATE, LAYERS, "top_100",
-        "kept_epoch", "epochs", "num_parameters", "milliseconds_per_query", "beats_popularity",
+        "kept_epoch", "epochs", "num_parameters", "milliseconds_per_query", "beats_best_baseline",
         "seconds", "retry_of", "reason",
     ]  # fmt: skip
     assert len(rows) == 10
@@ -210,11 +211,52 @@ def test_the_table_has_what_varies():
     ]  # fmt: skip
     assert len(lines) == 2 + 10 + 3
     assert lines[-3:] == [
-        "popularity: top_100 0.2989", "▾ no better than popularity",
+        "popularity: top_100 0.2989", "▾ no better than popularity (0.2989)",
         "… and 4 more in leaderboard.csv",
     ]  # fmt: skip
     # From 0.33 down to 0.24.
     assert [line.split()[1] for line in lines[2:12]].count("▾") == 6
+
+
+def baselines_of_trials(*baselines: dict[str, float]) -> optuna.Study:
+    """Trials with 0.40, 0.31 and so on, each with its own baselines."""
+    study = made_up_study(top_100="maximize")
+    for number, (value, each) in enumerate(zip((0.40, 0.31, 0.2), baselines, strict=False)):
+        result = made_up_result(
+            {"top_100": value},
+            baselines={name: {"top_100": theirs} for name, theirs in each.items()},
+        )
+        study.add_trial(made_up_trial(number, values=[value], result=result))
+    return study
+
+
+def test_the_best_of_the_baselines_is_what_a_trial_must_beat(tmp_path):
+    own = {"popularity": 0.25, "ease": 0.31, "my.module:mine": 0.1}
+    study = baselines_of_trials(own, own, own)
+    assert [row["beats_best_baseline"] for row in written(study, tmp_path)] == [
+        "True", "False", "False",
+    ]  # fmt: skip
+    lines = shown(study, 110)
+    assert [line.split()[1] for line in lines[2:5]] == ["0", "▾", "▾"]
+    assert lines[-1] == "▾ no better than EASE (0.3100)"
+
+
+def test_the_reference_marks_no_trial(tmp_path):
+    study = baselines_of_trials({"popularity": 0.25}, {"popularity": 0.25})
+    reference = {"name": "published", "metrics": {"top_100": 0.45}, "runs": []}
+    study.set_user_attr(attributes.REFERENCE, reference)
+    lines = shown(study, 110)
+    assert lines[-1] == "published: top_100 0.4500"
+    assert not any("▾" in line for line in lines)
+    assert [row["beats_best_baseline"] for row in written(study, tmp_path)] == ["True", "True"]
+
+
+def test_trials_on_different_rows_have_each_their_own_best_baseline(tmp_path):
+    study = baselines_of_trials({"popularity": 0.41}, {"popularity": 0.2, "ease": 0.35}, {})
+    assert shown(study, 110)[-1] == "▾ no better than the best baseline on the same rows"
+    assert [row["beats_best_baseline"] for row in written(study, tmp_path)] == [
+        "False", "False", "",
+    ]  # fmt: skip
 
 
 def test_the_best_epoch_stands_beside_the_metric():

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.report.analysis.baselines import baselines_of
 from sweeper.report.evidence.ranks import MODEL, hits, is_accuracy
 from sweeper.report.evidence.row_comparison import compare_on_rows, interval_over_users
 from sweeper.report.evidence.statistics import (
@@ -24,7 +23,7 @@ from sweeper.report.evidence.statistics import (
 )
 from sweeper.report.rendering.words import number
 from sweeper.report.subject import MOST_COMPARED, Subject
-from sweeper.study.results.leaderboard import Row, seed_values
+from sweeper.study.results.leaderboard import Row, baselines_of, seed_values
 
 # By trial, or by a baseline's name.
 Key = int | str

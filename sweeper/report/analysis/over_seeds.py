@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from sweeper.report.analysis.baselines import POPULARITY, against_baselines, baselines_of
+from sweeper.report.analysis.baselines import beside_baselines, unbeaten_of, unbeaten_words
 from sweeper.report.analysis.certainty import Certainty, Key, Scored, beside_first, ratio_of_rows
 from sweeper.report.analysis.importance import is_seed
 from sweeper.report.rendering.page import Table
 from sweeper.report.rendering.words import (
-    NOTHING_BEATEN,
     baseline_words,
     count,
     metric_words,
     number,
+    seen_note,
     upper_first,
 )
 from sweeper.report.subject import Subject
-from sweeper.study.results.leaderboard import Row, parameter_names
+from sweeper.study.results.leaderboard import Row, baselines_of, parameter_names
 from sweeper.study.results.leaderboard_table import NO_BETTER
 from sweeper.study.results.reading import parameters_text, short_names
 
@@ -63,8 +63,14 @@ class Repeated:
         return _mean_text(self.values)
 
     @property
-    def is_no_better(self) -> bool:
-        return POPULARITY in self.baselines and self.mean <= self.baselines[POPULARITY]
+    def reference(self) -> str | None:
+        """The name among the baselines that is the study's reference."""
+        return self.rows[0].reference
+
+    @property
+    def unbeaten(self) -> tuple[str, float] | None:
+        """The name and the value of the best baseline, unless the mean is above it."""
+        return unbeaten_of(self.mean, self.baselines, self.reference)
 
 
 def seeds_varied(subject: Subject) -> bool:
@@ -167,16 +173,12 @@ def answer_over_seeds(subject: Subject) -> str:
         f"{who}: **{metric_words(subject.metric)} {best.text}** over {over}, on "
         f"{subject.scored_rows} rows"
     )
-    if best.is_no_better:
-        popular = number(best.baselines[POPULARITY])
-        return f"{text}, which does not beat popularity ({popular}): {NOTHING_BEATEN}."
-    against = against_baselines(best.mean, best.baselines)
-    return f"{text}{f', {against}' if against else ''}."
+    return f"{text}{beside_baselines(best.mean, best.baselines, best.reference)}."
 
 
 def table_over_seeds(subject: Subject) -> Table:
     configurations = repeated(subject)
-    weak = any(each.is_no_better for each in configurations)
+    weak = unbeaten_words(each.unbeaten for each in configurations)
     shared = shared_seeds(configurations)
     certain = certainty_over_seeds(subject, configurations)
     names = _baseline_names(configurations)
@@ -184,6 +186,8 @@ def table_over_seeds(subject: Subject) -> Table:
         "± is the standard deviation over the seeds. Beside the best: on the same seeds, by a "
         "paired t-test, adjusted by Holm."
     ]
+    if filtered := seen_note(subject.metric, subject.record):
+        notes.append(filtered)
     if any(len(each.rows) > len(shared) for each in configurations):
         by = f"the {count(len(shared), 'seed')} that all have" if shared else "how many each has"
         notes.append(f"Not every configuration has every seed: the order is by {by}.")
@@ -195,14 +199,14 @@ def table_over_seeds(subject: Subject) -> Table:
         ],
         f"{upper_first(metric_words(subject.metric))} over the seeds",
         strong=frozenset({0}),
-        note=" ".join([*notes, *([f"{NO_BETTER} no better than popularity."] if weak else [])]),
+        note=" ".join([*notes, *([f"{NO_BETTER} {weak}."] if weak else [])]),
     )
 
 
 def _cells(each: Repeated, certainty: Certainty) -> Iterator[str]:
     yield each.label
     yield str(len(each.values))
-    yield each.text + (f" {NO_BETTER}" if each.is_no_better else "")
+    yield each.text + (f" {NO_BETTER}" if each.unbeaten else "")
     yield from certainty.texts
 
 

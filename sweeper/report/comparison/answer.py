@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sweeper.report.analysis.baselines import POPULARITY, against_baselines
+from sweeper.report.analysis.baselines import (
+    against_baselines,
+    named_baselines,
+    unbeaten_text,
+    unbeaten_words,
+)
 from sweeper.report.analysis.grouping import layers_text
 from sweeper.report.comparison.compared import Compared
 from sweeper.report.comparison.protocols import protocol_table
@@ -13,7 +18,7 @@ from sweeper.report.comparison.standing import Standing
 from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.evidence.statistics import ALIKE
 from sweeper.report.rendering.page import NOTHING, Block, Section, Table, Text
-from sweeper.report.rendering.words import NOTHING_BEATEN, baseline_words, metric_words, number
+from sweeper.report.rendering.words import baseline_words, metric_words, number, seen_note
 from sweeper.study.results.leaderboard_table import NO_BETTER
 
 
@@ -50,11 +55,10 @@ def answer_text(compared: Compared) -> str:
     )
     if others:
         text += _beside_text(compared, first, others[0])
-    if first.is_no_better:
-        popular = number(first.baselines[POPULARITY])
-        return f"{text}. It does not beat popularity ({popular}): {NOTHING_BEATEN}."
     assert first.value is not None
-    against = against_baselines(first.value, first.baselines)
+    if weak := unbeaten_text(first.value, first.baselines, first.reference):
+        return f"{text}. It {weak}."
+    against = against_baselines(first.value, named_baselines(first.baselines, first.reference))
     return f"{text}{f'; {against}' if against else ''}."
 
 
@@ -103,7 +107,7 @@ def _baseline_column(name: str) -> Column:
 
 
 def _marked(standing: Standing) -> str:
-    return standing.text + (f" {NO_BETTER}" if standing.is_no_better else "")
+    return standing.text + (f" {NO_BETTER}" if standing.unbeaten else "")
 
 
 def _confirmed_text(compared: Compared, standing: Standing) -> str:
@@ -111,13 +115,16 @@ def _confirmed_text(compared: Compared, standing: Standing) -> str:
     if confirmed is None:
         return "–"
     which = next(s.which for s in compared.standings if s.label == standing.label)
-    weak = compared.goes_by_confirmation and standing.is_no_better
+    weak = compared.goes_by_confirmation and standing.unbeaten
     return confirmed.cell(which) + (f" {NO_BETTER}" if weak else "")
 
 
 def _notes(compared: Compared) -> Iterator[str]:
-    if any(standing.is_no_better for standing in [*compared.standings, *compared.told]):
-        yield f"{NO_BETTER} no better than popularity."
+    filtered = [seen_note(compared.metric, standing.record) for standing in compared.standings]
+    yield from dict.fromkeys(filter(None, filtered if not compared.problems else []))
+    shown = [*compared.standings, *compared.told]
+    if text := unbeaten_words(standing.unbeaten for standing in shown):
+        yield f"{NO_BETTER} {text}."
     if compared.confirmed:
         yield (
             "Confirmed: the mean ± standard deviation over seeds, on test rows, by which no search "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeper.config import SEEN_FILTERED, flat
+from sweeper.config import SEEN_FILTERED, flat, nested, with_defaults
+from sweeper.console import SEEN, seen_by
 from sweeper.record import TrialRecord
 from sweeper.report.analysis.importance import is_seed
 from sweeper.report.comparison.standing import Standing
@@ -31,7 +32,23 @@ def protocol_problems(standings: Sequence[Standing], metric: str) -> list[str]:
     problems = [*_difference_problems(standings), *_unknown_problems(standings)]
     if metric.startswith(SEEN_FILTERED):
         problems += _repetition_problems(standings)
+        problems += _reading_problems(standings)
     return problems
+
+
+def _reading_problems(standings: Sequence[Standing]) -> Iterator[str]:
+    """Seen-filtered figures that leave out different things."""
+    known = [
+        (str(standing.subject.directory), SEEN[seen_by(nested(config))])
+        for standing in standings
+        if (config := _flat_config(standing))
+    ]
+    places, readings = [place for place, _ in known], [reading for _, reading in known]
+    if len(set(readings)) > 1:
+        yield (
+            f"seen-filtered figures leave out {_by_value(places, readings)}: they can't be ranked "
+            "against each other; all must have the same evaluation.seen"
+        )
 
 
 def _repetition_problems(standings: Sequence[Standing]) -> Iterator[str]:
@@ -144,7 +161,7 @@ def _protocol(standing: Standing) -> Values | None:
         return None
     record = record or subject.record
     stored = subject.study.user_attrs.get(attributes.PROTOCOL) if subject.study else None
-    config = flat(record.config) if record else stored
+    config = _flat_config(standing)
     if not config:
         return None
     values = {**config, **_seeds(standing), SPLIT_SEEDS: _split_seeds(standing, record, stored)}
@@ -153,6 +170,16 @@ def _protocol(standing: Standing) -> Values | None:
     return {
         key: value for key, value in values.items() if _is_decisive(key) and key not in NO_MATTER
     }
+
+
+def _flat_config(standing: Standing) -> Values | None:
+    """The configuration of the best trial, of another one, or of the study; by dotted keys."""
+    subject = standing.subject
+    if record := standing.record or subject.record:
+        return flat(record.config)
+    stored = subject.study.user_attrs.get(attributes.PROTOCOL) if subject.study else None
+    # Of keys that it is older than, it began with what the schema has for them.
+    return flat(with_defaults(nested(stored))) if stored else None
 
 
 def _seeds(standing: Standing) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sweeper.record import TrialRecord
-from sweeper.report.analysis.baselines import POPULARITY, baselines_of
+from sweeper.report.analysis.baselines import unbeaten_of
 from sweeper.report.analysis.certainty import Scored, ratio_of_rows, scored_trial
 from sweeper.report.analysis.over_seeds import ratio_over_seeds, repeated, seeds_varied
 from sweeper.report.analysis.trial_curves import USUAL_METRIC
@@ -14,7 +14,7 @@ from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.rendering.words import number
 from sweeper.report.subject import Subject
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.results.leaderboard import Row
+from sweeper.study.results.leaderboard import Row, baselines_of
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,16 @@ class Standing:
     test_to_train: float = 0.0
 
     @property
-    def is_no_better(self) -> bool:
-        popular = self.baselines.get(POPULARITY)
-        return self.value is not None and popular is not None and self.value <= popular
+    def reference(self) -> str | None:
+        """The name among the baselines that is the study's reference."""
+        return self.best.reference if self.best else None
+
+    @property
+    def unbeaten(self) -> tuple[str, float] | None:
+        """The name and the value of the best baseline, unless the figure is above it."""
+        if self.value is None:
+            return None
+        return unbeaten_of(self.value, self.baselines, self.reference)
 
 
 def compared_metric(subjects: Sequence[Subject]) -> str:

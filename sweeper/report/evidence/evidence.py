@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow
 
+from sweeper.console import seen_by
 from sweeper.record import TrialRecord
 from sweeper.report.evidence.ranks import MODEL, hits
 from sweeper.report.evidence.row_comparison import compare_with_best
 from sweeper.report.evidence.row_groups import (
     Group,
     Part,
+    by_parts,
     by_repetition,
     by_training_rows,
     by_warmth,
@@ -26,6 +28,7 @@ from sweeper.report.evidence.statistics import (
     compare_pairs,
     summarize,
 )
+from sweeper.row_parts import Parts
 from sweeper.study.confirmation import is_untouched
 
 
@@ -70,6 +73,7 @@ class Evidence:
         configuration: of the study's own split, and of later cuts where it is split by time.
       own_rows: as `own`, the seeds with which the rows of all configurations are known.
       fresh: the other runs: of fresh random splits, or of earlier cuts.
+      seen: what seen-filtered metrics leave out, see `sweeper.config.seen_reading`.
       is_split_at_random: whether rows are of one part or another by chance. Splits are samples
         then; cuts are few and depend on each other, so that figures are of all cuts together, and
         users and training seeds alone are samples.
@@ -84,6 +88,7 @@ class Evidence:
         self.is_split_at_random = all(
             run.record.config["data"]["split"] == "random" for run in runs
         )
+        self.seen = seen_by(runs[0].record.config) if runs else "training"
 
         def is_own(run: Run) -> bool:
             if own_split is None or self.is_split_at_random:
@@ -243,6 +248,11 @@ class Evidence:
         """See `sweeper.report.evidence.row_groups`, on the own test rows, means over the seeds."""
         ranks = self._ranks()
         return [] if ranks is None else by_repetition(ranks, self._mean_hits(metric))
+
+    def by_parts(self, parts: Parts, metric: str) -> list[Part]:
+        """See `sweeper.report.evidence.row_groups`, on the own test rows, means over the seeds."""
+        ranks = self._ranks()
+        return [] if ranks is None else by_parts(parts, ranks, self._mean_hits(metric))
 
     def _mean_hits(self, metric: str) -> dict[str, np.ndarray]:
         """By configuration and baseline, [rows]."""

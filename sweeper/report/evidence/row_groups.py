@@ -1,13 +1,15 @@
-"""Accuracy on parts of the scored rows: by popularity, by activity, warm and cold, repeated."""
+"""Accuracy on parts of the scored rows: by popularity, activity, history, age; warm, repeated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow
 
+from sweeper.report.evidence.row_comparison import interval_over_users
+from sweeper.row_parts import Parts
 from sweeper.warmth import warm_and_cold
 
 GROUPS = 10
@@ -28,13 +30,17 @@ class Part:
     """Some of the rows.
 
     Attributes:
-      part: "warm", "cold_user" or "cold_item", see `sweeper.warmth`; or "repeat" or "new".
+      part: "warm", "cold_user" or "cold_item", see `sweeper.warmth`; "repeat" or "new"; or one of
+        `sweeper.row_parts`.
+      intervals: as the accuracies, those of 95 %, had other users been asked; None where the
+        rows are of a single user. Of the last kind of part alone.
     """
 
     part: str
     rows: int
     share: float
     accuracies: dict[str, float]
+    intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 
 
 def by_warmth(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Part]:
@@ -60,6 +66,35 @@ def by_repetition(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[
         return []
     is_repeat = np.asarray(ranks["is_repeat"])
     return _by_part({"repeat": is_repeat, "new": ~is_repeat}, hits)
+
+
+def by_parts(parts: Parts, ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Part]:
+    """Accuracies on each part that has rows, with intervals over users.
+
+    Empty where the ranks don't have the column that the parts go by.
+
+    Args:
+      ranks, hits: as `by_training_rows` has them.
+    """
+    if parts.column not in ranks.column_names:
+        return []
+    users, found = np.asarray(ranks["user"]), parts.of(np.asarray(ranks[parts.column]))
+    return [
+        replace(
+            part,
+            intervals={
+                name: _interval(values[found[part.part]], users[found[part.part]])
+                for name, values in hits.items()
+            },
+        )
+        for part in _by_part(found, hits)
+    ]
+
+
+def _interval(hits: np.ndarray, users: np.ndarray) -> tuple[float, float] | None:
+    """Of an accuracy, which is never below 0 or above 1; Student's of few users may be."""
+    interval = interval_over_users(hits, users)
+    return (max(interval[0], 0.0), min(interval[1], 1.0)) if interval else None
 
 
 def _by_part(parts: Mapping[str, np.ndarray], hits: Mapping[str, np.ndarray]) -> list[Part]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from sweeper.config import SEEN_FILTERED, UNFILTERED_METRICS, baseline_name, metric_name
+from sweeper.console import SEEN, seen_by
+from sweeper.record import TrialRecord
 from sweeper.study.results.reading import number_text
 
 METRICS = {
@@ -28,6 +30,13 @@ def metric_words(metric: str) -> str:
     if bare.startswith("top_"):
         return f"{metric_name(metric)} accuracy"
     return metric_name(metric) if bare in UNFILTERED_METRICS else METRICS.get(metric, metric)
+
+
+def seen_note(metric: str, record: TrialRecord | None) -> str:
+    """Says what a seen-filtered metric leaves out, by the record's reading; "" of any other."""
+    if record is None or not metric.startswith(SEEN_FILTERED):
+        return ""
+    return f"Seen-filtered: without {SEEN[seen_by(record.config)]}."
 
 
 def baseline_words(name: str) -> str:

@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sweeper.config import SEEN_FILTERED, metric_name
-from sweeper.console import SHOWN_METRICS
+from sweeper.console import SHOWN_METRICS, WITHOUT_SEEN, seen_by
 from sweeper.metrics import is_always_hit
 from sweeper.record import TrialRecord
-from sweeper.report.analysis.baselines import (
-    POPULARITY,
-    against_baselines,
-    baselines_of,
-    is_no_better,
-)
+from sweeper.report.analysis.baselines import beside_baselines, is_no_better, mark_words
 from sweeper.report.analysis.certainty import certainties
 from sweeper.report.analysis.over_seeds import answer_over_seeds, seeds_varied, table_over_seeds
 from sweeper.report.evidence.statistics import ALIKE
 from sweeper.report.rendering.page import Block, Section, Table, Text
 from sweeper.report.rendering.words import (
-    NOTHING_BEATEN,
     baseline_words,
     count,
     metric_words,
@@ -29,7 +23,7 @@ from sweeper.report.sections.confirmed import confirmed_text, other_best_text
 from sweeper.report.sections.question import states_text
 from sweeper.report.sections.trial_table import trial_table
 from sweeper.report.subject import Subject
-from sweeper.study.results.leaderboard import Row, parameter_names
+from sweeper.study.results.leaderboard import Row, baselines_of, parameter_names
 from sweeper.study.results.reading import parameters_text, short_names, values_text
 
 
@@ -77,11 +71,7 @@ def answer_text(subject: Subject) -> str:
         return _front_text(subject)
     text = f"{_who(subject, best)} **{figure_text(subject, best)}**"
     baselines = baselines_of(best, subject.metric)
-    if is_no_better(subject, best):
-        popular = number(baselines[POPULARITY])
-        return f"{text}, which does not beat popularity ({popular}): {NOTHING_BEATEN}."
-    against = against_baselines(best.values[0], baselines)
-    return f"{text}{f', {against}' if against else ''}."
+    return f"{text}{beside_baselines(best.values[0], baselines, best.reference)}."
 
 
 def saturation_text(subject: Subject, best: Row) -> str:
@@ -148,7 +138,7 @@ def _front_text(subject: Subject) -> str:
         "these by one objective is worse by another"
     )
     weak = sum(is_no_better(subject, row) for row in front)
-    return f"{text}; {weak} of them no better than popularity." if weak else f"{text}."
+    return f"{text}; {weak} of them {mark_words(subject, front)}." if weak else f"{text}."
 
 
 def _luck(subject: Subject) -> Iterator[Text]:
@@ -188,13 +178,18 @@ def accuracy_tables(record: TrialRecord) -> Iterator[Table]:
             if rows in parts:
                 scored[baseline_words(name)] = parts[rows]
         total = (record.data.get("rows") or {}).get(rows)
+        unseen = WITHOUT_SEEN[seen_by(record.config)]
         title = f"Metrics on {f'{total:,} ' if total else ''}{rows} rows"
         yield Table(
             ["by", "candidates", *map(metric_name, SHOWN_METRICS)],
             [
-                [name, words, *(number(metrics.get(f"{prefix}{each}")) for each in SHOWN_METRICS)]
-                for prefix, words in (("", "all"), (SEEN_FILTERED, "without those seen"))
-                for name, metrics in scored.items()
+                [
+                    name,
+                    words if index == 0 else "",
+                    *(number(metrics.get(f"{prefix}{each}")) for each in SHOWN_METRICS),
+                ]
+                for prefix, words in (("", "all"), (SEEN_FILTERED, unseen))
+                for index, (name, metrics) in enumerate(scored.items())
             ],
             title,
             strong=frozenset({0, len(scored)}),

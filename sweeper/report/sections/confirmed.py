@@ -10,6 +10,7 @@ from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.evidence.statistics import ALIKE, Summary
 from sweeper.report.rendering.page import Block, Section, Text
 from sweeper.report.rendering.words import count, listed, metric_words, number, signed, upper_first
+from sweeper.report.sections.best_baseline import best_baseline_text
 from sweeper.report.sections.confirmed_tables import (
     comparison_table,
     confirmed_figure,
@@ -46,6 +47,8 @@ def _blocks(subject: Subject, evidence: Evidence) -> Iterator[Block]:
     metric = confirmed_metric(subject)
     yield Text(confirmed_text(subject, evidence), "lead")
     if text := other_best_text(subject, evidence):
+        yield Text(text)
+    if text := best_baseline_text(evidence, metric):
         yield Text(text)
     yield Text(_which_rows(subject, evidence))
     yield figures_table(subject, evidence, metric)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from sweeper.console import SEEN
 from sweeper.report.analysis.baselines import usual_baselines
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.statistics import Comparison, Summary, summarize
@@ -63,7 +64,8 @@ def figures_table(subject: Subject, evidence: Evidence, metric: str) -> Table:
         list(cells.values()),
         title="Mean and standard deviation over seeds",
         strong=frozenset([0]),
-        note="In the search: on validation rows, after training on fewer rows.",
+        note="In the search: on validation rows, after training on fewer rows. Seen-filtered: "
+        f"without {SEEN[evidence.seen]}.",
     )
 
 
@@ -178,8 +180,8 @@ def comparison_table(evidence: Evidence, metric: str, fresh: bool) -> Table | No
             "–" if each.low is None or each.high is None
             else f"{signed(-each.high)} to {signed(-each.low)}",
             *([] if over_splits else [_bootstrap_text(each)]),
-            _probability(each.p_value if each.adjusted_p_value is None else each.adjusted_p_value),
-            _probability(each.wilcoxon_p_value),
+            probability(each.p_value if each.adjusted_p_value is None else each.adjusted_p_value),
+            probability(each.wilcoxon_p_value),
             f"{100 * (1 - each.probability):.1f} %",
         ]
         for name, each in compared.items()
@@ -218,5 +220,6 @@ def _bootstrap_text(comparison: Comparison) -> str:
     return f"{signed(-high)} to {signed(-low)}"
 
 
-def _probability(value: float) -> str:
+def probability(value: float) -> str:
+    """A p-value as a table has it."""
     return "<0.0001" if value < 1e-4 else f"{value:.4f}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sweeper import __version__
-from sweeper.report.analysis.baselines import baselines_of
+from sweeper.report.analysis.baselines import named_baselines
 from sweeper.report.analysis.certainty import Certainty, Key, certainties
 from sweeper.report.analysis.over_seeds import certainty_over_seeds, repeated, seeds_varied
 from sweeper.report.evidence.statistics import ALIKE, Comparison
@@ -22,6 +22,7 @@ from sweeper.report.rendering.words import (
 from sweeper.report.sections.confirmed import confirmed_metric
 from sweeper.report.sections.confirmed_tables import name_words, rows_words
 from sweeper.report.subject import Subject
+from sweeper.study.results.leaderboard import baselines_of
 from sweeper.study.results.reading import values_text
 
 
@@ -59,10 +60,10 @@ def _confirmed_figures(subject: Subject) -> Iterator[KeyFigure]:
     note = f"{spread}{name_words(evidence.winner)} on {rows_words(evidence, fresh)}"
     yield KeyFigure(f"{metric_words(metric)}, confirmed", number(summary.mean), note)
     compared = evidence.compared(metric, fresh)
-    for name in evidence.baselines:
-        theirs = evidence.summary(name, metric, fresh)
-        assert theirs is not None
-        yield _baseline_figure(name, summary.mean, theirs.mean, compared.get(name))
+    found = {name: evidence.summary(name, metric, fresh) for name in evidence.baselines}
+    means = {name: theirs.mean for name, theirs in found.items() if theirs}
+    for name, theirs in named_baselines(means, None).items():
+        yield _baseline_figure(name, summary.mean, theirs, compared.get(name))
 
 
 def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
@@ -74,7 +75,8 @@ def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
         first = configurations[0]
         yield KeyFigure(f"{words}, best mean", number(first.mean), first.label)
         certain = certainty_over_seeds(subject, configurations)
-        yield from _baseline_figures(first.mean, first.baselines, certain)
+        baselines = named_baselines(first.baselines, first.reference)
+        yield from _baseline_figures(first.mean, baselines, certain)
     elif len(subject.objectives) > 1:
         yield KeyFigure("Pareto front", f"{len(subject.front):,}", "trials")
     else:
@@ -85,7 +87,7 @@ def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
         of_search = ", in the search" if confirmed else ", best"
         yield KeyFigure(words if is_run else f"{words}{of_search}", value, note)
         if not confirmed:
-            baselines = baselines_of(best, subject.metric)
+            baselines = named_baselines(baselines_of(best, subject.metric), best.reference)
             yield from _baseline_figures(best.values[0], baselines, certainties(subject))
 
 

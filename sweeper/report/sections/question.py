@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sweeper.console import data_lines, sampled_words
+from sweeper.console import SEEN, data_lines, sampled_words, seen_by
 from sweeper.record import TrialRecord
 from sweeper.report.analysis.importance import is_seed
 from sweeper.report.evidence.confirmation_reader import is_begun
@@ -154,9 +154,9 @@ def protocol_rows(subject: Subject, record: TrialRecord) -> Iterator[tuple[str, 
         "top-k accuracy: the share of rows whose own candidate is among the first k of "
         + ("all candidates" if not words else "those it competes with")
         + "; a tie counts as a miss. NDCG@k is 1 / log2(rank + 1) of these rows, the first rank "
-        "being 1; MRR is 1 / rank, over all rows. Seen-filtered: candidates that the user has in "
-        "training rows are never shown"
-        + (", so that a row with one of them is a miss" if record.by_repetition else ""),
+        "being 1; MRR is 1 / rank, over all rows. Seen-filtered: "
+        f"{SEEN[seen_by(record.config)]} is never shown"
+        + (", so that a row of such a candidate is a miss" if record.by_repetition else ""),
     )
     names = dict.fromkeys(("popularity", *evaluation["baselines"]))
     yield "baselines", listed(map(baseline_words, names)) + ", fitted on the same training rows"

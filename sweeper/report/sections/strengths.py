@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import plotly.graph_objects as go
 
+from sweeper.console import seen_by
 from sweeper.metrics import SHOWN
-from sweeper.report.analysis.baselines import baselines_of
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.ranks import MODEL, hits
 from sweeper.report.evidence.row_groups import (
     Group,
     Part,
+    by_parts,
     by_repetition,
     by_training_rows,
     by_warmth,
@@ -24,8 +26,12 @@ from sweeper.report.rendering.palette import plot, series
 from sweeper.report.rendering.words import baseline_words, metric_words, number
 from sweeper.report.sections.confirmed import confirmed_metric
 from sweeper.report.sections.confirmed_tables import name_words
+from sweeper.report.sections.parts_in_time import lines_shown, parts_in_time
 from sweeper.report.sections.warmth import both_metrics, repetition_block, warmth_block
 from sweeper.report.subject import Subject
+from sweeper.study.results.leaderboard import baselines_of
+
+T = TypeVar("T")
 
 PARTS = {
     "item": (
@@ -57,8 +63,8 @@ def _confirmed(subject: Subject, evidence: Evidence) -> Iterator[Block]:
     references = [name for name in evidence.names if not name.startswith("trial_")]
     shown = [evidence.winner, *references, *evidence.baselines]
 
-    def named(accuracies: Mapping[str, float]) -> dict[str, float]:
-        return {name_words(name): accuracies[name] for name in shown}
+    def named(values: Mapping[str, T]) -> dict[str, T]:
+        return {name_words(name): values[name] for name in shown}
 
     groups = {
         of: [
@@ -69,6 +75,15 @@ def _confirmed(subject: Subject, evidence: Evidence) -> Iterator[Block]:
     }
     rows = "the study's own test rows"
     yield from _blocks(groups, metric, name_words(evidence.winner), rows)
+    if not evidence.is_split_at_random:
+        yield from parts_in_time(
+            lambda parts: [
+                replace(part, accuracies=named(part.accuracies), intervals=named(part.intervals))
+                for part in evidence.by_parts(parts, metric)
+            ],
+            metric,
+            rows,
+        )
 
     def parts(found: Callable[[str], Sequence[Part]]) -> dict[str, list[Part]]:
         return {
@@ -77,7 +92,7 @@ def _confirmed(subject: Subject, evidence: Evidence) -> Iterator[Block]:
         }
 
     yield warmth_block(parts(evidence.by_warmth), rows)
-    if block := repetition_block(parts(evidence.by_repetition), rows):
+    if block := repetition_block(parts(evidence.by_repetition), rows, evidence.seen):
         yield block
     # A list of so many shows all of a smaller catalogue, whatever it ranks by.
     is_told = subject.record is None or subject.record.data.get("candidates", np.inf) > SHOWN
@@ -106,10 +121,17 @@ def _of_best(subject: Subject) -> Iterator[Block]:
     groups = {of: by_training_rows(ranks, of, found(metric)) for of in PARTS}
     rows = f"{subject.scored_rows} rows"
     yield from _blocks(groups, metric, name, rows)
+    config = subject.records[best.number].config
+    seen = seen_by(config)
+    if config["data"]["split"] != "random":
+        hits_of = found(metric)
+        yield from parts_in_time(
+            lambda parts: by_parts(parts, ranks, hits_of), metric, f"the {rows}"
+        )
     warmth = {each: by_warmth(ranks, found(each)) for each in both_metrics(metric)}
     yield warmth_block(warmth, f"the {rows}")
     repetition = {each: by_repetition(ranks, found(each)) for each in both_metrics(metric)}
-    if block := repetition_block(repetition, f"the {rows}"):
+    if block := repetition_block(repetition, f"the {rows}", seen):
         yield block
 
 
@@ -154,7 +176,7 @@ def _breakdown(groups: Sequence[Group], of: str, metric: str, rows: str) -> Figu
             line={"color": series(index), "width": 2},
             name=name,
         )
-        for index, name in enumerate(names)
+        for index, name in enumerate(lines_shown(groups))
     ]
     figure = plot(*traces, x=axis, y=metric_words(metric))
     figure.update_xaxes(type="category")

@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sweeper.report.analysis.baselines import (
-    POPULARITY,
     accuracy_index,
     is_no_better,
+    mark_words,
     usual_baselines,
 )
 from sweeper.report.analysis.certainty import Certainty, Key, certainties
 from sweeper.report.analysis.over_seeds import seeds_varied
 from sweeper.report.rendering.page import Block, Section, Table, Text
-from sweeper.report.rendering.words import baseline_words, count, metric_words, number
+from sweeper.report.rendering.words import baseline_words, count, metric_words, number, seen_note
 from sweeper.report.subject import Subject
 from sweeper.study.results.leaderboard import LEADERBOARD, Row, parameter_names
 from sweeper.study.results.leaderboard_table import NO_BETTER, varying_parameters
@@ -157,15 +157,11 @@ def _whole(value: int | None) -> str:
 
 
 def _notes(subject: Subject, rows: Sequence[Row]) -> Iterator[str]:
+    filtered = (seen_note(objective.metric, subject.record) for objective in subject.objectives)
+    yield from dict.fromkeys(filter(None, filtered))
     weak = sum(is_no_better(subject, row) for row in rows)
-    index = accuracy_index(subject)
-    if index is not None and weak:
-        metric = subject.objectives[index].metric
-        popular = usual_baselines(subject, metric).get(POPULARITY)
-        yield (
-            f"{NO_BETTER} no better than popularity"
-            f"{f' ({number(popular)})' if popular is not None else ''}: {count(weak, 'trial')}."
-        )
+    if weak:
+        yield f"{NO_BETTER} {mark_words(subject, rows)}: {count(weak, 'trial')}."
     if any(row.result.get("deviations") for row in rows):
         yield "± is the standard deviation over the split seeds."
     if any(row.state == "pruned" for row in rows):

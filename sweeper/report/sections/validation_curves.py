@@ -20,7 +20,13 @@ from sweeper.report.analysis.trial_curves import (
 from sweeper.report.rendering.axes import upright
 from sweeper.report.rendering.page import Block, Figure, Section, Table
 from sweeper.report.rendering.palette import CLEAR, SERIES, colour, plot, series
-from sweeper.report.rendering.words import baseline_words, metric_words, number, upper_first
+from sweeper.report.rendering.words import (
+    baseline_words,
+    metric_words,
+    number,
+    seen_note,
+    upper_first,
+)
 from sweeper.report.subject import Subject
 
 DASHES = ("dash", "dot", "dashdot")
@@ -58,7 +64,12 @@ def validation_curves(subject: Subject, metric: str) -> Figure:
     return Figure(
         "validation_curves",
         f"{upper_first(words)} on {subject.scored_rows} rows, by epoch",
-        _caption(subject, title, groups, bool(baselines)),
+        " ".join(
+            [
+                _caption(subject, title, groups, bool(baselines)),
+                *filter(None, [seen_note(metric, subject.record)]),
+            ]
+        ),
         figure,
         _numbers(title, groups, metric, more_is_better(subject, metric)),
         height=460,

@@ -15,10 +15,7 @@ WORDS = {
     "cold_item": "cold candidate",
 }
 REPETITION = {"repeat": "repeat: the user has the candidate already", "new": "new pair"}
-REPETITION_NOTE = (
-    "Already: in a training row. Seen-filtered, a repeat is a miss, as a list without what the "
-    "user has never shows it."
-)
+ALREADY = {"training": "in a training row", "before": "in any row before this one"}
 NOTE = (
     "Cold: in no training row. Cold users, and cold candidates, share one row of their id's "
     "table, so that only what else is known of them (text, categories, numbers) tells them apart; "
@@ -32,27 +29,29 @@ def both_metrics(metric: str) -> tuple[str, str]:
     return bare, f"{SEEN_FILTERED}{bare}"
 
 
-def repetition_block(parts: Mapping[str, Sequence[Part]], rows: str) -> Block | None:
+def repetition_block(parts: Mapping[str, Sequence[Part]], rows: str, seen: str) -> Block | None:
     """The table of repeat rows and new pairs; a sentence without repeats; None if not known.
 
     Args:
       parts: by metric, unfiltered first, those of the same rows.
       rows: which rows, in words.
+      seen: what the user has already, see `sweeper.config.seen_reading`.
     """
     first = next(iter(parts.values()))
     if not first:
         return None
     if [part.part for part in first] == ["new"]:
         return Text(
-            f"None of {rows} ({first[0].rows:,}) is a repeat: no user has the row's candidate in a "
-            "training row."
+            f"None of {rows} ({first[0].rows:,}) is a repeat: no user has the row's candidate "
+            f"{ALREADY[seen]}."
         )
     names, lines = _lines(parts, REPETITION)
     return Table(
         ["user and candidate", "rows", "share", "accuracy", *names],
         lines,
         title=f"Repeats and new pairs of {rows}",
-        note=REPETITION_NOTE,
+        note=f"Already: {ALREADY[seen]}. Seen-filtered, a repeat is a miss, as a list without what "
+        "the user has never shows it.",
     )
 
 

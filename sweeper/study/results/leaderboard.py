@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
+from sweeper.config import baseline_name
 from sweeper.files import write_whole
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.reading import (
     STATES,
     losses,
+    number_text,
     objectives_of,
     result_of,
     state_of,
@@ -41,6 +43,8 @@ class Row:
       values: by objective; of a pruned or running trial the last one told, of a
         failed one that told none empty.
       result: see `sweeper.study.attributes.RESULT`; may be empty.
+      reference: the name among the baselines of `result` that is the study's reference, a model
+        trained beside the trials; None: it has none.
       seconds: wall time, None while it is not over.
     """
 
@@ -51,6 +55,7 @@ class Row:
     params: dict[str, Any] = field(default_factory=dict)
     values: list[float] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
+    reference: str | None = None
     overrides: list[str] = field(default_factory=list)
     seconds: float | None = None
     retry_of: int | None = None
@@ -86,7 +91,9 @@ def leaderboard_rows(study: optuna.Study) -> list[Row]:
 
 def _row(trial: FrozenTrial, reference: dict[str, Any] | None) -> Row:
     result = result_of(trial)
-    if reference and result.get("baselines"):
+    if reference and not result.get("baselines"):
+        reference = None
+    if reference:
         baselines = {**result["baselines"], reference["name"]: reference["metrics"]}
         result = {**result, "baselines": baselines}
     took = trial.user_attrs.get(attributes.TOOK)
@@ -101,6 +108,7 @@ def _row(trial: FrozenTrial, reference: dict[str, Any] | None) -> Row:
         params=trial.params or trial.system_attrs.get("fixed_params", {}),
         values=values_of(trial),
         result=result,
+        reference=reference["name"] if reference else None,
         overrides=trial.user_attrs.get(attributes.OVERRIDES, []),
         seconds=result.get("seconds", took),
         retry_of=trial.user_attrs.get(attributes.RETRY_OF),
@@ -174,7 +182,7 @@ def leaderboard_columns(
     yield from map(of_metrics, (name for name in metrics if name not in chosen))
     figures = ("kept_epoch", "epochs", "num_parameters", "milliseconds_per_query")
     yield from map(of_result, (name for name in figures if name not in chosen))
-    yield "beats_popularity", lambda row: beats_popularity(row, objectives)
+    yield "beats_best_baseline", lambda row: beats_best_baseline(row, objectives)
     yield from map(of_row, ("seconds", "retry_of", "reason"))
 
 
@@ -196,17 +204,63 @@ def _objective_columns(rows: Sequence[Row], index: int, metric: str) -> Iterator
     yield from map(of_seed, seeds)
 
 
-def beats_popularity(row: Row, objectives: Sequence[ObjectiveConfig]) -> bool | None:
-    """Whether a trial is better than the most popular titles for everyone.
+def baselines_of(row: Row, metric: str) -> dict[str, float]:
+    """The metric of each baseline, on the rows that this trial was scored on."""
+    scores: dict[str, dict[str, float]] = row.result.get("baselines") or {}
+    return {name: metrics[metric] for name, metrics in scores.items() if metric in metrics}
 
-    By the first objective that popularity has a figure of; None where there is none, or
-    the trial has none.
+
+def best_of(baselines: Mapping[str, float], reference: str | None = None) -> str | None:
+    """The name of the baseline with the highest value; None if there is no baseline.
+
+    Args:
+      reference: the name that is a trained model, see `Row`, and counts as no baseline.
     """
-    popularity = (row.result.get("baselines") or {}).get("popularity") or {}
+    names = [name for name in baselines if name != reference]
+    return max(names, key=baselines.__getitem__, default=None)
+
+
+def unbeaten_baseline(row: Row, objectives: Sequence[ObjectiveConfig]) -> tuple[str, float] | None:
+    """The best baseline of a trial that is no better than it: its name and its value.
+
+    None where the trial beats all its baselines, or there is nothing to compare.
+    """
+    value, name, theirs = _beside_best_baseline(row, objectives) or (0.0, "", None)
+    return None if theirs is None or value > theirs else (name, theirs)
+
+
+def beats_best_baseline(row: Row, objectives: Sequence[ObjectiveConfig]) -> bool | None:
+    """Whether a trial is better than each of its baselines; None with nothing to compare."""
+    if _beside_best_baseline(row, objectives) is None:
+        return None
+    return unbeaten_baseline(row, objectives) is None
+
+
+def _beside_best_baseline(
+    row: Row, objectives: Sequence[ObjectiveConfig]
+) -> tuple[float, str, float] | None:
+    """A trial's value, and the name and the value of the best baseline on the same rows.
+
+    By the first objective that the trial and any baseline have; None where there is none.
+    """
     for objective, value in zip(objectives, row.values, strict=False):
-        if objective.metric in popularity:
-            return bool(value > popularity[objective.metric])
+        found = baselines_of(row, objective.metric)
+        if name := best_of(found, row.reference):
+            return value, name, found[name]
     return None
+
+
+def no_better_words(unbeaten: Iterable[tuple[str, float]]) -> str:
+    """Explains the mark: "no better than EASE (0.4618)", or than the best of several.
+
+    Args:
+      unbeaten: of each marked trial, see `unbeaten_baseline`.
+    """
+    different = set(unbeaten)
+    if len(different) > 1:
+        return "no better than the best baseline on the same rows"
+    ((name, value),) = different
+    return f"no better than {baseline_name(name)} ({number_text(value)})"
 
 
 def seed_values(row: Row, metric: str) -> dict[int, float | None]:

@@ -9,10 +9,17 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from sweeper.config import baseline_name
+from sweeper.config import SEEN_FILTERED, baseline_name
+from sweeper.console import SEEN
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.alike import alike_text
-from sweeper.study.results.leaderboard import LEADERBOARD, Row, beats_popularity, parameter_names
+from sweeper.study.results.leaderboard import (
+    LEADERBOARD,
+    Row,
+    no_better_words,
+    parameter_names,
+    unbeaten_baseline,
+)
 from sweeper.study.results.reading import number_text, parameter_text, short_names, values_text
 
 NO_BETTER = "▾"
@@ -86,8 +93,8 @@ class _Top:
         return table
 
     def _number(self, row: Row) -> str:
-        worse = beats_popularity(row, self.objectives) is False
-        return f"{NO_BETTER} {row.number}" if worse else str(row.number)
+        is_marked = unbeaten_baseline(row, self.objectives) is not None
+        return f"{NO_BETTER} {row.number}" if is_marked else str(row.number)
 
     def _lines(self, left_out: Sequence[str]) -> Iterator[str]:
         """What stands below: the baselines, and what the table leaves out."""
@@ -100,12 +107,17 @@ class _Top:
             ]
             if values:
                 yield f"{baseline_name(name)}: {', '.join(values)}"
+        if any(objective.metric.startswith(SEEN_FILTERED) for objective in self.objectives):
+            # Results of before there was a choice don't say it.
+            seen = dict.fromkeys(row.result.get("seen", "training") for row in self.rows)
+            yield f"seen-filtered metrics leave out {', or '.join(SEEN[each] for each in seen)}"
         complete = [row.values for row in self.rows if row.state == "complete"]
         if text := alike_text(complete, self.objectives):
             yield f"{text}."
         shown = self.rows[: self.limit]
-        if any(beats_popularity(row, self.objectives) is False for row in shown):
-            yield f"{NO_BETTER} no better than popularity"
+        unbeaten = [best for row in shown if (best := unbeaten_baseline(row, self.objectives))]
+        if unbeaten:
+            yield f"{NO_BETTER} {no_better_words(unbeaten)}"
         if left_out:
             yield f"No room for {', '.join(left_out)}: see {LEADERBOARD}"
         more = len(self.rows) - self.limit

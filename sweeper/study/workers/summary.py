@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper import record as records
+from sweeper.console import seen_by
 from sweeper.errors import OutputError
 
 
@@ -27,6 +28,7 @@ def summarize(directory: Path) -> dict[str, Any] | None:
             }
             for repeat in record.repeats
         ],
+        "seen": seen_by(record.config),
         "baselines": {name: scores.get(rows, {}) for name, scores in record.baselines.items()},
         "fingerprint": record.data.get("fingerprint"),
         "epochs": record.epochs,
