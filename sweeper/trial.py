@@ -19,6 +19,7 @@ from sweeper.data.split import Split, check_sizes
 from sweeper.environment import note_environment
 from sweeper.errors import finishing
 from sweeper.evaluation.baselines import Baseline, check_baselines
+from sweeper.evaluation.best_possible import best_possible, is_known
 from sweeper.evaluation.ranking import RankingTask, Ranks
 from sweeper.evaluation.rows import (
     as_parquet,
@@ -157,6 +158,11 @@ class Trial:
                 name: {rows: ranks.metrics() for rows, ranks in baseline.ranks.items()}
                 for name, baseline in baselines.items()
             }
+            if is_known(config.data, config.evaluation):
+                self.record.data["best_possible"] = {
+                    rows: best_possible(config.data, interactions, getattr(split, rows))
+                    for rows in tasks
+                }
         yield from self.train(training, split, tasks)
         self.judge(training, split, tasks)
         if config.evaluation.keep_rows:
