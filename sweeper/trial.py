@@ -12,10 +12,12 @@ from rich.console import Console
 
 from sweeper import console as terminal
 from sweeper import record as records
-from sweeper.config import Config, to_dictionary
+from sweeper.config import TIMED_KINDS, Config, to_dictionary
 from sweeper.curves import draw_curves
+from sweeper.data.histories import histories_of
 from sweeper.data.interactions import Interactions, check_contents, load_interactions
 from sweeper.data.split import Split, check_sizes
+from sweeper.data.ties import history_ties
 from sweeper.environment import note_environment
 from sweeper.errors import finishing
 from sweeper.evaluation.baselines import Baseline, check_baselines
@@ -290,10 +292,18 @@ class Trial:
             "unused_rows": split.unused,
             "dropped_rows": interactions.dropped,
             "is_weighted": interactions.weights is not None,
-            "ties": list(split.ties),
+            "ties": [*split.ties, *self.history_ties(interactions, split)],
         }
         for topic, text in terminal.data_lines(self.record):
             self.say(topic, text)
+
+    def history_ties(self, interactions: Interactions, split: Split) -> list[str]:
+        """Lines on equal times, if features or the loss go by the order of a user's rows."""
+        config, times = self.config, interactions.timestamps
+        reads = any(feature.kind in TIMED_KINDS for feature in config.features.query)
+        if times is None or not (reads or config.task.exclude_seen):
+            return []
+        return list(history_ties(histories_of(config.data, interactions, split.train), times))
 
     def describe_model(self, training: Training) -> None:
         from sweeper.model.summary import layer_rows

@@ -39,6 +39,7 @@ from sweeper.config.data import (
 from sweeper.config.elsewhere import config_dir_hint
 from sweeper.config.features import (
     FEATURE_KINDS,
+    ITEM_KINDS,
     MAX_SEQUENCE_LENGTH,
     QUERY_KINDS,
     SEQUENCE_ENCODERS,
@@ -96,6 +97,7 @@ __all__ = [
     "DATA_SETS",
     "DEFAULT_METRIC",
     "FEATURE_KINDS",
+    "ITEM_KINDS",
     "LARGEST",
     "MAX_SEQUENCE_LENGTH",
     "METRICS",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from sweeper.config import METRICS, SEEN_FILTERED, DataConfig, EvaluationConfig
-from sweeper.data.histories import Histories, find_histories
+from sweeper.data.histories import Histories, histories_of
 from sweeper.data.interactions import Interactions
 from sweeper.data.synthetic import synthetic_structure
 from sweeper.data.synthetic_chain import NextItem
@@ -48,7 +50,7 @@ def best_possible(
       by name, all of `METRICS`.
     """
     next_item = NextItem(config.synthetic, *synthetic_structure(config.synthetic))
-    histories = find_histories(interactions)
+    histories = histories_of(replace(config, same_time="include"), interactions, rows)
     chances = np.zeros(interactions.num_items)
     size = max(1, PAIRS_A_CHUNK // interactions.num_items)
     for start in range(0, len(rows), size):

@@ -49,7 +49,8 @@ def plain_probabilities(config: SyntheticConfig, user: int, history: list[int]) 
 
 def test_it_is_what_a_ranking_by_the_true_probabilities_expects_and_comes_to() -> None:
     interactions = load_interactions(DATA)
-    rows = split_interactions(DATA, interactions).test
+    split = split_interactions(DATA, interactions)
+    rows = split.test
     users, items, times = interactions.users, interactions.items, interactions.timestamps
     assert times is not None
     chances = np.empty((len(rows), 60))
@@ -68,7 +69,7 @@ def test_it_is_what_a_ranking_by_the_true_probabilities_expects_and_comes_to() -
     gains = 1 / np.log2(np.arange(2, 12))
     assert best["ndcg_10"] == pytest.approx((falling[:, :10] @ gains).mean(), abs=1e-5)
     # The ranking by these probabilities, on the rows that were drawn; popularity is far below.
-    task = ranking_tasks(interactions, split_interactions(DATA, interactions))["test"]
+    task = ranking_tasks(DATA, EvaluationConfig(), interactions, split)["test"]
     found = rank(lambda start, stop, chosen: chances[start:stop, chosen], task).metrics()
     for metric in ("top_1", "top_10", "mrr", "ndcg_10", "seen_filtered_top_10"):
         assert found[metric] == pytest.approx(best[metric], abs=4 * 0.5 / np.sqrt(len(rows)))
