@@ -89,6 +89,7 @@ from sweeper.config.trial import (
     layer_sizes,
     updates_rows_alone,
 )
+from sweeper.config.value_types import type_at, type_problems, type_words
 
 __all__ = [
     "ACTIVATIONS",
@@ -154,6 +155,9 @@ __all__ = [
     "sequence_settings",
     "to_dataclass",
     "to_dictionary",
+    "type_at",
+    "type_problems",
+    "type_words",
     "unfit",
     "updates_rows_alone",
     "with_defaults",

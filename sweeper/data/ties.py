@@ -90,13 +90,13 @@ def history_ties(histories: Histories, times: np.ndarray) -> Iterator[str]:
     if times.min() == times.max():
         what = "hold the user's rows in the order of the data" if number else "are all empty"
         yield (
-            f"all rows have the same time, {_second(times[0])}: the histories that are read {what}; "
-            "give a column of times that differ, or features that read no history"
+            f"all rows have the same time, {_second(times[0])}: the histories that are read "
+            f"{what}; give a column of times that differ, or features that read no history"
         )
     elif not number:
         yield (
-            "no row has an earlier row of its user: the histories that are read are all empty; give "
-            "features that read no history"
+            "no row has an earlier row of its user: the histories that are read are all empty; "
+            "give features that read no history"
         )
     elif tied and tied >= LEAST_SHARE * number:
         yield (

@@ -148,19 +148,15 @@ def _item_of_sequence(config: FeatureConfig, columns: Mapping[str, Column]) -> F
         each: [kind for kind in FITTING_KINDS[type(column)][1] if kind in ITEM_KINDS]
         for each, column in columns.items()
     }
+    words = FITTING_KINDS[type(columns[name])][0] if name in columns else ""
     if not fitting.get(name):
-        what = (
-            f"a column of {FITTING_KINDS[type(columns[name])][0]}"
-            if name in columns
-            else "no column"
-        )
+        what = f"a column of {words}" if words else "no column"
         right = sorted(each for each in columns if fitting[each])
         raise ConfigError(
             f".column: got {name!r}, {what} of the catalogue; a sequence reads strings of it: must "
             f"be {either(right)}{closest(name, right)}"
         )
     if kind not in fitting[name]:
-        words = FITTING_KINDS[type(columns[name])][0]
         raise ConfigError(
             f".item_kind: got {kind!r} for {name!r}, a column of {words}; must be "
             f"{either(fitting[name])} for it"
