@@ -12,9 +12,8 @@ from rich.console import Console
 
 from sweeper import console as terminal
 from sweeper import record as records
-from sweeper.config import TIMED_KINDS, Config, to_dictionary
+from sweeper.config import Config, to_dictionary
 from sweeper.curves import draw_curves
-from sweeper.data.histories import histories_of
 from sweeper.data.interactions import Interactions, check_contents, load_interactions
 from sweeper.data.split import Split, check_sizes
 from sweeper.data.ties import history_ties
@@ -298,12 +297,12 @@ class Trial:
             self.say(topic, text)
 
     def history_ties(self, interactions: Interactions, split: Split) -> list[str]:
-        """Lines on equal times, if features or the loss go by the order of a user's rows."""
-        config, times = self.config, interactions.timestamps
-        reads = any(feature.kind in TIMED_KINDS for feature in config.features.query)
-        if times is None or not (reads or config.task.exclude_seen):
-            return []
-        return list(history_ties(histories_of(config.data, interactions, split.train), times))
+        """Lines on equal times, if the model or the loss goes by the order of a user's rows."""
+        from sweeper.model.two_tower import needed_histories
+
+        histories = needed_histories(self.config, interactions, split.train)
+        times = interactions.timestamps
+        return [] if histories is None or times is None else list(history_ties(histories, times))
 
     def describe_model(self, training: Training) -> None:
         from sweeper.model.summary import layer_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from omegaconf import BooleanNode, FloatNode, IntegerNode, StringNode
@@ -15,7 +15,12 @@ from sweeper.errors import closest, shortened
 
 NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text"}
 # They take what OmegaConf does: "5" is a whole number, "yes" is true.
-NODES = {bool: BooleanNode, int: IntegerNode, float: FloatNode, str: StringNode}
+NODES: dict[Any, Callable[..., Any]] = {
+    bool: BooleanNode,
+    int: IntegerNode,
+    float: FloatNode,
+    str: StringNode,
+}
 
 
 def type_words(kind: Any) -> str:

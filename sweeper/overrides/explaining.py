@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from hydra import compose
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException
@@ -105,7 +106,10 @@ def file_problems(error: Exception) -> list[str]:
     """
     if not (found := UNFIT_FILE.match(str(error))):
         return []
-    loaded = GlobalHydra.instance().config_loader().repository.load_config(found["file"])
+    loader = GlobalHydra.instance().config_loader()
+    assert isinstance(loader, ConfigLoaderImpl)
+    loaded = loader.repository.load_config(found["file"])
+    assert loaded is not None
     package = loaded.header["package"]
     if package is None:
         package = found["file"].rpartition("/")[0].replace("/", ".")
