@@ -9,7 +9,7 @@ import yaml
 
 from sweeper.command_line import prepare
 from sweeper.config import type_at, type_problems
-from sweeper.errors import ConfigError
+from sweeper.errors import ConfigError, shortened
 from sweeper.study.config import ExperimentConfig, register_schema
 
 WRONG = [
@@ -19,6 +19,12 @@ WRONG = [
     ("train.threads", "some", "train.threads: got 'some'; must be a whole number or null"),
     ("train.xla", "maybe", "train.xla: got 'maybe'; must be true or false"),
     ("optimizer.learning_rate", "fast", "optimizer.learning_rate: got 'fast'; must be a number"),
+    (
+        "optimizer.learning_rate",
+        f"1{'0' * 400}",
+        f"optimizer.learning_rate: got {shortened('1' + '0' * 400)}; must be a whole number of at "
+        "most 2,147,483,647",
+    ),
     ("model.layer_sizes", "64", "model.layer_sizes: got 64; must be a list of whole numbers"),
     ("model.layer_sizes", "[64, a]", "model.layer_sizes[1]: got 'a'; must be a whole number"),
     ("study.n_trials", "many", "study.n_trials: got 'many'; must be a whole number or null"),
