@@ -10,13 +10,13 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-import types
 import typing
 from collections.abc import Iterator
 from typing import Any
 
 from omegaconf import MISSING
 
+from sweeper.config import type_words
 from sweeper.study.config import ExperimentConfig
 
 HEAD = """# Configuration
@@ -46,7 +46,7 @@ def _sections(schema: type, prefix: str) -> Iterator[str]:
         for field in own:
             cells = [
                 f"`{prefix}{field.name}`",
-                _type(types_[field.name]),
+                type_words(types_[field.name]),
                 f"`{_default(field)}`",
                 field.metadata["range"].words if "range" in field.metadata else "",
                 attributes.get(field.name, ""),
@@ -67,21 +67,6 @@ def _docstring(schema: type) -> tuple[str, dict[str, str]]:
     entries = re.findall(r"^  (\w+): (.*(?:\n    .*)*)", listed, re.MULTILINE)
     paragraphs = [" ".join(text.split()) for text in prose.strip().split("\n\n")]
     return "\n\n".join(paragraphs), {name: " ".join(text.split()) for name, text in entries}
-
-
-def _type(kind: Any) -> str:
-    """As a user would say it: "number or null", "list of texts"."""
-    names = {bool: "true or false", int: "whole number", float: "number", str: "text"}
-    if kind in names:
-        return names[kind]
-    if kind is type(None):
-        return "null"
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return " or ".join(_type(each) for each in typing.get_args(kind))
-    if typing.get_origin(kind) is list:
-        (inside,) = typing.get_args(kind)
-        return f"list of {'mappings' if inside not in names else names[inside] + 's'}"
-    return "mapping"
 
 
 def _default(field: dataclasses.Field[Any]) -> str:

@@ -26,7 +26,7 @@ from yaml import YAMLError
 from sweeper.config import Config, config_dir_hint, config_directory, to_dataclass
 from sweeper.errors import ConfigError
 from sweeper.exit_codes import first_lines
-from sweeper.overrides.explaining import explain, value_problems
+from sweeper.overrides.explaining import explain, file_problems, value_problems
 from sweeper.overrides.mending import as_one_value, hinted, misread
 from sweeper.overrides.parsing import COMPOSING, parse, values_of
 from sweeper.study.config import register_schema, to_study
@@ -156,7 +156,8 @@ def compose_first(name: str, overrides: list[str], multirun: bool = False) -> Di
                 f"--config-name: got {name!r}, and there is no {name}.yaml in the directories of "
                 f"the configuration{config_dir_hint(f'{name}.yaml')}"
             ) from error
-        raise ConfigError(explain(name, overrides) or [first_lines(error)]) from error
+        problems = explain(name, overrides) or file_problems(error) or [first_lines(error)]
+        raise ConfigError(problems) from error
 
 
 def _searched_choices(name: str, overrides: list[str], multirun: bool) -> list[str]:

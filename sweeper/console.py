@@ -142,7 +142,7 @@ def model_table(layers: list[tuple[str, str, int, int]]) -> Table:
 
 
 def result_table(record: TrialRecord, rows: str) -> Table:
-    """The metrics on `rows`: this model beside the baselines."""
+    """The metrics on `rows`: this model beside the baselines, and the best possible if known."""
     title = f"Metrics on {record.data['rows'][rows]:,} {rows} rows"
     if words := sampled_words(record.config):
         title += f", {words}"
@@ -159,6 +159,8 @@ def result_table(record: TrialRecord, rows: str) -> Table:
         scored = {f"this model, epoch {record.kept_epoch}": record.metrics[rows]}
     for name, parts in record.baselines.items():
         scored[baseline_name(name)] = parts[rows]
+    if rows in (best := record.data.get("best_possible", {})):
+        scored["best possible, on average"] = best[rows]
     for prefix, words in (("", "unfiltered"), (SEEN_FILTERED, "seen-filtered")):
         for index, (scorer, metrics) in enumerate(scored.items()):
             table.add_row(

@@ -16,9 +16,11 @@ from sweeper.config import Config, to_dictionary
 from sweeper.curves import draw_curves
 from sweeper.data.interactions import Interactions, check_contents, load_interactions
 from sweeper.data.split import Split, check_sizes
+from sweeper.data.ties import history_ties
 from sweeper.environment import note_environment
 from sweeper.errors import finishing
 from sweeper.evaluation.baselines import Baseline, check_baselines
+from sweeper.evaluation.best_possible import best_possible, is_known
 from sweeper.evaluation.ranking import RankingTask, Ranks
 from sweeper.evaluation.rows import (
     as_parquet,
@@ -159,6 +161,11 @@ class Trial:
                 name: {rows: ranks.metrics() for rows, ranks in baseline.ranks.items()}
                 for name, baseline in baselines.items()
             }
+            if is_known(config.data, config.evaluation):
+                self.record.data["best_possible"] = {
+                    rows: best_possible(config.data, interactions, getattr(split, rows))
+                    for rows in tasks
+                }
         yield from self.train(training, split, tasks)
         self.judge(training, split, tasks)
         if config.evaluation.keep_rows:
@@ -297,10 +304,18 @@ class Trial:
             "unused_rows": split.unused,
             "dropped_rows": interactions.dropped,
             "is_weighted": interactions.weights is not None,
-            "ties": list(split.ties),
+            "ties": [*split.ties, *self.history_ties(interactions, split)],
         }
         for topic, text in terminal.data_lines(self.record):
             self.say(topic, text)
+
+    def history_ties(self, interactions: Interactions, split: Split) -> list[str]:
+        """Lines on equal times, if the model or the loss goes by the order of a user's rows."""
+        from sweeper.model.two_tower import needed_histories
+
+        histories = needed_histories(self.config, interactions, split.train)
+        times = interactions.timestamps
+        return [] if histories is None or times is None else list(history_ties(histories, times))
 
     def describe_model(self, training: Training) -> None:
         from sweeper.model.summary import layer_rows

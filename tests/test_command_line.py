@@ -27,7 +27,7 @@ def sweeper(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str
 WRONG = [
     (["model=three_layr"], "model: got 'three_layr'", "Did you mean 'three_layer'?"),
     (["optimizer.learning_rat=1"], "optimizer.learning_rat:", "'optimizer.learning_rate'?"),
-    (["train.epochs=abc"], "train.epochs: got abc", "Integer"),
+    (["train.epochs=abc"], "train.epochs: got 'abc'", "a whole number"),
     (["train.eval_every_epochs=0"], "train.eval_every_epochs: got 0", "at least 1"),
     (["train.batch_size=-5"], "train.batch_size: got -5", "at least 1"),
     (["optimizer.learning_rate=nan"], "optimizer.learning_rate: got nan", "greater than 0"),
@@ -70,6 +70,11 @@ def test_an_unknown_column_is_named_with_the_closest(tmp_path):
             "features.candidate=[{column: movie_title, kind: buckets}]",
             "features.candidate[0].kind: got 'buckets' for 'movie_title', a column of single "
             "strings; must be embedding or text for it",
+        ),
+        (
+            "features.query=[{column: user_id, kind: sequence}]",
+            "features.query[0].column: got 'user_id', no column of the catalogue; a sequence reads "
+            "strings of it: must be movie_genres, movie_id or movie_title",
         ),
         ("data.train_size=49000", "49,000 for training, 5,000 for validation and 10,000 for"),
         (

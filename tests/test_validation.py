@@ -67,6 +67,7 @@ RANGES = [
     ("data__synthetic__rank", [0], AT_LEAST_1),
     ("data__synthetic__popularity_exponent", [-0.1, math.nan, math.inf], "at least 0"),
     ("data__synthetic__affinity", [-0.1, math.nan], "at least 0"),
+    ("data__synthetic__markov_share", [-0.1, 1.1, math.nan], "at least 0 and at most 1"),
     ("data__synthetic__seed", [-1], "a finite number of at least 0"),
     ("features__embedding_dim", [0], AT_LEAST_1),
     ("features__query", [[]], "not empty"),

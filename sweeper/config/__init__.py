@@ -39,6 +39,7 @@ from sweeper.config.data import (
 from sweeper.config.elsewhere import config_dir_hint
 from sweeper.config.features import (
     FEATURE_KINDS,
+    ITEM_KINDS,
     MAX_SEQUENCE_LENGTH,
     QUERY_KINDS,
     SEQUENCE_ENCODERS,
@@ -88,6 +89,7 @@ from sweeper.config.trial import (
     layer_sizes,
     updates_rows_alone,
 )
+from sweeper.config.value_types import type_at, type_problems, type_words
 
 __all__ = [
     "ACTIVATIONS",
@@ -96,6 +98,7 @@ __all__ = [
     "DATA_SETS",
     "DEFAULT_METRIC",
     "FEATURE_KINDS",
+    "ITEM_KINDS",
     "LARGEST",
     "MAX_SEQUENCE_LENGTH",
     "METRICS",
@@ -152,6 +155,9 @@ __all__ = [
     "sequence_settings",
     "to_dataclass",
     "to_dictionary",
+    "type_at",
+    "type_problems",
+    "type_words",
     "unfit",
     "updates_rows_alone",
     "with_defaults",

@@ -41,7 +41,10 @@ def to_dataclass(config: Any) -> Config:
     ]
     if problems:
         raise ConfigError(problems)
-    trial = OmegaConf.to_object(OmegaConf.merge(schema, config))
+    merged = OmegaConf.merge(schema, config)
+    if missing := sorted(OmegaConf.missing_keys(merged)):
+        raise ConfigError(f"{key}: is missing; must be given" for key in missing)
+    trial = OmegaConf.to_object(merged)
     if problems := list(misplaced(trial, Config())):
         raise ConfigError(problems)
     return trial  # type: ignore[return-value]

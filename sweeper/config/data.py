@@ -11,6 +11,7 @@ from sweeper.config.ranges import (
     DELIMITER,
     NOT_EMPTY,
     PART_SIZE,
+    PROBABILITY,
     QUOTE_CHAR,
     at_least,
     one_of,
@@ -48,6 +49,9 @@ class SyntheticConfig:
       popularity_exponent: the n-th most popular item has the weight 1 / n to this power; 0: all
         alike.
       affinity: how strongly the factors decide what a user chooses; 0: popularity alone does.
+      markov_share: the probability that a row's item follows from the user's previous item, by a
+        known Markov chain, and not from the user's taste; 0: rows have no order. Above 0 the best
+        possible metrics are shown below the model's, if the split goes by time.
       seed: of all that is drawn.
     """
 
@@ -57,6 +61,7 @@ class SyntheticConfig:
     rank: int = ranged(8, at_least(1))
     popularity_exponent: float = ranged(0.8, at_least(0))
     affinity: float = ranged(2.0, at_least(0))
+    markov_share: float = ranged(0.0, PROBABILITY)
     seed: int = ranged(0, at_least(0))
 
 

@@ -6,7 +6,8 @@ popularity, and
   P(item | user) ~ popularity[item] * exp(affinity * user . item / sqrt(rank)).
 
 On a sphere no item is liked more than another on average, so `popularity` stays
-the order of the counts. Everything is a function of the configuration.
+the order of the counts. Everything is a function of the configuration. Rows come
+in no order, unless `markov_share` gives them one: see `synthetic_chain`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from sweeper.data.cache import CacheEntry
 from sweeper.data.columns import CategoricalColumn, Column, NumericColumn
 from sweeper.data.interactions import Interactions, assemble
 from sweeper.data.progress import stage
+from sweeper.data.synthetic_chain import NextItem
 from sweeper.data.synthetic_columns import candidate_columns, user_columns
 
-# From so many interactions, or users x items (10 ns each), on they take seconds to minutes, and
-# are drawn once and kept in the cache.
+# From so many interactions, or users x items (10 ns each; with an order, interactions x items of
+# 25 ns each), on they take seconds to minutes, and are drawn once and kept in the cache.
 KEPT_ROWS, KEPT_CELLS = 1_000_000, 100_000_000
 DRAWING = 1  # goes up with each change in what the same configuration gives
 CELLS_AT_ONCE = 2_000_000  # users x items of one chunk, about 30 MB of work space
@@ -34,18 +36,21 @@ SECONDS_BETWEEN_ROWS = 60
 TIME_NOISE_SECONDS = 3_600
 
 # One stream of random numbers for each purpose, so that a change in one leaves the others.
-_STRUCTURE, _ACTIVITY, _CHOICES, _ROWS, _PEOPLE = range(5)
+_STRUCTURE, _ACTIVITY, _CHOICES, _ROWS, _PEOPLE, _ORDER = range(6)
 
 
 def is_kept(config: SyntheticConfig) -> bool:
     """Whether these interactions take so long to draw that the cache keeps them."""
-    cells = config.num_users * config.num_items
-    return config.num_interactions >= KEPT_ROWS or cells >= KEPT_CELLS
+    draws = config.num_interactions if config.markov_share else config.num_users
+    return config.num_interactions >= KEPT_ROWS or draws * config.num_items >= KEPT_CELLS
 
 
 def entry(config: SyntheticConfig) -> CacheEntry:
     """The cache entry of these interactions; of what they are drawn by, and in which way."""
-    return CacheEntry.of("synthetic", f"{DRAWING} {sorted(vars(config).items())}")
+    values = dict(vars(config))
+    if not config.markov_share:
+        del values["markov_share"]  # The same rows as before there was such a key.
+    return CacheEntry.of("synthetic", f"{DRAWING} {sorted(values.items())}")
 
 
 def generate(config: SyntheticConfig, say: Callable[[str], None] = print) -> Interactions:
@@ -54,25 +59,41 @@ def generate(config: SyntheticConfig, say: Callable[[str], None] = print) -> Int
     Args:
       say: gets a line if it takes more than a moment.
     """
-    user_factors, item_factors, popularity = synthetic_structure(config)
+    truth = synthetic_structure(config)
+    user_factors, item_factors, _ = truth
     counts = _interactions_of_users(config)
     items_by_user = np.empty(config.num_interactions, np.int32)
-    chunks = _choose(config, counts, user_factors, item_factors, popularity)
+    starts = np.cumsum(counts) - counts
+    next_item, order_rng = NextItem(config, *truth), _generator(config, _ORDER)
     with _drawing(config, say) as advance:
-        for num_users, positions, chosen in chunks:
-            items_by_user[positions] = chosen
-            advance(num_users)
+        for some, chosen in _choose(config, counts, *truth):
+            if config.markov_share:
+                chosen = next_item.draw(chosen, counts[some], order_rng)
+            places = np.arange(chosen.shape[1])
+            wanted = places < counts[some][:, None]
+            items_by_user[(starts[some][:, None] + places)[wanted]] = chosen[wanted]
+            advance(len(some))
     rng = _generator(config, _ROWS)
     order = rng.permutation(config.num_interactions)
     users = np.repeat(np.arange(config.num_users, dtype=np.int32), counts)[order]
-    items = items_by_user[order]
+    timestamps = _timestamps(config, rng)
+    if config.markov_share:
+        items = np.empty_like(items_by_user)
+        # As `find_histories` sorts them.
+        items[np.lexsort((timestamps, users))] = items_by_user
+    else:
+        items = items_by_user[order]
+    chain = f", Markov share {config.markov_share:g}" if config.markov_share else ""
     return assemble(
-        query_columns=_query_columns(config, users, items, user_factors, item_factors, rng),
+        query_columns=_query_columns(
+            config, users, items, timestamps, user_factors, item_factors, rng
+        ),
         items=items,
         candidate_columns=candidate_columns(item_factors),
         source=(
             f"synthetic: {config.num_users:,} users x {config.num_items:,} items, "
-            f"{config.num_interactions:,} interactions, rank {config.rank}, seed {config.seed}"
+            f"{config.num_interactions:,} interactions, rank {config.rank}{chain}, "
+            f"seed {config.seed}"
         ),
     )
 
@@ -134,18 +155,17 @@ def _choose(
     user_factors: np.ndarray,
     item_factors: np.ndarray,
     popularity: np.ndarray,
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Draws each user's items without replacement, some users at a time.
 
     Item i rings after an exponential time with rate P(i | user); a user's items
     are the first to ring (Efraimidis and Spirakis, 2006: weighted sampling).
 
     Yields:
-      how many users these are, positions in an array that lists the users' interactions
-      user by user, and the items that belong there.
+      these users, by how many items they want, and as many items of each as the last of them
+      wants, the first to ring first, [users, most].
     """
     rng = _generator(config, _CHOICES)
-    starts = np.cumsum(counts) - counts
     by_activity = np.argsort(counts, kind="stable")  # so that a chunk's users need alike many
     num_users_at_once = max(1, CELLS_AT_ONCE // config.num_items)
     scaled_users = (user_factors * config.affinity / np.sqrt(config.rank)).astype(np.float32)
@@ -159,10 +179,7 @@ def _choose(
         log_rates = scaled_users[users] @ transposed_items + log_popularity
         times = rng.standard_exponential(log_rates.shape, dtype=np.float32)
         times /= np.exp(log_rates, out=log_rates)
-        chosen = _smallest(times, most)
-        wanted = np.arange(most) < counts[users][:, None]
-        positions = starts[users][:, None] + np.arange(most)
-        yield len(users), positions[wanted], chosen[wanted]
+        yield users, _smallest(times, most)
 
 
 def _smallest(values: np.ndarray, count: int) -> np.ndarray:
@@ -174,18 +191,24 @@ def _smallest(values: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(values, axis=1)
 
 
+def _timestamps(config: SyntheticConfig, rng: np.random.Generator) -> np.ndarray:
+    """The time of each row, in seconds since 1970, int64 [num_interactions]."""
+    size = config.num_interactions
+    noise = rng.integers(-TIME_NOISE_SECONDS, TIME_NOISE_SECONDS + 1, size)
+    return FIRST_TIMESTAMP + SECONDS_BETWEEN_ROWS * np.arange(size) + noise
+
+
 def _query_columns(
     config: SyntheticConfig,
     users: np.ndarray,
     items: np.ndarray,
+    timestamps: np.ndarray,
     user_factors: np.ndarray,
     item_factors: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, Column]:
     """The user, the time, the rating and the demographics of each row."""
     num_rows = len(users)
-    noise = rng.integers(-TIME_NOISE_SECONDS, TIME_NOISE_SECONDS + 1, num_rows)
-    timestamps = FIRST_TIMESTAMP + SECONDS_BETWEEN_ROWS * np.arange(num_rows) + noise
     liking = np.zeros(num_rows)
     for axis in range(config.rank):  # one axis at a time: no [num_rows, rank] array
         liking += user_factors[users, axis] * item_factors[items, axis]

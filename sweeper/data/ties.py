@@ -1,4 +1,4 @@
-"""Says where a split by time is one by the order of the data, because times are equal."""
+"""Says where the order of the data stands for that of time, because times are equal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 import numpy as np
+
+from sweeper.data.histories import Histories
 
 # Of fewer rows of a part, or fewer users, nothing is said: seconds have ties in any data.
 LEAST_SHARE = 0.01
@@ -70,6 +72,37 @@ def ties_of_users(
         yield (
             f"of {tied:,} of {number:,} users a held-out row and the one before it have the same "
             "time: the order of the rows in the data decides which of them is later"
+        )
+
+
+def history_ties(histories: Histories, times: np.ndarray) -> Iterator[str]:
+    """A line if many rows come in the same second as the user's row before them.
+
+    Or if no row has a history at all, as where `data.same_time` leaves out rows of the same second
+    and all are of one.
+
+    Args:
+      times: [rows], seconds since 1970.
+    """
+    rows = np.arange(len(times))
+    gaps = histories.seconds_since_last(rows, times)
+    number, tied = int((~np.isnan(gaps)).sum()), int((gaps == 0).sum())
+    if times.min() == times.max():
+        what = "hold the user's rows in the order of the data" if number else "are all empty"
+        yield (
+            f"all rows have the same time, {_second(times[0])}: the histories that are read "
+            f"{what}; give a column of times that differ, or features that read no history"
+        )
+    elif not number:
+        yield (
+            "no row has an earlier row of its user: the histories that are read are all empty; "
+            "give features that read no history"
+        )
+    elif tied and tied >= LEAST_SHARE * number:
+        yield (
+            f"{tied:,} of {number:,} rows with a history come in the same second as their user's "
+            "row before: the order of the rows in the data decides which is earlier; "
+            "data.same_time=exclude leaves the same second's rows out of histories"
         )
 
 

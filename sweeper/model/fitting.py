@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sweeper.config import QUERY_KINDS, TIMED_KINDS, FeatureConfig, FeaturesConfig
+from sweeper.config import ITEM_KINDS, QUERY_KINDS, TIMED_KINDS, FeatureConfig, FeaturesConfig
 from sweeper.data.columns import (
     CategoricalColumn,
     CategoricalListColumn,
@@ -114,8 +114,7 @@ def feature_column(config: FeatureConfig, data: DataColumns, is_query: bool) -> 
             "has no times; must be another kind, or data.columns.timestamp a column of it"
         )
     if config.kind == "sequence":
-        item = replace(config, kind=config.item_kind or "embedding")
-        return _column(item, data.candidate_columns, is_query=False)
+        return data.candidate_columns[_item_of_sequence(config, data.candidate_columns).column]
     wanted = data.user_column if config.kind == "history_length" else data.timestamp_column
     if config.column != wanted:
         raise ConfigError(
@@ -131,11 +130,38 @@ def _fit_timed(
     if config.kind != "sequence":
         feature_column(config, source.interactions, is_query=True)
         return fit_history_number(config, source, rows)
-    item = replace(config, kind=config.item_kind or "embedding")
     columns, items = source.interactions.candidate_columns, source.training_items
+    item = _item_of_sequence(config, columns)
     item_feature = _fit(item, columns, items, dim, items=None)
     assert isinstance(item_feature, LookupFeature | ListFeature)
     return fit_sequence(config, source, item_feature, dim)
+
+
+def _item_of_sequence(config: FeatureConfig, columns: Mapping[str, Column]) -> FeatureConfig:
+    """What a sequence reads of each item, as a feature of the catalogue.
+
+    Raises:
+      ConfigError: the catalogue has no such column, or the item's kind doesn't fit it.
+    """
+    name, kind = config.column, config.item_kind or "embedding"
+    fitting = {
+        each: [kind for kind in FITTING_KINDS[type(column)][1] if kind in ITEM_KINDS]
+        for each, column in columns.items()
+    }
+    words = FITTING_KINDS[type(columns[name])][0] if name in columns else ""
+    if not fitting.get(name):
+        what = f"a column of {words}" if words else "no column"
+        right = sorted(each for each in columns if fitting[each])
+        raise ConfigError(
+            f".column: got {name!r}, {what} of the catalogue; a sequence reads strings of it: must "
+            f"be {either(right)}{closest(name, right)}"
+        )
+    if kind not in fitting[name]:
+        raise ConfigError(
+            f".item_kind: got {kind!r} for {name!r}, a column of {words}; must be "
+            f"{either(fitting[name])} for it"
+        )
+    return replace(config, kind=kind)
 
 
 def _column(config: FeatureConfig, columns: Mapping[str, Column], is_query: bool) -> Column:

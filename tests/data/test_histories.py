@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from made_up_data import small_interactions
 
 from sweeper.data.histories import NO_ITEM, Histories, find_histories
+from sweeper.data.ties import history_ties
 from sweeper.errors import ConfigError
 
 
@@ -97,3 +98,38 @@ def test_data_without_times_has_no_histories() -> None:
     interactions = replace(small_interactions([0, 0], [1, 2]), timestamps=None)
     with pytest.raises(ConfigError, match=r"data\.columns\.timestamp: got null"):
         find_histories(interactions)
+
+
+def ties_of(users: list[int], times: list[int], same_time: bool = True) -> list[str]:
+    interactions = small_interactions(users, list(range(len(users))), times)
+    assert interactions.timestamps is not None
+    return list(
+        history_ties(find_histories(interactions, None, same_time), interactions.timestamps)
+    )
+
+
+def test_histories_in_the_order_of_the_data_are_said() -> None:
+    assert ties_of([0, 0, 0, 1, 1], [1, 2, 3, 1, 2]) == []
+    # Two of the three rows with a history have their user's row before in the same second.
+    users, times = [0, 0, 0, 1, 1], [5, 5, 6, 7, 7]
+    assert ties_of(users, times) == [
+        "2 of 3 rows with a history come in the same second as their user's row before: the order "
+        "of the rows in the data decides which is earlier; data.same_time=exclude leaves the same "
+        "second's rows out of histories"
+    ]
+    assert ties_of(users, times, same_time=False) == []
+    # One of 199 is not worth a line.
+    assert ties_of([0] * 200, [0, *range(199)]) == []
+
+
+def test_all_times_equal_and_no_history_at_all_are_said() -> None:
+    (line,) = ties_of([0, 0, 1], [5, 5, 5])
+    assert line == (
+        "all rows have the same time, 1970-01-01 00:00:05: the histories that are read hold the "
+        "user's rows in the order of the data; give a column of times that differ, or features "
+        "that read no history"
+    )
+    (line,) = ties_of([0, 0, 1], [5, 5, 5], same_time=False)
+    assert "00:00:05: the histories that are read are all empty; give" in line
+    (line,) = ties_of([0, 1, 2], [1, 2, 3])
+    assert line.startswith("no row has an earlier row of its user: the histories that are read are")

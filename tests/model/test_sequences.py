@@ -8,16 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from rich.console import Console
 from small_trials import ids_features, skewed_interactions, small_config
 
-from sweeper.config import Config, DataConfig, FeatureConfig, SequenceConfig, TrainConfig
+from sweeper.config import (
+    Config,
+    DataConfig,
+    FeatureConfig,
+    SequenceConfig,
+    TaskConfig,
+    TrainConfig,
+)
+from sweeper.data.columns import CategoricalListColumn, NumericColumn
 from sweeper.data.histories import histories_of
 from sweeper.data.interactions import Interactions
+from sweeper.data.split import split_interactions
 from sweeper.errors import ConfigError
 from sweeper.model.features import HistoryNumberFeature, SequenceFeature
 from sweeper.model.fitting import check_columns
 from sweeper.model.two_tower import build_model, encode_features
-from sweeper.trial import run_trial
+from sweeper.tracking.tracker import BY_ITSELF
+from sweeper.trial import Trial, run_trial
 
 TITLES = FeatureConfig("movie_title", "sequence")
 TRAINING = np.arange(0, 300, 2)
@@ -105,6 +116,21 @@ def test_gap_and_length_are_standardised_logarithms() -> None:
     assert length.numbers[row] == np.log1p(histories.lengths(np.array([row]))[0])
 
 
+def test_a_trial_says_where_the_order_of_the_data_stands_for_that_of_time(tmp_path: Path) -> None:
+    interactions = skewed_interactions()
+    of_one_time = dataclasses.replace(interactions, timestamps=np.full(300, 7))
+    ids = small_config(data=DataConfig(name="synthetic", split="temporal"))
+    hiding = dataclasses.replace(ids, task=TaskConfig(exclude_seen=5))
+
+    def ties(config: Config, data: Interactions) -> list[str]:
+        trial = Trial(config, tmp_path, Console(quiet=True), False, BY_ITSELF, None)
+        return trial.history_ties(data, split_interactions(config.data, data))
+
+    for config, number in ((config_of(TITLES), 1), (hiding, 1), (ids, 0)):
+        assert len(ties(config, of_one_time)) == number
+        assert ties(config, interactions) == []
+
+
 def test_what_can_be_no_sequence_is_told_with_what_would_be_right() -> None:
     interactions = skewed_interactions()
 
@@ -113,8 +139,28 @@ def test_what_can_be_no_sequence_is_told_with_what_would_be_right() -> None:
             check_columns(config_of(*query).features, data)
         return str(caught.value)
 
-    assert "features.query[0].column: got 'user_id'; must be one of movie_title" in problems(
-        dataclasses.replace(TITLES, column="user_id")
+    assert problems(dataclasses.replace(TITLES, column="user_id")) == (
+        "features.query[0].column: got 'user_id', no column of the catalogue; a sequence reads "
+        "strings of it: must be movie_title"
+    )
+    assert problems(dataclasses.replace(TITLES, column="movie_titel")).endswith(
+        "must be movie_title. Did you mean 'movie_title'?"
+    )
+    years = {"year": NumericColumn(np.arange(40))}
+    with_years = dataclasses.replace(
+        interactions, candidate_columns=interactions.candidate_columns | years
+    )
+    assert problems(FeatureConfig("year", "sequence"), data=with_years) == (
+        "features.query[0].column: got 'year', a column of numbers of the catalogue; a sequence "
+        "reads strings of it: must be movie_title"
+    )
+    genres = {"genres": CategoricalListColumn(np.zeros(40, np.int32), np.arange(41), ["drama"])}
+    with_genres = dataclasses.replace(
+        interactions, candidate_columns=interactions.candidate_columns | genres
+    )
+    assert problems(FeatureConfig("genres", "sequence", item_kind="text"), data=with_genres) == (
+        "features.query[0].item_kind: got 'text' for 'genres', a column of lists of strings; must "
+        "be embedding for it"
     )
     assert ".column: got 'movie_title' for kind 'time_gap'; must be 'timestamp'" in problems(
         FeatureConfig("movie_title", "time_gap")
