@@ -106,7 +106,7 @@ def _of_table(
     """
     keys = [text for text in overrides if _is_key(text)]
     try:
-        config = composed(["data=table", *keys], check=False)
+        config = composed(["data=table", *keys], check=None)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from error
     data = config.data

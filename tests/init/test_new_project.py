@@ -259,7 +259,7 @@ def test_a_table_of_odd_names_quotes_and_zoned_times_becomes_a_project(
     assert [(each.column, each.kind) for each in config.features.query] == [
         ("User ID", "embedding"), ("Channel, device", "embedding"), ("User ID", "history"),
     ]  # fmt: skip
-    study = composed(["study=shop"], Path("shop/conf"), check=False)
+    study = composed(["study=shop"], Path("shop/conf"), check=None)
     assert study.data == config.data
     interactions = load_interactions(config.data)
     assert (len(interactions), interactions.num_items) == (300, 30)
@@ -413,7 +413,7 @@ def test_every_key_that_data_has_is_in_the_projects_data(tmp_path: Path) -> None
         "task": "full_softmax", "metric": None,
     }  # fmt: skip
     project.write_files(project.project_files(tmp_path, values))
-    got = composed(["data=every"], tmp_path / "conf", check=False).data
+    got = composed(["data=every"], tmp_path / "conf", check=None).data
     for key in keys:
         *parts, last = key.split(".")
         wanted, found = (getattr(reduce(getattr, parts, node), last) for node in (data, got))
