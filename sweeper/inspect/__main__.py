@@ -36,7 +36,8 @@ PLACE = Path("outputs") / "inspect"
 DESCRIPTION = """\
 Tells what is in a data set, before anything is trained on it: rows read and dropped, users,
 items, density, time, popularity, how many rows of the split are of users and items that no
-training row has, every column, and features to begin with, as YAML to paste. With a picture.
+training row has, every column, what a model can know of the test rows under each split, and
+features to begin with, as YAML to paste. With a picture.
 """
 EXAMPLES = """\
 examples:
