@@ -97,6 +97,8 @@ def test_a_random_split_that_tensorflow_would_shuffle_is_said_to_be_another_draw
         (replace(BY_TIME, validation_size=0, test_size=30), [30, 30, 25]),
         (replace(BY_TIME, train_size=0.5, validation_size=0.2, test_size=0.1), [30, 30, 25]),
         (replace(BY_TIME, split="leave_last_out", test_size=2), [60, 60, 50]),
+        # The other splits have no such cut, or are at their latest one.
+        (replace(BY_TIME, cut=1), [60, 60, 25]),
     ],
 )
 def test_sizes_hold_where_they_mean_the_same(config: DataConfig, rows: list[int]) -> None:
