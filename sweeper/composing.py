@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from sweeper.overrides.explaining import explain, file_problems, value_problems
 from sweeper.overrides.mending import as_one_value, hinted, misread
 from sweeper.overrides.parsing import COMPOSING, parse, values_of
 from sweeper.study.config import register_schema, to_study
+from sweeper.validation import validate
 
 # How Hydra begins its complaint of a group whose choice is `???`.
 LEFT_OPEN = "You must specify"
@@ -39,12 +40,12 @@ def composed(
     overrides: list[str],
     config_dir: Path | None = None,
     config_name: str = "config",
-    check: bool = True,
+    check: Callable[[Config], None] | None = validate,
 ) -> Config:
     """The configuration of one trial, as `python -m sweeper` would have it; nothing is written.
 
     Args:
-      check: whether values are held to their ranges and rules, or that is left to the caller.
+      check: raises ConfigError for values that are wrong; None: the caller checks them.
 
     Raises:
       ConfigError: with a line for each override or value that is wrong.
@@ -53,7 +54,7 @@ def composed(
     with loader(None, config_dir):
         config = compose_first(config_name, overrides)
         read = parse(overrides)
-        problems = [*misread(read), *(value_problems(config) if check else [])]
+        problems = [*misread(read), *(value_problems(config, check) if check else [])]
         problems = hinted(problems, read)
         problems += [
             f"{each.input_line}: has several values; must be one{as_one_value(each)}"

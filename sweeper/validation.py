@@ -38,6 +38,16 @@ def validate(config: Config) -> None:
         raise ConfigError(problems)
 
 
+def validate_data(config: Config) -> None:
+    """Raises ConfigError as `validate` does where nothing is trained.
+
+    Every value must be in its range; rules concern the data alone, and the validation part may be
+    empty.
+    """
+    if problems := [*range_problems(config), *data_problems(config.data, "test")]:
+        raise ConfigError(problems)
+
+
 def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
     """Values outside the range that their field declares, as "key: got x; must be y"."""
     for field in dataclasses.fields(node):

@@ -25,7 +25,7 @@ from sweeper.study.config import register_schema
 def words_of(line: str) -> list[str]:
     """The words that a shell passes on, up to what it takes as the next command."""
     done = subprocess.run(
-        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=False
+        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=None
     )
     return done.stdout.split("\0")[:-1]
 
@@ -158,7 +158,7 @@ def test_what_composes_for_another_program_is_told_the_same() -> None:
     with pytest.raises(ConfigError, match=r"quote it: 'data.path=\"my,file.csv\"'"):
         composed(["data=table", "data.path=my,file.csv"])
     with pytest.raises(ConfigError, match=r"quote it: 'data.columns.user=\"1_0\"'"):
-        composed(["data=table", "data.columns.user=1_0"], check=False)
+        composed(["data=table", "data.columns.user=1_0"], check=None)
 
 
 def test_settings_of_the_other_programs_are_put_together_too(tmp_path: Path, capsys) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 # What pandas, Arrow, R and people call the column that they number rows in, as `plain` has it.
 ROW_NUMBER = re.compile(
-    r"|unnamed:\d+(\.\d+)?|(row|level\d+|indexlevel\d+)?index|indexlevel\d+"
+    r"|unnamed\d+|(row|level\d+|indexlevel\d+)?index|indexlevel\d+"
     r"|row(id|no|num|number|names)|recordid"
 )
 # How a column whose name is empty is spoken of.
@@ -15,8 +15,8 @@ NAMELESS = "the column without a name"
 
 
 def plain(name: str) -> str:
-    """Returns a name without case, spaces, underscores and dashes."""
-    return re.sub(r"[\s_-]", "", name).lower()
+    """Returns a name without case, spaces and the signs between or after words ("Kunde Nr.")."""
+    return re.sub(r"[\s_.:/#-]", "", name).lower()
 
 
 def listed_names(names: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from sweeper.config import DataConfig
 from sweeper.data.interactions import Interactions
+from sweeper.data.row_order import by_user_and_time
 from sweeper.errors import ConfigError
 from sweeper.recent import Recent, freeze
 
@@ -141,7 +142,10 @@ def histories_of(
 
 
 def find_histories(
-    interactions: Interactions, known: np.ndarray | None = None, same_time: bool = True
+    interactions: Interactions,
+    known: np.ndarray | None = None,
+    same_time: bool = True,
+    order: np.ndarray | None = None,
 ) -> Histories:
     """Sorts the rows by user and time, and finds where each row's history ends.
 
@@ -150,6 +154,7 @@ def find_histories(
       known: indices of the rows that histories may hold; None: all.
       same_time: whether the user's other rows of the same second count as earlier where the
         source lists them before the row. Otherwise only strictly earlier seconds do.
+      order: what `by_user_and_time` returns, where the caller has it already.
 
     Raises:
       ConfigError: the data has no times.
@@ -160,8 +165,7 @@ def find_histories(
             "data.columns.timestamp: got null, but a history needs the order of the rows; must "
             "name the column of times"
         )
-    # Stable: rows of one user and one second stay in the order of the source.
-    order = np.lexsort((times, users))
+    order = by_user_and_time(users, times) if order is None else order
     is_known = np.ones(len(users), bool)
     if known is not None:
         is_known[:] = False

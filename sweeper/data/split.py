@@ -8,6 +8,7 @@ import numpy as np
 
 from sweeper.config import DataConfig
 from sweeper.data.interactions import Interactions
+from sweeper.data.row_order import by_user_and_time
 from sweeper.data.ties import temporal_ties, ties_of_users
 from sweeper.errors import ConfigError
 from sweeper.runtime import start_tensorflow
@@ -48,7 +49,9 @@ class Split:
         }
 
 
-def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
+def split_interactions(
+    config: DataConfig, interactions: Interactions, order: np.ndarray | None = None
+) -> Split:
     """Splits by `config.split`.
 
     `random` lays the rows out in a permutation, the published one where there is one:
@@ -57,16 +60,21 @@ def split_interactions(config: DataConfig, interactions: Interactions) -> Split:
     training. `leave_last_out` does the same within each user. Both leave out the test
     rows of later cuts first, see `DataConfig.cut`.
 
+    Args:
+      order: the rows in the order that the split cuts, where the caller has it: a permutation for
+        `random`, and for `leave_last_out` what `by_user_and_time` returns.
+
     Raises:
       ConfigError: the sizes don't add up, or leave a part empty; or the split goes by
         time, and the data has none.
     """
     if config.split == "leave_last_out":
-        return _leave_last_out(config, interactions)
+        return _leave_last_out(config, interactions, order)
     sizes = _sizes(config, len(interactions))
     times = None
     if config.split == "random":
-        order = permutation(len(interactions), config.split_seed)
+        if order is None:
+            order = permutation(len(interactions), config.split_seed)
         train = order[: sizes.train]
     else:
         times = _timestamps(config, interactions)
@@ -161,7 +169,9 @@ def _rows(part: str, size: float | None, default_share: float, num_rows: int) ->
     return rows
 
 
-def _leave_last_out(config: DataConfig, interactions: Interactions) -> Split:
+def _leave_last_out(
+    config: DataConfig, interactions: Interactions, order: np.ndarray | None
+) -> Split:
     """Each user's latest rows that are not after the cut.
 
     A user without more rows than the test takes has all of them in training; one without more
@@ -173,7 +183,9 @@ def _leave_last_out(config: DataConfig, interactions: Interactions) -> Split:
     if num_test == 0:
         raise ConfigError("data.test_size=0: the test needs at least one row of each user.")
     times = _timestamps(config, interactions)
-    from_last, counts = _positions_from_last(interactions.users, times, interactions.num_users)
+    users = interactions.users
+    order = by_user_and_time(users, times) if order is None else order
+    from_last, counts = _positions_from_last(users, order, interactions.num_users)
     # A user's rows after the cut have negative positions from here on.
     from_last -= config.cut * num_test
     counts -= config.cut * num_test
@@ -202,7 +214,7 @@ def _leave_last_out(config: DataConfig, interactions: Interactions) -> Split:
         validation=np.flatnonzero(in_validation),
         test=np.flatnonzero(in_test),
         unused=int(len(interactions) - (in_train | in_validation | in_test).sum()),
-        ties=tuple(ties_of_users(interactions.users, times, from_last, held_out, num_test)),
+        ties=tuple(ties_of_users(users, times, from_last, held_out, num_test)),
     )
 
 
@@ -227,13 +239,12 @@ def _timestamps(config: DataConfig, interactions: Interactions) -> np.ndarray:
 
 
 def _positions_from_last(
-    users: np.ndarray, timestamps: np.ndarray, num_users: int
+    users: np.ndarray, order: np.ndarray, num_users: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each row: how many later rows its user has, and how many rows in all.
 
     Of equal timestamps, the row that comes later in the data is the later one.
     """
-    order = np.lexsort((timestamps, users))  # stable: ties stay in row order
     counts = np.bincount(users, minlength=num_users)
     ends = np.cumsum(counts)
     from_last = np.empty(len(users), np.int64)

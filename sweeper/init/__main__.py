@@ -22,10 +22,16 @@ from sweeper.errors import ConfigError
 from sweeper.exit_codes import command_parser, exit_codes
 from sweeper.init.completion import Say, complete, load_or_tell
 from sweeper.init.guesses import ROLES
-from sweeper.init.project import FILES, existing_files, project_files, write_files
+from sweeper.init.project import (
+    FILES,
+    VARIANTS,
+    existing_files,
+    project_files,
+    write_files,
+)
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.facts import facts_of
-from sweeper.inspect.suggestion import LEFT_OUT, suggest
+from sweeper.inspect.suggestion import LEFT_OUT, features_yaml, knows_users_by_id, suggest
 from sweeper.quoting import rejoined
 from sweeper.validation import range_problems
 
@@ -79,7 +85,9 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
     given, wrong_keys = _keys(overrides)
     name, wrong_name = _name(directory)
     problems += [*wrong_keys, *wrong_name, *existing_files(directory, name)]
-    values: dict[str, Any] = {"name": name, "folder": shlex.quote(str(directory))}
+    values: dict[str, Any] = {
+        "name": name, "folder": shlex.quote(str(directory)), "variant": None, "history": [],
+    }  # fmt: skip
     if "data.path" in given:
         values |= _of_table(partial(say, console), overrides, given, problems)
     elif overrides or problems:
@@ -106,7 +114,7 @@ def _of_table(
     """
     keys = [text for text in overrides if _is_key(text)]
     try:
-        config = composed(["data=table", *keys], check=False)
+        config = composed(["data=table", *keys], check=None)
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from error
     data = config.data
@@ -122,14 +130,14 @@ def _of_table(
     tell("columns", ", ".join(words))
     interactions = load_or_tell(data, given, tell)
     split = split_interactions(data, interactions)
-    suggestion = suggest(facts_of(interactions, split, columns_of(data, interactions)), data.split)
+    facts = facts_of(interactions, split, columns_of(data, interactions))
+    suggestion = suggest(facts, data.split)
     tell("metric", f"{suggestion.metric} ({suggestion.why_metric})")
-    # Its first line says where to save it, which is done here.
-    features = suggestion.features.partition("\n")[2]
+    features = _without_head(suggestion.features)
     for line in features.splitlines():
         if line.startswith(LEFT_OUT):
             tell("features", f"left out:{line.removeprefix(LEFT_OUT)}")
-    return {
+    values = {
         "data": data,
         "comments": comments,
         "is_placeholder": False,
@@ -137,15 +145,38 @@ def _of_table(
         "task": suggestion.task,
         "metric": suggestion.metric,
         "why_metric": suggestion.why_metric,
-        "user": _most_active(interactions),
+        "k": min(10, interactions.num_items),
+        **_example(interactions),
+    }
+    if interactions.timestamps is None:
+        return values
+    user_id = knows_users_by_id(facts, data.split)
+    other = features_yaml(facts, data.split, user_id=not user_id)
+    return values | {
+        "variant": VARIANTS[user_id],
+        "variant_words": f"{'without' if user_id else 'with'} the user's id",
+        "variant_features": _without_head(other),
     }
 
 
-def _most_active(interactions: Interactions) -> str:
-    """The id of the user with the most rows, for an example."""
-    column = interactions.query_columns[interactions.user_column]
-    assert isinstance(column, CategoricalColumn)
-    return column.categories[int(np.bincount(column.codes).argmax())]
+def _without_head(features: str) -> str:
+    """Without the line that says where to save it, which is done here."""
+    return features.partition("\n")[2]
+
+
+def _example(interactions: Interactions) -> dict[str, Any]:
+    """The user with the most rows and, where there are times, the latest items of this one."""
+    users, times = interactions.query_columns[interactions.user_column], interactions.timestamps
+    items = interactions.candidate_columns[interactions.item_column]
+    assert isinstance(users, CategoricalColumn)
+    assert isinstance(items, CategoricalColumn)
+    most_active = int(np.bincount(users.codes).argmax())
+    example: dict[str, Any] = {"user": users.categories[most_active], "history": []}
+    if times is not None:
+        rows = np.flatnonzero(users.codes == most_active)
+        latest = interactions.items[rows[np.argsort(times[rows], kind="stable")][-3:]]
+        example["history"] = [items.categories[code] for code in items.codes[latest]]
+    return example
 
 
 def _name(directory: Path) -> tuple[str, list[str]]:

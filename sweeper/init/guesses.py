@@ -15,20 +15,44 @@ from sweeper.errors import ConfigError, DataError, closest
 from sweeper.init.times import guess_time
 from sweeper.inspect.names import RATING_NAMES
 
-# The usual names, without case, spaces and underscores; the likeliest first.
+# What people call users and items, as `plain` has it; the likeliest first.
+WORDS = {
+    "user": ("user", "customer", "member", "client", "account", "visitor", "listener", "reader",
+             "reviewer", "profile", "subscriber", "buyer", "shopper", "viewer", "player", "guest",
+             "patient", "student", "kunde", "kunden", "kd", "nutzer", "benutzer", "mitglied",
+             "mitglieds", "besucher", "käufer", "kaeufer", "leser", "hörer", "hoerer", "teilnehmer",
+             "session"),
+    "item": ("item", "movie", "film", "product", "article", "track", "song", "artist", "album",
+             "book", "video", "game", "show", "recipe", "course", "business", "artikel", "art",
+             "produkt", "buch", "spiel", "ware", "waren"),
+}  # fmt: skip
+# A name that ends so is likelier an id than the bare word, which may be a name.
+ID_ENDINGS = ("id", "")
+# A number may count something: these come after all other names.
+NUMBER_ENDINGS = ("nr", "no", "num", "number", "nummer", "key", "code")
+# Words that are more often something else, or none at all, without such an ending.
+NEVER_BARE = ("profile", "kd", "kunden", "mitglieds", "session", "show", "business", "art", "waren")
+# Names that are no such word with an ending, between the ids and the numbers.
+OTHER_NAMES = {
+    "user": ("uid", "username"),
+    "item": ("iid", "isbn", "sku", "stockcode", "parentasin", "asin", "title", "movietitle",
+             "titel"),
+}  # fmt: skip
+
+
+def _names(role: str) -> tuple[str, ...]:
+    ids = [f"{word}{end}" for word in WORDS[role] for end in ID_ENDINGS]
+    numbers = [f"{word}{end}" for word in WORDS[role] for end in NUMBER_ENDINGS]
+    return (*(name for name in ids if name not in NEVER_BARE), *OTHER_NAMES[role], *numbers)
+
+
+# The usual names; the likeliest first.
 NAMES = {
-    "user": ("userid", "user", "uid", "customerid", "customer", "memberid", "member", "clientid",
-             "client", "accountid", "account", "visitorid", "visitor", "listener", "reader",
-             "reviewerid", "reviewer", "profileid", "username", "kunde", "kundenid", "kundennr",
-             "kundennummer", "nutzer", "nutzerid", "benutzer", "sessionid"),
-    "item": ("itemid", "item", "iid", "movieid", "movie", "film", "productid", "product",
-             "articleid", "article", "trackid", "track", "songid", "song", "artistid", "artist",
-             "albumid", "album", "bookid", "book", "isbn", "filmid", "videoid", "gameid", "sku",
-             "stockcode", "parentasin", "asin", "businessid", "artikel", "artikelid",
-             "artikelnr", "artikelnummer", "produkt", "produktid", "title", "movietitle"),
+    "user": _names("user"),
+    "item": _names("item"),
     "rating": RATING_NAMES,
     "weight": ("weight", "count", "plays", "quantity", "menge", "anzahl"),
-}  # fmt: skip
+}
 ROLES = ("user", "item", "timestamp", "rating", "weight")
 NEEDED = ("user", "item")
 # Texts of which so many hold it are lists, separated by it.

@@ -15,23 +15,27 @@ from sweeper.files import make_writable, write_whole
 from sweeper.inspect.names import as_yaml
 
 TEMPLATES = Path(__file__).parent / "templates"
-# Where each template goes; NAME is the project's.
+# Where each template goes; NAME is the project's. VARIANT is what tells the second file of features
+# from the first, where there is one.
 FILES = {
     "data.yaml": "conf/data/NAME.yaml",
     "features.yaml": "conf/features/NAME.yaml",
+    "features_variant.yaml": "conf/features/NAME_VARIANT.yaml",
     "experiment.yaml": "conf/experiment/NAME.yaml",
     "study.yaml": "conf/study/NAME.yaml",
     "plugins.py": "plugins.py",
     "test_plugins.py": "test_plugins.py",
     "README.md": "README.md",
 }
+# By whether the features to begin with have the user's id: the others lack it, or have it.
+VARIANTS = {True: "without_user_id", False: "with_user_id"}
 
 
 def project_files(directory: Path, values: dict[str, Any]) -> dict[Path, str]:
     """The text of each file, by its place.
 
     Args:
-      values: what the templates name; `name` among them.
+      values: what the templates name; `name` among them, and `variant`: None: there is none.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -43,15 +47,23 @@ def project_files(directory: Path, values: dict[str, Any]) -> dict[Path, str]:
     )
     environment.filters["yaml"] = _yaml
     environment.filters["shell"] = shlex.quote
+    environment.filters["json"] = _json
     environment.filters["changed"] = _changed
     environment.filters["fields"] = _fields
     environment.filters["absolute"] = _absolute
     return {
-        directory / place.replace("NAME", values["name"]): environment.get_template(
-            f"{template}.jinja"
-        ).render(values)
-        for template, place in FILES.items()
+        directory / path: environment.get_template(f"{template}.jinja").render(values)
+        for template in FILES
+        if (path := _place(template, values["name"], values["variant"])) is not None
     }
+
+
+def _place(template: str, name: str, variant: str | None) -> str | None:
+    """Where a template goes; None: it isn't written."""
+    place = FILES[template].replace("NAME", name)
+    if "VARIANT" not in place:
+        return place
+    return None if variant is None else place.replace("VARIANT", variant)
 
 
 def existing_files(directory: Path, name: str) -> list[str]:
@@ -60,11 +72,13 @@ def existing_files(directory: Path, name: str) -> list[str]:
     Args:
       name: the project's.
     """
-    places = [directory / place.replace("NAME", name) for place in FILES.values()]
+    places = dict.fromkeys(
+        _place(template, name, variant) for variant in VARIANTS.values() for template in FILES
+    )
     return [
-        f"{path}: is there already; must be another folder: no file is written over"
-        for path in places
-        if path.exists()
+        f"{directory / place}: is there already; must be another folder: no file is written over"
+        for place in places
+        if place is not None and (directory / place).exists()
     ]
 
 
@@ -105,6 +119,11 @@ def _yaml(value: Any) -> str:
         )
         return f"{{{', '.join(pairs)}}}"
     return json.dumps(value)
+
+
+def _json(value: Any) -> str:
+    """As a command line has it, without blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _changed(settings: Any) -> dict[str, Any]:

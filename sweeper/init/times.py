@@ -16,11 +16,11 @@ from sweeper.inspect.names import ID_NAME
 # Names that tell it by themselves, without case, spaces and underscores; the likeliest first.
 USUAL = (
     "timestamp", "time", "ts", "datetime", "date", "when", "createdat", "eventtime", "unixtime",
-    "datum", "zeit", "at",
+    "datum", "zeit", "zeitpunkt", "zeitstempel", "at",
 )  # fmt: skip
 # What other names of times end in, as "Ordered At", "purchase_time", "InvoiceDate".
 LAST_WORDS = ("time", "timestamp", "datetime", "date", "datum", "ts", "at", "on", "day")
-JOINED = re.compile(r"(time|timestamp|date|datum)$")
+JOINED = re.compile(r"(time|timestamp|date|datum|zeitpunkt|zeitstempel)$")
 # In seconds since 1970: what interactions are recorded in, from 1980 to 2100.
 EARLIEST, LATEST = 315_532_800, 4_102_444_800
 # From 2001 on: numbers under a name that tells nothing are times within these.

@@ -24,9 +24,11 @@ from sweeper.exit_codes import command_parser, exit_codes
 from sweeper.files import write_whole
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.facts import facts_of
+from sweeper.inspect.held_out import facts_of_splits
 from sweeper.inspect.picture import draw
 from sweeper.inspect.suggestion import FILE, Suggestion, suggest
 from sweeper.inspect.tables import print_facts, print_suggestion
+from sweeper.validation import validate_data
 
 # From so many rows on, counting and splitting take more than a moment.
 MANY_ROWS = 5_000_000
@@ -34,7 +36,8 @@ PLACE = Path("outputs") / "inspect"
 DESCRIPTION = """\
 Tells what is in a data set, before anything is trained on it: rows read and dropped, users,
 items, density, time, popularity, how many rows of the split are of users and items that no
-training row has, every column, and features to begin with, as YAML to paste. With a picture.
+training row has, every column, what a model can know of the test rows under each split, and
+features to begin with, as YAML to paste. With a picture.
 """
 EXAMPLES = """\
 examples:
@@ -64,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parsed = _parser().parse_intermixed_args(arguments)
         if parsed.output is not None and parsed.output.suffix != ".png":
             raise OutputError(f"--output: got {parsed.output}; must end in .png")
-        config = composed(parsed.overrides, parsed.config_dir, parsed.config_name)
+        config = composed(
+            parsed.overrides, parsed.config_dir, parsed.config_name, check=validate_data
+        )
         inspect(config, parsed)
 
 
@@ -105,7 +110,8 @@ def inspect(config: Config, parsed: argparse.Namespace) -> None:
     split = _split(config.data, interactions, progress)
     rows = len(interactions)
     with _status(progress, "Counting", rows):
-        facts = facts_of(interactions, split, columns_of(config.data, interactions))
+        splits = facts_of_splits(config.data, interactions, split)
+        facts = facts_of(interactions, split, columns_of(config.data, interactions), splits)
         suggestion = suggest(facts, config.data.split)
     path = parsed.output or PLACE / f"{_picture_name(config.data)}.png"
     with _status(progress, "Drawing", rows):

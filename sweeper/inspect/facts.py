@@ -13,6 +13,7 @@ import numpy as np
 from sweeper.data.interactions import Interactions
 from sweeper.data.split import Split
 from sweeper.inspect.columns import ColumnFacts, count_distinct
+from sweeper.inspect.held_out import NOT_COUNTED, SplitFacts
 from sweeper.warmth import warm_and_cold
 
 
@@ -76,6 +77,7 @@ class Facts:
       parts: "train", "validation", "test".
       unused: rows in no part.
       ties: as `Split.ties`.
+      splits: the test rows of each split, where they were counted.
     """
 
     source: str
@@ -97,10 +99,16 @@ class Facts:
     unused: int
     ties: tuple[str, ...]
     columns: list[ColumnFacts]
+    splits: SplitFacts
 
 
-def facts_of(interactions: Interactions, split: Split, columns: list[ColumnFacts]) -> Facts:
-    """Counts everything; see `Facts`."""
+def facts_of(
+    interactions: Interactions,
+    split: Split,
+    columns: list[ColumnFacts],
+    splits: SplitFacts = NOT_COUNTED,
+) -> Facts:
+    """Counts everything but what is given; see `Facts`."""
     of_users = np.bincount(interactions.users, minlength=interactions.num_users)
     of_items = np.bincount(interactions.items, minlength=interactions.num_items)
     pairs, times = count_pairs(interactions), interactions.timestamps
@@ -124,6 +132,7 @@ def facts_of(interactions: Interactions, split: Split, columns: list[ColumnFacts
         unused=split.unused,
         ties=split.ties,
         columns=columns,
+        splits=splits,
     )
 
 

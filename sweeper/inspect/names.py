@@ -9,10 +9,13 @@ import yaml
 
 from sweeper.data.column_names import NAMELESS
 
-# "item id", "item_id" and "itemId", but not "paid".
-ID_NAME = re.compile(r"(^|[\s_.-])(id|ID|Id)$|[a-z](Id|ID)$")
+# "item id", "item_id", "itemId" and "Beleg Nr.", but not "paid".
+ID_NAME = re.compile(r"(^|[\s_.-])(id|ID|Id|nr|NR|Nr)\.?$|[a-z](Id|ID|Nr)$")
 # As `plain` has them.
-RATING_NAMES = ("rating", "stars", "score", "userrating", "bookrating", "starrating", "overall")
+RATING_NAMES = (
+    "rating", "stars", "score", "userrating", "bookrating", "starrating", "overall", "bewertung",
+    "sterne",
+)  # fmt: skip
 PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 

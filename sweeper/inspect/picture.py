@@ -1,4 +1,4 @@
-"""The picture: popularity, time, activity and cold rows of a data set in four plots."""
+"""The picture: popularity, time, activity and test rows of a data set in four plots."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 
 from sweeper.data.interactions import Interactions
 from sweeper.inspect.facts import Facts
+from sweeper.inspect.held_out import SplitFacts
 
-BLUE, ORANGE = "#4c72b0", "#dd8452"
+BLUE, ORANGE, GREEN = "#4c72b0", "#dd8452", "#55a868"
 TIME_BINS, ACTIVITY_BINS = 60, 30
 # Days since 1970: a day within the years 1 to 9999, for a tick may stand before the first bin.
 FIRST_DAY, LAST_DAY = -719_161, 2_932_895
@@ -28,7 +29,7 @@ def draw(interactions: Interactions, facts: Facts) -> bytes:
     _popularity(axes[0, 0], interactions, facts)
     _time(axes[0, 1], interactions)
     _activity(axes[1, 0], interactions)
-    _cold(axes[1, 1], facts)
+    _held_out(axes[1, 1], facts.splits)
     for each in axes.flat:
         each.grid(alpha=0.25)
         each.spines[["top", "right"]].set_visible(False)
@@ -86,18 +87,20 @@ def _activity(axes: Any, interactions: Interactions) -> None:
     axes.set(xlabel="interactions of a user", ylabel="users", title="Activity")
 
 
-def _cold(axes: Any, facts: Facts) -> None:
-    parts = {name: part for name, part in facts.parts.items() if name != "train" and part.rows}
-    places = np.arange(len(parts))
+def _held_out(axes: Any, splits: SplitFacts) -> None:
+    places = np.arange(len(splits.known))
     for offset, words, colour, attribute in (
-        (-0.2, "cold user", BLUE, "cold_user"),
-        (0.2, "cold item", ORANGE, "cold_item"),
+        (-0.27, "cold user", BLUE, "cold_user"),
+        (0.0, "cold item", ORANGE, "cold_item"),
+        (0.27, "no history", GREEN, "no_history"),
     ):
-        shares = [100 * getattr(part, attribute) / part.rows for part in parts.values()]
-        bars = axes.bar(places + offset, shares, 0.4, color=colour, label=words)
-        axes.bar_label(bars, fmt="%.1f %%", fontsize=8)
-    axes.set_xticks(places, list(parts))
-    axes.set(ylabel="% of rows", title="Rows whose user or item no training row has")
+        counts = [(getattr(facts, attribute), facts.rows) for facts in splits.known.values()]
+        shares = [np.nan if count is None else 100 * count / rows for count, rows in counts]
+        bars = axes.bar(places + offset, shares, 0.27, color=colour, label=words)
+        labels = ["" if np.isnan(share) else f"{share:.1f} %" for share in shares]
+        axes.bar_label(bars, labels, fontsize=8)
+    axes.set_xticks(places, list(splits.known))
+    axes.set(ylabel="% of test rows", title="What is not known of the test rows of each split")
     axes.set_ylim(bottom=0)
     axes.margins(y=0.15)
     axes.legend(fontsize=8, frameon=False)

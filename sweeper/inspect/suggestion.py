@@ -31,6 +31,7 @@ HEAD = f"""\
 # Save as DIRECTORY/features/{FILE}.yaml; then --config-dir DIRECTORY features={FILE}
 """
 LEFT_OUT = "# Left out:"
+SEQUENCE_NOTE = "The items that the user chose before: known of users without a training row, too."
 TIME_NOTES = {
     "random": "Under a random split a row's time tells its session, which training rows share: "
     "figures with it are too good.",
@@ -76,24 +77,58 @@ def suggest(facts: Facts, split: str) -> Suggestion:
     return Suggestion(features_yaml(facts, split), task, why, metric, why_metric)
 
 
-def features_yaml(facts: Facts, split: str) -> str:
-    """A file for `conf/features`, with what was left out and why."""
+def knows_users_by_id(facts: Facts, split: str) -> bool:
+    """Whether the user's id is among the features to begin with.
+
+    After a cut in time most rows are of users who come new, or come back: what they chose before
+    is known of all of them, and an id of those alone who have training rows.
+    """
+    return facts.first is None or split != "temporal"
+
+
+def features_yaml(facts: Facts, split: str, user_id: bool | None = None) -> str:
+    """A file for `conf/features`, with what was left out and why.
+
+    Args:
+      user_id: whether the user's id is a feature; None: as `knows_users_by_id` has it.
+    """
+    user_id = knows_users_by_id(facts, split) if user_id is None else user_id
     lines, left_out = [f"embedding_dim: {EMBEDDING_DIM}"], []
     for tower in ("query", "candidate"):
         lines.append(f"{tower}:")
+        if tower == "query" and facts.first is not None:
+            lines.append(f"  # {SEQUENCE_NOTE}")
+            lines.append(f"  - {_flow({'column': _name_of('item', facts), 'kind': 'sequence'})}")
         for column in facts.columns:
             if column.tower != tower:
                 continue
-            if reason := why_not(column, facts, split):
+            reason = why_not(column, facts, split)
+            if column.role == "user" and not user_id:
+                reason = _why_no_user_id(column, facts)
+            if reason:
                 left_out.append(f"{LEFT_OUT} {in_comment(column.name)}, {reason}.")
                 continue
             if column.role == "time":
                 lines.append(f"  # {TIME_NOTES[split]}")
             lines += [f"  - {_flow(feature)}" for feature in features_of(column)]
-        user = next(each.name for each in facts.columns if each.role == "user")
-        if tower == "query" and (facts.users + 1) * facts.items <= LARGEST_HISTORY:
-            lines.append(f"  - {_flow({'column': user, 'kind': 'history'})}")
+        fits = (facts.users + 1) * facts.items <= LARGEST_HISTORY
+        # Where the order is known, the sequence tells what this would.
+        if tower == "query" and facts.first is None and fits:
+            lines.append(f"  - {_flow({'column': _name_of('user', facts), 'kind': 'history'})}")
     return HEAD + "\n".join([*lines, *left_out]) + "\n"
+
+
+def _name_of(role: str, facts: Facts) -> str:
+    return next(each.name for each in facts.columns if each.role == role)
+
+
+def _why_no_user_id(column: ColumnFacts, facts: Facts) -> str:
+    test = facts.parts["test"]
+    return (
+        f"the user's id: {test.cold_user:,} of {test.rows:,} test rows are of users without a "
+        "training row, whom it can't tell apart; add "
+        f"{in_comment(_flow({'column': column.name, 'kind': 'embedding'}))} to try it"
+    )
 
 
 def why_not(column: ColumnFacts, facts: Facts, split: str) -> str:

@@ -13,8 +13,21 @@ from sweeper.console import say
 from sweeper.data.column_names import NAMELESS
 from sweeper.inspect.columns import ColumnFacts
 from sweeper.inspect.facts import Facts, Spread
+from sweeper.inspect.held_out import SplitFacts
 from sweeper.inspect.suggestion import Suggestion
 
+HISTORY_NOTE = (
+    "the user's earlier rows that are known when a test row is asked about: training rows under "
+    "the random split, all earlier rows under a split by time"
+)
+SECOND_NOTE = (
+    "the user has an earlier row of the same second, so that only the order of the data says "
+    "which came first"
+)
+DRAW_NOTE = (
+    "NumPy has drawn these test rows; a trial under data.split=random has others, which differ by "
+    "chance alone"
+)
 BARS = " ▁▂▃▄▅▆▇█"
 SKETCH_WIDTH = 60
 
@@ -29,6 +42,8 @@ def print_facts(console: Console, facts: Facts, of_items: np.ndarray) -> None:
     for table in tables_of(facts, of_items):
         console.print()
         console.print(table)
+    for topic, text in _notes(facts.splits):
+        say(console, topic, text)
     if facts.ties:
         console.print()
     for text in facts.ties:
@@ -40,6 +55,8 @@ def tables_of(facts: Facts, of_items: np.ndarray) -> Iterator[RenderableType]:
     yield _pairs("Popularity", _popularity_rows(facts, of_items))
     yield _split_table(facts)
     yield _column_table(facts.columns)
+    if facts.splits.known:
+        yield _held_out_table(facts.splits)
 
 
 def print_suggestion(console: Console, suggestion: Suggestion, command: str) -> None:
@@ -99,6 +116,32 @@ def _split_table(facts: Facts) -> Table:
     if facts.unused:
         table.add_row("in no part", f"{facts.unused:,}")
     return table
+
+
+def _held_out_table(splits: SplitFacts) -> Table:
+    table = _table("Test rows under each split: what a model can know of them")
+    names = ("split", "rows", "cold user", "cold item", "no history", "same second")
+    for name in (*names, "median history"):
+        table.add_column(name, justify="left" if name == "split" else "right")
+    for name, facts in splits.known.items():
+        counts = (facts.cold_user, facts.cold_item, facts.no_history, facts.same_second)
+        cells = ["–" if each is None else _share(each, facts.rows) for each in counts]
+        median = "–" if facts.median_history is None else f"{facts.median_history:,g} rows"
+        table.add_row(name, f"{facts.rows:,}", *cells, median)
+    for name in splits.impossible:
+        table.add_row(name, *["–"] * 6)
+    return table
+
+
+def _notes(splits: SplitFacts) -> Iterator[tuple[str, str]]:
+    """What the table of the splits doesn't say by itself."""
+    if any(facts.no_history is not None for facts in splits.known.values()):
+        yield "history", HISTORY_NOTE
+        yield "second", SECOND_NOTE
+    if any(not facts.is_trials for facts in splits.known.values()):
+        yield "random", DRAW_NOTE
+    for name, reason in splits.impossible.items():
+        yield "split", f"{name}: {reason}"
 
 
 def _column_table(columns: Sequence[ColumnFacts]) -> Table:

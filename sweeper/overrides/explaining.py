@@ -7,7 +7,7 @@ at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from hydra import compose
@@ -17,7 +17,14 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
-from sweeper.config import config_dir_hint, known_keys, to_dataclass, type_at, type_problems
+from sweeper.config import (
+    Config,
+    config_dir_hint,
+    known_keys,
+    to_dataclass,
+    type_at,
+    type_problems,
+)
 from sweeper.errors import ConfigError, closest, closest_key, shortened
 from sweeper.exit_codes import first_lines
 from sweeper.overrides.mending import as_one_value, hinted, mended
@@ -40,10 +47,14 @@ OPEN_KEYS = {
 }
 
 
-def value_problems(config: DictConfig) -> list[str]:
-    """What is wrong with the values of a composed trial, a line each."""
+def value_problems(config: DictConfig, check: Callable[[Config], None] = validate) -> list[str]:
+    """What is wrong with the values of a composed trial, a line each.
+
+    Args:
+      check: raises ConfigError for values that are wrong.
+    """
     try:
-        validate(to_dataclass(config))
+        check(to_dataclass(config))
     except ConfigError as error:
         return error.problems
     except COMPOSING as error:

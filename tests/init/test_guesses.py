@@ -32,6 +32,18 @@ def roles_of(interactions: pa.Table, given=None, **others: pa.Table) -> list[str
         (["session-id", "title", "x"], ["session-id", "title", None, None, None]),
         (["", "User-ID", "ISBN", "Book-Rating"], ["User-ID", "ISBN", None, "Book-Rating", None]),
         (["Kunde", "Artikel", "Datum"], ["Kunde", "Artikel", "Datum", None, None]),
+        (
+            ["Kunde Nr.", "Artikel-Nr", "Zeitpunkt", "Sterne", "Menge"],
+            ["Kunde Nr.", "Artikel-Nr", "Zeitpunkt", "Sterne", "Menge"],
+        ),
+        (["Kundennummer", "Art.-Nr.", "x"], ["Kundennummer", "Art.-Nr.", None, None, None]),
+        (["Kd.Nr.", "Produktnr."], ["Kd.Nr.", "Produktnr.", None, None, None]),
+        (["user.id", "item.id", "created.at"], ["user.id", "item.id", "created.at", None, None]),
+        (["Customer #", "Product Code"], ["Customer #", "Product Code", None, None, None]),
+        (["CustomerKey", "ItemNumber"], ["CustomerKey", "ItemNumber", None, None, None]),
+        # An id goes before a bare word, and a number, which may count something, comes last.
+        (["user", "film", "film_id", "Track No."], ["user", "film_id", None, None, None]),
+        (["user", "title", "Track No."], ["user", "title", None, None, None]),
     ],
 )  # fmt: skip
 def test_usual_names_are_known(names: list[str], roles: list[str | None]) -> None:

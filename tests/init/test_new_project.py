@@ -19,12 +19,13 @@ import pytest
 import yaml
 
 from sweeper import export, recommend
-from sweeper.composing import composed
+from sweeper.composing import compose_first, composed, loader
 from sweeper.config import DataConfig, flat
 from sweeper.data.interactions import load_interactions
 from sweeper.errors import OutputError
 from sweeper.init import project
 from sweeper.init.__main__ import main
+from sweeper.study.config import register_schema, to_study
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -97,6 +98,73 @@ def test_the_project_is_what_the_table_has(place: Path) -> None:
     assert "stars" not in features.partition("# Left out")[0]
 
 
+def test_a_table_with_times_is_searched_as_sequences_with_and_without_the_users_id(
+    at_place: Path,
+) -> None:
+    conf = Path("my project/conf")
+    register_schema()
+    with loader(None, conf):
+        study = to_study(compose_first("config", ["study=my_project"]))
+    choices = study.space["features"]["choices"]
+    found = {
+        name: composed(["data=my_project", f"features={name}"], conf).features for name in choices
+    }
+    queries = {name: [(each.column, each.kind) for each in found[name].query] for name in found}
+    assert queries == {
+        "my_project": [("film_id", "sequence")],
+        "my_project_with_user_id": [("film_id", "sequence"), ("Customer", "embedding")],
+    }
+    assert set(study.space) >= {
+        "features.sequence.max_length", "features.sequence.encoder", "features.embedding_dim",
+        "features.sequence.share_with_candidates", "task", "task.temperature",
+        "optimizer.learning_rate",
+    }  # fmt: skip
+    (first,) = study.enqueue
+    trained = flat(dataclasses.asdict(composed(["experiment=my_project"], conf)))
+    same = {key: value for key, value in first.items() if key not in ("features", "task")}
+    assert same == {key: trained[key] for key in same}
+    assert (first["features"], first["task"]) == ("my_project", trained["task.name"])
+
+
+def test_a_request_of_the_readme_names_the_latest_items_of_a_user(place: Path) -> None:
+    rows = list(csv.DictReader((place / "ratings.csv").open()))
+    liked = [row for row in rows if int(row["stars"]) >= 2]
+    readme = (place / "my project" / "README.md").read_text()
+    user = re.search(r"^python .* Customer=(\w+)$", readme, re.MULTILINE).group(1)
+    latest = [row["film_id"] for row in liked if row["Customer"] == user][-3:]
+    line = (
+        f"""outputs/exports/my_project 'history={json.dumps(latest, separators=(",", ":"))}' k=10"""
+    )
+    assert f"python -m sweeper.recommend {line}\n" in readme
+
+
+@pytest.mark.parametrize(
+    ("overrides", "queries"),
+    [
+        # Each user's last row is of a user with training rows.
+        (["data.split=leave_last_out"], {
+            "shop": ["sequence", "embedding"], "shop_without_user_id": ["sequence"],
+        }),
+        (["data.columns.timestamp=null"], {"shop": ["embedding", "history"]}),
+    ],
+)  # fmt: skip
+def test_the_features_go_by_the_split_and_need_times_for_a_sequence(
+    tmp_path: Path, monkeypatch, capsys, overrides: list[str], queries: dict[str, list[str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"u{row % 7},f{row % 11},{1_700_000_000 + row // 50}\n" for row in range(100)]
+    Path("rows.csv").write_text("user,film,time\n" + "".join(rows))
+    others = ["data.columns.others=[]", "data.cache_dir=cache"]
+    code, _, error = start(capsys, "shop", "data.path=rows.csv", *others, *overrides)
+    assert code == 0, error
+    assert sorted(path.stem for path in Path("shop/conf/features").iterdir()) == sorted(queries)
+    for name, kinds in queries.items():
+        config = composed(["data=shop", f"features={name}"], Path("shop/conf"))
+        found = [each.kind for each in config.features.query if each.column != "time"]
+        assert found == kinds
+    assert ("'history=[" in Path("shop/README.md").read_text()) is (len(queries) == 2)
+
+
 def test_it_can_be_looked_at_and_trained(place: Path) -> None:
     conf = ["--config-dir", "my project/conf"]
     done = run(place, "sweeper.inspect", *conf, "data=my_project")
@@ -166,7 +234,7 @@ def test_all_commands_of_its_readme_run(place: Path) -> None:
     commands = [each for each in commands if each]
     assert [each[2] for each in commands] == [
         "sweeper.inspect", "sweeper", "sweeper", "sweeper", "sweeper.export", "sweeper.recommend",
-        "pip", "pytest",
+        "sweeper.recommend", "pip", "pytest",
     ]  # fmt: skip
     smaller = ["study.n_trials=3", "train.epochs=6", "study.workers=2", "study.confirm.best=1"]
     for python, flag, module, *arguments in commands:
@@ -206,7 +274,7 @@ def test_a_row_number_is_left_out_and_said_and_the_project_composes(
     assert code == 0, error
     config = composed(["experiment=mine"], Path("mine/conf"))
     used = [each.column for each in [*config.features.query, *config.features.candidate]]
-    assert used == ["user", "user", "film", "year", "year"]
+    assert used == ["film", "film", "year", "year"]
     name = index or "the column without a name"
     assert f"data     {name}: whole numbers, 0 to 99" in out
     assert f"features left out: {name}, the row's number, which tells nothing of the row." in out
@@ -257,9 +325,9 @@ def test_a_table_of_odd_names_quotes_and_zoned_times_becomes_a_project(
     assert (config.data.items.key, config.data.split) == ("Nr.", "temporal")
     assert config.evaluation.metric == "top_5"
     assert [(each.column, each.kind) for each in config.features.query] == [
-        ("User ID", "embedding"), ("Channel, device", "embedding"), ("User ID", "history"),
+        ("Code", "sequence"), ("Channel, device", "embedding"),
     ]  # fmt: skip
-    study = composed(["study=shop"], Path("shop/conf"), check=False)
+    study = composed(["study=shop"], Path("shop/conf"), check=None)
     assert study.data == config.data
     interactions = load_interactions(config.data)
     assert (len(interactions), interactions.num_items) == (300, 30)
@@ -410,10 +478,10 @@ def test_every_key_that_data_has_is_in_the_projects_data(tmp_path: Path) -> None
     values = {
         "name": "every", "folder": "every", "data": data, "is_placeholder": False, "user": "u",
         "comments": {"data": "", "items": "", "users": ""}, "features": None,
-        "task": "full_softmax", "metric": None,
+        "task": "full_softmax", "metric": None, "variant": None,
     }  # fmt: skip
     project.write_files(project.project_files(tmp_path, values))
-    got = composed(["data=every"], tmp_path / "conf", check=False).data
+    got = composed(["data=every"], tmp_path / "conf", check=None).data
     for key in keys:
         *parts, last = key.split(".")
         wanted, found = (getattr(reduce(getattr, parts, node), last) for node in (data, got))

@@ -69,6 +69,9 @@ def test_a_split_that_needs_no_tensorflow_loads_none_and_json_is_alone(tmp_path)
     assert {name: part["rows"] for name, part in found["parts"].items()} == {
         "train": 700, "validation": 100, "test": 200,
     }  # fmt: skip
+    of_splits = found["splits"]["known"]
+    assert of_splits["temporal"]["cold_user"] == found["parts"]["test"]["cold_user"]
+    assert (of_splits["random"]["rows"], of_splits["random"]["is_trials"]) == (200, False)
     assert found["suggestion"]["task"] == "full_softmax"
     assert found["suggestion"]["metric"] == "top_10"
     assert found["picture"] == "a/b.png"

@@ -20,7 +20,13 @@ from sweeper.data.interactions import Interactions, assemble, load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.inspect.columns import ColumnFacts, columns_of, constant_for
 from sweeper.inspect.facts import Facts, facts_of
-from sweeper.inspect.suggestion import embedding_width, features_of, suggest, why_not
+from sweeper.inspect.suggestion import (
+    embedding_width,
+    features_of,
+    features_yaml,
+    suggest,
+    why_not,
+)
 from sweeper.model.two_tower import encode_features
 
 MADE_UP = DataConfig(name="synthetic", synthetic=SyntheticConfig(300, 200, 3_000))
@@ -44,6 +50,8 @@ def test_the_whole_file_by_hand():
     assert suggest(facts(OWN, own_interactions()), OWN.split).features.splitlines()[1:] == [
         "embedding_dim: 32",
         "query:",
+        "  # The items that the user chose before: known of users without a training row, too.",
+        '  - {column: "product: name", kind: sequence}',
         "  - {column: customer, kind: embedding}",
         "  # In use, a query is later than all of these.",
         '  - {column: "bought {at}", kind: buckets, num_boundaries: 1000}',
@@ -52,7 +60,6 @@ def test_the_whole_file_by_hand():
         "  - {column: age, kind: normalized}",
         '  - {column: "is member", kind: normalized}',
         r'  - {column: "town \\${x}", kind: embedding, dim: 4}',
-        "  - {column: customer, kind: history}",
         "candidate:",
         '  - {column: "product: name", kind: embedding}',
         '  - {column: "product: name", kind: text, max_tokens: 10000}',
@@ -99,10 +106,46 @@ def test_the_task_goes_by_the_size_of_the_catalogue():
     assert suggest(replace(OF_SYNTHETIC, items=10_001), "random").task == "corrected_softmax"
 
 
-def test_a_history_is_suggested_as_far_as_it_fits():
+def test_without_times_a_history_is_suggested_as_far_as_it_fits():
     for items, fits in ((100_000, True), (100_001, False)):
-        text = suggest(replace(OF_SYNTHETIC, users=999, items=items), "random").features
+        without = replace(OF_SYNTHETIC, users=999, items=items, first=None, last=None)
+        text = suggest(without, "random").features
         assert ("kind: history" in text) is fits
+        assert "kind: sequence" not in text
+        assert "{column: user_id, kind: embedding}" in text
+
+
+@pytest.mark.parametrize(
+    ("split", "kinds"),
+    [
+        ("random", {"sequence", "embedding", "buckets", "normalized"}),
+        ("temporal", {"sequence"}),
+        ("leave_last_out", {"sequence", "embedding", "buckets", "normalized"}),
+    ],
+)
+def test_where_there_are_times_the_sequence_of_items_is_read(split: str, kinds: set[str]):
+    """And after a cut in time no id of users, most of whom have no training row."""
+    columns = [
+        each for each in OF_SYNTHETIC.columns
+        if each.role in ("user", "time") or each.tower == "candidate"
+    ]  # fmt: skip
+    found = replace(OF_SYNTHETIC, columns=columns)
+    features = OmegaConf.create(features_yaml(found, split))
+    assert features.query[0] == {"column": "movie_title", "kind": "sequence"}
+    assert {each.kind for each in features.query} == kinds
+    test_rows = found.parts["test"]
+    reason = (
+        f"# Left out: user_id, the user's id: {test_rows.cold_user:,} of {test_rows.rows:,} test "
+        "rows are of users without a training row, whom it can't tell apart; add "
+        "{column: user_id, kind: embedding} to try it.\n"
+    )
+    assert (reason in features_yaml(found, split)) is (split == "temporal")
+    with_id, without = (
+        [each.column for each in OmegaConf.create(features_yaml(found, split, user_id)).query]
+        for user_id in (True, False)
+    )
+    assert with_id[1] == "user_id"
+    assert without == [name for name in with_id if name != "user_id"]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +201,7 @@ def of_a_table(tmp_path_factory) -> dict[str, str]:
         "": row, "Unnamed: 0": rng.permutation(ROWS), "from one": row + 1, "index": row % 100,
         "__index_level_0__": row % 200, "transaction": rng.permutation(ROWS) * 7,
         "order": row // 2, "session_id": rng.integers(0, 50, ROWS),
+        "Beleg Nr.": rng.integers(0, 50, ROWS),
         "user": [f"u{each}" for each in user], "item": [f"i{each}" for each in item],
         "when": 1_700_000_000 + 60 * row, "seconds": 60.5 * row,
         "title": [f"title {each} of {ITEMS}" for each in item], 
@@ -197,7 +241,7 @@ def of_a_table(tmp_path_factory) -> dict[str, str]:
         ),
         (["transaction"], "another number in each row"),
         (["order", "seconds"], "numbers that rise or fall with the time"),
-        (["session_id"], "an id by their name"),
+        (["session_id", "Beleg Nr."], "an id by their name"),
         (["title", "genre", "price"], "one value for each item: it tells the item"),
         (["customer number", "counted"], "30 values for 30 users: nearly an id"),
         (["number"], "60 values for 60 items: nearly an id"),
@@ -264,6 +308,9 @@ NAMES = st.text(
 def test_a_column_of_any_name_is_named_so_in_the_yaml(name: str):
     user = replace(OF_SYNTHETIC.columns[0], name=name)
     rating = replace(user, role="rating")
-    text = suggest(replace(OF_SYNTHETIC, columns=[user, rating]), "random").features
+    item = replace(user, role="item", tower="candidate")
+    text = suggest(replace(OF_SYNTHETIC, columns=[user, rating, item]), "random").features
     parsed = OmegaConf.create(text)
-    assert [each.column for each in parsed.query] == [name, name]
+    assert [(each.column, each.kind) for each in parsed.query] == [
+        (name, "sequence"), (name, "embedding"),
+    ]  # fmt: skip

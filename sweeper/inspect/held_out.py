@@ -1,0 +1,171 @@
+"""Counts what is known of the test rows under each split: their users, items and histories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from sweeper.config import DataConfig
+from sweeper.data.histories import Histories, find_histories
+from sweeper.data.interactions import Interactions
+from sweeper.data.row_order import by_user_and_time
+from sweeper.data.split import GLOBAL_SEED, SHUFFLE_BUFFER, Split, split_interactions
+from sweeper.errors import ConfigError
+from sweeper.warmth import warm_and_cold
+
+SPLITS = ("random", "temporal", "leave_last_out")
+
+
+@dataclass(frozen=True)
+class HeldOutFacts:
+    """What a model can know of the test rows of one split.
+
+    Attributes:
+      rows: the test rows.
+      cold_user, cold_item: those whose user, or item, no training row has.
+      no_history: those whose user has no earlier row that is known when the row is asked about;
+        None, as the next two, where there are no times.
+      same_second: those before which their user has another row in the same second, so that the
+        order of the source alone says which came first.
+      median_history: the median number of earlier rows that are known.
+      is_trials: whether a trial under this split has the same test rows. Where another split is
+        configured, NumPy draws the random one, since TensorFlow's, which at most 100,000 rows
+        have, takes seconds to start.
+    """
+
+    rows: int
+    cold_user: int
+    cold_item: int
+    no_history: int | None
+    same_second: int | None
+    median_history: float | None
+    is_trials: bool
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """What each split would hold out, of the configured sizes that mean the same under it.
+
+    Attributes:
+      known: by split.
+      impossible: why there is none, by split.
+    """
+
+    known: dict[str, HeldOutFacts] = field(default_factory=dict)
+    impossible: dict[str, str] = field(default_factory=dict)
+
+
+NOT_COUNTED = SplitFacts()
+
+
+def facts_of_splits(config: DataConfig, interactions: Interactions, split: Split) -> SplitFacts:
+    """Counts the test rows of every split; see `HeldOutFacts`.
+
+    Args:
+      split: the configured one.
+    """
+    users, times = interactions.users, interactions.timestamps
+    # One sort for all of them: of 25 million rows it takes seconds.
+    by_user = None if times is None else by_user_and_time(users, times)
+    known, impossible = {}, {}
+    # A split by time knows all earlier rows, whichever it holds out.
+    by_time: _Known | None = None
+    for name in SPLITS if by_user is not None else SPLITS[:1]:
+        try:
+            rows, is_trials = _split(config, name, interactions, split, by_user)
+        except ConfigError as error:
+            impossible[name] = str(error)
+            continue
+        before = None
+        if by_user is not None and name == "random":
+            before = _Known.of(config, interactions, rows.train, by_user)
+        elif by_user is not None:
+            before = by_time = by_time or _Known.of(config, interactions, None, by_user)
+        known[name] = _facts(interactions, rows, before, is_trials)
+    return SplitFacts(known, impossible)
+
+
+def _settings(config: DataConfig, name: str) -> DataConfig:
+    """The same data under another split.
+
+    The random split and the temporal one share their sizes; `leave_last_out` counts rows of each
+    user, so that nothing but an empty validation part means the same there. Each other split is at
+    its latest cut.
+    """
+    other = replace(config, split=name, cut=0)
+    if "leave_last_out" not in (name, config.split):
+        return other
+    validation_size = 0 if config.validation_size == 0 else None
+    return replace(other, train_size=None, validation_size=validation_size, test_size=None)
+
+
+def _split(
+    config: DataConfig,
+    name: str,
+    interactions: Interactions,
+    split: Split,
+    by_user: np.ndarray | None,
+) -> tuple[Split, bool]:
+    """The rows of a split, and whether they are those of a trial under it."""
+    if name == config.split:
+        return split, True
+    order = by_user if name == "leave_last_out" else None
+    if name == "random":
+        seeds = [GLOBAL_SEED, config.split_seed]
+        order = np.random.default_rng(seeds).permutation(len(interactions))
+    is_trials = name != "random" or len(interactions) > SHUFFLE_BUFFER
+    return split_interactions(_settings(config, name), interactions, order), is_trials
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What is known of each row's user before it.
+
+    Attributes:
+      histories: as `data.same_time` has them.
+      with_ties: those that hold earlier rows of the same second.
+    """
+
+    histories: Histories
+    with_ties: Histories
+
+    @classmethod
+    def of(
+        cls,
+        config: DataConfig,
+        interactions: Interactions,
+        rows: np.ndarray | None,
+        by_user: np.ndarray,
+    ) -> _Known:
+        with_ties = find_histories(interactions, rows, order=by_user)
+        if config.same_time == "include":
+            return cls(with_ties, with_ties)
+        histories = find_histories(interactions, rows, same_time=False, order=by_user)
+        return cls(histories, with_ties)
+
+
+def _facts(
+    interactions: Interactions, split: Split, known: _Known | None, is_trials: bool
+) -> HeldOutFacts:
+    users, items, test = interactions.users, interactions.items, split.test
+    user_rows = np.bincount(users[split.train], minlength=interactions.num_users)
+    item_rows = np.bincount(items[split.train], minlength=interactions.num_items)
+    cold = warm_and_cold(user_rows[users[test]], item_rows[items[test]])
+    no_history, same_second, median = None, None, None
+    if known is not None:
+        assert interactions.timestamps is not None
+        lengths = known.histories.lengths(test)
+        gaps = known.with_ties.seconds_since_last(test, interactions.timestamps)
+        no_history = int(np.count_nonzero(lengths == 0))
+        same_second = int(np.count_nonzero(gaps == 0))
+        median = float(np.median(lengths))
+    return HeldOutFacts(
+        rows=len(test),
+        cold_user=int(np.count_nonzero(cold["cold_user"])),
+        cold_item=int(np.count_nonzero(cold["cold_item"])),
+        no_history=no_history,
+        same_second=same_second,
+        median_history=median,
+        is_trials=is_trials,
+    )
