@@ -1,0 +1,154 @@
+"""No drift where a model reads histories: a request of titles has the evaluation's ranks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from served_models import ITEMS, TRAIN, Served, padded, past_config, serve
+from test_served_ranks import embeddings_of, ranks_in, scores_of
+
+from sweeper.config import SEQUENCE_ENCODERS, FeatureConfig, ModelConfig, SequenceConfig
+
+LOWEST = np.finfo(np.float32).min
+
+
+def assert_same_answers(served: Served) -> None:
+    """Embeddings to the last bit, and ranks; what is unseen is all but the history."""
+    np.testing.assert_array_equal(*embeddings_of(served))
+    scores = scores_of(served, "serving_default")
+    np.testing.assert_array_equal(ranks_in(scores, served.task.items), served.ranks.unfiltered)
+    unseen = scores_of(served, "unseen", exclude=tf.fill([len(served.rows), 0], ""))
+    past, histories = np.zeros(scores.shape, bool), served.histories
+    rows, items = histories.pairs(served.rows)
+    past[rows, items] = True
+    if any(each.column == "user_id" and each.kind == "embedding"
+           for each in served.config.features.query):  # fmt: skip
+        rows, items = served.task.seen.of(served.task.users)
+        past[rows, items] = True
+    np.testing.assert_array_equal(np.isnan(unseen), past)
+    np.testing.assert_array_equal(unseen[~past], scores[~past])
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("encoder", SEQUENCE_ENCODERS)
+def test_each_encoder_has_the_evaluations_ranks(
+    encoder: str, shared: bool, tmp_path: Path
+) -> None:
+    sequence = SequenceConfig(max_length=4, encoder=encoder, share_with_candidates=shared)
+    # Beside one that knows the user, one that is asked by the history alone.
+    kinds = ("titles",) if shared else ("titles", "embedding", "word")
+    served = serve(tmp_path, past_config(*kinds, sequence=sequence))
+    assert_same_answers(served)
+    inputs = set(served.signatures["unseen"].structured_input_signature[1])
+    assert inputs == {"history", "k", "exclude"} | (set() if shared else {"user_id", "mood"})
+
+
+DEEP = ModelConfig(layer_sizes=[8, 4], activation="gelu", dropout=0.2)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """Several sequences of other lengths, columns and encoders, and numbers beside them."""
+    place = tmp_path_factory.mktemp("served")
+    kinds = ("titles", "words", "genres", "gap", "length")
+    sequence = SequenceConfig(max_length=7, encoder="self_attention")
+    return serve(place, past_config(*kinds, model=DEEP, sequence=sequence))
+
+
+def test_all_that_is_read_at_once_has_the_evaluations_ranks(served: Served) -> None:
+    assert_same_answers(served)
+    # The rows try what is to be tried.
+    lengths = served.histories.lengths(served.rows)
+    assert (lengths == 0).any()
+    assert (lengths > 7).any()
+    gaps = served.inputs()["seconds_since_last"].numpy()
+    assert np.isnan(gaps).any()
+    assert (gaps == 0).any()
+    trained = set(served.interactions.items[:TRAIN])
+    assert not set(served.histories.items) <= trained
+
+
+def asked(served: Served, histories: list[list[str]], signature: str = "unseen") -> Any:
+    seconds = tf.fill([len(histories)], tf.constant(60.0, tf.float64))
+    more = {"exclude": tf.fill([len(histories), 0], "")} if signature == "unseen" else {}
+    answer = served.signatures[signature](
+        history=padded(histories), seconds_since_last=seconds, k=tf.constant(ITEMS), **more
+    )
+    return {name: value.numpy() for name, value in answer.items()}
+
+
+def test_padding_and_unknown_titles_change_nothing_and_are_counted(served: Served) -> None:
+    a, b, c = served.titles[3], served.titles[11], served.titles[ITEMS - 2]
+    answer = asked(
+        served,
+        [
+            [a, b, c],
+            ["", a, "", b, c, "", ""],
+            ["no such", a, b, "none", c, "none either"],
+            [c, b, a],
+            ["no such"] * 9 + [a, b, c],
+        ],
+    )
+    assert answer["unknown_history"].tolist() == [0, 0, 3, 0, 9]
+    for row in (1, 2, 4):
+        assert answer["titles"][row].tolist() == answer["titles"][0].tolist()
+        np.testing.assert_array_equal(answer["scores"][row], answer["scores"][0])
+    assert answer["scores"][3].tolist() != answer["scores"][0].tolist()
+    assert not {title.encode() for title in (a, b, c)} & set(answer["titles"][0])
+    assert answer["titles"][0].tolist()[-3:] == [b"", b"", b""]
+
+
+def test_nothing_known_is_answered_as_a_row_without_earlier_rows(served: Served) -> None:
+    """Whether the history is 0 wide, padding alone, or of unknown titles alone."""
+    rows = served.rows[served.histories.lengths(served.rows) == 0][:1]
+    cold = served.signatures["serving_default"](k=tf.constant(ITEMS), **served.inputs(rows))
+    for history in ([], ["", ""], ["no such", ""]):
+        answer = served.signatures["serving_default"](
+            history=padded([history]),
+            seconds_since_last=tf.constant([np.nan], tf.float64),
+            k=tf.constant(ITEMS),
+        )
+        np.testing.assert_array_equal(answer["titles"].numpy(), cold["titles"].numpy())
+        np.testing.assert_array_equal(answer["scores"].numpy(), cold["scores"].numpy())
+
+
+def test_a_number_of_rows_that_differs_is_refused_by_name(served: Served) -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match="seconds_since_last: must have as"):
+        served.signatures["serving_default"](
+            history=padded([["a"]]), seconds_since_last=tf.constant([1.0, 2.0], tf.float64),
+            k=tf.constant(1),
+        )  # fmt: skip
+
+
+def test_the_query_tower_alone_counts_unknown_titles_too(served: Served) -> None:
+    tower = tf.saved_model.load(str(served.directory / "query_tower"))
+    seconds = tf.constant([1.0], tf.float64)
+    answer = tower.signatures["serving_default"](
+        history=padded([["?", served.titles[1]]]), seconds_since_last=seconds
+    )
+    assert answer["unknown_history"].numpy().tolist() == [1]
+
+
+def test_titles_that_nothing_tells_apart_are_tied_alike(tmp_path: Path) -> None:
+    config = past_config("few_titles", "length")
+    config.features.candidate = [FeatureConfig("genres", "embedding")]
+    config.features.sequence.share_with_candidates = False
+    served = serve(tmp_path, config)
+    assert served.ranks.unfiltered.min() >= 1
+    assert_same_answers(served)
+
+
+def test_without_a_sequence_the_length_of_a_history_is_read(tmp_path: Path) -> None:
+    served = serve(tmp_path, past_config("length", "word"))
+    assert_same_answers(served)
+
+
+def test_a_gap_alone_asks_for_the_user_and_for_no_history(tmp_path: Path) -> None:
+    served = serve(tmp_path, past_config("gap", "word"))
+    np.testing.assert_array_equal(*embeddings_of(served))
+    inputs = set(served.signatures["serving_default"].structured_input_signature[1])
+    assert inputs == {"user_id", "mood", "seconds_since_last", "k"}
