@@ -239,7 +239,7 @@ def _manifest(
         newest={} if newest is None or column not in inputs.columns else {str(column): newest},
         candidates=candidates,
         dimensions=dimensions,
-        reads=inputs.reads,
+        reads=list(inputs.reads),
         signatures=signatures(inputs, data.item_column),
         index=index,
         files=checksums(place),

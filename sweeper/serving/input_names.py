@@ -11,8 +11,11 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 
-# Inputs of the signatures that are no columns: TensorFlow tells no "K" from a "k".
-_SIGNATURES_OWN = frozenset(["k", "exclude"])
+# Inputs of the signatures that are no columns, an output, and one signature's name.
+K, EXCLUDE = "k", "exclude"
+UNKNOWN_HISTORY, UNSEEN = "unknown_history", "unseen"
+# TensorFlow tells no "K" from a "k".
+_SIGNATURES_OWN = frozenset([K, EXCLUDE])
 # Settings of `python -m sweeper.recommend`, the column that users.parquet adds, and what a method
 # calls its object.
 _RESERVED = frozenset(["users", "similar", "version", "seen", "self", *keyword.kwlist])

@@ -64,6 +64,14 @@ class Manifest:
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
+    @property
+    def known_rows(self) -> str:
+        """The rows that `users.parquet` is made of: a model that reads histories is asked with all.
+
+        "training rows", or "rows in the data".
+        """
+        return "rows in the data" if self.reads else "training rows"
+
 
 def checksums(directory: Path) -> dict[str, dict[str, Any]]:
     """Of every file in the directory, by its path there."""

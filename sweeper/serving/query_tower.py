@@ -25,7 +25,7 @@ from sweeper.model.features import (
 from sweeper.model.history_graphs import HistoryLengths, HistoryReader, KnownHistory, TimeGaps
 from sweeper.model.towers import Sequence
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
-from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS, input_names
+from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS, UNKNOWN_HISTORY, input_names
 
 DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
@@ -38,7 +38,6 @@ HISTORY_SPECS = {
     HISTORY: tf.TensorSpec([None, None], tf.string, HISTORY),
     GAP: tf.TensorSpec([None], tf.float64, GAP),
 }
-UNKNOWN_HISTORY = "unknown_history"
 
 Inputs = dict[str, tf.Tensor]
 

@@ -15,13 +15,11 @@ from sweeper.errors import OutputError
 from sweeper.evaluation.ranking import SeenItems
 from sweeper.model.feature_graphs import StringLookup
 from sweeper.model.history_graphs import UNKNOWN
-from sweeper.serving.input_names import HISTORY
+from sweeper.serving.input_names import EXCLUDE, HISTORY, UNSEEN, K
 from sweeper.serving.query_tower import DEFAULT, Inputs, QueryTower
 from sweeper.serving.search import LOWEST, ExactSearch
 from sweeper.serving.tables import QUERY_TOWER
 
-K, EXCLUDE = "k", "exclude"
-UNSEEN = "unseen"
 K_SPEC = tf.TensorSpec([], tf.int32, K)
 EXCLUDE_SPEC = tf.TensorSpec([None, None], tf.string, EXCLUDE)
 
@@ -91,7 +89,7 @@ class ServedModel(tf.Module):
         inputs = self._tower.inputs
         if inputs.history is not None:
             yield values[HISTORY].pairs
-        if self._seen is not None:
+        if self._seen is not None and inputs.user is not None:
             yield self._seen(values[inputs.user])
 
     def _checked(self, k: tf.Tensor) -> tf.Tensor:

@@ -6,9 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from sweeper.serving.input_names import GAP, HISTORY
-from sweeper.serving.query_tower import DEFAULT, UNKNOWN_HISTORY, QueryInputs
-from sweeper.serving.served import EXCLUDE, EXCLUDE_SPEC, K, K_SPEC, UNSEEN
+from sweeper.serving.input_names import EXCLUDE, GAP, HISTORY, UNKNOWN_HISTORY, UNSEEN, K
+from sweeper.serving.query_tower import DEFAULT, QueryInputs
+from sweeper.serving.served import EXCLUDE_SPEC, K_SPEC
 from sweeper.serving.tables import QUERY_TOWER
 
 

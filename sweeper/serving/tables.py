@@ -43,9 +43,7 @@ def candidate_table(interactions: Interactions, embeddings: np.ndarray) -> pa.Ta
     return pa.table({**_plain(columns), free_name(EMBEDDING, columns): vectors})
 
 
-def user_table(
-    interactions: Interactions, rows: np.ndarray, names: Mapping[str, str]
-) -> pa.Table:
+def user_table(interactions: Interactions, rows: np.ndarray, names: Mapping[str, str]) -> pa.Table:
     """A row for each user that the given rows of the data have, such as the training rows.
 
     Args:
@@ -103,7 +101,8 @@ def history_table(
     more = {TRAINING_ROWS: pa.array(trained[known])}
     if HISTORY in reads:
         more[HISTORY] = pa.LargeListArray.from_arrays(
-            pa.array(np.concatenate([[0], stops])), pa.array(interactions.items[by_user], pa.int32())
+            pa.array(np.concatenate([[0], stops])),
+            pa.array(interactions.items[by_user], pa.int32()),
         )
     if GAP in reads:
         times = interactions.timestamps

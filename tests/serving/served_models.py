@@ -188,7 +188,9 @@ class Served:
             past["history"] = padded(self.histories_of(taken))
         if "time_gap" in kinds:
             times = self.interactions.timestamps
-            past["seconds_since_last"] = tf.constant(self.histories.seconds_since_last(taken, times))
+            past["seconds_since_last"] = tf.constant(
+                self.histories.seconds_since_last(taken, times)
+            )
         used |= set() if "history" in past else {"user_id"}
         columns = {name: self.interactions.query_columns[name] for name in sorted(used)}
         return {name: raw(column.take(taken)) for name, column in columns.items()} | past

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from served_models import ITEMS, TRAIN, Served, padded, past_config, serve
+from served_models import ITEMS, TRAIN, Served, padded, past_config, serve, timed
 from test_served_ranks import embeddings_of, ranks_in, scores_of
 
 from sweeper.config import SEQUENCE_ENCODERS, FeatureConfig, ModelConfig, SequenceConfig
+from sweeper.model.two_tower import encode_features
+from sweeper.serving.query_tower import QueryInputs
 
 LOWEST = np.finfo(np.float32).min
 
@@ -33,18 +36,20 @@ def assert_same_answers(served: Served) -> None:
     np.testing.assert_array_equal(unseen[~past], scores[~past])
 
 
-@pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("encoder", SEQUENCE_ENCODERS)
-def test_each_encoder_has_the_evaluations_ranks(
-    encoder: str, shared: bool, tmp_path: Path
-) -> None:
-    sequence = SequenceConfig(max_length=4, encoder=encoder, share_with_candidates=shared)
-    # Beside one that knows the user, one that is asked by the history alone.
-    kinds = ("titles",) if shared else ("titles", "embedding", "word")
-    served = serve(tmp_path, past_config(*kinds, sequence=sequence))
+def test_each_encoder_has_the_evaluations_ranks(encoder: str, tmp_path: Path) -> None:
+    sequence = SequenceConfig(max_length=4, encoder=encoder)
+    # Beside one that knows the user, one that is asked by the history alone; the titles' vectors
+    # are shared with the candidate tower, and those of their words are not.
+    sees_user = encoder in ("mean", "gru")
+    config = past_config("titles", "words", *(["embedding", "word"] if sees_user else []),
+                         sequence=sequence)  # fmt: skip
+    words = replace(config.features.query[1], encoder=encoder, share_with_candidates=False)
+    config.features.query[1] = words
+    served = serve(tmp_path, config)
     assert_same_answers(served)
     inputs = set(served.signatures["unseen"].structured_input_signature[1])
-    assert inputs == {"history", "k", "exclude"} | (set() if shared else {"user_id", "mood"})
+    assert inputs == {"history", "k", "exclude"} | ({"user_id", "mood"} if sees_user else set())
 
 
 DEEP = ModelConfig(layer_sizes=[8, 4], activation="gelu", dropout=0.2)
@@ -142,13 +147,18 @@ def test_titles_that_nothing_tells_apart_are_tied_alike(tmp_path: Path) -> None:
     assert_same_answers(served)
 
 
-def test_without_a_sequence_the_length_of_a_history_is_read(tmp_path: Path) -> None:
-    served = serve(tmp_path, past_config("length", "word"))
-    assert_same_answers(served)
-
-
-def test_a_gap_alone_asks_for_the_user_and_for_no_history(tmp_path: Path) -> None:
-    served = serve(tmp_path, past_config("gap", "word"))
-    np.testing.assert_array_equal(*embeddings_of(served))
-    inputs = set(served.signatures["serving_default"].structured_input_signature[1])
-    assert inputs == {"user_id", "mood", "seconds_since_last", "k"}
+@pytest.mark.parametrize(
+    ("kinds", "inputs"),
+    [
+        (("gap", "word"), ["user_id", "mood", "seconds_since_last"]),
+        (("length", "word"), ["mood", "history"]),
+        (("gap", "titles", "embedding"), ["user_id", "history", "seconds_since_last"]),
+    ],
+)
+def test_a_request_has_what_the_features_read_and_a_user_where_one_is_needed(
+    kinds: tuple[str, ...], inputs: list[str]
+) -> None:
+    """Without a history a user, by whom it is known what was seen."""
+    config, data = past_config(*kinds), timed()
+    encoded = encode_features(config, data, np.arange(TRAIN))
+    assert list(QueryInputs(config, data, encoded).specs) == inputs
