@@ -213,6 +213,7 @@ def _manifest(
     data, encoded = retraining.interactions, retraining.training.encoded
     candidates, dimensions = shape
     column = retraining.config.data.columns.timestamp
+    bias = retraining.training.model.seen_bias
     known_rows = np.arange(len(data)) if inputs.reads else retraining.rows
     newest = tables.newest(data, known_rows, column)
     return Manifest(
@@ -240,7 +241,8 @@ def _manifest(
         candidates=candidates,
         dimensions=dimensions,
         reads=list(inputs.reads),
-        signatures=signatures(inputs, data.item_column),
+        signatures=signatures(inputs, data.item_column, bias is not None),
+        seen_bias=None if bias is None else float(bias.numpy()),
         index=index,
         files=checksums(place),
     )

@@ -13,7 +13,7 @@ from sweeper.files import read_json, write_whole
 from sweeper.json_types import hints_of, is_of
 
 # 1 had no `input_names`: each input was named as its column, the embeddings' "embedding". 1 and 2
-# had no `reads` and no `signatures`: no export read a history.
+# had no `reads`, `signatures` and `seen_bias`: no export read a history.
 FORMAT_VERSION, READ_VERSIONS = 3, (1, 2, 3)
 MANIFEST = "manifest.json"
 EXAMPLES = 3
@@ -38,6 +38,8 @@ class Manifest:
         any size) and what it `is`.
       embedding_column: of `candidates.parquet`, the column of embeddings.
       known_words: by columns of at most 1,000 different words, those that the model tells apart.
+      seen_bias: what the model adds to the scores of what a request's history holds, beyond the
+        product of the embeddings; None: nothing.
       newest: of each column of numbers that is a time, the last one in the training rows, or in
         all rows where the model reads a history.
       index: of the approximate index, if there is one, its `recall` of the best `k` of so many
@@ -60,6 +62,7 @@ class Manifest:
     dimensions: int
     reads: list[str] = field(default_factory=list)
     signatures: dict[str, Any] = field(default_factory=dict)
+    seen_bias: float | None = None
     index: dict[str, Any] | None = None
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION

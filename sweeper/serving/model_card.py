@@ -136,6 +136,12 @@ def _inputs_of_past(inputs: QueryInputs, retraining: Retraining) -> Iterator[str
             "The model goes by the length of a history, too, and takes the number of known values "
             "in the request for it: a request with the last few alone looks like a new user's."
         )
+    bias = retraining.training.model.seen_bias
+    if bias is not None:
+        yield (
+            f"The model adds {float(bias.numpy()):.4f} to the score of each candidate that the "
+            "history holds: the product of the embeddings (`query_tower/`) is without it."
+        )
     if GAP in inputs.reads:
         yield (
             f"`{GAP}` is the time from the user's last row to now; NaN where there is none, or it "

@@ -70,7 +70,7 @@ class QueryInputs(tf.Module):
         user = interactions.user_column
         seen = dict.fromkeys(each.column for each in configs if each.kind not in TIMED_KINDS)
         self.history: HistoryReader | None = None
-        if not kinds.isdisjoint(HISTORY_KINDS):
+        if not kinds.isdisjoint(HISTORY_KINDS) or config.model.seen_bias:
             self.history = HistoryReader(interactions.item_names)
         used = seen if self.history else {user: None, **seen}
         reads = {HISTORY: self.history is not None, GAP: "time_gap" in kinds}
@@ -158,6 +158,9 @@ class QueryTower(tf.Module):
 
     What a feature of kind `history` has of each user is a table of everyone's, computed here once.
     In a query nothing is a row's own.
+
+    Attributes:
+      seen_bias: what is added to the scores of what a request's history holds; None: nothing.
     """
 
     def __init__(self, inputs: QueryInputs, model: TwoTowerModel, encoded: EncodedFeatures) -> None:
@@ -171,6 +174,8 @@ class QueryTower(tf.Module):
             for feature, layer in zip(encoded.query_features, tower.feature_layers, strict=True)
         ]
         self._on_features = tower.on_features
+        bias = model.seen_bias
+        self.seen_bias = None if bias is None else tf.constant(bias.numpy())
 
     def __call__(self, values: dict[str, Any]) -> tf.Tensor:
         """What `QueryInputs.read` gives, to [rows, width]."""

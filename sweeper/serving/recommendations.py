@@ -11,7 +11,7 @@ import numpy as np
 
 from sweeper.errors import ConfigError, either, shortened
 from sweeper.serving.display_titles import DisplayTitles
-from sweeper.serving.index import LOWEST
+from sweeper.serving.index import LOWEST, Found, stacked
 from sweeper.serving.input_names import HISTORY
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.queries import Query
@@ -113,8 +113,12 @@ def recommend(
     """
     embedded = export.embed([query.inputs for query in queries])
     seen = [_seen(export, query) for query in queries]
-    left_out = [np.array([] if with_seen else items, int) for items in seen]
-    found = zip(queries, seen, *export.index(k).search(embedded, k, left_out), strict=True)
+    if with_seen and export.manifest.seen_bias is not None:
+        searched = _search_biased(export, queries, embedded, k)
+    else:
+        left_out = [np.array([] if with_seen else items, int) for items in seen]
+        searched = export.index(k).search(embedded, k, left_out)
+    found = zip(queries, seen, *searched, strict=True)
     answers = []
     for query, items, scores, candidates in found:
         # What fills up a row, where nothing else is left, is none to recommend.
@@ -123,6 +127,24 @@ def recommend(
         chosen = [export.titles[item] for item in reversed(items)]
         answers.append(Answer(query, titles, scores[is_left].tolist(), chosen))
     return answers
+
+
+def _search_biased(
+    export: LoadedExport, queries: Sequence[Query], embedded: np.ndarray, k: int
+) -> Found:
+    """The k best, as `Index.search`, where the model adds a number to what was chosen before.
+
+    An index knows products alone: what was chosen before is scored apart.
+    """
+    past = [np.unique(query.past.candidates).astype(int) for query in queries if query.past]
+    others = export.index(k).search(embedded, k, past)
+    found = []
+    for query, chosen, scores, candidates in zip(embedded, past, *others, strict=True):
+        own = export.embeddings[chosen] @ query + np.float32(export.manifest.seen_bias or 0.0)
+        scores, candidates = np.append(scores, own), np.append(candidates, chosen)
+        best = np.lexsort((candidates, -scores))[:k]
+        found.append((scores[best], candidates[best]))
+    return stacked(found)
 
 
 def _seen(export: LoadedExport, query: Query) -> list[int]:

@@ -52,7 +52,7 @@ class ServedModel(tf.Module):
         """The `k` best of all candidates."""
         k = self._checked(inputs.pop(K))
         values = self._tower.inputs.read(inputs)
-        scores, candidates = self._search(self._tower(values), k)
+        scores, candidates = self._search(self._tower(values), k, biased=self._biased(values))
         titles = tf.gather(self._titles, candidates)
         return {"titles": titles, "scores": scores} | self._tower.inputs.unknown(values)
 
@@ -68,6 +68,7 @@ class ServedModel(tf.Module):
         values = self._tower.inputs.read(inputs)
         queries = self._tower(values)
         left_out = [self._excluded(exclude, tf.shape(queries)[0]), *self._seen_in(values)]
+        # No score needs the model's bias on what was seen: all of it is left out.
         scores, candidates = self._search(queries, k, tf.concat(left_out, axis=0))
         titles = tf.where(scores > LOWEST, tf.gather(self._titles, candidates), "")
         return {"titles": titles, "scores": scores} | self._tower.inputs.unknown(values)
@@ -83,6 +84,11 @@ class ServedModel(tf.Module):
         found = tf.where(excluded >= 0)
         of = tf.cast(found[:, 0], tf.int32)
         return tf.stack([of, tf.gather_nd(excluded, found)], axis=1)
+
+    def _biased(self, values: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor] | None:
+        """What the model adds to which scores, as `ExactSearch` takes it."""
+        bias = self._tower.seen_bias
+        return None if bias is None else (bias, values[HISTORY].pairs)
 
     def _seen_in(self, values: dict[str, Any]) -> Iterator[tf.Tensor]:
         """The pairs of (row, candidate) that a request says were chosen before; [n, 2] int32."""

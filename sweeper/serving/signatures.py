@@ -12,12 +12,13 @@ from sweeper.serving.served import EXCLUDE_SPEC, K_SPEC
 from sweeper.serving.tables import QUERY_TOWER
 
 
-def signatures(inputs: QueryInputs, item_column: str) -> dict[str, Any]:
+def signatures(inputs: QueryInputs, item_column: str, has_bias: bool) -> dict[str, Any]:
     """By signature, its inputs and outputs, as `Manifest.signatures` has them.
 
     Args:
       inputs: of the query tower.
       item_column: the column of the catalogue whose values are the titles.
+      has_bias: whether the model has a `Manifest.seen_bias`.
     """
     columns = {name: column for column, name in inputs.names.items()}
     words = {
@@ -44,7 +45,10 @@ def signatures(inputs: QueryInputs, item_column: str) -> dict[str, Any]:
     if inputs.history is not None:
         told = "how many values of the history the catalogue lacks"
         counted[UNKNOWN_HISTORY] = _described("int32", [None], told)
-    embedding = {"embedding": _described("float32", [None, None], "of each row's query")}
+    told = "of each row's query; a score is its product with a candidate's embedding"
+    if has_bias:
+        told += ", and seen_bias more where the history holds the candidate"
+    embedding = {"embedding": _described("float32", [None, None], told)}
     return {
         DEFAULT: {"inputs": asked | k, "outputs": titles | counted},
         UNSEEN: {"inputs": asked | {EXCLUDE: excluded} | k, "outputs": titles | counted},

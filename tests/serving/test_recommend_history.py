@@ -17,6 +17,7 @@ from sweeper.errors import ConfigError
 from sweeper.serving.display_titles import DisplayTitles
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.queries import queries_of, seconds
+from sweeper.serving.recommendations import recommend
 from sweeper.serving.request_history import past_of, titles_in
 from sweeper.serving.retrained import recorded_config
 
@@ -218,6 +219,23 @@ def test_a_model_that_sees_the_user_says_whom_it_was_not_trained_on(exported_seq
     }
     assert old.notices == {}
     assert (nobody.inputs["user_id"], nobody.origins) == ("", {"user_id": "missing"})
+
+
+def test_a_bias_on_what_was_seen_is_added_where_it_may_be_shown(exported_sequence) -> None:
+    export = LoadedExport(exported_sequence.output)
+    past = {"history": [export.titles[place] for place in (7, 5, 7)]}
+    queries = queries_of(export, [None], {}, known_only=False, past=past)
+    (plain,) = recommend(export, queries, 120, with_seen=True)
+    export.manifest = replace(export.manifest, seen_bias=5.0)
+    (biased,) = recommend(export, queries, 120, with_seen=True)
+    without = dict(zip(plain.titles, plain.scores, strict=True))
+    for title, score in zip(biased.titles, biased.scores, strict=True):
+        expected = without[title] + (5 if title in past["history"] else 0)
+        assert score == pytest.approx(expected, abs=1e-5)
+    assert set(biased.titles[:2]) == set(past["history"])
+    assert len(biased.titles) == 120
+    (unseen,) = recommend(export, queries, 118, with_seen=False)
+    assert unseen.titles == [title for title in plain.titles if title not in past["history"]]
 
 
 def test_the_time_that_is_asked_for_counts_from_the_users_last_row(exported_sequence) -> None:

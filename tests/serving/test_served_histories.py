@@ -20,20 +20,22 @@ LOWEST = np.finfo(np.float32).min
 
 
 def assert_same_answers(served: Served) -> None:
-    """Embeddings to the last bit, and ranks; what is unseen is all but the history."""
+    """Embeddings to the last bit, and ranks; `unseen` is all but the history."""
     np.testing.assert_array_equal(*embeddings_of(served))
     scores = scores_of(served, "serving_default")
     np.testing.assert_array_equal(ranks_in(scores, served.task.items), served.ranks.unfiltered)
     unseen = scores_of(served, "unseen", exclude=tf.fill([len(served.rows), 0], ""))
-    past, histories = np.zeros(scores.shape, bool), served.histories
-    rows, items = histories.pairs(served.rows)
-    past[rows, items] = True
+    past = np.zeros(scores.shape, bool)
+    past[served.task.seen_by(0, len(served.rows))] = True
     if any(each.column == "user_id" and each.kind == "embedding"
            for each in served.config.features.query):  # fmt: skip
-        rows, items = served.task.seen.of(served.task.users)
-        past[rows, items] = True
+        past[served.task.seen.of(served.task.users)] = True
     np.testing.assert_array_equal(np.isnan(unseen), past)
     np.testing.assert_array_equal(unseen[~past], scores[~past])
+    is_shown = ~past[np.arange(len(served.rows)), served.task.items]
+    np.testing.assert_array_equal(
+        ranks_in(unseen, served.task.items)[is_shown], served.ranks.seen_filtered[is_shown]
+    )
 
 
 @pytest.mark.parametrize("encoder", SEQUENCE_ENCODERS)
@@ -46,7 +48,13 @@ def test_each_encoder_has_the_evaluations_ranks(encoder: str, tmp_path: Path) ->
                          sequence=sequence)  # fmt: skip
     words = replace(config.features.query[1], encoder=encoder, share_with_candidates=False)
     config.features.query[1] = words
-    served = serve(tmp_path, config)
+    config = replace(config, model=replace(config.model, seen_bias=encoder == "recency"))
+
+    def repeats(model: tf.keras.Model) -> None:
+        if model.seen_bias is not None:
+            model.seen_bias.assign(0.5)
+
+    served = serve(tmp_path, config, repeats)
     assert_same_answers(served)
     inputs = set(served.signatures["unseen"].structured_input_signature[1])
     assert inputs == {"history", "k", "exclude"} | ({"user_id", "mood"} if sees_user else set())
@@ -162,3 +170,10 @@ def test_a_request_has_what_the_features_read_and_a_user_where_one_is_needed(
     config, data = past_config(*kinds), timed()
     encoded = encode_features(config, data, np.arange(TRAIN))
     assert list(QueryInputs(config, data, encoded).specs) == inputs
+
+
+def test_a_bias_on_what_was_seen_asks_for_a_history_whatever_the_features() -> None:
+    config, data = past_config("word"), timed()
+    config.model.seen_bias = True
+    encoded = encode_features(config, data, np.arange(TRAIN))
+    assert list(QueryInputs(config, data, encoded).specs) == ["mood", "history"]
