@@ -14,23 +14,29 @@ from sweeper.errors import ConfigError
 from sweeper.exit_codes import command_parser, exit_codes
 from sweeper.serving.answer_tables import answer_table, remarks, similar_table
 from sweeper.serving.approximate_index import index_words
-from sweeper.serving.input_names import column_settings
+from sweeper.serving.input_names import GAP, HISTORY, column_settings
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import Manifest
-from sweeper.serving.queries import queries_of, reader_of, users_in
+from sweeper.serving.queries import queries_of, reader_of, seconds, users_in
 from sweeper.serving.recommendations import displayed, recommend, similar
+from sweeper.serving.request_history import FORM, titles_in
 from sweeper.serving.settings import Reader, read_settings, text, whole_number
 
 K = 10
 OWN = ("users", "k", "similar", "version")
 DESCRIPTION = """\
-Asks an export: the titles that score highest for a user, without those that the user has
-in the training rows, or the titles most like a title.
+Asks an export: the titles that score highest for a user, or for anybody who has chosen certain
+titles before, without those that were chosen before; or the titles most like a title.
 """
 EXAMPLES = """\
 settings, in quotes where a column's name has blanks ('User ID=42'):
   user_id=ID      whom to ask for (the setting is named as the column of users)
   users=FILE      several users, one id a line
+  history=LIST    of a model that reads what was chosen before: titles, the most recent one last,
+                  'history=["Fargo (1996)","Heat (1995)"]'; with user_id=ID alone all that the
+                  user has chosen
+  seconds_since_last=NUMBER
+                  of a model that sees it: since the user's last choice; null: it is not known
   k=NUMBER        how many titles, else 10
   COLUMN=VALUE    another column that the model sees, as raw_user_age=42; null: it is missing; a
                   list: Comedy,Drama. A time as a date, in UTC unless it has a zone
@@ -46,6 +52,7 @@ examples:
   python -m sweeper.recommend outputs/exports/architecture user_id=42 k=10
   python -m sweeper.recommend outputs/exports/architecture users=ids.txt --json
   python -m sweeper.recommend outputs/exports/architecture 'similar=Toy Story (1995)'
+  python -m sweeper.recommend outputs/exports/sequence 'history=["Fargo (1996)","Heat (1995)"]'
 
 An unknown user gets the answer for any unknown user, and the output says so.
 """
@@ -62,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )  # fmt: skip
         _ = export.display_titles  # An unknown --title-column is told before TensorFlow starts.
         manifest = export.manifest
-        keys, aliases = column_settings(manifest.input_names, OWN)
+        keys, aliases = column_settings(manifest.input_names, (*OWN, *manifest.reads))
+        _check_reads(manifest, keys, parsed.settings)
         settings = read_settings(parsed.settings, _readers(manifest, keys) | version, aliases)
         settings.pop("version", None)
         if "similar" in settings:
@@ -71,14 +79,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _show_recommended(export, settings, keys, parsed)
 
 
+def _check_reads(manifest: Manifest, keys: Mapping[str, str], settings: Sequence[str]) -> None:
+    """Refuses a history for an export that takes none."""
+    for name in (HISTORY, GAP):
+        is_column = name in keys.values() or name in manifest.input_names.values()
+        given = any(each.startswith(f"{name}=") for each in settings)
+        if given and name not in manifest.reads and not is_column:
+            key = shlex.quote(f"{keys[manifest.user_column]}=ID")
+            raise ConfigError(
+                f"{name}: is given, but the model of this export reads none; ask it by {key}"
+            )
+
+
 def _readers(manifest: Manifest, keys: Mapping[str, str]) -> dict[str, Reader]:
     """What each setting is read with; the columns are the export's."""
     columns: dict[str, Reader] = {
-        keys[name]: str if name == manifest.user_column else reader_of(manifest, name)
-        for name in manifest.inputs
+        key: str if name == manifest.user_column else reader_of(manifest, name)
+        for name, key in keys.items()
     }
+    past: dict[str, Reader] = {HISTORY: titles_in, GAP: seconds}
     own = {"users": text, "k": whole_number(1, manifest.candidates), "similar": text}
-    return columns | own
+    return columns | {name: past[name] for name in manifest.reads} | own
 
 
 def _show_recommended(
@@ -88,18 +109,14 @@ def _show_recommended(
     parsed: argparse.Namespace,
 ) -> None:
     manifest, console = export.manifest, make_console()
-    key, display = keys[manifest.user_column], export.display_titles
+    display = export.display_titles
     k = settings.pop("k", min(K, manifest.candidates))
-    if (key in settings) == ("users" in settings):
-        what = "is given with users" if "users" in settings else "is missing"
-        setting = shlex.quote(f"{key}=ID")
-        raise ConfigError(f"{key}: {what}; must be given as {setting}, or users=FILE instead")
-    if "users" in settings:
-        users = users_in(Path(settings.pop("users")), manifest.user_column, export.users)
-    else:
-        users = [settings.pop(key)]
+    users = _users(export, settings, keys[manifest.user_column])
+    if parsed.known_only and users == [None]:
+        raise ConfigError(f"--known-only: is given with {HISTORY} alone, and asks for no user")
     given = {name: settings[keys[name]] for name in manifest.inputs if keys[name] in settings}
-    queries = queries_of(export, users, given, parsed.known_only)
+    past = {name: settings[name] for name in manifest.reads if name in settings}
+    queries = queries_of(export, users, given, parsed.known_only, past)
     answers = recommend(export, queries, k, parsed.with_seen)
     if parsed.json:
         _print_json(
@@ -111,13 +128,39 @@ def _show_recommended(
         )
         return
     for answer in answers:
-        console.print(answer_table(answer, parsed.with_seen, display))
-        for topic, words in remarks(answer, k):
+        console.print(answer_table(answer, parsed.with_seen, manifest.item_column, display))
+        for topic, words in remarks(answer, k, manifest.newest):
             say(console, topic, words)
         console.print()
     if approximation := export.approximation(k):
         say(console, "index", f"{index_words(approximation)}; --exact scores all")
     say(console, "export", str(export.directory))
+
+
+def _users(export: LoadedExport, settings: dict[str, Any], key: str) -> list[str | None]:
+    """Takes those whom to ask for from the settings; None: a history alone.
+
+    Args:
+      key: the setting for one user.
+    """
+    setting = shlex.quote(f"{key}=ID")
+    if key in settings and "users" in settings:
+        raise ConfigError(
+            f"{key}: is given with users; must be given as {setting}, or users=FILE instead"
+        )
+    if "users" in settings:
+        path = Path(settings.pop("users"))
+        return list(users_in(path, export.manifest.user_column, export.users))
+    if key in settings:
+        return [settings.pop(key)]
+    if HISTORY not in export.manifest.reads:
+        raise ConfigError(f"{key}: is missing; must be given as {setting}, or users=FILE instead")
+    if HISTORY not in settings:
+        raise ConfigError(
+            f"{HISTORY}: is missing, and so is {key}; must be given as {FORM}, or {setting} or "
+            "users=FILE instead"
+        )
+    return [None]
 
 
 def _show_similar(
@@ -141,7 +184,7 @@ def _show_similar(
         )
         return
     console = make_console()
-    console.print(similar_table(title, found, display))
+    console.print(similar_table(title, found, export.manifest.item_column, display))
     console.print()
     say(console, "export", str(export.directory))
 
@@ -162,11 +205,13 @@ def _parser() -> argparse.ArgumentParser:
         "--exact", action="store_true", help="score every candidate, despite an approximate index"
     )
     parser.add_argument(
-        "--with-seen", action="store_true", help="leave in what the user has in the training rows"
-    )
+        "--with-seen", action="store_true", help="leave in what was chosen before: training rows, "
+        "or, of a model that reads what was chosen before, all rows of the user and the history"
+    )  # fmt: skip
     parser.add_argument(
-        "--known-only", action="store_true", help="refuse users without training rows"
-    )
+        "--known-only", action="store_true", help="refuse users without training rows, or, of a "
+        "model that reads what was chosen before, without any row"
+    )  # fmt: skip
     parser.add_argument(
         "--title-column",
         metavar="COLUMN",

@@ -80,8 +80,10 @@ MAY_IMPORT = {
     "report": BASE
     | {"console", "exit_codes", "metrics", "record", "row_parts", "study", "report", "warmth"},
     "overrides": {"errors", "config", "exit_codes", "quoting", "study", "validation", "overrides"},
-    "composing": {"errors", "config", "exit_codes", "overrides", "study"},
-    "inspect": BASE | COMMAND | {"record", "data", "model", "evaluation", "inspect", "warmth"},
+    "composing": {"errors", "config", "exit_codes", "overrides", "study", "validation"},
+    "inspect": BASE
+    | COMMAND
+    | {"record", "data", "model", "evaluation", "inspect", "validation", "warmth"},
     "init": BASE | COMMAND | {"data", "inspect", "init", "quoting", "validation"},
     "serving": BASE
     | {"console", "data", "model", "evaluation", "training", "prepared", "quoting", "validation"}

@@ -59,7 +59,12 @@ class Interactions:
 
     @property
     def num_items(self) -> int:
-        return len(_categorical(self.candidate_columns, self.item_column).categories)
+        return len(self.item_names)
+
+    @property
+    def item_names(self) -> list[str]:
+        """Each candidate's value of `item_column`."""
+        return _categorical(self.candidate_columns, self.item_column).categories
 
 
 def load_interactions(config: DataConfig, say: Callable[[str], None] = print) -> Interactions:

@@ -7,7 +7,7 @@ Glorot uniform, biases zero.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -176,18 +176,30 @@ class Sequence(tf.keras.layers.Layer):
         self.lookup, self.encoder = lookup, encoder
 
     def call(self, ranges: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.read(self.items, ranges, self.vectors, training)
+
+    def read(
+        self,
+        known: tf.Tensor,
+        ranges: tf.Tensor,
+        vectors_of: Callable[[tf.Tensor], tf.Tensor],
+        training: bool = False,
+    ) -> tf.Tensor:
+        """Encodes the end of each row's range; [rows, encoder.width].
+
+        Args:
+          known: int32 [at least 1], candidates that histories are ranges of.
+          ranges: int32 [rows, 2], where a row's history begins and ends in `known`.
+          vectors_of: makes [n, dim] of [n] candidates, as `vectors` does.
+        """
         positions = ranges[:, 1:] - tf.range(self.length, 0, -1)
         is_there = positions >= ranges[:, :1]
-        items = tf.gather(self.items, tf.where(is_there, positions, 0))
-        return self.encode(items, is_there, training)
-
-    def encode(self, items: tf.Tensor, is_there: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Candidates [rows, length] of which some are padding, to [rows, encoder.width]."""
-        vectors = self._vectors(tf.reshape(items, [-1]))
+        items = tf.gather(known, tf.where(is_there, positions, 0))
+        vectors = vectors_of(tf.reshape(items, [-1]))
         shape = [-1, self.length, self.lookup.dim]
         return self.encoder(tf.reshape(vectors, shape), is_there, training=training)
 
-    def _vectors(self, items: tf.Tensor) -> tf.Tensor:
+    def vectors(self, items: tf.Tensor) -> tf.Tensor:
         """[n] candidates to [n, dim]."""
         if not self.lookup.multivalued:
             return self.lookup(tf.gather(self.item_codes, items))

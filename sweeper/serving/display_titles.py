@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -27,6 +28,14 @@ class DisplayTitles:
     item_column: str
     column: str
     by_candidate: dict[str, str]
+
+    @cached_property
+    def candidates_of(self) -> dict[str, list[str]]:
+        """By title, the candidates that have it, in the catalogue's order."""
+        candidates: dict[str, list[str]] = {}
+        for candidate, title in self.by_candidate.items():
+            candidates.setdefault(title, []).append(candidate)
+        return candidates
 
 
 def title_column(columns: pa.Schema, item_column: str, given: str | None) -> str | None:

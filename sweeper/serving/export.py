@@ -158,7 +158,11 @@ def _write_model(place: Path, retraining: Retraining, inputs: QueryInputs) -> np
     ServedModel(tower, ExactSearch(candidates), data, retraining.rows).save(place)
     pq.write_table(tables.candidate_table(data, candidates), place / tables.CANDIDATES)
     np.save(place / tables.EMBEDDINGS, candidates)
-    pq.write_table(tables.user_table(data, retraining.rows, inputs.names), place / tables.USERS)
+    if inputs.reads:
+        users = tables.history_table(data, retraining.rows, inputs.names, inputs.reads)
+    else:
+        users = tables.user_table(data, retraining.rows, inputs.names)
+    pq.write_table(users, place / tables.USERS)
     return candidates
 
 
@@ -204,11 +208,14 @@ def _manifest(
       shape: of the candidates' embeddings.
     """
     from sweeper.serving.query_tower import known_words
+    from sweeper.serving.signatures import signatures
 
     data, encoded = retraining.interactions, retraining.training.encoded
     candidates, dimensions = shape
     column = retraining.config.data.columns.timestamp
-    newest = tables.newest(data, retraining.rows, column)
+    bias = retraining.training.model.seen_bias
+    known_rows = np.arange(len(data)) if inputs.reads else retraining.rows
+    newest = tables.newest(data, known_rows, column)
     return Manifest(
         sweeper_version=sweeper.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -233,6 +240,9 @@ def _manifest(
         newest={} if newest is None or column not in inputs.columns else {str(column): newest},
         candidates=candidates,
         dimensions=dimensions,
+        reads=list(inputs.reads),
+        signatures=signatures(inputs, data.item_column, bias is not None),
+        seen_bias=None if bias is None else float(bias.numpy()),
         index=index,
         files=checksums(place),
     )

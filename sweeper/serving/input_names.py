@@ -11,16 +11,24 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 
-# Inputs of the signatures that are no columns: TensorFlow tells no "K" from a "k".
-_SIGNATURES_OWN = frozenset(["k", "exclude"])
+# Inputs of the signatures that are no columns, an output, and one signature's name.
+K, EXCLUDE = "k", "exclude"
+UNKNOWN_HISTORY, UNSEEN = "unknown_history", "unseen"
+# TensorFlow tells no "K" from a "k".
+_SIGNATURES_OWN = frozenset([K, EXCLUDE])
 # Settings of `python -m sweeper.recommend`, the column that users.parquet adds, and what a method
 # calls its object.
 _RESERVED = frozenset(["users", "similar", "version", "seen", "self", *keyword.kwlist])
+# What a request tells of what the user did before: titles, and the seconds since the last row.
+# Where an export takes them, columns of these names give way to them.
+HISTORY, GAP = "history", "seconds_since_last"
+# Of `users.parquet`, where an export takes one of them: how many training rows the user has.
+TRAINING_ROWS = "training_rows"
 _VALID = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _PREFIX = "column"
 
 
-def input_names(columns: Iterable[str]) -> dict[str, str]:
+def input_names(columns: Iterable[str], reserved: Collection[str] = ()) -> dict[str, str]:
     """Derives the name of each column's input.
 
     A name that a signature can take stays as it is. In any other, accents are taken off letters,
@@ -29,6 +37,7 @@ def input_names(columns: Iterable[str]) -> dict[str, str]:
 
     Args:
       columns: distinct names.
+      reserved: further names that no column may have, in lower case.
 
     Returns:
       By column, in the order given; no two names are alike, whatever the case of their letters.
@@ -37,18 +46,19 @@ def input_names(columns: Iterable[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     taken: set[str] = set()
     for column in sorted(given):
-        if is_valid(column) and column.lower() not in taken:
+        if is_valid(column, reserved) and column.lower() not in taken:
             names[column] = column
             taken.add(column.lower())
     for column in sorted(set(given) - set(names)):
-        names[column] = free_name(column if is_valid(column) else _derived(column), taken)
+        is_free = is_valid(column, reserved)
+        names[column] = free_name(column if is_free else _derived(column, reserved), taken)
         taken.add(names[column].lower())
     return {column: names[column] for column in given}
 
 
-def is_valid(name: str) -> bool:
-    """Whether an input can have this name, by itself."""
-    is_free = name.lower() not in _SIGNATURES_OWN and name not in _RESERVED
+def is_valid(name: str, reserved: Collection[str] = ()) -> bool:
+    """Whether an input can have this name, by itself; none of `reserved`, in lower case."""
+    is_free = name.lower() not in {*_SIGNATURES_OWN, *reserved} and name not in _RESERVED
     return is_free and _VALID.fullmatch(name) is not None
 
 
@@ -87,8 +97,8 @@ def column_settings(
     return keys, prefixed_names | prefixed_columns | by_input
 
 
-def _derived(column: str) -> str:
+def _derived(column: str, reserved: Collection[str]) -> str:
     decomposed = unicodedata.normalize("NFKD", column)
     plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     name = re.sub(r"[^A-Za-z0-9]+", "_", plain, flags=re.ASCII).strip("_")
-    return name if is_valid(name) else f"{_PREFIX}_{name}".rstrip("_")
+    return name if is_valid(name, reserved) else f"{_PREFIX}_{name}".rstrip("_")

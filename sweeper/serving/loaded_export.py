@@ -14,6 +14,7 @@ from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.serving.approximate_index import ApproximateIndex, read_index
 from sweeper.serving.display_titles import DisplayTitles, texts_of, title_column
 from sweeper.serving.index import ExactIndex, Index
+from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS
 from sweeper.serving.manifest import Manifest, find_version, read_manifest
 from sweeper.serving.tables import (
     CANDIDATES,
@@ -25,6 +26,8 @@ from sweeper.serving.tables import (
     read_table,
 )
 
+# What a request has of each part of a history.
+PAST_KINDS = {HISTORY: "strings", GAP: "number"}
 # Asked of the model at once.
 ROWS_A_BATCH = 256
 
@@ -58,6 +61,11 @@ class LoadedExport:
     def titles(self) -> list[str]:
         """The candidates' names, in the catalogue's order."""
         return self._candidates(self.manifest.item_column)
+
+    @cached_property
+    def place_of(self) -> dict[str, int]:
+        """By name, each candidate's place in the catalogue."""
+        return {title: place for place, title in enumerate(self.titles)}
 
     @cached_property
     def display_titles(self) -> DisplayTitles | None:
@@ -122,11 +130,11 @@ class LoadedExport:
 
     @property
     def users(self) -> list[str]:
-        """Those with training rows."""
+        """Those with `Manifest.known_rows`."""
         return list(self._row_of_user)
 
     def user(self, name: str) -> dict[str, Any] | None:
-        """What the user's last training row has in each column; None: there is none."""
+        """What the last of the user's `Manifest.known_rows` has in each column; None: has none."""
         row = self._row_of_user.get(name)
         if row is None:
             return None
@@ -135,9 +143,24 @@ class LoadedExport:
         return {column: values[name] for column, name in names.items()}
 
     def seen(self, name: str) -> list[int]:
-        """The candidates of the user's training rows, the last chosen last."""
+        """The candidates of the user's `Manifest.known_rows`, once each, the last chosen last."""
+        return self._of_user(SEEN, name) or []
+
+    def history(self, name: str) -> list[int]:
+        """The candidates of all the user's rows, the last chosen last."""
+        return self._of_user(HISTORY, name) or []
+
+    def seconds_since_last(self, name: str) -> float | None:
+        """From the user's last row to the newest of all; None: the user has no row."""
+        return self._of_user(GAP, name)  # type: ignore[no-any-return]
+
+    def training_rows(self, name: str) -> int:
+        """How many the user has, of an export that reads histories."""
+        return self._of_user(TRAINING_ROWS, name) or 0
+
+    def _of_user(self, column: str, name: str) -> Any:
         row = self._row_of_user.get(name)
-        return [] if row is None else self._users[SEEN][row].as_py()
+        return None if row is None else self._users[column][row].as_py()
 
     @cached_property
     def _query_tower(self) -> Any:
@@ -154,15 +177,19 @@ class LoadedExport:
         """[queries, dimensions] float32.
 
         Args:
-          queries: by column, a value each: a string, a list of them, or a number (NaN: missing).
+          queries: by input of the model, a value: a string, a list of them, or a number (NaN:
+            missing).
         """
         # First of all: it starts TensorFlow.
         query_tower, embedded = self._query_tower, []
+        names = self.manifest.input_names
+        kinds = {names[column]: kind for column, kind in self.manifest.inputs.items()}
+        kinds |= {name: PAST_KINDS[name] for name in self.manifest.reads}
         for start in range(0, len(queries), ROWS_A_BATCH):
             batch = queries[start : start + ROWS_A_BATCH]
             inputs = {
-                self.manifest.input_names[column]: _tensor(kind, [query[column] for query in batch])
-                for column, kind in self.manifest.inputs.items()
+                name: _tensor(kind, [query[name] for query in batch])
+                for name, kind in kinds.items()
             }
             embedded.append(query_tower(**inputs)["embedding"].numpy())
         return np.concatenate(embedded)

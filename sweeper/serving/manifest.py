@@ -12,8 +12,9 @@ from sweeper.errors import OutputError, either, shortened
 from sweeper.files import read_json, write_whole
 from sweeper.json_types import hints_of, is_of
 
-# 1 had no `input_names`: each input was named as its column, the embeddings' "embedding".
-FORMAT_VERSION, READ_VERSIONS = 2, (1, 2)
+# 1 had no `input_names`: each input was named as its column, the embeddings' "embedding". 1 and 2
+# had no `reads`, `signatures` and `seen_bias`: no export read a history.
+FORMAT_VERSION, READ_VERSIONS = 3, (1, 2, 3)
 MANIFEST = "manifest.json"
 EXAMPLES = 3
 AGAIN = "must be as python -m sweeper.export wrote it: copy or export it again"
@@ -30,10 +31,17 @@ class Manifest:
       user_column, item_column: the columns that name users and candidates.
       inputs: by column that a query consists of, "string", "strings" or "number".
       input_names: by the same columns, the name of each one's input in the signatures, and of its
-        column in `users.parquet`.
+        column in `users.parquet`; the column of users is among them even if it is no input.
+      reads: the inputs that tell what the user did before, "history" and "seconds_since_last", as
+        far as the model reads it.
+      signatures: by signature, the `inputs` and `outputs`: by name the `dtype`, the `shape` (null:
+        any size) and what it `is`.
       embedding_column: of `candidates.parquet`, the column of embeddings.
       known_words: by columns of at most 1,000 different words, those that the model tells apart.
-      newest: of each column of numbers that is a time, the last one in the training rows.
+      seen_bias: what the model adds to the scores of what a request's history holds, beyond the
+        product of the embeddings; None: nothing.
+      newest: of each column of numbers that is a time, the last one in the training rows, or in
+        all rows where the model reads a history.
       index: of the approximate index, if there is one, its `recall` of the best `k` of so many
         `queries`, and how many of its `clusters` a query looks through, `probes`.
       files: by path within the export, its `sha256` and `bytes`.
@@ -52,9 +60,20 @@ class Manifest:
     newest: dict[str, float]
     candidates: int
     dimensions: int
+    reads: list[str] = field(default_factory=list)
+    signatures: dict[str, Any] = field(default_factory=dict)
+    seen_bias: float | None = None
     index: dict[str, Any] | None = None
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+
+    @property
+    def known_rows(self) -> str:
+        """The rows that `users.parquet` is made of: a model that reads histories is asked with all.
+
+        "training rows", or "rows in the data".
+        """
+        return "rows in the data" if self.reads else "training rows"
 
 
 def checksums(directory: Path) -> dict[str, dict[str, Any]]:
@@ -110,7 +129,7 @@ def manifest_of(directory: Path) -> Manifest:
             raise OutputError(
                 f"{path}: isn't a manifest of this version: {name} is {shortened(repr(value))}"
             )
-    if set(manifest.inputs) != set(manifest.input_names):
+    if {*manifest.inputs, manifest.user_column} != {*manifest.input_names}:
         raise OutputError(
             f"{path}: isn't a manifest of this version: inputs and input_names have other columns"
         )
@@ -119,15 +138,13 @@ def manifest_of(directory: Path) -> Manifest:
 
 def _as_newest(content: dict[str, Any]) -> dict[str, Any]:
     """What a manifest of an older version would be in the newest one."""
-    if content["format_version"] == FORMAT_VERSION:
-        return content
-    added = {
-        "input_names": {name: name for name in content["inputs"]},
-        "embedding_column": "embedding",
-        "known_words": {},
-        "format_version": FORMAT_VERSION,
-    }
-    return content | added
+    if content["format_version"] == 1:
+        content = content | {
+            "input_names": {name: name for name in content["inputs"]},
+            "embedding_column": "embedding",
+            "known_words": {},
+        }
+    return content | {"format_version": FORMAT_VERSION}
 
 
 def _check(path: Path, digest: str, size: int) -> None:

@@ -5,6 +5,7 @@ After Mitchell et al. (2019), "Model cards for model reporting".
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from sweeper import record as records
 from sweeper.config import to_dictionary
 from sweeper.console import SEEN, data_lines, seen_by
 from sweeper.errors import OutputError
+from sweeper.model.features import SequenceFeature
 from sweeper.record import Metrics, TrialRecord
 from sweeper.report.evidence.confirmation_reader import is_begun
 from sweeper.report.evidence.evidence import Evidence
@@ -28,6 +30,7 @@ from sweeper.report.sections.confirmed_tables import rows_words
 from sweeper.report.sections.warmth import both_metrics
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.chosen import Chosen
+from sweeper.serving.input_names import EXCLUDE, GAP, HISTORY, UNKNOWN_HISTORY, UNSEEN, K
 from sweeper.serving.tables import kind_of
 from sweeper.study.results.leaderboard import best_of
 
@@ -54,23 +57,28 @@ def model_card(
     """
     sections = {
         "Data": _data(chosen.record, retraining),
-        "Inputs": _inputs(inputs),
+        "Inputs": _inputs(inputs, retraining),
         "Training": _training(chosen, retraining, difference),
         "Figures": _figures(chosen, retraining),
         "Confirmed figures": _confirmed(chosen),
-        "Limits": _limits(retraining, index),
+        "Limits": _limits(retraining, inputs, index),
         "Configuration": _configuration(retraining),
     }
-    parts = [f"# Model card: {chosen.name}", _opening(chosen, retraining)]
+    parts = [f"# Model card: {chosen.name}", _opening(chosen, retraining, inputs)]
     for title, texts in sections.items():
         parts += [f"## {title}", *texts]
     return "\n\n".join(parts) + "\n"
 
 
-def _opening(chosen: Chosen, retraining: Retraining) -> str:
+def _opening(chosen: Chosen, retraining: Retraining, inputs: QueryInputs) -> str:
     data = retraining.interactions
+    whom = "For a user"
+    if inputs.history is not None:
+        whom = "It reads what was chosen before. For such a history"
+        if inputs.user is not None:
+            whom += ", and its user,"
     return (
-        f"A two-tower retrieval model of sweeper: {chosen.words}. For a user it scores each of "
+        f"A two-tower retrieval model of sweeper: {chosen.words}. {whom} it scores each of "
         f"{data.num_items:,} candidates (`{data.item_column}`); meant to propose what a user may "
         "choose next, not to predict ratings."
     )
@@ -89,17 +97,78 @@ def _data(record: TrialRecord, retraining: Retraining) -> Iterator[str]:
     )
 
 
-def _inputs(inputs: QueryInputs) -> Iterator[str]:
+def _inputs(inputs: QueryInputs, retraining: Retraining) -> Iterator[str]:
     kinds = {"string": "a string", "strings": "strings", "number": "a number"}
-    yield (
-        "A request gives each column of the data by the name that its input has in the signatures."
-    )
-    yield _table(
-        ["column of the data", "name of the input", "value"],
-        [
-            [_cell(column), f"`{name}`", kinds[kind_of(inputs.columns[column])]]
-            for column, name in inputs.names.items()
-        ],
+    if inputs.columns:
+        yield (
+            "A request gives each column of the data by the name that its input has in the "
+            "signatures."
+        )
+        yield _table(
+            ["column of the data", "name of the input", "value"],
+            [
+                [_cell(name), f"`{inputs.names[name]}`", kinds[kind_of(column)]]
+                for name, column in inputs.columns.items()
+            ],
+        )
+    yield from _inputs_of_past(inputs, retraining)
+
+
+def _inputs_of_past(inputs: QueryInputs, retraining: Retraining) -> Iterator[str]:
+    """What a request tells of what was done before."""
+    item_column = retraining.interactions.item_column
+    if inputs.history is not None:
+        lengths = [
+            feature.settings.max_length
+            for feature in retraining.training.encoded.query_features
+            if isinstance(feature, SequenceFeature)
+        ]
+        read = f" The model reads the last {max(lengths):,} known values." if lengths else ""
+        only = "" if inputs.columns or GAP in inputs.reads else ", and needs nothing else"
+        yield (
+            f"A request gives `{HISTORY}`, what was chosen before as values of `{item_column}`, "
+            f"the most recent one last, of any length{only}.{read} Values that the catalogue lacks "
+            f"are left out and counted in the answer's `{UNKNOWN_HISTORY}`; an empty history has "
+            "the answer where nothing was chosen before. What the history holds is not recommended "
+            f"by `{UNSEEN}`."
+        )
+    if any(each.kind == "history_length" for each in retraining.config.features.query):
+        yield (
+            "The model goes by the length of a history, too, and takes the number of known values "
+            "in the request for it: a request with the last few alone looks like a new user's."
+        )
+    bias = retraining.training.model.seen_bias
+    if bias is not None:
+        yield (
+            f"The model adds {float(bias.numpy()):.4f} to the score of each candidate that the "
+            "history holds: the product of the embeddings (`query_tower/`) is without it."
+        )
+    if GAP in inputs.reads:
+        yield (
+            f"`{GAP}` is the time from the user's last row to now; NaN where there is none, or it "
+            "is not known."
+        )
+    if inputs.history is not None:
+        yield f"```python\n{_request(inputs, retraining)}```"
+
+
+def _request(inputs: QueryInputs, retraining: Retraining) -> str:
+    """A program that asks the SavedModel, to be run where the export lies."""
+    titles = retraining.interactions.item_names[:2]
+    values = {"string": '[""]', "strings": '[[""]]', "number": '[float("nan")], tf.float64'}
+    arguments = {
+        inputs.names[name]: values[kind_of(column)] for name, column in inputs.columns.items()
+    }
+    arguments[HISTORY] = json.dumps([titles], ensure_ascii=False)
+    if GAP in inputs.reads:
+        arguments[GAP] = "[3600.0], tf.float64"
+    arguments |= {EXCLUDE: '[[""]]', K: str(min(10, retraining.interactions.num_items))}
+    lines = [f"    {name}=tf.constant({value}),\n" for name, value in arguments.items()]
+    return (
+        "import tensorflow as tf\n\n"
+        'model = tf.saved_model.load(".")\n'
+        f'answer = model.signatures["{UNSEEN}"](\n{"".join(lines)})\n'
+        'print([title.decode() for title in answer["titles"].numpy()[0]])\n'
     )
 
 
@@ -230,21 +299,36 @@ def _summaries(evidence: Evidence, name: str, metrics: Sequence[str]) -> Iterato
                 ]
 
 
-def _limits(retraining: Retraining, index: dict[str, Any] | None) -> Iterator[str]:
+def _limits(
+    retraining: Retraining, inputs: QueryInputs, index: dict[str, Any] | None
+) -> Iterator[str]:
     config, data = retraining.config, retraining.interactions
     seen = len(np.unique(data.users[retraining.rows]))
     yield _list(
         [
             *_limits_of_time(retraining),
             *([f"Index, {index_words(index)}. The SavedModel searches exactly."] if index else []),
-            f"Users: {seen:,} have training rows. Any other, and an empty id, gets an unknown "
-            "user's answer, which no training row has shaped where a feature has no such value.",
+            *_limits_of_users(seen, inputs),
             f"Candidates: the {data.num_items:,} of the data. A new title is none until the next "
             "export; one without training rows is scored by features that others share, if any.",
             "What was chosen is not what was liked: the model learns what users choose, with "
             "all that made them choose it, popularity and earlier proposals included.",
             *_limits_of_source(config.data.name),
         ]
+    )
+
+
+def _limits_of_users(seen: int, inputs: QueryInputs) -> Iterator[str]:
+    """`seen`: how many users have training rows."""
+    if inputs.history is not None and inputs.user is None:
+        yield (
+            f"Users: the model sees no user, and was trained on histories of {seen:,}. Anybody "
+            "gets an answer by what was chosen before; where nothing was, all get the same."
+        )
+        return
+    yield (
+        f"Users: {seen:,} have training rows. Any other, and an empty id, gets an unknown "
+        "user's answer, which no training row has shaped where a feature has no such value."
     )
 
 

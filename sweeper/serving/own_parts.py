@@ -1,4 +1,4 @@
-"""Whether a user's own features and tower can be exported, told before anything is trained."""
+"""Whether a user's own features, encoders and tower can be exported, told before the training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from sweeper.data.columns import CategoricalListColumn
 from sweeper.errors import ConfigError
 from sweeper.model.feature_graphs import check_graph, raw_values, reason_of
-from sweeper.model.features import OwnFeature
+from sweeper.model.features import OwnFeature, SequenceFeature
 from sweeper.plugins import is_path
 from sweeper.serving.query_tower import QueryInputs, QueryTower
 from sweeper.serving.retrained import Retraining
@@ -32,12 +32,19 @@ def check_own_parts(retraining: Retraining, inputs: QueryInputs) -> None:
     config, interactions = retraining.config, retraining.interactions
     model, encoded = retraining.training.model, retraining.training.encoded
     pairs = list(zip(encoded.query_features, config.features.query, strict=True))
-    own = [each.kind for feature, each in pairs if isinstance(feature, OwnFeature)]
+    own = [
+        feature.settings.encoder if isinstance(feature, SequenceFeature) else each.kind
+        for feature, each in pairs
+        if isinstance(feature, OwnFeature)
+        or (isinstance(feature, SequenceFeature) and is_path(feature.settings.encoder))
+    ]
     rows = np.sort(np.random.default_rng(0).permutation(len(interactions))[:ROWS])
     for index, (feature, each) in enumerate(pairs):
+        if not isinstance(feature, OwnFeature):
+            continue
         column = interactions.query_columns[each.column].take(rows)
         # Lists are as long as the longest of those that are asked for together.
-        if isinstance(feature, OwnFeature) and not isinstance(column, CategoricalListColumn):
+        if not isinstance(column, CategoricalListColumn):
             key = f"features.query[{index}].kind: got {each.kind!r}"
             check_graph(feature, raw_values(column), encoded.query[feature.name][rows], key)
     if is_path(config.model.tower):

@@ -18,11 +18,10 @@ from sweeper.data.table.time_numbers import YEAR_10000
 from sweeper.errors import ConfigError, closest, shortened
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import Manifest
+from sweeper.serving.request_history import GIVEN, MISSING, Past, past_notices, past_of
 from sweeper.serving.settings import Reader
 
-GIVEN, NEWEST, LAST, MISSING = (
-    "as given", "the newest of the training rows", "as last known", "missing"
-)  # fmt: skip
+LAST = "as last known"
 # What a request gives where a value is missing.
 NULL = "null"
 NOTHING: dict[str, Any] = {"string": "", "strings": [], "number": math.nan}
@@ -30,75 +29,103 @@ NOTHING: dict[str, Any] = {"string": "", "strings": [], "number": math.nan}
 
 @dataclass(frozen=True)
 class Query:
-    """One user's.
+    """One user's, or that of a history alone.
 
     Attributes:
-      is_known: whether the user has training rows.
-      values: by input of the model.
-      origins: by input but the user, where its value comes from.
+      user: None: nobody is named.
+      is_known: whether the user has `Manifest.known_rows`.
+      values: by column that the model sees.
+      origins: by column but the user's, where its value comes from.
+      past: what was done before; None: the model doesn't read it.
+      inputs: all of these, by input of the model.
       notices: by topic, why the answer may not be what was expected.
     """
 
-    user: str
+    user: str | None
     is_known: bool
     values: dict[str, Any]
     origins: dict[str, str]
+    past: Past | None
+    inputs: dict[str, Any]
     notices: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """ "'42'", or "a history of 3 titles"."""
+        if self.user is not None:
+            return repr(self.user)
+        return "nobody" if self.past is None else f"a history of {self.past.length}"
 
 
 def queries_of(
-    export: LoadedExport, users: Sequence[str], given: Mapping[str, Any], known_only: bool
+    export: LoadedExport,
+    users: Sequence[str | None],
+    given: Mapping[str, Any],
+    known_only: bool,
+    past: Mapping[str, Any] | None = None,
 ) -> list[Query]:
     """A query for each user.
 
     Args:
-      given: by input, for all of them.
-      known_only: whether users without training rows are refused.
+      users: None: nobody is named.
+      given: by column, for all of them.
+      known_only: whether users without `Manifest.known_rows` are refused.
+      past: what is given of what was done before, as `past_of` takes it.
 
     Raises:
       ConfigError: naming each user who is refused.
     """
-    column = export.manifest.user_column
+    column, rows = export.manifest.user_column, export.manifest.known_rows
     if known_only:
-        unknown = [user for user in dict.fromkeys(users) if export.user(user) is None]
+        unknown = [
+            user for user in dict.fromkeys(users) if user is not None and export.user(user) is None
+        ]
         if unknown:
             raise ConfigError(
-                f"{column}: got {shortened(user)!r}, who has no training rows; must have some "
+                f"{column}: got {shortened(user)!r}, who has no {rows}; must have some "
                 f"with --known-only{closest(user, export.users)}"
                 for user in unknown
             )
-    return [_query(export, user, given) for user in users]
+    return [_query(export, user, given, past or {}) for user in users]
 
 
-def _query(export: LoadedExport, user: str, given: Mapping[str, Any]) -> Query:
-    manifest, known = export.manifest, export.user(user)
+def _query(
+    export: LoadedExport, user: str | None, given: Mapping[str, Any], given_past: Mapping[str, Any]
+) -> Query:
+    manifest = export.manifest
+    known = None if user is None else export.user(user)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for name, kind in manifest.inputs.items():
-        if name == manifest.user_column:
+        if name == manifest.user_column and user is not None:
             values[name] = user
         elif name in given:
             values[name], origins[name] = given[name], GIVEN
         elif name in manifest.newest:
-            values[name], origins[name] = manifest.newest[name], NEWEST
+            newest = f"the newest of the {manifest.known_rows}"
+            values[name], origins[name] = manifest.newest[name], newest
         elif known:
             values[name], origins[name] = known[name], LAST
         else:
             values[name], origins[name] = NOTHING[kind], MISSING
-    notices = dict(_notices(export, user, given))
-    return Query(user, known is not None, values, origins, notices)
+    past = None
+    if manifest.reads:
+        asked = (values[name] - newest for name, newest in manifest.newest.items())
+        past = past_of(export, user, given_past, later=next(asked, 0.0))
+    inputs = {manifest.input_names[name]: value for name, value in values.items()}
+    inputs |= {} if past is None else past.inputs
+    notices = dict(_notices(export, user, given, past))
+    return Query(user, known is not None, values, origins, past, inputs, notices)
 
 
 def _notices(
-    export: LoadedExport, user: str, given: Mapping[str, Any]
+    export: LoadedExport, user: str | None, given: Mapping[str, Any], past: Past | None
 ) -> Iterator[tuple[str, str]]:
     """(topic, text) of what is asked for and not known."""
-    if export.user(user) is None:
-        yield (
-            "unknown",
-            f"{user!r} has no training rows: this is the answer for any unknown user"
-            f"{closest(user, export.users)}",
-        )
+    if user is not None:
+        yield from _notices_of_user(export, user, past)
+    if past is not None:
+        yield from past_notices(export, past)
     unknown = [
         f"{column} {word!r} is in no training row, and counts as an unknown one"
         f"{closest(word, known)}"
@@ -108,6 +135,28 @@ def _notices(
     ]
     if unknown:
         yield "values", "; ".join(unknown)
+
+
+def _notices_of_user(
+    export: LoadedExport, user: str, past: Past | None
+) -> Iterator[tuple[str, str]]:
+    manifest = export.manifest
+    if export.user(user) is None:
+        answer = "this is the answer for any unknown user"
+        if past is not None and past.titles:
+            answer += " with this history"
+        yield (
+            "unknown",
+            f"{user!r} has no {manifest.known_rows}: {answer}{closest(user, export.users)}",
+        )
+        return
+    sees_user = manifest.user_column in manifest.inputs
+    if past is not None and sees_user and export.training_rows(user) == 0:
+        yield (
+            "unknown",
+            f"{user!r} has no training rows: the model knows this user by what was done before "
+            "alone",
+        )
 
 
 def _words_of(value: Any) -> list[str]:
@@ -124,6 +173,14 @@ def number(value: str) -> float:
         found = math.inf
     if math.isinf(found) or (math.isnan(found) and value != NULL):
         raise ValueError("must be a finite number, or null where it is missing")
+    return found
+
+
+def seconds(value: str) -> float:
+    """Reads a number of seconds, or NaN for `null`."""
+    found = number(value)
+    if found < 0:
+        raise ValueError("must be at least 0, or null where it is not known")
     return found
 
 

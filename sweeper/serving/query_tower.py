@@ -2,99 +2,132 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from sweeper.config import TIMED_KINDS, Config
+from sweeper.config import TIMED_KINDS, Config, FeatureConfig
 from sweeper.data.columns import Column
 from sweeper.data.interactions import Interactions
-from sweeper.errors import ConfigError
-from sweeper.model.feature_graphs import Encoder, feature_graph, input_spec
-from sweeper.model.features import HistoryFeature, ListFeature, LookupFeature
+from sweeper.model.feature_graphs import feature_graph, input_spec
+from sweeper.model.features import (
+    Feature,
+    HistoryFeature,
+    HistoryNumberFeature,
+    ListFeature,
+    LookupFeature,
+    SequenceFeature,
+)
+from sweeper.model.history_graphs import HistoryLengths, HistoryReader, KnownHistory, TimeGaps
+from sweeper.model.towers import Sequence
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
-from sweeper.serving.input_names import input_names
+from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS, UNKNOWN_HISTORY, input_names
 
 DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 # Of a column of more different words, the manifest doesn't list them.
 MOST_WORDS = 1_000
 
+# Kinds of feature that read the titles which the user chose.
+HISTORY_KINDS = ("sequence", "history_length")
+HISTORY_SPECS = {
+    HISTORY: tf.TensorSpec([None, None], tf.string, HISTORY),
+    GAP: tf.TensorSpec([None], tf.float64, GAP),
+}
+
 Inputs = dict[str, tf.Tensor]
 
 
-def check_exportable(config: Config) -> None:
-    """Refuses a model whose queries are told by what the user did before.
-
-    Raises:
-      ConfigError: with a line for each such feature.
-    """
-    problems = [
-        f"features.query[{index}].kind: got {feature.kind!r}, which no export of this version can "
-        "serve; must be a trial without it"
-        for index, feature in enumerate(config.features.query)
-        if feature.kind in TIMED_KINDS
-    ]
-    if config.model.seen_bias:
-        problems.append(
-            "model.seen_bias: got True, which no export of this version can serve; must be a trial "
-            "without it"
-        )
-    if problems:
-        raise ConfigError(problems)
-
-
 class QueryInputs(tf.Module):
-    """The raw columns that a query consists of, and how each becomes encoded features.
+    """What a request consists of, and how each part becomes encoded features.
 
-    The user's column is always one of them, whether a feature sees it or not: `seen` goes by it.
+    These are the columns that the tower's features see and, where they read what the user did
+    before, `HISTORY` and `GAP`. The user's column is always one of them where no history is read,
+    since `unseen` goes by it. Beside a history it is one only if a feature sees it: the history
+    tells what was chosen, so that a request needs no user whom the model doesn't know.
 
     Attributes:
       columns: of the data, by name.
-      names: by column, the name of its input.
-      specs: what a request has of each, by the input's name.
-      user: the name of the input of users.
+      names: by column, and by the user's in any case, the name of its input.
+      specs: what a request has of each input, by its name.
+      user: the name of the input of users; None: there is none.
+      history: reads the titles; None: there is no such input.
 
     Raises:
-      ConfigError: a feature has no graph, or goes by the order of a user's rows.
+      ConfigError: a feature has no graph.
     """
 
     def __init__(
         self, config: Config, interactions: Interactions, encoded: EncodedFeatures
     ) -> None:
         super().__init__()
-        features, configs = encoded.query_features, config.features.query
-        check_exportable(config)
-        used = dict.fromkeys([interactions.user_column, *(each.column for each in configs)])
+        configs = config.features.query
+        kinds = {each.kind for each in configs}
+        user = interactions.user_column
+        seen = dict.fromkeys(each.column for each in configs if each.kind not in TIMED_KINDS)
+        self.history: HistoryReader | None = None
+        if not kinds.isdisjoint(HISTORY_KINDS) or config.model.seen_bias:
+            self.history = HistoryReader(interactions.item_names)
+        used = seen if self.history else {user: None, **seen}
+        reads = {HISTORY: self.history is not None, GAP: "time_gap" in kinds}
+        self.reads = [name for name, is_read in reads.items() if is_read]
+        reserved = [*self.reads, TRAINING_ROWS] if self.reads else []
+        self.names = input_names(dict.fromkeys([user, *used]), reserved)
         self.columns: dict[str, Column] = {name: interactions.query_columns[name] for name in used}
-        self.names = input_names(used)
-        self.user = self.names[interactions.user_column]
+        self.user = self.names[user] if user in used else None
         self.specs = {
             self.names[name]: input_spec(column, self.names[name])
             for name, column in self.columns.items()
-        }
-        self._inputs_of_features = [self.names[each.column] for each in configs]
-        self._graphs: list[Encoder] = [
-            feature_graph(feature, self.columns[each.column], encoded.query[feature.name])
-            for feature, each in zip(features, configs, strict=True)
-        ]
+        } | {name: HISTORY_SPECS[name] for name in self.reads}
+        self._sources: list[str] = []
+        self._graphs: list[Callable[[Any], Any]] = []
+        for feature, each in zip(encoded.query_features, configs, strict=True):
+            source, graph = self._graph(feature, each, encoded.query[feature.name])
+            self._sources.append(source)
+            self._graphs.append(graph)
 
-    def __call__(self, inputs: Inputs) -> list[tf.Tensor]:
-        """Each feature of the tower, encoded, in order."""
-        rows = tf.shape(inputs[self.user])[0]
+    def _graph(
+        self, feature: Feature, config: FeatureConfig, encoded: np.ndarray
+    ) -> tuple[str, Callable[[Any], Any]]:
+        """The name of the input that a feature is made of, and what encodes it."""
+        if isinstance(feature, SequenceFeature):
+            return HISTORY, _as_it_is
+        if isinstance(feature, HistoryNumberFeature):
+            if config.kind == "time_gap":
+                return GAP, TimeGaps(feature)
+            return HISTORY, HistoryLengths(feature)
+        column = self.columns[config.column]
+        return self.names[config.column], feature_graph(feature, column, encoded)
+
+    def read(self, inputs: Inputs) -> dict[str, Any]:
+        """The inputs, once all have as many rows; of titles the `KnownHistory`."""
+        first, *others = self.specs
+        rows = tf.shape(inputs[first])[0]
         same = [
             tf.debugging.assert_equal(
-                tf.shape(inputs[name])[0],
-                rows,
-                f"{name}: must have as many rows as {self.user}",
+                tf.shape(inputs[name])[0], rows, f"{name}: must have as many rows as {first}"
             )
-            for name in self.specs
+            for name in others
         ]
         with tf.control_dependencies([each for each in same if each is not None]):
-            return [
-                graph(tf.identity(inputs[name]))
-                for name, graph in zip(self._inputs_of_features, self._graphs, strict=True)
-            ]
+            values = {name: tf.identity(inputs[name]) for name in self.specs}
+        if self.history is not None:
+            values[HISTORY] = self.history(values[HISTORY])
+        return values
+
+    def __call__(self, values: dict[str, Any]) -> list[Any]:
+        """Each feature of the tower, encoded, in order; `values` as `read` gives them."""
+        return [
+            graph(values[name]) for name, graph in zip(self._sources, self._graphs, strict=True)
+        ]
+
+    def unknown(self, values: dict[str, Any]) -> Inputs:
+        """As an answer has it: how many titles of each row's history the catalogue lacks."""
+        return {} if self.history is None else {UNKNOWN_HISTORY: values[HISTORY].unknown}
 
 
 def known_words(config: Config, encoded: EncodedFeatures) -> dict[str, list[str]]:
@@ -104,6 +137,8 @@ def known_words(config: Config, encoded: EncodedFeatures) -> dict[str, list[str]
     """
     words: dict[str, set[str] | None] = {}
     for feature, each in zip(encoded.query_features, config.features.query, strict=True):
+        if each.kind in TIMED_KINDS:
+            continue
         before = words.get(each.column, set())
         is_whole = isinstance(feature, LookupFeature) or (
             isinstance(feature, ListFeature) and not feature.tokenize
@@ -121,7 +156,11 @@ def known_words(config: Config, encoded: EncodedFeatures) -> dict[str, list[str]
 class QueryTower(tf.Module):
     """Raw columns to embeddings, with a trained model's weights.
 
-    A history is a table of everyone's, computed here once. In a query nothing is a row's own.
+    What a feature of kind `history` has of each user is a table of everyone's, computed here once.
+    In a query nothing is a row's own.
+
+    Attributes:
+      seen_bias: what is added to the scores of what a request's history holds; None: nothing.
     """
 
     def __init__(self, inputs: QueryInputs, model: TwoTowerModel, encoded: EncodedFeatures) -> None:
@@ -131,26 +170,42 @@ class QueryTower(tf.Module):
         # As plain variables: what is saved needs no Keras.
         self.weights = list(tower.variables)
         self._layers = [
-            HistoryTable(feature, layer) if isinstance(feature, HistoryFeature) else layer.call
+            _layer(feature, layer)
             for feature, layer in zip(encoded.query_features, tower.feature_layers, strict=True)
         ]
         self._on_features = tower.on_features
+        bias = model.seen_bias
+        self.seen_bias = None if bias is None else tf.constant(bias.numpy())
 
-    def __call__(self, inputs: Inputs) -> tf.Tensor:
-        """[rows] of each column, to [rows, width]."""
-        encoded = self.inputs(inputs)
+    def __call__(self, values: dict[str, Any]) -> tf.Tensor:
+        """What `QueryInputs.read` gives, to [rows, width]."""
+        encoded = self.inputs(values)
         return self._on_features(
             [layer(codes) for layer, codes in zip(self._layers, encoded, strict=True)]
         )
 
     def embed(self, **inputs: tf.Tensor) -> Inputs:
         """As a signature has it."""
-        return {"embedding": self(inputs)}
+        values = self.inputs.read(inputs)
+        return {"embedding": self(values)} | self.inputs.unknown(values)
 
     def save(self, directory: Path) -> None:
         """Writes it as a SavedModel."""
         graph = tf.function(self.embed).get_concrete_function(**self.inputs.specs)
         tf.saved_model.save(self, str(directory), {DEFAULT: graph})
+
+
+def _layer(feature: Feature, layer: tf.keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
+    """What takes the encoded feature."""
+    if isinstance(feature, HistoryFeature):
+        return HistoryTable(feature, layer)
+    if isinstance(feature, SequenceFeature):
+        return SequenceOf(layer)
+    return layer.call  # type: ignore[no-any-return]
+
+
+def _as_it_is(values: Any) -> Any:
+    return values
 
 
 class HistoryTable(tf.Module):
@@ -164,3 +219,22 @@ class HistoryTable(tf.Module):
 
     def __call__(self, codes: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.table, codes[:, 0])
+
+
+class SequenceOf(tf.Module):
+    """A sequence's encoder on top of a request's history.
+
+    The mean vector of each candidate's words is computed once, for the whole catalogue.
+    """
+
+    def __init__(self, layer: Sequence) -> None:
+        super().__init__()
+        # A method and no layer: what is saved needs no Keras.
+        self._read, self._vectors = layer.read, layer.vectors
+        if layer.lookup.multivalued:
+            vectors = layer.lookup(layer.item_codes)
+            self.vectors = tf.Variable(vectors, trainable=False, name="item_vectors")
+            self._vectors = functools.partial(tf.gather, self.vectors)
+
+    def __call__(self, history: KnownHistory) -> tf.Tensor:
+        return self._read(history.items, history.ranges, self._vectors)

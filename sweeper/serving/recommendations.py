@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.errors import MOST_COMPARED, ConfigError, either, shortened
+from sweeper.errors import ConfigError, either, shortened
 from sweeper.serving.display_titles import DisplayTitles
-from sweeper.serving.index import LOWEST
+from sweeper.serving.index import LOWEST, Found, stacked
+from sweeper.serving.input_names import HISTORY
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.queries import Query
-
-SUGGESTIONS, CUTOFF = 3, 0.5
+from sweeper.serving.request_history import Past
+from sweeper.serving.titles import named, nearest
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Answer:
 
     Attributes:
       titles, scores: best first; fewer than were asked for where there are no more unseen.
-      seen: what the user has in the training rows, the last chosen first.
+      seen: what the user has in `Manifest.known_rows` or in the given history, the last chosen
+        first.
     """
 
     query: Query
@@ -39,10 +40,11 @@ class Answer:
         Args:
           k: how many were asked for.
         """
-        seen = set(self.seen)
+        seen, past = set(self.seen), self.query.past
         return {
             "user": self.query.user,
             "known": self.query.is_known,
+            **({} if past is None else _past_json(past)),
             "columns": {
                 name: {"value": _json(self.query.values[name]), "is": origin}
                 for name, origin in self.query.origins.items()
@@ -69,9 +71,10 @@ def notices(answer: Answer, k: int) -> Iterator[tuple[str, str]]:
     query = answer.query
     yield from query.notices.items()
     if not answer.titles:
+        where = " in the training rows" if query.past is None else ""
         yield (
             "nothing",
-            f"{query.user!r} has all {len(answer.seen):,} candidates in the training rows; "
+            f"{query.name} has all {len(answer.seen):,} candidates{where}; "
             "--with-seen recommends these, too",
         )
     elif len(answer.titles) < k:
@@ -87,6 +90,15 @@ def displayed(candidate: str, display: DisplayTitles | None) -> dict[str, str]:
     return {} if display is None else {"display_title": display.by_candidate[candidate]}
 
 
+def _past_json(past: Past) -> dict[str, Any]:
+    """What a query told of what was done before, by input, with the titles that were left out."""
+    told = {
+        name: {"value": _json(past.inputs[name]), "is": origin}
+        for name, origin in past.origins.items()
+    }
+    return told | ({"unknown_history": past.unknown} if HISTORY in told else {})
+
+
 def _json(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
@@ -97,12 +109,16 @@ def recommend(
     """The k best titles for each query.
 
     Args:
-      with_seen: whether what the user has in the training rows may be among them.
+      with_seen: whether what the user has chosen before may be among them.
     """
-    embedded = export.embed([query.values for query in queries])
-    seen = [export.seen(query.user) for query in queries]
-    left_out = [np.array([] if with_seen else items, int) for items in seen]
-    found = zip(queries, seen, *export.index(k).search(embedded, k, left_out), strict=True)
+    embedded = export.embed([query.inputs for query in queries])
+    seen = [_seen(export, query) for query in queries]
+    if with_seen and export.manifest.seen_bias is not None:
+        searched = _search_biased(export, queries, embedded, k)
+    else:
+        left_out = [np.array([] if with_seen else items, int) for items in seen]
+        searched = export.index(k).search(embedded, k, left_out)
+    found = zip(queries, seen, *searched, strict=True)
     answers = []
     for query, items, scores, candidates in found:
         # What fills up a row, where nothing else is left, is none to recommend.
@@ -111,6 +127,31 @@ def recommend(
         chosen = [export.titles[item] for item in reversed(items)]
         answers.append(Answer(query, titles, scores[is_left].tolist(), chosen))
     return answers
+
+
+def _search_biased(
+    export: LoadedExport, queries: Sequence[Query], embedded: np.ndarray, k: int
+) -> Found:
+    """The k best, as `Index.search`, where the model adds a number to what was chosen before.
+
+    An index knows products alone: what was chosen before is scored apart.
+    """
+    past = [np.unique(query.past.candidates).astype(int) for query in queries if query.past]
+    others = export.index(k).search(embedded, k, past)
+    found = []
+    for query, chosen, scores, candidates in zip(embedded, past, *others, strict=True):
+        own = export.embeddings[chosen] @ query + np.float32(export.manifest.seen_bias or 0.0)
+        scores, candidates = np.append(scores, own), np.append(candidates, chosen)
+        best = np.lexsort((candidates, -scores))[:k]
+        found.append((scores[best], candidates[best]))
+    return stacked(found)
+
+
+def _seen(export: LoadedExport, query: Query) -> list[int]:
+    """The candidates that were chosen before, once each, the last chosen last."""
+    of_user = [] if query.user is None else export.seen(query.user)
+    given = [] if query.past is None else query.past.candidates
+    return list(dict.fromkeys(reversed([*of_user, *given])))[::-1]
 
 
 def similar(export: LoadedExport, title: str, k: int) -> list[tuple[str, float]]:
@@ -139,41 +180,18 @@ def find_candidate(export: LoadedExport, title: str) -> str:
     Raises:
       ConfigError: there is no such candidate, or several have the display title.
     """
-    names = export.titles
-    if title in names:
-        return title
-    if export.display_titles is None:
-        raise ConfigError(
-            f"similar: got {shortened(title)!r}, which is none of the {len(names):,} "
-            f"titles{_meant(title, names)}"
-        )
-    display = export.display_titles
-    found = [name for name, each in display.by_candidate.items() if each == title]
-    if len(found) == 1:
-        return found[0]
+    if (name := named(export, title, "similar")) is not None:
+        return name
+    found = nearest(export, title)
+    display, number = export.display_titles, len(export.titles)
+    meant = "; must be one of them, as candidates.parquet has it"
     if found:
+        meant = f"; did you mean {either([repr(each) for each in found])}?"
+    if display is None:
         raise ConfigError(
-            f"similar: got {shortened(title)!r}, which {len(found):,} candidates have as their "
-            f"{display.column!r}; must be one of their ids: {', '.join(found[:SUGGESTIONS])}"
-            f"{', …' if len(found) > SUGGESTIONS else ''}"
+            f"similar: got {shortened(title)!r}, which is none of the {number:,} titles{meant}"
         )
-    meant = _meant(title, [*names, *display.by_candidate.values()])
     raise ConfigError(
         f"similar: got {shortened(title)!r}, which is no {display.item_column!r} and no "
-        f"{display.column!r} of the {len(names):,} candidates{meant}"
+        f"{display.column!r} of the {number:,} candidates{meant}"
     )
-
-
-def _meant(title: str, titles: Sequence[str]) -> str:
-    """ "; did you mean 'Toy Story (1995)'?", whatever the case of its letters."""
-    folded: dict[str, str] = {}
-    for each in titles:
-        folded.setdefault(each.casefold(), each)
-    start = [each for key, each in folded.items() if key.startswith(title.casefold())]
-    close = []
-    if len(folded) <= MOST_COMPARED:
-        close = difflib.get_close_matches(title.casefold(), folded, n=SUGGESTIONS, cutoff=CUTOFF)
-    found = list(dict.fromkeys([*start, *(folded[each] for each in close)]))[:SUGGESTIONS]
-    if not found:
-        return "; must be one of them, as candidates.parquet has it"
-    return f"; did you mean {either([repr(each) for each in found])}?"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from sweeper.data.columns import (
 )
 from sweeper.data.interactions import Interactions
 from sweeper.errors import OutputError
-from sweeper.serving.input_names import free_name
+from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS, free_name
 
 CANDIDATES, USERS, EMBEDDINGS = "candidates.parquet", "users.parquet", "candidates.npy"
 INDEX, QUERY_TOWER = "candidates.faiss", "query_tower"
@@ -43,20 +43,17 @@ def candidate_table(interactions: Interactions, embeddings: np.ndarray) -> pa.Ta
     return pa.table({**_plain(columns), free_name(EMBEDDING, columns): vectors})
 
 
-def user_table(
-    interactions: Interactions, training_rows: np.ndarray, names: Mapping[str, str]
-) -> pa.Table:
-    """A row for each user that the training rows have.
+def user_table(interactions: Interactions, rows: np.ndarray, names: Mapping[str, str]) -> pa.Table:
+    """A row for each user that the given rows of the data have, such as the training rows.
 
     Args:
       names: by column of the interactions, the user's among them, the name of its input.
 
     Returns:
-      Each of these columns, named as its input, as the user's last training row has it, and
-      `seen`: the candidates of the user's training rows by their index, once each, the last
-      chosen last.
+      Each of these columns, named as its input, as the last of the user's rows has it, and
+      `seen`: the candidates of these rows by their index, once each, the last chosen last.
     """
-    rows = _by_time(interactions, training_rows)
+    rows = _by_time(interactions, rows)
     users, items = interactions.users[rows], interactions.items[rows]
     by_user = rows[np.argsort(users, kind="stable")]
     last = by_user[np.append(np.diff(interactions.users[by_user]) > 0, True)]
@@ -74,11 +71,53 @@ def user_table(
     return pa.table({**_plain(columns), SEEN: seen})
 
 
-def newest(interactions: Interactions, training_rows: np.ndarray, name: str | None) -> float | None:
-    """The last time among the training rows; None where rows have none."""
+def history_table(
+    interactions: Interactions,
+    training_rows: np.ndarray,
+    names: Mapping[str, str],
+    reads: Collection[str],
+) -> pa.Table:
+    """A row for each user of the data, for an export that reads histories.
+
+    What such a model is asked is answered by all that is known of a user, whether it was trained
+    on it or not.
+
+    Args:
+      names: as `user_table` has them.
+      reads: what a request has of the history: `HISTORY`, `GAP`.
+
+    Returns:
+      As `user_table` of all rows, and `TRAINING_ROWS`, how many of the user's rows are training
+      rows. With `HISTORY` the candidates of all the user's rows by their index, the last chosen
+      last; with `GAP` the seconds from the user's last row to the newest of all.
+    """
+    table = user_table(interactions, np.arange(len(interactions)), names)
+    rows = _by_time(interactions, np.arange(len(interactions)))
+    by_user = rows[np.argsort(interactions.users[rows], kind="stable")]
+    counts = np.bincount(interactions.users, minlength=interactions.num_users)
+    known = np.flatnonzero(counts)
+    stops = np.cumsum(counts[known])
+    trained = np.bincount(interactions.users[training_rows], minlength=interactions.num_users)
+    more = {TRAINING_ROWS: pa.array(trained[known])}
+    if HISTORY in reads:
+        more[HISTORY] = pa.LargeListArray.from_arrays(
+            pa.array(np.concatenate([[0], stops])),
+            pa.array(interactions.items[by_user], pa.int32()),
+        )
+    if GAP in reads:
+        times = interactions.timestamps
+        assert times is not None
+        more[GAP] = pa.array((times.max() - times[by_user[stops - 1]]).astype(np.float64))
+    for name, values in more.items():
+        table = table.append_column(name, values)
+    return table
+
+
+def newest(interactions: Interactions, rows: np.ndarray, name: str | None) -> float | None:
+    """The last time among the rows; None where rows have none."""
     if name is None or interactions.timestamps is None:
         return None
-    return float(interactions.timestamps[training_rows].max())
+    return float(interactions.timestamps[rows].max())
 
 
 def _by_time(interactions: Interactions, rows: np.ndarray) -> np.ndarray:

@@ -37,3 +37,18 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     record = run_trial(config, place / "run", console=Console(quiet=True), draw=False)
     version = export(place / "run", Console(quiet=True), output=place / "export")
     return Exported(place / "run", record, place / "export", version)
+
+
+@pytest.fixture(scope="session")
+def exported_sequence(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A run with the shipped `features=sequence`, split by time; to be read only."""
+    place = tmp_path_factory.mktemp("exported_sequence")
+    config = compose_config(
+        "data=synthetic", "features=sequence", "data.split=temporal", "train=quick",
+        "train.epochs=2", "train.eval_every_epochs=1", "train.xla=false",
+        "data.synthetic.num_users=40", "data.synthetic.num_items=120",
+        "data.synthetic.num_interactions=1000", "features.embedding_dim=4",
+    )  # fmt: skip
+    record = run_trial(config, place / "run", console=Console(quiet=True), draw=False)
+    version = export(place / "run", Console(quiet=True), output=place / "export")
+    return Exported(place / "run", record, place / "export", version)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,26 @@ import numpy as np
 import tensorflow as tf
 from small_trials import small_config
 
-from sweeper.config import METRICS, Config, FeatureConfig, FeaturesConfig
+from sweeper.config import (
+    METRICS,
+    TIMED_KINDS,
+    Config,
+    FeatureConfig,
+    FeaturesConfig,
+    SequenceConfig,
+)
 from sweeper.data.columns import (
     CategoricalColumn,
     CategoricalListColumn,
     Column,
     NumericColumn,
 )
+from sweeper.data.histories import Histories, histories_of
 from sweeper.data.interactions import Interactions, assemble
 from sweeper.data.split import Split
 from sweeper.evaluation.ranking import RankingTask, Ranks, ranking_tasks
 from sweeper.evaluation.scoring import ModelScorer
-from sweeper.serving.query_tower import QueryInputs, QueryTower
+from sweeper.serving.query_tower import HISTORY_KINDS, QueryInputs, QueryTower
 from sweeper.serving.search import ExactSearch
 from sweeper.serving.served import ServedModel
 from sweeper.training.loop import Callbacks, History, train
@@ -41,6 +49,15 @@ QUERY = {
     "lists": FeatureConfig("tags", "embedding"),
     "history": FeatureConfig("user_id", "history"),
     "word": FeatureConfig("mood", "embedding"),
+}
+# Of what the user did before: for rows with times, split by them.
+PAST = {
+    "titles": FeatureConfig("movie_title", "sequence"),
+    "few_titles": FeatureConfig("movie_title", "sequence", max_length=3),
+    "words": FeatureConfig("movie_title", "sequence", item_kind="text", encoder="mean"),
+    "genres": FeatureConfig("genres", "sequence", encoder="gru", share_with_candidates=False),
+    "gap": FeatureConfig("timestamp", "time_gap"),
+    "length": FeatureConfig("user_id", "history_length"),
 }
 CANDIDATE = [FeatureConfig("movie_title", "embedding"), FeatureConfig("movie_title", "text")]
 
@@ -95,6 +112,39 @@ def every_kind(nameless: bool = False) -> Interactions:
     )
 
 
+def timed() -> Interactions:
+    """Rows in the order of their times, of which many are equal.
+
+    After the training rows, which are the first `TRAIN`, there are users that these lack, some of
+    whom have one row alone, and titles.
+    """
+    rng = np.random.default_rng(5)
+    known = np.arange(ROWS) < TRAIN
+    users = rng.integers(3, USERS - 4, ROWS)
+    users[~known] = rng.integers(0, USERS, (~known).sum())
+    users[-3:] = [USERS, USERS + 1, USERS + 2]
+    items = np.minimum(rng.geometric(0.12, ROWS), ITEMS - 4) - 1
+    items[~known & (rng.random(ROWS) < 0.3)] = ITEMS - 2
+    titles = [f"{index:02d} {MOODS[index % len(MOODS)]}" for index in range(ITEMS)]
+    genres = CategoricalListColumn(
+        (np.arange(2 * ITEMS) % 7).astype(np.int32), 2 * np.arange(ITEMS + 1), [*"tuvwxyz"]
+    )
+    times = 879024300 + np.cumsum(rng.integers(0, 2, ROWS) * rng.integers(1, 10**5, ROWS))
+    return assemble(
+        {
+            "user_id": words([f"u{user}" for user in users]),
+            "timestamp": NumericColumn(times.astype(np.int64)),
+            "mood": words([MOODS[index % len(MOODS)] for index in range(ROWS)]),
+        },
+        items.astype(np.int32),
+        {
+            "movie_title": CategoricalColumn(np.arange(ITEMS, dtype=np.int32), titles),
+            "genres": genres,
+        },
+        source="made in a test",
+    )
+
+
 def words(values: list[str]) -> CategoricalColumn:
     categories = sorted(set(values))
     codes = {category: code for code, category in enumerate(categories)}
@@ -130,10 +180,32 @@ class Served:
     def inputs(self, rows: np.ndarray | None = None) -> dict[str, Any]:
         """The raw values of the scored rows, of every column that the model takes."""
         taken = self.rows if rows is None else rows
-        used = {"user_id", *(each.column for each in self.config.features.query)}
-        return {
-            name: raw(self.interactions.query_columns[name].take(taken)) for name in sorted(used)
-        }
+        features = self.config.features.query
+        used = {each.column for each in features if each.kind not in TIMED_KINDS}
+        kinds = {each.kind for each in features}
+        past = {}
+        if not kinds.isdisjoint(HISTORY_KINDS):
+            past["history"] = padded(self.histories_of(taken))
+        if "time_gap" in kinds:
+            times = self.interactions.timestamps
+            past["seconds_since_last"] = tf.constant(
+                self.histories.seconds_since_last(taken, times)
+            )
+        used |= set() if "history" in past else {"user_id"}
+        columns = {name: self.interactions.query_columns[name] for name in sorted(used)}
+        return {name: raw(column.take(taken)) for name, column in columns.items()} | past
+
+    @cached_property
+    def histories(self) -> Histories:
+        return histories_of(self.config.data, self.interactions, np.arange(TRAIN))
+
+    def histories_of(self, rows: np.ndarray) -> list[list[str]]:
+        """The titles before each row, the most recent one last."""
+        past = self.histories
+        return [
+            [self.titles[item] for item in past.items[past.starts[row] : past.stops[row]]]
+            for row in rows
+        ]
 
 
 def raw(column: Column) -> tf.Tensor:
@@ -147,6 +219,14 @@ def raw(column: Column) -> tf.Tensor:
     return tf.RaggedTensor.from_row_splits(flat, column.offsets).to_tensor(b"")
 
 
+def padded(lists: list[list[str]]) -> tf.Tensor:
+    """As a request has them: filled up in front, as a client may."""
+    longest = max(map(len, lists), default=0)
+    filled = [["" for _ in range(longest - len(each))] + each for each in lists]
+    encoded = [[word.encode() for word in each] for each in filled]
+    return tf.constant(encoded, tf.string, [len(lists), longest])
+
+
 def serve(
     directory: Path,
     config: Config,
@@ -158,7 +238,8 @@ def serve(
     Args:
       change: what is done to the trained model's weights.
     """
-    interactions = every_kind(nameless)
+    kinds = {each.kind for each in config.features.query}
+    interactions = timed() if kinds & set(TIMED_KINDS) else every_kind(nameless)
     split = Split(np.arange(TRAIN), np.zeros(0, np.int64), np.arange(TRAIN, ROWS), 0)
     training = set_up_training(config, interactions, split.train, threads=1)
     scores = Callbacks(lambda: dict.fromkeys(METRICS, 0.0))
@@ -176,5 +257,13 @@ def serve(
 
 def config_of(*kinds: str, **parts: Any) -> Config:
     """A configuration whose query tower has these features."""
-    features = FeaturesConfig(4, [QUERY[kind] for kind in kinds], list(CANDIDATE))
+    every = QUERY | PAST
+    features = FeaturesConfig(4, [every[kind] for kind in kinds], list(CANDIDATE))
     return small_config(**({"features": features} | parts))
+
+
+def past_config(*kinds: str, sequence: SequenceConfig | None = None, **parts: Any) -> Config:
+    """As `config_of`, of rows that are split by time."""
+    config = config_of(*kinds, **parts)
+    features = replace(config.features, sequence=sequence or SequenceConfig(max_length=7))
+    return replace(config, features=features, data=replace(config.data, split="temporal"))

@@ -12,18 +12,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
-from served_models import config_of, raw
+from served_models import raw
 
 from sweeper import export as command
 from sweeper import recommend
 from sweeper import record as records
-from sweeper.config import METRICS, FeatureConfig
+from sweeper.config import METRICS
 from sweeper.data.interactions import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.errors import ConfigError
 from sweeper.serving import version_directory
 from sweeper.serving.manifest import read_manifest, versions
-from sweeper.serving.query_tower import check_exportable
 from sweeper.serving.retrained import recorded_config
 from sweeper.serving.version_directory import write_version
 
@@ -354,19 +353,6 @@ def test_own_parts_are_tried_before_the_training(exported, tmp_path, monkeypatch
     (line,) = failure([str(exported.run), f"output={tmp_path / 'export'}"], capsys)
     assert line == f"error: own parts of {sorted(INPUTS)}"
     assert not (tmp_path / "export").exists()
-
-
-def test_what_goes_by_a_users_earlier_rows_is_refused() -> None:
-    config = config_of("embedding")
-    config.features.query += [
-        FeatureConfig("movie_title", "sequence"), FeatureConfig("timestamp", "time_gap"),
-    ]  # fmt: skip
-    with pytest.raises(ConfigError) as caught:
-        check_exportable(config)
-    assert [problem.partition(", which")[0] for problem in caught.value.problems] == [
-        "features.query[1].kind: got 'sequence'",
-        "features.query[2].kind: got 'time_gap'",
-    ]
 
 
 def test_own_modules_are_looked_for_beside_config_dir(exported, tmp_path, monkeypatch, capsys):

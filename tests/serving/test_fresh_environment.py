@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from served_models import ITEMS, QUERY, Served, config_of, serve
+from served_models import ITEMS, QUERY, Served, config_of, past_config, serve
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -86,14 +86,19 @@ def test_with_tensorflow_alone_it_has_the_evaluations_ranks(fresh_python, tmp_pa
     every = serve(tmp_path / "every", config_of(*QUERY))
     assert ranks_elsewhere(fresh_python, every) == every.ranks.unfiltered.tolist()
     assert len(set(every.ranks.unfiltered.tolist())) > 5
+    # By titles alone: of any length, none too, and padded.
+    past = serve(tmp_path / "past", past_config("titles", "words", "genres", "gap", "length"))
+    assert ranks_elsewhere(fresh_python, past) == past.ranks.unfiltered.tolist()
     # All candidates tied: each row's own is behind the others.
     tied = serve(tmp_path / "tied", config_of("embedding", "buckets"), collapse)
     assert ranks_elsewhere(fresh_python, tied) == [ITEMS - 1] * len(tied.rows)
 
 
-def test_what_is_saved_names_nothing_of_keras_or_of_this_project(exported) -> None:
+@pytest.mark.parametrize("which", ["exported", "exported_sequence"])
+def test_what_is_saved_names_nothing_of_keras_or_of_this_project(which: str, request) -> None:
+    version = request.getfixturevalue(which).version
     for name in ("saved_model.pb", "query_tower/saved_model.pb"):
-        content = (exported.version / name).read_bytes()
+        content = (version / name).read_bytes()
         assert b"_tf_keras_" not in content
         assert b"sweeper." not in content
 

@@ -51,6 +51,19 @@ def test_a_name_is_as_near_to_the_columns_as_can_be(column: str, name: str) -> N
     assert input_names([column]) == {column: name}
 
 
+def test_columns_give_way_to_what_tells_of_a_history_where_it_is_read() -> None:
+    columns = ["history", "History", "seconds since last", "user"]
+    assert input_names(columns[2:])["seconds since last"] == "seconds_since_last"
+    names = input_names(columns, ["history", "seconds_since_last"])
+    assert names == {
+        "history": "column_history_2", "History": "column_History", "user": "user",
+        "seconds since last": "column_seconds_since_last",
+    }  # fmt: skip
+    keys, aliases = column_settings(names, (*OWN, "history", "seconds_since_last"))
+    assert keys["history"] == "input.history"
+    assert aliases["column_history_2"] == "input.history"
+
+
 def test_equal_names_are_told_apart_by_a_number_and_valid_ones_stay() -> None:
     columns = ["user id", "user_id", "user-id", "user_id_2"]
     assert input_names(columns) == {

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from sweeper.errors import OutputError
 from sweeper.serving.loaded_export import LoadedExport
@@ -49,12 +51,12 @@ def test_a_missing_file_is_refused_by_name(copy: Path, name: str) -> None:
 
 
 def test_a_newer_version_of_the_format_is_refused_and_says_whose(copy: Path) -> None:
-    rewrite(copy / "1", format_version=3, sweeper_version="9.0.0", invented=True)
+    rewrite(copy / "1", format_version=4, sweeper_version="9.0.0", invented=True)
     with pytest.raises(OutputError) as error:
         read_manifest(copy / "1")
     assert str(error.value) == (
-        f"{copy}/1/manifest.json: has format version 3, written by sweeper 9.0.0; "
-        "this sweeper reads 1 or 2"
+        f"{copy}/1/manifest.json: has format version 4, written by sweeper 9.0.0; "
+        "this sweeper reads 1, 2 or 3"
     )
 
 
@@ -62,7 +64,8 @@ def test_a_manifest_of_version_1_is_read_and_its_export_asked(copy: Path) -> Non
     """Then each input was named as its column."""
     path = copy / "1" / "manifest.json"
     content = json.loads(path.read_text())
-    del content["input_names"], content["embedding_column"]
+    for name in ("input_names", "embedding_column", "known_words", "reads", "signatures"):
+        del content[name]
     path.write_text(json.dumps(content | {"format_version": 1}))
     manifest = read_manifest(copy / "1")
     assert manifest.input_names == {name: name for name in manifest.inputs}
@@ -70,6 +73,48 @@ def test_a_manifest_of_version_1_is_read_and_its_export_asked(copy: Path) -> Non
     export = LoadedExport(copy)
     assert export.embeddings.shape == (120, 4)
     assert set(export.user("user_07") or {}) == set(manifest.inputs)
+
+
+def test_a_manifest_of_version_2_is_read_as_of_a_model_without_histories(copy: Path) -> None:
+    path = copy / "1" / "manifest.json"
+    content = json.loads(path.read_text())
+    del content["reads"], content["signatures"]
+    path.write_text(json.dumps(content | {"format_version": 2}))
+    manifest = read_manifest(copy / "1")
+    assert (manifest.reads, manifest.signatures) == ([], {})
+    assert manifest.known_words == content["known_words"]
+    assert manifest.known_rows == "training rows"
+
+
+@pytest.mark.parametrize("which", ["exported", "exported_sequence"])
+def test_the_signatures_are_those_of_the_saved_models(which: str, request) -> None:
+    version = request.getfixturevalue(which).version
+    told = read_manifest(version).signatures
+    assert set(told) == {"serving_default", "unseen", "query_tower/serving_default"}
+    for signature, each in told.items():
+        directory, _, name = signature.rpartition("/")
+        path = version / directory / "saved_model.pb"
+        (graph,) = SavedModel.FromString(path.read_bytes()).meta_graphs
+        saved = graph.signature_def[name]
+        assert forms(each["inputs"]) == tensors(saved.inputs)
+        assert forms(each["outputs"]) == tensors(saved.outputs)
+    inputs = told["serving_default"]["inputs"]
+    if which == "exported":
+        assert inputs["raw_user_age"]["is"] == "the column 'raw_user_age'"
+    else:
+        assert set(inputs) == {"history", "seconds_since_last", "k"}
+        assert "the most recent last" in inputs["history"]["is"]
+
+
+def forms(told) -> dict:
+    return {name: (each["dtype"], len(each["shape"])) for name, each in told.items()}
+
+
+def tensors(saved) -> dict:
+    return {
+        name: (tf.dtypes.as_dtype(each.dtype).name, len(each.tensor_shape.dim))
+        for name, each in saved.items()
+    }
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"format_version": "1"}', "[" * 5000])
@@ -122,6 +167,8 @@ def test_a_version_of_one_version_is_refused(copy: Path) -> None:
         ("newest", []),
         ("index", 1),
         ("input_names", {"user_id": "user_id"}),
+        ("reads", "history"),
+        ("signatures", ["unseen"]),
         ("embedding_column", 3),
     ],
 )

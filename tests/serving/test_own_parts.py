@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from served_models import config_of, every_kind
+from served_models import config_of, every_kind, past_config, timed
 
 from sweeper.config import FeatureConfig, ModelConfig
 from sweeper.errors import ConfigError
 from sweeper.model.feature_graphs import check_graph
 from sweeper.model.features import OwnFeature
+from sweeper.model.sequence_encoders import SequenceEncoder
 from sweeper.model.towers import OwnTower
 from sweeper.serving.own_parts import check_own_parts
 from sweeper.serving.query_tower import QueryInputs
@@ -100,12 +101,33 @@ def test_a_graph_that_encodes_otherwise_is_refused_with_the_value(own, words: st
     assert problem.startswith(words)
 
 
-def check(kind: str | None, tower: str = "dense") -> None:
+class EagerEncoder(SequenceEncoder):
+    """Python code in its call, which no graph can have."""
+
+    width = 4
+
+    def call(self, vectors, is_there, training=False):
+        return tf.constant(vectors.numpy()[:, -1])
+
+
+class Last(SequenceEncoder):
+    width = 4
+
+    def call(self, vectors, is_there, training=False):
+        return tf.where(is_there[:, -1:], vectors[:, -1], 0.0)
+
+
+def check(kind: str | None, tower: str = "dense", encoder: str | None = None) -> None:
     """The check of a model that isn't trained."""
-    config = config_of("embedding", model=ModelConfig(layer_sizes=[4], tower=tower))
+    model = ModelConfig(layer_sizes=[4], tower=tower)
+    config = config_of("embedding", model=model)
     if kind:
         config.features.query.append(FeatureConfig("timestamp", f"{__name__}:{kind}"))
     interactions = every_kind()
+    if encoder:
+        config = past_config("titles", "embedding", model=model)
+        config.features.sequence.encoder = f"{__name__}:{encoder}"
+        interactions = timed()
     training = set_up_training(config, interactions, np.arange(180), threads=1)
     inputs = QueryInputs(config, interactions, training.encoded)
     retraining = SimpleNamespace(config=config, interactions=interactions, training=training)
@@ -115,6 +137,7 @@ def check(kind: str | None, tower: str = "dense") -> None:
 def test_parts_that_can_be_exported_pass() -> None:
     check(None)
     check("Hour")
+    check(None, encoder="Last")
 
 
 def test_what_cannot_be_saved_is_refused_by_name() -> None:
@@ -125,6 +148,11 @@ def test_what_cannot_be_saved_is_refused_by_name() -> None:
         f"the query tower can't be saved as a SavedModel, with {__name__}:Untracked in it: "
     )
     assert "untracked" in problem.lower()
+
+
+def test_an_encoder_of_ones_own_that_cannot_be_saved_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=f"with {__name__}:EagerEncoder in it: "):
+        check(None, encoder="EagerEncoder")
 
 
 def test_a_drifting_feature_is_named_by_its_key() -> None:

@@ -87,7 +87,10 @@ def test_the_table_has_what_was_chosen_before_beside_it(exported, capsys) -> Non
         assert each["title"] in line
         assert f"{each['score']:.4f}" in line
         assert before in line
-    assert any(line.startswith("asked    timestamp 16000") for line in lines)
+    (newest,) = LoadedExport(exported.output).manifest.newest.values()
+    date = f"{np.datetime64(int(newest), 's')} UTC".replace("T", " ", 1)
+    assert f"asked    timestamp {date} (the newest of the training rows)" in lines
+    assert lines[1].split()[:3] == ["rank", "movie_title", "score"]
     assert lines[-1] == f"export   {exported.version}"
 
 
@@ -318,6 +321,10 @@ def test_a_misspelt_title_is_suggested_the_nearest(exported, capsys) -> None:
             ],
         ),
         (["similar=a", "user_id=b"], ["user_id: is given with similar, which asks for no user"]),
+        (
+            ["history=[]"],
+            ["history: is given, but the model of this export reads none; ask it by "],
+        ),
         (["similar=a", "--with-seen"], ["--with-seen: is given with similar, which asks for no"]),
         (["user_id=a", "version=7"], ["version: got 7; must be one that "]),
         (["user_id=a", "version=new"], ["version: got 'new'; must be a whole number of at least"]),

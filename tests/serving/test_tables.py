@@ -6,7 +6,7 @@ import numpy as np
 
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
 from sweeper.data.interactions import Interactions, assemble
-from sweeper.serving.tables import candidate_table, newest, user_table
+from sweeper.serving.tables import candidate_table, history_table, newest, user_table
 
 # Row by row: the user, the candidate, the time, the mood, the tags.
 ROWS = [
@@ -69,6 +69,21 @@ def test_without_times_the_order_of_the_rows_counts() -> None:
         {"user_id": "a", "mood": "wild", "seen": [1, 2]},
         {"user_id": "b", "mood": "wild", "seen": [0, 1, 2]},
     ]
+
+
+def test_an_export_that_reads_histories_has_all_rows_of_each_user_by_time() -> None:
+    names = {"user_id": "user_id", "mood": "mood"}
+    table = history_table(interactions(), TRAINING, names, ["history", "seconds_since_last"])
+    assert table.to_pylist() == [
+        {"user_id": "a", "mood": "calm", "seen": [1, 2], "training_rows": 3,
+         "history": [2, 1, 2], "seconds_since_last": 49.0},
+        {"user_id": "b", "mood": "wild", "seen": [0, 1, 2], "training_rows": 3,
+         "history": [0, 1, 2], "seconds_since_last": 79.0},
+        {"user_id": "c", "mood": "calm", "seen": [0], "training_rows": 0,
+         "history": [0], "seconds_since_last": 0.0},
+    ]  # fmt: skip
+    only = history_table(interactions(), TRAINING, names, ["history"])
+    assert only.column_names == ["user_id", "mood", "seen", "training_rows", "history"]
 
 
 def test_the_newest_time_is_of_the_training_rows() -> None:

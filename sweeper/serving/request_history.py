@@ -1,0 +1,134 @@
+"""What a user did before, as an export is asked with it: titles, and the time since the last."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sweeper.config import unfit
+from sweeper.errors import either, shortened
+from sweeper.serving.input_names import GAP, HISTORY
+from sweeper.serving.loaded_export import LoadedExport
+from sweeper.serving.titles import named, nearest
+
+GIVEN, KNOWN, SINCE, MISSING = (
+    "as given", "all rows of the user", "since the user's last row", "missing"
+)  # fmt: skip
+FORM = f"""'{HISTORY}=["TITLE","TITLE"]'"""
+# Of so many unknown titles it is said what may be meant.
+MOST_TOLD = 5
+
+
+@dataclass(frozen=True)
+class Past:
+    """What one query tells of what was done before.
+
+    Attributes:
+      candidates: by their places in the catalogue, the most recent one last.
+      titles: their names.
+      unknown: the titles that were given and that the catalogue lacks.
+      seconds: since the user's last row; NaN: not known.
+      origins: by input of the model, `HISTORY` and `GAP`, where its value comes from.
+    """
+
+    candidates: list[int]
+    titles: list[str]
+    unknown: list[str]
+    seconds: float
+    origins: dict[str, str]
+
+    @property
+    def length(self) -> str:
+        """ "1 title", "1,200 titles"."""
+        return f"{len(self.titles):,} title{'' if len(self.titles) == 1 else 's'}"
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """By input, its value."""
+        values = {HISTORY: self.titles, GAP: self.seconds}
+        return {name: values[name] for name in self.origins}
+
+
+def titles_in(value: str) -> list[str]:
+    """Reads a list of titles, most recent last: JSON, or a list of Python's texts in quotes."""
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        try:
+            found = ast.literal_eval(value)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            found = None
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ValueError(f"must be a list of titles in quotes, such as {FORM}, or {HISTORY}=[]")
+    if "" in found:
+        raise ValueError("must hold no empty title")
+    if words := unfit(found):
+        raise ValueError(f"each title {words}")
+    return found
+
+
+def past_of(export: LoadedExport, user: str | None, given: Mapping[str, Any], later: float) -> Past:
+    """What is known of what was done before the query.
+
+    Args:
+      user: whose rows count where no history is given; None: nobody's.
+      given: `HISTORY`, a list of titles, and `GAP`, seconds, as far as they are given.
+      later: how many seconds after the newest row of all the query is made.
+
+    Raises:
+      ConfigError: a title is one that several candidates have.
+    """
+    candidates, unknown, origins = [], [], {}
+    if HISTORY in export.manifest.reads:
+        if HISTORY in given:
+            origins[HISTORY] = GIVEN
+            for title in given[HISTORY]:
+                name = named(export, title, HISTORY)
+                if name is None:
+                    unknown.append(title)
+                else:
+                    candidates.append(export.place_of[name])
+        else:
+            candidates = [] if user is None else export.history(user)
+            origins[HISTORY] = KNOWN if candidates else MISSING
+    seconds = math.nan
+    if GAP in export.manifest.reads:
+        known = None
+        if user is not None and HISTORY not in given:
+            known = export.seconds_since_last(user)
+        if GAP in given:
+            seconds, origins[GAP] = given[GAP], GIVEN
+        elif known is not None and known + later >= 0:
+            seconds, origins[GAP] = known + later, SINCE
+        else:
+            origins[GAP] = MISSING
+    titles = [export.titles[candidate] for candidate in candidates]
+    return Past(candidates, titles, unknown, seconds, origins)
+
+
+def past_notices(export: LoadedExport, past: Past) -> Iterator[tuple[str, str]]:
+    """(topic, text) of what a given history holds and the catalogue lacks."""
+    if past.origins.get(HISTORY) != GIVEN:
+        return
+    if past.unknown:
+        number, every = len(past.unknown), len(past.unknown) + len(past.titles)
+        told = [_told(export, title) for title in past.unknown[:MOST_TOLD]]
+        further = f" and {number - MOST_TOLD:,} more" if number > MOST_TOLD else ""
+        yield (
+            "titles",
+            f"the catalogue lacks {number:,} of {every:,} titles in the history, left out here: "
+            f"{', '.join(told)}{further}",
+        )
+    if not past.titles:
+        what = "no title of the history is known" if past.unknown else "the history is empty"
+        yield "cold", f"{what}: this is the answer where nothing was chosen before"
+
+
+def _told(export: LoadedExport, title: str) -> str:
+    found = nearest(export, title)
+    hint = f" (did you mean {either([repr(each) for each in found])}?)" if found else ""
+    return f"{shortened(title)!r}{hint}"

@@ -1,0 +1,64 @@
+"""What the signatures of an export take and give, in words and types: for its manifest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from sweeper.serving.input_names import EXCLUDE, GAP, HISTORY, UNKNOWN_HISTORY, UNSEEN, K
+from sweeper.serving.query_tower import DEFAULT, QueryInputs
+from sweeper.serving.served import EXCLUDE_SPEC, K_SPEC
+from sweeper.serving.tables import QUERY_TOWER
+
+
+def signatures(inputs: QueryInputs, item_column: str, has_bias: bool) -> dict[str, Any]:
+    """By signature, its inputs and outputs, as `Manifest.signatures` has them.
+
+    Args:
+      inputs: of the query tower.
+      item_column: the column of the catalogue whose values are the titles.
+      has_bias: whether the model has a `Manifest.seen_bias`.
+    """
+    columns = {name: column for column, name in inputs.names.items()}
+    words = {
+        HISTORY: f"what was chosen before, as values of {item_column!r}, the most recent last, of "
+        'any length, also 0; "" is padding wherever it stands; a value that the catalogue lacks is '
+        f"left out and counted in {UNKNOWN_HISTORY}; a model that goes by the length of a history "
+        "takes the number of known values for it",
+        GAP: "the seconds from the user's last row to now; NaN where there is none, or it is not "
+        "known",
+    }
+    asked = {
+        name: _tensor(
+            spec, words[name] if name in inputs.reads else f"the column {columns[name]!r}"
+        )
+        for name, spec in inputs.specs.items()
+    }
+    k = {K: _tensor(K_SPEC, "how many titles each row is to have")}
+    excluded = _tensor(EXCLUDE_SPEC, 'titles to leave out; "" is padding')
+    titles = {
+        "titles": _described("string", [None, None], f"values of {item_column!r}, best first"),
+        "scores": _described("float32", [None, None], "of the titles"),
+    }
+    counted = {}
+    if inputs.history is not None:
+        told = "how many values of the history the catalogue lacks"
+        counted[UNKNOWN_HISTORY] = _described("int32", [None], told)
+    told = "of each row's query; a score is its product with a candidate's embedding"
+    if has_bias:
+        told += ", and seen_bias more where the history holds the candidate"
+    embedding = {"embedding": _described("float32", [None, None], told)}
+    return {
+        DEFAULT: {"inputs": asked | k, "outputs": titles | counted},
+        UNSEEN: {"inputs": asked | {EXCLUDE: excluded} | k, "outputs": titles | counted},
+        f"{QUERY_TOWER}/{DEFAULT}": {"inputs": asked, "outputs": embedding | counted},
+    }
+
+
+def _tensor(spec: tf.TensorSpec, words: str) -> dict[str, Any]:
+    return _described(spec.dtype.name, spec.shape.as_list(), words)
+
+
+def _described(dtype: str, shape: list[int | None], words: str) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "is": words}
