@@ -10,7 +10,8 @@ from sweeper.composing import find_modules_beside
 from sweeper.console import make_console
 from sweeper.errors import ConfigError
 from sweeper.exit_codes import command_parser, exit_codes, stop_in_order
-from sweeper.serving.export import EXPORTS, K, export
+from sweeper.serving.approximate_index import K
+from sweeper.serving.export import EXPORTS, export
 from sweeper.serving.settings import one_of, read_settings, share, text, whole_number
 
 RECALL = 0.95

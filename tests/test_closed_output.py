@@ -19,7 +19,7 @@ from sweeper.exit_codes import exit_codes
 
 QUIET = (0, 128 + signal.SIGPIPE)
 MODULES = ["sweeper", "sweeper.inspect", "sweeper.init", "sweeper.report", "sweeper.export",
-           "sweeper.recommend"]  # fmt: skip
+           "sweeper.recommend", "sweeper.embed"]  # fmt: skip
 
 
 def run_with_closed_output(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -60,6 +60,18 @@ def raw_values(column: Column) -> tf.Tensor:
     if isinstance(column, CategoricalColumn):
         return values
     return tf.RaggedTensor.from_row_splits(values, column.offsets).to_tensor("")
+
+
+def same_rows(inputs: Mapping[str, tf.Tensor], first: str) -> list[tf.Operation]:
+    """Checks that all inputs have as many rows as the input `first`, for control dependencies."""
+    rows = tf.shape(inputs[first])[0]
+    checks = [
+        tf.debugging.assert_equal(
+            tf.shape(values)[0], rows, f"{name}: must have as many rows as {first}"
+        )
+        for name, values in inputs.items()
+    ]
+    return [check for check in checks if check is not None]
 
 
 class StringLookup(tf.Module):

@@ -229,7 +229,9 @@ class OwnFeature(ABC):
         """What encodes a request's raw values as `encode` does, in TensorFlow; None: nothing.
 
         A function, or a `tf.Module`, of [rows] strings, or of float64 numbers with NaN for a
-        missing one. Without it a model with this feature in its query tower isn't exported.
+        missing one. Without it a model with this feature in its query tower isn't exported; if it
+        is in the candidate tower, that tower is left out of the export, so that a newer catalogue
+        needs another training.
         """
         return None
 

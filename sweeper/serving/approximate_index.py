@@ -15,6 +15,8 @@ import numpy as np
 from sweeper.errors import ConfigError, OutputError, install_command
 from sweeper.serving.index import ExactIndex, Found, stacked
 
+# An index is held to the exact top K of so many queries.
+K, QUERIES = 100, 1_000
 # Fewer are no cluster, and so many of each are enough to place its centre: FAISS's own bounds.
 _FEWEST, _ENOUGH = 39, 50
 # Of fewer candidates none with the recall saves time against the exact search: benchmarks.serving.
@@ -157,7 +159,7 @@ def write(
     except RuntimeError as error:
         raise OutputError(f"{path}: can't be written ({error})") from error
     sizes = {"clusters": index.nlist, "probes": index.nprobe}
-    return {"recall": round(found, 4), "k": k, "queries": len(queries), **sizes}
+    return {"recall": round(found, 4), "least": least, "k": k, "queries": len(queries), **sizes}
 
 
 def small_words(candidates: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,27 +11,24 @@ import numpy as np
 from rich.console import Console
 
 import sweeper
-from sweeper import record as records
 from sweeper.config import to_dictionary
 from sweeper.console import say
 from sweeper.errors import ConfigError
-from sweeper.files import check_writable, write_whole
+from sweeper.files import write_whole
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.serving import approximate_index, tables
 from sweeper.serving.chosen import Chosen, choose
 from sweeper.serving.input_names import free_name
 from sweeper.serving.manifest import Manifest, checksums, manifest_of, versions, write_manifest
 from sweeper.serving.model_card import CARD, model_card
-from sweeper.serving.version_directory import write_version
-from sweeper.study.storages.markers import holds_study
+from sweeper.serving.version_directory import check_output, write_version
 
 if TYPE_CHECKING:
+    from sweeper.serving.candidate_tower import CandidateTower
     from sweeper.serving.query_tower import QueryInputs
     from sweeper.serving.retrained import Retraining
 
 EXPORTS = Path("outputs/exports")
-# An approximate index is held to the exact top K of so many queries.
-K, QUERIES = 100, 1_000
 _ROWS = {"train": "its training rows", "all": "all rows"}
 _SAME = {
     "train": "the same as recorded, to the last bit",
@@ -65,7 +63,7 @@ def export(
         approximate_index.faiss()
     chosen = choose(directory, trial, seed)
     output = output or _own_output(chosen)
-    _check_output(output)
+    check_output(output)
     for problem in chosen.subject.problems:
         say(console, "problem", problem)
     say(console, "export", f"{chosen.words}, trained again on {_ROWS[rows]}")
@@ -73,21 +71,21 @@ def export(
     start_tensorflow()
     from sweeper.serving.retrained import differences, train_again
 
-    retraining, inputs = _prepare(chosen, rows, recall, console)
+    retraining, inputs, left_out = _prepare(chosen, rows, recall, console)
     retraining = train_again(retraining, chosen.record, console)
     difference = None if retraining.is_on_all_rows else differences(chosen.record, retraining)
     say(console, "metrics", difference or _SAME[rows])
 
     def write(place: Path) -> None:
         candidates = _write_model(place, retraining, inputs)
+        items = None if left_out else _write_candidate_tower(place, retraining)
         index = (
             None if recall is None else _write_index(place, retraining, candidates, recall, console)
         )
-        card = model_card(chosen, retraining, inputs, difference, index)
+        card = model_card(chosen, retraining, inputs, difference, index, left_out)
         write_whole(place / CARD, card.encode())
-        write_manifest(
-            place, _manifest(place, chosen, retraining, inputs, rows, index, candidates.shape)
-        )
+        manifest = _manifest(place, chosen, retraining, inputs, rows, index, candidates.shape)
+        write_manifest(place, _with_candidate_tower(manifest, items, left_out))
 
     version = write_version(output, write)
     names = sorted(each.name for each in version.iterdir())
@@ -97,9 +95,12 @@ def export(
 
 def _prepare(
     chosen: Chosen, rows: str, recall: float | None, console: Console
-) -> tuple[Retraining, QueryInputs]:
-    """Everything that can fail before the training, which may take long, as `export` has it."""
-    from sweeper.serving.own_parts import check_own_parts
+) -> tuple[Retraining, QueryInputs, str | None]:
+    """Everything that can fail before the training, which may take long, as `export` has it.
+
+    Returns also why the candidate tower is left out, if it is.
+    """
+    from sweeper.serving.own_parts import check_own_parts, why_no_candidate_tower
     from sweeper.serving.query_tower import QueryInputs
     from sweeper.serving.retrained import prepare, recorded_config
 
@@ -109,17 +110,10 @@ def _prepare(
         say(console, "index", approximate_index.small_words(data.num_items))
     inputs = QueryInputs(retraining.config, data, retraining.training.encoded)
     check_own_parts(retraining, inputs)
-    return retraining, inputs
-
-
-def _check_output(output: Path) -> None:
-    """Refuses a directory that can't be written, or that holds a study or a run."""
-    if holds_study(output) or (output / records.TRIAL).exists():
-        raise ConfigError(
-            f"output: got {output}, which holds a study or a run; must be another directory: an "
-            "export's versions lie in it"
-        )
-    check_writable("output", output)
+    left_out = why_no_candidate_tower(retraining)
+    if left_out:
+        say(console, "items", f"the candidate tower is left out: {left_out}")
+    return retraining, inputs, left_out
 
 
 def _own_output(chosen: Chosen) -> Path:
@@ -155,8 +149,9 @@ def _write_model(place: Path, retraining: Retraining, inputs: QueryInputs) -> np
         training=False,
     ).numpy()
     tower = QueryTower(inputs, training.model, training.encoded)
-    ServedModel(tower, ExactSearch(candidates), data, retraining.rows).save(place)
-    pq.write_table(tables.candidate_table(data, candidates), place / tables.CANDIDATES)
+    ServedModel.of_rows(tower, ExactSearch(candidates), data, retraining.rows).save(place)
+    table = tables.candidate_table(data.candidate_columns, candidates)
+    pq.write_table(table, place / tables.CANDIDATES)
     np.save(place / tables.EMBEDDINGS, candidates)
     if inputs.reads:
         users = tables.history_table(data, retraining.rows, inputs.names, inputs.reads)
@@ -164,6 +159,15 @@ def _write_model(place: Path, retraining: Retraining, inputs: QueryInputs) -> np
         users = tables.user_table(data, retraining.rows, inputs.names)
     pq.write_table(users, place / tables.USERS)
     return candidates
+
+
+def _write_candidate_tower(place: Path, retraining: Retraining) -> CandidateTower:
+    from sweeper.serving.candidate_tower import CandidateTower
+
+    training, data = retraining.training, retraining.interactions
+    tower = CandidateTower(retraining.config, data, training.model, training.encoded)
+    tower.save(place / tables.CANDIDATE_TOWER)
+    return tower
 
 
 def _write_index(
@@ -176,7 +180,7 @@ def _write_index(
     """
     queries, path = _queries(retraining), place / tables.INDEX
     try:
-        index = approximate_index.write(path, candidates, queries, K, recall)
+        index = approximate_index.write(path, candidates, queries, approximate_index.K, recall)
     except approximate_index.SavesNothing as reason:
         say(console, "index", f"none is written: {reason}; the export searches exactly")
         return None
@@ -188,7 +192,8 @@ def _queries(retraining: Retraining) -> np.ndarray:
     """Of some rows, always the same ones, the query tower's embeddings."""
     from sweeper.evaluation.scoring import ModelScorer
 
-    rows = np.random.default_rng(0).permutation(len(retraining.interactions))[:QUERIES]
+    rows = np.random.default_rng(0).permutation(len(retraining.interactions))
+    rows = rows[: approximate_index.QUERIES]
     training = retraining.training
     return ModelScorer(training.model, training.encoded, rows).embed_queries().numpy()
 
@@ -245,4 +250,20 @@ def _manifest(
         seen_bias=None if bias is None else float(bias.numpy()),
         index=index,
         files=checksums(place),
+    )
+
+
+def _with_candidate_tower(
+    manifest: Manifest, tower: CandidateTower | None, left_out: str | None
+) -> Manifest:
+    """The manifest with the inputs of the candidate tower, or why there is none."""
+    from sweeper.serving.signatures import candidate_signature
+
+    if tower is None:
+        return replace(manifest, no_candidate_tower=left_out)
+    return replace(
+        manifest,
+        candidate_inputs={name: tables.kind_of(column) for name, column in tower.columns.items()},
+        candidate_input_names=tower.names,
+        signatures=manifest.signatures | candidate_signature(tower),
     )

@@ -18,6 +18,7 @@ from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS
 from sweeper.serving.manifest import Manifest, find_version, read_manifest
 from sweeper.serving.tables import (
     CANDIDATES,
+    HISTORY_ITEMS,
     INDEX,
     QUERY_TOWER,
     SEEN,
@@ -146,9 +147,27 @@ class LoadedExport:
         """The candidates of the user's `Manifest.known_rows`, once each, the last chosen last."""
         return self._of_user(SEEN, name) or []
 
-    def history(self, name: str) -> list[int]:
-        """The candidates of all the user's rows, the last chosen last."""
-        return self._of_user(HISTORY, name) or []
+    @cached_property
+    def history_items(self) -> dict[str, int]:
+        """By name, the place of each item that the model knows in a history.
+
+        They are those of the catalogue that it was trained with, also if the export has a newer
+        one.
+        """
+        if self.manifest.catalogue is None:
+            return self.place_of
+        column = self.manifest.item_column
+        items = read_table(self.directory / HISTORY_ITEMS, [column])[column].to_pylist()
+        return {item: place for place, item in enumerate(items)}
+
+    def history(self, name: str) -> list[str]:
+        """The items of all the user's rows, the last chosen last."""
+        items = self._history_names
+        return [items[place] for place in self._of_user(HISTORY, name) or []]
+
+    @cached_property
+    def _history_names(self) -> list[str]:
+        return list(self.history_items)
 
     def seconds_since_last(self, name: str) -> float | None:
         """From the user's last row to the newest of all; None: the user has no row."""
@@ -164,10 +183,7 @@ class LoadedExport:
 
     @cached_property
     def _query_tower(self) -> Any:
-        # A notebook's TensorFlow goes on with the threads that it has.
-        if "tensorflow" not in sys.modules:
-            set_threads(None)
-        start_tensorflow()
+        start_serving()
         import tensorflow as tf
 
         self._model = tf.saved_model.load(str(self.directory / QUERY_TOWER))
@@ -193,6 +209,13 @@ class LoadedExport:
             }
             embedded.append(query_tower(**inputs)["embedding"].numpy())
         return np.concatenate(embedded)
+
+
+def start_serving() -> None:
+    """Starts TensorFlow on all cores; a notebook's goes on with the threads that it has."""
+    if "tensorflow" not in sys.modules:
+        set_threads(None)
+    start_tensorflow()
 
 
 def _tensor(kind: str, values: list[Any]) -> Any:

@@ -13,7 +13,7 @@ from sweeper.files import read_json, write_whole
 from sweeper.json_types import hints_of, is_of
 
 # 1 had no `input_names`: each input was named as its column, the embeddings' "embedding". 1 and 2
-# had no `reads`, `signatures` and `seen_bias`: no export read a history.
+# had no `reads`, `signatures` and `seen_bias`, as no export read a history, and no candidate tower.
 FORMAT_VERSION, READ_VERSIONS = 3, (1, 2, 3)
 MANIFEST = "manifest.json"
 EXAMPLES = 3
@@ -43,7 +43,14 @@ class Manifest:
       newest: of each column of numbers that is a time, the last one in the training rows, or in
         all rows where the model reads a history.
       index: of the approximate index, if there is one, its `recall` of the best `k` of so many
-        `queries`, and how many of its `clusters` a query looks through, `probes`.
+        `queries`, the recall that was wanted at `least`, and how many of its `clusters` a query
+        looks through, `probes`.
+      candidate_inputs: by column that the candidate tower reads, "string", "strings" or "number";
+        empty if there is no candidate tower.
+      candidate_input_names: by the same columns, the name of each one's input in its signature.
+      no_candidate_tower: why the export has no candidate tower; None if it has one.
+      catalogue: how a newer catalogue, embedded without training, differs from that of the
+        version `of` (`sweeper.serving.newer_version` lists its keys); None of a trained version.
       files: by path within the export, its `sha256` and `bytes`.
     """
 
@@ -64,6 +71,10 @@ class Manifest:
     signatures: dict[str, Any] = field(default_factory=dict)
     seen_bias: float | None = None
     index: dict[str, Any] | None = None
+    candidate_inputs: dict[str, str] = field(default_factory=dict)
+    candidate_input_names: dict[str, str] = field(default_factory=dict)
+    no_candidate_tower: str | None = None
+    catalogue: dict[str, Any] | None = None
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
@@ -138,13 +149,19 @@ def manifest_of(directory: Path) -> Manifest:
 
 def _as_newest(content: dict[str, Any]) -> dict[str, Any]:
     """What a manifest of an older version would be in the newest one."""
+    if content["format_version"] == FORMAT_VERSION:
+        return content
     if content["format_version"] == 1:
         content = content | {
             "input_names": {name: name for name in content["inputs"]},
             "embedding_column": "embedding",
             "known_words": {},
         }
-    return content | {"format_version": FORMAT_VERSION}
+    writer = content.get("sweeper_version")
+    return content | {
+        "no_candidate_tower": f"sweeper {writer}, which exported it, exported none",
+        "format_version": FORMAT_VERSION,
+    }
 
 
 def _check(path: Path, digest: str, size: int) -> None:

@@ -47,6 +47,7 @@ def model_card(
     inputs: QueryInputs,
     difference: str | None,
     index: dict[str, Any] | None,
+    left_out: str | None,
 ) -> str:
     """The whole document, in Markdown.
 
@@ -54,6 +55,7 @@ def model_card(
       inputs: of the signatures.
       difference: how the retrained model's metrics differ from the record's; None: they don't.
       index: as `Manifest.index`.
+      left_out: why the candidate tower is not exported; None: it is.
     """
     sections = {
         "Data": _data(chosen.record, retraining),
@@ -61,7 +63,7 @@ def model_card(
         "Training": _training(chosen, retraining, difference),
         "Figures": _figures(chosen, retraining),
         "Confirmed figures": _confirmed(chosen),
-        "Limits": _limits(retraining, inputs, index),
+        "Limits": _limits(retraining, inputs, index, left_out),
         "Configuration": _configuration(retraining),
     }
     parts = [f"# Model card: {chosen.name}", _opening(chosen, retraining, inputs)]
@@ -300,17 +302,25 @@ def _summaries(evidence: Evidence, name: str, metrics: Sequence[str]) -> Iterato
 
 
 def _limits(
-    retraining: Retraining, inputs: QueryInputs, index: dict[str, Any] | None
+    retraining: Retraining,
+    inputs: QueryInputs,
+    index: dict[str, Any] | None,
+    left_out: str | None,
 ) -> Iterator[str]:
     config, data = retraining.config, retraining.interactions
     seen = len(np.unique(data.users[retraining.rows]))
+    newer = (
+        f"A newer catalogue needs another training: the candidate tower is left out, as {left_out}"
+        if left_out
+        else "`python -m sweeper.embed` embeds a newer catalogue without training"
+    )
     yield _list(
         [
             *_limits_of_time(retraining),
             *([f"Index, {index_words(index)}. The SavedModel searches exactly."] if index else []),
             *_limits_of_users(seen, inputs),
-            f"Candidates: the {data.num_items:,} of the data. A new title is none until the next "
-            "export; one without training rows is scored by features that others share, if any.",
+            f"Candidates: the {data.num_items:,} of the data. {newer}. An item without training "
+            "rows is scored by the features that it shares with others, if any.",
             "What was chosen is not what was liked: the model learns what users choose, with "
             "all that made them choose it, popularity and earlier proposals included.",
             *_limits_of_source(config.data.name),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from sweeper.data.columns import CategoricalListColumn
+from sweeper.config import FeatureConfig
+from sweeper.data.columns import CategoricalListColumn, Column
 from sweeper.errors import ConfigError
 from sweeper.model.feature_graphs import check_graph, raw_values, reason_of
-from sweeper.model.features import OwnFeature, SequenceFeature
+from sweeper.model.features import Feature, OwnFeature, SequenceFeature
 from sweeper.plugins import is_path
+from sweeper.serving.candidate_tower import CandidateTower, missing_graphs
 from sweeper.serving.query_tower import QueryInputs, QueryTower
 from sweeper.serving.retrained import Retraining
 
@@ -31,34 +34,88 @@ def check_own_parts(retraining: Retraining, inputs: QueryInputs) -> None:
     """
     config, interactions = retraining.config, retraining.interactions
     model, encoded = retraining.training.model, retraining.training.encoded
-    pairs = list(zip(encoded.query_features, config.features.query, strict=True))
-    own = [
-        feature.settings.encoder if isinstance(feature, SequenceFeature) else each.kind
-        for feature, each in pairs
-        if isinstance(feature, OwnFeature)
-        or (isinstance(feature, SequenceFeature) and is_path(feature.settings.encoder))
-    ]
-    rows = np.sort(np.random.default_rng(0).permutation(len(interactions))[:ROWS])
-    for index, (feature, each) in enumerate(pairs):
-        if not isinstance(feature, OwnFeature):
-            continue
-        column = interactions.query_columns[each.column].take(rows)
-        # Lists are as long as the longest of those that are asked for together.
-        if not isinstance(column, CategoricalListColumn):
-            key = f"features.query[{index}].kind: got {each.kind!r}"
-            check_graph(feature, raw_values(column), encoded.query[feature.name][rows], key)
+    rows = _sample(len(interactions))
+    own = _check_graphs(
+        "features.query",
+        config.features.query,
+        encoded.query_features,
+        interactions.query_columns,
+        encoded.query,
+        rows,
+    )
     if is_path(config.model.tower):
         own.append(config.model.tower)
-    if own:
-        _check_saving(QueryTower(inputs, model, encoded), own)
+    if own and (reason := _why_unsaved(QueryTower(inputs, model, encoded))):
+        raise ConfigError(
+            f"the query tower can't be saved as a SavedModel, with {', '.join(own)} in it: "
+            f"{reason}; must be of what TensorFlow can save"
+        )
 
 
-def _check_saving(tower: QueryTower, own: list[str]) -> None:
+def why_no_candidate_tower(retraining: Retraining) -> str | None:
+    """Says why the candidate tower can't be exported; None if it can.
+
+    The candidates' embeddings are exported without it, so that this is no error.
+
+    Args:
+      retraining: its model need not be trained.
+
+    Raises:
+      ConfigError: a feature's `graph` fails, or encodes a value of the data other than `encode`
+        does.
+    """
+    config, interactions = retraining.config, retraining.interactions
+    model, encoded = retraining.training.model, retraining.training.encoded
+    if reason := missing_graphs(config, encoded):
+        return reason
+    own = _check_graphs(
+        "features.candidate",
+        config.features.candidate,
+        encoded.candidate_features,
+        interactions.candidate_columns,
+        encoded.candidate,
+        _sample(interactions.num_items),
+    )
+    if is_path(config.model.tower):
+        own.append(config.model.tower)
+    if own and (reason := _why_unsaved(CandidateTower(config, interactions, model, encoded))):
+        return f"TensorFlow can't save it, with {', '.join(own)} in it: {reason}"
+    return None
+
+
+def _sample(rows: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(0).permutation(rows)[:ROWS])
+
+
+def _check_graphs(
+    key: str,
+    configs: Sequence[FeatureConfig],
+    features: Sequence[Feature],
+    columns: Mapping[str, Column],
+    encoded: Mapping[str, np.ndarray],
+    rows: np.ndarray,
+) -> list[str]:
+    """Holds each own feature's graph to its `encode` on some rows; returns the own parts."""
+    own = []
+    for index, (feature, each) in enumerate(zip(features, configs, strict=True)):
+        if isinstance(feature, SequenceFeature) and is_path(feature.settings.encoder):
+            own.append(feature.settings.encoder)
+        if not isinstance(feature, OwnFeature):
+            continue
+        own.append(each.kind)
+        column = columns[each.column].take(rows)
+        # Lists are as long as the longest of those that are asked for together.
+        if not isinstance(column, CategoricalListColumn):
+            named = f"{key}[{index}].kind: got {each.kind!r}"
+            check_graph(feature, raw_values(column), encoded[feature.name][rows], named)
+    return own
+
+
+def _why_unsaved(tower: QueryTower | CandidateTower) -> str | None:
+    """The reason why TensorFlow can't save the tower; None if it can."""
     with tempfile.TemporaryDirectory() as place:
         try:
             tower.save(Path(place))
         except Exception as error:
-            raise ConfigError(
-                f"the query tower can't be saved as a SavedModel, with {', '.join(own)} in it: "
-                f"{reason_of(error)}; must be of what TensorFlow can save"
-            ) from error
+            return reason_of(error)
+    return None

@@ -13,7 +13,7 @@ import tensorflow as tf
 from sweeper.config import TIMED_KINDS, Config, FeatureConfig
 from sweeper.data.columns import Column
 from sweeper.data.interactions import Interactions
-from sweeper.model.feature_graphs import feature_graph, input_spec
+from sweeper.model.feature_graphs import feature_graph, input_spec, same_rows
 from sweeper.model.features import (
     Feature,
     HistoryFeature,
@@ -26,6 +26,7 @@ from sweeper.model.history_graphs import HistoryLengths, HistoryReader, KnownHis
 from sweeper.model.towers import Sequence
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
 from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS, UNKNOWN_HISTORY, input_names
+from sweeper.serving.tables import EMBEDDING
 
 DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
@@ -105,15 +106,7 @@ class QueryInputs(tf.Module):
 
     def read(self, inputs: Inputs) -> dict[str, Any]:
         """The inputs, once all have as many rows; of titles the `KnownHistory`."""
-        first, *others = self.specs
-        rows = tf.shape(inputs[first])[0]
-        same = [
-            tf.debugging.assert_equal(
-                tf.shape(inputs[name])[0], rows, f"{name}: must have as many rows as {first}"
-            )
-            for name in others
-        ]
-        with tf.control_dependencies([each for each in same if each is not None]):
+        with tf.control_dependencies(same_rows(inputs, next(iter(self.specs)))):
             values = {name: tf.identity(inputs[name]) for name in self.specs}
         if self.history is not None:
             values[HISTORY] = self.history(values[HISTORY])
@@ -167,6 +160,7 @@ class QueryTower(tf.Module):
         super().__init__()
         tower = model.query_tower
         self.inputs = inputs
+        self.specs, self.user = inputs.specs, inputs.user
         # As plain variables: what is saved needs no Keras.
         self.weights = list(tower.variables)
         self._layers = [
@@ -187,7 +181,7 @@ class QueryTower(tf.Module):
     def embed(self, **inputs: tf.Tensor) -> Inputs:
         """As a signature has it."""
         values = self.inputs.read(inputs)
-        return {"embedding": self(values)} | self.inputs.unknown(values)
+        return {EMBEDDING: self(values)} | self.inputs.unknown(values)
 
     def save(self, directory: Path) -> None:
         """Writes it as a SavedModel."""

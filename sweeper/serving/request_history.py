@@ -28,9 +28,9 @@ class Past:
     """What one query tells of what was done before.
 
     Attributes:
-      candidates: by their places in the catalogue, the most recent one last.
-      titles: their names.
-      unknown: the titles that were given and that the catalogue lacks.
+      candidates: those that the catalogue has, by their places there, the most recent one last.
+      titles: the names of those that the model knows.
+      unknown: the titles that were given and that the model doesn't know.
       seconds: since the user's last row; NaN: not known.
       origins: by input of the model, `HISTORY` and `GAP`, where its value comes from.
     """
@@ -82,19 +82,19 @@ def past_of(export: LoadedExport, user: str | None, given: Mapping[str, Any], la
     Raises:
       ConfigError: a title is one that several candidates have.
     """
-    candidates, unknown, origins = [], [], {}
+    candidates, titles, unknown, origins = [], [], [], {}
     if HISTORY in export.manifest.reads:
         if HISTORY in given:
             origins[HISTORY] = GIVEN
-            for title in given[HISTORY]:
-                name = named(export, title, HISTORY)
-                if name is None:
-                    unknown.append(title)
-                else:
-                    candidates.append(export.place_of[name])
+            found = [(title, named(export, title, HISTORY) or title) for title in given[HISTORY]]
+            # A newer catalogue has items that the model doesn't know, and lacks some that it does.
+            unknown = [title for title, name in found if name not in export.history_items]
+            names = [name for _, name in found]
         else:
-            candidates = [] if user is None else export.history(user)
-            origins[HISTORY] = KNOWN if candidates else MISSING
+            names = [] if user is None else export.history(user)
+            origins[HISTORY] = KNOWN if names else MISSING
+        candidates = [export.place_of[name] for name in names if name in export.place_of]
+        titles = [name for name in names if name in export.history_items]
     seconds = math.nan
     if GAP in export.manifest.reads:
         known = None
@@ -106,21 +106,22 @@ def past_of(export: LoadedExport, user: str | None, given: Mapping[str, Any], la
             seconds, origins[GAP] = known + later, SINCE
         else:
             origins[GAP] = MISSING
-    titles = [export.titles[candidate] for candidate in candidates]
     return Past(candidates, titles, unknown, seconds, origins)
 
 
 def past_notices(export: LoadedExport, past: Past) -> Iterator[tuple[str, str]]:
-    """(topic, text) of what a given history holds and the catalogue lacks."""
+    """(topic, text) of what a given history holds and the model doesn't know."""
     if past.origins.get(HISTORY) != GIVEN:
         return
     if past.unknown:
         number, every = len(past.unknown), len(past.unknown) + len(past.titles)
         told = [_told(export, title) for title in past.unknown[:MOST_TOLD]]
         further = f" and {number - MOST_TOLD:,} more" if number > MOST_TOLD else ""
+        is_newer = export.manifest.catalogue is not None
+        lacking = "the model was not trained with" if is_newer else "the catalogue lacks"
         yield (
             "titles",
-            f"the catalogue lacks {number:,} of {every:,} titles in the history, left out here: "
+            f"{lacking} {number:,} of {every:,} titles in the history, left out here: "
             f"{', '.join(told)}{further}",
         )
     if not past.titles:

@@ -6,10 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from sweeper.serving.candidate_tower import KNOWN, CandidateTower
 from sweeper.serving.input_names import EXCLUDE, GAP, HISTORY, UNKNOWN_HISTORY, UNSEEN, K
 from sweeper.serving.query_tower import DEFAULT, QueryInputs
 from sweeper.serving.served import EXCLUDE_SPEC, K_SPEC
-from sweeper.serving.tables import QUERY_TOWER
+from sweeper.serving.tables import CANDIDATE_TOWER, EMBEDDING, QUERY_TOWER
 
 
 def signatures(inputs: QueryInputs, item_column: str, has_bias: bool) -> dict[str, Any]:
@@ -54,6 +55,20 @@ def signatures(inputs: QueryInputs, item_column: str, has_bias: bool) -> dict[st
         UNSEEN: {"inputs": asked | {EXCLUDE: excluded} | k, "outputs": titles | counted},
         f"{QUERY_TOWER}/{DEFAULT}": {"inputs": asked, "outputs": embedding | counted},
     }
+
+
+def candidate_signature(tower: CandidateTower) -> dict[str, Any]:
+    """The signature of the candidate tower by its name, as `Manifest.signatures` has them."""
+    columns = {name: column for column, name in tower.names.items()}
+    outputs = {EMBEDDING: _described("float32", [None, None], "of each item")}
+    if tower.reads_ids:
+        told = "whether the model was trained with the item's id"
+        outputs[KNOWN] = _described("bool", [None], told)
+    inputs = {
+        name: _tensor(spec, f"the catalogue's column {columns[name]!r}")
+        for name, spec in tower.specs.items()
+    }
+    return {f"{CANDIDATE_TOWER}/{DEFAULT}": {"inputs": inputs, "outputs": outputs}}
 
 
 def _tensor(spec: tf.TensorSpec, words: str) -> dict[str, Any]:

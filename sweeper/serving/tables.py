@@ -21,7 +21,9 @@ from sweeper.errors import OutputError
 from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS, free_name
 
 CANDIDATES, USERS, EMBEDDINGS = "candidates.parquet", "users.parquet", "candidates.npy"
-INDEX, QUERY_TOWER = "candidates.faiss", "query_tower"
+INDEX, QUERY_TOWER, CANDIDATE_TOWER = "candidates.faiss", "query_tower", "candidate_tower"
+# The items that histories are of, where the catalogue is a newer one.
+HISTORY_ITEMS = "history_items.parquet"
 EMBEDDING, SEEN = "embedding", "seen"
 
 
@@ -31,13 +33,12 @@ def kind_of(column: Column) -> str:
     return kinds[type(column)]
 
 
-def candidate_table(interactions: Interactions, embeddings: np.ndarray) -> pa.Table:
+def candidate_table(columns: Mapping[str, Column], embeddings: np.ndarray) -> pa.Table:
     """All that is known of each candidate, in the catalogue's order, and last its embedding.
 
     The column of embeddings is called `EMBEDDING`, with a number if the data has a column of that
     name.
     """
-    columns = interactions.candidate_columns
     values = pa.array(embeddings.reshape(-1), pa.float32())
     vectors = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
     return pa.table({**_plain(columns), free_name(EMBEDDING, columns): vectors})
@@ -128,7 +129,7 @@ def _by_time(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
     return rows[np.argsort(interactions.timestamps[rows], kind="stable")]
 
 
-def _plain(columns: dict[str, Column]) -> dict[str, pa.Array]:
+def _plain(columns: Mapping[str, Column]) -> dict[str, pa.Array]:
     """As Arrow's own types, so that any reader of Parquet finds strings."""
     tables = {}
     for name, column in columns.items():

@@ -8,11 +8,23 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from sweeper.errors import unwritable
-from sweeper.files import make_writable
+from sweeper import record as records
+from sweeper.errors import ConfigError, unwritable
+from sweeper.files import check_writable, make_writable
 from sweeper.serving.manifest import is_version
+from sweeper.study.storages.markers import holds_study
 
 PREFIX = ".unfinished_"
+
+
+def check_output(output: Path) -> None:
+    """Refuses a directory that can't be written, or that holds a study or a run."""
+    if holds_study(output) or (output / records.TRIAL).exists():
+        raise ConfigError(
+            f"output: got {output}, which holds a study or a run; must be another directory: an "
+            "export's versions lie in it"
+        )
+    check_writable("output", output)
 
 
 def write_version(output: Path, write: Callable[[Path], None]) -> Path:

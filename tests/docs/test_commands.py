@@ -18,12 +18,14 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pages import PAGES, ROOT, Command, commands, mentioned, shown_by_help
 
 from benchmarks.postgresql_server import free_port
 from sweeper.command_line import prepare
+from sweeper.serving.manifest import versions
 from sweeper.study.config import register_schema
 
 # What a test can't type as it stands, and where what it stands for is run.
@@ -108,7 +110,8 @@ def small(command: Command, place: Path) -> list[str]:
     if words[2] == "sweeper.export" and "index=approximate" in words:
         return [*words[:-1], "recall=0.2"]  # Of 500 made-up titles nothing is saved with more.
     if words[2] == "sweeper.recommend":
-        titles = pq.read_table(place / words[3] / "1" / "candidates.parquet")["movie_title"]
+        newest = str(versions(place / words[3])[-1])
+        titles = pq.read_table(place / words[3] / newest / "candidates.parquet")["movie_title"]
         title = f"similar={titles[0].as_py()}"
         return [title if word.startswith("similar=") else word for word in words]
     if words[2] == "sweeper.inspect" and "--config-dir" not in words:
@@ -133,7 +136,7 @@ def sessions() -> Iterator[tuple[str, list[Command]]]:
 
 
 def write_tables(place: Path) -> None:
-    """What a user has: `ratings.csv` and `films.csv`, as the pages tell of them."""
+    """What a user has: `ratings.csv`, `films.csv` and a newer catalogue, as the pages have them."""
     draw = random.Random(0)
     with (place / "ratings.csv").open("w", newline="") as file:
         rows = csv.writer(file)
@@ -145,6 +148,11 @@ def write_tables(place: Path) -> None:
         rows = csv.writer(file)
         rows.writerow(["id", "title", "year", "genres"])
         rows.writerows([f"f{film}", f"Film {film}", 1_990 + film, "a|b"] for film in range(30))
+    newer = [
+        {"movie_title": f"Film {film}", "movie_genres": ["Horror"], "movie_id": f"n{film}"}
+        for film in range(30)
+    ]
+    pq.write_table(pa.Table.from_pylist(newer), place / "newer_films.parquet")
 
 
 def check_dashboard(words: list[str], place: Path) -> None:

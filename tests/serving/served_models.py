@@ -251,7 +251,7 @@ def serve(
     candidates = scorer._model.embed_candidates(scorer._candidate, training=False).numpy()
     inputs = QueryInputs(config, interactions, training.encoded)
     tower = QueryTower(inputs, training.model, training.encoded)
-    ServedModel(tower, ExactSearch(candidates), interactions, split.train).save(directory)
+    ServedModel.of_rows(tower, ExactSearch(candidates), interactions, split.train).save(directory)
     return Served(config, interactions, training, split.test, task, scorer.rank(task), directory)
 
 

@@ -54,7 +54,8 @@ def failure(arguments: list[str], capsys) -> list[str]:
 def test_a_version_has_all_files_and_their_checksums(exported) -> None:
     names = {path.name for path in exported.version.iterdir()}
     assert {
-        "saved_model.pb", "variables", "assets", "query_tower", "candidates.parquet",
+        "saved_model.pb", "variables", "assets", "query_tower", "candidate_tower",
+        "candidates.parquet",
         "candidates.npy", "users.parquet", "model_card.md", "manifest.json",
     } <= names  # fmt: skip
     assert exported.version == exported.output / "1"
@@ -63,6 +64,9 @@ def test_a_version_has_all_files_and_their_checksums(exported) -> None:
               if p.is_file() and p.name != "manifest.json"}  # fmt: skip
     assert set(manifest.files) == listed
     assert manifest.inputs == INPUTS
+    assert manifest.candidate_inputs == {"movie_title": "string", "movie_genres": "strings"}
+    assert manifest.candidate_input_names == {name: name for name in manifest.candidate_inputs}
+    assert manifest.no_candidate_tower is None
     assert (manifest.user_column, manifest.item_column) == ("user_id", "movie_title")
     assert manifest.data == exported.record.data
     assert manifest.made_of["rows"] == "train"
@@ -353,6 +357,21 @@ def test_own_parts_are_tried_before_the_training(exported, tmp_path, monkeypatch
     (line,) = failure([str(exported.run), f"output={tmp_path / 'export'}"], capsys)
     assert line == f"error: own parts of {sorted(INPUTS)}"
     assert not (tmp_path / "export").exists()
+
+
+def test_without_a_candidate_tower_it_says_why(exported, tmp_path, monkeypatch, capsys) -> None:
+    """The candidates' embeddings are there all the same."""
+    reason = "own:Feature has no TensorFlow graph (`graph`)"
+    monkeypatch.setattr("sweeper.serving.own_parts.why_no_candidate_tower", lambda _: reason)
+    command.main([str(exported.run), f"output={tmp_path / 'export'}"])
+    assert f"items    the candidate tower is left out: {reason}" in capsys.readouterr().out
+    version = tmp_path / "export" / "1"
+    manifest = read_manifest(version)
+    assert (manifest.candidate_inputs, manifest.no_candidate_tower) == ({}, reason)
+    assert not (version / "candidate_tower").exists()
+    assert (
+        f"the candidate tower is left out, as {reason}" in (version / "model_card.md").read_text()
+    )
 
 
 def test_own_modules_are_looked_for_beside_config_dir(exported, tmp_path, monkeypatch, capsys):

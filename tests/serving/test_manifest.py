@@ -78,11 +78,13 @@ def test_a_manifest_of_version_1_is_read_and_its_export_asked(copy: Path) -> Non
 def test_a_manifest_of_version_2_is_read_as_of_a_model_without_histories(copy: Path) -> None:
     path = copy / "1" / "manifest.json"
     content = json.loads(path.read_text())
-    del content["reads"], content["signatures"]
+    for name in ("reads", "signatures", "candidate_inputs", "candidate_input_names", "catalogue"):
+        del content[name]
     path.write_text(json.dumps(content | {"format_version": 2}))
     manifest = read_manifest(copy / "1")
     assert (manifest.reads, manifest.signatures) == ([], {})
     assert manifest.known_words == content["known_words"]
+    assert (manifest.candidate_inputs, manifest.catalogue) == ({}, None)
     assert manifest.known_rows == "training rows"
 
 
@@ -90,7 +92,8 @@ def test_a_manifest_of_version_2_is_read_as_of_a_model_without_histories(copy: P
 def test_the_signatures_are_those_of_the_saved_models(which: str, request) -> None:
     version = request.getfixturevalue(which).version
     told = read_manifest(version).signatures
-    assert set(told) == {"serving_default", "unseen", "query_tower/serving_default"}
+    towers = {"query_tower/serving_default", "candidate_tower/serving_default"}
+    assert set(told) == {"serving_default", "unseen"} | towers
     for signature, each in told.items():
         directory, _, name = signature.rpartition("/")
         path = version / directory / "saved_model.pb"
@@ -170,6 +173,8 @@ def test_a_version_of_one_version_is_refused(copy: Path) -> None:
         ("reads", "history"),
         ("signatures", ["unseen"]),
         ("embedding_column", 3),
+        ("candidate_inputs", {"movie_title": 3}),
+        ("catalogue", "newer"),
     ],
 )
 def test_a_value_of_another_type_is_refused_by_name(copy: Path, name: str, value) -> None:

@@ -7,15 +7,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from served_models import config_of, every_kind, past_config, timed
+from served_models import ITEMS, config_of, every_kind, past_config, timed
 
 from sweeper.config import FeatureConfig, ModelConfig
+from sweeper.data.columns import NumericColumn
 from sweeper.errors import ConfigError
 from sweeper.model.feature_graphs import check_graph
 from sweeper.model.features import OwnFeature
 from sweeper.model.sequence_encoders import SequenceEncoder
 from sweeper.model.towers import OwnTower
-from sweeper.serving.own_parts import check_own_parts
+from sweeper.serving.own_parts import check_own_parts, why_no_candidate_tower
 from sweeper.serving.query_tower import QueryInputs
 from sweeper.training.setup import set_up_training
 
@@ -69,6 +70,11 @@ class Untracked(Hour):
         return lambda values: table.lookup(tf.cast(hour(values), tf.int64))
 
 
+class Graphless(Hour):
+    def graph(self):
+        return None
+
+
 class Eager(OwnTower):
     """Python code in its call, which no graph can have."""
 
@@ -99,6 +105,39 @@ def test_a_graph_that_encodes_otherwise_is_refused_with_the_value(own, words: st
         check_graph(feature, tf.constant(ROWS), encoded(feature), "key")
     (problem,) = error.value.problems
     assert problem.startswith(words)
+
+
+def why_none(kind: str | None, tower: str = "dense") -> str | None:
+    """Why a model, which isn't trained, has no candidate tower with such a feature."""
+    config = config_of("embedding", model=ModelConfig(layer_sizes=[4], tower=tower))
+    interactions = every_kind()
+    if kind:
+        config.features.candidate.append(FeatureConfig("released", f"{__name__}:{kind}"))
+        interactions.candidate_columns["released"] = NumericColumn(3_600 * np.arange(ITEMS))
+    training = set_up_training(config, interactions, np.arange(180), threads=1)
+    retraining = SimpleNamespace(config=config, interactions=interactions, training=training)
+    return why_no_candidate_tower(retraining)  # type: ignore[arg-type]
+
+
+def test_a_candidate_tower_of_parts_that_can_be_exported_is_exported() -> None:
+    assert why_none(None) is None
+    assert why_none("Hour") is None
+
+
+def test_a_candidate_tower_that_cannot_be_exported_is_left_out_with_the_reason() -> None:
+    assert why_none("Graphless") == f"{__name__}:Graphless has no TensorFlow graph (`graph`)"
+    reason = why_none("Untracked")
+    assert reason is not None
+    assert reason.startswith(f"TensorFlow can't save it, with {__name__}:Untracked in it: ")
+
+
+def test_a_drifting_feature_of_candidates_is_named_by_its_key() -> None:
+    with pytest.raises(ConfigError) as error:
+        why_none("Drifting")
+    (problem,) = error.value.problems
+    assert problem.startswith(
+        f"features.candidate[2].kind: got '{__name__}:Drifting', whose graph gives "
+    )
 
 
 class EagerEncoder(SequenceEncoder):

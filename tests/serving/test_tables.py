@@ -94,13 +94,13 @@ def test_the_newest_time_is_of_the_training_rows() -> None:
 
 def test_a_candidates_row_has_its_embedding() -> None:
     embeddings = np.arange(6, dtype=np.float32).reshape(3, 2)
-    table = candidate_table(interactions(), embeddings)
+    table = candidate_table(interactions().candidate_columns, embeddings)
     assert table.to_pylist()[1] == {"movie_title": "q", "embedding": [2.0, 3.0]}
 
 
 def test_the_embeddings_column_gives_way_to_a_column_of_the_data() -> None:
-    data = interactions()
-    data.candidate_columns["Embedding"] = data.candidate_columns["movie_title"]
-    table = candidate_table(data, np.ones((3, 2), np.float32))
+    columns = interactions().candidate_columns
+    columns["Embedding"] = columns["movie_title"]
+    table = candidate_table(columns, np.ones((3, 2), np.float32))
     assert table.column_names == ["movie_title", "Embedding", "embedding_2"]
     assert table["Embedding"].to_pylist() == ["p", "q", "r"]

@@ -91,7 +91,7 @@ def _encoded(
     say: Callable[[str], None],
 ) -> SideTable:
     keys = ids(column_of(table, key, f"data.{role}.key"), key)
-    _check_keys(keys, key)
+    check_keys(keys, key)
     others = [name for name in table.column_names if name != key]
     # Programs number the rows of every table that they write, under the same name.
     for name in [each for each in others if each in taken and is_row_number_name(each)]:
@@ -113,7 +113,12 @@ def _encoded(
     )
 
 
-def _check_keys(keys: pa.DictionaryArray, key: str) -> None:
+def check_keys(keys: pa.DictionaryArray, key: str) -> None:
+    """Refuses keys that are missing or there more than once.
+
+    Raises:
+      DataError: naming the first row without a key, or some of the keys that are repeated.
+    """
     if keys.null_count:
         raise DataError(
             f"the column {key!r} has {keys.null_count:,} missing keys, the first in row "

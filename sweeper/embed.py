@@ -1,0 +1,85 @@
+"""`python -m sweeper.embed`: gives an export a newer catalogue, without training."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from sweeper.config.data import TABLE_FORMATS
+from sweeper.console import make_console
+from sweeper.errors import ConfigError
+from sweeper.exit_codes import command_parser, exit_codes, stop_in_order
+from sweeper.serving.newer_catalogue import ItemsFile
+from sweeper.serving.newer_version import embed
+from sweeper.serving.queries import NULL
+from sweeper.serving.settings import one_of, read_settings, text, whole_number
+
+DESCRIPTION = """\
+Gives an export a newer catalogue without training: embeds each item of a file with the
+export's candidate tower, and writes a new version beside the others. New items are
+recommended from then on, items that are gone no longer.
+"""
+EXAMPLES = """\
+settings:
+  items=FILE      the whole newer catalogue, one row an item: CSV, Parquet or JSON lines, with the
+                  columns of the catalogue that the model was trained with (data.items of the
+                  trial). In texts, '|' separates the words of a list, unless data.items.lists
+                  says otherwise
+  items.format=FORMAT, items.csv.delimiter=TEXT, items.csv.quote_char=TEXT
+                  how the file is written, where its name and the trial's data.items don't tell
+  version=NUMBER  whose model embeds the items, else the newest version that was trained
+  output=DIR      holds the versions, else the export's own directory
+
+examples:
+  new items, some of them gone:
+    python -m sweeper.embed outputs/exports/shop items=new_catalogue.csv
+
+  another file format, and the model of version 3:
+    python -m sweeper.embed outputs/exports/shop items=catalogue.parquet version=3
+
+An item is known again by its id. An item that the model was not trained with has an unknown id
+and is told apart by its other columns: its title's words, its genres. No version is written over;
+`python -m sweeper.recommend` asks the newest.
+"""
+
+
+def _or_null(value: str) -> str | None:
+    """A text, or None for `null`."""
+    return None if value == NULL else text(value)
+
+
+CSV = {"items.csv.delimiter": text, "items.csv.quote_char": _or_null}
+SETTINGS = {
+    "items": text,
+    "items.format": one_of(*TABLE_FORMATS),
+    **CSV,
+    "version": whole_number(1),
+    "output": text,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    stop_in_order()
+    with exit_codes():
+        parsed = _parser().parse_intermixed_args(arguments)
+        given = read_settings(parsed.settings, SETTINGS, {"items.path": "items"})
+        if "items" not in given:
+            raise ConfigError("items: is missing; must be given as items=FILE")
+        csv = {key.rpartition(".")[2]: given[key] for key in CSV if key in given}
+        output = Path(given["output"]) if "output" in given else None
+        file = ItemsFile(given["items"], given.get("items.format"), csv)
+        embed(parsed.directory, file, make_console(), given.get("version"), output)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("sweeper.embed", DESCRIPTION, EXAMPLES)
+    parser.add_argument(
+        "directory", type=Path, metavar="DIRECTORY", help="of an export, or of one version of it"
+    )
+    parser.add_argument("settings", nargs="*", default=[], metavar="KEY=VALUE", help="see below")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Reads a newer catalogue of an export: the same columns as before, of other items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sweeper.config import Config, CsvConfig, DataConfig, SideTableConfig
+from sweeper.data.column_names import listed_names
+from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column
+from sweeper.data.table.arrays import is_text, naming
+from sweeper.data.table.feature_columns import feature_column
+from sweeper.data.table.files import find_files, format_of
+from sweeper.data.table.ids import ids
+from sweeper.data.table.reading import read_table, told_of
+from sweeper.data.table.roles import NUMBER
+from sweeper.data.table.side_tables import check_keys
+from sweeper.errors import DataError, closest, shortened
+from sweeper.serving.tables import kind_of
+
+# What separates the words of a list in a text where the trial's data says nothing else.
+SEPARATOR = "|"
+AS_TRAINED = "as in the catalogue that the model was trained with"
+PLURALS = {"string": "strings", "strings": "lists of strings", "number": "numbers"}
+
+
+@dataclass(frozen=True)
+class ItemsFile:
+    """A file of items, and how it is written.
+
+    Attributes:
+      path: of the file, or a folder of files.
+      format: as `data.items.format`; None: told by the name, or as in the trial.
+      delimiter, quote_char: as `data.items.csv`; absent from `csv`: as in the trial.
+    """
+
+    path: str
+    format: str | None = None
+    csv: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self, config: DataConfig) -> SideTableConfig:
+        """The settings to read the file with: the trial's, with those given in their place."""
+        trial = config.items if config.items.path is not None else SideTableConfig()
+        by_name = "auto" if format_of(Path(self.path)) else trial.format
+        csv: CsvConfig = replace(trial.csv, **self.csv)
+        return replace(trial, path=self.path, format=self.format or by_name, csv=csv)
+
+
+def read_catalogue(
+    file: ItemsFile,
+    old: pa.Table,
+    item_column: str,
+    config: DataConfig,
+    say: Callable[[str], None],
+) -> dict[str, Column]:
+    """Reads the items of a newer catalogue, sorted by their ids.
+
+    Args:
+      old: the catalogue that the model was trained with, without its embeddings.
+      item_column: the name of the column of ids in `old`.
+      config: of the trial.
+      say: told what was found out about the file.
+
+    Returns:
+      The columns of `old`, by name, each of the same kind as there.
+
+    Raises:
+      DataError: the file can't be read, holds no item, lacks a column, has one of another kind,
+        or an item without an id or twice.
+    """
+    settings = file.settings(config)
+    files = find_files("items.path", file.path, settings.format)
+    kinds = {name: _kind(old.schema.field(name).type) for name in old.column_names}
+    key = settings.key or item_column
+    texts = [name for name in kinds if name != item_column and _is_read_as_text(old[name])]
+    if files.format == "csv":
+        texts += [name for name, kind in kinds.items() if kind == "strings"]
+    table = read_table(files, settings.csv, [key, item_column, *texts], say)
+    # A table made of an export's own candidates has the name of the interactions.
+    key = item_column if key not in table.column_names else key
+    with told_of(f"items ({file.path})"):
+        _check_columns(table, [key, *(name for name in kinds if name != item_column)])
+        words = ids(table[key], key)
+        check_keys(words, key)
+        names = words.cast(pa.string()).to_pylist()
+        order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
+        columns: dict[str, Column] = {}
+        for name, kind in kinds.items():
+            if name == item_column:
+                every = np.arange(len(names), dtype=np.int32)
+                columns[name] = CategoricalColumn(every, [names[row] for row in order])
+                continue
+            separator = settings.lists.get(name, SEPARATOR) if kind == "strings" else None
+            with naming(name):
+                found = _column(table[name], name, kind, separator, config)
+            columns[name] = found.take(order)
+    return columns
+
+
+def unknown_words(
+    columns: Mapping[str, Column], old: pa.Table, config: Config, item_column: str
+) -> dict[str, int]:
+    """Counts the words that the old catalogue lacks, which the model can't tell apart.
+
+    Returns:
+      By column whose features all see whole words, without the items' ids; without zeros.
+    """
+    features = config.features.candidate
+    by_column: dict[str, set[str]] = {}
+    for each in features:
+        by_column.setdefault(each.column, set()).add(each.kind)
+    counts = {}
+    for name, kinds in by_column.items():
+        column = columns[name]
+        if kinds != {"embedding"} or name == item_column:
+            continue
+        assert isinstance(column, CategoricalColumn | CategoricalListColumn)
+        before = set(_words(old[name]).to_pylist())
+        counts[name] = len(set(column.categories) - before - {""})
+    return {name: count for name, count in counts.items() if count}
+
+
+def _words(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The distinct words of a column of strings or of lists of strings."""
+    is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+    return pc.unique(pc.list_flatten(column) if is_list else column)
+
+
+def _kind(type_: pa.DataType) -> str:
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        return "strings"
+    return "string" if is_text(type_) else "number"
+
+
+def _is_read_as_text(old: pa.ChunkedArray) -> bool:
+    """Whether values that look like numbers are words: Arrow's truths alone are not as written."""
+    return is_text(old.type) and not set(_words(old).to_pylist()) <= {"True", "False", ""}
+
+
+def _check_columns(table: pa.Table, names: list[str]) -> None:
+    for name in names:
+        if name not in table.column_names:
+            raise DataError(
+                f"has no column {name!r}; must have {listed_names(names)}, {AS_TRAINED}"
+                f"{closest(name, table.column_names)}"
+            )
+
+
+def _column(
+    column: pa.ChunkedArray, name: str, kind: str, separator: str | None, config: DataConfig
+) -> Column:
+    type_ = column.type
+    inside = type_.value_type if pa.types.is_dictionary(type_) else type_
+    separator = separator if is_text(inside) else None
+    found = feature_column(column, name, config.filter.missing_features, separator)
+    if found is not None and kind_of(found[0]) == kind:
+        return found[0]
+    if kind == "number" and found is not None and isinstance(found[0], CategoricalColumn):
+        _check_numbers(found[0], name)
+    hint = f", or strings with {SEPARATOR!r} between the words" if kind == "strings" else ""
+    raise DataError(
+        f"the column {name!r} has the type {inside}; must be {PLURALS[kind]}{hint}, {AS_TRAINED}"
+    )
+
+
+def _check_numbers(column: CategoricalColumn, name: str) -> None:
+    """Names the first word of a column that is no number."""
+    words = pc.utf8_trim_whitespace(pa.array(column.categories, pa.string()))
+    fits = np.asarray(pc.or_(pc.match_substring_regex(words, NUMBER), pc.equal(words, "")))
+    wrong = np.flatnonzero(~fits[column.codes])
+    if len(wrong):
+        row = int(wrong[0])
+        word = shortened(repr(column.categories[column.codes[row]]))
+        raise DataError(
+            f"the column {name!r}, row {row + 1}: got {word}; must be a number, {AS_TRAINED}"
+        )
