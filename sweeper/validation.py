@@ -14,6 +14,7 @@ from sweeper.config import (
     QUERY_KINDS,
     TIMED_KINDS,
     Config,
+    DataConfig,
     FeatureConfig,
     Range,
     TrackingConfig,
@@ -21,6 +22,8 @@ from sweeper.config import (
     layer_sizes,
     no_times_problem,
     sequence_settings,
+    split_has_seed,
+    takes_id_dropout,
     unfit,
 )
 from sweeper.data.table.files import TFDS
@@ -63,13 +66,13 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
                     yield from range_problems(element, f"{key}[{index}].")
 
 
-def split_seed_problems(seeds: Sequence[int], split: str) -> Iterator[str]:
+def split_seed_problems(seeds: Sequence[int], data: DataConfig) -> Iterator[str]:
     """What is wrong with `study.split_seeds`, with this `data.split`."""
-    if seeds and split != "random":
+    if seeds and not split_has_seed(data):
         yield (
-            f"study.split_seeds: got {list(seeds)} with data.split {split!r}, which has no seed; "
-            "must be empty, or data.split 'random'. What repeats under a split by time is cuts: "
-            "data.cut=0,1,2 in a grid, and study.confirm.cuts once a search is done"
+            f"study.split_seeds: got {list(seeds)} with data.split {data.split!r}, which has no "
+            "seed; must be empty, or data.split 'random'. What repeats under a split by time is "
+            "cuts: data.cut=0,1,2 in a grid, and study.confirm.cuts once a search is done"
         )
     for seed in dict.fromkeys(seeds):
         if seeds.count(seed) > 1:
@@ -125,6 +128,13 @@ def _rule_problems(config: Config) -> Iterator[str]:
         yield (
             f"task.num_uniform_negatives: got {task.num_uniform_negatives} with task.name "
             "'full_softmax', which has the whole catalogue; must be null for it"
+        )
+    if task.new_item_weight is not None and (
+        task.name != "full_softmax" and task.num_uniform_negatives is None
+    ):
+        yield (
+            f"task.new_item_weight: got {task.new_item_weight} with task.name {task.name!r} and no "
+            "uniform negatives, of which all negatives have training rows; must be null for it"
         )
     for key, value, without in (
         ("task.exclude_seen", task.exclude_seen, None),
@@ -224,6 +234,7 @@ OPTIONS_OF_KINDS = {
     "max_length": ("sequence",),
     "encoder": ("sequence",),
     "share_with_candidates": ("sequence",),
+    "id_dropout": ("embedding", "sequence"),
 }
 
 
@@ -245,8 +256,30 @@ def _feature_problems(config: Config) -> Iterator[str]:
                         f"{key}.{option}: got {value} for kind {feature.kind!r}; only "
                         f"{', '.join(kinds)} takes it"
                     )
+            of_words = feature.kind == "sequence" and not takes_id_dropout(feature)
+            if feature.id_dropout is not None and of_words:
+                yield (
+                    f"{key}.id_dropout: got {feature.id_dropout} with item_kind "
+                    f"{feature.item_kind!r}; must be null, or item_kind 'embedding'"
+                )
             if feature.kind in TIMED_KINDS:
                 yield from _sequence_problems(config, feature, key)
+    yield from _id_dropout_problems(config)
+
+
+def _id_dropout_problems(config: Config) -> Iterator[str]:
+    """A probability for all ids where no feature has any."""
+    features, columns = config.features, config.data.columns
+    ids = (columns.user, columns.item)
+    have_ids = any(
+        takes_id_dropout(feature) and feature.column in ids
+        for feature in (*features.query, *features.candidate)
+    )
+    if features.id_dropout and not have_ids:
+        yield (
+            f"features.id_dropout: got {features.id_dropout}, and no feature of kind embedding or "
+            f"sequence is of {columns.user!r} or {columns.item!r}; must be 0 without one"
+        )
 
 
 def _sequence_problems(config: Config, feature: FeatureConfig, key: str) -> Iterator[str]:

@@ -35,6 +35,7 @@ from sweeper.config.data import (
     FilterConfig,
     SideTableConfig,
     SyntheticConfig,
+    split_has_seed,
 )
 from sweeper.config.elsewhere import config_dir_hint
 from sweeper.config.features import (
@@ -48,6 +49,7 @@ from sweeper.config.features import (
     FeaturesConfig,
     SequenceConfig,
     sequence_settings,
+    takes_id_dropout,
 )
 from sweeper.config.metrics import (
     DEFAULT_METRIC,
@@ -86,6 +88,7 @@ from sweeper.config.trial import (
     TaskConfig,
     TrackingConfig,
     TrainConfig,
+    id_dropouts,
     layer_sizes,
     updates_rows_alone,
 )
@@ -141,6 +144,7 @@ __all__ = [
     "ease_last",
     "flat",
     "goes_by_times",
+    "id_dropouts",
     "is_baseline",
     "known_keys",
     "layer_sizes",
@@ -153,6 +157,8 @@ __all__ = [
     "ranged",
     "seen_reading",
     "sequence_settings",
+    "split_has_seed",
+    "takes_id_dropout",
     "to_dataclass",
     "to_dictionary",
     "type_at",

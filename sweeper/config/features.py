@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,6 +57,8 @@ class FeatureConfig:
       max_length: of a sequence; null: `features.sequence.max_length`.
       encoder: of a sequence; null: `features.sequence.encoder`.
       share_with_candidates: of a sequence; null: `features.sequence.share_with_candidates`.
+      id_dropout: of an embedding of single strings, or of a sequence's items; null:
+        `features.id_dropout` for the ids of users and items, and 0 for other columns.
       options: what a class of your own is made with.
     """
 
@@ -68,6 +71,7 @@ class FeatureConfig:
     max_length: int | None = ranged(None, within(1, MAX_SEQUENCE_LENGTH))
     encoder: str | None = ranged(None, one_of_or_path(*SEQUENCE_ENCODERS))
     share_with_candidates: bool | None = None
+    id_dropout: float | None = ranged(None, SHARE)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -109,11 +113,16 @@ class FeaturesConfig:
         `model.layer_sizes` is empty.
       query: what is known of who asks, and when: of the user and of the row.
       candidate: what is known of the items.
+      id_dropout: in training, the probability that the id of a row's user, of a candidate, or of an
+        item in a sequence is replaced by the unknown id, so that the towers learn to do without
+        ids; it is applied to `embedding` and `sequence` features of `data.columns.user` and
+        `data.columns.item`.
     """
 
     embedding_dim: int = ranged(32, at_least(1))
     query: list[FeatureConfig] = ranged([], NOT_EMPTY)
     candidate: list[FeatureConfig] = ranged([], NOT_EMPTY)
+    id_dropout: float = ranged(0.0, SHARE)
     sequence: SequenceConfig = field(default_factory=SequenceConfig)
 
 
@@ -125,3 +134,20 @@ def sequence_settings(feature: FeatureConfig, defaults: SequenceConfig) -> Seque
         if getattr(feature, name) is not None
     }
     return replace(defaults, **own)
+
+
+def takes_id_dropout(feature: FeatureConfig) -> bool:
+    """Whether a feature looks up one vector for each id, in which an unknown id has one, too."""
+    reads_ids = feature.kind == "sequence" and feature.item_kind in (None, "embedding")
+    return feature.kind == "embedding" or reads_ids
+
+
+def id_dropout_of(feature: FeatureConfig, settings: FeaturesConfig, ids: Collection[str]) -> float:
+    """The probability that a feature's id is replaced by the unknown id in training.
+
+    Args:
+      ids: the columns that `features.id_dropout` is for: the users' and the items'.
+    """
+    if feature.id_dropout is not None:
+        return feature.id_dropout
+    return settings.id_dropout if takes_id_dropout(feature) and feature.column in ids else 0.0

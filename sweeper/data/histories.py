@@ -14,6 +14,7 @@ import numpy as np
 
 from sweeper.config import DataConfig
 from sweeper.data.interactions import Interactions
+from sweeper.data.split import split_interactions
 from sweeper.errors import ConfigError
 from sweeper.recent import Recent, freeze
 
@@ -116,7 +117,8 @@ def histories_of(
 
     A split by time gives every row all earlier rows of its user, held-out ones included, as a
     deployed system would have them. The random split gives training rows alone, since its
-    held-out rows lie between them.
+    held-out rows lie between them. Rows of cold-start items that are taken away from training
+    are in no history: such an item is chosen for the first time in the held-out rows.
 
     Features, the loss, the ranking and the baselines of one trial all read them: the last ones
     are kept in the process, read-only.
@@ -128,6 +130,11 @@ def histories_of(
       ConfigError: the data has no times.
     """
     known = training_rows if config.split == "random" else None
+    if known is None and config.cold_start_items:
+        taken_away = split_interactions(config, interactions).taken_away
+        # Whoever trains on all rows has taken none away.
+        taken_away = np.setdiff1d(taken_away, training_rows)
+        known = np.delete(np.arange(len(interactions)), taken_away)
 
     def find() -> Histories:
         found = find_histories(interactions, known, config.same_time == "include")
