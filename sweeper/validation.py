@@ -19,11 +19,11 @@ from sweeper.config import (
     Range,
     TrackingConfig,
     goes_by_times,
+    is_id,
     layer_sizes,
     no_times_problem,
     sequence_settings,
     split_has_seed,
-    takes_id_dropout,
     unfit,
 )
 from sweeper.data.table.files import TFDS
@@ -256,8 +256,7 @@ def _feature_problems(config: Config) -> Iterator[str]:
                         f"{key}.{option}: got {value} for kind {feature.kind!r}; only "
                         f"{', '.join(kinds)} takes it"
                     )
-            of_words = feature.kind == "sequence" and not takes_id_dropout(feature)
-            if feature.id_dropout is not None and of_words:
+            if feature.id_dropout is not None and feature.item_kind == "text":
                 yield (
                     f"{key}.id_dropout: got {feature.id_dropout} with item_kind "
                     f"{feature.item_kind!r}; must be null, or item_kind 'embedding'"
@@ -271,14 +270,11 @@ def _id_dropout_problems(config: Config) -> Iterator[str]:
     """A probability for all ids where no feature has any."""
     features, columns = config.features, config.data.columns
     ids = (columns.user, columns.item)
-    have_ids = any(
-        takes_id_dropout(feature) and feature.column in ids
-        for feature in (*features.query, *features.candidate)
-    )
+    have_ids = any(is_id(feature, ids) for feature in (*features.query, *features.candidate))
     if features.id_dropout and not have_ids:
         yield (
-            f"features.id_dropout: got {features.id_dropout}, and no feature of kind embedding or "
-            f"sequence is of {columns.user!r} or {columns.item!r}; must be 0 without one"
+            f"features.id_dropout: got {features.id_dropout}, and no feature of kind embedding is "
+            f"of {columns.user!r} or {columns.item!r}; must be 0 without one"
         )
 
 

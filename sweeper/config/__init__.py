@@ -48,8 +48,8 @@ from sweeper.config.features import (
     FeatureConfig,
     FeaturesConfig,
     SequenceConfig,
+    is_id,
     sequence_settings,
-    takes_id_dropout,
 )
 from sweeper.config.metrics import (
     DEFAULT_METRIC,
@@ -146,6 +146,7 @@ __all__ = [
     "goes_by_times",
     "id_dropouts",
     "is_baseline",
+    "is_id",
     "known_keys",
     "layer_sizes",
     "metric_hint",
@@ -158,7 +159,6 @@ __all__ = [
     "seen_reading",
     "sequence_settings",
     "split_has_seed",
-    "takes_id_dropout",
     "to_dataclass",
     "to_dictionary",
     "type_at",

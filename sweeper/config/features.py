@@ -57,8 +57,8 @@ class FeatureConfig:
       max_length: of a sequence; null: `features.sequence.max_length`.
       encoder: of a sequence; null: `features.sequence.encoder`.
       share_with_candidates: of a sequence; null: `features.sequence.share_with_candidates`.
-      id_dropout: of an embedding of single strings, or of a sequence's items; null:
-        `features.id_dropout` for the ids of users and items, and 0 for other columns.
+      id_dropout: of an embedding of single strings, or of each item of a sequence by itself; null:
+        `features.id_dropout` for embeddings of the ids of users and items, else 0.
       options: what a class of your own is made with.
     """
 
@@ -113,10 +113,11 @@ class FeaturesConfig:
         `model.layer_sizes` is empty.
       query: what is known of who asks, and when: of the user and of the row.
       candidate: what is known of the items.
-      id_dropout: in training, the probability that the id of a row's user, of a candidate, or of an
-        item in a sequence is replaced by the unknown id, so that the towers learn to do without
-        ids; it is applied to `embedding` and `sequence` features of `data.columns.user` and
-        `data.columns.item`.
+      id_dropout: in training, the probability that the id of a row's user, or of a candidate, is
+        replaced by the unknown id, so that the towers learn to do without ids and to rank new
+        items by what else is known of them; it is for `embedding` features of
+        `data.columns.user` and `data.columns.item`. Items in sequences keep their ids, which
+        measures better, unless the feature has an `id_dropout` of its own.
     """
 
     embedding_dim: int = ranged(32, at_least(1))
@@ -136,10 +137,13 @@ def sequence_settings(feature: FeatureConfig, defaults: SequenceConfig) -> Seque
     return replace(defaults, **own)
 
 
-def takes_id_dropout(feature: FeatureConfig) -> bool:
-    """Whether a feature looks up one vector for each id, in which an unknown id has one, too."""
-    reads_ids = feature.kind == "sequence" and feature.item_kind in (None, "embedding")
-    return feature.kind == "embedding" or reads_ids
+def is_id(feature: FeatureConfig, ids: Collection[str]) -> bool:
+    """Whether a feature has one vector for each user, or for each item.
+
+    Args:
+      ids: the columns of the users' and of the items' ids.
+    """
+    return feature.kind == "embedding" and feature.column in ids
 
 
 def id_dropout_of(feature: FeatureConfig, settings: FeaturesConfig, ids: Collection[str]) -> float:
@@ -150,4 +154,4 @@ def id_dropout_of(feature: FeatureConfig, settings: FeaturesConfig, ids: Collect
     """
     if feature.id_dropout is not None:
         return feature.id_dropout
-    return settings.id_dropout if takes_id_dropout(feature) and feature.column in ids else 0.0
+    return settings.id_dropout if is_id(feature, ids) else 0.0
