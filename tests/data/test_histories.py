@@ -149,6 +149,10 @@ def test_rows_of_cold_start_items_are_in_no_history_until_they_are_held_out() ->
         assert history(found, row) == plain_history(
             users, items, list(range(200)), row, known, same=True
         )
+    assert found.holds_held_out_rows
+    assert not histories_of(
+        replace(data, split="random"), interactions, split.train
+    ).holds_held_out_rows
     # Whoever trains on all rows knows all of them.
     everything = histories_of(data, interactions, np.arange(200))
     assert history(everything, 199) == history(find_histories(interactions), 199)
