@@ -83,13 +83,19 @@ def data_lines(
         column = config["data"]["columns"]["weight"]
         yield "weights", f"a training row counts its {column!r} in the loss; scores weigh nothing"
     split = config["data"]["split"]
-    seed = f", seed {config['data']['split_seed']}" if split == "random" else ""
-    if cut := config["data"].get("cut"):
-        seed = f", cut {cut} (0 is the latest)"
+    cold_start = data.get("cold_start")
+    seed = f", seed {config['data']['split_seed']}" if split == "random" or cold_start else ""
     if split_seeds:
         seed = f", seeds {', '.join(map(str, split_seeds))}"
+    if cut := config["data"].get("cut"):
+        seed += f", cut {cut} (0 is the latest)"
     parts = ", ".join(f"{number:,} {name}" for name, number in data["rows"].items())
     unused = f"; {data['unused_rows']:,} rows are in no part" if data["unused_rows"] else ""
+    if cold_start:
+        unused += (
+            f", of which {cold_start['rows']:,} are training rows of {cold_start['items']:,} "
+            "cold-start items"
+        )
     yield "split", f"{split}{seed}: {parts}{unused}"
     for text in data.get("ties", ()):
         yield "ties", text

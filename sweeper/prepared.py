@@ -109,4 +109,5 @@ def _split_key(config: DataConfig, interactions: Interactions) -> Hashable:
         config.train_size,
         config.validation_size,
         config.test_size,
+        config.cold_start_items,
     )

@@ -61,7 +61,7 @@ def run_repeats(
     """
     if not split_seeds:
         return run_trial(config, directory, report, console, draw, origin, fingerprint)
-    problems = list(split_seed_problems(split_seeds, config.data.split))
+    problems = list(split_seed_problems(split_seeds, config.data))
     if problems:
         raise ConfigError(problems)
     validate(config)

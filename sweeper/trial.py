@@ -302,6 +302,7 @@ class Trial:
             "candidates": interactions.num_items,
             "rows": split.sizes(),
             "unused_rows": split.unused,
+            "cold_start": split.cold_start,
             "dropped_rows": interactions.dropped,
             "is_weighted": interactions.weights is not None,
             "ties": [*split.ties, *self.history_ties(interactions, split)],

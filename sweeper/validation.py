@@ -14,13 +14,16 @@ from sweeper.config import (
     QUERY_KINDS,
     TIMED_KINDS,
     Config,
+    DataConfig,
     FeatureConfig,
     Range,
     TrackingConfig,
     goes_by_times,
+    is_id,
     layer_sizes,
     no_times_problem,
     sequence_settings,
+    split_has_seed,
     unfit,
 )
 from sweeper.data.table.files import TFDS
@@ -73,13 +76,13 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
                     yield from range_problems(element, f"{key}[{index}].")
 
 
-def split_seed_problems(seeds: Sequence[int], split: str) -> Iterator[str]:
+def split_seed_problems(seeds: Sequence[int], data: DataConfig) -> Iterator[str]:
     """What is wrong with `study.split_seeds`, with this `data.split`."""
-    if seeds and split != "random":
+    if seeds and not split_has_seed(data):
         yield (
-            f"study.split_seeds: got {list(seeds)} with data.split {split!r}, which has no seed; "
-            "must be empty, or data.split 'random'. What repeats under a split by time is cuts: "
-            "data.cut=0,1,2 in a grid, and study.confirm.cuts once a search is done"
+            f"study.split_seeds: got {list(seeds)} with data.split {data.split!r}, which has no "
+            "seed; must be empty, or data.split 'random'. What repeats under a split by time is "
+            "cuts: data.cut=0,1,2 in a grid, and study.confirm.cuts once a search is done"
         )
     for seed in dict.fromkeys(seeds):
         if seeds.count(seed) > 1:
@@ -135,6 +138,13 @@ def _rule_problems(config: Config) -> Iterator[str]:
         yield (
             f"task.num_uniform_negatives: got {task.num_uniform_negatives} with task.name "
             "'full_softmax', which has the whole catalogue; must be null for it"
+        )
+    if task.new_item_weight is not None and (
+        task.name != "full_softmax" and task.num_uniform_negatives is None
+    ):
+        yield (
+            f"task.new_item_weight: got {task.new_item_weight} with task.name {task.name!r} and no "
+            "uniform negatives, of which all negatives have training rows; must be null for it"
         )
     for key, value, without in (
         ("task.exclude_seen", task.exclude_seen, None),
@@ -234,6 +244,7 @@ OPTIONS_OF_KINDS = {
     "max_length": ("sequence",),
     "encoder": ("sequence",),
     "share_with_candidates": ("sequence",),
+    "id_dropout": ("embedding", "sequence"),
 }
 
 
@@ -255,8 +266,26 @@ def _feature_problems(config: Config) -> Iterator[str]:
                         f"{key}.{option}: got {value} for kind {feature.kind!r}; only "
                         f"{', '.join(kinds)} takes it"
                     )
+            if feature.id_dropout is not None and feature.item_kind == "text":
+                yield (
+                    f"{key}.id_dropout: got {feature.id_dropout} with item_kind "
+                    f"{feature.item_kind!r}; must be null, or item_kind 'embedding'"
+                )
             if feature.kind in TIMED_KINDS:
                 yield from _sequence_problems(config, feature, key)
+    yield from _id_dropout_problems(config)
+
+
+def _id_dropout_problems(config: Config) -> Iterator[str]:
+    """A probability for all ids where no feature has any."""
+    features, columns = config.features, config.data.columns
+    ids = (columns.user, columns.item)
+    have_ids = any(is_id(feature, ids) for feature in (*features.query, *features.candidate))
+    if features.id_dropout and not have_ids:
+        yield (
+            f"features.id_dropout: got {features.id_dropout}, and no feature of kind embedding is "
+            f"of {columns.user!r} or {columns.item!r}; must be 0 without one"
+        )
 
 
 def _sequence_problems(config: Config, feature: FeatureConfig, key: str) -> Iterator[str]:

@@ -88,6 +88,7 @@ MAY_IMPORT = {
     "serving": BASE
     | {"console", "data", "model", "evaluation", "training", "prepared", "quoting", "validation"}
     | {"record", "study", "report", "serving"},
+    "embed": BASE | COMMAND | {"serving"},
     "export": BASE | COMMAND | {"serving"},
     "recommend": BASE | COMMAND | {"serving"},
     "command_line": BASE | COMMAND | {"overrides", "record", "study"},

@@ -24,7 +24,10 @@ SPLITS = [
     {"test_size": 0.3},
     {"validation_size": 0.0},
     {"train_size": 50.0},
+    {"cold_start_items": 0.2},
+    {"cold_start_items": 0.2, "split_seed": 1},
     {"split": "temporal"},
+    {"split": "temporal", "cold_start_items": 0.2},
     {"split": "leave_last_out"},
 ]
 EVALUATIONS = [

@@ -24,6 +24,7 @@ RANGES = [
     ("data__split", ["by_user", ""], "one of random, temporal, leave_last_out"),
     ("data__split_seed", [-1], "a finite number of at least 0"),
     ("data__cut", [-1], "a finite number of at least 0"),
+    ("data__cold_start_items", [-0.1, 1.0, math.nan], SHARE),
     ("data__train_size", [-0.1, 1.5, math.nan], "a share below 1 (0.2) or a whole number of rows"),
     ("data__validation_size", [-1.0, math.inf], "a share below 1"),
     ("data__test_size", [-1.0, 2.5], "a share below 1"),
@@ -94,8 +95,11 @@ RANGES = [
     ("task__temperature", [0.0, -1.0, math.nan, math.inf], POSITIVE),
     ("task__num_hard_negatives", [0], AT_LEAST_1),
     ("task__num_uniform_negatives", [0], AT_LEAST_1),
+    ("task__new_item_weight", [0.0, 1.1, math.nan], "above 0 and at most 1"),
     ("task__exclude_seen", [0, 1_001], "a whole number from 1 to 1,000"),
     ("data__same_time", ["no"], "one of include, exclude"),
+    ("features__id_dropout", [-0.1, 1.0, math.nan], SHARE),
+    ("features__candidate__0__id_dropout", [-0.1, 1.0], SHARE),
     ("features__sequence__max_length", [0, 1_001], "a whole number from 1 to 1,000"),
     ("features__sequence__encoder", ["lstm"], "one of mean, recency, gru, self_attention"),
     ("features__sequence__num_decays", [0], AT_LEAST_1),
@@ -230,6 +234,11 @@ RULES = [
     (
         {"task__name": "full_softmax", "task__num_uniform_negatives": 8},
         "task.num_uniform_negatives: got 8 with task.name 'full_softmax'",
+        "must be null",
+    ),
+    (
+        {"task__name": "in_batch_softmax", "task__new_item_weight": 0.2},
+        "task.new_item_weight: got 0.2 with task.name 'in_batch_softmax'",
         "must be null",
     ),
     (

@@ -168,3 +168,23 @@ def test_repeats_have_the_means(tmp_path: Path):
         values = [record.by_warmth["test"]["cold_item"][name] for record in each]
         assert summary.by_warmth["test"]["cold_item"][name] == pytest.approx(sum(values) / 2)
     assert records.read(tmp_path) == summary
+
+
+@pytest.mark.parametrize("split", ["random", "temporal"])
+def test_new_items_made_of_known_ones_are_told_apart(split: str, tmp_path: Path):
+    synthetic = SyntheticConfig(num_users=40, num_items=30, num_interactions=600, rank=2)
+    config = small_config(
+        data=DataConfig(name="synthetic", split=split, cold_start_items=0.2, synthetic=synthetic)
+    )
+    printed = io.StringIO()
+    record = run_trial(config, tmp_path, console=Console(file=printed, width=200), draw=False)
+    interactions = load_interactions(config.data)
+    parts = split_interactions(config.data, interactions)
+    cold = np.unique(interactions.items[parts.taken_away])
+    assert record.data["cold_start"] == {"items": 6, "rows": len(parts.taken_away)}
+    assert f"are training rows of {len(cold)} cold-start items" in printed.getvalue()
+    assert f"{split}, seed 42: " in printed.getvalue()
+    for rows, held_out in (("validation", parts.validation), ("test", parts.test)):
+        number = np.isin(interactions.items[held_out], cold).sum()
+        assert record.by_warmth[rows]["cold_item"]["rows"] == number > 0
+    assert records.read(tmp_path) == record

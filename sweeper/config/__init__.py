@@ -35,6 +35,7 @@ from sweeper.config.data import (
     FilterConfig,
     SideTableConfig,
     SyntheticConfig,
+    split_has_seed,
 )
 from sweeper.config.elsewhere import config_dir_hint
 from sweeper.config.features import (
@@ -47,6 +48,7 @@ from sweeper.config.features import (
     FeatureConfig,
     FeaturesConfig,
     SequenceConfig,
+    is_id,
     sequence_settings,
 )
 from sweeper.config.metrics import (
@@ -86,6 +88,7 @@ from sweeper.config.trial import (
     TaskConfig,
     TrackingConfig,
     TrainConfig,
+    id_dropouts,
     layer_sizes,
     updates_rows_alone,
 )
@@ -141,7 +144,9 @@ __all__ = [
     "ease_last",
     "flat",
     "goes_by_times",
+    "id_dropouts",
     "is_baseline",
+    "is_id",
     "known_keys",
     "layer_sizes",
     "metric_hint",
@@ -153,6 +158,7 @@ __all__ = [
     "ranged",
     "seen_reading",
     "sequence_settings",
+    "split_has_seed",
     "to_dataclass",
     "to_dictionary",
     "type_at",

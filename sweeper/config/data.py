@@ -13,6 +13,7 @@ from sweeper.config.ranges import (
     PART_SIZE,
     PROBABILITY,
     QUOTE_CHAR,
+    SHARE,
     at_least,
     one_of,
     ranged,
@@ -175,7 +176,8 @@ class DataConfig:
       cache_dir: where encoded data is kept; null: SWEEPER_CACHE_DIR, or else `~/.cache/sweeper`.
       split: `random`; `temporal`: the latest rows are test rows, those before validation rows;
         `leave_last_out`: the same within each user.
-      split_seed: of the random split; the others have none.
+      split_seed: of the random split, and of the choice of cold-start items; what goes by time
+        alone has none.
       cut: of a split by time, how many steps back its test rows lie. 0: the latest rows are test
         rows. n: n times `test_size` rows (of each user under `leave_last_out`) come after the test
         rows and are in no part, so that no row is tested at two cuts. Several cuts are a rolling
@@ -183,6 +185,9 @@ class DataConfig:
       train_size: training rows; null: all that are left.
       validation_size: validation rows; null: 0.1, or one row of each user under `leave_last_out`.
       test_size: test rows; null: 0.2, or one row of each user under `leave_last_out`.
+      cold_start_items: the share of the training part's items that are made new ones, to measure
+        how a model ranks these: all their rows are taken away from the training part, and stay in
+        the others. Which items they are follows from `split_seed`.
       same_time: whether a row's history holds the user's other rows of the same second that the
         source lists before it. `exclude`: it holds rows of earlier seconds alone.
       path: the interactions: a file, a folder of files, or `tfds:NAME`.
@@ -203,6 +208,7 @@ class DataConfig:
     train_size: float | None = ranged(None, PART_SIZE)
     validation_size: float | None = ranged(None, PART_SIZE)
     test_size: float | None = ranged(None, PART_SIZE)
+    cold_start_items: float = ranged(0.0, SHARE)
     same_time: str = ranged("include", one_of(*SAME_TIME))
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
     path: str | None = ranged(None, NOT_EMPTY)
@@ -214,3 +220,8 @@ class DataConfig:
     users: SideTableConfig = field(default_factory=SideTableConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
+
+
+def split_has_seed(data: DataConfig) -> bool:
+    """Whether another `data.split_seed` gives other parts."""
+    return data.split == "random" or data.cold_start_items > 0

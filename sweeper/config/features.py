@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,6 +57,8 @@ class FeatureConfig:
       max_length: of a sequence; null: `features.sequence.max_length`.
       encoder: of a sequence; null: `features.sequence.encoder`.
       share_with_candidates: of a sequence; null: `features.sequence.share_with_candidates`.
+      id_dropout: of an embedding of single strings, or of each item of a sequence by itself; null:
+        `features.id_dropout` for embeddings of the ids of users and items, else 0.
       options: what a class of your own is made with.
     """
 
@@ -68,6 +71,7 @@ class FeatureConfig:
     max_length: int | None = ranged(None, within(1, MAX_SEQUENCE_LENGTH))
     encoder: str | None = ranged(None, one_of_or_path(*SEQUENCE_ENCODERS))
     share_with_candidates: bool | None = None
+    id_dropout: float | None = ranged(None, SHARE)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -109,11 +113,17 @@ class FeaturesConfig:
         `model.layer_sizes` is empty.
       query: what is known of who asks, and when: of the user and of the row.
       candidate: what is known of the items.
+      id_dropout: in training, the probability that the id of a row's user, or of a candidate, is
+        replaced by the unknown id, so that the towers learn to do without ids and to rank new
+        items by what else is known of them; it is for `embedding` features of
+        `data.columns.user` and `data.columns.item`. Items in sequences keep their ids, which
+        measures better, unless the feature has an `id_dropout` of its own.
     """
 
     embedding_dim: int = ranged(32, at_least(1))
     query: list[FeatureConfig] = ranged([], NOT_EMPTY)
     candidate: list[FeatureConfig] = ranged([], NOT_EMPTY)
+    id_dropout: float = ranged(0.0, SHARE)
     sequence: SequenceConfig = field(default_factory=SequenceConfig)
 
 
@@ -125,3 +135,23 @@ def sequence_settings(feature: FeatureConfig, defaults: SequenceConfig) -> Seque
         if getattr(feature, name) is not None
     }
     return replace(defaults, **own)
+
+
+def is_id(feature: FeatureConfig, ids: Collection[str]) -> bool:
+    """Whether a feature has one vector for each user, or for each item.
+
+    Args:
+      ids: the columns of the users' and of the items' ids.
+    """
+    return feature.kind == "embedding" and feature.column in ids
+
+
+def id_dropout_of(feature: FeatureConfig, settings: FeaturesConfig, ids: Collection[str]) -> float:
+    """The probability that a feature's id is replaced by the unknown id in training.
+
+    Args:
+      ids: the columns that `features.id_dropout` is for: the users' and the items'.
+    """
+    if feature.id_dropout is not None:
+        return feature.id_dropout
+    return settings.id_dropout if is_id(feature, ids) else 0.0

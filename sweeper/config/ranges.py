@@ -54,6 +54,7 @@ def within(low: int, high: int) -> Range:
 POSITIVE = Range(lambda value: 0 < value < math.inf, "a finite number greater than 0")
 PROBABILITY = Range(lambda value: 0 <= value <= 1, "at least 0 and at most 1")
 SHARE = Range(lambda value: 0 <= value < 1, "at least 0 and below 1")
+PORTION = Range(lambda value: 0 < value <= 1, "above 0 and at most 1")
 NOT_EMPTY = Range(lambda value: bool(value), "given, not empty")
 AUTO = "auto"
 DELIMITER = Range(

@@ -7,15 +7,15 @@ from typing import Any
 
 from sweeper.config.baselines import BASELINE_LIST
 from sweeper.config.data import DataConfig
-from sweeper.config.features import MAX_SEQUENCE_LENGTH, FeaturesConfig
+from sweeper.config.features import MAX_SEQUENCE_LENGTH, FeaturesConfig, id_dropout_of
 from sweeper.config.metrics import DEFAULT_METRIC, METRICS, metric_hint
 from sweeper.config.ranges import (
     MOST_AT_ONCE,
     NOT_EMPTY,
+    PORTION,
     POSITIVE,
     SHARE,
     WIDTHS,
-    Range,
     at_least,
     one_of,
     one_of_or_path,
@@ -92,6 +92,9 @@ class TaskConfig:
       num_hard_negatives: how many negatives of each row count, those that score highest; null: all.
       num_uniform_negatives: how many candidates, drawn uniformly from the catalogue for each batch,
         are added to the batch's own; of in-batch losses alone; null: none.
+      new_item_weight: what a candidate without a training row counts as a negative, in a loss that
+        has the whole catalogue or uniform negatives: the less, the higher new items are ranked;
+        null: 0.1 if ids of candidates are dropped (`features.id_dropout`), else 1.
       exclude_seen: how many of the latest items that a row's user has before it are no negatives of
         the row: a product that never shows them again need not rank them low; null: none.
       options: what a class of your own is made with.
@@ -102,6 +105,7 @@ class TaskConfig:
     remove_accidental_hits: bool = False
     num_hard_negatives: int | None = ranged(None, at_least(1))
     num_uniform_negatives: int | None = ranged(None, at_least(1))
+    new_item_weight: float | None = ranged(None, PORTION)
     exclude_seen: int | None = ranged(None, within(1, MAX_SEQUENCE_LENGTH))
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -127,7 +131,7 @@ class OptimizerConfig:
     name: str = ranged("adagrad", one_of(*OPTIMIZERS))
     learning_rate: float = ranged(0.1, POSITIVE)
     schedule: str = ranged("constant", one_of(*SCHEDULES))
-    final_share: float = ranged(0.1, Range(lambda value: 0 < value <= 1, "above 0 and at most 1"))
+    final_share: float = ranged(0.1, PORTION)
     weight_decay: float | None = ranged(None, at_least(0))
     clip_value: float | None = ranged(None, POSITIVE)
     clip_norm: float | None = ranged(None, POSITIVE)
@@ -273,3 +277,14 @@ def layer_sizes(model: ModelConfig, embedding_dim: int) -> tuple[list[int], list
 
     query, candidate = sizes(model.query_layer_sizes), sizes(model.candidate_layer_sizes)
     return query or [embedding_dim], candidate or [embedding_dim]
+
+
+def id_dropouts(config: Config, tower: str) -> list[float]:
+    """Of each feature of a tower, the probability that its id is the unknown one in training.
+
+    Args:
+      tower: "query" or "candidate".
+    """
+    ids = (config.data.columns.user, config.data.columns.item)
+    features = getattr(config.features, tower)
+    return [id_dropout_of(feature, config.features, ids) for feature in features]

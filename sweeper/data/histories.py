@@ -8,13 +8,14 @@ the random split, whose held-out rows lie between the training rows, it holds tr
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sweeper.config import DataConfig
 from sweeper.data.interactions import Interactions
 from sweeper.data.row_order import by_user_and_time
+from sweeper.data.split import split_interactions
 from sweeper.errors import ConfigError
 from sweeper.recent import Recent, freeze
 
@@ -35,22 +36,19 @@ class Histories:
       times: int64 [known], their times, in seconds since 1970 (UTC).
       starts: int64 [rows], where the user's rows begin in `items`.
       stops: int64 [rows], where those end that are before the row.
+      holds_held_out_rows: whether they go on after the training rows.
     """
 
     items: np.ndarray
     times: np.ndarray
     starts: np.ndarray
     stops: np.ndarray
+    holds_held_out_rows: bool = True
 
     @property
     def longest(self) -> int:
         """The largest number of earlier rows that a row has."""
         return int((self.stops - self.starts).max(initial=0))
-
-    @property
-    def holds_every_row(self) -> bool:
-        """Whether histories hold held-out rows, too, as they do under a split by time."""
-        return len(self.items) == len(self.starts)
 
     def lengths(self, rows: np.ndarray) -> np.ndarray:
         """The number of earlier rows of each row; int64 [len(rows)]."""
@@ -117,7 +115,8 @@ def histories_of(
 
     A split by time gives every row all earlier rows of its user, held-out ones included, as a
     deployed system would have them. The random split gives training rows alone, since its
-    held-out rows lie between them.
+    held-out rows lie between them. Rows of cold-start items that are taken away from training
+    are in no history: such an item is chosen for the first time in the held-out rows.
 
     Features, the loss, the ranking and the baselines of one trial all read them: the last ones
     are kept in the process, read-only.
@@ -128,16 +127,22 @@ def histories_of(
     Raises:
       ConfigError: the data has no times.
     """
-    known = training_rows if config.split == "random" else None
+    by_time = config.split != "random"
+    known = None if by_time else training_rows
+    if by_time and config.cold_start_items:
+        taken_away = split_interactions(config, interactions).taken_away
+        # Whoever trains on all rows has taken none away.
+        taken_away = np.setdiff1d(taken_away, training_rows)
+        known = np.delete(np.arange(len(interactions)), taken_away)
 
     def find() -> Histories:
         found = find_histories(interactions, known, config.same_time == "include")
         freeze(found.items, found.times, found.starts, found.stops)
-        return found
+        return replace(found, holds_held_out_rows=by_time)
 
     rows = None if known is None else hashlib.blake2b(np.ascontiguousarray(known).data).digest()
     columns = (interactions.user_column, interactions.item_column, interactions.timestamp_column)
-    key = (interactions.fingerprint, columns, rows, config.same_time)
+    key = (interactions.fingerprint, columns, by_time, rows, config.same_time)
     return _histories.get(len(interactions), key, find)
 
 

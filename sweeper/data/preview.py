@@ -31,7 +31,8 @@ FileStates = Mapping[str, tuple[int, int] | list[int]]
 # Of `data`, what decides on the parts that rows are in and not on the rows, and what only says
 # where copies are kept.
 NO_CONTENTS = (
-    "split", "split_seed", "cut", "train_size", "validation_size", "test_size", "cache_dir",
+    "split", "split_seed", "cut", "train_size", "validation_size", "test_size",
+    "cold_start_items", "cache_dir",
 )  # fmt: skip
 
 

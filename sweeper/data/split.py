@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ DEFAULT_VALIDATION_SHARE = 0.1
 DEFAULT_TEST_SHARE = 0.2
 # The published split's: tf.random.set_seed(42), then a shuffle with a buffer of 100,000.
 GLOBAL_SEED = 42
+# Tells the random numbers that choose cold-start items from those of a split.
+COLD_START_ITEMS = 1
 SHUFFLE_BUFFER = 100_000
 
 
@@ -28,10 +30,12 @@ class Split:
       train: int64 [num_train].
       validation: int64 [num_validation]; may be empty.
       test: int64 [num_test].
-      unused: how many rows are in no part, because `data.train_size` leaves some, or because they
-        come after `data.cut`.
+      unused: how many rows are in no part, because `data.train_size` leaves some, because they
+        come after `data.cut`, or because they are those of cold-start items.
       ties: a line for people on each boundary of a split by time that falls between equal times,
         where the order of the data has decided.
+      taken_away: int64 [rows], the rows of cold-start items that would be training rows.
+      cold_start: the number of these "items" and "rows"; empty without them.
     """
 
     train: np.ndarray
@@ -39,6 +43,8 @@ class Split:
     test: np.ndarray
     unused: int
     ties: tuple[str, ...] = ()
+    taken_away: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    cold_start: dict[str, int] = field(default_factory=dict)
 
     def sizes(self) -> dict[str, int]:
         """Rows of each part, by its name."""
@@ -58,7 +64,8 @@ def split_interactions(
     training rows first, then unused ones, validation and test rows last. `temporal`
     takes the latest rows for the test, those before for validation, those before for
     training. `leave_last_out` does the same within each user. Both leave out the test
-    rows of later cuts first, see `DataConfig.cut`.
+    rows of later cuts first, see `DataConfig.cut`. The rows of cold-start items are taken from
+    the training rows in the end, so that the other parts are the same with and without them.
 
     Args:
       order: the rows in the order that the split cuts, where the caller has it: a permutation for
@@ -68,8 +75,15 @@ def split_interactions(
       ConfigError: the sizes don't add up, or leave a part empty; or the split goes by
         time, and the data has none.
     """
-    if config.split == "leave_last_out":
-        return _leave_last_out(config, interactions, order)
+    by_users = config.split == "leave_last_out"
+    split = (_leave_last_out if by_users else _in_one_order)(config, interactions, order)
+    return _take_away_items(config, interactions, split) if config.cold_start_items else split
+
+
+def _in_one_order(
+    config: DataConfig, interactions: Interactions, order: np.ndarray | None
+) -> Split:
+    """All rows in one order, cut into parts."""
     sizes = _sizes(config, len(interactions))
     times = None
     if config.split == "random":
@@ -124,6 +138,34 @@ def published_permutation(num_rows: int, split_seed: int) -> np.ndarray:
         SHUFFLE_BUFFER, seed=split_seed, reshuffle_each_iteration=False
     )
     return np.concatenate(list(rows.batch(SHUFFLE_BUFFER).as_numpy_iterator()))
+
+
+def _take_away_items(config: DataConfig, interactions: Interactions, split: Split) -> Split:
+    """The split without the training rows of `config.cold_start_items` of the training items.
+
+    The items of the catalogue are put into an order by the seed, and the first ones of it that
+    have training rows are chosen, so that splits of other sizes have much the same ones.
+    """
+    share, items = config.cold_start_items, interactions.items[split.train]
+    order = np.random.default_rng([COLD_START_ITEMS, config.split_seed]).permutation(
+        interactions.num_items
+    )
+    order = order[np.isin(order, items)]
+    number = round(share * len(order))
+    if number in (0, len(order)):
+        raise ConfigError(
+            f"data.cold_start_items={share:g}: of {len(order):,} items in training rows these are "
+            f"{number:,}. Give a share that takes at least one and leaves at least one, or 0."
+        )
+    is_taken = np.isin(items, order[:number])
+    taken = split.train[is_taken]
+    return replace(
+        split,
+        train=split.train[~is_taken],
+        unused=split.unused + len(taken),
+        taken_away=taken,
+        cold_start={"items": number, "rows": len(taken)},
+    )
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sweeper.data.histories import Histories
+if TYPE_CHECKING:
+    from sweeper.data.histories import Histories
 
 # Of fewer rows of a part, or fewer users, nothing is said: seconds have ties in any data.
 LEAST_SHARE = 0.01

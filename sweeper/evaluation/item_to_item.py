@@ -61,7 +61,8 @@ class Ease:
         """
 
         def of(task: RankingTask) -> Scorer:
-            if last is None and (task.histories is None or not task.histories.holds_every_row):
+            histories = task.histories
+            if last is None and (histories is None or not histories.holds_held_out_rows):
                 return self._by_training_rows(task)
             return self._by_histories(task, last)
 

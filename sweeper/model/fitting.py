@@ -181,6 +181,11 @@ def _column(config: FeatureConfig, columns: Mapping[str, Column], is_query: bool
             f".kind: got {config.kind!r} for {config.column!r}, a column of {words}; "
             f"must be {either(kinds)} for it"
         )
+    if config.id_dropout is not None and not isinstance(column, CategoricalColumn):
+        raise ConfigError(
+            f".id_dropout: got {config.id_dropout} for {config.column!r}, a column of {words}; "
+            "must be null for it, since only single strings are ids"
+        )
     return column
 
 

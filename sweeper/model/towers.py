@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Sequence as ListOf
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from sweeper.config import ModelConfig, SequenceConfig
-from sweeper.model.dropout import repeatable_dropout
+from sweeper.model.dropout import IdDropout, repeatable_dropout
 from sweeper.model.features import (
     PADDING,
     BucketFeature,
@@ -35,8 +37,9 @@ from sweeper.plugins import is_path, make
 # many. Compiled, a step of 2,048 codes takes 0.3 ms sparse and 0.7 dense at 10,000 rows, 0.6 and
 # 7.4 at 160,000; one of 62,000 codes of as many rows 11 and 8.
 LARGE_TABLE, CODES_SHARE = 10_000, 4
-# Beyond the seeds of a tower's own dropout layers.
-FIRST_ENCODER_SEED = 100
+# Beyond the seeds of a tower's own dropout layers; each feature has so many seeds, of which the
+# last is that of its ids' dropout.
+FIRST_ENCODER_SEED, SEEDS_OF_A_FEATURE = 100, 50
 
 
 @tf.custom_gradient
@@ -165,18 +168,26 @@ class Sequence(tf.keras.layers.Layer):
       feature: fitted.
       lookup: the vectors of the items' values.
       encoder: of `feature.settings.max_length` vectors.
+      id_dropout: of each position's id, in training: a user's latest items may be new ones when
+        the model is served. None: without.
     """
 
     def __init__(
-        self, feature: SequenceFeature, lookup: Lookup, encoder: SequenceEncoder, name: str
+        self,
+        feature: SequenceFeature,
+        lookup: Lookup,
+        encoder: SequenceEncoder,
+        name: str,
+        id_dropout: IdDropout | None = None,
     ) -> None:
         super().__init__(name=name)
         self.length = feature.settings.max_length
         self.items, self.item_codes = tf.constant(feature.items), tf.constant(feature.item_codes)
-        self.lookup, self.encoder = lookup, encoder
+        self.lookup, self.encoder, self.id_dropout = lookup, encoder, id_dropout
 
     def call(self, ranges: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self.read(self.items, ranges, self.vectors, training)
+        vectors = partial(self.vectors, training=training)
+        return self.read(self.items, ranges, vectors, training)
 
     def read(
         self,
@@ -199,10 +210,13 @@ class Sequence(tf.keras.layers.Layer):
         shape = [-1, self.length, self.lookup.dim]
         return self.encoder(tf.reshape(vectors, shape), is_there, training=training)
 
-    def vectors(self, items: tf.Tensor) -> tf.Tensor:
+    def vectors(self, items: tf.Tensor, training: bool = False) -> tf.Tensor:
         """[n] candidates to [n, dim]."""
         if not self.lookup.multivalued:
-            return self.lookup(tf.gather(self.item_codes, items))
+            codes = tf.gather(self.item_codes, items)
+            if self.id_dropout is not None:
+                codes = self.id_dropout(codes, training=training)
+            return self.lookup(codes)
         number = items.shape[0]
         if number is None or number >= self.item_codes.shape[0]:
             # Each item's mean once, where the sequences have more items than the catalogue.
@@ -236,6 +250,7 @@ def feature_layer(
     sparse_updates: bool = False,
     shared: Mapping[str, Lookup] | None = None,
     seed: int = 0,
+    id_dropout: IdDropout | None = None,
 ) -> tf.keras.layers.Layer:
     """The layer that takes the feature's encoded rows; gives [rows, width].
 
@@ -243,6 +258,7 @@ def feature_layer(
       sparse_updates: whether large tables are updated by the rows that a batch looks up.
       shared: embeddings that both towers have, by the name of the candidate tower's feature.
       seed: of what is random in it.
+      id_dropout: of a sequence's ids.
     """
     shared = shared or {}
     if isinstance(feature, OwnFeature):
@@ -253,7 +269,8 @@ def feature_layer(
             item = replace(feature.item_feature, name=f"{feature.name}_items", dim=feature.dim)
             lookup = lookup_of(item, sparse=False)
         encoder = sequence_encoder(feature.settings, feature.dim, seed)
-        return Sequence(feature, lookup, encoder, name=_layer_name(feature.name))
+        name = _layer_name(feature.name)
+        return Sequence(feature, lookup, encoder, name, id_dropout)
     if isinstance(feature, HistoryNumberFeature):
         return Column(name=_layer_name(feature.name))
     if isinstance(feature, HistoryFeature):
@@ -301,6 +318,8 @@ class Tower(tf.keras.Model):
       sparse_updates: see `feature_layer`.
       precision: Keras's policy for the dense layers; what they take and give is float32.
       shared: see `feature_layer`.
+      id_dropout_rates: of each feature, the probability that an id is replaced by the unknown id
+        in training; empty: 0 for all.
     """
 
     def __init__(
@@ -314,12 +333,20 @@ class Tower(tf.keras.Model):
         sparse_updates: bool = False,
         precision: str = "float32",
         shared: Mapping[str, Lookup] | None = None,
+        id_dropout_rates: ListOf[float] = (),
     ) -> None:
         super().__init__(name=name)
         self.feature_names = [feature.name for feature in features]
+        seeds = [
+            seed + FIRST_ENCODER_SEED + SEEDS_OF_A_FEATURE * index for index in range(len(features))
+        ]
+        self.id_dropouts = [
+            IdDropout(rate, first + SEEDS_OF_A_FEATURE - 1) if rate else None
+            for rate, first in zip(id_dropout_rates or [0.0] * len(features), seeds, strict=True)
+        ]
         self.feature_layers = [
-            feature_layer(feature, sparse_updates, shared, seed + FIRST_ENCODER_SEED + 50 * index)
-            for index, feature in enumerate(features)
+            feature_layer(feature, sparse_updates, shared, first, id_dropout)
+            for feature, first, id_dropout in zip(features, seeds, self.id_dropouts, strict=True)
         ]
         self.feature_dims = [
             layer.encoder.width if isinstance(layer, Sequence) else feature.dim
@@ -335,12 +362,17 @@ class Tower(tf.keras.Model):
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Encoded features, each [rows] or [rows, longest], to [rows, width]."""
-        features = [
-            layer(inputs[name], training=training)
-            if isinstance(layer, Sequence)
-            else layer(inputs[name])
-            for name, layer in zip(self.feature_names, self.feature_layers, strict=True)
-        ]
+        features = []
+        for name, layer, id_dropout in zip(
+            self.feature_names, self.feature_layers, self.id_dropouts, strict=True
+        ):
+            codes = inputs[name]
+            if isinstance(layer, Sequence):
+                features.append(layer(codes, training=training))
+                continue
+            if id_dropout is not None:
+                codes = id_dropout(codes, training=training)
+            features.append(layer(codes))
         return self.on_features(features, training)
 
     def on_features(self, features: list[tf.Tensor], training: bool = False) -> tf.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from sweeper.config import TIMED_KINDS, Config, layer_sizes, updates_rows_alone
+from sweeper.config import TIMED_KINDS, Config, id_dropouts, layer_sizes, updates_rows_alone
 from sweeper.data.histories import Histories, histories_of
 from sweeper.data.interactions import Interactions
 from sweeper.errors import ConfigError
@@ -226,6 +226,7 @@ def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -
             sparse_updates,
             config.train.precision,
             shared,
+            id_dropouts(config, name),
         )
         built({key: tf.constant(value[:1]) for key, value in inputs.items()})
         return built

@@ -194,7 +194,7 @@ def metric_problems(
 
 def _seed_problems(study: StudyConfig, config: Config, space_names: Sequence[str]) -> Iterator[str]:
     seeds = study.split_seeds
-    yield from split_seed_problems(seeds, config.data.split)
+    yield from split_seed_problems(seeds, config.data)
     if seeds and "data.split_seed" in space_names:
         yield (
             f"study.split_seeds: got {seeds} while data.split_seed is searched; must be empty, or "

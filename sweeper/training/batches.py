@@ -61,6 +61,8 @@ class BatchPlanner:
       weights: what each row of the data counts in the loss; None: 1 each.
       uniform_negatives: so many candidates, drawn uniformly from the catalogue with
         replacement, are added to each batch's own.
+      candidate_weights: float32 [num_candidates], above 0, what each candidate counts for one
+        occurrence of it; 1 for those that a row has. None: 1 for all.
 
     Raises:
       DataError: all training rows have weights too small for anything to be learned.
@@ -77,6 +79,7 @@ class BatchPlanner:
         steps_per_plan: int = 64,
         weights: np.ndarray | None = None,
         uniform_negatives: int = 0,
+        candidate_weights: np.ndarray | None = None,
     ) -> None:
         self._rows = rows.astype(np.int32)
         self._items = items
@@ -85,6 +88,7 @@ class BatchPlanner:
         self._seed = seed
         self._weights = weights
         self._uniform_negatives = uniform_negatives
+        self._candidate_weights = candidate_weights
         self.num_rows = len(rows)
         self.total_weight = len(rows) if weights is None else float(weights[rows].sum(dtype=float))
         self.largest_weight = 1.0 if weights is None else float(weights[rows].max(initial=0.0))
@@ -139,8 +143,11 @@ class BatchPlanner:
             )
             counts = np.ones_like(candidates, dtype=np.float32)
             positions = self._items[rows].astype(np.int32)
-            return Plan(steps, rows, weight, candidates, positions, counts)
-        return Plan(steps, rows, weight, *self._distinct(rows, len(order), drawing))
+        else:
+            candidates, positions, counts = self._distinct(rows, len(order), drawing)
+        if self._candidate_weights is not None:
+            counts *= self._candidate_weights[candidates]
+        return Plan(steps, rows, weight, candidates, positions, counts)
 
     def _distinct(
         self, rows: np.ndarray, used: int, drawing: np.random.Generator

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_data import small_interactions
 
-from sweeper.data.histories import NO_ITEM, Histories, find_histories
+from sweeper.config import DataConfig
+from sweeper.data.histories import NO_ITEM, Histories, find_histories, histories_of
+from sweeper.data.split import split_interactions
 from sweeper.data.ties import history_ties
 from sweeper.errors import ConfigError
 
@@ -133,3 +135,24 @@ def test_all_times_equal_and_no_history_at_all_are_said() -> None:
     assert "00:00:05: the histories that are read are all empty; give" in line
     (line,) = ties_of([0, 1, 2], [1, 2, 3])
     assert line.startswith("no row has an earlier row of its user: the histories that are read are")
+
+
+def test_rows_of_cold_start_items_are_in_no_history_until_they_are_held_out() -> None:
+    rng = np.random.default_rng(0)
+    users, items = rng.integers(0, 5, 200).tolist(), rng.integers(0, 20, 200).tolist()
+    interactions = small_interactions(users, items, list(range(200)))
+    data = DataConfig(name="synthetic", split="temporal", cold_start_items=0.3)
+    split = split_interactions(data, interactions)
+    known = set(range(200)) - set(split.taken_away.tolist())
+    found = histories_of(data, interactions, split.train)
+    for row in range(200):
+        assert history(found, row) == plain_history(
+            users, items, list(range(200)), row, known, same=True
+        )
+    assert found.holds_held_out_rows
+    assert not histories_of(
+        replace(data, split="random"), interactions, split.train
+    ).holds_held_out_rows
+    # Whoever trains on all rows knows all of them.
+    everything = histories_of(data, interactions, np.arange(200))
+    assert history(everything, 199) == history(find_histories(interactions), 199)

@@ -292,3 +292,51 @@ def test_cuts_share_no_test_row_and_train_on_what_is_before(
         later = tested[: len(tested) - len(result.test)]
         assert not (kept | set(result.test.tolist())) & set(later)
     assert len(set(tested)) == len(tested)
+
+
+def with_new_items(items: list[int], **settings: Any) -> Any:
+    interactions = small_interactions(list(range(len(items))), items)
+    return split_interactions(DataConfig(name="synthetic", **settings), interactions)
+
+
+@pytest.mark.parametrize("strategy", ["random", "temporal"])
+def test_rows_of_cold_start_items_are_taken_from_the_training_part_alone(strategy: str) -> None:
+    items = list(range(10)) * 10
+    whole = with_new_items(items, split=strategy)
+    less = with_new_items(items, split=strategy, cold_start_items=0.2)
+    cold = {items[row] for row in less.taken_away}
+    assert len(cold) == 2
+    assert less.train.tolist() == [row for row in whole.train if items[row] not in cold]
+    assert parts(less)[1:] == parts(whole)[1:]
+    assert less.cold_start == {"items": 2, "rows": len(whole.train) - len(less.train)}
+    assert less.unused == less.cold_start["rows"] > 0
+    assert whole.cold_start == {}
+    assert len(whole.taken_away) == 0
+
+
+def test_which_items_are_cold_follows_from_the_seed_and_hardly_from_the_sizes() -> None:
+    items = list(range(50)) * 20
+
+    def cold(**settings: Any) -> set[int]:
+        split = with_new_items(items, split="temporal", cold_start_items=0.2, **settings)
+        return {items[row] for row in split.taken_away}
+
+    assert cold() == cold() == cold(validation_size=0.0) == cold(train_size=100.0)
+    assert cold(split_seed=1) != cold()
+
+
+def test_an_item_without_a_training_row_is_none_of_the_cold_start_items() -> None:
+    # Items 0 to 3 are in training rows, 4 and 5 in later ones alone.
+    items = [0, 1, 2, 3] * 5 + [4, 5, 0, 1, 2, 3]
+    for seed in range(20):
+        result = with_new_items(
+            items, split="temporal", validation_size=2.0, test_size=4.0,
+            cold_start_items=0.5, split_seed=seed,
+        )  # fmt: skip
+        assert result.cold_start == {"items": 2, "rows": 10}
+
+
+@pytest.mark.parametrize(("share", "number"), [(0.01, 0), (0.99, 10)])
+def test_a_share_that_takes_no_item_or_all(share: float, number: int) -> None:
+    with pytest.raises(ConfigError, match=rf"={share}: of 10 items in training rows.* {number}\."):
+        with_new_items(list(range(10)) * 10, cold_start_items=share)

@@ -152,7 +152,9 @@ def late_items() -> Interactions:
     return replace(interactions, timestamps=1_000_000 * is_late + np.arange(len(is_late)))
 
 
-def metrics_of_cold_items(tmp_path, monkeypatch, candidate: list[FeatureConfig]):
+def metrics_of_cold_items(
+    tmp_path, monkeypatch, candidate: list[FeatureConfig], id_dropout: float = 0.0
+):
     """A trial's metrics on test rows, whose candidates are all cold."""
     interactions = late_items()
     num_late = int((interactions.timestamps >= 1_000_000).sum())
@@ -161,7 +163,7 @@ def metrics_of_cold_items(tmp_path, monkeypatch, candidate: list[FeatureConfig])
         data=DataConfig(
             name="synthetic", split="temporal", validation_size=500, test_size=num_late
         ),
-        features=FeaturesConfig(16, [FeatureConfig("user_id", "embedding")], candidate),
+        features=FeaturesConfig(16, [FeatureConfig("user_id", "embedding")], candidate, id_dropout),
         model=ModelConfig(layer_sizes=[]),
         task=TaskConfig("corrected_softmax"),
         optimizer=OptimizerConfig("adam", 0.01),
@@ -201,3 +203,10 @@ def test_with_its_id_beside_them_it_is_still_found(tmp_path, monkeypatch):
     metrics = metrics_of_cold_items(tmp_path, monkeypatch, [ID, *ABOUT])
     assert metrics["seen_filtered_top_50"] > 1.5 * 50 / NUM_ITEMS
     assert metrics["top_100"] > 1.4 * 100 / NUM_ITEMS
+
+
+def test_with_ids_dropped_in_training_it_is_found_beside_them(tmp_path, monkeypatch):
+    """Seen-filtered top-10 is 0.147 where it is 0.024 with ids that are always known."""
+    metrics = metrics_of_cold_items(tmp_path, monkeypatch, [ID, *ABOUT], id_dropout=0.3)
+    assert metrics["seen_filtered_top_10"] > 4 * 10 / NUM_ITEMS
+    assert metrics["top_50"] > 2.2 * 50 / NUM_ITEMS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -38,10 +40,12 @@ def test_the_sparse_gradient_has_the_sum_of_equal_codes_at_the_first_of_them() -
     np.testing.assert_array_equal(tf.convert_to_tensor(sparse), gradient_of(dense_lookup))
 
 
-def trained(optimizer: OptimizerConfig, xla: bool) -> tuple[list[np.ndarray], np.ndarray]:
+def trained(
+    optimizer: OptimizerConfig, xla: bool, id_dropout: float = 0.0
+) -> tuple[list[np.ndarray], np.ndarray]:
     """The weights and losses after three epochs; tables of words among them."""
     config = small_config(
-        features=tutorial_features(dim=4),
+        features=replace(tutorial_features(dim=4), id_dropout=id_dropout),
         optimizer=optimizer,
         train=TrainConfig(epochs=3, batch_size=64, xla=xla),
     )
@@ -93,6 +97,18 @@ def test_sparse_updates_equal_dense_ones(
     look_ups = counted_sparse_look_ups(monkeypatch)
     weights, losses = trained(optimizer, xla)
     assert len(look_ups) >= 4
+    np.testing.assert_allclose(losses, dense_losses, rtol=1e-6)
+    for sparse, dense in zip(weights, dense_weights, strict=True):
+        np.testing.assert_allclose(sparse, dense, rtol=0, atol=1e-6)
+
+
+def test_sparse_updates_equal_dense_ones_where_many_ids_are_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    optimizer = OptimizerConfig("adagrad", 0.1)
+    dense_weights, dense_losses = trained(optimizer, xla=True, id_dropout=0.5)
+    every_table_sparse(monkeypatch)
+    weights, losses = trained(optimizer, xla=True, id_dropout=0.5)
     np.testing.assert_allclose(losses, dense_losses, rtol=1e-6)
     for sparse, dense in zip(weights, dense_weights, strict=True):
         np.testing.assert_allclose(sparse, dense, rtol=0, atol=1e-6)
