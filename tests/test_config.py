@@ -98,8 +98,8 @@ MAY_IMPORT_ANY = {"__init__", "__main__", "trial", "repeats"}
 # The same within the two largest rooms.
 STUDY = {"attributes", "config", "launchers"}
 PLAN = STUDY | {
-    "algorithms", "composition", "identity", "launcher_options", "plan", "space", "storages",
-    "trial_places", "validation",
+    "ablations", "algorithms", "composition", "identity", "launcher_options", "plan", "space",
+    "storages", "trial_places", "validation",
 }  # fmt: skip
 REPORT = {"evidence", "rendering", "subject"}
 MAY_IMPORT_WITHIN = {

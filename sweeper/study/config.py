@@ -75,6 +75,8 @@ class ConfirmConfig:
         training or validation. null: 3; must be null for a random split.
       without: of the best configuration, the columns, or kinds of features such as `history`,
         that it is trained without, one at a time, to see what each is worth.
+      ablations: by name, keys and values with which the best configuration is trained as well, to
+        see what a part of it is worth: `mean: {features.sequence.encoder: mean}`.
     """
 
     best: int = ranged(0, at_least(0))
@@ -82,6 +84,7 @@ class ConfirmConfig:
     split_seeds: int = ranged(5, within(0, MOST_SEEDS))
     cuts: int | None = ranged(None, within(1, MOST_SEEDS))
     without: list[str] = field(default_factory=lambda: ["timestamp"])
+    ablations: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -20,6 +20,7 @@ from sweeper import record as records
 from sweeper.config import DataConfig, to_dictionary, with_defaults
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
+from sweeper.study.ablations import ablations
 from sweeper.study.config import ConfirmConfig
 from sweeper.study.plan import Plan
 from sweeper.study.results.leaderboard import leaderboard_rows
@@ -72,6 +73,9 @@ def left_out(confirm: ConfirmConfig, split: str, names: Iterable[str]) -> Iterat
     for what in confirm.without:
         if not any(name.endswith(f"_without_{what}") for name in names):
             yield f"without {what}: left out; no feature has it, or a tower no other"
+    for label in confirm.ablations:
+        if not any(name.endswith(f"_with_{label}") for name in names):
+            yield f"with {label}: left out; the best configuration is like this"
     if confirm.split_seeds and split != "random":
         yield f"fresh splits: data.split {split!r} has none; cuts (data.cut) stand in their place"
 
@@ -86,9 +90,8 @@ def _configs(
         record = records.read(plan.directory / str(row.directory))
         config = _on_present_data(plan, for_test_rows(record))
         yield f"trial_{row.number}", config
-        for what in plan.study.confirm.without if place == 0 else ():
-            if ablated := without(config, what):
-                yield f"trial_{row.number}_without_{what}", ablated
+        if place == 0:
+            yield from ablations(plan.study.confirm, f"trial_{row.number}", config)
     if reference := plan.study.reference:
         config = to_dictionary(experiment_config(plan, reference, loader))
         yield reference, _scored_on_test_rows(config)
@@ -149,21 +152,6 @@ def _scored_on_test_rows(config: dict[str, Any]) -> dict[str, Any]:
         "time_queries": False,
     }
     return config
-
-
-def without(config: dict[str, Any], what: str) -> dict[str, Any] | None:
-    """The configuration without the features of a column, or of a kind such as `history`.
-
-    None if it has none of them, or a tower has no other.
-    """
-    ablated = copy.deepcopy(config)
-    for tower in ("query", "candidate"):
-        features = ablated["features"][tower]
-        kept = [each for each in features if what not in (each["column"], each["kind"])]
-        if not kept:
-            return None
-        ablated["features"][tower] = kept
-    return ablated if ablated != config else None
 
 
 def _points(plan: Plan, names: list[str]) -> Iterator[Point]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from sweeper.config import METRICS, Config, metric_hint
 from sweeper.errors import ConfigError, closest, either, shortened
 from sweeper.plugins import load
+from sweeper.study.ablations import ablation_problems
 from sweeper.study.algorithms.choices import (
     FINAL_METRICS,
     SEED_PRUNERS,
@@ -266,6 +267,7 @@ def confirm_problems(
                 f"study.confirm.best: got {study.confirm.best} while {key} is searched, so that "
                 "each split's test rows were training rows of another; must be 0"
             )
+    yield from ablation_problems(study.confirm, config)
     if study.confirm.cuts is not None and config.data.split == "random":
         yield (
             f"study.confirm.cuts: got {study.confirm.cuts} with data.split 'random', which has no "

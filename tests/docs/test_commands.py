@@ -111,9 +111,14 @@ def small(command: Command, place: Path) -> list[str]:
         return [*words[:-1], "recall=0.2"]  # Of 500 made-up titles nothing is saved with more.
     if words[2] == "sweeper.recommend":
         newest = str(versions(place / words[3])[-1])
-        titles = pq.read_table(place / words[3] / newest / "candidates.parquet")["movie_title"]
-        title = f"similar={titles[0].as_py()}"
-        return [title if word.startswith("similar=") else word for word in words]
+        table = pq.read_table(place / words[3] / newest / "candidates.parquet")
+        items = table["movie_title" if "movie_title" in table.column_names else "film_id"]
+        there = {
+            "similar": f"similar={items[0].as_py()}",
+            "history": f"history={json.dumps(items[:2].to_pylist())}",
+            "customer": "customer=c1",
+        }
+        return [there.get(word.partition("=")[0], word) for word in words]
     if words[2] == "sweeper.inspect" and "--config-dir" not in words:
         return [*words, "data=synthetic"]
     if words[2] != "sweeper" or "best" in words:

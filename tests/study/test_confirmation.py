@@ -17,13 +17,14 @@ from hydra.types import RunMode
 from joblib.externals import cloudpickle
 from made_up_trials import made_up_result, made_up_study, made_up_trial
 from plans import planner
-from small_trials import compose_config
+from small_trials import compose_config, small_config
 from toy_runs import environment
 
 from sweeper import record as records
 from sweeper.config import DataConfig, to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
+from sweeper.study.ablations import ablation_problems
 from sweeper.study.composition import Composer
 from sweeper.study.config import ConfirmConfig, ObjectiveConfig
 from sweeper.study.confirmation import confirmed_cuts, for_test_rows, left_out, plan_confirmation
@@ -113,6 +114,46 @@ def test_the_best_one_without_a_column_and_the_reference_with_each_seed(confirm)
     assert (reference["model"]["layer_sizes"], reference["train"]["epochs"]) == ([128, 64, 32], 300)
     assert confirmation.directory.name == "confirmation"
     assert not confirmation.selects
+
+
+def test_the_best_one_with_other_values_stands_beside_it(confirm):
+    changes = "{narrow:{model.layer_sizes:[4]},same:{model.dropout:0.2}}"
+    confirmation = confirm(
+        f"++study.confirm.ablations={changes}", "study.confirm.without=[]", "study.reference=null"
+    )
+    # The best has this dropout already, and the second is no part of an ablation.
+    assert list(confirmation.configs) == ["trial_2", "trial_2_with_narrow", "trial_1"]
+    best, narrow, _ = confirmation.configs.values()
+    assert narrow["model"] == best["model"] | {"layer_sizes": [4]}
+    assert {**narrow, "model": 0} == {**best, "model": 0}
+    asked = ConfirmConfig(without=[], ablations={"narrow": {}, "same": {}})
+    told = list(left_out(asked, "random", confirmation.configs))
+    assert "with same: left out; the best configuration is like this" in told
+    assert not any("narrow" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        ("Mean", {"model.dropout": 0.1}, "must be named with small letters, digits and single"),
+        ("mean", {}, "got {}; must be keys and values, as {features.sequence.encoder: mean}"),
+        ("mean", 3, "got 3; must be keys and values"),
+        (
+            "mean",
+            {"features.sequence.encodr": "mean"},
+            "is no key of the configuration. Did you mean 'features.sequence.encoder'?",
+        ),
+        ("mean", {"data.split_seed": 3}, "got 'data.split_seed', which is no part of a model"),
+        ("mean", {"train.seed": 3}, "got 'train.seed', which is no part of a model"),
+        ("mean", {"model.dropout": 1.5}, "model.dropout: got 1.5; must be "),
+        ("mean", {"train.epochs": "ten"}, "train.epochs: "),
+    ],
+)
+def test_an_ablation_that_cannot_be_is_told_in_one_line(name, changes, words):
+    confirm = ConfirmConfig(ablations={name: changes})
+    (problem,) = ablation_problems(confirm, small_config())
+    assert problem.startswith(f"study.confirm.ablations.{name}: ")
+    assert words in problem
 
 
 def test_its_trials_are_shown_by_the_studys_own_metric(confirm):

@@ -180,20 +180,27 @@ def _luck_text(subject: Subject, evidence: Evidence, metric: str) -> str:
 
 
 def _ablation(evidence: Evidence, metric: str) -> Iterator[Text]:
-    """What the best configuration loses without a column, or a kind of feature."""
+    """What the best configuration loses without a column or a kind of feature, or changed."""
     compared = evidence.compared(metric, fresh=not evidence.own)
     for name, each in compared.items():
-        start, _, column = name.partition("_without_")
-        if not column or start != evidence.winner:
+        without, changed = (
+            name.removeprefix(f"{evidence.winner}_{word}_")
+            if name.startswith(f"{evidence.winner}_{word}_")
+            else ""
+            for word in ("without", "with")
+        )
+        column = without or changed
+        if not column:
             continue
+        what = "it" if without else "its own choice"
         told = {
-            "worse": f"it is worth {signed(abs(each.difference))[1:]}",
-            "better": f"it costs {signed(abs(each.difference))[1:]}",
+            "worse": f"{what} is worth {signed(abs(each.difference))[1:]}",
+            "better": f"{what} costs {signed(abs(each.difference))[1:]}",
             ALIKE: "that can't be told from nothing",
         }
         text = (
-            f"Without `{column}` the best configuration has {signed(-each.difference)}: "
-            f"{told[each.verdict]}"
+            f"{'Without' if without else 'With'} `{column}` the best configuration has "
+            f"{signed(-each.difference)}: {told[each.verdict]}"
         )
         leak = (
             "; under a random split a row's time tells its session, which training rows share"

@@ -1,0 +1,108 @@
+"""Changes to a study's best configuration, each of which shows what a part of it is worth."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from sweeper.config import (
+    Config,
+    known_keys,
+    to_dataclass,
+    to_dictionary,
+    type_at,
+    type_problems,
+)
+from sweeper.errors import ConfigError, closest_key
+from sweeper.study.config import ConfirmConfig
+from sweeper.validation import validate
+
+NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+# What would compare figures of other rows, or of luck.
+NOT_OF_THE_MODEL = ("data.", "evaluation.", "tracking.", "train.seed", "name")
+
+
+def without(config: dict[str, Any], what: str) -> dict[str, Any] | None:
+    """Returns the configuration without the features of a column, or of a kind such as `history`.
+
+    None if it has none of them, or a tower has no other.
+    """
+    ablated = copy.deepcopy(config)
+    for tower in ("query", "candidate"):
+        features = ablated["features"][tower]
+        kept = [each for each in features if what not in (each["column"], each["kind"])]
+        if not kept:
+            return None
+        ablated["features"][tower] = kept
+    return ablated if ablated != config else None
+
+
+def changed(config: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns the configuration with other values of some keys; None if it has them already."""
+    ablated = copy.deepcopy(config)
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        inside = ablated
+        for section in sections:
+            inside = inside[section]
+        inside[name] = value
+    return ablated if ablated != config else None
+
+
+def ablations(
+    confirm: ConfirmConfig, name: str, config: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields (name, configuration) of each ablation of the best configuration.
+
+    Args:
+      name: the best configuration's.
+    """
+    for what in confirm.without:
+        if ablated := without(config, what):
+            yield f"{name}_without_{what}", ablated
+    for label, changes in confirm.ablations.items():
+        if ablated := changed(config, changes):
+            yield f"{name}_with_{label}", ablated
+
+
+def ablation_problems(confirm: ConfirmConfig, config: Config) -> Iterator[str]:
+    """Says which of `study.confirm.ablations` can't be, in a line each.
+
+    Args:
+      config: what the trials begin with.
+    """
+    keys = known_keys()
+    for name, changes in confirm.ablations.items():
+        place = f"study.confirm.ablations.{name}"
+        if not NAME.fullmatch(name):
+            yield f"{place}: must be named with small letters, digits and single underscores"
+        if not isinstance(changes, Mapping) or not changes:
+            yield (
+                f"{place}: got {changes!r}; must be keys and values, as "
+                "{features.sequence.encoder: mean}"
+            )
+            continue
+        unknown = [key for key in changes if key not in keys]
+        for key in unknown:
+            yield f"{place}: {key!r} is no key of the configuration{closest_key(key, keys)}"
+        for key in changes:
+            if key.startswith(NOT_OF_THE_MODEL):
+                yield f"{place}: got {key!r}, which is no part of a model; must be another key"
+        types = [
+            problem
+            for key, value in changes.items()
+            if key in keys
+            for problem in type_problems(key, value, type_at(Config, key))
+        ]
+        yield from (f"{place}: {problem}" for problem in types)
+        if unknown or types:
+            continue
+        try:
+            values = changed(to_dictionary(config), changes) or {}
+            validate(to_dataclass(OmegaConf.create(values)) if values else config)
+        except ConfigError as error:
+            yield from (f"{place}: {problem}" for problem in error.problems)
