@@ -19,7 +19,8 @@ def milliseconds_per_query(
     """The median wall time of an exact answer to one query, in milliseconds.
 
     Each query is one row, embedded by itself; the candidates' embeddings are
-    there beforehand. The answer is the `BEST` candidates with their scores.
+    there beforehand, and so is what its user had before, if the model has a bias for it. The
+    answer is the `BEST` candidates with their scores.
 
     Args:
       model: trained.
@@ -31,24 +32,43 @@ def milliseconds_per_query(
     )
     best = min(BEST, len(candidates))
 
-    @tf.function
-    def answer(query: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    @tf.function(reduce_retracing=True)
+    def answer(query: dict[str, tf.Tensor], seen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         embedding = model.query_tower(query, training=False)
-        return tf.math.top_k(tf.matmul(embedding, candidates, transpose_b=True), best)
+        scores = tf.matmul(embedding, candidates, transpose_b=True)
+        if model.seen_bias is not None:
+            places = tf.stack([tf.zeros_like(seen), seen], axis=1)
+            biases = tf.fill([tf.shape(seen)[0]], model.seen_bias)
+            scores = tf.tensor_scatter_nd_add(scores, places, biases)
+        return tf.math.top_k(scores, best)
 
     asked = rows[np.linspace(0, len(rows) - 1, min(TIMED_QUERIES, len(rows))).astype(np.int64)]
     queries = [
-        {name: tf.constant(value[row : row + 1]) for name, value in encoded.query.items()}
+        (
+            {name: tf.constant(value[row : row + 1]) for name, value in encoded.query.items()},
+            tf.constant(_seen(model, encoded, row)),
+        )
         for row in asked
     ]
     for index in range(WARM_UP_QUERIES):
-        answer(queries[index % len(queries)])
-    return 1_000 * float(np.median([_seconds(answer, query) for query in queries]))
+        answer(*queries[index % len(queries)])
+    return 1_000 * float(np.median([_seconds(answer, *query) for query in queries]))
 
 
-def _seconds(answer: tf.types.experimental.GenericFunction, query: dict[str, tf.Tensor]) -> float:
+def _seen(model: TwoTowerModel, encoded: EncodedFeatures, row: int) -> np.ndarray:
+    """The distinct candidates that the row's user had before it, if the model asks; int32 [n]."""
+    if model.seen_bias is None:
+        return np.zeros(0, np.int32)
+    assert encoded.histories is not None
+    _, items = encoded.histories.pairs(np.array([row]))
+    return np.unique(items)
+
+
+def _seconds(
+    answer: tf.types.experimental.GenericFunction, query: dict[str, tf.Tensor], seen: tf.Tensor
+) -> float:
     started = time.perf_counter()
-    scores, items = answer(query)
+    scores, items = answer(query, seen)
     # The answer is there only once it is read.
     scores.numpy(), items.numpy()
     return time.perf_counter() - started

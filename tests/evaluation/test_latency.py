@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from small_trials import skewed_interactions, small_config, tutorial_features
 
+from sweeper.config import ModelConfig
 from sweeper.evaluation import latency
 from sweeper.evaluation.latency import milliseconds_per_query
+from sweeper.evaluation.ranking import EVERY
+from sweeper.evaluation.scoring import ModelScorer
 from sweeper.training.setup import set_up_training
 
 INTERACTIONS = skewed_interactions(num_rows=200)
@@ -37,7 +41,9 @@ def test_the_rows_asked_for_are_different_ones_and_the_answers_exact(
 ) -> None:
     rows, asked = ROWS[:number], []
     monkeypatch.setattr(
-        latency, "_seconds", lambda answer, query: asked.append((query, answer(query))) or 0.001
+        latency,
+        "_seconds",
+        lambda answer, query, seen: asked.append((query, answer(query, seen))) or 0.001,
     )
     milliseconds_per_query(training.model, training.encoded, rows)
     times = [float(query["timestamp_normalized"][0]) for query, _ in asked]
@@ -51,3 +57,19 @@ def test_the_rows_asked_for_are_different_ones_and_the_answers_exact(
         assert sorted(items[0].numpy()) == list(range(40))
         np.testing.assert_allclose(scores[0].numpy(), own[items[0].numpy()], rtol=1e-5)
         assert (np.diff(scores[0].numpy()) <= 0).all()
+
+
+def test_the_answer_has_the_bias_of_what_was_seen(monkeypatch) -> None:
+    config = small_config(model=ModelConfig(layer_sizes=[4], seen_bias=True))
+    config = replace(config, data=replace(config.data, split="temporal"))
+    made = set_up_training(config, INTERACTIONS, np.arange(100), threads=1)
+    made.model.seen_bias.assign(-2.0)
+    answers = []
+    monkeypatch.setattr(
+        latency, "_seconds", lambda answer, *asked: answers.append(answer(*asked)) or 0.001
+    )
+    milliseconds_per_query(made.model, made.encoded, ROWS[:9])
+    expected = ModelScorer(made.model, made.encoded, ROWS[:9]).scorer()(0, 9, EVERY)
+    for row, (scores, items) in enumerate(answers):
+        np.testing.assert_allclose(scores[0], expected[row][items[0].numpy()], rtol=1e-5)
+    assert (expected < -1).any()
