@@ -120,6 +120,11 @@ def _rule_problems(config: Config) -> Iterator[str]:
     yield from _plugin_problems(config)
     yield from _baseline_problems(config)
     yield from _clipping_problems(config)
+    if config.evaluation.seen == "before" and config.data.columns.timestamp is None:
+        yield (
+            "evaluation.seen: got 'before' with data.columns.timestamp null; must be 'training', "
+            "or data.columns.timestamp the column of times"
+        )
     yield from _test_row_problems(config)
     yield from _tracking_problems(config.tracking)
     model, train, task = config.model, config.train, config.task
@@ -271,7 +276,7 @@ def _feature_problems(config: Config) -> Iterator[str]:
                     f"{key}.id_dropout: got {feature.id_dropout} with item_kind "
                     f"{feature.item_kind!r}; must be null, or item_kind 'embedding'"
                 )
-            if feature.kind in TIMED_KINDS:
+            if feature.kind in TIMED_KINDS and tower == "query":
                 yield from _sequence_problems(config, feature, key)
     yield from _id_dropout_problems(config)
 
@@ -286,6 +291,33 @@ def _id_dropout_problems(config: Config) -> Iterator[str]:
             f"features.id_dropout: got {features.id_dropout}, and no feature of kind embedding is "
             f"of {columns.user!r} or {columns.item!r}; must be 0 without one"
         )
+
+
+def _sharing_problems(config: Config, feature: FeatureConfig, key: str) -> Iterator[str]:
+    """What of the candidate tower doesn't fit a sequence that shares a table with it."""
+    item_kind = feature.item_kind or "embedding"
+    alike = [
+        each
+        for each in config.features.candidate
+        if (each.column, each.kind) == (feature.column, item_kind)
+    ]
+    if not alike:
+        yield (
+            f"{key}.share_with_candidates: got True, but features.candidate has no feature of "
+            f"column {feature.column!r} and kind {item_kind!r} to share with; must have it, or "
+            "this be false"
+        )
+        return
+    default = config.features.embedding_dim
+    for option, own, other in (
+        ("dim", feature.dim or default, alike[0].dim or default),
+        ("max_tokens", feature.max_tokens, alike[0].max_tokens),
+    ):
+        if own != other:
+            yield (
+                f"{key}.{option}: got {own}, shared with features.candidate's {feature.column!r} "
+                f"({item_kind}) of {other}; must be the same, or share_with_candidates be false"
+            )
 
 
 def _sequence_problems(config: Config, feature: FeatureConfig, key: str) -> Iterator[str]:
@@ -305,6 +337,8 @@ def _sequence_problems(config: Config, feature: FeatureConfig, key: str) -> Iter
             f"features.sequence.num_heads: got {settings.num_heads} for {key}, whose vectors are "
             f"{dim} wide; must divide the width"
         )
+    if settings.share_with_candidates:
+        yield from _sharing_problems(config, feature, key)
     where = f"{key}.encoder" if feature.encoder else "features.sequence.encoder"
     if is_path(settings.encoder):
         if problem := path_problem(settings.encoder):

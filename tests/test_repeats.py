@@ -230,6 +230,7 @@ def failing(monkeypatch):
         monkeypatch.setattr("sweeper.trial.prepared_baselines", lambda *_: {})
         monkeypatch.setattr("sweeper.trial.metrics_by_warmth", lambda *_: {})
         monkeypatch.setattr("sweeper.trial.metrics_by_repetition", lambda *_: {})
+        monkeypatch.setattr("sweeper.trial.metrics_by", lambda *_: {})
 
     return prepare
 

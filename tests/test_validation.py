@@ -346,7 +346,12 @@ RULES = [
         "must be in features.query",
     ),
     (
-        {**SEQUENCE, "features__query__0__dim": 9, "features__sequence__encoder": "self_attention"},
+        {
+            **SEQUENCE,
+            "features__query__0__dim": 9,
+            "features__sequence__encoder": "self_attention",
+            "features__sequence__share_with_candidates": False,
+        },
         "features.sequence.num_heads: got 2 for features.query[0], whose vectors are 9 wide",
         "must divide the width",
     ),

@@ -65,17 +65,21 @@ def weighted_log_sum_exp(
     @tf.custom_gradient
     def compute(queries, candidates, weights, bias):  # type: ignore[no-untyped-def]
         # Padding must not hold a row's largest score: under dropout it isn't equal to the
-        # candidate that it repeats.
+        # candidate that it repeats, nor is it excluded or biased as that is.
         candidates = tf.where(weights[:, None] > 0, candidates, candidates[:1])
+        biased_marks, excluded_marks = (
+            None if marks is None else tf.where(weights[None, :] > 0, marks, marks[:, :1])
+            for marks in (is_biased, excluded)
+        )
         weighted = tf.concat([weights[:, None], weights[:, None] * candidates], axis=1)
         columns = tf.range(tf.shape(candidates)[0], dtype=positions.dtype)
         exponentials, sums, means, log_sums = [], [], [], []
         for index, block in enumerate(tf.split(queries, blocks)):
             scores = tf.matmul(block, candidates, transpose_b=True)
-            if is_biased is not None:
-                scores += tf.where(tf.split(is_biased, blocks)[index], bias, 0.0)
-            if excluded is not None:
-                scores = tf.where(tf.split(excluded, blocks)[index], EXCLUDED, scores)
+            if biased_marks is not None:
+                scores += tf.where(tf.split(biased_marks, blocks)[index], bias, 0.0)
+            if excluded_marks is not None:
+                scores = tf.where(tf.split(excluded_marks, blocks)[index], EXCLUDED, scores)
             largest = tf.reduce_max(scores, axis=1, keepdims=True)
             exponential = tf.exp(scores - largest)
             if own_factors is not None:
@@ -107,7 +111,7 @@ def weighted_log_sum_exp(
                 ]
             )
             bias_gradient = None
-            if is_biased is not None:
+            if biased_marks is not None:
                 # The softmax's share of the biased candidates.
                 bias_gradient = tf.add_n(
                     [
@@ -116,7 +120,7 @@ def weighted_log_sum_exp(
                             * (share[:, None] / total)
                         )
                         for biased_block, share, total, exponential in zip(
-                            tf.split(is_biased, blocks),
+                            tf.split(biased_marks, blocks),
                             tf.split(upstream, blocks),
                             sums,
                             exponentials,

@@ -11,7 +11,6 @@ import tensorflow_recommenders as tfrs
 from sweeper.config import TIMED_KINDS, Config, id_dropouts, layer_sizes, updates_rows_alone
 from sweeper.data.histories import Histories, histories_of
 from sweeper.data.interactions import Interactions
-from sweeper.errors import ConfigError
 from sweeper.model.features import Feature, ListFeature, LookupFeature, SequenceFeature
 from sweeper.model.fitting import feature_column, fit_features
 from sweeper.model.retrieval import DistinctRetrieval, OwnTask, build_task
@@ -166,35 +165,17 @@ def shared_lookups(encoded: EncodedFeatures) -> dict[str, Lookup]:
     """The embeddings that sequences of the query tower share with the candidate tower.
 
     Returns:
-      By the name of the candidate tower's feature.
-
-    Raises:
-      ConfigError: the candidate tower has no such feature, or one of another width.
+      By the name of the candidate tower's feature. `sweeper.validation` has seen to it that
+      there is one, of the same width and words.
     """
     candidates = {feature.name: feature for feature in encoded.candidate_features}
     shared: dict[str, Lookup] = {}
-    problems = []
-    for index, feature in enumerate(encoded.query_features):
-        if not isinstance(feature, SequenceFeature) or feature.shared_with is None:
-            continue
-        key, other = f"features.query[{index}]", candidates.get(feature.shared_with)
-        if not isinstance(other, LookupFeature | ListFeature):
-            problems.append(
-                f"{key}.share_with_candidates: got True, but features.candidate has no "
-                f"{feature.shared_with!r} (column and kind) to share with; must have it, or this "
-                "be false"
-            )
-        elif other.dim != feature.dim:
-            problems.append(
-                f"{key}.dim: got {feature.dim}, shared with features.candidate's "
-                f"{feature.shared_with!r} of width {other.dim}; must be the same, or "
-                "share_with_candidates be false"
-            )
-        elif feature.shared_with not in shared:
+    for feature in encoded.query_features:
+        if isinstance(feature, SequenceFeature) and feature.shared_with is not None:
+            other = candidates[feature.shared_with]
+            assert isinstance(other, LookupFeature | ListFeature)
             # Both towers add to the gradient of a row, so that it has no distinct rows.
             shared[feature.shared_with] = lookup_of(other, sparse=False)
-    if problems:
-        raise ConfigError(problems)
     return shared
 
 

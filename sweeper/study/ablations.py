@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from sweeper.config import (
+    TIMED_KINDS,
     Config,
     known_keys,
     to_dataclass,
@@ -23,22 +24,32 @@ from sweeper.validation import validate
 
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 # What would compare figures of other rows, or of luck.
-NOT_OF_THE_MODEL = ("data.", "evaluation.", "tracking.", "train.seed", "name")
+NOT_OF_THE_MODEL = (
+    *("data.", "evaluation.", "tracking.", "name", "train.seed"),
+    # A confirmation has nothing to choose an epoch by.
+    *("train.restore_best", "train.patience_evaluations", "train.eval_every_epochs"),
+)
 
 
 def without(config: dict[str, Any], what: str) -> dict[str, Any] | None:
     """Returns the configuration without the features of a column, or of a kind such as `history`.
 
-    None if it has none of them, or a tower has no other.
+    Features that read what a user did before go by their kinds alone, and not by the columns of
+    users and times that they stand for. None if it has none of them, or a tower has no other.
     """
     ablated = copy.deepcopy(config)
     for tower in ("query", "candidate"):
         features = ablated["features"][tower]
-        kept = [each for each in features if what not in (each["column"], each["kind"])]
+        kept = [each for each in features if what not in _names(each)]
         if not kept:
             return None
         ablated["features"][tower] = kept
     return ablated if ablated != config else None
+
+
+def _names(feature: Mapping[str, Any]) -> tuple[str, ...]:
+    by_kind_alone = feature["kind"] in TIMED_KINDS and feature["kind"] != "sequence"
+    return (feature["kind"],) if by_kind_alone else (feature["column"], feature["kind"])
 
 
 def changed(config: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,11 @@ from sweeper.data.split import split_interactions
 from sweeper.errors import ConfigError
 from sweeper.model.features import HistoryNumberFeature, SequenceFeature
 from sweeper.model.fitting import check_columns
+from sweeper.model.summary import layer_rows
 from sweeper.model.two_tower import build_model, encode_features
 from sweeper.tracking.tracker import BY_ITSELF
 from sweeper.trial import Trial, run_trial
+from sweeper.validation import validate
 
 TITLES = FeatureConfig("movie_title", "sequence")
 TRAINING = np.arange(0, 300, 2)
@@ -169,22 +172,35 @@ def test_what_can_be_no_sequence_is_told_with_what_would_be_right() -> None:
     assert "the data has no times; must be another kind" in problems(TITLES, data=no_times)
 
 
-def test_sharing_wants_a_feature_of_the_same_column_kind_and_width() -> None:
-    interactions = skewed_interactions()
-
-    def problem(feature: FeatureConfig) -> str:
+def test_sharing_wants_a_feature_of_the_same_column_kind_width_and_words() -> None:
+    def problem(feature: FeatureConfig, *candidates: FeatureConfig) -> str:
         config = config_of(feature)
-        encoded = encode_features(config, interactions, TRAINING)
+        config.features.candidate += candidates
         with pytest.raises(ConfigError) as caught:
-            build_model(config, encoded)
+            validate(config)
         return str(caught.value)
 
-    assert "share_with_candidates: got True, but features.candidate has no 'movie_title_text'" in (
-        problem(dataclasses.replace(TITLES, item_kind="text"))
+    text = dataclasses.replace(TITLES, item_kind="text")
+    assert problem(text) == (
+        "features.query[0].share_with_candidates: got True, but features.candidate has no feature "
+        "of column 'movie_title' and kind 'text' to share with; must have it, or this be false"
     )
-    assert "features.query[0].dim: got 3, shared with features.candidate's" in problem(
-        dataclasses.replace(TITLES, dim=3)
+    assert problem(dataclasses.replace(TITLES, dim=3)).startswith(
+        "features.query[0].dim: got 3, shared with features.candidate's 'movie_title' (embedding) "
     )
+    words = FeatureConfig("movie_title", "text", max_tokens=5)
+    assert problem(dataclasses.replace(text, max_tokens=9), words).startswith(
+        "features.query[0].max_tokens: got 9, shared with features.candidate's"
+    )
+    validate(config_of(dataclasses.replace(TITLES, dim=3, share_with_candidates=False)))
+
+
+def test_parameters_of_a_shared_table_are_counted_once() -> None:
+    for share in (True, False):
+        config = config_of(TITLES, share_with_candidates=share)
+        model = build_model(config, encode_features(config, skewed_interactions(), TRAINING))
+        total = sum(parameters for *_, parameters in layer_rows(model))
+        assert total == sum(math.prod(each.shape) for each in model.trainable_variables)
 
 
 @pytest.mark.parametrize("encoder", ["mean", "recency", "gru", "self_attention"])

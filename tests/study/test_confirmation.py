@@ -24,7 +24,7 @@ from sweeper import record as records
 from sweeper.config import DataConfig, to_dictionary
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
-from sweeper.study.ablations import ablation_problems
+from sweeper.study.ablations import ablation_problems, without
 from sweeper.study.composition import Composer
 from sweeper.study.config import ConfirmConfig, ObjectiveConfig
 from sweeper.study.confirmation import confirmed_cuts, for_test_rows, left_out, plan_confirmation
@@ -132,6 +132,21 @@ def test_the_best_one_with_other_values_stands_beside_it(confirm):
     assert not any("narrow" in line for line in told)
 
 
+def test_without_a_column_what_counts_the_users_rows_stays():
+    config = to_dictionary(compose_config("features=sequence_and_user", "data.split=temporal"))
+    kinds = [feature["kind"] for feature in config["features"]["query"]]
+    assert kinds == ["sequence", "time_gap", "history_length", "embedding", "normalized"]
+    for what, kind in (
+        ("user_id", "embedding"),
+        ("timestamp", "normalized"),
+        ("time_gap", "time_gap"),
+        ("history_length", "history_length"),
+    ):
+        ablated = without(config, what)
+        left = [feature["kind"] for feature in ablated["features"]["query"]]
+        assert left == [each for each in kinds if each != kind]
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "words"),
     [
@@ -145,6 +160,7 @@ def test_the_best_one_with_other_values_stands_beside_it(confirm):
         ),
         ("mean", {"data.split_seed": 3}, "got 'data.split_seed', which is no part of a model"),
         ("mean", {"train.seed": 3}, "got 'train.seed', which is no part of a model"),
+        ("mean", {"train.restore_best": True}, "got 'train.restore_best', which is no part"),
         ("mean", {"model.dropout": 1.5}, "model.dropout: got 1.5; must be "),
         ("mean", {"train.epochs": "ten"}, "train.epochs: "),
     ],
