@@ -57,7 +57,7 @@ class ModelConfig:
       normalize_output: whether embeddings have length 1, so that scores are cosines.
       seen_bias: whether a learned number is added to the scores of all that the user has had before
         the row: it comes out below 0 where people seldom choose the same again, above where they
-        do.
+        do. Training steps look at the user's latest 1,000.
       tower: `dense`, or the Python path of a Keras layer of your own, which stands in place of the
         dense layers.
       tower_options: what a layer of your own is made with.

@@ -29,7 +29,7 @@ from sweeper.model.features import (
     SequenceFeature,
 )
 from sweeper.model.sequence_fitting import with_settings
-from sweeper.model.towers import LARGE_TABLE, Lookup
+from sweeper.model.towers import LARGE_TABLE, Lookup, Sequence
 from sweeper.model.two_tower import (
     EncodedFeatures,
     TwoTowerModel,
@@ -149,7 +149,11 @@ def whole_updates(config: OptimizerConfig, model: TwoTowerModel) -> Iterator[str
     """A line for each large table of which every step updates all rows."""
     if updates_rows_alone(config):
         return
-    for layer in _lookups(model):
+    sequences = [
+        layer.lookup for layer in model.query_tower.feature_layers if isinstance(layer, Sequence)
+    ]
+    # What a sequence shares with the candidate tower is told once.
+    for layer in dict.fromkeys([*_lookups(model), *sequences]):
         if layer.table_rows >= LARGE_TABLE:
             size = layer.table_rows * layer.dim * 4 / 1e6
             yield (
