@@ -34,8 +34,9 @@ def best_possible(
     With p_1 >= p_2 >= ... the probabilities of a row's candidates (see
     `sweeper.data.synthetic_chain`), and v_r what a metric counts for the rank r, the metric is
     expected to be sum_r p_r v_r; of top-k accuracies that is p_1 + ... + p_k. No other ranking is
-    expected to do better, as v falls with the rank. The figure is the mean over the rows: the
-    accuracy on them differs from it by chance, with a standard deviation of at most
+    expected to do better, as v falls with the rank. What is drawn next follows the whole history,
+    with the rows of cold-start items that a model doesn't get. The figure is the mean over the
+    rows: the accuracy on them differs from it by chance, with a standard deviation of at most
     1 / (2 sqrt(rows)).
 
     No user has an item twice, so that the best ranking has what was seen last, and it is the same
@@ -50,7 +51,8 @@ def best_possible(
       by name, all of `METRICS`.
     """
     next_item = NextItem(config.synthetic, *synthetic_structure(config.synthetic))
-    histories = histories_of(replace(config, same_time="include"), interactions, rows)
+    whole = replace(config, same_time="include", cold_start_items=0.0)
+    histories = histories_of(whole, interactions, rows)
     chances = np.zeros(interactions.num_items)
     size = max(1, PAIRS_A_CHUNK // interactions.num_items)
     for start in range(0, len(rows), size):

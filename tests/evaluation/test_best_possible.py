@@ -76,6 +76,15 @@ def test_it_is_what_a_ranking_by_the_true_probabilities_expects_and_comes_to() -
     assert found["top_10"] == found["seen_filtered_top_10"]
 
 
+def test_it_is_the_same_whatever_rows_are_taken_away_from_training() -> None:
+    interactions = load_interactions(DATA)
+    config = replace(DATA, cold_start_items=0.3)
+    split = split_interactions(config, interactions)
+    assert len(split.taken_away) > 1_000
+    expected = best_possible(DATA, interactions, split.test)
+    assert best_possible(config, interactions, split.test) == expected
+
+
 @pytest.mark.parametrize(
     ("data", "evaluation", "known"),
     [
