@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from small_trials import ids_features, skewed_interactions, small_config, tutorial_features
+from small_trials import (
+    ids_features,
+    interactions_of,
+    skewed_interactions,
+    small_config,
+    tutorial_features,
+)
 
-from sweeper.config import FeatureConfig
+from sweeper.config import Config, DataConfig, FeatureConfig
+from sweeper.data.columns import NumericColumn
+from sweeper.data.split import split_interactions
 from sweeper.errors import ConfigError
 from sweeper.model.two_tower import encode_features
 from sweeper.recent import Recent, freeze
@@ -130,3 +140,58 @@ def test_an_error_is_told_each_time() -> None:
     for _ in range(2):
         with pytest.raises(ConfigError, match=r"features\.candidate\[1\]: the vocabulary"):
             encoded_features(small_config(features=features), INTERACTIONS, SOME)
+
+
+def with_titles(data: DataConfig) -> Config:
+    """With a feature that reads what the user had before a row."""
+    features = ids_features(4)
+    features.query.append(FeatureConfig("movie_title", "sequence"))
+    return small_config(data=data, features=features)
+
+
+def test_kept_sequences_are_those_of_the_rows_that_histories_hold() -> None:
+    """Of the same training rows; each setting twice over, whatever came before."""
+    # Several rows a second, so that histories without those of the same second are others.
+    times = NumericColumn(INTERACTIONS.timestamps // 600 * 600)
+    columns = {**INTERACTIONS.query_columns, "timestamp": times}
+    interactions = replace(
+        INTERACTIONS, timestamps=times.values, query_columns=columns, fingerprint="by ten"
+    )
+    settings = [
+        {"split": "random"},
+        {"split": "temporal"},
+        {"split": "temporal", "same_time": "exclude"},
+        {"split": "temporal", "cold_start_items": 0.2},
+        {"split": "temporal", "cold_start_items": 0.2, "split_seed": 1},
+        {"split": "temporal", "cold_start_items": 0.2, "cut": 1},
+    ]
+    found, rows = [], np.arange(20)
+    for each in settings * 2:
+        config = with_titles(DataConfig(name="synthetic", **each))
+        kept = encoded_features(config, interactions, rows)
+        same(kept, encode_features(config, interactions, rows))
+        found.append(kept.query_features[1].ranges.tobytes())
+    assert len(set(found)) == len(settings)
+
+
+def test_training_sizes_that_leave_the_same_rows_keep_their_own_histories() -> None:
+    # The larger training part has item 2, too, whose rows come first, and which goes first.
+    items = np.array([2, 2, 2, 2, 0, 1, 0, 1, 0, 1])
+    interactions = interactions_of(np.zeros(10, int), items, 3)
+    configs = [
+        with_titles(
+            DataConfig(
+                name="synthetic", split="temporal", split_seed=1, cold_start_items=0.5,
+                train_size=size, validation_size=1.0, test_size=1.0,
+            )
+        )
+        for size in (4.0, 8.0)
+    ]  # fmt: skip
+    rows = [split_interactions(config.data, interactions).train for config in configs]
+    assert rows[0].tolist() == rows[1].tolist()
+    lengths = []
+    for config in configs * 2:
+        kept = encoded_features(config, interactions, rows[0])
+        same(kept, encode_features(config, interactions, rows[0]))
+        lengths.append(int(np.diff(kept.query_features[1].ranges[9])[0]))
+    assert lengths == [7, 3] * 2

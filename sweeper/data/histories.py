@@ -8,6 +8,7 @@ the random split, whose held-out rows lie between the training rows, it holds tr
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -115,8 +116,8 @@ def histories_of(
 
     A split by time gives every row all earlier rows of its user, held-out ones included, as a
     deployed system would have them. The random split gives training rows alone, since its
-    held-out rows lie between them. Rows of cold-start items that are taken away from training
-    are in no history: such an item is chosen for the first time in the held-out rows.
+    held-out rows lie between them. Rows of cold-start items that are taken away are in no
+    history: such an item is chosen for the first time in the held-out rows.
 
     Features, the loss, the ranking and the baselines of one trial all read them: the last ones
     are kept in the process, read-only.
@@ -127,23 +128,46 @@ def histories_of(
     Raises:
       ConfigError: the data has no times.
     """
-    by_time = config.split != "random"
-    known = None if by_time else training_rows
-    if by_time and config.cold_start_items:
-        taken_away = split_interactions(config, interactions).taken_away
-        # Whoever trains on all rows has taken none away.
-        taken_away = np.setdiff1d(taken_away, training_rows)
-        known = np.delete(np.arange(len(interactions)), taken_away)
+    known = _known_rows(config, interactions, training_rows)
 
     def find() -> Histories:
         found = find_histories(interactions, known, config.same_time == "include")
         freeze(found.items, found.times, found.starts, found.stops)
-        return replace(found, holds_held_out_rows=by_time)
+        return replace(found, holds_held_out_rows=config.split != "random")
 
+    return _histories.get(len(interactions), _key(config, interactions, known), find)
+
+
+def histories_key(
+    config: DataConfig, interactions: Interactions, training_rows: np.ndarray
+) -> Hashable:
+    """What `histories_of` follows from: where it is the same, histories are the same."""
+    return _key(config, interactions, _known_rows(config, interactions, training_rows))
+
+
+def _key(config: DataConfig, interactions: Interactions, known: np.ndarray | None) -> Hashable:
     rows = None if known is None else hashlib.blake2b(np.ascontiguousarray(known).data).digest()
     columns = (interactions.user_column, interactions.item_column, interactions.timestamp_column)
-    key = (interactions.fingerprint, columns, by_time, rows, config.same_time)
-    return _histories.get(len(interactions), key, find)
+    by_time = config.split != "random"
+    return (interactions.fingerprint, columns, by_time, rows, config.same_time)
+
+
+def _known_rows(
+    config: DataConfig, interactions: Interactions, training_rows: np.ndarray
+) -> np.ndarray | None:
+    """The rows that histories may hold; None: all."""
+    if config.split == "random":
+        return training_rows
+    if not config.cold_start_items:
+        return None
+    taken_away = split_interactions(config, interactions).taken_away
+    # Whoever trains on all rows has taken none away.
+    return all_but(np.setdiff1d(taken_away, training_rows), len(interactions))
+
+
+def all_but(rows: np.ndarray, num_rows: int) -> np.ndarray:
+    """The indices of all `num_rows` rows but these, ascending."""
+    return np.delete(np.arange(num_rows), rows)
 
 
 def find_histories(

@@ -34,8 +34,10 @@ class Split:
         come after `data.cut`, or because they are those of cold-start items.
       ties: a line for people on each boundary of a split by time that falls between equal times,
         where the order of the data has decided.
-      taken_away: int64 [rows], the rows of cold-start items that would be training rows.
-      cold_start: the number of these "items" and "rows"; empty without them.
+      taken_away: int64 [rows], the rows of cold-start items that are in no part and not after the
+        cut: those that would be training rows, and those that `data.train_size` leaves.
+      cold_start: the number of these "items", and of the "rows" that would be training rows; empty
+        without them.
     """
 
     train: np.ndarray
@@ -75,9 +77,20 @@ def split_interactions(
       ConfigError: the sizes don't add up, or leave a part empty; or the split goes by
         time, and the data has none.
     """
+    split = _parts(config, interactions, order)
+    if not config.cold_start_items:
+        return split
+    before = split.train
+    if config.train_size is not None:
+        # Without it, all rows are training rows that are not held out and not after the cut.
+        before = _parts(replace(config, train_size=None), interactions, order).train
+    return _take_away_items(config, interactions, split, before)
+
+
+def _parts(config: DataConfig, interactions: Interactions, order: np.ndarray | None) -> Split:
+    """The split with the rows of cold-start items."""
     by_users = config.split == "leave_last_out"
-    split = (_leave_last_out if by_users else _in_one_order)(config, interactions, order)
-    return _take_away_items(config, interactions, split) if config.cold_start_items else split
+    return (_leave_last_out if by_users else _in_one_order)(config, interactions, order)
 
 
 def _in_one_order(
@@ -140,11 +153,16 @@ def published_permutation(num_rows: int, split_seed: int) -> np.ndarray:
     return np.concatenate(list(rows.batch(SHUFFLE_BUFFER).as_numpy_iterator()))
 
 
-def _take_away_items(config: DataConfig, interactions: Interactions, split: Split) -> Split:
+def _take_away_items(
+    config: DataConfig, interactions: Interactions, split: Split, before: np.ndarray
+) -> Split:
     """The split without the training rows of `config.cold_start_items` of the training items.
 
     The items of the catalogue are put into an order by the seed, and the first ones of it that
     have training rows are chosen, so that splits of other sizes have much the same ones.
+
+    Args:
+      before: the rows that could be training rows, those that `config.train_size` leaves included.
     """
     share, items = config.cold_start_items, interactions.items[split.train]
     order = np.random.default_rng([COLD_START_ITEMS, config.split_seed]).permutation(
@@ -158,13 +176,13 @@ def _take_away_items(config: DataConfig, interactions: Interactions, split: Spli
             f"{number:,}. Give a share that takes at least one and leaves at least one, or 0."
         )
     is_taken = np.isin(items, order[:number])
-    taken = split.train[is_taken]
+    rows = int(np.count_nonzero(is_taken))
     return replace(
         split,
         train=split.train[~is_taken],
-        unused=split.unused + len(taken),
-        taken_away=taken,
-        cold_start={"items": number, "rows": len(taken)},
+        unused=split.unused + rows,
+        taken_away=before[np.isin(interactions.items[before], order[:number])],
+        cold_start={"items": number, "rows": rows},
     )
 
 

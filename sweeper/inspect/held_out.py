@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from sweeper.config import DataConfig
-from sweeper.data.histories import Histories, find_histories
+from sweeper.data.histories import Histories, all_but, find_histories
 from sweeper.data.interactions import Interactions
 from sweeper.data.row_order import by_user_and_time
 from sweeper.data.split import GLOBAL_SEED, SHUFFLE_BUFFER, Split, split_interactions
@@ -69,7 +69,7 @@ def facts_of_splits(config: DataConfig, interactions: Interactions, split: Split
     # One sort for all of them: of 25 million rows it takes seconds.
     by_user = None if times is None else by_user_and_time(users, times)
     known, impossible = {}, {}
-    # A split by time knows all earlier rows, whichever it holds out.
+    # A split by time knows all earlier rows, whichever it holds out, but for cold-start items.
     by_time: _Known | None = None
     for name in SPLITS if by_user is not None else SPLITS[:1]:
         try:
@@ -80,6 +80,9 @@ def facts_of_splits(config: DataConfig, interactions: Interactions, split: Split
         before = None
         if by_user is not None and name == "random":
             before = _Known.of(config, interactions, rows.train, by_user)
+        elif by_user is not None and len(rows.taken_away):
+            others = all_but(rows.taken_away, len(interactions))
+            before = _Known.of(config, interactions, others, by_user)
         elif by_user is not None:
             before = by_time = by_time or _Known.of(config, interactions, None, by_user)
         known[name] = _facts(interactions, rows, before, is_trials)

@@ -17,7 +17,7 @@ from sweeper.config import (
     id_dropouts,
     updates_rows_alone,
 )
-from sweeper.data.histories import Histories
+from sweeper.data.histories import Histories, histories_key
 from sweeper.data.interactions import Interactions
 from sweeper.model.features import (
     BucketFeature,
@@ -225,10 +225,7 @@ def encoded_features(
         interactions.fingerprint,
         rows,
         repr(_without_widths(settings)),
-        # What histories depend on beside the training rows.
-        config.data.split,
-        config.data.same_time,
-        config.data.cold_start_items and (config.data.cold_start_items, config.data.split_seed),
+        histories_key(config.data, interactions, training_rows),
     )
 
     def encode() -> EncodedFeatures:

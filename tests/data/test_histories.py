@@ -137,13 +137,22 @@ def test_all_times_equal_and_no_history_at_all_are_said() -> None:
     assert line.startswith("no row has an earlier row of its user: the histories that are read are")
 
 
-def test_rows_of_cold_start_items_are_in_no_history_until_they_are_held_out() -> None:
+@pytest.mark.parametrize("train_size", [None, 50.0])
+def test_rows_of_cold_start_items_are_in_no_history_until_they_are_held_out(
+    train_size: float | None,
+) -> None:
     rng = np.random.default_rng(0)
     users, items = rng.integers(0, 5, 200).tolist(), rng.integers(0, 20, 200).tolist()
     interactions = small_interactions(users, items, list(range(200)))
-    data = DataConfig(name="synthetic", split="temporal", cold_start_items=0.3)
+    data = DataConfig(
+        name="synthetic", split="temporal", cold_start_items=0.3, train_size=train_size
+    )
     split = split_interactions(data, interactions)
-    known = set(range(200)) - set(split.taken_away.tolist())
+    whole = split_interactions(replace(data, cold_start_items=0.0), interactions)
+    cold = {items[row] for row in set(whole.train.tolist()) - set(split.train.tolist())}
+    held_out = {*split.validation.tolist(), *split.test.tolist()}
+    known = {row for row in range(200) if row in held_out or items[row] not in cold}
+    assert len(known) < 170
     found = histories_of(data, interactions, split.train)
     for row in range(200):
         assert history(found, row) == plain_history(
@@ -156,3 +165,6 @@ def test_rows_of_cold_start_items_are_in_no_history_until_they_are_held_out() ->
     # Whoever trains on all rows knows all of them.
     everything = histories_of(data, interactions, np.arange(200))
     assert history(everything, 199) == history(find_histories(interactions), 199)
+    # The same rows are known under the random split, which ends with them.
+    at_random = histories_of(replace(data, split="random"), interactions, np.arange(200))
+    assert (everything.holds_held_out_rows, at_random.holds_held_out_rows) == (True, False)

@@ -314,6 +314,36 @@ def test_rows_of_cold_start_items_are_taken_from_the_training_part_alone(strateg
     assert len(whole.taken_away) == 0
 
 
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"split": "random", "train_size": 30.0},
+        {"split": "temporal", "train_size": 30.0},
+        {"split": "temporal", "train_size": 30.0, "test_size": 10.0, "cut": 1},
+        {"split": "leave_last_out", "train_size": 3.0},
+        {"split": "leave_last_out", "train_size": 3.0, "test_size": 2.0, "cut": 1},
+    ],
+)
+def test_no_row_of_a_cold_start_item_stays_before_the_held_out_ones(sizes: dict[str, Any]) -> None:
+    rng = np.random.default_rng(3)
+    users, items = rng.integers(0, 5, 100), rng.integers(0, 10, 100)
+    interactions = small_interactions(users.tolist(), items.tolist())
+
+    def split_by(**settings: Any) -> Any:
+        return split_interactions(DataConfig(name="synthetic", **sizes | settings), interactions)
+
+    whole, less = split_by(), split_by(cold_start_items=0.3)
+    cold = set(items[whole.train]) - set(items[less.train])
+    assert len(cold) == less.cold_start["items"] >= 2
+    # All rows but the held-out ones and those after the cut.
+    before = split_by(train_size=None).train
+    expected = [row for row in before if items[row] in cold]
+    assert less.taken_away.tolist() == expected
+    in_train = set(whole.train.tolist()) & set(expected)
+    assert less.cold_start["rows"] == len(in_train) < len(expected)
+    assert less.unused == 100 - sum(less.sizes().values()) == whole.unused + len(in_train)
+
+
 def test_which_items_are_cold_follows_from_the_seed_and_hardly_from_the_sizes() -> None:
     items = list(range(50)) * 20
 

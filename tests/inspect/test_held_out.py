@@ -13,6 +13,7 @@ from small_trials import interactions_of, skewed_interactions
 
 from sweeper.composing import composed
 from sweeper.config import DataConfig
+from sweeper.data.histories import histories_of
 from sweeper.data.interactions import Interactions
 from sweeper.data.split import split_interactions
 from sweeper.errors import ConfigError
@@ -81,6 +82,26 @@ def test_the_test_rows_of_each_split_are_those_that_loops_count(
         expected = counted(interactions, split, set(known), same_time == "include")
         assert each == HeldOutFacts(*expected, is_trials=True)
         assert 0 < each.same_second < each.rows
+
+
+@pytest.mark.parametrize("train_size", [None, 50.0])
+def test_rows_of_cold_start_items_are_in_no_history(train_size: float | None) -> None:
+    interactions = tied_interactions()
+    config = replace(BY_TIME, cold_start_items=0.3, train_size=train_size)
+    found = facts(config, interactions)
+    for name in ("temporal", "leave_last_out"):
+        sizes = {} if name == "temporal" else {"train_size": None}
+        split = split_interactions(replace(config, split=name, **sizes), interactions)
+        known = histories_of(replace(config, split=name, **sizes), interactions, split.train)
+        lengths = known.lengths(split.test)
+        assert found.known[name].no_history == np.count_nonzero(lengths == 0)
+        assert found.known[name].median_history == np.median(lengths)
+        everything = set(range(150))
+        taken_away = set(split.taken_away.tolist())
+        assert len(taken_away) > 20
+        expected = counted(interactions, split, everything - taken_away, same_time=True)
+        assert expected != counted(interactions, split, everything, same_time=True)
+        assert found.known[name] == HeldOutFacts(*expected, is_trials=True)
 
 
 def test_a_random_split_that_tensorflow_would_shuffle_is_said_to_be_another_draw() -> None:
