@@ -27,7 +27,7 @@ def prepared_split(config: DataConfig, interactions: Interactions) -> Split:
 
     def compute() -> Split:
         split = split_interactions(config, interactions)
-        freeze(split.train, split.validation, split.test)
+        freeze(split.train, split.validation, split.test, split.taken_away)
         return split
 
     return _splits.get(len(interactions), _split_key(config, interactions), compute)

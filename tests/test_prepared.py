@@ -27,6 +27,7 @@ SPLITS = [
     {"cold_start_items": 0.2},
     {"cold_start_items": 0.2, "split_seed": 1},
     {"split": "temporal"},
+    {"split": "temporal", "cut": 1},
     {"split": "temporal", "cold_start_items": 0.2},
     {"split": "leave_last_out"},
 ]
@@ -35,6 +36,9 @@ EVALUATIONS = [
     {"baselines": ["ease"]},
     {"baselines": ["ease"], "ease_regularization": 5.0},
     {"baselines": ["ease"], "score_test": False},
+    # Of the same baselines, so that filtered ranks differ by what is seen alone.
+    {"seen": "training"},
+    {"seen": "before"},
 ]
 BY_TIME = ["recent_popularity", "covisitation", "ease_last_2"]
 EVALUATIONS_BY_TIME = [
@@ -42,6 +46,8 @@ EVALUATIONS_BY_TIME = [
     {"baselines": BY_TIME, "recent_popularity_days": 0.02},
     {"baselines": BY_TIME, "covisitation_window": 1},
     {"baselines": BY_TIME, "covisitation_history": 1},
+    {"baselines": BY_TIME, "seen": "training"},
+    {"baselines": BY_TIME, "seen": "before"},
 ]
 
 
@@ -79,6 +85,7 @@ def check_evaluations(data: DataConfig, interactions, split, evaluations) -> Non
         for name, task in tasks.items():
             np.testing.assert_array_equal(task.items, fresh[name].items)
             np.testing.assert_array_equal(task.seen.items, fresh[name].seen.items)
+            assert task.hides_before == fresh[name].hides_before
         if tasks:
             got = prepared_baselines(data, evaluation, interactions, split, tasks, 1)
             expected = rank_baselines(evaluation, interactions, split.train, fresh, 1)
