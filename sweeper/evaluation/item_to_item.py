@@ -15,8 +15,10 @@ from sweeper.evaluation.popularity import popularity_scores
 from sweeper.evaluation.ranking import Candidates, RankingTask, Scorer
 from sweeper.evaluation.training_rows import Fitted, TrainingRows, histories_at
 
-# Of co-visitation's scores, which differ by more than this wherever they differ.
-MOST_POPULAR = 1e-6
+# What co-visitation's scores are rounded to, so that popularity decides between equal ones alone.
+# Scores of the default window and history are multiples of 1/3600, and stay apart; those of long
+# ones can differ by less than doubles can tell.
+STEP = 2.0**-20
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,15 +99,15 @@ def fit_covisitation(rows: TrainingRows, window: int, length: int) -> Fitted:
     A user's training rows, in the order of their times, are a sequence. Two items of one that
     stand g <= `window` places apart count 1/g for each other: C_ij is the sum over all sequences.
     A row's scores are the sum of C_i / age over the last `length` items i of its history, the
-    last of which has age 1, the one before it age 2. Equal scores are listed by popularity, and
-    so is all of a row without a history.
+    last of which has age 1, the one before it age 2. Scores are counted in steps of about a
+    millionth, and equal ones are listed by popularity; so is all of a row without a history.
 
     Item-to-item collaborative filtering, G. Linden, B. Smith and J. York, "Amazon.com
     recommendations", IEEE Internet Computing 7(1), 2003, by the places in a sequence.
     """
     counts = covisitation_counts(rows, window)
     size = rows.num_candidates
-    popularity = popularity_scores(rows) * (MOST_POPULAR / size)
+    popularity = popularity_scores(rows) * (STEP / size)
 
     def fitted(task: RankingTask) -> Scorer:
         histories, numbers = histories_at(task)
@@ -114,7 +116,9 @@ def fit_covisitation(rows: TrainingRows, window: int, length: int) -> Fitted:
             items = histories.latest(numbers[start:stop], length)
             of, position = np.nonzero(items != NO_ITEM)
             latest = _by_row(1.0 / (length - position), of, items[of, position], stop - start, size)
-            return np.asarray((latest @ counts)[:, chosen].toarray() + popularity[chosen])
+            scores = latest @ counts
+            scores.data = np.round(scores.data / STEP) * STEP
+            return np.asarray(scores[:, chosen].toarray() + popularity[chosen])
 
         return scorer
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from test_baselines import ridge_weights
 from test_seen_before import interactions_of
 
@@ -15,8 +16,9 @@ from sweeper.config import DataConfig, EvaluationConfig, baseline_name, ease_las
 from sweeper.data.interactions import Interactions
 from sweeper.data.split import Split
 from sweeper.errors import ConfigError
+from sweeper.evaluation import item_to_item
 from sweeper.evaluation.baselines import fit_baselines
-from sweeper.evaluation.item_to_item import Ease
+from sweeper.evaluation.item_to_item import STEP, Ease
 from sweeper.evaluation.ranking import EVERY, RankingTask, ranking_tasks
 
 ITEMS, DAY = 5, 86_400
@@ -83,6 +85,23 @@ def test_covisitation_by_hand() -> None:
     assert order_of(scores[2]) == [1, 0, 2, 3, 4]
     narrow = scores_of("covisitation", parts, covisitation_window=1, covisitation_history=1)
     np.testing.assert_allclose(narrow[0], [0, 1, 0, 0, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("lead", "first"),
+    # In steps: none, none, one, and many. Popularity alone decides where it is none.
+    [(0.0, 1), (0.4 * STEP, 1), (0.6 * STEP, 0), (100 * STEP, 0)],
+)
+def test_popularity_decides_between_equal_co_visitation_scores_alone(
+    lead: float, first: int, monkeypatch
+) -> None:
+    # Item 0 leads item 1, the most popular of all.
+    counts = np.zeros((ITEMS, ITEMS))
+    counts[4, :2] = 100 + lead, 100
+    monkeypatch.setattr(item_to_item, "covisitation_counts", lambda *_: csr_array(counts))
+    rows = [(0, 1, 1), (0, 1, 2), (1, 1, 2), (1, 2, 2), (1, 3, 2), (0, 4, 3), (0, 0, 4)]
+    scores = scores_of("covisitation", parts_of(rows, [6]))[0]
+    assert order_of(scores)[0] == first
 
 
 def test_ease_by_hand_knows_what_came_before_the_row() -> None:
