@@ -14,6 +14,7 @@ from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
 from sweeper.files import write_whole
 from sweeper.report.evidence.confirmation_reader import load_evidence
+from sweeper.report.evidence.evidence import Run, ranks_by_seed
 from sweeper.report.evidence.row_comparison import interval_over_users
 from sweeper.report.evidence.row_groups import by_parts
 from sweeper.report.opening import open_subject
@@ -153,3 +154,25 @@ def test_a_sentence_stands_for_a_single_part():
         lambda of: by_parts(of, RANKS, hits) if of is TIME_SINCE_TRAINING else [], "top_100", "them"
     )
     assert text == Text("All of them (5) are up to 1 hour after training.")
+
+
+def test_cuts_of_which_not_all_come_after_training_stand_below_each_other():
+    """Rows of `leave_last_out` come after training at one cut, and at another not all do."""
+    columns = ["user", "item", "model_rank", "history_length"]
+    cuts = [RANKS, RANKS.drop_columns(["seconds_since_training"]).slice(0, 2)]
+    runs = {
+        (cut, seed): Run("a", cut, seed, made_up_record([0.4]), rows)
+        for cut, rows in enumerate(cuts)
+        for seed in (42, 43)
+    }
+    tables = ranks_by_seed(runs)
+    assert len(tables) == 2
+    for table in tables:
+        assert "seconds_since_training" not in table.column_names
+        for column in columns:
+            values = [value for rows in cuts for value in rows[column].to_pylist()]
+            assert table[column].to_pylist() == values
+    # In the other order, too, and of one cut alone with the time.
+    assert [rows.num_rows for rows in ranks_by_seed(dict(reversed(runs.items())))] == [7, 7]
+    (alone,) = ranks_by_seed({(0, 42): runs[0, 42]})
+    assert alone.equals(RANKS)

@@ -278,13 +278,25 @@ class Evidence:
 def ranks_by_seed(runs: Mapping[tuple[int, int], Run]) -> list[pyarrow.Table]:
     """The ranks of each training seed, those of all its splits below each other.
 
+    They have the columns that the rows of all splits have: only where all come after training is
+    `seconds_since_training` one, see `sweeper.evaluation.rows.row_table`.
+
     Args:
       runs: of one configuration, by (split, training seed), all with their rows.
     """
     found: dict[int, list[pyarrow.Table]] = {}
     for (_, seed), run in runs.items():
         found.setdefault(seed, []).append(run.rows)
-    return [pyarrow.concat_tables(tables) for tables in found.values()]
+    every = [table for tables in found.values() for table in tables]
+    common = [
+        column
+        for column in (every[0].column_names if every else [])
+        if all(column in table.column_names for table in every)
+    ]
+    return [
+        pyarrow.concat_tables([table.select(common) for table in tables])
+        for tables in found.values()
+    ]
 
 
 def _complete(names: Sequence[str], runs: Sequence[Run]) -> Rounds:
