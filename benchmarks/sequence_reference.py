@@ -42,8 +42,9 @@ SETTINGS = {
     "n_heads": 2,
     "session_max_len": LENGTH,
     "lr": 0.002,
-    # With RecTools' own 128 it is at 0.527 after 16 epochs, with 32 at 0.563.
-    "batch_size": 32,
+    # With RecTools' own 128 it is at 0.527 after 16 epochs, with 32 at 0.563, with 16 at 0.570 two
+    # epochs earlier, in less time.
+    "batch_size": 16,
     "dropout_rate": 0.5,
     "loss": "softmax",
     "item_net_block_types": (IdEmbeddingsItemNet,),
