@@ -4,8 +4,9 @@
 
   speed     examples a second of `experiment=sequence`, whose encoder is `recency`, of the same
             model with `gru` and with `self_attention` (the same widths, the latest 50 titles), and
-            of the same with an embedding of the user's id in the sequence's place; the medians of
-            `--repeats`, in turn
+            of the same with an embedding of the user's id in the sequence's place, as wide as a
+            title's or as what `recency` gives, which tells the encoder's cost from that of the
+            wider first layer; the medians of `--repeats`, in turn
   accuracy  seconds of training until the hit rate at 100 of the last 20,000 rows of MovieLens
             100K by time (nothing filtered) is 0.55, evaluated after each epoch, evaluations not
             counted: the same models, each once, and RecTools' SASRec on the same rows; then to
@@ -39,6 +40,7 @@ from benchmarks.scale import SIZES, draw_tables
 from benchmarks.sequence_report import (
     REFERENCE,
     USER_ID,
+    WIDE_USER_ID,
     accuracy_table,
     judge_accuracy,
     judge_scale,
@@ -61,10 +63,6 @@ ENCODERS = {
     "gru": ["features.sequence.encoder=gru", LATEST_50],
     "self_attention": ["features.sequence.encoder=self_attention", LATEST_50],
 }
-WITH_USER_ID = [
-    "features.query=[{column: user_id, kind: embedding}, {column: timestamp, kind: time_gap}, "
-    "{column: user_id, kind: history_length}]"
-]
 # Made up, with an order, for `--quick`.
 SMALL = [
     "data=synthetic",
@@ -96,9 +94,20 @@ def common(arguments: argparse.Namespace) -> list[str]:
     ]
 
 
+def with_user_id(width: str = "null") -> list[str]:
+    """The overrides that put the user's id in the sequence's place."""
+    return [
+        f"features.query=[{{column: user_id, kind: embedding, dim: {width}}}, "
+        "{column: timestamp, kind: time_gap}, {column: user_id, kind: history_length}]"
+    ]
+
+
 def measure_speed(arguments: argparse.Namespace, console: Console) -> dict[str, list[Figures]]:
     """By side, the figures of each repeat."""
-    sides = {USER_ID: WITH_USER_ID, **ENCODERS}
+    features = composed(common(arguments)).features
+    # What `recency` gives: an average for each decay, and the last title.
+    width = (features.sequence.num_decays + 1) * features.embedding_dim
+    sides = {USER_ID: with_user_id(), WIDE_USER_ID: with_user_id(str(width)), **ENCODERS}
     taken: dict[str, list[Figures]] = {side: [] for side in sides}
     for repeat in range(1, arguments.repeats + 1):
         for side, overrides in sides.items():

@@ -43,6 +43,7 @@ def epochs(seconds: float, *accuracies: float) -> dict[str, object]:
 OVERRIDES = ["experiment=sequence", *sequence.SMALL]
 SPEED = {
     "user id": [steps(1_000, 1.0), steps(1_000, 0.5), steps(1_000, 4.0)],
+    "user id, as wide as recency": [steps(1_000, 1.25)] * 3,
     "recency": [steps(1_000, 2.0), steps(1_000, 1.25), steps(1_000, 1.0)],
     "gru": [steps(500, 2.0)] * 3,
 }
@@ -74,7 +75,9 @@ def test_speed_is_that_of_the_medians() -> None:
     assert results["speed, recency"].ratio == ("recency / user id, examples a second", "0.80 x")
     assert [limit.met for limit in results["speed, recency"].limits] == [True]
     assert results["speed, gru"].limits == []
-    slow = {"user id": SPEED["user id"], "recency": [steps(1_000, 1.5)]}
+    assert results["speed, as wide"].ratio[1] == "1.00 x"
+    assert len(results) == 3
+    slow = {**SPEED, "recency": [steps(1_000, 1.5)]}
     assert [limit.met for limit in judge_speed(slow)["speed, recency"].limits] == [False]
 
 
@@ -160,7 +163,7 @@ def test_this_projects_side_trains_and_ranks() -> None:
 
 
 def test_the_timed_steps_follow_the_first_plan() -> None:
-    figures = measure_steps(composed([*OVERRIDES, *sequence.WITH_USER_ID]), steps=25)
+    figures = measure_steps(composed([*OVERRIDES, *sequence.with_user_id()]), steps=25)
     # 5,500 rows in batches of 256 are 22 steps, the first plan; then another two epochs.
     assert figures["examples"] == 2 * 5_500
     assert figures["rows"] == 6_000
