@@ -73,18 +73,19 @@ def wait_for_go() -> None:
     sys.stdin.readline()
 
 
-def run_together(commands: list[list[str]]) -> list[dict[str, Any]]:
+def run_together(commands: list[list[str]], python: str = sys.executable) -> list[dict[str, Any]]:
     """Runs Python modules at the same time; returns what each printed last, as JSON.
 
     Args:
       commands: for each child the module's name and its arguments. With more
         than one, each gets `--wait` and is released once all are warm.
+      python: the interpreter, of whichever environment.
 
     Raises:
       BenchmarkError: a child failed.
     """
     wait = len(commands) > 1
-    children = [_Child([*command, *(["--wait"] if wait else [])]) for command in commands]
+    children = [_Child([*command, *(["--wait"] if wait else [])], python) for command in commands]
     try:
         if wait:
             for child in children:
@@ -100,11 +101,11 @@ def run_together(commands: list[list[str]]) -> list[dict[str, Any]]:
 class _Child:
     """One process that runs a module of this folder."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], python: str) -> None:
         self.command = command
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (read by fail)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            [python, "-m", *command],
             cwd=ROOT,
             env=child_environment(),
             stdin=subprocess.PIPE,

@@ -41,6 +41,13 @@ SIZES = [1_000_000, 5_000_000, 25_000_000]
 USERS, ITEMS = 160_000, 62_000
 
 
+def draw_tables(sizes: list[int], folder: Path, console: Console) -> dict[int, Path]:
+    """As `write_tables`, of the interactions that the module's text tells of."""
+    synthetic = SyntheticConfig(num_users=USERS, num_items=ITEMS, num_interactions=max(sizes))
+    config = DataConfig(name="synthetic", synthetic=synthetic)
+    return write_tables(load_interactions(config, console.print), sizes, folder)
+
+
 def write_tables(interactions: Interactions, sizes: list[int], folder: Path) -> dict[int, Path]:
     """The catalogue, and for each size a table of so many rows, as Parquet."""
     titles = to_arrow(interactions.candidate_columns["movie_title"])
@@ -66,13 +73,8 @@ def measure(
     sizes: list[int], steps: int, repeats: int, folder: Path, console: Console
 ) -> list[dict[str, Any]]:
     """For each size the medians of both sides, which take turns, and every figure of them."""
-    synthetic = SyntheticConfig(num_users=USERS, num_items=ITEMS, num_interactions=max(sizes))
-    config = DataConfig(name="synthetic", synthetic=synthetic)
-    interactions = load_interactions(config, console.print)
-    tables = write_tables(interactions, sizes, folder)
-    del interactions
     figures = []
-    for size, table in tables.items():
+    for size, table in draw_tables(sizes, folder, console).items():
         common = ["--table", str(table), "--items", str(folder / "items.parquet")]
         ours, plain = [], []
         for _ in range(repeats):
