@@ -157,6 +157,7 @@ def test_the_reference_gets_the_training_rows_and_what_came_before_the_others() 
     assert set(histories.values()) == {0}
 
 
+@pytest.mark.slow
 def test_this_projects_side_trains_and_ranks() -> None:
     config = composed([*OVERRIDES, "train.epochs=2", "train.eval_every_epochs=1"])
     first, second = measure_epochs(config)["history"]
