@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sweeper.config.data import TABLE_FORMATS
+from sweeper.config.ranges import DELIMITER, QUOTE_CHAR, Range
 from sweeper.console import make_console
 from sweeper.errors import ConfigError
 from sweeper.exit_codes import command_parser, exit_codes, stop_in_order
 from sweeper.serving.newer_catalogue import ItemsFile
 from sweeper.serving.newer_version import embed
 from sweeper.serving.queries import NULL
-from sweeper.serving.settings import one_of, read_settings, text, whole_number
+from sweeper.serving.settings import (
+    Reader,
+    one_of,
+    read_settings,
+    text,
+    whole_number,
+    within,
+)
 
 DESCRIPTION = """\
 Gives an export a newer catalogue without training: embeds each item of a file with the
@@ -27,7 +37,8 @@ settings:
                   trial). In texts, '|' separates the words of a list, unless data.items.lists
                   says otherwise
   items.format=FORMAT, items.csv.delimiter=TEXT, items.csv.quote_char=TEXT
-                  how the file is written, where its name and the trial's data.items don't tell
+                  how the file is written, where its name and the trial's data.items don't tell;
+                  items.csv of CSV files alone
   version=NUMBER  whose model embeds the items, else the newest version that was trained
   output=DIR      holds the versions, else the export's own directory
 
@@ -44,12 +55,24 @@ and is told apart by its other columns: its title's words, its genres. No versio
 """
 
 
-def _or_null(value: str) -> str | None:
-    """A text, or None for `null`."""
-    return None if value == NULL else text(value)
+def _csv_reader(range_: Range) -> Reader:
+    """Reads a setting of `data.items.csv`, also in quotes, as errors of the same file give it."""
+
+    def read(value: str) -> str:
+        with suppress(ValueError):
+            quoted = json.loads(value) if value[:1] == '"' else None
+            value = quoted if isinstance(quoted, str) else value
+        return within(range_)(value)
+
+    return read
 
 
-CSV = {"items.csv.delimiter": text, "items.csv.quote_char": _or_null}
+def _quote_char(value: str) -> str | None:
+    """Reads a quote, or None for `null`."""
+    return None if value == NULL else _csv_reader(QUOTE_CHAR)(value)
+
+
+CSV = {"items.csv.delimiter": _csv_reader(DELIMITER), "items.csv.quote_char": _quote_char}
 SETTINGS = {
     "items": text,
     "items.format": one_of(*TABLE_FORMATS),

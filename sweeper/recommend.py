@@ -42,7 +42,9 @@ settings, in quotes where a column's name has blanks ('User ID=42'):
                   list: Comedy,Drama. A time as a date, in UTC unless it has a zone
                   (timestamp=1998-04-01, timestamp='1998-04-01 12:30:00+02:00'), or in seconds
                   since 1970 (timestamp=893286638). What is not given is as the user's last
-                  training row has it, a time the newest of all
+                  training row has it, a time the newest of all training rows; of a model that
+                  reads what was chosen before, as the last of all the user's rows has it, a time
+                  the newest of all rows
   similar=TITLE   titles like this one
   version=NUMBER  of the export, else the newest
   input.COLUMN=VALUE  a column that is named as one of these settings: input.k=…
@@ -80,15 +82,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _check_reads(manifest: Manifest, keys: Mapping[str, str], settings: Sequence[str]) -> None:
-    """Refuses a history for an export that takes none."""
-    for name in (HISTORY, GAP):
+    """Refuses what tells of the past for an export that doesn't read it."""
+    key = shlex.quote(f"{keys[manifest.user_column]}=ID")
+    reasons = {
+        HISTORY: f"the model of this export reads none; ask it by {key}",
+        GAP: "the model of this export has no time gap (a feature of kind time_gap); must be left "
+        "out",
+    }
+    problems = []
+    for name, reason in reasons.items():
         is_column = name in keys.values() or name in manifest.input_names.values()
         given = any(each.startswith(f"{name}=") for each in settings)
         if given and name not in manifest.reads and not is_column:
-            key = shlex.quote(f"{keys[manifest.user_column]}=ID")
-            raise ConfigError(
-                f"{name}: is given, but the model of this export reads none; ask it by {key}"
-            )
+            problems.append(f"{name}: is given, but {reason}")
+    if problems:
+        raise ConfigError(problems)
 
 
 def _readers(manifest: Manifest, keys: Mapping[str, str]) -> dict[str, Reader]:

@@ -91,7 +91,9 @@ def _table_problems(data: DataConfig) -> Iterator[str]:
     for key, csv in (
         ("csv", data.csv), ("items.csv", data.items.csv), ("users.csv", data.users.csv),
     ):  # fmt: skip
-        if csv.quote_char not in (None, AUTO) and csv.quote_char in csv.delimiter:
+        # Without a given delimiter the file's own is told when it is read.
+        given = None if AUTO in (csv.delimiter, csv.quote_char) else csv.quote_char
+        if given is not None and given in csv.delimiter:
             yield (
                 f"data.{key}.quote_char: got {csv.quote_char!r}, which data.{key}.delimiter has, "
                 "too; must be another character"

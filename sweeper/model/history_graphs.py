@@ -37,12 +37,6 @@ class KnownHistory(NamedTuple):
         """The number of known titles; int32 [rows]."""
         return self.ranges[:, 1] - self.ranges[:, 0]
 
-    @property
-    def pairs(self) -> tf.Tensor:
-        """Every (row, candidate); int32 [known, 2]."""
-        rows = tf.repeat(tf.range(tf.shape(self.ranges)[0]), self.lengths)
-        return tf.stack([rows, self.items[:-1]], axis=1)
-
 
 class HistoryReader(tf.Module):
     """Looks titles up in the catalogue; the others move together where it lacks some.

@@ -15,7 +15,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from sweeper import record as records
-from sweeper.config import to_dictionary
+from sweeper.config import TIMED_KINDS, to_dictionary
 from sweeper.console import SEEN, data_lines, seen_by
 from sweeper.errors import OutputError
 from sweeper.model.features import SequenceFeature
@@ -126,18 +126,20 @@ def _inputs_of_past(inputs: QueryInputs, retraining: Retraining) -> Iterator[str
             if isinstance(feature, SequenceFeature)
         ]
         read = f" The model reads the last {max(lengths):,} known values." if lengths else ""
+        of_user = ", nor what the request's user has in any row of the data" if inputs.user else ""
         only = "" if inputs.columns or GAP in inputs.reads else ", and needs nothing else"
         yield (
             f"A request gives `{HISTORY}`, what was chosen before as values of `{item_column}`, "
             f"the most recent one last, of any length{only}.{read} Values that the catalogue lacks "
             f"are left out and counted in the answer's `{UNKNOWN_HISTORY}`; an empty history has "
             "the answer where nothing was chosen before. What the history holds is not recommended "
-            f"by `{UNSEEN}`."
+            f"by `{UNSEEN}`{of_user}."
         )
-    if any(each.kind == "history_length" for each in retraining.config.features.query):
+    if inputs.reads_length:
         yield (
-            "The model goes by the length of a history, too, and takes the number of known values "
-            "in the request for it: a request with the last few alone looks like a new user's."
+            "The model goes by the length of a history, too. The number of known values in the "
+            "request is the length, whatever the user has chosen besides: a request with the last "
+            "few values alone looks like a new user's, so send the whole history."
         )
     bias = retraining.training.model.seen_bias
     if bias is not None:
@@ -345,7 +347,10 @@ def _limits_of_users(seen: int, inputs: QueryInputs) -> Iterator[str]:
 def _limits_of_time(retraining: Retraining) -> Iterator[str]:
     config, times = retraining.config, retraining.interactions.timestamps
     column = config.data.columns.timestamp
-    sees_time = any(feature.column == column for feature in config.features.query)
+    sees_time = any(
+        feature.column == column and feature.kind not in TIMED_KINDS
+        for feature in config.features.query
+    )
     if sees_time and config.data.split == "random":
         yield (
             f"Time: the query tower sees `{column}`, and the rows were split at random. A row's "

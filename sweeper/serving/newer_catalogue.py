@@ -19,9 +19,9 @@ from sweeper.data.table.feature_columns import feature_column
 from sweeper.data.table.files import find_files, format_of
 from sweeper.data.table.ids import ids
 from sweeper.data.table.reading import read_table, told_of
-from sweeper.data.table.roles import NUMBER
+from sweeper.data.table.roles import NUMBER, delimiter_hint
 from sweeper.data.table.side_tables import check_keys
-from sweeper.errors import DataError, closest, shortened
+from sweeper.errors import ConfigError, DataError, closest, shortened
 from sweeper.serving.tables import kind_of
 
 # What separates the words of a list in a text where the trial's data says nothing else.
@@ -71,11 +71,18 @@ def read_catalogue(
       The columns of `old`, by name, each of the same kind as there.
 
     Raises:
+      ConfigError: there are settings of CSV files for another format.
       DataError: the file can't be read, holds no item, lacks a column, has one of another kind,
         or an item without an id or twice.
     """
     settings = file.settings(config)
     files = find_files("items.path", file.path, settings.format)
+    if file.csv and files.format != "csv":
+        raise ConfigError(
+            f"items.csv.{each}: is given, but {file.path} is read as {files.format}; only applies "
+            "to CSV files, and must be left out"
+            for each in file.csv
+        )
     kinds = {name: _kind(old.schema.field(name).type) for name in old.column_names}
     key = settings.key or item_column
     texts = [name for name in kinds if name != item_column and _is_read_as_text(old[name])]
@@ -146,9 +153,10 @@ def _is_read_as_text(old: pa.ChunkedArray) -> bool:
 def _check_columns(table: pa.Table, names: list[str]) -> None:
     for name in names:
         if name not in table.column_names:
+            found = table.column_names
+            hint = delimiter_hint(found, "items") or closest(name, found)
             raise DataError(
-                f"has no column {name!r}; must have {listed_names(names)}, {AS_TRAINED}"
-                f"{closest(name, table.column_names)}"
+                f"has no column {name!r}; must have {listed_names(names)}, {AS_TRAINED}{hint}"
             )
 
 

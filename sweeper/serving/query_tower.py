@@ -57,6 +57,7 @@ class QueryInputs(tf.Module):
       specs: what a request has of each input, by its name.
       user: the name of the input of users; None: there is none.
       history: reads the titles; None: there is no such input.
+      reads_length: whether a feature goes by the number of titles.
 
     Raises:
       ConfigError: a feature has no graph.
@@ -73,6 +74,7 @@ class QueryInputs(tf.Module):
         self.history: HistoryReader | None = None
         if not kinds.isdisjoint(HISTORY_KINDS) or config.model.seen_bias:
             self.history = HistoryReader(interactions.item_names)
+        self.reads_length = "history_length" in kinds
         used = seen if self.history else {user: None, **seen}
         reads = {HISTORY: self.history is not None, GAP: "time_gap" in kinds}
         self.reads = [name for name, is_read in reads.items() if is_read]

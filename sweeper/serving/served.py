@@ -58,7 +58,7 @@ class ServedModel(tf.Module):
       tower: embeds queries.
       search: of the candidates, in the catalogue's order.
       items: the candidates, in the catalogue's order.
-      seen: what each user has in the training rows; None if a request names no user.
+      seen: what each user has chosen; None if a request names no user.
       lookup: the candidates by their names, if the tower has them already.
     """
 
@@ -84,14 +84,20 @@ class ServedModel(tf.Module):
         interactions: Interactions,
         training_rows: np.ndarray,
     ) -> ServedModel:
-        """Makes the model of a tower that was trained on these rows of the data."""
+        """Makes the model of a tower that was trained on these rows of the data.
+
+        A tower that reads what was done before is asked by all rows of the data, as
+        `sweeper.serving.tables.history_table` has them: what a known user has seen is made of all
+        rows, too.
+        """
         history = tower.inputs.history
         has_user = tower.user is not None
+        known = np.arange(len(interactions)) if tower.inputs.reads else training_rows
         return cls(
             tower,
             search,
             interactions.item_names,
-            SeenTable.of_rows(interactions, training_rows) if has_user else None,
+            SeenTable.of_rows(interactions, known) if has_user else None,
             None if history is None else history.lookup,
         )
 
@@ -106,9 +112,9 @@ class ServedModel(tf.Module):
         """As `recommend`, without what the user has seen, and without `exclude`.
 
         Seen is what the request's history holds and, where it names a user, what that user has in
-        the training rows. `exclude` is [rows, n] titles, filled up with ""; titles that are no
-        candidates are none to exclude. Where fewer than k are left, "" with the lowest float32
-        fills the end.
+        the training rows, or in all rows where the model reads what was done before. `exclude` is
+        [rows, n] titles, filled up with ""; titles that are no candidates are none to exclude.
+        Where fewer than k are left, "" with the lowest float32 fills the end.
         """
         k, exclude = self._checked(inputs.pop(K)), inputs.pop(EXCLUDE)
         told = self._tower.embed(**inputs)
@@ -178,7 +184,7 @@ class ServedModel(tf.Module):
 
 
 class SeenTable(tf.Module):
-    """What each user has in the training rows.
+    """What each user has chosen.
 
     Args:
       users: distinct ids.
@@ -194,12 +200,12 @@ class SeenTable(tf.Module):
         self.items = tf.Variable(seen.items.astype(np.int32), trainable=False, name="seen_items")
 
     @classmethod
-    def of_rows(cls, interactions: Interactions, training_rows: np.ndarray) -> SeenTable:
-        """Makes the table of the training rows."""
+    def of_rows(cls, interactions: Interactions, rows: np.ndarray) -> SeenTable:
+        """Makes the table of these rows, such as the training rows."""
         users = interactions.query_columns[interactions.user_column].categories  # type: ignore[union-attr]
         seen = SeenItems.from_rows(
-            interactions.users[training_rows],
-            interactions.items[training_rows],
+            interactions.users[rows],
+            interactions.items[rows],
             len(users),
             interactions.num_items,
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from sweeper.config import unfit
+from sweeper.config.ranges import Range
 from sweeper.errors import ConfigError, closest, shortened
 from sweeper.quoting import rejoined
 
@@ -99,6 +100,17 @@ def share(value: str) -> float:
     if not 0 < number <= 1:
         raise ValueError("must be a number above 0, up to 1")
     return number
+
+
+def within(range_: Range) -> Reader:
+    """A text that the configuration's schema would take, too."""
+
+    def read(value: str) -> str:
+        if not range_.holds(value):
+            raise ValueError(f"must be {range_.words}")
+        return value
+
+    return read
 
 
 def one_of(*choices: str) -> Reader:

@@ -25,8 +25,13 @@ def signatures(inputs: QueryInputs, item_column: str, has_bias: bool) -> dict[st
     words = {
         HISTORY: f"what was chosen before, as values of {item_column!r}, the most recent last, of "
         'any length, also 0; "" is padding wherever it stands; a value that the catalogue lacks is '
-        f"left out and counted in {UNKNOWN_HISTORY}; a model that goes by the length of a history "
-        "takes the number of known values for it",
+        f"left out and counted in {UNKNOWN_HISTORY}"
+        + (
+            "; the number of known values in the request is the length of the history, which the "
+            "model goes by: give the whole history"
+            if inputs.reads_length
+            else ""
+        ),
         GAP: "the seconds from the user's last row to now; NaN where there is none, or it is not "
         "known",
     }

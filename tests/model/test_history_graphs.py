@@ -36,13 +36,11 @@ def test_known_titles_keep_their_order_and_the_others_are_counted() -> None:
     assert ranges(history) == [[3, 0, 0], [], [2, 1], [], []]
     assert history.unknown.numpy().tolist() == [0, 0, 2, 2, 0]
     assert history.lengths.numpy().tolist() == [3, 0, 2, 0, 0]
-    assert history.pairs.numpy().tolist() == [[0, 3], [0, 0], [0, 0], [2, 2], [2, 1]]
 
 
 def test_a_history_may_be_0_wide_and_there_may_be_no_rows() -> None:
     history = read([], [])
     assert ranges(history) == [[], []]
-    assert history.pairs.shape == (0, 2)
     assert ranges(read()) == []
 
 

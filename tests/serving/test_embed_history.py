@@ -6,20 +6,86 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
+from rich.console import Console
+from small_trials import compose_config
 
 from sweeper import embed as command
 from sweeper import recommend
+from sweeper.config import FeatureConfig
+from sweeper.serving.export import export
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import read_manifest
+from sweeper.serving.newer_catalogue import ItemsFile
+from sweeper.serving.newer_version import embed
 from sweeper.serving.saved_tower import SavedQueryTower
 from sweeper.serving.search import ExactSearch
 from sweeper.serving.served import ServedModel
+from sweeper.trial import run_trial
 
 NEW = "Title 999 amber"
+
+
+@pytest.fixture(scope="module")
+def of_users(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that sees the user beside the history, exported, and embedded with the same items."""
+    place = tmp_path_factory.mktemp("of_users")
+    config = compose_config(
+        "data=synthetic", "features=sequence", "train=quick", "train.epochs=1",
+        "train.eval_every_epochs=1", "train.xla=false", "data.synthetic.num_users=40",
+        "data.synthetic.num_items=60", "data.synthetic.num_interactions=600",
+        "features.embedding_dim=4", "evaluation.baselines=[]",
+    )  # fmt: skip
+    config.features.query.append(FeatureConfig("user_id", "embedding"))
+    quiet = Console(quiet=True)
+    run_trial(config, place / "run", console=quiet, draw=False)
+    export(place / "run", quiet, output=place / "export")
+    films = pq.read_table(place / "export" / "1" / "candidates.parquet")
+    pq.write_table(films.drop_columns("embedding"), place / "same.parquet")
+    embed(place / "export", ItemsFile(str(place / "same.parquet")), quiet)
+    return place / "export"
+
+
+@pytest.mark.slow
+def test_a_catalogue_of_the_same_items_has_the_same_answers(of_users: Path) -> None:
+    """Of each signature, and of users whose latest rows were not trained on."""
+    export = LoadedExport(of_users, 1)
+    users = pq.read_table(of_users / "1" / "users.parquet").to_pylist()
+    assert any(0 < user["training_rows"] < len(user["history"]) for user in users)
+    rows, titles = len(users), export.titles
+    asked = {
+        "user_id": tf.constant([user["user_id"] for user in users]),
+        "history": tf.constant([[titles[item] for item in user["history"][:2]] for user in users]),
+        "seconds_since_last": tf.fill([rows], tf.constant(60.0, tf.float64)),
+        "exclude": tf.fill([rows, 1], titles[5]),
+        "k": tf.constant(len(titles)),
+    }
+    answers: list[dict[str, dict]] = []
+    for version in ("1", "2"):
+        answers.append({})
+        for part in (".", "query_tower"):
+            loaded = tf.saved_model.load(str(of_users / version / part))
+            for name, signature in loaded.signatures.items():
+                wanted = signature.structured_input_signature[1]
+                found = signature(**{key: asked[key] for key in wanted})
+                answers[-1][f"{part}/{name}"] = {key: found[key].numpy() for key in found}
+    before, now = answers
+    assert list(before) == list(now) == [
+        "./serving_default", "./unseen", "query_tower/serving_default",
+    ]  # fmt: skip
+    for name, outputs in before.items():
+        for key, values in outputs.items():
+            np.testing.assert_array_equal(now[name][key], values, f"{name}: {key}")
+    # Neither trained on nor in the request: seen all the same, as in `python -m sweeper.recommend`.
+    for row, user in enumerate(users):
+        shown = {title.decode() for title in before["./unseen"]["titles"][row] if title}
+        assert shown == set(titles) - {titles[item] for item in user["seen"]} - {titles[5]}
+    card = (of_users / "1" / "model_card.md").read_text()
+    assert "by `unseen`, nor what the request's user has in any row of the data." in card
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,10 @@ from sweeper.config import (
     SideTableConfig,
 )
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
-from sweeper.errors import DataError
+from sweeper.embed import SETTINGS
+from sweeper.errors import ConfigError, DataError
 from sweeper.serving.newer_catalogue import ItemsFile, read_catalogue, unknown_words
+from sweeper.serving.settings import read_settings
 
 OLD = pa.table(
     {
@@ -116,6 +118,65 @@ def test_how_a_csv_is_written_may_be_given(films: Path) -> None:
         read(films)
     columns = read(films, format="csv", csv={"delimiter": ";", "quote_char": "'"})
     assert plain(columns["title"]) == ["One"]
+
+
+@pytest.mark.parametrize(
+    ("csv", "words"),
+    [
+        ({"delimiter": "abc"}, "Is ',' the delimiter? Then give 'items.csv.delimiter=\",\"'"),
+        ({"quote_char": ","}, "items.csv.quote_char: got ',', and ',' separates the values of"),
+        ({"quote_char": ",", "delimiter": ","}, "items.csv.quote_char: got ',', and ',' separates"),
+    ],
+)
+def test_csv_settings_that_do_not_fit_the_file_are_refused(
+    csv: dict[str, str], words: str, films: Path
+) -> None:
+    films.write_text(HEAD + "f1,One,1,a,1990,True\n")
+    with pytest.raises(DataError) as caught:
+        read(films, csv=csv)
+    (problem,) = caught.value.problems
+    assert words in problem
+
+
+def test_csv_settings_are_refused_for_other_formats(tmp_path: Path) -> None:
+    path = tmp_path / "new.parquet"
+    pq.write_table(OLD, path)
+    with pytest.raises(ConfigError) as caught:
+        read(path, csv={"delimiter": ";"})
+    assert caught.value.problems == [
+        f"items.csv.delimiter: is given, but {path} is read as parquet; only applies to CSV files, "
+        "and must be left out"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("items.csv.quote_char=xy", "got 'xy'; must be auto, one ASCII character, or null"),
+        ('items.csv.quote_char="xy"', "got '\"xy\"'; must be auto, one ASCII character, or null"),
+        ("items.csv.quote_char=", "got ''; must be auto, one ASCII character, or null"),
+        ("items.csv.delimiter=", "got ''; must be auto, or one or more characters, no quotes and"),
+        ("items.csv.delimiter=a\nb", "got 'a\\nb'; must be auto, or one or more characters"),
+    ],
+)
+def test_csv_settings_are_held_to_the_ranges_of_the_schema(setting: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_settings([setting], SETTINGS)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{setting.partition('=')[0]}: {words}")
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("delimiter=;", ";"), ('delimiter=";"', ";"), ("delimiter=\\t", "\\t"),
+        ("quote_char='", "'"), ('quote_char="', '"'), (r'quote_char="\""', '"'),
+        ("quote_char=null", None),
+    ],
+)  # fmt: skip
+def test_csv_settings_may_be_given_as_errors_give_them(setting: str, found: str | None) -> None:
+    (value,) = read_settings([f"items.csv.{setting}"], SETTINGS).values()
+    assert value == found
 
 
 @pytest.mark.parametrize(

@@ -325,6 +325,10 @@ def test_a_misspelt_title_is_suggested_the_nearest(exported, capsys) -> None:
             ["history=[]"],
             ["history: is given, but the model of this export reads none; ask it by "],
         ),
+        (
+            ["user_id=a", "seconds_since_last=5"],
+            ["seconds_since_last: is given, but the model of this export has no time gap (a fea"],
+        ),
         (["similar=a", "--with-seen"], ["--with-seen: is given with similar, which asks for no"]),
         (["user_id=a", "version=7"], ["version: got 7; must be one that "]),
         (["user_id=a", "version=new"], ["version: got 'new'; must be a whole number of at least"]),

@@ -261,4 +261,4 @@ def test_the_cards_program_runs_where_the_export_lies(
     assert not any(repr(title) in found for title in asked)
     assert "It reads what was chosen before." in card
     assert "The model reads the last 50 known values." in card
-    assert "takes the number of known values" in card
+    assert "The number of known values in the request is the length" in card

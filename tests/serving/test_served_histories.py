@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from served_models import ITEMS, TRAIN, Served, padded, past_config, serve, timed
+from served_models import ITEMS, TRAIN, Served, config_of, padded, past_config, serve, timed
 from test_served_ranks import embeddings_of, ranks_in, scores_of
 
 from sweeper.config import SEQUENCE_ENCODERS, FeatureConfig, ModelConfig, SequenceConfig
+from sweeper.evaluation.ranking import SeenItems
 from sweeper.model.two_tower import encode_features
+from sweeper.serving.model_card import _limits_of_time
 from sweeper.serving.query_tower import QueryInputs
+from sweeper.serving.signatures import signatures
 
 LOWEST = np.finfo(np.float32).min
 
 
 def assert_same_answers(served: Served) -> None:
-    """Embeddings to the last bit, and ranks; `unseen` is all but the history."""
+    """Embeddings to the last bit, and ranks; `unseen` is all but the history.
+
+    A request that names the user leaves out all that the user has in the data, the row's own
+    title included, so that its rank is not looked for.
+    """
     np.testing.assert_array_equal(*embeddings_of(served))
     scores = scores_of(served, "serving_default")
     np.testing.assert_array_equal(ranks_in(scores, served.task.items), served.ranks.unfiltered)
@@ -29,7 +37,9 @@ def assert_same_answers(served: Served) -> None:
     past[served.task.seen_by(0, len(served.rows))] = True
     if any(each.column == "user_id" and each.kind == "embedding"
            for each in served.config.features.query):  # fmt: skip
-        past[served.task.seen.of(served.task.users)] = True
+        data = served.interactions
+        sizes = data.num_users, data.num_items
+        past[SeenItems.from_rows(data.users, data.items, *sizes).of(served.task.users)] = True
     np.testing.assert_array_equal(np.isnan(unseen), past)
     np.testing.assert_array_equal(unseen[~past], scores[~past])
     is_shown = ~past[np.arange(len(served.rows)), served.task.items]
@@ -170,6 +180,30 @@ def test_a_request_has_what_the_features_read_and_a_user_where_one_is_needed(
     config, data = past_config(*kinds), timed()
     encoded = encode_features(config, data, np.arange(TRAIN))
     assert list(QueryInputs(config, data, encoded).specs) == inputs
+
+
+@pytest.mark.parametrize(("kinds", "is_told"), [(("titles", "length"), True), (("titles",), False)])
+def test_a_request_is_told_what_the_length_of_its_history_is(
+    kinds: tuple[str, ...], is_told: bool
+) -> None:
+    config, data = past_config(*kinds), timed()
+    encoded = encode_features(config, data, np.arange(TRAIN))
+    parts = signatures(QueryInputs(config, data, encoded), data.item_column, has_bias=False)
+    words = "the number of known values in the request is the length of the history"
+    assert (words in parts["unseen"]["inputs"]["history"]["is"]) == is_told
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("gap", "Time: the rows were split at random, so that the training rows are partly later"),
+        ("normalized", "Time: the query tower sees `timestamp`, and the rows were split at random"),
+    ],
+)
+def test_the_card_tells_a_time_gap_from_a_time_that_the_model_sees(kind: str, words: str) -> None:
+    retraining = SimpleNamespace(config=config_of(kind), interactions=timed())
+    (told,) = _limits_of_time(retraining)
+    assert told.startswith(words)
 
 
 def test_a_bias_on_what_was_seen_asks_for_a_history_whatever_the_features() -> None:

@@ -61,7 +61,8 @@ def find_dialect(file: Path, key: str, csv: CsvConfig) -> CsvDialect:
       key: of `csv` in YAML, for errors.
 
     Raises:
-      DataError: it can't be told whether quotes are letters, with the line.
+      DataError: it can't be told whether quotes are letters, with the line; or the quote is part
+        of the delimiter.
     """
     with opened(file) as stream:
         start = stream.read(FIRST_BYTES)
@@ -78,6 +79,11 @@ def find_dialect(file: Path, key: str, csv: CsvConfig) -> CsvDialect:
         delimiter = found.encode()
         if found != usual:
             notes["delimiter"] = f"{file}: {found!r} separates its values ({key}.delimiter)"
+    if csv.quote_char not in (None, AUTO) and csv.quote_char.encode() in delimiter:
+        raise DataError(
+            f"{key}.quote_char: got {csv.quote_char!r}, and {delimiter.decode()!r} separates the "
+            f"values of {file}; must be another character"
+        )
     rows = _Rows(file, key, csv, delimiter, skipped)
     quote, count, lone = rows.quote()
     if lone is not None:

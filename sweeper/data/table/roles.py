@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -33,15 +34,23 @@ def column_of(table: pa.Table, name: str, key: str) -> pa.ChunkedArray:
     """
     names = table.column_names
     if name not in names:
-        # A whole line in place of its values.
-        others = [each for each in DELIMITERS if len(names) == 1 and each in names[0]]
-        hint = closest(name, names)
-        if others:
-            table_key = key.rpartition(".")[0].removesuffix(".columns")
-            override = f"{table_key}.csv.delimiter={json.dumps(others[0])}"
-            hint = f". Is {others[0]!r} the delimiter? Then give {shlex.quote(override)}"
+        table_key = key.rpartition(".")[0].removesuffix(".columns")
+        hint = delimiter_hint(names, table_key) or closest(name, names)
         raise DataError(f"{key}: got {name!r}; must be one of {listed_names(names)}{hint}")
     return table[name]
+
+
+def delimiter_hint(names: Sequence[str], key: str) -> str:
+    """What ends an error of a missing column where a whole line is the only name, or "".
+
+    Args:
+      key: of the table, whose `csv.delimiter` is to be given.
+    """
+    others = [each for each in DELIMITERS if len(names) == 1 and each in names[0]]
+    if not others:
+        return ""
+    override = f"{key}.csv.delimiter={json.dumps(others[0])}"
+    return f". Is {others[0]!r} the delimiter? Then give {shlex.quote(override)}"
 
 
 def check_columns(table: pa.Table, columns: ColumnsConfig) -> None:

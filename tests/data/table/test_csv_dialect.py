@@ -137,3 +137,9 @@ def test_the_quote_is_no_part_of_the_delimiter(tmp_path: Path) -> None:
     config.csv = CsvConfig("';", quote_char="'")
     (problem,) = data_problems(config, "validation")
     assert problem.startswith('data.csv.quote_char: got "\'", which data.csv.delimiter has')
+    # "auto" has no letters of its own: what the file has is told when it is read.
+    config.csv = CsvConfig(quote_char="a")
+    assert list(data_problems(config, "validation")) == []
+    (tmp_path / "r.csv").write_text(TEXT)
+    with pytest.raises(DataError, match=r"data\.csv\.quote_char: got ',', and ',' separates the "):
+        find_dialect(tmp_path / "r.csv", "data.csv", CsvConfig(quote_char=","))
