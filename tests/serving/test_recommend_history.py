@@ -14,6 +14,7 @@ from test_recommend import as_json, failure, output, titles
 
 from sweeper.data.interactions import Interactions, load_interactions
 from sweeper.errors import ConfigError
+from sweeper.recommend import _check_reads
 from sweeper.serving.display_titles import DisplayTitles
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.queries import queries_of, seconds
@@ -164,6 +165,19 @@ FORM = """must be a list of titles in quotes, such as 'history=["TITLE","TITLE"]
 def test_what_is_wrong_is_one_line(exported_sequence, capsys, arguments, problem) -> None:
     (line,) = failure(exported_sequence, capsys, *arguments)
     assert line.startswith(f"error: {problem}")
+
+
+def test_seconds_are_refused_for_a_model_that_reads_titles_without_a_time_gap(
+    exported_sequence,
+) -> None:
+    manifest = replace(LoadedExport(exported_sequence.output).manifest, reads=["history"])
+    settings = ["user_id=a", "history=[]", "seconds_since_last=5"]
+    with pytest.raises(ConfigError) as caught:
+        _check_reads(manifest, {"user_id": "user_id"}, settings)
+    assert caught.value.problems == [
+        "seconds_since_last: is given, but the model of this export has no time gap (a feature of "
+        "kind time_gap); must be left out"
+    ]
 
 
 @pytest.mark.parametrize(
