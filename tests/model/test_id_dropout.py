@@ -223,6 +223,7 @@ def test_candidates_without_a_training_row_count_less_as_negatives(
                 "features__query__0__kind": "sequence",
                 "features__query__0__column": "movie_title",
                 "features__query__0__item_kind": "text",
+                "features__query__0__share_with_candidates": False,
                 "features__query__0__id_dropout": 0.1,
             },
             "features.query[0].id_dropout: got 0.1 with item_kind 'text'; must be null",
