@@ -293,33 +293,6 @@ def _id_dropout_problems(config: Config) -> Iterator[str]:
         )
 
 
-def _sharing_problems(config: Config, feature: FeatureConfig, key: str) -> Iterator[str]:
-    """What of the candidate tower doesn't fit a sequence that shares a table with it."""
-    item_kind = feature.item_kind or "embedding"
-    alike = [
-        each
-        for each in config.features.candidate
-        if (each.column, each.kind) == (feature.column, item_kind)
-    ]
-    if not alike:
-        yield (
-            f"{key}.share_with_candidates: got True, but features.candidate has no feature of "
-            f"column {feature.column!r} and kind {item_kind!r} to share with; must have it, or "
-            "this be false"
-        )
-        return
-    default = config.features.embedding_dim
-    for option, own, other in (
-        ("dim", feature.dim or default, alike[0].dim or default),
-        ("max_tokens", feature.max_tokens, alike[0].max_tokens),
-    ):
-        if own != other:
-            yield (
-                f"{key}.{option}: got {own}, shared with features.candidate's {feature.column!r} "
-                f"({item_kind}) of {other}; must be the same, or share_with_candidates be false"
-            )
-
-
 def _sequence_problems(config: Config, feature: FeatureConfig, key: str) -> Iterator[str]:
     """What is wrong with a feature that goes by the order of a user's rows."""
     if config.data.columns.timestamp is None:
@@ -337,8 +310,6 @@ def _sequence_problems(config: Config, feature: FeatureConfig, key: str) -> Iter
             f"features.sequence.num_heads: got {settings.num_heads} for {key}, whose vectors are "
             f"{dim} wide; must divide the width"
         )
-    if settings.share_with_candidates:
-        yield from _sharing_problems(config, feature, key)
     where = f"{key}.encoder" if feature.encoder else "features.sequence.encoder"
     if is_path(settings.encoder):
         if problem := path_problem(settings.encoder):

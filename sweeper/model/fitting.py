@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from sweeper.config import ITEM_KINDS, QUERY_KINDS, TIMED_KINDS, FeatureConfig, FeaturesConfig
+from sweeper.config import (
+    ITEM_KINDS,
+    QUERY_KINDS,
+    TIMED_KINDS,
+    FeatureConfig,
+    FeaturesConfig,
+    sequence_settings,
+)
 from sweeper.data.columns import (
     CategoricalColumn,
     CategoricalListColumn,
@@ -87,7 +94,10 @@ def fit_features(
 
 
 def check_columns(config: FeaturesConfig, data: DataColumns) -> None:
-    """Raises ConfigError as `fit_features` would for unknown columns and unfit kinds."""
+    """Raises ConfigError as `fit_features` would for unknown columns and unfit kinds.
+
+    Also for sequences that share a table which the candidate tower doesn't have.
+    """
     problems = []
     for tower in ("query", "candidate"):
         for index, feature in enumerate(getattr(config, tower)):
@@ -95,8 +105,39 @@ def check_columns(config: FeaturesConfig, data: DataColumns) -> None:
                 feature_column(feature, data, is_query=tower == "query")
             except ConfigError as error:
                 problems += [f"features.{tower}[{index}]{line}" for line in error.problems]
+            else:
+                if tower == "query" and feature.kind == "sequence":
+                    lines = _sharing_problems(feature, config)
+                    problems += [f"features.query[{index}]{line}" for line in lines]
     if problems:
         raise ConfigError(problems)
+
+
+def _sharing_problems(feature: FeatureConfig, config: FeaturesConfig) -> Iterator[str]:
+    """What of the candidate tower doesn't fit a sequence that shares a table with it."""
+    if not sequence_settings(feature, config.sequence).share_with_candidates:
+        return
+    item_kind = feature.item_kind or "embedding"
+    alike = [
+        each for each in config.candidate if (each.column, each.kind) == (feature.column, item_kind)
+    ]
+    if not alike:
+        yield (
+            f".share_with_candidates: got True, but features.candidate has no feature of column "
+            f"{feature.column!r} and kind {item_kind!r} to share with; must have it, or this be "
+            "false"
+        )
+        return
+    default = config.embedding_dim
+    for option, own, other in (
+        ("dim", feature.dim or default, alike[0].dim or default),
+        ("max_tokens", feature.max_tokens, alike[0].max_tokens),
+    ):
+        if own != other:
+            yield (
+                f".{option}: got {own}, shared with features.candidate's {feature.column!r} "
+                f"({item_kind}) of {other}; must be the same, or share_with_candidates be false"
+            )
 
 
 def feature_column(config: FeatureConfig, data: DataColumns, is_query: bool) -> Column:

@@ -165,8 +165,8 @@ def shared_lookups(encoded: EncodedFeatures) -> dict[str, Lookup]:
     """The embeddings that sequences of the query tower share with the candidate tower.
 
     Returns:
-      By the name of the candidate tower's feature. `sweeper.validation` has seen to it that
-      there is one, of the same width and words.
+      By the name of the candidate tower's feature. `sweeper.model.fitting.check_columns` has
+      seen to it that there is one, of the same width and words.
     """
     candidates = {feature.name: feature for feature in encoded.candidate_features}
     shared: dict[str, Lookup] = {}

@@ -31,7 +31,6 @@ from sweeper.model.summary import layer_rows
 from sweeper.model.two_tower import build_model, encode_features
 from sweeper.tracking.tracker import BY_ITSELF
 from sweeper.trial import Trial, run_trial
-from sweeper.validation import validate
 
 TITLES = FeatureConfig("movie_title", "sequence")
 TRAINING = np.arange(0, 300, 2)
@@ -177,7 +176,7 @@ def test_sharing_wants_a_feature_of_the_same_column_kind_width_and_words() -> No
         config = config_of(feature)
         config.features.candidate += candidates
         with pytest.raises(ConfigError) as caught:
-            validate(config)
+            check_columns(config.features, skewed_interactions())
         return str(caught.value)
 
     text = dataclasses.replace(TITLES, item_kind="text")
@@ -192,7 +191,8 @@ def test_sharing_wants_a_feature_of_the_same_column_kind_width_and_words() -> No
     assert problem(dataclasses.replace(text, max_tokens=9), words).startswith(
         "features.query[0].max_tokens: got 9, shared with features.candidate's"
     )
-    validate(config_of(dataclasses.replace(TITLES, dim=3, share_with_candidates=False)))
+    alone = config_of(dataclasses.replace(TITLES, dim=3, share_with_candidates=False))
+    check_columns(alone.features, skewed_interactions())
 
 
 def test_parameters_of_a_shared_table_are_counted_once() -> None:
