@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sweeper.model.dropout import repeatable_dropout
+from sweeper.model.dropout import Dropout
+from sweeper.model.weighted_means import weighted_means
 
 # The slowest and the fastest decay that `Recency` begins with, per position.
 SLOWEST, FASTEST = 0.02, 1.0
@@ -48,7 +49,35 @@ class SequenceEncoder(tf.keras.layers.Layer):
         raise NotImplementedError
 
 
-class Mean(SequenceEncoder):
+class Averages(SequenceEncoder):
+    """Base of the encoders that average the items' vectors, in one way or several.
+
+    Of these, training needs no vector of its own for each item of a batch: `means_of_rows`.
+
+    Args:
+      sets: how many averages; the result is [rows, sets * dim].
+    """
+
+    def __init__(self, dim: int, length: int, seed: int, sets: int) -> None:
+        super().__init__(dim, length, seed)
+        self.width = sets * dim
+
+    def weights_of(self, is_there: tf.Tensor) -> tf.Tensor:
+        """What each item counts in each average: [rows, length] to float32 [rows, sets, length].
+
+        At least 0, and 0 where there is no item.
+        """
+        raise NotImplementedError
+
+    def call(self, vectors: tf.Tensor, is_there: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.side_by_side(weighted_means(vectors, self.weights_of(is_there)))
+
+    def side_by_side(self, means: tf.Tensor) -> tf.Tensor:
+        """[rows, sets, dim] to [rows, width]."""
+        return tf.reshape(means, [-1, self.width])
+
+
+class Mean(Averages):
     """Averages the items' vectors; [rows, dim].
 
     As YouTube's watch history: Covington, Adams and Sargin, "Deep neural networks for YouTube
@@ -56,14 +85,13 @@ class Mean(SequenceEncoder):
     """
 
     def __init__(self, dim: int, length: int, seed: int) -> None:
-        super().__init__(dim, length, seed)
-        self.width = dim
+        super().__init__(dim, length, seed, sets=1)
 
-    def call(self, vectors: tf.Tensor, is_there: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return weighted_means(vectors, tf.cast(is_there, vectors.dtype)[:, None, :])[:, 0]
+    def weights_of(self, is_there: tf.Tensor) -> tf.Tensor:
+        return tf.cast(is_there, tf.float32)[:, None, :]
 
 
-class Recency(SequenceEncoder):
+class Recency(Averages):
     """Averages the items' vectors with several decays side by side, and adds the last item.
 
     The k-th average weighs the item at age a (the last item has age 0) by exp(-r_k a), with a
@@ -77,9 +105,8 @@ class Recency(SequenceEncoder):
     """
 
     def __init__(self, dim: int, length: int, seed: int, num_decays: int = 4) -> None:
-        super().__init__(dim, length, seed)
+        super().__init__(dim, length, seed, sets=num_decays + 1)
         self.num_decays = num_decays
-        self.width = (num_decays + 1) * dim
 
     def build(self, input_shape: tf.TensorShape) -> None:
         rates = np.geomspace(SLOWEST, FASTEST, self.num_decays)
@@ -90,13 +117,12 @@ class Recency(SequenceEncoder):
         )
         super().build(input_shape)
 
-    def call(self, vectors: tf.Tensor, is_there: tf.Tensor, training: bool = False) -> tf.Tensor:
-        ages = tf.range(self.length - 1, -1, -1, dtype=vectors.dtype)
+    def weights_of(self, is_there: tf.Tensor) -> tf.Tensor:
+        ages = tf.range(self.length - 1, -1, -1, dtype=tf.float32)
         decays = tf.exp(-tf.exp(tf.convert_to_tensor(self.log_rates))[:, None] * ages[None, :])
-        there = tf.cast(is_there, vectors.dtype)
-        averages = weighted_means(vectors, decays[None, :, :] * there[:, None, :])
-        last = vectors[:, -1] * there[:, -1:]
-        return tf.concat([tf.reshape(averages, [-1, self.num_decays * self.dim]), last], axis=1)
+        last = tf.cast(ages == 0, tf.float32)[None, :]
+        there = tf.cast(is_there, tf.float32)
+        return tf.concat([decays, last], axis=0)[None, :, :] * there[:, None, :]
 
 
 class Gru(SequenceEncoder):
@@ -169,7 +195,7 @@ class SelfAttention(SequenceEncoder):
     ) -> None:
         super().__init__(dim, length, seed)
         self.width = dim
-        self.dropout = repeatable_dropout(dropout, seed, "dropout")
+        self.dropout = Dropout(dropout, seed, "dropout")
         self.blocks = [
             AttentionBlock(dim, num_heads, dropout, seed + 1 + 10 * number, f"block_{number + 1}")
             for number in range(num_blocks)
@@ -206,12 +232,12 @@ class AttentionBlock(tf.keras.layers.Layer):
         self.query, self.key, self.value, self.output_projection = (
             keras.Dense(dim, name=each) for each in ("query", "key", "value", "output")
         )
-        self.attention_dropout = repeatable_dropout(dropout, seed, "attention_dropout")
+        self.attention_dropout = Dropout(dropout, seed, "attention_dropout")
         self.network_normalization = keras.LayerNormalization(name="network_normalization")
         self.hidden = keras.Dense(dim, activation="relu", name="hidden")
         self.outer = keras.Dense(dim, name="outer")
-        self.hidden_dropout = repeatable_dropout(dropout, seed + 1, "hidden_dropout")
-        self.outer_dropout = repeatable_dropout(dropout, seed + 2, "outer_dropout")
+        self.hidden_dropout = Dropout(dropout, seed + 1, "hidden_dropout")
+        self.outer_dropout = Dropout(dropout, seed + 2, "outer_dropout")
 
     def call(
         self, asking: tf.Tensor, values: tf.Tensor, is_there: tf.Tensor, training: bool = False
@@ -267,20 +293,3 @@ OPTIONS_OF_ENCODERS = {
     "recency": ("num_decays",),
     "self_attention": ("num_blocks", "num_heads", "dropout"),
 }
-
-
-def weighted_means(vectors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Averages the vectors of each row with several sets of weights.
-
-    Args:
-      vectors: [rows, length, dim]; where all weights are 0 they change no bit.
-      weights: [rows, sets, length], at least 0.
-
-    Returns:
-      [rows, sets, dim]; zeros where the weights add up to 0.
-    """
-    totals = tf.reduce_sum(weights, axis=2, keepdims=True)
-    # A product with 0 keeps what isn't finite, and -0.0 changes a sign.
-    counts = tf.reduce_any(weights > 0, axis=1)[:, :, None]
-    sums = tf.matmul(weights, tf.where(counts, vectors, 0.0))
-    return sums / tf.where(totals > 0, totals, 1.0)

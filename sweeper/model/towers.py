@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from sweeper.config import ModelConfig, SequenceConfig
-from sweeper.model.dropout import IdDropout, repeatable_dropout
+from sweeper.model.dropout import Dropout, IdDropout
 from sweeper.model.features import (
     PADDING,
     BucketFeature,
@@ -30,7 +30,13 @@ from sweeper.model.features import (
     ScaledFeature,
     SequenceFeature,
 )
-from sweeper.model.sequence_encoders import ENCODERS, OPTIONS_OF_ENCODERS, SequenceEncoder
+from sweeper.model.sequence_encoders import (
+    ENCODERS,
+    OPTIONS_OF_ENCODERS,
+    Averages,
+    SequenceEncoder,
+)
+from sweeper.model.weighted_means import means_of_rows
 from sweeper.plugins import is_path, make
 
 # A table of so many rows has sparse updates, if a step looks up at most one CODES_SHARE-th as
@@ -186,8 +192,24 @@ class Sequence(tf.keras.layers.Layer):
         self.lookup, self.encoder, self.id_dropout = lookup, encoder, id_dropout
 
     def call(self, ranges: tf.Tensor, training: bool = False) -> tf.Tensor:
+        if training and isinstance(self.encoder, Averages) and ranges.shape[0] is not None:
+            items, is_there = self.latest(self.items, ranges)
+            if not self.lookup.multivalued or self._exceed_catalogue(items):
+                means = self._means(items, self.encoder.weights_of(is_there))
+                return self.encoder.side_by_side(means)
         vectors = partial(self.vectors, training=training)
         return self.read(self.items, ranges, vectors, training)
+
+    def latest(self, known: tf.Tensor, ranges: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The end of each row's range; [rows, length] candidates, and which of them are there.
+
+        Args:
+          known: int32 [at least 1], candidates that histories are ranges of.
+          ranges: int32 [rows, 2], where a row's history begins and ends in `known`.
+        """
+        positions = ranges[:, 1:] - tf.range(self.length, 0, -1)
+        is_there = positions >= ranges[:, :1]
+        return tf.gather(known, tf.where(is_there, positions, 0)), is_there
 
     def read(
         self,
@@ -196,16 +218,12 @@ class Sequence(tf.keras.layers.Layer):
         vectors_of: Callable[[tf.Tensor], tf.Tensor],
         training: bool = False,
     ) -> tf.Tensor:
-        """Encodes the end of each row's range; [rows, encoder.width].
+        """Encodes what is `latest`; [rows, encoder.width].
 
         Args:
-          known: int32 [at least 1], candidates that histories are ranges of.
-          ranges: int32 [rows, 2], where a row's history begins and ends in `known`.
           vectors_of: makes [n, dim] of [n] candidates, as `vectors` does.
         """
-        positions = ranges[:, 1:] - tf.range(self.length, 0, -1)
-        is_there = positions >= ranges[:, :1]
-        items = tf.gather(known, tf.where(is_there, positions, 0))
+        items, is_there = self.latest(known, ranges)
         vectors = vectors_of(tf.reshape(items, [-1]))
         shape = [-1, self.length, self.lookup.dim]
         return self.encoder(tf.reshape(vectors, shape), is_there, training=training)
@@ -213,15 +231,33 @@ class Sequence(tf.keras.layers.Layer):
     def vectors(self, items: tf.Tensor, training: bool = False) -> tf.Tensor:
         """[n] candidates to [n, dim]."""
         if not self.lookup.multivalued:
-            codes = tf.gather(self.item_codes, items)
-            if self.id_dropout is not None:
-                codes = self.id_dropout(codes, training=training)
-            return self.lookup(codes)
-        number = items.shape[0]
-        if number is None or number >= self.item_codes.shape[0]:
-            # Each item's mean once, where the sequences have more items than the catalogue.
+            return self.lookup(self._codes(items, training))
+        if self._exceed_catalogue(items):
+            # Each item's mean once.
             return dense_lookup(self.lookup(self.item_codes), items)
         return self.lookup(tf.gather(self.item_codes, items))
+
+    def _means(self, items: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Weighted means of the latest items' vectors, in training; [rows, sets, dim].
+
+        Args:
+          items: [rows, length] candidates.
+          weights: [rows, sets, length].
+        """
+        if not self.lookup.multivalued:
+            codes = self._codes(items, training=True)
+            return means_of_rows(tf.convert_to_tensor(self.lookup.table), codes, weights)
+        return means_of_rows(self.lookup(self.item_codes), items, weights)
+
+    def _codes(self, items: tf.Tensor, training: bool) -> tf.Tensor:
+        """Rows of the table for candidates; of their shape."""
+        codes = tf.gather(self.item_codes, items)
+        return codes if self.id_dropout is None else self.id_dropout(codes, training=training)
+
+    def _exceed_catalogue(self, items: tf.Tensor) -> bool:
+        """Whether these are more than there are; so many as nobody knows are."""
+        number = items.shape.num_elements()
+        return number is None or number >= self.item_codes.shape[0]
 
 
 def lookup_of(feature: LookupFeature | ListFeature | BucketFeature, sparse: bool) -> Lookup:
@@ -379,7 +415,7 @@ class Tower(tf.keras.Model):
         """What lies above the feature layers; each feature [rows, dim], to [rows, width]."""
         values = tf.concat(features, axis=1)
         for layer in self.stack:
-            if isinstance(layer, tf.keras.layers.Dropout | OwnTower):
+            if isinstance(layer, Dropout | OwnTower):
                 values = layer(values, training=training)
             else:
                 values = layer(values)
@@ -393,7 +429,7 @@ def _dense_stack(
     """Dense layers with what stands between them; see `Tower`."""
     keras, stack = tf.keras.layers, []
     if config.input_dropout:
-        stack.append(repeatable_dropout(config.input_dropout, seed, "input_dropout", precision))
+        stack.append(Dropout(config.input_dropout, seed, "input_dropout", precision))
     for index, width in enumerate(layer_sizes):
         number = index + 1
         stack.append(
@@ -414,6 +450,6 @@ def _dense_stack(
         )
         if config.dropout:
             stack.append(
-                repeatable_dropout(config.dropout, seed + number, f"dropout_{number}", precision)
+                Dropout(config.dropout, seed + number, f"dropout_{number}", precision)
             )
     return stack

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from sweeper.model.dropout import traced_for_xla
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
 from sweeper.training.batches import Plan
 from sweeper.training.seen import SeenCandidates
@@ -32,7 +33,7 @@ class StepRunner:
         xla: bool,
         marks: Marks | None = None,
     ) -> None:
-        self._model, self._marks = model, marks or {}
+        self._model, self._marks, self._xla = model, marks or {}, xla
         self._query = {name: tf.constant(value) for name, value in encoded.query.items()}
         self._candidate = {name: tf.constant(value) for name, value in encoded.candidate.items()}
         self._probability = tf.constant(sampling_probability, tf.float32)
@@ -58,7 +59,8 @@ class StepRunner:
             batch = self._batch(
                 rows[step], sample_weight[step], candidates[step], positions[step], counts[step]
             )
-            loss = self._model.train_step(batch)["loss"]
+            with traced_for_xla(self._xla):
+                loss = self._model.train_step(batch)["loss"]
             losses = tf.tensor_scatter_nd_update(losses, [[step]], [loss])
             step += 1
         return losses

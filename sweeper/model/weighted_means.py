@@ -1,0 +1,100 @@
+"""Weighted means of vectors: of vectors at hand, and of rows of a table that few are gathered at once.
+
+`means_of_rows` is what training takes. The vectors of a batch of 1,024 sequences of 100 items of
+width 128 are 52 MB, which would be written and read again for the sums, for their gradient and
+for the table's; blocks of them stay in the processor's cache, and are gathered anew for the
+gradient.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# Bytes of a block's vectors. One step of the sizes above, on one core with 1 MB of cache: 36 ms
+# at once, 22, 19 and 19 in blocks of 6.4, 1.6 and 0.8 MB.
+BLOCK_BYTES = 1 << 20
+
+
+def weighted_means(vectors: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Averages the vectors of each row with several sets of weights.
+
+    Args:
+      vectors: [rows, length, dim]; where all weights are 0 they change no bit.
+      weights: [rows, sets, length], at least 0.
+
+    Returns:
+      [rows, sets, dim]; zeros where the weights add up to 0.
+    """
+    # A product with 0 keeps what isn't finite, and -0.0 changes a sign.
+    counts = tf.reduce_any(weights > 0, axis=1)[:, :, None]
+    return tf.matmul(weights, tf.where(counts, vectors, 0.0)) / _totals(weights)
+
+
+def means_of_rows(table: tf.Tensor, codes: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """As `weighted_means(tf.gather(table, codes), weights)`, of finite vectors, in blocks of rows.
+
+    Args:
+      table: [size, dim].
+      codes: [rows, length] integers, with a known shape.
+      weights: [rows, sets, length], at least 0.
+
+    Returns:
+      [rows, sets, dim]; zeros where the weights add up to 0. The table's gradient is dense.
+    """
+    rows, length = codes.shape
+    _, sets, _ = weights.shape
+    dim = table.shape[1]
+    size = min(rows, max(1, BLOCK_BYTES // (length * dim * table.dtype.size)))
+    number = -(-rows // size)
+
+    def in_blocks(values: tf.Tensor) -> tf.Tensor:
+        """[rows, ...] to [number, size, ...]; what is missing at the end is zeros."""
+        shape = values.shape[1:]
+        padding = [[0, number * size - rows], *[[0, 0] for _ in shape]]
+        return tf.reshape(tf.pad(values, padding), [number, size, *shape])
+
+    def in_rows(blocks: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(blocks, [number * size, *blocks.shape[2:]])[:rows]
+
+    @tf.custom_gradient
+    def sums_of(table: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        code_blocks, weight_blocks = in_blocks(codes), in_blocks(weights)
+
+        def vectors(block: tf.Tensor) -> tf.Tensor:
+            return tf.gather(table, code_blocks[block])
+
+        def add_up(block, sums):  # type: ignore[no-untyped-def]
+            own = tf.matmul(weight_blocks[block], vectors(block))
+            return block + 1, tf.tensor_scatter_nd_update(sums, [[block]], own[None])
+
+        start = (tf.constant(0), tf.zeros([number, size, sets, dim], table.dtype))
+        _, sums = tf.while_loop(lambda block, _: block < number, add_up, start)
+
+        def gradient(upstream):  # type: ignore[no-untyped-def]
+            upstream_blocks = in_blocks(upstream)
+
+            def add_gradients(block, of_table, of_weights):  # type: ignore[no-untyped-def]
+                above = upstream_blocks[block]
+                of_vectors = tf.matmul(weight_blocks[block], above, transpose_a=True)
+                of_table += tf.math.unsorted_segment_sum(
+                    of_vectors, code_blocks[block], table.shape[0]
+                )
+                own = tf.matmul(above, vectors(block), transpose_b=True)
+                of_weights = tf.tensor_scatter_nd_update(of_weights, [[block]], own[None])
+                return block + 1, of_table, of_weights
+
+            start = (tf.constant(0), tf.zeros_like(table), tf.zeros_like(weight_blocks))
+            _, of_table, of_weights = tf.while_loop(
+                lambda block, *_: block < number, add_gradients, start
+            )
+            return of_table, in_rows(of_weights)
+
+        return in_rows(sums), gradient
+
+    return sums_of(table, weights) / _totals(weights)
+
+
+def _totals(weights: tf.Tensor) -> tf.Tensor:
+    """What each set adds up to, [rows, sets, 1], and 1 where that is 0."""
+    totals = tf.reduce_sum(weights, axis=2, keepdims=True)
+    return tf.where(totals > 0, totals, 1.0)
