@@ -35,7 +35,8 @@ from benchmarks.measure import describe_machine, machine_line, positive, run_tog
 from sweeper.config import DataConfig, SyntheticConfig
 from sweeper.console import make_console
 from sweeper.data.columns import to_arrow
-from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.interactions import Interactions
+from sweeper.data.loading import load_interactions
 
 SIZES = [1_000_000, 5_000_000, 25_000_000]
 USERS, ITEMS = 160_000, 62_000

@@ -52,7 +52,7 @@ from benchmarks.study_report import show_limits
 from sweeper.composing import composed
 from sweeper.console import make_console
 from sweeper.data.histories import histories_of
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.runtime import available_cores
 

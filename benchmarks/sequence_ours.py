@@ -28,7 +28,7 @@ from typing import Any
 from benchmarks.measure import peak_gigabytes
 from sweeper.composing import composed
 from sweeper.config import Config
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.evaluation.ranking import ranking_tasks
 from sweeper.runtime import set_threads, start_tensorflow

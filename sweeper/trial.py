@@ -14,7 +14,8 @@ from sweeper import console as terminal
 from sweeper import record as records
 from sweeper.config import Config, to_dictionary
 from sweeper.curves import draw_curves
-from sweeper.data.interactions import Interactions, check_contents, load_interactions
+from sweeper.data.interactions import Interactions, check_contents
+from sweeper.data.loading import load_interactions
 from sweeper.data.split import Split, check_sizes
 from sweeper.data.ties import history_ties
 from sweeper.environment import note_environment

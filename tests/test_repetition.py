@@ -14,7 +14,7 @@ from small_trials import ids_features, small_config
 from sweeper import record as records
 from sweeper.config import ColumnsConfig, Config, DataConfig, EvaluationConfig, TrainConfig
 from sweeper.console import result_lines, result_table
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.evaluation.ranking import Ranks
 from sweeper.evaluation.rows import metrics_by_repetition

@@ -28,7 +28,7 @@ from sweeper.config import (
     to_dataclass,
 )
 from sweeper.curves import draw_curves
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 from sweeper.errors import ConfigError, DataChangedError, OutputError, TrialError, TrialPruned
 from sweeper.evaluation import baselines, scoring
 from sweeper.evaluation.item_to_item import Ease

@@ -15,7 +15,7 @@ from small_trials import small_config
 from sweeper import record as records
 from sweeper.config import DataConfig, EvaluationConfig, SyntheticConfig
 from sweeper.console import result_lines
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.evaluation.ranking import Ranks
 from sweeper.evaluation.rows import metrics_by_warmth

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from sweeper.config import DataConfig
 from sweeper.data.columns import CategoricalColumn, Column, NumericColumn
 from sweeper.errors import DataChangedError, DataError
 
@@ -65,36 +62,6 @@ class Interactions:
     def item_names(self) -> list[str]:
         """Each candidate's value of `item_column`."""
         return _categorical(self.candidate_columns, self.item_column).categories
-
-
-def load_interactions(config: DataConfig, say: Callable[[str], None] = print) -> Interactions:
-    """Loads what `config` names: from the cache, or from its source into the cache.
-
-    Args:
-      config: the data set, its source and the cache's directory.
-      say: gets a line for each stage that takes more than a moment.
-
-    Raises:
-      DataError: the source can't be reached, isn't a MovieLens copy or a table that
-        can be used, or the cache's directory can't be written.
-    """
-    from sweeper.data import cache, sources, synthetic
-
-    directory = cache.cache_directory(config.cache_dir)
-    if config.name == "synthetic":
-        generate = partial(synthetic.generate, config.synthetic, say)
-        if not synthetic.is_kept(config.synthetic):
-            return generate()
-        entry, build = synthetic.entry(config.synthetic), generate
-    elif config.name == "table":
-        # Only here: Arrow's data sets import pandas, in a fifth of a second.
-        from sweeper.data.table import table
-
-        entry, build = table.entry(config), partial(table.load, config, say)
-    else:
-        source = sources.find(config)
-        entry, build = source.entry, partial(source.fetch, directory, say)
-    return cache.load_or_build(directory, entry, build, say)
 
 
 def check_contents(interactions: Interactions, expected: str | None) -> None:

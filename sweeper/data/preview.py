@@ -133,7 +133,7 @@ def _state(state: tuple[int, int] | list[int]) -> str:
 
 
 def _loaded_preview(config: DataConfig, say: Say) -> Preview:
-    from sweeper.data.interactions import load_interactions
+    from sweeper.data.loading import load_interactions
 
     data = load_interactions(config, say)
     return Preview(

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from sweeper.config import DataConfig, SideTableConfig
 from sweeper.data.column_names import is_row_number_name
-from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.interactions import Interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.table import table as table_source
 from sweeper.data.table.files import find_files
 from sweeper.data.table.reading import first_rows

@@ -17,7 +17,8 @@ from rich.console import Console
 from sweeper.composing import composed
 from sweeper.config import DEFAULT_METRIC, Config, DataConfig
 from sweeper.console import make_console, say
-from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.interactions import Interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.split import SHUFFLE_BUFFER, Split, split_interactions
 from sweeper.errors import OutputError
 from sweeper.exit_codes import command_parser, exit_codes

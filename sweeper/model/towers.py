@@ -449,7 +449,5 @@ def _dense_stack(
             keras.Activation(config.activation, dtype=precision, name=f"activation_{number}")
         )
         if config.dropout:
-            stack.append(
-                Dropout(config.dropout, seed + number, f"dropout_{number}", precision)
-            )
+            stack.append(Dropout(config.dropout, seed + number, f"dropout_{number}", precision))
     return stack

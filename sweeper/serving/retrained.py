@@ -11,7 +11,8 @@ from rich.console import Console
 
 from sweeper.config import METRICS, Config, to_dataclass, with_defaults
 from sweeper.console import say
-from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.interactions import Interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.split import Split
 from sweeper.errors import DataError
 from sweeper.evaluation.scoring import ModelScorer

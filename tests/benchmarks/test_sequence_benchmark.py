@@ -20,7 +20,7 @@ from benchmarks.sequence_report import (
     speed_table,
 )
 from sweeper.composing import composed
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 
 
 def steps(examples: int, seconds: float, peak_gb: float = 1.0) -> dict[str, float]:

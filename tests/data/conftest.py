@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from made_up_data import folder_config, write_made_up_movielens
 
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ from made_up_data import NUM_MOVIES, NUM_RATINGS, NUM_USERS, folder_config
 from sweeper.config import DataConfig
 from sweeper.data import package_index, reachability, sources
 from sweeper.data.columns import Column
-from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.interactions import Interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.movielens import MOVIELENS
 from sweeper.errors import DataError
 
@@ -107,7 +108,7 @@ def test_a_second_load_is_quick_and_needs_no_tensorflow(
     script = f"""
 import sys
 from sweeper.config import DataConfig
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 load_interactions(DataConfig(name="movielens_100k", source={str(movielens_folder)!r},
                              cache_dir={str(folder_cache)!r}))
 print(sorted({{"tensorflow", "tensorflow_datasets"}} & set(sys.modules)))

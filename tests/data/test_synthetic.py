@@ -9,7 +9,8 @@ import pytest
 from sweeper.config import DataConfig, SyntheticConfig
 from sweeper.data import synthetic
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn
-from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.interactions import Interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.synthetic import synthetic_structure
 from sweeper.data.validation import data_problems
 

@@ -11,7 +11,8 @@ import pytest
 from sweeper.config import DataConfig, SyntheticConfig
 from sweeper.data import synthetic
 from sweeper.data.histories import NO_ITEM, find_histories
-from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.interactions import Interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.synthetic import synthetic_structure
 from sweeper.data.synthetic_chain import TRANSITION_AFFINITY, NextItem
 from sweeper.data.validation import data_problems

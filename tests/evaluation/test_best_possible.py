@@ -13,7 +13,7 @@ from small_trials import compose_config
 
 from sweeper.config import METRICS, Config, DataConfig, EvaluationConfig, SyntheticConfig
 from sweeper.console import PLAIN_WIDTH
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.data.synthetic import synthetic_structure
 from sweeper.data.synthetic_chain import TRANSITION_AFFINITY

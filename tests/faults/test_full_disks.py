@@ -13,7 +13,7 @@ from made_up_data import folder_config, write_made_up_movielens
 from toy_runs import STUDY, check_grid, contents, finished, results_of, run
 
 from sweeper import record
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 from sweeper.errors import DataError
 
 Disk = Callable[[str], None]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nasty import NASTY_NUMBERS, NASTY_TEXTS, OFTEN, damages, made_new
 
 from sweeper.config import ColumnsConfig, DataConfig, SideTableConfig
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 from sweeper.errors import ConfigError, DataError
 
 ROWS = [

@@ -84,7 +84,7 @@ def load(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Loads the made-up data in a process of its own."""
     code = (
         "import sys; from made_up_data import DataConfig; "
-        "from sweeper.data.interactions import load_interactions; "
+        "from sweeper.data.loading import load_interactions; "
         "from sweeper.exit_codes import exit_codes\n"
         f"config = DataConfig(name='movielens_100k', source={str(folder)!r})\n"
         "with exit_codes(): load_interactions(config, print)"

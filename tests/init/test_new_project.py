@@ -21,7 +21,7 @@ import yaml
 from sweeper import export, recommend
 from sweeper.composing import compose_first, composed, loader
 from sweeper.config import DataConfig, flat
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 from sweeper.errors import OutputError
 from sweeper.init import project
 from sweeper.init.__main__ import main

@@ -16,7 +16,8 @@ from omegaconf import OmegaConf
 from sweeper.composing import composed
 from sweeper.config import ColumnsConfig, DataConfig, SideTableConfig, SyntheticConfig
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn
-from sweeper.data.interactions import Interactions, assemble, load_interactions
+from sweeper.data.interactions import Interactions, assemble
+from sweeper.data.loading import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.inspect.columns import ColumnFacts, columns_of, constant_for
 from sweeper.inspect.facts import Facts, facts_of

@@ -28,7 +28,8 @@ from sweeper.config import (
     TrainConfig,
 )
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
-from sweeper.data.interactions import Interactions, assemble, load_interactions
+from sweeper.data.interactions import Interactions, assemble
+from sweeper.data.loading import load_interactions
 from sweeper.data.split import Split
 from sweeper.evaluation.ranking import EVERY, ranking_tasks
 from sweeper.evaluation.scoring import ModelScorer

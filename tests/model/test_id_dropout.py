@@ -245,7 +245,7 @@ def test_it_is_refused_where_there_is_no_id(values: dict[str, object], message: 
 
 
 def test_a_list_is_no_id() -> None:
-    from sweeper.data.interactions import load_interactions
+    from sweeper.data.loading import load_interactions
 
     interactions = load_interactions(small_config().data)
     genres = FeatureConfig("movie_genres", "embedding", id_dropout=0.2)

@@ -18,7 +18,7 @@ from sweeper import export as command
 from sweeper import recommend
 from sweeper import record as records
 from sweeper.config import METRICS
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.errors import ConfigError
 from sweeper.serving import version_directory

@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 from test_recommend import as_json, failure, output, titles
 
-from sweeper.data.interactions import Interactions, load_interactions
+from sweeper.data.interactions import Interactions
+from sweeper.data.loading import load_interactions
 from sweeper.errors import ConfigError
 from sweeper.recommend import _check_reads
 from sweeper.serving.display_titles import DisplayTitles

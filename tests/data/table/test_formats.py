@@ -18,7 +18,7 @@ from tables import COLUMNS, ROWS, WRITERS, decoded, load, write_csv, write_parqu
 
 from sweeper.config import ColumnsConfig, CsvConfig, DataConfig, FilterConfig
 from sweeper.data.columns import CategoricalListColumn, NumericColumn
-from sweeper.data.interactions import load_interactions
+from sweeper.data.loading import load_interactions
 
 
 @pytest.mark.parametrize("write", WRITERS)
