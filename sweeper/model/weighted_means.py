@@ -1,4 +1,4 @@
-"""Weighted means of vectors: of vectors at hand, and of rows of a table that few are gathered at once.
+"""Weighted means of vectors: of vectors at hand, or of rows of a table gathered block by block.
 
 `means_of_rows` is what training takes. The vectors of a batch of 1,024 sequences of 100 items of
 width 128 are 52 MB, which would be written and read again for the sums, for their gradient and
