@@ -17,6 +17,7 @@ from sweeper.config import (
     to_dictionary,
     type_at,
     type_problems,
+    with_defaults,
 )
 from sweeper.errors import ConfigError, closest_key
 from sweeper.study.config import ConfirmConfig
@@ -53,15 +54,19 @@ def _names(feature: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def changed(config: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Returns the configuration with other values of some keys; None if it has them already."""
+    """Returns the configuration with other values of some keys; None if it has them already.
+
+    What a value leaves out, such as `dim` of a feature in a list of features, has its default.
+    """
     ablated = copy.deepcopy(config)
     for key, value in changes.items():
         *sections, name = key.split(".")
         inside = ablated
         for section in sections:
             inside = inside[section]
-        inside[name] = value
-    return ablated if ablated != config else None
+        inside[name] = copy.deepcopy(value)
+    ablated = with_defaults(ablated)
+    return ablated if ablated != with_defaults(config) else None
 
 
 def ablations(
