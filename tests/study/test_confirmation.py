@@ -21,7 +21,7 @@ from small_trials import compose_config, small_config
 from toy_runs import environment
 
 from sweeper import record as records
-from sweeper.config import DataConfig, to_dictionary
+from sweeper.config import DataConfig, to_dictionary, with_defaults
 from sweeper.errors import StudyError
 from sweeper.record import TrialRecord
 from sweeper.study.ablations import ablation_problems, without
@@ -130,6 +130,16 @@ def test_the_best_one_with_other_values_stands_beside_it(confirm):
     told = list(left_out(asked, "random", confirmation.configs))
     assert "with same: left out; the best configuration is like this" in told
     assert not any("narrow" in line for line in told)
+
+
+def test_an_ablation_that_lists_features_is_what_a_study_reads_back(confirm):
+    """Else the confirmation is refused as another one, in the very start that began it."""
+    changes = "{id:{features.query:[{column:user_id,kind:embedding}]}}"
+    confirmation = confirm(f"++study.confirm.ablations={changes}", "study.reference=null")
+    ablated = confirmation.configs["trial_2_with_id"]
+    (feature,) = ablated["features"]["query"]
+    assert (feature["column"], feature["kind"], feature["dim"]) == ("user_id", "embedding", None)
+    assert with_defaults(ablated) == ablated
 
 
 def test_without_a_column_what_counts_the_users_rows_stays():
