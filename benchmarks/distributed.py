@@ -1,7 +1,7 @@
 """How many workers a study's storage serves: throughput against workers, on each storage.
 
-Real processes of the workers' own loop (`sweeper.study.workers.pull`), each with a trial process
-of its own, against one study in SQLite, in PostgreSQL and in the journal; an objective of
+Real processes of the workers' own loop (`sweeper.study.workers.worker_loop`), each with a trial
+process of its own, against one study in SQLite, in PostgreSQL and in the journal; an objective of
 one second of sleep. They are forked from one process that has imported everything, so that
 64 of them fit one machine; what a trial costs its own machine beside the storage (Hydra's
 composing, TensorFlow) is not in it: `benchmarks.study` has that.
@@ -41,11 +41,11 @@ from sweeper.console import make_console
 from sweeper.study import attributes
 from sweeper.study.config import STORAGES, StorageConfig, register_schema
 from sweeper.study.plan import Plan, make_plan
-from sweeper.study.storages.choice import configured_storage
-from sweeper.study.workers.claims import Claims
-from sweeper.study.workers.pull import Puller
+from sweeper.study.storages.factory import configured_storage
 from sweeper.study.workers.trial_child import Job
+from sweeper.study.workers.trial_queue import TrialQueue
 from sweeper.study.workers.worker import silence_optuna
+from sweeper.study.workers.worker_loop import WorkerLoop
 
 MANY, EFFICIENT = 64, 0.95
 ARGUMENTS = [
@@ -104,23 +104,23 @@ def measure(plan: Plan, workers: int, sleep: float, window: float) -> Figures:
     def work(index: int) -> None:
         silence_optuna()
         timed: list[float] = []
-        take = Claims.take
+        claim_next = TrialQueue.claim_next
 
-        def timed_take(claims: Claims) -> bool:
+        def timed_take(queue: TrialQueue) -> bool:
             started = time.perf_counter()
-            taken = take(claims)
+            taken = claim_next(queue)
             timed.append(time.perf_counter() - started)
             return taken
 
-        Claims.take = timed_take  # type: ignore[method-assign]
+        TrialQueue.claim_next = timed_take  # type: ignore[method-assign]
 
         def objective(_: Job) -> float:
             time.sleep(sleep)
             return 0.5
 
-        puller = Puller(plan, objective, lambda _: 1, index, float("inf"))
+        loop = WorkerLoop(plan, objective, lambda _: 1, index, float("inf"))
         ready.wait()
-        puller.pull()
+        loop.run()
         turns.put(timed[1:])
 
     processes = [context.Process(target=work, args=(index,)) for index in range(workers)]

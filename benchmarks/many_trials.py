@@ -36,11 +36,11 @@ from sweeper.study import attributes
 from sweeper.study.algorithms.samplers import build_sampler
 from sweeper.study.config import StudyConfig
 from sweeper.study.results.leaderboard import leaderboard_rows, write_leaderboard
+from sweeper.study.results.progress import StudyProgress
 from sweeper.study.results.reading import objectives_of
-from sweeper.study.results.tally import Tally
-from sweeper.study.storages.choice import load_study, storage_in
-from sweeper.study.storages.stored_trials import database_of
-from sweeper.study.workers.settling import settle
+from sweeper.study.storages.bulk_rdb import database_of
+from sweeper.study.storages.factory import load_study, storage_in
+from sweeper.study.workers.recovery import recover_stale_trials
 from sweeper.study.workers.summary import summarize
 
 NAME = "architecture"
@@ -140,10 +140,10 @@ def steps(directory: Path) -> Iterator[tuple[str, float]]:
     study = load_study(directory)
     yield "first get_trials", seconds(lambda: study.get_trials(deepcopy=False))
     yield "second get_trials", seconds(lambda: study.get_trials(deepcopy=False))
-    yield "settle", seconds(lambda: settle(study, directory, 2))
+    yield "settle", seconds(lambda: recover_stale_trials(study, directory, 2))
     yield "leaderboard_rows", seconds(lambda: leaderboard_rows(study))
     yield "write_leaderboard", seconds(lambda: write_leaderboard(study, directory))
-    tally = Tally(None, 2, objectives_of(study), time.monotonic())
+    tally = StudyProgress(None, 2, objectives_of(study), time.monotonic())
     trials = study.get_trials(deepcopy=False)
     yield "first look", seconds(lambda: tally.update(trials, time.monotonic()))
     yield "second look", seconds(lambda: tally.update(trials, time.monotonic()))

@@ -20,7 +20,7 @@ from benchmarks.study_figures import Ended
 from sweeper import record as records
 from sweeper.record import TrialRecord
 from sweeper.study import attributes
-from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.factory import load_study
 
 SECONDS_BETWEEN_LINES = 5.0
 # In each of a study's lines, and of a trial's, that say how far it is.

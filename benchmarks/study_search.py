@@ -9,7 +9,7 @@ from benchmarks.study_figures import best_value, epochs_until, extrapolate
 from benchmarks.study_report import Limit, PartResult, ratio_text
 from benchmarks.study_runs import Settings, StudyRun, run_single_trial, run_study, winner_of
 from sweeper.record import TrialRecord
-from sweeper.study.results.files import BEST
+from sweeper.study.results.outputs import BEST
 
 ARCHITECTURE = ["-m", "sweeper", "study=architecture"]
 QUICK_STUDY = ["train.epochs=6", "train.eval_every_epochs=3"]

@@ -12,7 +12,7 @@ from sweeper.command_line import start
 from sweeper.config import config_directory, to_dataclass
 from sweeper.exit_codes import exit_codes
 from sweeper.study.config import StudyConfig, to_study
-from sweeper.study.trial_in_progress import expected_fingerprint, in_study, report
+from sweeper.study.reporting import expected_fingerprint, in_study, report
 from sweeper.tracking.tracker import BY_ITSELF, Origin
 
 

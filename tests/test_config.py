@@ -98,7 +98,7 @@ MAY_IMPORT_ANY = {"__init__", "__main__", "trial", "repeats"}
 # The same within the two largest rooms.
 STUDY = {"attributes", "config", "launchers"}
 PLAN = STUDY | {
-    "ablations", "algorithms", "composition", "identity", "launcher_options", "plan", "space",
+    "ablations", "algorithms", "composition", "resume_check", "launcher_options", "plan", "space",
     "storages", "trial_places", "validation",
 }  # fmt: skip
 REPORT = {"evidence", "rendering", "subject"}
@@ -108,7 +108,7 @@ MAY_IMPORT_WITHIN = {
     "study.storages": STUDY | {"space", "storages"},
     "study.plan": PLAN,
     "study.results": STUDY | {"plan", "results"},
-    "study.workers": PLAN | {"results", "trial_in_progress", "workers"},
+    "study.workers": PLAN | {"results", "reporting", "workers"},
     "study.retraining": PLAN,
     "study.confirmation": PLAN | {"results", "retraining"},
     "report.rendering": {"rendering"},

@@ -45,10 +45,10 @@ class SweeperOptuna(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         from sweeper.study.launch import run_study
         from sweeper.study.plan import make_plan
-        from sweeper.study.storages.errors import told_in_a_line
+        from sweeper.study.storages.errors import as_output_error
 
         plan = make_plan(self.config, arguments, self.hydra_context.config_loader)
-        with told_in_a_line(plan.directory):
+        with as_output_error(plan.directory):
             failure = run_study(
                 plan, self.config, self.hydra_context, self.task_function, self.max_relaunches
             )

@@ -17,7 +17,7 @@ from sweeper.study import attributes, confirmation, reference
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import Row, leaderboard_rows
 from sweeper.study.results.reading import objectives_of
-from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.factory import load_study
 from sweeper.study.storages.markers import MARKERS, holds_study
 from sweeper.study.workers.summary import summarize
 

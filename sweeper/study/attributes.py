@@ -17,19 +17,19 @@ DIRECTORY = "directory"  # relative to the study's directory: "trials/0007"
 STEPS = "steps"  # how many epochs it may train, or how many seeds one after the other
 OVERRIDES = "overrides"  # the searched Hydra overrides, a list of strings
 RESULT = "result"  # what the trial's record holds, see `sweeper.study.workers.summary.summarize`
-UNSENT = "unsent"  # why its files couldn't be sent to the study's directory
+UPLOAD_ERROR = "unsent"  # why its files couldn't be sent to the study's directory
 REASON = "reason"  # why it failed or was cut short
 INTERRUPTED = "interrupted"  # True: ended before its end, to be run again
-SURPLUS = "surplus"  # True: one too many, INTERRUPTED but not to be run again
+DUPLICATE = "surplus"  # True: one too many, INTERRUPTED but not to be run again
 RETRY_OF = "retry_of"  # the number of the trial that this one runs again
-DEATHS = "deaths"  # how often a process died under this trial and those that it runs again
+CRASH_COUNT = "deaths"  # how often a process died under this trial and those that it runs again
 GRID_POINT = "grid_point"  # which combination of the grid it is
-FIRST_SET = "first_set"  # which of the study's FIRST it is
+FIRST_SET = "first_set"  # which of the study's INITIAL_PARAMS it is
 # [step, value, best value] where Optuna's own intermediate values don't tell it: of several
 # objectives the first one's, and the mean over the seeds so far where each is a step. Studies
 # older than the third have two.
 PROGRESS = "progress"
-TOOK = "took"  # seconds, of a trial without a record that tells them
+DURATION = "took"  # seconds, of a trial without a record that tells them
 
 # Of a study.
 ID, PLACE = "id", "place"  # in a database of many: which it is, and where its directory lies
@@ -43,7 +43,7 @@ POINTS = "points"  # of a retraining, in order
 REFERENCE = "reference"  # `name`, `metrics` and `runs` of what stands beside the trials
 OBJECTIVES = "objectives"
 THREADS = "threads"
-FIRST = "first"  # parameter sets that are tried before the sampler chooses any
+INITIAL_PARAMS = "first"  # parameter sets that are tried before the sampler chooses any
 SECONDS = "seconds"  # spent so far, over all its starts
 STOP = "stop"  # NO_MORE: workers end after what they do now; AT_ONCE: their trials end too
 NO_MORE, AT_ONCE = "no_more", "at_once"

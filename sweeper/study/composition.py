@@ -80,7 +80,7 @@ def open_choices(config: DictConfig, space: SearchSpace) -> list[str]:
     return [text for text in firsts if text is not None]
 
 
-def extreme_configs(composer: Composer, space: SearchSpace) -> list[tuple[str, Config]]:
+def boundary_configs(composer: Composer, space: SearchSpace) -> list[tuple[str, Config]]:
     """A trial's configuration at each end of each range and for each choice, validated.
 
     Returns:

@@ -24,8 +24,8 @@ from sweeper.errors import ConfigError, DataChangedError
 from sweeper.study import attributes
 from sweeper.study.composition import with_words
 from sweeper.study.confirmation import confirmed_cuts
-from sweeper.study.identity import START_ANEW
 from sweeper.study.plan import Plan
+from sweeper.study.resume_check import START_ANEW
 from sweeper.study.retraining import experiment_config
 from sweeper.study.storages.markers import holds_study
 

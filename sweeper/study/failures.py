@@ -11,7 +11,7 @@ from sweeper.record import TRACEBACK
 from sweeper.study import attributes
 from sweeper.study.plan import Plan
 from sweeper.study.results.reading import state_of
-from sweeper.study.workers.settling import has_failed
+from sweeper.study.workers.recovery import has_failed
 
 
 def failure_of(plan: Plan, study: optuna.Study) -> StudyError | None:

@@ -16,16 +16,16 @@ from sweeper import console as terminal
 from sweeper.errors import StudyError, finishing
 from sweeper.files import make_writable, write_whole
 from sweeper.study.confirmation import left_out, plan_confirmation
+from sweeper.study.create_or_resume import open_study, prepared, storage_of
 from sweeper.study.data_check import check_data
 from sweeper.study.failures import failure_of, first_failure, nothing_to_rank
-from sweeper.study.opening import open_study, prepared, storage_of
 from sweeper.study.plan import Plan
 from sweeper.study.reference import note_reference, plan_reference
-from sweeper.study.results.files import show_results, shown_path
-from sweeper.study.storages.choice import check_place
+from sweeper.study.results.outputs import show_results, shown_path
+from sweeper.study.storages.factory import check_place
 from sweeper.study.workers import locks
-from sweeper.study.workers.collection import collect
-from sweeper.study.workers.settling import is_taken, settle
+from sweeper.study.workers.artifact_sync import download
+from sweeper.study.workers.recovery import counts_toward_budget, recover_stale_trials
 from sweeper.study.workers.study_run import StudyRun
 from sweeper.study.workers.worker import silence_optuna
 
@@ -131,8 +131,8 @@ def _run(
 
 def _sum_up(study: optuna.Study, plan: Plan, console: Console) -> None:
     """Settles what the workers left, and writes and shows the results."""
-    settle(study, plan.directory, plan.study.max_retries)
-    for line in collect(study, plan.directory):
+    recover_stale_trials(study, plan.directory, plan.study.max_retries)
+    for line in download(study, plan.directory):
         terminal.say(console, "files", line)
     show_results(study, plan, console)
     if text := nothing_to_rank(plan, study):
@@ -163,7 +163,7 @@ def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:
     threads = "1 thread" if plan.threads == 1 else f"{plan.threads} threads"
     workers = "1 worker" if plan.workers == 1 else f"{plan.workers} workers"
     terminal.say(console, "workers", f"{workers} of {threads}")
-    taken = sum(map(is_taken, study.get_trials(deepcopy=False)))
+    taken = sum(map(counts_toward_budget, study.get_trials(deepcopy=False)))
     if taken:
         trials = "1 trial is" if taken == 1 else f"{taken} trials are"
         terminal.say(console, "resumed", f"{trials} there already")

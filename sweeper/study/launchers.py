@@ -53,7 +53,7 @@ def launcher_problems(config: DictConfig, workers: int | str) -> Iterator[str]:
             f"hydra/launcher: got {name!r}, and there is no sbatch here; must be started where "
             "SLURM's commands are, or another launcher"
         )
-    if is_elsewhere(config) and workers == "auto":
+    if is_remote(config) and workers == "auto":
         where = "SLURM" if name == SUBMITIT_SLURM else "Ray's cluster"
         yield (
             f"study.workers: got 'auto' with hydra/launcher {name!r}; must be a number, of "
@@ -61,7 +61,7 @@ def launcher_problems(config: DictConfig, workers: int | str) -> Iterator[str]:
         )
 
 
-def is_elsewhere(config: DictConfig) -> bool:
+def is_remote(config: DictConfig) -> bool:
     """Whether the workers have other cores than this machine's."""
     name = launcher_of(config)
     if name == RAY:
@@ -76,7 +76,7 @@ def hands_out_gpus(config: DictConfig) -> bool:
         given = launcher.ray.remote.get("num_gpus")
     elif launcher_of(config) in SUBMITIT:
         given = launcher.gpus_per_node
-    return is_elsewhere(config) or given is not None
+    return is_remote(config) or given is not None
 
 
 def share_cores(config: DictConfig, workers: int | str, threads: int | None) -> tuple[int, int]:
@@ -98,7 +98,7 @@ def share_cores(config: DictConfig, workers: int | str, threads: int | None) -> 
             )
         workers = 1
     threads = threads or _given_cores(config)
-    if is_elsewhere(config):
+    if is_remote(config):
         threads = threads or 1
     number = max(1, cores // (threads or 1)) if workers == "auto" else int(workers)
     if workers == "auto" and (gpus := visible_gpus()):

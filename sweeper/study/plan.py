@@ -26,17 +26,17 @@ from sweeper.config import (
 from sweeper.data_check import contents_key
 from sweeper.errors import ConfigError, closest
 from sweeper.study import attributes
-from sweeper.study.algorithms.choices import chosen_pruner, chosen_sampler
+from sweeper.study.algorithms.choices import resolve_pruner, resolve_sampler
 from sweeper.study.composition import (
     Composer,
-    extreme_configs,
+    boundary_configs,
     open_choices,
     searched_files,
 )
 from sweeper.study.config import StorageConfig, StudyConfig, to_storage, to_study
-from sweeper.study.identity import compared
 from sweeper.study.launcher_options import number_of_workers, option_problems
 from sweeper.study.launchers import launcher_problems, share_cores
+from sweeper.study.resume_check import compared
 from sweeper.study.space.command_line import command_line_parameters
 from sweeper.study.space.reader import parse_space
 from sweeper.study.space.search_space import LARGEST_GRID, SearchSpace
@@ -167,8 +167,8 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     if metric := _metric_to_set(study, trial, parsed):
         trial.evaluation.metric = metric
         fixed = [*fixed, f"evaluation.metric={metric}"]
-    study.sampler = chosen_sampler(study, space.continuous())
-    study.pruner = chosen_pruner(study, trial)
+    study.sampler = resolve_sampler(study, space.continuous())
+    study.pruner = resolve_pruner(study, trial)
     problems = study_problems(
         study, trial, space.keys, space.continuous(), space.unconditional_ranges()
     )
@@ -184,7 +184,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     if problems:
         raise ConfigError(dict.fromkeys(problems))
     composer = Composer(config, fixed, frozenset(groups), loader)
-    configs = extreme_configs(composer, space)
+    configs = boundary_configs(composer, space)
     # A file that is searched may set which rows are scored, and by what.
     for _, each in configs:
         problems += test_row_problems(each, study.sampler, study.pruner, space.keys)

@@ -18,13 +18,13 @@ from sweeper.data_check import contents_key
 from sweeper.study import attributes
 from sweeper.study.composition import Composer
 from sweeper.study.config import ObjectiveConfig, StudyConfig
-from sweeper.study.identity import compared, stored_identity
 from sweeper.study.plan import Plan
+from sweeper.study.resume_check import compared, stored_identity
 from sweeper.study.space.domains import Choices
 from sweeper.study.space.overrides import Key
 from sweeper.study.space.parameters import SingleParameter
 from sweeper.study.space.search_space import SearchSpace
-from sweeper.study.storages.choice import load_study, storage_in
+from sweeper.study.storages.factory import load_study, storage_in
 from sweeper.study.storages.markers import holds_study
 
 CONFIGURATION, TRAIN_SEED = "configuration", "train.seed"

@@ -14,8 +14,8 @@ from sweeper.study.algorithms.choices import (
     FINAL_METRICS,
     SEED_PRUNERS,
     SINGLE_OBJECTIVE,
-    chosen_pruner,
-    chosen_sampler,
+    resolve_pruner,
+    resolve_sampler,
     seeds_for_wilcoxon,
 )
 from sweeper.study.config import SAMPLERS, StudyConfig
@@ -43,8 +43,8 @@ def study_problems(
     from sweeper.study.algorithms.pruners import pruner_problems
     from sweeper.study.algorithms.samplers import sampler_problems
 
-    sampler = chosen_sampler(study, continuous)
-    pruner = chosen_pruner(dataclasses.replace(study, sampler=sampler), config)
+    sampler = resolve_sampler(study, continuous)
+    pruner = resolve_pruner(dataclasses.replace(study, sampler=sampler), config)
     train = config.train
     return [
         *range_problems(study, "study."),

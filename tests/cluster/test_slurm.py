@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 from toy_runs import check_grid, finished, run, running, trials_of, wait_until
 
 from sweeper.study import attributes
-from sweeper.study.workers.pull import LEFT
-from sweeper.study.workers.settling import GONE, is_taken
+from sweeper.study.workers.recovery import GONE, counts_toward_budget
+from sweeper.study.workers.worker_loop import LEFT
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +72,7 @@ def test_a_worker_that_is_taken_away_comes_back_and_nothing_but_its_trial_is_los
     assert process.wait(timeout=120) == 0, (tmp_path / "printed.txt").read_text()
     check_grid(study, SIZE)
     assert [trial.number for trial in cut_short(study)] == [lost.number]
-    assert not any(trial.user_attrs.get(attributes.DEATHS) for trial in trials_of(study))
+    assert not any(trial.user_attrs.get(attributes.CRASH_COUNT) for trial in trials_of(study))
     # The same job ran a second worker.
     assert len(workers_of(study)) == 3
     wait_until(lambda: not jobs(), seconds=15)
@@ -132,4 +132,8 @@ def test_jobs_go_on_without_the_main_process_and_then_the_same_command_does(
     wait_until(lambda: cut_short(study), seconds=10)
     finished(tmp_path, *GRID, "study.workers=2")
     check_grid(study, SIZE)
-    assert all(is_taken(trial) for trial in trials_of(study) if trial.state == TrialState.COMPLETE)
+    assert all(
+        counts_toward_budget(trial)
+        for trial in trials_of(study)
+        if trial.state == TrialState.COMPLETE
+    )

@@ -36,7 +36,7 @@ from toy_runs import (
 
 from sweeper.study import attributes
 from sweeper.study.workers import locks
-from sweeper.study.workers.settling import GONE, has_failed, is_taken
+from sweeper.study.workers.recovery import GONE, counts_toward_budget, has_failed
 
 TWO = "study.workers=2"
 GRID = (
@@ -154,10 +154,12 @@ def test_killed_at_random_moments(tmp_path, started, fault, whom):
     finished(tmp_path, *LONG_GRID, timeout=300)
     killed.check_results()
     trials = trials_of(study)
-    cut_short = [trial for trial in trials if not is_taken(trial)]
+    cut_short = [trial for trial in trials if not counts_toward_budget(trial)]
     # Each kill costs the trials in progress, one of each worker; the last one is the test's own.
     row.lost += max(0, len(cut_short) - 2 * (KILLS + 1))
-    points = Counter(trial.user_attrs[attributes.GRID_POINT] for trial in trials if is_taken(trial))
+    points = Counter(
+        trial.user_attrs[attributes.GRID_POINT] for trial in trials if counts_toward_budget(trial)
+    )
     row.duplicates = sum(number - 1 for number in points.values())
     check_grid(study, POINTS)
     assert cut_short
@@ -182,7 +184,9 @@ def test_trials_and_workers_that_are_killed_are_run_again(tmp_path, started):
     wait_for_the_end_of_all(process)
     check_grid(study, 6)
     reasons = [
-        trial.user_attrs[attributes.REASON] for trial in trials_of(study) if not is_taken(trial)
+        trial.user_attrs[attributes.REASON]
+        for trial in trials_of(study)
+        if not counts_toward_budget(trial)
     ]
     assert 2 <= len(reasons) <= 3
     assert reasons[0].startswith("the trial's process was killed by SIGKILL")
@@ -201,7 +205,7 @@ def test_a_trial_under_which_its_process_always_dies_fails_in_the_end(tmp_path):
     study = tmp_path / "study"
     (failed,) = check_whole(study, 1)
     assert has_failed(failed)
-    assert failed.number == failed.user_attrs[attributes.DEATHS] - 1 == 2
+    assert failed.number == failed.user_attrs[attributes.CRASH_COUNT] - 1 == 2
     assert "was killed by SIGKILL (out of memory" in failed.user_attrs[attributes.REASON]
 
 
@@ -217,7 +221,7 @@ def test_the_main_process_is_killed_and_started_again_at_once(tmp_path, started,
     wait_for_the_end_of_all(process)
     assert again.wait(timeout=60) == 0, (tmp_path / "printed.txt").read_text()
     check_grid(study, 6)
-    assert any(not is_taken(trial) for trial in trials_of(study))
+    assert any(not counts_toward_budget(trial) for trial in trials_of(study))
 
 
 @pytest.mark.slow

@@ -206,14 +206,14 @@ FAR_WORKER = """
 import sys, time
 from pathlib import Path
 from plans import planner
-from sweeper.study.workers.pull import Puller
+from sweeper.study.workers.worker_loop import WorkerLoop
 with planner() as planned:
     plan = planned.plan(*sys.argv[1:])
 def objective(job):
     print("runs", job.number, flush=True, file=open("far.txt", "a"))
     time.sleep(4)
     return 0.5
-Puller(plan, objective, lambda _: 4, 7, sends=True).pull()
+WorkerLoop(plan, objective, lambda _: 4, 7, sends=True).run()
 """
 
 

@@ -52,7 +52,7 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(tmp_path, started, fault, 
 
         trials = trials_of(study)
         assert not any(trial.state == TrialState.RUNNING for trial in trials)
-        assert not any(trial.user_attrs.get(attributes.DEATHS) for trial in trials)
+        assert not any(trial.user_attrs.get(attributes.CRASH_COUNT) for trial in trials)
         ended = [trial.number for trial in trials if trial.state == TrialState.FAIL]
         assert len(ended) == len(cut_short) + at_once
         cut_short = ended
@@ -80,7 +80,7 @@ def test_the_system_ends_a_study_in_order(tmp_path, started, fault, number):
     assert time.monotonic() - pressed < 10
     wait_for_the_end_of_all(process)
     trials = trials_of(study)
-    assert not any(trial.user_attrs.get(attributes.DEATHS) for trial in trials)
+    assert not any(trial.user_attrs.get(attributes.CRASH_COUNT) for trial in trials)
     assert sum(trial.state == TrialState.WAITING for trial in trials) == 2
     finished(tmp_path, *GRID, TWO)
     check_grid(study, 6)

@@ -15,7 +15,7 @@ from sweeper.files import write_whole
 from sweeper.record import TrialRecord
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.factory import load_study
 from sweeper.study.storages.files import Sqlite
 
 NAMES = ["trial_7", "reference"]

@@ -23,7 +23,7 @@ from sweeper.config import to_dictionary
 from sweeper.record import TrialRecord
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.factory import load_study
 from sweeper.study.storages.files import Sqlite
 from sweeper.study.workers.summary import summarize
 

@@ -23,7 +23,7 @@ from sweeper.report.opening import open_subject
 from sweeper.report.rendering.html import html_of
 from sweeper.report.rendering.page import Table
 from sweeper.study import attributes
-from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.factory import load_study
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sweeper.report.rendering.page import Code, Section, Table, Text
 from sweeper.report.report import page_of
 from sweeper.report.sections.answer import saturation_text
 from sweeper.study import attributes
-from sweeper.study.results.files import BEST
+from sweeper.study.results.outputs import BEST
 
 
 def sections_of(directory) -> dict[str, Section]:

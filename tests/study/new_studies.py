@@ -10,7 +10,7 @@ import optuna
 from sweeper.config import Config, to_dictionary
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.identity import compared
+from sweeper.study.resume_check import compared
 from sweeper.study.storages.files import Sqlite
 
 IDENTITY: dict[str, Any] = {

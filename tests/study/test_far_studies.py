@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 from benchmarks.postgresql_server import PASSWORD
 from sweeper import record as records
 from sweeper.study import attributes
-from sweeper.study.storages.choice import load_study
-from sweeper.study.workers.settling import has_failed
+from sweeper.study.storages.factory import load_study
+from sweeper.study.workers.recovery import has_failed
 
 pytestmark = [
     pytest.mark.slow,

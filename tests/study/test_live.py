@@ -25,9 +25,9 @@ from rich.console import Console
 
 from sweeper.study.results import live
 from sweeper.study.results.live import LiveTable
-from sweeper.study.results.picture import picture
+from sweeper.study.results.live_view import picture
+from sweeper.study.results.progress import StudyProgress
 from sweeper.study.results.reading import best_report, clock, number_text, objectives_of
-from sweeper.study.results.tally import Tally
 
 
 @pytest.fixture(autouse=True)
@@ -226,7 +226,7 @@ def test_an_error_of_a_hook_does_not_hide_ctrl_c():
 
 def seen(study: optuna.Study, width: int, height: int = 24, total: int = 60) -> list[str]:
     """The picture of a study on a terminal of this size."""
-    tally = Tally(total, 4, objectives_of(study), now=0.0)
+    tally = StudyProgress(total, 4, objectives_of(study), now=0.0)
     tally.update(study.trials, now=1.0)
     console = Console(
         file=io.StringIO(), force_terminal=True, color_system=None, width=width, height=height
@@ -289,7 +289,7 @@ def test_a_picture_of_nothing():
 
 def test_the_time_left_is_told_from_the_last_finishes_and_the_workers():
     study = made_up_study(top_100="maximize")
-    tally = Tally(20, 4, objectives_of(study), now=0.0)
+    tally = StudyProgress(20, 4, objectives_of(study), now=0.0)
     tally.update(study.trials, now=0.0)
     assert tally.seconds_left(5.0) is None
     study.add_trial(made_up_trial(0, values=[0.1]))
@@ -304,12 +304,12 @@ def test_the_time_left_is_told_from_the_last_finishes_and_the_workers():
     tally.update(study.trials, now=16.0)
     assert tally.seconds_left(16.0) == pytest.approx(12 * 2.0)
     assert tally.seconds_left(1000.0) == 0.0
-    assert Tally(None, 1, objectives_of(study), now=0.0).seconds_left(1.0) is None
+    assert StudyProgress(None, 1, objectives_of(study), now=0.0).seconds_left(1.0) is None
 
 
 def test_the_time_left_ends_with_the_studys_time():
     study = made_up_study(top_100="maximize")
-    tally = Tally(20, 1, objectives_of(study), now=0.0, until=30.0)
+    tally = StudyProgress(20, 1, objectives_of(study), now=0.0, until=30.0)
     tally.update(study.trials, now=0.0)
     assert tally.seconds_left(5.0) == 25.0
     study.add_trial(made_up_trial(0, values=[0.1]))
@@ -321,7 +321,7 @@ def test_the_time_left_ends_with_the_studys_time():
 
 def test_the_best_and_the_front_are_those_of_optuna():
     study = made_up_study(top_100="maximize", loss="minimize")
-    tally = Tally(None, 1, objectives_of(study), now=0.0)
+    tally = StudyProgress(None, 1, objectives_of(study), now=0.0)
     for number in range(60):
         values = [(number * 7 % 11) / 10, float(number * 5 % 13)]
         study.add_trial(made_up_trial(number, values=values, collapsed=number % 5 == 0))
@@ -334,7 +334,7 @@ def test_ten_thousand_trials_cost_little():
     trials = [made_up_trial(number, values=[number / 1e4]) for number in range(10_000)]
     for number, trial in enumerate(trials):
         trial.number = number
-    tally = Tally(None, 4, objectives_of(made_up_study(top_100="maximize")), now=0.0)
+    tally = StudyProgress(None, 4, objectives_of(made_up_study(top_100="maximize")), now=0.0)
     tally.update(trials, now=0.0)
     started = time.perf_counter()
     for _ in range(10):
@@ -360,7 +360,7 @@ def test_a_running_trial_shows_its_epochs_of_how_many_and_its_best_beside_its_la
     study.add_trial(made_up_trial(1, RUNNING, progress=[5, 0.2, 0.25], steps=40))
     study.add_trial(made_up_trial(2, RUNNING, progress=[5, 0.2]))
     study.add_trial(made_up_trial(3, RUNNING, steps=40))
-    tally = Tally(60, 4, objectives_of(study), now=0.0)
+    tally = StudyProgress(60, 4, objectives_of(study), now=0.0)
     tally.update(study.trials, now=1.0)
     console = Console(file=io.StringIO(), width=80)
     title = "best_known is trained once"
@@ -378,7 +378,7 @@ def test_a_running_trial_shows_its_epochs_of_how_many_and_its_best_beside_its_la
 def test_seeds_are_counted_from_one():
     study = made_up_study(top_100="maximize")
     study.add_trial(made_up_trial(0, RUNNING, progress=[2, 0.2, 0.2], steps=5))
-    tally = Tally(60, 4, objectives_of(study), now=0.0)
+    tally = StudyProgress(60, 4, objectives_of(study), now=0.0)
     tally.update(study.trials, now=1.0)
     console = Console(file=io.StringIO(), width=80)
     console.print(picture(tally, console.size, "", "seed", 4.0, []))
@@ -395,7 +395,7 @@ def test_the_best_report_goes_the_way_of_the_objective():
 def test_the_time_left_of_the_last_trials_is_told_by_their_own_pace():
     study = made_up_study(top_100="maximize")
     study.add_trial(made_up_trial(0, RUNNING, steps=40))
-    tally = Tally(1, 1, objectives_of(study), now=0.0)
+    tally = StudyProgress(1, 1, objectives_of(study), now=0.0)
 
     def report(step: int, now: float) -> float | None:
         trial = made_up_trial(0, RUNNING, reports={step: 0.1}, steps=40)
@@ -410,7 +410,7 @@ def test_the_time_left_of_the_last_trials_is_told_by_their_own_pace():
     # It takes longer than its pace said.
     assert report(8, 60.0) == 0.0
     # While others wait for their turn, the trials that have ended tell it.
-    waiting = Tally(5, 1, objectives_of(study), now=0.0)
+    waiting = StudyProgress(5, 1, objectives_of(study), now=0.0)
     for step, now in ((4, 30.0), (8, 32.0)):
         waiting.update([made_up_trial(0, RUNNING, reports={step: 0.1}, steps=40)], now)
     assert waiting.seconds_left(32.0) is None

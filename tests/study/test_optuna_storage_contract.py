@@ -14,9 +14,9 @@ from optuna.study import StudyDirection
 from optuna.testing.pytest_storages import StorageTestCase
 
 from sweeper.study.config import STORAGES, ObjectiveConfig, StorageConfig
-from sweeper.study.storages.choice import configured_storage
+from sweeper.study.storages.bulk_rdb import database_of
+from sweeper.study.storages.factory import configured_storage
 from sweeper.study.storages.storage import StudyStorage
-from sweeper.study.storages.stored_trials import database_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

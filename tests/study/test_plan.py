@@ -16,11 +16,11 @@ from plans import planner
 
 from sweeper.errors import ConfigError
 from sweeper.study import attributes, launchers
-from sweeper.study.identity import check_identity
 from sweeper.study.launchers import share_cores
 from sweeper.study.plan import Plan
 from sweeper.study.reference import plan_reference
-from sweeper.study.storages.choice import load_study
+from sweeper.study.resume_check import check_identity
+from sweeper.study.storages.factory import load_study
 from sweeper.study.storages.files import Sqlite
 
 RATE = "optimizer.learning_rate=interval(0.01,1)"

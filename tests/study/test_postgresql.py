@@ -11,7 +11,7 @@ from benchmarks.postgresql_server import PASSWORD
 from sweeper.errors import ConfigError, OutputError
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig, StorageConfig
-from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.factory import load_study
 from sweeper.study.storages.markers import ELSEWHERE
 from sweeper.study.storages.postgresql import Postgresql
 

@@ -30,7 +30,7 @@ from small_trials import compose_config
 from sweeper import record
 from sweeper.config import Config, config_directory, to_dataclass, to_dictionary
 from sweeper.study.config import StudyConfig, register_schema, to_study
-from sweeper.study.results.files import best_text, show_results, write_results
+from sweeper.study.results.outputs import best_text, show_results, write_results
 
 NAMES = ["leaderboard.csv", "optimization_results.yaml", "best.yaml"]
 

@@ -9,8 +9,8 @@ import pytest
 from plans import planner
 
 from sweeper.config import config_directory
-from sweeper.study.known import known_sets
 from sweeper.study.plan import Plan
+from sweeper.study.warm_start import initial_params
 
 HEAD = ("Why", "Cost", "Figure")
 STUDIES = sorted((config_directory() / "study").glob("*.yaml"))
@@ -27,7 +27,7 @@ def test_every_shipped_study_can_be_planned(path: Path) -> None:
     assert plan.name == path.stem
     assert plan.directory == Path("outputs").absolute() / path.stem
     assert plan.total
-    first, remarks = known_sets(plan)
+    first, remarks = initial_params(plan)
     assert len(first) == len(plan.study.enqueue)
     # All that a shipped study names is in its own space.
     assert not remarks
@@ -46,7 +46,7 @@ def test_every_shipped_study_tells_why_what_it_costs_and_its_command(path: Path)
 
 def test_the_published_models_are_tried_first() -> None:
     plan = plan_of("study=architecture")
-    sizes = [plan.space.overrides(known)[1] for known in known_sets(plan)[0][:3]]
+    sizes = [plan.space.overrides(known)[1] for known in initial_params(plan)[0][:3]]
     assert sizes == [
         "model.layer_sizes=[32]",
         "model.layer_sizes=[64,32]",

@@ -18,7 +18,7 @@ from processes import killed_at_the_end
 from sweeper.errors import OutputError
 from sweeper.study import attributes
 from sweeper.study.config import STORAGES, ObjectiveConfig, StorageConfig
-from sweeper.study.storages.choice import configured_storage, load_study, storage_in
+from sweeper.study.storages.factory import configured_storage, load_study, storage_in
 from sweeper.study.storages.files import Sqlite
 from sweeper.study.storages.markers import MARKERS, holds_study
 from sweeper.study.storages.storage import StudyStorage, held
@@ -123,7 +123,7 @@ TAKES_A_TURN = """
 import sys, time
 from pathlib import Path
 from sweeper.study.config import StorageConfig
-from sweeper.study.storages.choice import configured_storage
+from sweeper.study.storages.factory import configured_storage
 from sweeper.study.storages.storage import held
 storage = configured_storage(Path(sys.argv[1]), StorageConfig(sys.argv[2], sys.argv[3]), "s")
 study = storage.load()
@@ -153,7 +153,7 @@ def test_a_turn_ends_with_its_process(place):
 WRITER = """
 import sys
 from pathlib import Path
-from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.factory import load_study
 study = load_study(Path(sys.argv[1]))
 for number in range(10):
     trial = study.ask()

@@ -28,7 +28,7 @@ from toy_runs import (
 
 from sweeper import record
 from sweeper.study import attributes
-from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.factory import load_study
 
 EPOCHS = "train.epochs=5"
 OWN_STUDY = """# @package _global_

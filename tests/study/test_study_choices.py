@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from made_up_configs import SEEDS, SEQUENTIAL, SPACE, objectives, study_config, trial_config
 
-from sweeper.study.algorithms.choices import chosen_pruner, chosen_sampler, seeds_for_wilcoxon
+from sweeper.study.algorithms.choices import resolve_pruner, resolve_sampler, seeds_for_wilcoxon
 from sweeper.study.validation import study_problems
 
 
@@ -19,7 +19,7 @@ from sweeper.study.validation import study_problems
     ],
 )
 def test_which_sampler_is_meant(values, continuous, sampler):
-    assert chosen_sampler(study_config(**values), continuous) == sampler
+    assert resolve_sampler(study_config(**values), continuous) == sampler
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_which_sampler_is_meant(values, continuous, sampler):
 )
 def test_which_pruner_is_meant(values, pruner):
     study = study_config(**{"sampler": "tpe", **values})
-    assert chosen_pruner(study, trial_config()) == pruner
+    assert resolve_pruner(study, trial_config()) == pruner
     # What is chosen for the user is never refused.
     assert (
         study_problems(study_config(**values), trial_config(), list(SPACE), [], list(SPACE)) == []
@@ -47,7 +47,7 @@ def test_which_pruner_is_meant(values, pruner):
 
 def test_no_pruner_where_there_is_one_evaluation():
     config = trial_config(train__eval_every_epochs=4)
-    assert chosen_pruner(study_config(sampler="tpe"), config) == "none"
+    assert resolve_pruner(study_config(sampler="tpe"), config) == "none"
 
 
 @pytest.mark.parametrize(

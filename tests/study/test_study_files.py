@@ -13,7 +13,7 @@ from new_studies import begun, new_study
 from sweeper.errors import OutputError
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.storages import files
-from sweeper.study.storages.choice import check_place, load_study
+from sweeper.study.storages.factory import check_place, load_study
 from sweeper.study.storages.files import Journal, Sqlite, cut_torn_line
 from sweeper.study.storages.markers import DATABASE, JOURNAL
 

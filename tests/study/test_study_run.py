@@ -29,7 +29,7 @@ def started(hydra: Planner) -> StudyRun:
     plan = hydra.plan("model.dropout=interval(0,0.5)", "study.n_trials=2", "study.name=s")
     plan.directory.mkdir(parents=True)
     storage = Sqlite(plan.directory)
-    storage.make([ObjectiveConfig()], {attributes.FIRST: []}, "s")
+    storage.make([ObjectiveConfig()], {attributes.INITIAL_PARAMS: []}, "s")
     unused: Any = None
     console = Console(quiet=True)
     return StudyRun(plan, storage, storage.load(), console, unused, unused, unused)

@@ -17,7 +17,7 @@ import pytest
 from toy_runs import is_alive, wait_until
 
 from sweeper.errors import DataChangedError
-from sweeper.study.trial_in_progress import expected_fingerprint, in_study, report
+from sweeper.study.reporting import expected_fingerprint, in_study, report
 from sweeper.study.workers import trial_child, trial_process
 from sweeper.study.workers.trial_child import (
     COMPLETE,

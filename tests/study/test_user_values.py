@@ -9,7 +9,7 @@ from made_up_spaces import LEARNING_RATES, TOWERS, space
 from plans import planner
 
 from sweeper.errors import ConfigError
-from sweeper.study.known import named_sets
+from sweeper.study.warm_start import named_sets
 
 
 @pytest.mark.parametrize(

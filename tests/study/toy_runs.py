@@ -18,8 +18,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeper.study import attributes
-from sweeper.study.storages.choice import load_study
-from sweeper.study.workers.settling import is_taken
+from sweeper.study.storages.factory import load_study
+from sweeper.study.workers.recovery import counts_toward_budget
 
 HERE = Path(__file__).parent
 TOY = HERE / "toy_study.py"
@@ -200,7 +200,7 @@ def check_whole(study: Path, total: int) -> list[FrozenTrial]:
     trials = trials_of(study)
     assert [trial.number for trial in trials] == list(range(len(trials)))
     assert all(trial.state.is_finished() for trial in trials)
-    taken = [trial for trial in trials if is_taken(trial)]
+    taken = [trial for trial in trials if counts_toward_budget(trial)]
     assert len(taken) == total
     # Each has a directory of its own, and each that was cut short was run again, once.
     directories = [trial.user_attrs.get(attributes.DIRECTORY) for trial in trials]
@@ -209,7 +209,7 @@ def check_whole(study: Path, total: int) -> list[FrozenTrial]:
     cut_short = [
         trial.number
         for trial in trials
-        if not is_taken(trial) and attributes.SURPLUS not in trial.user_attrs
+        if not counts_toward_budget(trial) and attributes.DUPLICATE not in trial.user_attrs
     ]
     again = [
         trial.user_attrs[attributes.RETRY_OF]

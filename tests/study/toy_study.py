@@ -28,7 +28,7 @@ from omegaconf import DictConfig
 
 from sweeper.command_line import start
 from sweeper.config import config_directory
-from sweeper.study.trial_in_progress import report
+from sweeper.study.reporting import report
 
 # What goes wrong in trials of `name=in_turn`, by data.split_seed.
 WAYS = (

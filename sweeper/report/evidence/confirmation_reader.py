@@ -16,7 +16,7 @@ from sweeper.report.evidence.ranks import read_ranks
 from sweeper.study import attributes
 from sweeper.study.confirmation import DIRECTORY
 from sweeper.study.retraining import CONFIGURATION, CUT, SPLIT_SEED, TRAIN_SEED, Point, point_of
-from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.factory import load_study
 from sweeper.study.storages.markers import holds_study
 
 # So many trainings that there are not are named.

@@ -13,7 +13,7 @@ from sweeper.report.rendering.page import Block, Code, Section, Table, Text
 from sweeper.report.rendering.words import value_text
 from sweeper.report.subject import Subject
 from sweeper.study import attributes
-from sweeper.study.results.files import BEST, shown_path
+from sweeper.study.results.outputs import BEST, shown_path
 
 
 def reproduction_section(subject: Subject) -> Section | None:

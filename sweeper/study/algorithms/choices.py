@@ -19,7 +19,7 @@ SINGLE_OBJECTIVE = ("cmaes",)
 SEED_PRUNERS = ("wilcoxon", "median", "percentile", "threshold", "none")
 
 
-def chosen_sampler(study: StudyConfig, continuous: Sequence[str]) -> str:
+def resolve_sampler(study: StudyConfig, continuous: Sequence[str]) -> str:
     """The sampler's name: a grid where every searched value is listed on the command line.
 
     Args:
@@ -31,7 +31,7 @@ def chosen_sampler(study: StudyConfig, continuous: Sequence[str]) -> str:
     return "tpe" if study.space or continuous else "grid"
 
 
-def chosen_pruner(study: StudyConfig, config: Config) -> str:
+def resolve_pruner(study: StudyConfig, config: Config) -> str:
     """The pruner's name: one that can save time, if there is any.
 
     Args:

@@ -96,7 +96,7 @@ def _row(trial: FrozenTrial, reference: dict[str, Any] | None) -> Row:
     if reference:
         baselines = {**result["baselines"], reference["name"]: reference["metrics"]}
         result = {**result, "baselines": baselines}
-    took = trial.user_attrs.get(attributes.TOOK)
+    took = trial.user_attrs.get(attributes.DURATION)
     if took is None and trial.state.is_finished() and trial.duration is not None:
         took = trial.duration.total_seconds()
         # The clock may have been set under the trial.

@@ -16,9 +16,9 @@ from rich.live import Live
 from sweeper.console import say
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.alike import FEWEST, alike_text
-from sweeper.study.results.picture import counts_text, done_text, left_text, picture, trial_text
+from sweeper.study.results.live_view import counts_text, done_text, left_text, picture, trial_text
+from sweeper.study.results.progress import StudyProgress
 from sweeper.study.results.reading import clock, state_of
-from sweeper.study.results.tally import Tally
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -65,7 +65,7 @@ class LiveTable:
         now = time.monotonic()
         self._zero = now - seconds_before
         until = None if timeout_seconds is None else self._zero + timeout_seconds
-        self._tally = Tally(total, workers, objectives, now, until)
+        self._tally = StudyProgress(total, workers, objectives, now, until)
         # By what went wrong last time: a function of `on_tick`, or the display.
         self._errors: dict[object, Exception] = {}
         self._unread: Exception | None = None

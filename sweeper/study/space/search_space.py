@@ -29,7 +29,7 @@ from sweeper.errors import ConfigError
 from sweeper.study.space.conditions import arrange, dimensions_of, holds, requirements_of
 from sweeper.study.space.domains import Domain, Interval
 from sweeper.study.space.parameters import Parameter
-from sweeper.study.space.user_values import UserValues
+from sweeper.study.space.user_values import EnqueueEncoder
 
 if TYPE_CHECKING:
     import optuna
@@ -95,7 +95,7 @@ class SearchSpace:
         Raises:
           ConfigError: with a line for every value that the space doesn't have.
         """
-        return UserValues(self.parameters).encode(given, where)
+        return EnqueueEncoder(self.parameters).encode(given, where)
 
     def points(self) -> Iterator[dict[str, Any]]:
         """The values of every configuration, each once; the first parameter's change slowest."""

@@ -10,7 +10,7 @@ from sweeper.study.space.conditions import dimensions_of, requirements_of
 from sweeper.study.space.parameters import Parameter, SingleParameter
 
 
-class UserValues:
+class EnqueueEncoder:
     """Names of values, by parameter, key or part of the towers, and what they stand for.
 
     Args:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from sweeper.errors import OutputError
-from sweeper.study.storages.patience import PatientStorage, patiently
+from sweeper.study.storages.retry import RetryingStorage, with_retry
 
 # The first of a lock's two numbers; the second is the study's.
 STUDIES, MAIN, WORKERS, TURN = 0x53570000, 0x53570001, 0x53570002, 0x53570003
@@ -28,19 +28,19 @@ TAKE_TURN = text(
 )
 
 
-class AdvisoryTurn:
+class AdvisoryStudyLock:
     """The turn of a worker, on the one connection that its storage has.
 
     The lock is the session's, which goes on while the connection lies in the pool: so
     whatever breaks the connection between `acquire` and `release` is told by `release`.
     """
 
-    def __init__(self, storage: PatientStorage, study: int) -> None:
+    def __init__(self, storage: RetryingStorage, study: int) -> None:
         self._storage, self._study = storage, study
         self._held = False
 
     def acquire(self) -> None:
-        patiently(self._acquire, self._storage.seconds, self._storage.give_up)
+        with_retry(self._acquire, self._storage.seconds, self._storage.give_up)
         self._held = True
 
     def _acquire(self) -> None:

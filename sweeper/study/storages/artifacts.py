@@ -11,7 +11,7 @@ from sqlalchemy import Connection, LargeBinary, String, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from sweeper.study.storages.patience import PatientStorage, patiently
+from sweeper.study.storages.retry import RetryingStorage, with_retry
 
 
 class _Base(DeclarativeBase):
@@ -31,7 +31,7 @@ class DatabaseArtifacts:
     As patient as its storage.
     """
 
-    def __init__(self, storage: PatientStorage) -> None:
+    def __init__(self, storage: RetryingStorage) -> None:
         self._storage = storage
 
     def prepare(self) -> None:
@@ -64,4 +64,4 @@ class DatabaseArtifacts:
             with self._storage.engine.begin() as connection:
                 return call(connection)
 
-        return patiently(attempt, self._storage.seconds, self._storage.give_up)
+        return with_retry(attempt, self._storage.seconds, self._storage.give_up)

@@ -15,7 +15,7 @@ STORAGE_ERRORS = (StorageInternalError, DBAPIError)
 
 
 @contextmanager
-def told_in_a_line(directory: Path) -> Iterator[None]:
+def as_output_error(directory: Path) -> Iterator[None]:
     """Turns errors of the storage into one that names the study and the database's own reason.
 
     Raises:

@@ -20,9 +20,9 @@ from sqlalchemy.exc import DatabaseError
 
 from sweeper.errors import OutputError
 from sweeper.study.config import ObjectiveConfig
+from sweeper.study.storages.bulk_rdb import TrialStorage
 from sweeper.study.storages.markers import DATABASE, JOURNAL
-from sweeper.study.storages.storage import StudyStorage, Turn, create
-from sweeper.study.storages.stored_trials import TrialStorage
+from sweeper.study.storages.storage import StudyLock, StudyStorage, create
 
 TURN, JOURNAL_LOCK = ".turn.lock", ".journal.lock"
 # How long SQLite waits for another process's transaction: while trials run, and at the start.
@@ -31,7 +31,7 @@ DAMAGED = "{}: is no database of a study, or a damaged one: {}; must be in anoth
 LOCKED = "{}: another program has kept this database locked for {:g} s; wait for its end or stop it"
 
 
-class FileTurn:
+class FileStudyLock:
     """A lock of the operating system's (flock): it ends with its process, however that ends."""
 
     def __init__(self, directory: Path) -> None:
@@ -90,8 +90,8 @@ class StudyFile(StudyStorage):
             raise OutputError(f"{self.path}: holds no study, or several; must hold one")
         return names[0]
 
-    def turn(self, study: optuna.Study) -> Turn:
-        return FileTurn(self.directory)
+    def turn(self, study: optuna.Study) -> StudyLock:
+        return FileStudyLock(self.directory)
 
 
 class Sqlite(StudyFile):

@@ -21,8 +21,8 @@ from sweeper.study.config import ObjectiveConfig, StorageConfig
 from sweeper.study.storages import advisory_locks
 from sweeper.study.storages.artifacts import DatabaseArtifacts
 from sweeper.study.storages.markers import ELSEWHERE
-from sweeper.study.storages.patience import PatientStorage, never, patient_storage, patiently
-from sweeper.study.storages.storage import StudyStorage, Turn, create
+from sweeper.study.storages.retry import RetryingStorage, never, retrying_storage, with_retry
+from sweeper.study.storages.storage import StudyLock, StudyStorage, create
 
 HEAD = "# Where this study's trials are kept. The password comes from PGPASSWORD or ~/.pgpass.\n"
 DRIVER = "postgresql+psycopg"
@@ -117,7 +117,7 @@ class Postgresql(StudyStorage):
             finally:
                 storage.engine.dispose()
 
-    def _rename(self, storage: PatientStorage, now: str, name: str) -> None:
+    def _rename(self, storage: RetryingStorage, now: str, name: str) -> None:
         statement = text("UPDATE studies SET study_name = :name WHERE study_name = :now")
         try:
             with storage.engine.begin() as connection:
@@ -132,12 +132,12 @@ class Postgresql(StudyStorage):
                 f"{place}; give another study.name"
             ) from None
 
-    def connect(self) -> PatientStorage:
+    def connect(self) -> RetryingStorage:
         return self._opened(skip_table_creation=True)
 
-    def _opened(self, skip_table_creation: bool) -> PatientStorage:
-        def opened() -> PatientStorage:
-            return PatientStorage(
+    def _opened(self, skip_table_creation: bool) -> RetryingStorage:
+        def opened() -> RetryingStorage:
+            return RetryingStorage(
                 _with_driver(self.url),
                 self._seconds,
                 engine_kwargs=dict(OPTIONS),
@@ -145,16 +145,16 @@ class Postgresql(StudyStorage):
             )
 
         with self._told():
-            storage: PatientStorage = patiently(opened, self._seconds)
+            storage: RetryingStorage = with_retry(opened, self._seconds)
         return storage
 
     def study_name(self) -> str:
         return self._name
 
-    def turn(self, study: optuna.Study) -> Turn:
-        storage = patient_storage(study)
+    def turn(self, study: optuna.Study) -> StudyLock:
+        storage = retrying_storage(study)
         assert storage is not None
-        return advisory_locks.AdvisoryTurn(storage, study._study_id)
+        return advisory_locks.AdvisoryStudyLock(storage, study._study_id)
 
     @contextmanager
     def main_process(self, study: optuna.Study) -> Iterator[None]:
@@ -171,8 +171,8 @@ class Postgresql(StudyStorage):
             with self._engine() as engine:
                 advisory_locks.wait_for_workers(engine, study._study_id, seconds)
 
-        storage = patient_storage(study)
-        patiently(wait, self._seconds, storage.give_up if storage else never)
+        storage = retrying_storage(study)
+        with_retry(wait, self._seconds, storage.give_up if storage else never)
 
     @contextmanager
     def _engine(self) -> Iterator[Engine]:
@@ -198,7 +198,7 @@ class Postgresql(StudyStorage):
     def _connection(self, seconds: float) -> Iterator[Connection]:
         with self._engine() as engine:
             with self._told():
-                connection: Connection = patiently(engine.connect, seconds)
+                connection: Connection = with_retry(engine.connect, seconds)
             with connection:
                 yield connection
 

@@ -14,7 +14,7 @@ from optuna.study import StudyDirection
 from sweeper.study.config import ObjectiveConfig
 
 
-class Turn(Protocol):
+class StudyLock(Protocol):
     """A lock that one worker at a time holds while it takes a trial."""
 
     def acquire(self) -> None:
@@ -29,7 +29,7 @@ class Turn(Protocol):
 
 
 @contextmanager
-def held(turn: Turn) -> Iterator[None]:
+def held(turn: StudyLock) -> Iterator[None]:
     """Within it, no other worker has its turn."""
     turn.acquire()
     try:
@@ -86,7 +86,7 @@ class StudyStorage(ABC):
         """
 
     @abstractmethod
-    def turn(self, study: optuna.Study) -> Turn:
+    def turn(self, study: optuna.Study) -> StudyLock:
         """The turn of a worker, on the connection of its study."""
 
     def main_process(self, study: optuna.Study) -> AbstractContextManager[None]:

@@ -25,15 +25,19 @@ from sweeper.study.plan import Plan
 from sweeper.study.results.leaderboard import write_leaderboard
 from sweeper.study.results.live import LiveTable
 from sweeper.study.space.overrides import to_text
-from sweeper.study.storages.choice import load_study
-from sweeper.study.storages.patience import patient_storage
+from sweeper.study.storages.bulk_rdb import study_attribute
+from sweeper.study.storages.factory import load_study
+from sweeper.study.storages.retry import retrying_storage
 from sweeper.study.storages.storage import StudyStorage
-from sweeper.study.storages.stored_trials import study_attribute
 from sweeper.study.workers import locks
-from sweeper.study.workers.collection import collect, put_token
+from sweeper.study.workers.artifact_sync import download, write_marker
 from sweeper.study.workers.jobs import jobs_of
-from sweeper.study.workers.launch_watch import LaunchWatch
-from sweeper.study.workers.settling import is_spent, is_taken, settle
+from sweeper.study.workers.launch_monitor import LaunchMonitor
+from sweeper.study.workers.recovery import (
+    budget_exhausted,
+    counts_toward_budget,
+    recover_stale_trials,
+)
 from sweeper.study.workers.trial_child import STOPPING
 from sweeper.study.workers.worker import Worker
 
@@ -63,14 +67,14 @@ class StudyRun:
     ) -> None:
         self._plan, self._storage = plan, storage
         self._study, self._console = study, console
-        if patient := patient_storage(study):
+        if patient := retrying_storage(study):
             patient.give_up = lambda: self.stopped_by is not None
         self._config, self._context, self._task = config, context, task
         self._started = time.monotonic()
         self._spent_before = float(study.user_attrs.get(attributes.SECONDS, 0.0))
         self._written = -math.inf
         self._launcher_error: Exception | None = None
-        self._watch = LaunchWatch(None)
+        self._watch = LaunchMonitor(None)
         self.stopped_by: int | None = None
 
     def until_done(self, max_relaunches: int) -> None:
@@ -93,7 +97,9 @@ class StudyRun:
                 self._storage.wait_for_workers(self._study, SECONDS_TO_END)
                 lost_storage = isinstance(self._launcher_error, OutputError)
                 died = self.stopped_by is None and not lost_storage
-                settle(self._study, self._plan.directory, self._plan.study.max_retries, died)
+                recover_stale_trials(
+                    self._study, self._plan.directory, self._plan.study.max_retries, died
+                )
                 after = self._study.get_trials(deepcopy=False)
                 none_ended = _ended(after) == _ended(before)
                 if isinstance(self._launcher_error, OutputError) and none_ended:
@@ -135,7 +141,7 @@ class StudyRun:
         """Runs all workers through Hydra's launcher, and waits for them."""
         self._launcher_error = None
         config = complete(self._config, self._plan.workers, self._plan.threads)
-        token = put_token(self._plan.directory)
+        token = write_marker(self._plan.directory)
         worker = Worker(self._plan, self._config, self._context, self._task, token)
         launcher = Plugins.instance().instantiate_launcher(
             config=config,
@@ -149,7 +155,7 @@ class StudyRun:
             [*self._plan.fixed, place, f"hydra.sweep.subdir=workers/{index}", NO_OUTPUT]
             for index in range(self._plan.workers)
         ]
-        self._watch = LaunchWatch(jobs_of(config))
+        self._watch = LaunchMonitor(jobs_of(config))
         try:
             with self._watch:
                 for job in launcher.launch(overrides, initial_job_idx=0):
@@ -166,7 +172,7 @@ class StudyRun:
         plan = self._plan
         if self.stopped_by or self._stop() or self._time_is_up():
             return True
-        return is_spent(trials, plan.total, plan.study.max_failures)
+        return budget_exhausted(trials, plan.total, plan.study.max_failures)
 
     def _spent(self) -> float:
         return self._spent_before + time.monotonic() - self._started
@@ -194,10 +200,10 @@ class StudyRun:
         stopped = self.stopped_by is not None
         if trials is None:
             # The storage is away: no more is known than that.
-            self._watch.look(is_done=False, is_stopped=stopped, any_runs=True)
+            self._watch.poll(is_done=False, is_stopped=stopped, any_runs=True)
             return
         any_runs = any(trial.state == TrialState.RUNNING for trial in trials)
-        self._watch.look(self._done(trials), stopped, any_runs)
+        self._watch.poll(self._done(trials), stopped, any_runs)
         if stopped:
             self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
         elif self._time_is_up() and not self._stop():
@@ -206,7 +212,7 @@ class StudyRun:
         if last or time.monotonic() - self._written > SECONDS_BETWEEN_WRITES:
             self._written = time.monotonic()
             self._study.set_user_attr(attributes.SECONDS, round(self._spent(), 1))
-            collect(self._study, self._plan.directory)
+            download(self._study, self._plan.directory)
             write_leaderboard(self._study, self._plan.directory)
 
     @contextmanager
@@ -240,4 +246,4 @@ def _ended(trials: Sequence[FrozenTrial]) -> int:
 
 def _finished(trials: Sequence[FrozenTrial]) -> int:
     """How many have ended for good: those that were cut short are run again."""
-    return sum(trial.state.is_finished() and is_taken(trial) for trial in trials)
+    return sum(trial.state.is_finished() and counts_toward_budget(trial) for trial in trials)

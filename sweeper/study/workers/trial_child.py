@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.errors import DataChangedError, TrialPruned
-from sweeper.study.trial_in_progress import reporting_to
+from sweeper.study.reporting import reporting_to
 
 OUTPUT = "output.txt"
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -61,7 +61,7 @@ class Outcome:
     traceback: str | None = None
 
 
-def end_with(parent: int, clear_up: Callable[[], None] = lambda: None) -> None:
+def exit_when_orphaned(parent: int, clear_up: Callable[[], None] = lambda: None) -> None:
     """Ends this process soon after its parent has gone, whatever it does at the time.
 
     One that leads a process group takes the group with it.
@@ -78,7 +78,7 @@ def end_with(parent: int, clear_up: Callable[[], None] = lambda: None) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def serve(
+def child_main(
     run: Callable[[Job], Any],
     connection: Connection,
     theirs: Connection,
@@ -103,7 +103,7 @@ def serve(
         # No `SIG_IGN`, which what a trial starts would inherit.
         signal.signal(number, lambda *_: None)
     clear_up = partial(shutil.rmtree, temporary, ignore_errors=True)
-    end_with(parent, clear_up)
+    exit_when_orphaned(parent, clear_up)
     with suppress(EOFError, ConnectionError):
         while True:
             job = connection.recv()

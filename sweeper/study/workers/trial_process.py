@@ -32,7 +32,7 @@ from sweeper.study.workers.trial_child import (
     SECONDS_BETWEEN_LOOKS,
     Job,
     Outcome,
-    serve,
+    child_main,
 )
 
 TRIALS_A_PROCESS = 20
@@ -152,7 +152,7 @@ class TrialProcess:
         context = multiprocessing.get_context("fork")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
-            target=serve,
+            target=child_main,
             args=(self._run, theirs, self._connection, os.getpid(), self._temporary.name),
         )
         self._process.start()

@@ -34,13 +34,13 @@ from sweeper.study.launchers import (
     launcher_of,
 )
 from sweeper.study.plan import GROUPS, Plan
-from sweeper.study.storages.errors import told_in_a_line
+from sweeper.study.storages.errors import as_output_error
 from sweeper.study.trial_places import subdir_of
 from sweeper.study.workers import locks
-from sweeper.study.workers.collection import sees
-from sweeper.study.workers.leaving import Notice
-from sweeper.study.workers.pull import Puller
-from sweeper.study.workers.trial_child import STOPPING, Job, end_with
+from sweeper.study.workers.artifact_sync import is_shared
+from sweeper.study.workers.preemption import PreemptionHandler
+from sweeper.study.workers.trial_child import STOPPING, Job, exit_when_orphaned
+from sweeper.study.workers.worker_loop import WorkerLoop
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Worker:
     gpus: list[str] = field(default_factory=visible_gpus)
 
     def __call__(self, _: DictConfig) -> None:
-        launcher, notice = launcher_of(self.config), Notice()
+        launcher, preemption = launcher_of(self.config), PreemptionHandler()
         # joblib runs a single worker in the main process, too.
         own_process = launcher not in (BASIC, JOBLIB) or os.getpid() != self.main_process
         if own_process:
@@ -75,26 +75,26 @@ class Worker:
             # The main process decides what these mean; the trials end by themselves.
             for stopping in STOPPING if is_child else (signal.SIGINT,):
                 signal.signal(stopping, signal.SIG_IGN)
-            end_with(self.main_process if is_child else os.getppid())
+            exit_when_orphaned(self.main_process if is_child else os.getppid())
         if launcher in SUBMITIT:
-            notice.listen()
+            preemption.install()
         silence_optuna()
         accept_presets()
         # In one line already here: across processes an error loses its causes.
-        told = told_in_a_line(self.plan.directory)
+        told = as_output_error(self.plan.directory)
         number = HydraConfig.get().job.num
         gpu = one_of([] if hands_out_gpus(self.config) else self.gpus, number)
         with self._place() as sends, locks.worker(self.plan.directory), told, gpu:
-            Puller(
+            WorkerLoop(
                 self.plan,
                 self.run_trial,
                 self.epochs_of,
                 number,
                 sends,
-                notice.is_given,
+                preemption.is_given,
                 self.directory_of,
-            ).pull()
-        notice.hand_on(is_killed=launcher == SUBMITIT_SLURM)
+            ).run()
+        preemption.forward(is_killed=launcher == SUBMITIT_SLURM)
 
     @contextmanager
     def _place(self) -> Iterator[bool]:
@@ -104,7 +104,7 @@ class Worker:
           OutputError: it isn't, and neither is a database that this worker could reach.
         """
         directory, storage = self.plan.directory, self.plan.storage.name
-        if sees(directory, self.token):
+        if is_shared(directory, self.token):
             yield False
             return
         if storage != "postgresql":

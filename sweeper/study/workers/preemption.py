@@ -17,10 +17,10 @@ PREEMPT_VARIABLE, PREEMPT_DEFAULT = "SUBMITIT_PREEMPT_SIGNAL", "USR2"
 SECONDS_TO_BE_KILLED = 600.0
 
 
-class Notice:
+class PreemptionHandler:
     """Given by a signal: the trial that runs ends in order, and is another worker's to run.
 
-    The handlers that were there before are called by `hand_on`, once it has ended: submitit's
+    The handlers that were there before are called by `forward`, once it has ended: submitit's
     own for its signal saves what to run, queues the job again, and exits.
     """
 
@@ -28,7 +28,7 @@ class Notice:
         self._given: int | None = None
         self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
-    def listen(self) -> None:
+    def install(self) -> None:
         """From here on the signals of submitit's schedulers are heard; in the main thread."""
         preempt = signal.Signals[f"SIG{os.environ.get(PREEMPT_VARIABLE, PREEMPT_DEFAULT)}"]
         for number in (signal.SIGTERM, preempt):
@@ -39,7 +39,7 @@ class Notice:
     def is_given(self) -> bool:
         return self._given is not None
 
-    def hand_on(self, is_killed: bool) -> None:
+    def forward(self, is_killed: bool) -> None:
         """Does what a signal that was heard would have done; to be called without a trial.
 
         Args:

@@ -8,8 +8,14 @@ from optuna.trial import TrialState
 
 from sweeper import record as records
 from sweeper.study import attributes
-from sweeper.study.storages.choice import load_study
-from sweeper.study.workers.settling import GONE, cut_short, has_failed, is_taken, settle
+from sweeper.study.storages.factory import load_study
+from sweeper.study.workers.recovery import (
+    GONE,
+    counts_toward_budget,
+    cut_short,
+    has_failed,
+    recover_stale_trials,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -18,32 +24,36 @@ def test_settling_runs_again_what_was_cut_short(tmp_path):
     study = new_study(tmp_path)
     study.tell(begun(study), 1.0)
     lost = begun(study, grid_point=1, directory="trials/0001")
-    settle(study, tmp_path, max_retries=2)
+    recover_stale_trials(study, tmp_path, max_retries=2)
     first, second, third = study.get_trials()
     assert [first.state, second.state] == [TrialState.COMPLETE, TrialState.FAIL]
     assert second.user_attrs[attributes.REASON] == GONE
-    assert (is_taken(first), is_taken(second), is_taken(third)) == (True, False, False)
+    assert (
+        counts_toward_budget(first),
+        counts_toward_budget(second),
+        counts_toward_budget(third),
+    ) == (True, False, False)
     assert not has_failed(second)
     again = study.ask(LOW)
     assert again.params == lost.params
     # That the main process ended says nothing against the trial.
-    kept = {attributes.RETRY_OF: 1, attributes.GRID_POINT: 1, attributes.DEATHS: 0}
+    kept = {attributes.RETRY_OF: 1, attributes.GRID_POINT: 1, attributes.CRASH_COUNT: 0}
     assert again.user_attrs == kept
 
 
 def test_settling_again_changes_nothing(tmp_path):
     study = new_study(tmp_path)
     begun(study)
-    settle(study, tmp_path, max_retries=2)
+    recover_stale_trials(study, tmp_path, max_retries=2)
     before = study.get_trials()
-    settle(load_study(tmp_path), tmp_path, max_retries=2)
+    recover_stale_trials(load_study(tmp_path), tmp_path, max_retries=2)
     assert study.get_trials() == before
 
 
 def test_a_trial_that_was_claimed_and_never_began_has_not_died(tmp_path):
     study = new_study(tmp_path)
     begun(study)
-    settle(study, tmp_path, max_retries=0, died=True)
+    recover_stale_trials(study, tmp_path, max_retries=0, died=True)
     assert states(study) == ["FAIL", "WAITING"]
     assert not has_failed(study.get_trials()[0])
 
@@ -53,12 +63,12 @@ def test_a_trial_under_which_processes_die_again_and_again_fails(tmp_path, max_r
     study = new_study(tmp_path)
     for _ in range(max_retries + 1):
         begun(study, directory="trials/0000")
-        settle(study, tmp_path, max_retries, died=True)
+        recover_stale_trials(study, tmp_path, max_retries, died=True)
     assert states(study) == ["FAIL"] * (max_retries + 1)
     *before, last = study.get_trials()
     assert has_failed(last)
-    assert last.user_attrs[attributes.DEATHS] == max_retries + 1
-    assert not any(is_taken(trial) for trial in before)
+    assert last.user_attrs[attributes.CRASH_COUNT] == max_retries + 1
+    assert not any(counts_toward_budget(trial) for trial in before)
 
 
 def test_the_user_may_stop_a_trial_as_often_as_they_like(tmp_path):
@@ -68,7 +78,7 @@ def test_the_user_may_stop_a_trial_as_often_as_they_like(tmp_path):
         for key, value in cut_short(trial, "Ctrl-C", max_retries=0, died=False).items():
             trial.set_user_attr(key, value)
         study.tell(trial, state=TrialState.FAIL)
-        settle(study, tmp_path, max_retries=0, died=True)
+        recover_stale_trials(study, tmp_path, max_retries=0, died=True)
     assert states(study) == ["FAIL"] * 5 + ["WAITING"]
     assert not any(map(has_failed, study.get_trials()))
 
@@ -77,7 +87,7 @@ def test_what_was_queued_is_kept_though_the_trial_asked_for_nothing(tmp_path):
     study = new_study(tmp_path)
     study.enqueue_trial({"x": 0.5})
     study.ask()
-    settle(study, tmp_path, max_retries=2)
+    recover_stale_trials(study, tmp_path, max_retries=2)
     assert study.ask(LOW).params == {"x": 0.5}
 
 
@@ -88,7 +98,7 @@ def test_a_record_that_says_running_says_interrupted_afterwards(tmp_path):
     place = tmp_path / "trials" / "0000"
     for directory, state in ((place, "running"), (place / "split_seed_1", "completed")):
         records.write(directory, records.TrialRecord(config, state=state))
-    settle(study, tmp_path, max_retries=2)
+    recover_stale_trials(study, tmp_path, max_retries=2)
     assert records.read(place).state == "interrupted"
     assert records.read(place).reason == GONE
     assert records.read(place / "split_seed_1").state == "completed"

@@ -11,10 +11,10 @@ from sweeper.errors import ConfigError, OutputError
 from sweeper.study.plan import Plan
 from sweeper.study.results.leaderboard import leaderboard_rows
 from sweeper.study.space.search_space import SearchSpace
-from sweeper.study.storages.choice import load_study
+from sweeper.study.storages.factory import load_study
 
 
-def known_sets(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
+def initial_params(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
     """`study.enqueue`, then the best of `study.warm_start`; and what there is to say of it.
 
     Of each set, the values that this study searches are kept; the sampler chooses the

@@ -15,8 +15,8 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from sweeper.study.storages import patience
-from sweeper.study.storages.patience import CALLS, PatientStorage, is_passing, patiently
+from sweeper.study.storages import retry
+from sweeper.study.storages.retry import CALLS, RetryingStorage, is_transient, with_retry
 
 AWAY = OperationalError("SELECT 1", {}, psycopg.OperationalError("server closed the connection"))
 
@@ -39,12 +39,12 @@ def internal(cause: Exception) -> StorageInternalError:
     ],
 )
 def test_what_may_be_over_in_a_while(error, passing):
-    assert is_passing(error) == passing
+    assert is_transient(error) == passing
 
 
 def test_it_is_tried_until_it_goes_well(monkeypatch):
     waits: list[float] = []
-    monkeypatch.setattr(patience.time, "sleep", waits.append)
+    monkeypatch.setattr(retry.time, "sleep", waits.append)
     answers = iter([AWAY, internal(AWAY), AWAY, "here"])
 
     def call() -> str:
@@ -53,7 +53,7 @@ def test_it_is_tried_until_it_goes_well(monkeypatch):
             raise answer
         return answer
 
-    assert patiently(call, seconds=60) == "here"
+    assert with_retry(call, seconds=60) == "here"
     # Each wait twice as long as the one before, less at most half.
     for wait, most in zip(waits, (0.1, 0.2, 0.4), strict=True):
         assert most / 2 <= wait <= most
@@ -62,7 +62,7 @@ def test_it_is_tried_until_it_goes_well(monkeypatch):
 def test_its_patience_has_an_end():
     started = time.monotonic()
     with pytest.raises(OperationalError):
-        patiently(lambda: (_ for _ in ()).throw(AWAY), seconds=0.5)
+        with_retry(lambda: (_ for _ in ()).throw(AWAY), seconds=0.5)
     assert time.monotonic() - started < 1
 
 
@@ -74,19 +74,19 @@ def test_any_other_error_is_raised_at_once():
         raise ValueError
 
     with pytest.raises(ValueError):  # noqa: PT011 (no words)
-        patiently(call, seconds=60)
+        with_retry(call, seconds=60)
     assert len(calls) == 1
 
 
 def test_all_that_optuna_asks_of_a_storage_is_repeated():
-    own = {name for name, value in vars(PatientStorage).items() if callable(value)}
+    own = {name for name, value in vars(RetryingStorage).items() if callable(value)}
     assert set(CALLS) <= own
     asked = set(re.findall(r"_backend\.(\w+)\(", inspect.getsource(_CachedStorage)))
     assert {name for name in asked if "heartbeat" not in name and "stale" not in name} <= set(CALLS)
 
 
 def test_an_end_that_was_written_before_the_connection_broke_is_no_error(tmp_path, monkeypatch):
-    storage = PatientStorage(f"sqlite:///{tmp_path / 'x.db'}", seconds=5)
+    storage = RetryingStorage(f"sqlite:///{tmp_path / 'x.db'}", seconds=5)
     study = storage.create_new_study([StudyDirection.MAXIMIZE])
     trial = storage.create_new_trial(study)
     once = RDBStorage.set_trial_state_values
@@ -100,7 +100,7 @@ def test_an_end_that_was_written_before_the_connection_broke_is_no_error(tmp_pat
 
     monkeypatch.setattr(RDBStorage, "set_trial_state_values", written_and_then_broken)
     monkeypatch.setattr(
-        PatientStorage, "set_trial_state_values", patience._repeated("set_trial_state_values")
+        RetryingStorage, "set_trial_state_values", retry._repeated("set_trial_state_values")
     )
     assert storage.set_trial_state_values(trial, TrialState.COMPLETE, [1.0])
     assert storage.get_trial(trial).value == 1.0

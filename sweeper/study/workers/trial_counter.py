@@ -13,8 +13,8 @@ import optuna
 from optuna.trial import TrialState
 
 from sweeper.study import attributes
-from sweeper.study.storages.stored_trials import database_of
-from sweeper.study.workers.settling import are_spent, has_failed, is_taken
+from sweeper.study.storages.bulk_rdb import database_of
+from sweeper.study.workers.recovery import counts_toward_budget, has_failed, is_budget_exhausted
 
 COUNTED = (attributes.INTERRUPTED, attributes.GRID_POINT, attributes.FIRST_SET)
 
@@ -27,11 +27,11 @@ class Entry(NamedTuple):
     user_attrs: dict[str, Any]
 
 
-class Standing:
+class TrialCounter:
     """Counts a study's trials from one look to the next.
 
     Attributes:
-      taken: as `sweeper.study.workers.settling.is_taken`.
+      taken: as `sweeper.study.workers.recovery.counts_toward_budget`.
       failed: for good.
       waiting: the identifiers of those that wait to be run, the oldest first.
     """
@@ -43,12 +43,12 @@ class Standing:
         self._taken = self._failed = 0
         self._points: dict[str, int] = {}
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Reads what is new."""
         entries = self._read()
         for entry in entries:
             if entry.state.is_finished():
-                self._taken += is_taken(entry)
+                self._taken += counts_toward_budget(entry)
                 self._failed += has_failed(entry)
             for key in (attributes.GRID_POINT, attributes.FIRST_SET):
                 index = entry.user_attrs.get(key, -1)
@@ -57,8 +57,8 @@ class Standing:
         self._open = [entry for entry in entries if not entry.state.is_finished()]
 
     @property
-    def taken(self) -> int:
-        return self._taken + sum(map(is_taken, self._open))
+    def claimed(self) -> int:
+        return self._taken + sum(map(counts_toward_budget, self._open))
 
     @property
     def failed(self) -> int:
@@ -68,9 +68,9 @@ class Standing:
     def waiting(self) -> list[int]:
         return sorted(entry.id for entry in self._open if entry.state == TrialState.WAITING)
 
-    def is_spent(self, total: int | None, max_failures: int) -> bool:
-        """As `sweeper.study.workers.settling.is_spent`."""
-        return are_spent(self.taken, self.failed, total, max_failures)
+    def budget_exhausted(self, total: int | None, max_failures: int) -> bool:
+        """As `sweeper.study.workers.recovery.budget_exhausted`."""
+        return is_budget_exhausted(self.claimed, self.failed, total, max_failures)
 
     def next_index(self, attribute: str) -> int:
         """The index of the next grid point, or first set: one more than any trial's."""

@@ -23,14 +23,14 @@ from optuna.trial import Trial
 from sweeper.files import write_whole
 from sweeper.study import attributes
 from sweeper.study.storages.artifacts import DatabaseArtifacts
-from sweeper.study.storages.patience import patient_storage
+from sweeper.study.storages.retry import retrying_storage
 
 TOKEN, ARCHIVE = ".shared", "trial.tar.gz"
 # A network file system may show another machine's file late.
 SECONDS_TO_BE_SEEN = 3.0
 
 
-def put_token(directory: Path) -> str:
+def write_marker(directory: Path) -> str:
     """Leaves what a worker knows the main process's directory by, once and for all."""
     with suppress(FileNotFoundError):
         return (directory / TOKEN).read_text()
@@ -39,8 +39,8 @@ def put_token(directory: Path) -> str:
     return token
 
 
-def sees(directory: Path, token: str) -> bool:
-    """Whether this process sees the directory that `put_token` was called with."""
+def is_shared(directory: Path, token: str) -> bool:
+    """Whether this process sees the directory that `write_marker` was called with."""
     deadline = time.monotonic() + SECONDS_TO_BE_SEEN
     while True:
         with suppress(OSError):
@@ -51,7 +51,7 @@ def sees(directory: Path, token: str) -> bool:
         time.sleep(0.2)
 
 
-def send(study: optuna.Study, trial: Trial, directory: Path) -> None:
+def upload(study: optuna.Study, trial: Trial, directory: Path) -> None:
     """Puts the files of a trial's directory into the study's database, and removes them here."""
     store = store_of(study)
     if store is None or not directory.exists():
@@ -67,7 +67,7 @@ def send(study: optuna.Study, trial: Trial, directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def collect(study: optuna.Study, directory: Path) -> list[str]:
+def download(study: optuna.Study, directory: Path) -> list[str]:
     """Unpacks what workers elsewhere have sent.
 
     Returns:
@@ -88,7 +88,7 @@ def _collected(
         if not trial.state.is_finished():
             continue
         place = directory / attributes.place_of(trial)
-        if reason := trial.user_attrs.get(attributes.UNSENT):
+        if reason := trial.user_attrs.get(attributes.UPLOAD_ERROR):
             yield f"the files of trial {trial.number} couldn't be sent: {reason}"
         for meta in get_all_artifact_meta(trial, storage=study._storage):
             if meta.artifact_id not in held:
@@ -103,7 +103,7 @@ def _collected(
 
 def store_of(study: optuna.Study) -> DatabaseArtifacts | None:
     """The artifacts in a study's database; None for a study in files."""
-    storage = patient_storage(study)
+    storage = retrying_storage(study)
     return DatabaseArtifacts(storage) if storage else None
 
 

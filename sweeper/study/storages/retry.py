@@ -13,7 +13,7 @@ import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from sweeper.study.storages.stored_trials import TrialStorage, database_of
+from sweeper.study.storages.bulk_rdb import TrialStorage, database_of
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 # All that Optuna's cache asks of the storage behind it.
@@ -28,13 +28,13 @@ CALLS = (
 )  # fmt: skip
 
 
-def is_passing(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether an error is the server's or the network's, which may be over in a while.
 
     A server that restarts, or has no connection left; not what is wrong with a statement.
     """
     if isinstance(error, StorageInternalError):
-        return error.__cause__ is not None and is_passing(error.__cause__)
+        return error.__cause__ is not None and is_transient(error.__cause__)
     return isinstance(error, OperationalError | InterfaceError)
 
 
@@ -42,7 +42,7 @@ def never() -> bool:
     return False
 
 
-def patiently(call: Callable[[], Any], seconds: float, give_up: Callable[[], bool] = never) -> Any:
+def with_retry(call: Callable[[], Any], seconds: float, give_up: Callable[[], bool] = never) -> Any:
     """Calls until it goes well, or fails for another reason, or the time is over.
 
     Waits longer from time to time, by a random part, so that many workers don't all come
@@ -56,13 +56,13 @@ def patiently(call: Callable[[], Any], seconds: float, give_up: Callable[[], boo
         try:
             return call()
         except Exception as error:
-            if not is_passing(error) or time.monotonic() + wait > deadline or give_up():
+            if not is_transient(error) or time.monotonic() + wait > deadline or give_up():
                 raise
         time.sleep(wait * random.uniform(0.5, 1.0))
         wait = min(LONGEST_WAIT, 2 * wait)
 
 
-class PatientStorage(TrialStorage):
+class RetryingStorage(TrialStorage):
     """Repeats what failed because the server was away, for up to `seconds`.
 
     What was written before the connection broke is written once more, to the same effect;
@@ -86,7 +86,7 @@ def _repeated(name: str) -> Callable[..., Any]:
     once = getattr(TrialStorage, name)
 
     @functools.wraps(once)
-    def call(self: PatientStorage, *arguments: Any, **keywords: Any) -> Any:
+    def call(self: RetryingStorage, *arguments: Any, **keywords: Any) -> Any:
         failed = False
 
         def attempt() -> Any:
@@ -102,16 +102,16 @@ def _repeated(name: str) -> Callable[..., Any]:
                 failed = True
                 raise
 
-        return patiently(attempt, self.seconds, self.give_up)
+        return with_retry(attempt, self.seconds, self.give_up)
 
     return call
 
 
 for _name in CALLS:
-    setattr(PatientStorage, _name, _repeated(_name))
+    setattr(RetryingStorage, _name, _repeated(_name))
 
 
-def patient_storage(study: optuna.Study) -> PatientStorage | None:
+def retrying_storage(study: optuna.Study) -> RetryingStorage | None:
     """The storage of a study, behind Optuna's cache; None where it is a file."""
     database = database_of(study._storage)
-    return database if isinstance(database, PatientStorage) else None
+    return database if isinstance(database, RetryingStorage) else None

@@ -18,7 +18,14 @@ from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig, StorageConfig
 from sweeper.study.storages.files import Sqlite
 from sweeper.study.storages.postgresql import Postgresql
-from sweeper.study.workers.collection import ARCHIVE, collect, put_token, sees, send, store_of
+from sweeper.study.workers.artifact_sync import (
+    ARCHIVE,
+    download,
+    is_shared,
+    store_of,
+    upload,
+    write_marker,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -45,14 +52,14 @@ def test_a_directory_arrives_as_it_was(tmp_path, study):
     here, there = tmp_path / "here", tmp_path / "there"
     trials = [far_trial(study, there) for _ in range(2)]
     for trial in trials:
-        send(study, trial, there / "trials" / f"{trial.number:04d}")
+        upload(study, trial, there / "trials" / f"{trial.number:04d}")
     assert not list(there.glob("trials/*"))
     study.tell(trials[0], 1.0)
     # The other still runs: whoever sent it may send more.
-    assert collect(study, here) == []
+    assert download(study, here) == []
     assert [path.name for path in (here / "trials").iterdir()] == ["0000"]
     study.tell(trials[1], state=TrialState.FAIL)
-    assert collect(study, here) == collect(study, here) == []
+    assert download(study, here) == download(study, here) == []
     for number in range(2):
         place = here / "trials" / f"{number:04d}"
         assert (place / "trial.json").read_text() == f"{{{number}}}"
@@ -66,11 +73,11 @@ def test_a_directory_arrives_as_it_was(tmp_path, study):
 def test_what_is_there_already_stays(tmp_path, study):
     here, there = tmp_path / "here", tmp_path / "there"
     trial = far_trial(study, there)
-    send(study, trial, there / "trials" / "0000")
+    upload(study, trial, there / "trials" / "0000")
     study.tell(trial, 1.0)
     (here / "trials" / "0000").mkdir(parents=True)
     (here / "trials" / "0000" / "trial.json").write_text("mine")
-    collect(study, here)
+    download(study, here)
     assert (here / "trials" / "0000" / "trial.json").read_text() == "mine"
 
 
@@ -108,10 +115,10 @@ def test_an_archive_that_leads_elsewhere_is_refused(tmp_path, study, evil):
     here = tmp_path / "here"
     if evil[0].name.startswith("/"):
         # The filter takes an absolute name for one within.
-        collect(study, here)
+        download(study, here)
         assert (here / "trials" / "0000" / "tmp" / "sweeper_evil").read_bytes() == b"evil"
     else:
-        (line,) = collect(study, here)
+        (line,) = download(study, here)
         assert line.startswith("the files of trial 0 can't be unpacked: ")
         assert not list((here / "trials").iterdir())
     assert not Path("/tmp/sweeper_evil").exists()
@@ -122,9 +129,9 @@ def test_a_directory_without_files_arrives_empty(tmp_path, study):
     trial = study.ask()
     place = tmp_path / "there" / "trials" / "0000"
     place.mkdir(parents=True)
-    send(study, trial, place)
+    upload(study, trial, place)
     study.tell(trial, state=TrialState.FAIL)
-    assert collect(study, tmp_path / "here") == []
+    assert download(study, tmp_path / "here") == []
     assert list((tmp_path / "here" / "trials" / "0000").iterdir()) == []
 
 
@@ -138,10 +145,10 @@ def test_a_damaged_archive_is_told(tmp_path, study):
     )
     study.tell(trial, 1.0)
     after = far_trial(study, tmp_path / "there")
-    send(study, after, tmp_path / "there" / "trials" / "0001")
+    upload(study, after, tmp_path / "there" / "trials" / "0001")
     study.tell(after, 1.0)
     for _ in range(2):
-        (line,) = collect(study, tmp_path / "here")
+        (line,) = download(study, tmp_path / "here")
         assert line.startswith("the files of trial 0 can't be unpacked: ")
     # The others' come, whatever one's are.
     assert (tmp_path / "here" / "trials" / "0001" / "trial.json").exists()
@@ -149,10 +156,10 @@ def test_a_damaged_archive_is_told(tmp_path, study):
 
 def test_a_place_that_the_database_names_is_not_gone_by(tmp_path, study):
     trial = far_trial(study, tmp_path / "there")
-    send(study, trial, tmp_path / "there" / "trials" / "0000")
+    upload(study, trial, tmp_path / "there" / "trials" / "0000")
     trial.set_user_attr(attributes.DIRECTORY, "../outside")
     study.tell(trial, 1.0)
-    assert collect(study, tmp_path / "here") == []
+    assert download(study, tmp_path / "here") == []
     assert not (tmp_path / "outside").exists()
     assert (tmp_path / "here" / "trials" / "0000" / "trial.json").exists()
 
@@ -163,9 +170,9 @@ def test_links_arrive_as_what_they_lead_to(tmp_path, study):
     (tmp_path / "big").write_text("elsewhere")
     (files / "link").symlink_to(tmp_path / "big")
     (files / "nowhere").symlink_to(tmp_path / "nothing")
-    send(study, trial, files)
+    upload(study, trial, files)
     study.tell(trial, 1.0)
-    assert collect(study, tmp_path / "here") == []
+    assert download(study, tmp_path / "here") == []
     here = tmp_path / "here" / "trials" / "0000"
     assert (here / "link").read_text() == "elsewhere"
     assert not (here / "link").is_symlink()
@@ -174,9 +181,9 @@ def test_links_arrive_as_what_they_lead_to(tmp_path, study):
 
 def test_files_that_cannot_be_sent_are_told(tmp_path, study):
     trial = study.ask()
-    trial.set_user_attr(attributes.UNSENT, "OSError: No space left on device")
+    trial.set_user_attr(attributes.UPLOAD_ERROR, "OSError: No space left on device")
     study.tell(trial, 1.0)
-    (line,) = collect(study, tmp_path / "here")
+    (line,) = download(study, tmp_path / "here")
     assert line == "the files of trial 0 couldn't be sent: OSError: No space left on device"
 
 
@@ -195,14 +202,14 @@ def test_a_study_in_a_file_has_no_far_trials(tmp_path):
     storage = Sqlite(tmp_path)
     storage.make([ObjectiveConfig()], {}, "s")
     assert store_of(storage.load()) is None
-    assert collect(storage.load(), tmp_path) == []
+    assert download(storage.load(), tmp_path) == []
 
 
 def test_a_directory_is_known_by_its_token(tmp_path):
-    token = put_token(tmp_path)
-    assert sees(tmp_path, token)
-    assert not sees(tmp_path, "another")
-    assert not sees(tmp_path / "elsewhere", token)
+    token = write_marker(tmp_path)
+    assert is_shared(tmp_path, token)
+    assert not is_shared(tmp_path, "another")
+    assert not is_shared(tmp_path / "elsewhere", token)
 
 
 # The toy's command line, in a process whose workers can't see the study's directory.

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from sweeper.study.workers import launch_watch
-from sweeper.study.workers.launch_watch import JobsGoneError, LaunchWatch
+from sweeper.study.workers import launch_monitor
+from sweeper.study.workers.launch_monitor import JobsGoneError, LaunchMonitor
 
 
 class MadeUpJobs:
@@ -38,34 +38,34 @@ def own_handler():
     signal.signal(signal.SIGALRM, before)
 
 
-def wait_in_vain(watch: LaunchWatch, is_done: bool) -> None:
+def wait_in_vain(watch: LaunchMonitor, is_done: bool) -> None:
     with watch:
-        watch.look(is_done, is_stopped=False, any_runs=False)
-        watch.look(is_done, is_stopped=False, any_runs=False)
+        watch.poll(is_done, is_stopped=False, any_runs=False)
+        watch.poll(is_done, is_stopped=False, any_runs=False)
         time.sleep(10)
         raise AssertionError("the launch went on")
 
 
 def test_a_launch_is_ended_when_its_study_is_done(monkeypatch, own_handler):
-    monkeypatch.setattr(launch_watch, "SECONDS_TO_RETURN", 0.0)
+    monkeypatch.setattr(launch_monitor, "SECONDS_TO_RETURN", 0.0)
     jobs = MadeUpJobs(left=True)
-    wait_in_vain(LaunchWatch(jobs), is_done=True)
+    wait_in_vain(LaunchMonitor(jobs), is_done=True)
     assert jobs.ended == [False]
 
 
 def test_a_launch_whose_jobs_are_gone_is_an_error(monkeypatch, own_handler):
-    monkeypatch.setattr(launch_watch, "SECONDS_TO_RETURN", 0.0)
-    monkeypatch.setattr(launch_watch, "SECONDS_BETWEEN_QUESTIONS", -1.0)
+    monkeypatch.setattr(launch_monitor, "SECONDS_TO_RETURN", 0.0)
+    monkeypatch.setattr(launch_monitor, "SECONDS_BETWEEN_QUESTIONS", -1.0)
     with pytest.raises(JobsGoneError, match="see nowhere"):
-        wait_in_vain(LaunchWatch(MadeUpJobs(left=False)), is_done=False)
+        wait_in_vain(LaunchMonitor(MadeUpJobs(left=False)), is_done=False)
 
 
 def test_the_handler_that_was_there_before_is_there_again(own_handler):
-    watch = LaunchWatch(MadeUpJobs(left=True))
+    watch = LaunchMonitor(MadeUpJobs(left=True))
     with watch:
         pass
     # One that comes too late is not sent.
-    watch.look(is_done=True, is_stopped=True, any_runs=False)
+    watch.poll(is_done=True, is_stopped=True, any_runs=False)
     assert own_handler == []
     signal.raise_signal(signal.SIGALRM)
     assert own_handler == [signal.SIGALRM]

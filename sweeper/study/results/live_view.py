@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.study import attributes
+from sweeper.study.results.progress import StudyProgress
 from sweeper.study.results.reading import (
     best_report,
     clock,
@@ -23,19 +24,18 @@ from sweeper.study.results.reading import (
     values_of,
     values_text,
 )
-from sweeper.study.results.tally import Tally
 
 
-def done_text(tally: Tally, done: int) -> str:
+def done_text(tally: StudyProgress, done: int) -> str:
     return f"{done:,} done" if tally.total is None else f"{done:,} of {tally.total:,}"
 
 
-def left_text(tally: Tally, now: float) -> str:
+def left_text(tally: StudyProgress, now: float) -> str:
     left = tally.seconds_left(now)
     return "time left -" if left is None else f"{clock(left)} left"
 
 
-def counts_text(tally: Tally) -> str:
+def counts_text(tally: StudyProgress) -> str:
     """As in "4 running, 15 complete, 7 pruned, 1 failed of 60"."""
     counts = {"running": len(tally.running), **tally.counts}
     texts = [
@@ -46,7 +46,7 @@ def counts_text(tally: Tally) -> str:
     return ", ".join(texts) + ("" if tally.total is None else f" of {tally.total:,}")
 
 
-def trial_text(tally: Tally, trial: FrozenTrial) -> str:
+def trial_text(tally: StudyProgress, trial: FrozenTrial) -> str:
     """One line about a trial that has ended."""
     state, parts = state_of(trial), []
     values = values_text(values_of(trial), result_of(trial), tally.objectives)
@@ -62,7 +62,7 @@ def trial_text(tally: Tally, trial: FrozenTrial) -> str:
 
 
 def picture(
-    tally: Tally,
+    tally: StudyProgress,
     size: ConsoleDimensions,
     times: str,
     step: str,
@@ -94,7 +94,7 @@ def picture(
     return Group(top, *map(Text, lines), *(["", running] if tally.running else []))
 
 
-def _best_texts(tally: Tally) -> Iterator[str]:
+def _best_texts(tally: StudyProgress) -> Iterator[str]:
     """The best trial by each objective, in full: this is what the study is for."""
     if len(tally.objectives) > 1 and tally.front:
         number = len(tally.front)
@@ -108,7 +108,7 @@ def _best_texts(tally: Tally) -> Iterator[str]:
 
 
 def _running_table(
-    tally: Tally, room: int, step: str, now: float, shows_best: bool
+    tally: StudyProgress, room: int, step: str, now: float, shows_best: bool
 ) -> RenderableType:
     """The trials that run, on at most `room` lines."""
     table = Table(box=None, pad_edge=False, expand=True)

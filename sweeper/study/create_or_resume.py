@@ -15,12 +15,12 @@ from sweeper.errors import ConfigError, OutputError
 from sweeper.runtime import available_cores
 from sweeper.study import attributes
 from sweeper.study.data_check import check_same_data, data_attributes
-from sweeper.study.identity import START_ANEW, check_identity, check_scores
-from sweeper.study.known import known_sets, named_sets
 from sweeper.study.plan import Plan
-from sweeper.study.storages.choice import configured_storage, storage_in
+from sweeper.study.resume_check import START_ANEW, check_identity, check_scores
+from sweeper.study.storages.factory import configured_storage, storage_in
 from sweeper.study.storages.storage import StudyStorage
-from sweeper.study.workers.settling import settle
+from sweeper.study.warm_start import initial_params, named_sets
+from sweeper.study.workers.recovery import recover_stale_trials
 
 
 def storage_of(plan: Plan) -> tuple[Plan, StudyStorage]:
@@ -64,12 +64,12 @@ def open_study(plan: Plan, storage: StudyStorage) -> tuple[optuna.Study, list[st
     remarks = None
     if not storage.exists():
         _check_no_trials(plan)
-        first, remarks = known_sets(plan)
+        first, remarks = initial_params(plan)
         values = {
             **identity,
             attributes.COMMAND: shlex.join(["python", *sys.orig_argv[1:]]),
             attributes.THREADS: plan.threads,
-            attributes.FIRST: first,
+            attributes.INITIAL_PARAMS: first,
             **data_attributes(plan),
         }
         storage.make(plan.study.objectives, values, plan.name)
@@ -87,7 +87,7 @@ def prepared(plan: Plan, study: optuna.Study, remarks: list[str] | None, console
     Raises:
       ConfigError: the study's trials are of another sampler or have other threads.
     """
-    settle(study, plan.directory, plan.study.max_retries)
+    recover_stale_trials(study, plan.directory, plan.study.max_retries)
     trials = study.get_trials(deepcopy=False)
     if plan.is_grid and any(attributes.GRID_POINT not in trial.user_attrs for trial in trials):
         raise ConfigError(
@@ -124,15 +124,15 @@ def _add_sets(study: optuna.Study, plan: Plan) -> Iterator[str]:
     if plan.study.warm_start:
         yield "study.warm_start: this study has begun; only a new one starts from another"
     named, remarks = named_sets(plan)
-    first = study.user_attrs[attributes.FIRST]
+    first = study.user_attrs[attributes.INITIAL_PARAMS]
     added = [values for values in named if values not in first]
     if added:
-        study.set_user_attr(attributes.FIRST, [*first, *added])
+        study.set_user_attr(attributes.INITIAL_PARAMS, [*first, *added])
         yield f"study.enqueue: {len(added)} sets have been added, which are tried next"
         yield from remarks
 
 
 def _sets_left_out(study: optuna.Study, plan: Plan) -> Iterator[str]:
-    sets = len(study.user_attrs[attributes.FIRST])
+    sets = len(study.user_attrs[attributes.INITIAL_PARAMS])
     if plan.total is not None and sets > plan.total:
         yield f"{sets} sets and {plan.total} trials: the last sets wait for more study.n_trials"

@@ -26,7 +26,7 @@ class JobsGoneError(Exception):
     """The jobs of a launch ended and the study has not."""
 
 
-class LaunchWatch:
+class LaunchMonitor:
     """Begins the jobs of a launch, and ends them; the launch is to stand under its `with`.
 
     Args:
@@ -44,7 +44,7 @@ class LaunchWatch:
         self._over_since: float | None = None
         self._stopped_at: float | None = None
 
-    def __enter__(self) -> LaunchWatch:
+    def __enter__(self) -> LaunchMonitor:
         if self._jobs:
             self._jobs.begin()
             self._handler_before = signal.signal(signal.SIGALRM, self._raise)
@@ -71,7 +71,7 @@ class LaunchWatch:
                 )
         return kind is LaunchOver
 
-    def look(self, is_done: bool, is_stopped: bool, any_runs: bool) -> None:
+    def poll(self, is_done: bool, is_stopped: bool, any_runs: bool) -> None:
         """To be called from another thread, about twice a second.
 
         Args:

@@ -13,10 +13,10 @@ from plans import planner
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig, StorageConfig
 from sweeper.study.plan import Plan
-from sweeper.study.storages.choice import configured_storage
-from sweeper.study.workers.claims import ClaimedStudy, Claims
-from sweeper.study.workers.settling import has_failed, is_taken
-from sweeper.study.workers.standing import Standing
+from sweeper.study.storages.factory import configured_storage
+from sweeper.study.workers.recovery import counts_toward_budget, has_failed
+from sweeper.study.workers.trial_counter import TrialCounter
+from sweeper.study.workers.trial_queue import ClaimedStudy, TrialQueue
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 GRID = ("train.epochs=5,10,15", "study.sampler=grid")
@@ -43,13 +43,13 @@ def plan_of(directory: Path, *arguments: str) -> Plan:
         return planned.plan(f"hydra.sweep.dir={directory}", "study.pruner=none", *arguments)
 
 
-def claims_of(plan: Plan, storage: str = "sqlite") -> tuple[Claims, ClaimedStudy, OneTurn]:
+def claims_of(plan: Plan, storage: str = "sqlite") -> tuple[TrialQueue, ClaimedStudy, OneTurn]:
     place = configured_storage(plan.directory, StorageConfig(storage), plan.name)
     if not place.exists():
         plan.directory.mkdir(exist_ok=True)
-        place.make(plan.study.objectives, {attributes.FIRST: []}, plan.name)
+        place.make(plan.study.objectives, {attributes.INITIAL_PARAMS: []}, plan.name)
     study, turn = ClaimedStudy(place.study_name(), place.connect()), OneTurn()
-    return Claims(plan, study, turn), study, turn
+    return TrialQueue(plan, study, turn), study, turn
 
 
 def end(study: ClaimedStudy, **user_attributes: object) -> None:
@@ -65,11 +65,11 @@ def test_a_grid_is_claimed_in_order_and_each_point_once(tmp_path, storage):
     plan = plan_of(tmp_path / "s", *GRID)
     first, one, _ = claims_of(plan, storage)
     second, other, _ = claims_of(plan, storage)
-    for claims, study in ((first, one), (second, other), (first, one)):
-        assert claims.take()
+    for queue, study in ((first, one), (second, other), (first, one)):
+        assert queue.claim_next()
         end(study)
-    assert not first.take()
-    assert not second.take()
+    assert not first.claim_next()
+    assert not second.claim_next()
     trials = one.get_trials()
     assert [trial.user_attrs[attributes.GRID_POINT] for trial in trials] == [0, 1, 2]
     queued = [trial.system_attrs["fixed_params"] for trial in trials]
@@ -78,42 +78,42 @@ def test_a_grid_is_claimed_in_order_and_each_point_once(tmp_path, storage):
 
 def test_no_trial_is_started_beyond_the_total_while_others_run(tmp_path):
     plan = plan_of(tmp_path / "s", *RANDOM)
-    claims, study, _ = claims_of(plan)
+    queue, study, _ = claims_of(plan)
     for _ in range(3):
-        assert claims.take()
+        assert queue.claim_next()
         study.ask()  # It runs on.
-    assert not claims.take()
+    assert not queue.claim_next()
 
 
 def test_what_is_to_be_run_again_comes_first(tmp_path):
     plan = plan_of(tmp_path / "s", *GRID)
-    claims, study, _ = claims_of(plan)
-    assert claims.take()
+    queue, study, _ = claims_of(plan)
+    assert queue.claim_next()
     end(study, **{attributes.INTERRUPTED: True})
     study.enqueue_trial({"train.epochs": 5}, user_attrs={attributes.RETRY_OF: 0})
-    assert claims.take()
+    assert queue.claim_next()
     assert study.ask().user_attrs == {attributes.RETRY_OF: 0}
 
 
 @pytest.mark.parametrize("storage", ["sqlite", "journal"])
 def test_what_another_worker_has_queued_can_be_run(tmp_path, storage):
     plan = plan_of(tmp_path / "s", *GRID)
-    claims, study, _ = claims_of(plan, storage)
+    queue, study, _ = claims_of(plan, storage)
     _, other, _ = claims_of(plan, storage)
-    assert claims.take()
+    assert queue.claim_next()
     end(study)
     other.enqueue_trial({"train.epochs": 10}, user_attrs={attributes.RETRY_OF: 0})
-    assert claims.take()
-    assert claims.suggest(study.ask()) == {"train.epochs": 10}
+    assert queue.claim_next()
+    assert queue.suggest(study.ask()) == {"train.epochs": 10}
 
 
 def test_sets_that_are_named_come_before_what_the_sampler_chooses(tmp_path):
     plan = plan_of(tmp_path / "s", *RANDOM)
     _, study, _ = claims_of(plan)
-    study.set_user_attr(attributes.FIRST, [{"optimizer.learning_rate": 0.02}])
-    claims, study, _ = claims_of(plan)
+    study.set_user_attr(attributes.INITIAL_PARAMS, [{"optimizer.learning_rate": 0.02}])
+    queue, study, _ = claims_of(plan)
     for _ in range(2):
-        assert claims.take()
+        assert queue.claim_next()
         end(study)
     first, second = study.get_trials()
     assert first.system_attrs["fixed_params"] == {"optimizer.learning_rate": 0.02}
@@ -121,59 +121,59 @@ def test_sets_that_are_named_come_before_what_the_sampler_chooses(tmp_path):
 
 
 def test_a_stopped_study_has_none_left(tmp_path):
-    claims, study, _ = claims_of(plan_of(tmp_path / "s", *RANDOM))
+    queue, study, _ = claims_of(plan_of(tmp_path / "s", *RANDOM))
     study.set_user_attr(attributes.STOP, attributes.NO_MORE)
-    assert not claims.take()
+    assert not queue.claim_next()
     assert not study.get_trials()
 
 
 def test_a_claim_that_may_have_been_out_of_turn_is_kept_if_it_is_nobodys_twin(tmp_path):
-    claims, study, turn = claims_of(plan_of(tmp_path / "s", *GRID))
+    queue, study, turn = claims_of(plan_of(tmp_path / "s", *GRID))
     turn.losses = 1
-    assert claims.take()
+    assert queue.claim_next()
     end(study)
-    assert [is_taken(trial) for trial in study.get_trials()] == [True]
+    assert [counts_toward_budget(trial) for trial in study.get_trials()] == [True]
 
 
 def claim_after_the_next_look(
-    monkeypatch: pytest.MonkeyPatch, claims: Claims, study: ClaimedStudy
+    monkeypatch: pytest.MonkeyPatch, queue: TrialQueue, study: ClaimedStudy
 ) -> None:
     """Another worker claims a trial when the next one has looked, and before that claims one."""
-    looked = Standing.look
+    looked = TrialCounter.refresh
 
-    def look_before_the_other_claims(standing: Standing) -> None:
-        looked(standing)
-        monkeypatch.setattr(Standing, "look", looked)
-        assert claims.take()
+    def look_before_the_other_claims(counter: TrialCounter) -> None:
+        looked(counter)
+        monkeypatch.setattr(TrialCounter, "look", looked)
+        assert queue.claim_next()
         study.ask()
 
-    monkeypatch.setattr(Standing, "look", look_before_the_other_claims)
+    monkeypatch.setattr(TrialCounter, "look", look_before_the_other_claims)
 
 
 def test_a_twin_of_another_claim_is_given_up(tmp_path, monkeypatch):
     plan = plan_of(tmp_path / "s", *GRID)
-    claims, study, turn = claims_of(plan)
+    queue, study, turn = claims_of(plan)
     others, other_study, _ = claims_of(plan)
     # Both look at the same time, since the database took the first one's turn away.
     claim_after_the_next_look(monkeypatch, others, other_study)
     turn.losses = 1
-    assert claims.take()
+    assert queue.claim_next()
     study.ask()
-    taken = [trial for trial in study.get_trials() if is_taken(trial)]
-    assert sorted(trial.user_attrs[attributes.GRID_POINT] for trial in taken) == [0, 1]
-    (given_up,) = [trial for trial in study.get_trials() if not is_taken(trial)]
-    assert given_up.user_attrs[attributes.SURPLUS]
+    claimed = [trial for trial in study.get_trials() if counts_toward_budget(trial)]
+    assert sorted(trial.user_attrs[attributes.GRID_POINT] for trial in claimed) == [0, 1]
+    (given_up,) = [trial for trial in study.get_trials() if not counts_toward_budget(trial)]
+    assert given_up.user_attrs[attributes.DUPLICATE]
     assert given_up.state == TrialState.FAIL
 
 
 def test_a_claim_beyond_the_total_is_given_up(tmp_path, monkeypatch):
     plan = plan_of(tmp_path / "s", *RANDOM[:1], "study.n_trials=1", "study.sampler=random")
-    claims, study, turn = claims_of(plan)
+    queue, study, turn = claims_of(plan)
     others, other_study, _ = claims_of(plan)
     claim_after_the_next_look(monkeypatch, others, other_study)
     turn.losses = 1
-    assert not claims.take()
-    assert sum(map(is_taken, study.get_trials())) == 1
+    assert not queue.claim_next()
+    assert sum(map(counts_toward_budget, study.get_trials())) == 1
 
 
 STEPS = st.lists(
@@ -191,7 +191,7 @@ def test_counting_from_look_to_look_is_counting_all(tmp_path_factory, storage, s
     place = configured_storage(directory, StorageConfig(storage), "s")
     place.make([ObjectiveConfig()], {}, "s")
     study = place.load()
-    standing = Standing(study)
+    counter = TrialCounter(study)
     running = []
     for index, step in enumerate(steps):
         if step == "ask":
@@ -207,12 +207,12 @@ def test_counting_from_look_to_look_is_counting_all(tmp_path_factory, storage, s
             study.tell(trial, 1.0 if step == "complete" else None,
                        state=None if step == "complete" else TrialState.FAIL)  # fmt: skip
         if index in looks:
-            standing.look()
-    standing.look()
+            counter.refresh()
+    counter.refresh()
     trials = study.get_trials()
-    assert standing.taken == sum(map(is_taken, trials))
-    assert standing.failed == sum(map(has_failed, trials))
+    assert counter.claimed == sum(map(counts_toward_budget, trials))
+    assert counter.failed == sum(map(has_failed, trials))
     waiting = [trial._trial_id for trial in trials if trial.state == TrialState.WAITING]
-    assert standing.waiting == waiting
+    assert counter.waiting == waiting
     points = [trial.user_attrs.get(attributes.GRID_POINT, -1) for trial in trials]
-    assert standing.next_index(attributes.GRID_POINT) == max(points, default=-1) + 1
+    assert counter.next_index(attributes.GRID_POINT) == max(points, default=-1) + 1

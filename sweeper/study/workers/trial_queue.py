@@ -14,10 +14,10 @@ from optuna.trial import Trial, TrialState, create_trial
 
 from sweeper.study import attributes
 from sweeper.study.plan import Plan
-from sweeper.study.storages.storage import Turn, held
-from sweeper.study.storages.stored_trials import study_attribute
-from sweeper.study.workers.settling import is_taken
-from sweeper.study.workers.standing import Standing
+from sweeper.study.storages.bulk_rdb import study_attribute
+from sweeper.study.storages.storage import StudyLock, held
+from sweeper.study.workers.recovery import counts_toward_budget
+from sweeper.study.workers.trial_counter import TrialCounter
 
 ONE_TOO_MANY = "was claimed while the connection to the database broke, and is one too many"
 # These walk along one sequence, whose index they read and write while they choose.
@@ -44,16 +44,16 @@ class ClaimedStudy(optuna.Study):
         return claimed
 
 
-class Claims:
+class TrialQueue:
     """Claims trials of a study for one worker."""
 
-    def __init__(self, plan: Plan, study: ClaimedStudy, turn: Turn) -> None:
+    def __init__(self, plan: Plan, study: ClaimedStudy, turn: StudyLock) -> None:
         self._plan, self._study, self._turn = plan, study, turn
-        self._standing = Standing(study)
+        self._counter = TrialCounter(study)
         # Parameter sets that come before what the sampler chooses; a start may add some.
-        self._first = study.user_attrs.get(attributes.FIRST, [])
+        self._first = study.user_attrs.get(attributes.INITIAL_PARAMS, [])
 
-    def take(self) -> bool:
+    def claim_next(self) -> bool:
         """Claims the next trial; False where none is left, or the study is stopped."""
         if study_attribute(self._study, attributes.STOP):
             return False
@@ -69,7 +69,7 @@ class Claims:
                     self._discard(claimed)
                     claimed = None
             if claimed is None:
-                return self.take()
+                return self.claim_next()
         self._study.claimed = claimed
         return claimed is not None
 
@@ -81,11 +81,11 @@ class Claims:
 
     def _claim(self) -> int | None:
         """The identifier of a trial that is marked as running from here on."""
-        plan, standing = self._plan, self._standing
-        standing.look()
-        if standing.is_spent(plan.total, plan.study.max_failures):
+        plan, counter = self._plan, self._counter
+        counter.refresh()
+        if counter.budget_exhausted(plan.total, plan.study.max_failures):
             return None
-        for waiting in standing.waiting:
+        for waiting in counter.waiting:
             if self._study._storage.set_trial_state_values(waiting, TrialState.RUNNING):
                 # One to be run again. Another process has queued it, and Optuna's cache knows of a
                 # trial what it has read.
@@ -93,7 +93,7 @@ class Claims:
                 return waiting
         attribute = attributes.GRID_POINT if plan.is_grid else attributes.FIRST_SET
         points = plan.points if plan.is_grid else self._first
-        index = standing.next_index(attribute)
+        index = counter.next_index(attribute)
         if index < len(points):
             return self._begin(points[index], {attribute: index})
         return None if plan.is_grid else self._begin({}, {})
@@ -111,13 +111,13 @@ class Claims:
 
     def _is_surplus(self, claimed: int) -> bool:
         """Whether a trial that was claimed out of turn is one too many, or another's twin."""
-        self._standing.look()
-        if self._plan.total is not None and self._standing.taken > self._plan.total:
+        self._counter.refresh()
+        if self._plan.total is not None and self._counter.claimed > self._plan.total:
             return True
         trials = {trial._trial_id: trial for trial in self._study.get_trials(deepcopy=False)}
         own = trials.pop(claimed).user_attrs
         return any(
-            own.get(key, -1) == trial.user_attrs.get(key) and is_taken(trial)
+            own.get(key, -1) == trial.user_attrs.get(key) and counts_toward_budget(trial)
             for trial in trials.values()
             for key in (attributes.GRID_POINT, attributes.FIRST_SET)
         )
@@ -127,7 +127,7 @@ class Claims:
         ending = {
             attributes.REASON: ONE_TOO_MANY,
             attributes.INTERRUPTED: True,
-            attributes.SURPLUS: True,
+            attributes.DUPLICATE: True,
         }
         for key, value in ending.items():
             storage.set_trial_user_attr(claimed, key, value)

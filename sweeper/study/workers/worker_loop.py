@@ -1,7 +1,7 @@
-"""The loop of a worker: takes the next trial, runs it, tells how it ended, and again.
+"""The loop of a worker: claim the next trial, run it, report how it ended, repeat.
 
-Workers wait for nobody. What they share is Optuna's storage; `sweeper.study.workers.claims` sees
-to it that no trial is started twice, and none too many.
+Workers do not wait for each other. They share Optuna's storage, and
+`sweeper.study.workers.trial_queue` ensures that no trial starts twice and none is one too many.
 """
 
 from __future__ import annotations
@@ -28,15 +28,14 @@ from sweeper.study.algorithms.choices import FINAL_METRICS
 from sweeper.study.algorithms.pruners import build_pruner
 from sweeper.study.algorithms.samplers import build_sampler
 from sweeper.study.plan import Plan
-from sweeper.study.storages.choice import configured_storage
+from sweeper.study.storages.bulk_rdb import note, study_attribute
 from sweeper.study.storages.errors import STORAGE_ERRORS
-from sweeper.study.storages.patience import patient_storage
+from sweeper.study.storages.factory import configured_storage
+from sweeper.study.storages.retry import retrying_storage
 from sweeper.study.storages.storage import held
-from sweeper.study.storages.stored_trials import note, study_attribute
-from sweeper.study.workers.claims import ClaimedStudy, Claims
-from sweeper.study.workers.collection import send
+from sweeper.study.workers.artifact_sync import upload
 from sweeper.study.workers.locks import must_stop
-from sweeper.study.workers.settling import GONE, cut_short, queue_again
+from sweeper.study.workers.recovery import GONE, cut_short, requeue
 from sweeper.study.workers.summary import has_collapsed, summarize
 from sweeper.study.workers.trial_child import (
     COMPLETE,
@@ -47,6 +46,7 @@ from sweeper.study.workers.trial_child import (
     Outcome,
 )
 from sweeper.study.workers.trial_process import TrialProcess
+from sweeper.study.workers.trial_queue import ClaimedStudy, TrialQueue
 
 COLLAPSED = "scores_collapsed"
 OTHER_DATA = (
@@ -68,7 +68,7 @@ class StorageLostError(BaseException):
         self.error = error
 
 
-class Puller:
+class WorkerLoop:
     """Runs trials of a study, one after the other, until none is left.
 
     Args:
@@ -98,10 +98,10 @@ class Puller:
         self._must_leave, self._directory_of = must_leave, directory_of
         storage = configured_storage(plan.directory, plan.storage, plan.name)
         self._study = ClaimedStudy(plan.name, storage.connect())
-        if patient := patient_storage(self._study):
+        if patient := retrying_storage(self._study):
             patient.give_up = lambda: must_stop(plan.directory)
         self._turn = storage.turn(self._study)
-        self._claims = Claims(plan, self._study, self._turn)
+        self._queue = TrialQueue(plan, self._study, self._turn)
         trials = self._study.get_trials(deepcopy=False)
         finished = sum(trial.state.is_finished() for trial in trials)
         self._study.sampler = build_sampler(plan.study, index, finished)
@@ -109,14 +109,14 @@ class Puller:
         self._study.pruner = build_pruner(plan.study, plan.max_epochs, every)
         self._process = TrialProcess(run, self._is_interrupted, plan.study.trial_timeout_seconds)
 
-    def pull(self) -> None:
+    def run(self) -> None:
         """Returns when there is no trial left, or the study is stopped."""
         # None: else Optuna reads each trial once more for them.
         paths = self._plan.study.callbacks
         callbacks = [load("study.callbacks", path) for path in paths] or None
         with finishing(self._turn.release, self._process.close, self._disconnect):
             try:
-                while not self._must_leave() and self._claims.take():
+                while not self._must_leave() and self._queue.claim_next():
                     self._run_next(callbacks)
                     if self._study.is_stopped:
                         # That is meant for all workers.
@@ -128,7 +128,7 @@ class Puller:
 
     def _disconnect(self) -> None:
         """Closes the connection to a database, with which this worker's locks there end."""
-        if patient := patient_storage(self._study):
+        if patient := retrying_storage(self._study):
             patient.engine.dispose()
 
     def _run_next(self, callbacks: list[Callable[..., Any]] | None) -> None:
@@ -155,7 +155,7 @@ class Puller:
             raise StorageLostError(error) from error
 
     def _run(self, trial: Trial) -> Any:
-        values = self._claims.suggest(trial)
+        values = self._queue.suggest(trial)
         overrides = self._plan.space.overrides(values)
         directory = self._directory_of(trial.number, overrides)
         # Read anew for each trial: the first of all may have set it in the meantime.
@@ -188,17 +188,17 @@ class Puller:
     def _send(self, trial: Trial, directory: Path) -> None:
         """What keeps files from being sent is no failure of the trial's."""
         try:
-            send(self._study, trial, directory)
+            upload(self._study, trial, directory)
         except STORAGE_ERRORS:
             raise
         except Exception as error:
-            trial.set_user_attr(attributes.UNSENT, f"{type(error).__name__}: {error}")
+            trial.set_user_attr(attributes.UPLOAD_ERROR, f"{type(error).__name__}: {error}")
 
     def _summarized(self, trial: Trial, job: Job, outcome: Outcome, seconds: float) -> Outcome:
         """Keeps the figures of a trial's record with the study; its data must be the study's."""
         result = summarize(job.directory)
         if not result:
-            trial.set_user_attr(attributes.TOOK, round(seconds, 1))
+            trial.set_user_attr(attributes.DURATION, round(seconds, 1))
             return outcome
         trial.set_user_attr(attributes.RESULT, result)
         trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
@@ -285,7 +285,7 @@ class Puller:
                 if not died and not self._must_leave():
                     self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
                 elif again:
-                    queue_again(self._study, trial.number, trial.params, trial.user_attrs)
+                    requeue(self._study, trial.number, trial.params, trial.user_attrs)
         else:
             trial.set_user_attr(attributes.REASON, reason)
         records.close_open(job.directory, "interrupted" if again else "failed", reason)

@@ -15,7 +15,7 @@ from sweeper.study.results.reading import last_report, losses, short_names, stat
 RECENT_FINISHES = 20
 
 
-class Tally:
+class StudyProgress:
     """Keeps count of a study from one look at its trials to the next.
 
     A look costs little with thousands of trials: only those that have ended since

@@ -15,7 +15,9 @@ from sweeper.study import attributes
 GONE = "its process ended before it"
 
 
-def settle(study: optuna.Study, directory: Path, max_retries: int, died: bool = False) -> None:
+def recover_stale_trials(
+    study: optuna.Study, directory: Path, max_retries: int, died: bool = False
+) -> None:
     """Puts right what processes that have gone left behind; to be called while none runs.
 
     Trials still marked as running are closed, and those cut short are queued again, with
@@ -38,10 +40,10 @@ def settle(study: optuna.Study, directory: Path, max_retries: int, died: bool = 
     again = {trial.user_attrs.get(attributes.RETRY_OF) for trial in trials}
     for trial in trials:
         to_run = trial.user_attrs.get(attributes.INTERRUPTED) and trial.number not in again
-        if to_run and not trial.user_attrs.get(attributes.SURPLUS):
+        if to_run and not trial.user_attrs.get(attributes.DUPLICATE):
             # It may have ended before all of what was queued for it was asked for.
             queued = trial.system_attrs.get("fixed_params", {})
-            queue_again(study, trial.number, {**queued, **trial.params}, trial.user_attrs)
+            requeue(study, trial.number, {**queued, **trial.params}, trial.user_attrs)
 
 
 def cut_short(
@@ -51,16 +53,16 @@ def cut_short(
 
     It is to be run again, unless processes died under it more than `max_retries` times.
     """
-    deaths = trial.user_attrs.get(attributes.DEATHS, 0) + int(died)
+    deaths = trial.user_attrs.get(attributes.CRASH_COUNT, 0) + int(died)
     again = {attributes.INTERRUPTED: True} if deaths <= max_retries else {}
-    return {attributes.REASON: reason, attributes.DEATHS: deaths, **again}
+    return {attributes.REASON: reason, attributes.CRASH_COUNT: deaths, **again}
 
 
-def queue_again(
+def requeue(
     study: optuna.Study, number: int, parameters: dict[str, Any], values: dict[str, Any]
 ) -> None:
     """Queues a trial that was cut short, with its parameters; `values` are its attributes."""
-    kept = (attributes.GRID_POINT, attributes.DEATHS)
+    kept = (attributes.GRID_POINT, attributes.CRASH_COUNT)
     again = {attributes.RETRY_OF: number, **{key: values[key] for key in kept if key in values}}
     study.enqueue_trial(parameters, user_attrs=again)
 
@@ -75,7 +77,7 @@ class Counted(Protocol):
     def user_attrs(self) -> dict[str, Any]: ...
 
 
-def is_taken(trial: Counted) -> bool:
+def counts_toward_budget(trial: Counted) -> bool:
     """Whether a trial uses up one of `study.n_trials`: it runs, has finished, or has failed.
 
     One that is to be run again does not.
@@ -85,15 +87,15 @@ def is_taken(trial: Counted) -> bool:
 
 def has_failed(trial: Counted) -> bool:
     """Whether a trial failed for good."""
-    return trial.state == TrialState.FAIL and is_taken(trial)
+    return trial.state == TrialState.FAIL and counts_toward_budget(trial)
 
 
-def is_spent(trials: Sequence[FrozenTrial], total: int | None, max_failures: int) -> bool:
+def budget_exhausted(trials: Sequence[FrozenTrial], total: int | None, max_failures: int) -> bool:
     """Whether no further trial may start: all that are wanted have, or too many failed."""
-    taken, failed = sum(map(is_taken, trials)), sum(map(has_failed, trials))
-    return are_spent(taken, failed, total, max_failures)
+    taken, failed = sum(map(counts_toward_budget, trials)), sum(map(has_failed, trials))
+    return is_budget_exhausted(taken, failed, total, max_failures)
 
 
-def are_spent(taken: int, failed: int, total: int | None, max_failures: int) -> bool:
-    """As `is_spent`, of trials that have been counted."""
+def is_budget_exhausted(taken: int, failed: int, total: int | None, max_failures: int) -> bool:
+    """As `budget_exhausted`, of trials that have been counted."""
     return failed > max_failures or (total is not None and taken >= total)
