@@ -13,7 +13,7 @@ from sweeper.config import config_directory, to_dataclass
 from sweeper.exit_codes import exit_codes
 from sweeper.study.config import StudyConfig, to_study
 from sweeper.study.reporting import expected_fingerprint, in_study, report
-from sweeper.tracking.tracker import BY_ITSELF, Origin
+from sweeper.tracking.tracker import STANDALONE, Origin
 
 
 @hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")
@@ -39,7 +39,7 @@ def objectives(config: DictConfig) -> list[float]:
         report,
         # A picture takes as long as an epoch: a study leaves it to its report.
         draw=not in_study(),
-        origin=origin(study) if in_study() else BY_ITSELF,
+        origin=origin(study) if in_study() else STANDALONE,
         fingerprint=expected_fingerprint(),
     )
     return [record.figure(objective.metric) for objective in study.objectives]

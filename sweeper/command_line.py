@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 
 from sweeper.composing import compose_first, loader
-from sweeper.config import unfit
+from sweeper.config import invalid_reason
 from sweeper.errors import ConfigError, OutputError
 from sweeper.exit_codes import exit_codes, stop_in_order
 from sweeper.files import check_writable
@@ -67,7 +67,7 @@ def prepare(arguments: list[str] | None = None) -> None:
         overrides = parse(parsed.overrides)
         problems = [*misread(overrides), *value_problems(config)]
         place = hydra.sweep.dir if is_multirun else hydra.run.dir
-        if words := unfit(place):
+        if words := invalid_reason(place):
             key = f"hydra.{'sweep' if is_multirun else 'run'}.dir"
             problems.append(f"{key}: got {place!r}; {words}")
         if is_multirun:

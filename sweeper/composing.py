@@ -79,7 +79,7 @@ def loader(config_path: str | None, own: Path | None) -> Iterator[ConfigLoader]:
       ConfigError: `own` is no directory, or hides shipped files.
     """
     if own:
-        find_modules_beside(own)
+        add_plugin_path(own)
         _check_nothing_hidden(own)
     version.setbase("1.3")
     ours = compute_search_path_dir(__file__, None, config_path or str(config_directory()))
@@ -116,7 +116,7 @@ def _hidden_files(own: Path) -> list[Path]:
     ]
 
 
-def find_modules_beside(directory: Path) -> None:
+def add_plugin_path(directory: Path) -> None:
     """Lets Python paths in YAML name modules beside the user's `conf/`, in workers, too.
 
     Raises:

@@ -13,10 +13,7 @@ from sweeper.config.ranges import DELIMITER, QUOTE_CHAR, Range
 from sweeper.console import make_console
 from sweeper.errors import ConfigError
 from sweeper.exit_codes import command_parser, exit_codes, stop_in_order
-from sweeper.serving.newer_catalogue import ItemsFile
-from sweeper.serving.newer_version import embed
-from sweeper.serving.queries import NULL
-from sweeper.serving.settings import (
+from sweeper.serving.key_value_args import (
     Reader,
     one_of,
     read_settings,
@@ -24,6 +21,9 @@ from sweeper.serving.settings import (
     whole_number,
     within,
 )
+from sweeper.serving.newer_catalogue import ItemsFile
+from sweeper.serving.newer_version import embed
+from sweeper.serving.queries import NULL
 
 DESCRIPTION = """\
 Gives an export a newer catalogue without training: embeds each item of a file with the

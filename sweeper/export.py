@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweeper.composing import find_modules_beside
+from sweeper.composing import add_plugin_path
 from sweeper.console import make_console
 from sweeper.errors import ConfigError
 from sweeper.exit_codes import command_parser, exit_codes, stop_in_order
 from sweeper.serving.approximate_index import K
 from sweeper.serving.export import EXPORTS, export
-from sweeper.serving.settings import one_of, read_settings, share, text, whole_number
+from sweeper.serving.key_value_args import one_of, read_settings, share, text, whole_number
 
 RECALL = 0.95
 
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with exit_codes():
         parsed = _parser().parse_intermixed_args(arguments)
         if parsed.config_dir:
-            find_modules_beside(parsed.config_dir)
+            add_plugin_path(parsed.config_dir)
         settings = read_settings(parsed.settings, SETTINGS)
         if "output" in settings:
             settings["output"] = Path(settings["output"])

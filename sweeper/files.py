@@ -13,7 +13,7 @@ from typing import Any
 from sweeper.errors import OutputError, unwritable
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def atomic_write(path: Path, content: bytes) -> None:
     """Writes a file beside its place, flushes it to the disk, then renames it.
 
     Raises:

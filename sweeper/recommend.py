@@ -15,12 +15,12 @@ from sweeper.exit_codes import command_parser, exit_codes
 from sweeper.serving.answer_tables import answer_table, remarks, similar_table
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.input_names import GAP, HISTORY, column_settings
+from sweeper.serving.key_value_args import Reader, read_settings, text, whole_number
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import Manifest
 from sweeper.serving.queries import queries_of, reader_of, seconds, users_in
 from sweeper.serving.recommendations import displayed, recommend, similar
 from sweeper.serving.request_history import FORM, titles_in
-from sweeper.serving.settings import Reader, read_settings, text, whole_number
 
 K = 10
 OWN = ("users", "k", "similar", "version")

@@ -22,7 +22,7 @@ from typing import Any
 
 from sweeper.config import Config
 from sweeper.errors import OutputError, Stopped, TrialPruned, shortened
-from sweeper.files import read_json, write_whole
+from sweeper.files import atomic_write, read_json
 from sweeper.json_types import hints_of, is_of
 from sweeper.runtime import peak_memory_mb
 
@@ -146,7 +146,7 @@ def create(directory: Path, record: TrialRecord) -> None:
 
 
 @contextmanager
-def ending(directory: Path, record: TrialRecord) -> Iterator[None]:
+def recording_outcome(directory: Path, record: TrialRecord) -> Iterator[None]:
     """Notes in the record how what runs within it ends; a failure's traceback gets a file."""
     try:
         yield
@@ -166,7 +166,7 @@ def ending(directory: Path, record: TrialRecord) -> Iterator[None]:
         record.state, record.reason = "failed", f"{type(error).__name__}: {error}"
         # A full disk must not hide the reason.
         with suppress(OutputError):
-            write_whole(directory / TRACEBACK, traceback.format_exc().encode())
+            atomic_write(directory / TRACEBACK, traceback.format_exc().encode())
         raise
 
 
@@ -177,7 +177,7 @@ def close(directory: Path, record: TrialRecord) -> None:
     write(directory, record)
 
 
-def close_open(directory: Path, state: str, reason: str) -> None:
+def mark_interrupted(directory: Path, state: str, reason: str) -> None:
     """Says in the records of a trial, and of its repeats, how it ended, if they don't.
 
     Its process has died, or had to be stopped. A record that can't be written is left.
@@ -205,9 +205,9 @@ def write(directory: Path, record: TrialRecord) -> None:
         writer = csv.DictWriter(table, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
-        write_whole(directory / HISTORY, table.getvalue().encode())
+        atomic_write(directory / HISTORY, table.getvalue().encode())
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(directory / TRIAL, (text + "\n").encode())
+    atomic_write(directory / TRIAL, (text + "\n").encode())
 
 
 def read(directory: Path) -> TrialRecord:

@@ -18,17 +18,17 @@ from rich.console import Console
 
 from sweeper import console as terminal
 from sweeper import record as records
+from sweeper.aggregation import aggregate, mean, repeat_directory, take_repeats
 from sweeper.config import Config, to_dictionary
 from sweeper.errors import ConfigError, OutputError, finishing
-from sweeper.means import mean, repeat_directory, take_means, take_repeats
 from sweeper.record import Metrics, TrialRecord
-from sweeper.tracking.tracker import BY_ITSELF, Origin
+from sweeper.tracking.tracker import STANDALONE, Origin
 from sweeper.training.progress import TrainingProgress
 from sweeper.trial import Report, Steps, Trial, run_trial
 from sweeper.validation import split_seed_problems, validate
 
 if TYPE_CHECKING:
-    from sweeper.training.loop import Checkpoint
+    from sweeper.training.loop import Evaluation
 
 
 def run_repeats(
@@ -39,7 +39,7 @@ def run_repeats(
     report: Report = lambda step, metrics: None,
     console: Console | None = None,
     draw: bool = True,
-    origin: Origin = BY_ITSELF,
+    origin: Origin = STANDALONE,
     fingerprint: str | None = None,
 ) -> TrialRecord:
     """Runs the trial once with each `data.split_seed`; without any, once as configured.
@@ -69,7 +69,7 @@ def run_repeats(
     console = console or terminal.make_console()
     repeats = mode(config, split_seeds, directory, console, draw, origin, fingerprint)
     records.create(directory, repeats.record)
-    with finishing(repeats.finish), records.ending(directory, repeats.record):
+    with finishing(repeats.finish), records.recording_outcome(directory, repeats.record):
         repeats.run(report)
     return repeats.record
 
@@ -116,7 +116,7 @@ class _Repeats(ABC):
     def counted(self) -> list[TrialRecord]:
         """Those of the records whose means are the summary's."""
 
-    def next_step(self, seed: int, steps: Steps) -> Checkpoint | None:
+    def next_step(self, seed: int, steps: Steps) -> Evaluation | None:
         """Takes one trial to its next evaluation; None: it was at its end."""
         try:
             return next(steps, None)
@@ -136,7 +136,7 @@ class _Repeats(ABC):
             take_repeats(self.record, started)
         counted = self.counted()
         if counted:
-            take_means(self.record, counted)
+            aggregate(self.record, counted)
         if self.failed_seed is not None:
             self.record.reason = f"split_seed {self.failed_seed}: {self.record.reason}"
         records.close(self.directory, self.record)
@@ -202,7 +202,7 @@ class _Lockstep(_Repeats):
                 progress.on_checkpoint(checkpoint)
                 report(checkpoint.epoch, checkpoint.metrics)
 
-    def round(self, running: dict[int, Steps]) -> dict[int, Checkpoint]:
+    def round(self, running: dict[int, Steps]) -> dict[int, Evaluation]:
         """Takes each trial to its next evaluation; drops those that are through."""
         checkpoints = {}
         for seed, steps in list(running.items()):
@@ -213,7 +213,7 @@ class _Lockstep(_Repeats):
                 del running[seed]
         return checkpoints
 
-    def mean_checkpoint(self, checkpoints: Mapping[int, Checkpoint]) -> Checkpoint:
+    def mean_checkpoint(self, checkpoints: Mapping[int, Evaluation]) -> Evaluation:
         """The mean over all; one that has stopped early goes on with what it kept."""
         at_work = list(checkpoints.values())
         metrics: list[Metrics] = [

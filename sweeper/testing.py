@@ -36,7 +36,7 @@ import tensorflow as tf  # noqa: E402
 from sweeper.evaluation.baselines import fit_baselines  # noqa: E402
 from sweeper.evaluation.ranking import EVERY, RankingTask, SeenItems, rank  # noqa: E402
 from sweeper.model.feature_graphs import check_graph, raw_values  # noqa: E402
-from sweeper.model.features import OwnFeature  # noqa: E402
+from sweeper.model.features import CustomFeature  # noqa: E402
 from sweeper.model.fitting import fit_features  # noqa: E402
 from sweeper.model.retrieval import build_task  # noqa: E402
 from sweeper.model.towers import Tower, feature_layer, sequence_encoder  # noqa: E402
@@ -86,7 +86,7 @@ def check_feature(kind: str, column: Column, dim: int = 3, **options: Any) -> No
     np.testing.assert_array_equal(
         encoded[training], other[training], "held-out rows change how training rows are encoded"
     )
-    has_graph = isinstance(feature, OwnFeature) and feature.graph() is not None
+    has_graph = isinstance(feature, CustomFeature) and feature.graph() is not None
     if has_graph and not isinstance(column, CategoricalListColumn):
         check_graph(feature, raw_values(column), encoded, "kind")
     layer = feature_layer(feature)

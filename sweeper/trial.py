@@ -32,26 +32,26 @@ from sweeper.evaluation.rows import (
     row_table,
 )
 from sweeper.evaluation.saturation import known_saturation, observed_saturation
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.model.fitting import check_columns
 from sweeper.prepared import prepared_baselines, prepared_split, prepared_tasks
 from sweeper.record import TrialRecord
 from sweeper.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING
 from sweeper.runtime import set_threads, start_tensorflow
-from sweeper.tracking.tracker import BY_ITSELF, Origin
+from sweeper.tracking.tracker import STANDALONE, Origin
 from sweeper.tracking.trackers import Trackers
 from sweeper.training.progress import TrainingProgress
 from sweeper.validation import validate
 
 if TYPE_CHECKING:
     from sweeper.evaluation.scoring import ModelScorer
-    from sweeper.training.loop import Checkpoint, History
+    from sweeper.training.loop import History
     from sweeper.training.setup import Training
 
 # Called after each evaluation with (epoch, metrics); may raise to end the trial.
 Report = Callable[[int, dict[str, float]], None]
 
-Steps = Generator["Checkpoint", None, None]
+Steps = Generator["Evaluation", None, None]
 
 
 def run_trial(
@@ -60,7 +60,7 @@ def run_trial(
     report: Report = lambda epoch, metrics: None,
     console: Console | None = None,
     draw: bool = True,
-    origin: Origin = BY_ITSELF,
+    origin: Origin = STANDALONE,
     fingerprint: str | None = None,
 ) -> TrialRecord:
     """Trains the configured model, scores it and writes the record to `directory`.
@@ -108,7 +108,7 @@ class Trial:
         directory: Path,
         console: Console,
         draw: bool,
-        origin: Origin = BY_ITSELF,
+        origin: Origin = STANDALONE,
         fingerprint: str | None = None,
     ) -> None:
         self.fingerprint = fingerprint
@@ -124,12 +124,12 @@ class Trial:
     def steps(self) -> Steps:
         """Runs the trial, and stops at each evaluation, so that several can take turns.
 
-        What is thrown into it there ends the trial; `sweeper.record.ending` says how.
+        What is thrown into it there ends the trial; `sweeper.record.recording_outcome` says how.
         """
         records.create(self.directory, self.record)
         # Without the time between two steps, which is the caller's.
         self.started = time.perf_counter()
-        with finishing(self.finish), records.ending(self.directory, self.record):
+        with finishing(self.finish), records.recording_outcome(self.directory, self.record):
             yield from self.run()
 
     def run(self) -> Steps:
@@ -248,7 +248,7 @@ class Trial:
         ranks = {"model": self.ranks[rows]}
         ranks |= {name: baseline.ranks[rows] for name, baseline in baselines.items()}
         table = row_table(ranks, task, interactions, split.train)
-        write_whole(self.directory / records.ROWS[rows], as_parquet(table))
+        atomic_write(self.directory / records.ROWS[rows], as_parquet(table))
         self.record.by_warmth[rows] = metrics_by_warmth(ranks["model"], table)
         metric = self.config.evaluation.metric
         for parts, found in (
@@ -368,7 +368,7 @@ class Trial:
         if self.record.history:
             names.append(records.HISTORY)
             if self.draw:
-                write_whole(self.directory / records.CURVES, draw_curves(self.record))
+                atomic_write(self.directory / records.CURVES, draw_curves(self.record))
                 names.append(records.CURVES)
         self.console.print()
         self.say("output", f"{self.directory} ({self.record.state}: {', '.join(names)})")

@@ -19,12 +19,12 @@ from sweeper.config import (
     Range,
     TrackingConfig,
     goes_by_times,
+    invalid_reason,
     is_id,
     layer_sizes,
     no_times_problem,
     sequence_settings,
     split_has_seed,
-    unfit,
 )
 from sweeper.data.table.files import TFDS
 from sweeper.data.validation import data_problems
@@ -60,7 +60,7 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
             continue
         range_: Range | None = field.metadata.get("range")
         # What is no finite number, a range says in its own words.
-        if (words := unfit(value)) and not (range_ and isinstance(value, float)):
+        if (words := invalid_reason(value)) and not (range_ and isinstance(value, float)):
             yield f"{key}: got {shortened(repr(value))}; {words}"
             continue
         if value == MISSING and isinstance(value, str):

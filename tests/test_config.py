@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "console": {"errors", "config", "record", "row_parts"},
     "curves": {"config", "record"},
     "environment": {"record", "runtime"},
-    "means": {"record"},
+    "aggregation": {"record"},
     "tracking": {"errors", "config", "passwords", "record", "tracking"},
     "validation": {"errors", "config", "data", "passwords", "plugins", "tracking"},
     "data": BASE | {"data"},
@@ -101,7 +101,7 @@ PLAN = STUDY | {
     "ablations", "algorithms", "composition", "resume_check", "launcher_options", "plan", "space",
     "storages", "trial_places", "validation",
 }  # fmt: skip
-REPORT = {"evidence", "rendering", "subject"}
+REPORT = {"evidence", "rendering", "study_results"}
 MAY_IMPORT_WITHIN = {
     "study.space": {"space"},
     "study.algorithms": STUDY | {"algorithms"},
@@ -113,7 +113,7 @@ MAY_IMPORT_WITHIN = {
     "study.confirmation": PLAN | {"results", "retraining"},
     "report.rendering": {"rendering"},
     "report.evidence": {"evidence"},
-    "report.subject": REPORT,
+    "report.study_results": REPORT,
     "report.analysis": REPORT | {"analysis"},
     "report.sections": REPORT | {"analysis", "sections"},
     "report.comparison": REPORT | {"analysis", "comparison", "sections"},

@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from sweeper.config import BASELINES, FEATURE_KINDS, SEQUENCE_ENCODERS, TASKS, TIMED_KINDS
 from sweeper.data.columns import CategoricalColumn
-from sweeper.model.features import OwnFeature
-from sweeper.model.retrieval import OwnTask
+from sweeper.model.features import CustomFeature
+from sweeper.model.retrieval import CustomTask
 from sweeper.model.sequence_encoders import SequenceEncoder
-from sweeper.model.towers import OwnTower
+from sweeper.model.towers import CustomTower
 from sweeper.testing import (
     check_baseline,
     check_feature,
@@ -67,7 +67,7 @@ def test_every_baseline_passes(name: str) -> None:
     check_baseline(name)
 
 
-class Codes(OwnFeature):
+class Codes(CustomFeature):
     """A right one, for the faulty ones to be made of."""
 
     def __init__(self, name, column, rows, dim):
@@ -109,7 +109,7 @@ class Drifting(Codes):
         return super().encode(column) * 0 + np.int32(Drifting.made % 5)
 
 
-class Linear(OwnTower):
+class Linear(CustomTower):
     def __init__(self, layer_sizes, seed):
         super().__init__(layer_sizes, seed)
         self.dense = tf.keras.layers.Dense(self.units)
@@ -154,7 +154,7 @@ class Short(Latest):
         return super().call(vectors, is_there)[:, 1:]
 
 
-class Positive(OwnTask):
+class Positive(CustomTask):
     """The sum of the rows' own scores, negative: a loss, if a poor one."""
 
     def call(self, query_embeddings, candidate_embeddings, positions, counts,

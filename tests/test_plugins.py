@@ -10,7 +10,7 @@ from small_trials import compose_config, small_config
 
 from sweeper.config import EvaluationConfig, FeatureConfig, FeaturesConfig, ModelConfig, TaskConfig
 from sweeper.errors import ConfigError
-from sweeper.model.features import OwnFeature
+from sweeper.model.features import CustomFeature
 from sweeper.plugins import is_path, load, make, path_problem
 from sweeper.validation import validate
 
@@ -18,13 +18,13 @@ from sweeper.validation import validate
 @pytest.fixture(autouse=True)
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_parts.py").write_text(
-        "from sweeper.model.features import OwnFeature\n"
-        "class Good(OwnFeature):\n"
+        "from sweeper.model.features import CustomFeature\n"
+        "class Good(CustomFeature):\n"
         "    def __init__(self, name, column, rows, dim, base=10):\n"
         "        self.name, self.dim, self.base = name, dim, base\n"
         "    def encode(self, column): return column\n"
         "    def layer(self): return None\n"
-        "class Half(OwnFeature):\n"
+        "class Half(CustomFeature):\n"
         "    def encode(self, column): return column\n"
         "def function(): pass\n"
     )
@@ -52,7 +52,7 @@ def test_a_path_is_looked_up_before_it_is_loaded(name: str, words: str) -> None:
 
 
 def test_what_a_path_names_is_made_with_its_options() -> None:
-    made = make(".kind", "my_parts:Good", OwnFeature, "n", None, None, 3, base=2)
+    made = make(".kind", "my_parts:Good", CustomFeature, "n", None, None, 3, base=2)
     assert (made.name, made.dim, made.base) == ("n", 3, 2)
 
 
@@ -61,14 +61,14 @@ def test_what_a_path_names_is_made_with_its_options() -> None:
     [
         ("my_parts:Goood", {}, "my_parts.py has no 'Goood'. Did you mean 'Good'?"),
         ("broken:Good", {}, "'broken' can't be loaded: ModuleNotFoundError: No module named 'no_s"),
-        ("my_parts:function", {}, "which is no class of sweeper.model.features.OwnFeature"),
+        ("my_parts:function", {}, "which is no class of sweeper.model.features.CustomFeature"),
         ("my_parts:Half", {}, "which it refuses: "),
         ("my_parts:Good", {"bse": 2}, "with the options {'bse': 2}, which it refuses: "),
     ],
 )
 def test_what_a_path_names_is_refused(name: str, options, words: str) -> None:
     with pytest.raises(ConfigError) as told:
-        make("task.name", name, OwnFeature, "n", None, None, 3, **options)
+        make("task.name", name, CustomFeature, "n", None, None, 3, **options)
     assert str(told.value).startswith(f"task.name: got {name!r}")
     assert words in str(told.value)
     assert is_path(name)

@@ -18,7 +18,7 @@ from sweeper.init.__main__ import main as init
 from sweeper.overrides.mending import mended
 from sweeper.overrides.parsing import fits, parse
 from sweeper.quoting import in_quotes, rejoined, split_words
-from sweeper.serving.settings import read_settings, text, whole_number
+from sweeper.serving.key_value_args import read_settings, text, whole_number
 from sweeper.study.config import register_schema
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sweeper import record as records
 from sweeper.errors import OutputError
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.record import FORMAT_VERSION, HISTORY, TRIAL, TrialRecord
 
 CONFIG = {"evaluation": {"rows": "validation"}}
@@ -122,20 +122,20 @@ def test_a_failed_write_leaves_the_old_file_whole_and_nothing_beside_it(
 
 
 def test_an_interrupt_in_the_middle_of_a_write_leaves_the_old_file(tmp_path, monkeypatch) -> None:
-    write_whole(tmp_path / "file", b"old")
+    atomic_write(tmp_path / "file", b"old")
 
     def interrupt(handle) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        write_whole(tmp_path / "file", b"new and longer")
+        atomic_write(tmp_path / "file", b"new and longer")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 
 
 def test_a_file_that_is_written_can_be_read_by_others(tmp_path) -> None:
-    write_whole(tmp_path / "file", b"content")
+    atomic_write(tmp_path / "file", b"content")
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
 
 

@@ -12,10 +12,10 @@ from rich.console import Console
 from small_trials import ids_features, small_config
 
 from sweeper import record as records
+from sweeper.aggregation import aggregate, mean_history, over
 from sweeper.config import METRICS, Config, EvaluationConfig, TrainConfig
 from sweeper.errors import ConfigError, OutputError, TrialError, TrialPruned
 from sweeper.evaluation.ranking import Ranks
-from sweeper.means import mean_history, over, take_means
 from sweeper.record import TrialRecord
 from sweeper.repeats import run_repeats
 from sweeper.trial import run_trial
@@ -390,7 +390,7 @@ def test_the_mean_history_goes_as_far_as_all_seeds_do() -> None:
 def test_the_coverage_is_the_mean_where_all_have_one() -> None:
     def taken(*coverages: dict[str, float] | None) -> dict[str, float] | None:
         summary = TrialRecord({})
-        take_means(summary, [TrialRecord({}, coverage=coverage) for coverage in coverages])
+        aggregate(summary, [TrialRecord({}, coverage=coverage) for coverage in coverages])
         return summary.coverage
 
     assert taken({"model": 0.25, "popularity": 0.5}, {"model": 0.75, "popularity": 0.5}) == {

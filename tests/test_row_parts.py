@@ -9,11 +9,11 @@ import pyarrow
 import pytest
 from rich.console import Console
 
+from sweeper.aggregation import mean_by_scorer
 from sweeper.console import parts_table
 from sweeper.evaluation.ranking import Ranks
 from sweeper.evaluation.rows import metrics_by
 from sweeper.json_types import hints_of, is_of
-from sweeper.means import mean_by_scorer
 from sweeper.record import TrialRecord
 from sweeper.row_parts import DAY, HISTORY_LENGTH, HOUR, TIME_SINCE_TRAINING
 

@@ -13,13 +13,13 @@ from rich.console import Console
 from small_trials import small_config
 
 from sweeper import record as records
+from sweeper.aggregation import mean_by_part
 from sweeper.config import DataConfig, EvaluationConfig, SyntheticConfig
 from sweeper.console import result_lines
 from sweeper.data.loading import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.evaluation.ranking import Ranks
 from sweeper.evaluation.rows import metrics_by_warmth
-from sweeper.means import mean_by_part
 from sweeper.record import TrialRecord
 from sweeper.repeats import run_repeats
 from sweeper.trial import run_trial

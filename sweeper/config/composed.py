@@ -45,12 +45,12 @@ def to_dataclass(config: Any) -> Config:
     if missing := sorted(OmegaConf.missing_keys(merged)):
         raise ConfigError(f"{key}: is missing; must be given" for key in missing)
     trial = OmegaConf.to_object(merged)
-    if problems := list(misplaced(trial, Config())):
+    if problems := list(section_type_errors(trial, Config())):
         raise ConfigError(problems)
     return trial  # type: ignore[return-value]
 
 
-def misplaced(node: Any, schema: Any, prefix: str = "") -> Iterator[str]:
+def section_type_errors(node: Any, schema: Any, prefix: str = "") -> Iterator[str]:
     """Single values where a part of the configuration belongs: OmegaConf lets `${…}` be any."""
     for field_ in dataclasses.fields(schema):
         key, part = f"{prefix}{field_.name}", getattr(schema, field_.name)
@@ -58,7 +58,7 @@ def misplaced(node: Any, schema: Any, prefix: str = "") -> Iterator[str]:
             continue
         value = getattr(node, field_.name)
         if type(value) is type(part):
-            yield from misplaced(value, part, f"{key}.")
+            yield from section_type_errors(value, part, f"{key}.")
         else:
             names = ", ".join(each.name for each in dataclasses.fields(part))
             yield f"{key}: got {shortened(repr(value))}; must have {names}"
@@ -119,7 +119,7 @@ def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return keys
 
 
-def nested(keys: Mapping[str, Any]) -> dict[str, Any]:
+def unflatten(keys: Mapping[str, Any]) -> dict[str, Any]:
     """What `flat` has made flat."""
     node: dict[str, Any] = {}
     for key, value in keys.items():

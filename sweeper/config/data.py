@@ -15,8 +15,8 @@ from sweeper.config.ranges import (
     QUOTE_CHAR,
     SHARE,
     at_least,
+    constrained_field,
     one_of,
-    ranged,
 )
 
 DATA_SETS = ("movielens_100k", "movielens_1m", "movielens_25m", "synthetic", "table")
@@ -32,7 +32,7 @@ POLICIES = ("error", "drop")
 UNKNOWN = ("error", "drop", "keep")
 MISSING_FEATURES = ("error", "fill")
 # What `data=table` alone goes by.
-OF_A_TABLE = (
+TABLE_KEYS = (
     "columns", "path", "format", "timestamp_unit", "timestamp_format", "csv", "items", "users",
     "filter",
 )  # fmt: skip
@@ -56,14 +56,14 @@ class SyntheticConfig:
       seed: of all that is drawn.
     """
 
-    num_users: int = ranged(1_000, at_least(1))
-    num_items: int = ranged(500, at_least(2))
-    num_interactions: int = ranged(50_000, at_least(3))
-    rank: int = ranged(8, at_least(1))
-    popularity_exponent: float = ranged(0.8, at_least(0))
-    affinity: float = ranged(2.0, at_least(0))
-    markov_share: float = ranged(0.0, PROBABILITY)
-    seed: int = ranged(0, at_least(0))
+    num_users: int = constrained_field(1_000, at_least(1))
+    num_items: int = constrained_field(500, at_least(2))
+    num_interactions: int = constrained_field(50_000, at_least(3))
+    rank: int = constrained_field(8, at_least(1))
+    popularity_exponent: float = constrained_field(0.8, at_least(0))
+    affinity: float = constrained_field(2.0, at_least(0))
+    markov_share: float = constrained_field(0.0, PROBABILITY)
+    seed: int = constrained_field(0, at_least(0))
 
 
 @dataclass
@@ -83,11 +83,11 @@ class ColumnsConfig:
       others: those that features may take beside; null: all that there are.
     """
 
-    user: str = ranged("user_id", NOT_EMPTY)
-    item: str = ranged("movie_title", NOT_EMPTY)
-    timestamp: str | None = ranged("timestamp", NOT_EMPTY)
-    rating: str | None = ranged(None, NOT_EMPTY)
-    weight: str | None = ranged(None, NOT_EMPTY)
+    user: str = constrained_field("user_id", NOT_EMPTY)
+    item: str = constrained_field("movie_title", NOT_EMPTY)
+    timestamp: str | None = constrained_field("timestamp", NOT_EMPTY)
+    rating: str | None = constrained_field(None, NOT_EMPTY)
+    weight: str | None = constrained_field(None, NOT_EMPTY)
     others: list[str] | None = None
 
 
@@ -105,9 +105,9 @@ class CsvConfig:
         that can be read both ways, or in neither, is refused.
     """
 
-    delimiter: str = ranged(AUTO, DELIMITER)
-    column_names: list[str] | None = ranged(None, NOT_EMPTY)
-    quote_char: str | None = ranged(AUTO, QUOTE_CHAR)
+    delimiter: str = constrained_field(AUTO, DELIMITER)
+    column_names: list[str] | None = constrained_field(None, NOT_EMPTY)
+    quote_char: str | None = constrained_field(AUTO, QUOTE_CHAR)
 
 
 @dataclass
@@ -121,10 +121,10 @@ class SideTableConfig:
       lists: columns of several words, with what separates them: `{genres: "|"}`.
     """
 
-    path: str | None = ranged(None, NOT_EMPTY)
-    format: str = ranged("auto", one_of(*TABLE_FORMATS))
+    path: str | None = constrained_field(None, NOT_EMPTY)
+    format: str = constrained_field("auto", one_of(*TABLE_FORMATS))
     csv: CsvConfig = field(default_factory=CsvConfig)
-    key: str | None = ranged(None, NOT_EMPTY)
+    key: str | None = constrained_field(None, NOT_EMPTY)
     lists: dict[str, str] = field(default_factory=dict)
 
 
@@ -150,14 +150,14 @@ class FilterConfig:
     """
 
     min_rating: float | None = None
-    duplicates: str = ranged("keep", one_of(*DUPLICATES))
-    min_user_interactions: int = ranged(1, at_least(1))
-    min_item_interactions: int = ranged(1, at_least(1))
-    missing_values: str = ranged("error", one_of(*POLICIES))
-    implausible_times: str = ranged("error", one_of(*UNKNOWN))
-    unknown_items: str = ranged("error", one_of(*UNKNOWN))
-    unknown_users: str = ranged("error", one_of(*UNKNOWN))
-    missing_features: str = ranged("error", one_of(*MISSING_FEATURES))
+    duplicates: str = constrained_field("keep", one_of(*DUPLICATES))
+    min_user_interactions: int = constrained_field(1, at_least(1))
+    min_item_interactions: int = constrained_field(1, at_least(1))
+    missing_values: str = constrained_field("error", one_of(*POLICIES))
+    implausible_times: str = constrained_field("error", one_of(*UNKNOWN))
+    unknown_items: str = constrained_field("error", one_of(*UNKNOWN))
+    unknown_users: str = constrained_field("error", one_of(*UNKNOWN))
+    missing_features: str = constrained_field("error", one_of(*MISSING_FEATURES))
 
 
 @dataclass
@@ -199,22 +199,22 @@ class DataConfig:
         null: ISO 8601 (2024-05-31 18:30:00), or numbers.
     """
 
-    name: str = ranged(MISSING, one_of(*DATA_SETS))
-    source: str = ranged("auto", NOT_EMPTY)
+    name: str = constrained_field(MISSING, one_of(*DATA_SETS))
+    source: str = constrained_field("auto", NOT_EMPTY)
     cache_dir: str | None = None
-    split: str = ranged("random", one_of(*SPLITS))
-    split_seed: int = ranged(42, at_least(0))
-    cut: int = ranged(0, at_least(0))
-    train_size: float | None = ranged(None, PART_SIZE)
-    validation_size: float | None = ranged(None, PART_SIZE)
-    test_size: float | None = ranged(None, PART_SIZE)
-    cold_start_items: float = ranged(0.0, SHARE)
-    same_time: str = ranged("include", one_of(*SAME_TIME))
+    split: str = constrained_field("random", one_of(*SPLITS))
+    split_seed: int = constrained_field(42, at_least(0))
+    cut: int = constrained_field(0, at_least(0))
+    train_size: float | None = constrained_field(None, PART_SIZE)
+    validation_size: float | None = constrained_field(None, PART_SIZE)
+    test_size: float | None = constrained_field(None, PART_SIZE)
+    cold_start_items: float = constrained_field(0.0, SHARE)
+    same_time: str = constrained_field("include", one_of(*SAME_TIME))
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
-    path: str | None = ranged(None, NOT_EMPTY)
-    format: str = ranged("auto", one_of(*TABLE_FORMATS))
-    timestamp_unit: str = ranged("auto", one_of(*TIMESTAMP_UNITS))
-    timestamp_format: str | None = ranged(None, NOT_EMPTY)
+    path: str | None = constrained_field(None, NOT_EMPTY)
+    format: str = constrained_field("auto", one_of(*TABLE_FORMATS))
+    timestamp_unit: str = constrained_field("auto", one_of(*TIMESTAMP_UNITS))
+    timestamp_format: str | None = constrained_field(None, NOT_EMPTY)
     csv: CsvConfig = field(default_factory=CsvConfig)
     items: SideTableConfig = field(default_factory=SideTableConfig)
     users: SideTableConfig = field(default_factory=SideTableConfig)

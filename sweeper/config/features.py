@@ -12,9 +12,9 @@ from sweeper.config.ranges import (
     NOT_EMPTY,
     SHARE,
     at_least,
+    constrained_field,
     one_of,
     one_of_or_path,
-    ranged,
     within,
 )
 
@@ -62,16 +62,16 @@ class FeatureConfig:
       options: what a class of your own is made with.
     """
 
-    column: str = ranged(MISSING, NOT_EMPTY)
-    kind: str = ranged(MISSING, one_of_or_path(*FEATURE_KINDS))
-    dim: int | None = ranged(None, at_least(1))
-    num_boundaries: int | None = ranged(None, at_least(1))
-    max_tokens: int | None = ranged(None, at_least(1))
-    item_kind: str | None = ranged(None, one_of(*ITEM_KINDS))
-    max_length: int | None = ranged(None, within(1, MAX_SEQUENCE_LENGTH))
-    encoder: str | None = ranged(None, one_of_or_path(*SEQUENCE_ENCODERS))
+    column: str = constrained_field(MISSING, NOT_EMPTY)
+    kind: str = constrained_field(MISSING, one_of_or_path(*FEATURE_KINDS))
+    dim: int | None = constrained_field(None, at_least(1))
+    num_boundaries: int | None = constrained_field(None, at_least(1))
+    max_tokens: int | None = constrained_field(None, at_least(1))
+    item_kind: str | None = constrained_field(None, one_of(*ITEM_KINDS))
+    max_length: int | None = constrained_field(None, within(1, MAX_SEQUENCE_LENGTH))
+    encoder: str | None = constrained_field(None, one_of_or_path(*SEQUENCE_ENCODERS))
     share_with_candidates: bool | None = None
-    id_dropout: float | None = ranged(None, SHARE)
+    id_dropout: float | None = constrained_field(None, SHARE)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -94,13 +94,13 @@ class SequenceConfig:
       options: what an encoder of your own is made with.
     """
 
-    max_length: int = ranged(50, within(1, MAX_SEQUENCE_LENGTH))
-    encoder: str = ranged("recency", one_of_or_path(*SEQUENCE_ENCODERS))
+    max_length: int = constrained_field(50, within(1, MAX_SEQUENCE_LENGTH))
+    encoder: str = constrained_field("recency", one_of_or_path(*SEQUENCE_ENCODERS))
     share_with_candidates: bool = True
-    num_decays: int = ranged(4, at_least(1))
-    num_blocks: int = ranged(2, at_least(1))
-    num_heads: int = ranged(2, at_least(1))
-    dropout: float = ranged(0.2, SHARE)
+    num_decays: int = constrained_field(4, at_least(1))
+    num_blocks: int = constrained_field(2, at_least(1))
+    num_heads: int = constrained_field(2, at_least(1))
+    dropout: float = constrained_field(0.2, SHARE)
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -120,10 +120,10 @@ class FeaturesConfig:
         measures better, unless the feature has an `id_dropout` of its own.
     """
 
-    embedding_dim: int = ranged(32, at_least(1))
-    query: list[FeatureConfig] = ranged([], NOT_EMPTY)
-    candidate: list[FeatureConfig] = ranged([], NOT_EMPTY)
-    id_dropout: float = ranged(0.0, SHARE)
+    embedding_dim: int = constrained_field(32, at_least(1))
+    query: list[FeatureConfig] = constrained_field([], NOT_EMPTY)
+    candidate: list[FeatureConfig] = constrained_field([], NOT_EMPTY)
+    id_dropout: float = constrained_field(0.0, SHARE)
     sequence: SequenceConfig = field(default_factory=SequenceConfig)
 
 

@@ -74,7 +74,7 @@ PART_SIZE = Range(
 )
 
 
-def ranged(default: Any, range_: Range) -> Any:
+def constrained_field(default: Any, range_: Range) -> Any:
     """A dataclass field with a default and the range that validation checks."""
     metadata = {"range": range_}
     if isinstance(default, list):
@@ -82,11 +82,11 @@ def ranged(default: Any, range_: Range) -> Any:
     return field(default=default, metadata=metadata)
 
 
-def unfit(value: Any) -> str:
+def invalid_reason(value: Any) -> str:
     """Why no key can have a value, whatever its range: "must be …", or ""."""
     if isinstance(value, list | dict):
         inside = [*value, *value.values()] if isinstance(value, dict) else value
-        return next((words for each in inside if (words := unfit(each))), "")
+        return next((words for each in inside if (words := invalid_reason(each))), "")
     if isinstance(value, int) and abs(value) > LARGEST:
         return f"must be a whole number of at most {LARGEST:,}"
     if isinstance(value, float) and not math.isfinite(value):

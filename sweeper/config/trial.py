@@ -17,9 +17,9 @@ from sweeper.config.ranges import (
     SHARE,
     WIDTHS,
     at_least,
+    constrained_field,
     one_of,
     one_of_or_path,
-    ranged,
     within,
 )
 
@@ -63,18 +63,18 @@ class ModelConfig:
       tower_options: what a layer of your own is made with.
     """
 
-    layer_sizes: list[int] = ranged([32], WIDTHS)
-    query_layer_sizes: list[int] | None = ranged(None, WIDTHS)
-    candidate_layer_sizes: list[int] | None = ranged(None, WIDTHS)
-    activation: str = ranged("relu", one_of(*ACTIVATIONS))
-    dropout: float = ranged(0.0, SHARE)
-    input_dropout: float = ranged(0.0, SHARE)
-    candidate_input_dropout: float | None = ranged(None, SHARE)
+    layer_sizes: list[int] = constrained_field([32], WIDTHS)
+    query_layer_sizes: list[int] | None = constrained_field(None, WIDTHS)
+    candidate_layer_sizes: list[int] | None = constrained_field(None, WIDTHS)
+    activation: str = constrained_field("relu", one_of(*ACTIVATIONS))
+    dropout: float = constrained_field(0.0, SHARE)
+    input_dropout: float = constrained_field(0.0, SHARE)
+    candidate_input_dropout: float | None = constrained_field(None, SHARE)
     layer_norm: bool = False
-    l2: float = ranged(0.0, at_least(0))
+    l2: float = constrained_field(0.0, at_least(0))
     normalize_output: bool = False
     seen_bias: bool = False
-    tower: str = ranged("dense", one_of_or_path("dense"))
+    tower: str = constrained_field("dense", one_of_or_path("dense"))
     tower_options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -100,13 +100,13 @@ class TaskConfig:
       options: what a class of your own is made with.
     """
 
-    name: str = ranged("in_batch_softmax", one_of_or_path(*TASKS))
-    temperature: float = ranged(1.0, POSITIVE)
+    name: str = constrained_field("in_batch_softmax", one_of_or_path(*TASKS))
+    temperature: float = constrained_field(1.0, POSITIVE)
     remove_accidental_hits: bool = False
-    num_hard_negatives: int | None = ranged(None, at_least(1))
-    num_uniform_negatives: int | None = ranged(None, at_least(1))
-    new_item_weight: float | None = ranged(None, PORTION)
-    exclude_seen: int | None = ranged(None, within(1, MAX_SEQUENCE_LENGTH))
+    num_hard_negatives: int | None = constrained_field(None, at_least(1))
+    num_uniform_negatives: int | None = constrained_field(None, at_least(1))
+    new_item_weight: float | None = constrained_field(None, PORTION)
+    exclude_seen: int | None = constrained_field(None, within(1, MAX_SEQUENCE_LENGTH))
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -128,18 +128,18 @@ class OptimizerConfig:
       options: more of the Keras optimizer's arguments, by their names there.
     """
 
-    name: str = ranged("adagrad", one_of(*OPTIMIZERS))
-    learning_rate: float = ranged(0.1, POSITIVE)
-    schedule: str = ranged("constant", one_of(*SCHEDULES))
-    final_share: float = ranged(0.1, PORTION)
-    weight_decay: float | None = ranged(None, at_least(0))
-    clip_value: float | None = ranged(None, POSITIVE)
-    clip_norm: float | None = ranged(None, POSITIVE)
-    global_clip_norm: float | None = ranged(None, POSITIVE)
+    name: str = constrained_field("adagrad", one_of(*OPTIMIZERS))
+    learning_rate: float = constrained_field(0.1, POSITIVE)
+    schedule: str = constrained_field("constant", one_of(*SCHEDULES))
+    final_share: float = constrained_field(0.1, PORTION)
+    weight_decay: float | None = constrained_field(None, at_least(0))
+    clip_value: float | None = constrained_field(None, POSITIVE)
+    clip_norm: float | None = constrained_field(None, POSITIVE)
+    global_clip_norm: float | None = constrained_field(None, POSITIVE)
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def updates_rows_alone(optimizer: OptimizerConfig) -> bool:
+def supports_sparse_updates(optimizer: OptimizerConfig) -> bool:
     """Whether a row of a table that has no gradient stays as it is.
 
     Then an update of the other rows alone is the same update. Momentum, moving averages and
@@ -173,15 +173,15 @@ class TrainConfig:
         `mixed_float16`, with a scaled loss, is for GPUs that lack bfloat16.
     """
 
-    epochs: int = ranged(300, at_least(1))
-    batch_size: int = ranged(2048, at_least(1))
-    eval_every_epochs: int = ranged(5, at_least(1))
-    patience_evaluations: int | None = ranged(None, at_least(1))
+    epochs: int = constrained_field(300, at_least(1))
+    batch_size: int = constrained_field(2048, at_least(1))
+    eval_every_epochs: int = constrained_field(5, at_least(1))
+    patience_evaluations: int | None = constrained_field(None, at_least(1))
     restore_best: bool = True
-    seed: int = ranged(42, at_least(0))
-    threads: int | None = ranged(None, within(1, MOST_AT_ONCE))
+    seed: int = constrained_field(42, at_least(0))
+    threads: int | None = constrained_field(None, within(1, MOST_AT_ONCE))
     xla: bool = True
-    precision: str = ranged("float32", one_of(*PRECISIONS))
+    precision: str = constrained_field("float32", one_of(*PRECISIONS))
 
 
 @dataclass
@@ -215,18 +215,18 @@ class EvaluationConfig:
         for all: quicker, and no figure to compare with others; null: among all.
     """
 
-    rows: str = ranged("validation", one_of("validation", "test"))
-    metric: str = ranged(DEFAULT_METRIC, one_of(*METRICS, hint=metric_hint))
-    seen: str = ranged("auto", one_of("auto", "before", "training"))
-    baselines: list[str] = ranged(["popularity"], BASELINE_LIST)
-    recent_popularity_days: float = ranged(30.0, POSITIVE)
-    covisitation_window: int = ranged(5, within(1, MAX_SEQUENCE_LENGTH))
-    covisitation_history: int = ranged(5, within(1, MAX_SEQUENCE_LENGTH))
-    ease_regularization: float = ranged(600.0, POSITIVE)
+    rows: str = constrained_field("validation", one_of("validation", "test"))
+    metric: str = constrained_field(DEFAULT_METRIC, one_of(*METRICS, hint=metric_hint))
+    seen: str = constrained_field("auto", one_of("auto", "before", "training"))
+    baselines: list[str] = constrained_field(["popularity"], BASELINE_LIST)
+    recent_popularity_days: float = constrained_field(30.0, POSITIVE)
+    covisitation_window: int = constrained_field(5, within(1, MAX_SEQUENCE_LENGTH))
+    covisitation_history: int = constrained_field(5, within(1, MAX_SEQUENCE_LENGTH))
+    ease_regularization: float = constrained_field(600.0, POSITIVE)
     score_test: bool = True
     time_queries: bool = False
     keep_rows: bool = True
-    sampled_candidates: int | None = ranged(None, at_least(1))
+    sampled_candidates: int | None = constrained_field(None, at_least(1))
 
 
 @dataclass
@@ -242,8 +242,8 @@ class TrackingConfig:
     """
 
     tensorboard: bool = False
-    mlflow: str | None = ranged(None, NOT_EMPTY)
-    wandb: str | None = ranged(None, NOT_EMPTY)
+    mlflow: str | None = constrained_field(None, NOT_EMPTY)
+    wandb: str | None = constrained_field(None, NOT_EMPTY)
 
 
 # What a trial never sees of the study that it is part of; `sweeper.study.config` reads it.

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import BooleanNode, FloatNode, IntegerNode, StringNode
 from omegaconf.errors import ValidationError
 
-from sweeper.config.ranges import unfit
+from sweeper.config.ranges import invalid_reason
 from sweeper.errors import closest, shortened
 
 NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text"}
@@ -74,7 +74,7 @@ def type_problems(key: str, value: Any, kind: Any) -> Iterator[str]:
                 yield from type_problems(place, element, hints[name])
             else:
                 yield f"{place}: is no key of the configuration{closest(str(name), hints)}"
-    elif words := unfit(value):
+    elif words := invalid_reason(value):
         yield f"{key}: got {shortened(repr(value))}; {words}"
     elif not any(_is_of(value, each) for each in kinds):
         words = type_words(typing.Union[alternatives])  # noqa: UP007

@@ -61,7 +61,7 @@ def find(config: DataConfig) -> Source:
 
 def from_prepared(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
     """A copy that TFDS has prepared before, in one of its data directories."""
-    from sweeper.data.records import read_records
+    from sweeper.data.tfds_reader import read_records
 
     with stage(say, "Starting TensorFlow Datasets"):
         start_tensorflow()
@@ -86,7 +86,7 @@ def from_grouplens(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
 
     import tensorflow_datasets as tfds
 
-    from sweeper.data.builder import quiet
+    from sweeper.data.tfds_builder import quiet
 
     text = f"Downloading {data_set.title} and building its TFDS records"
     with stage(say, f"{text} (about {data_set.build_time}, once)"), quiet():
@@ -149,8 +149,8 @@ def _first_of(
 def _from_files(
     data_set: MovieLens, folder: Path, origin: str, cache: Path, say: Say
 ) -> Interactions:
-    from sweeper.data.builder import build_records
-    from sweeper.data.records import read_records
+    from sweeper.data.tfds_builder import build_records
+    from sweeper.data.tfds_reader import read_records
 
     source = f"{data_set.title} from {origin}"
     if data_set.md5:

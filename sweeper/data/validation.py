@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sweeper.config import (
     AUTO,
     NAMED_SOURCES,
-    OF_A_TABLE,
+    TABLE_KEYS,
     DataConfig,
     SideTableConfig,
     SyntheticConfig,
@@ -77,7 +77,7 @@ def data_problems(data: DataConfig, evaluated: str) -> Iterator[str]:
 def _table_problems(data: DataConfig) -> Iterator[str]:
     """Keys of `data=table` that are missing, don't go together, or are given for other data."""
     if data.name != "table":
-        for key in OF_A_TABLE:
+        for key in TABLE_KEYS:
             if getattr(data, key) != getattr(DataConfig(), key):
                 yield f"data.{key}: is given with data.name {data.name!r}; is of data=table alone"
         return

@@ -21,7 +21,7 @@ from sweeper.data.validation import data_problems
 from sweeper.errors import ConfigError
 from sweeper.exit_codes import command_parser, exit_codes
 from sweeper.init.completion import Say, complete, load_or_tell
-from sweeper.init.guesses import ROLES
+from sweeper.init.inference import ROLES
 from sweeper.init.project import (
     FILES,
     VARIANTS,
@@ -30,7 +30,7 @@ from sweeper.init.project import (
     write_files,
 )
 from sweeper.inspect.columns import columns_of
-from sweeper.inspect.facts import facts_of
+from sweeper.inspect.profile import facts_of
 from sweeper.inspect.suggestion import LEFT_OUT, features_yaml, knows_users_by_id, suggest
 from sweeper.quoting import rejoined
 from sweeper.validation import range_problems

@@ -15,7 +15,7 @@ from sweeper.data.table import table as table_source
 from sweeper.data.table.files import find_files
 from sweeper.data.table.reading import first_rows
 from sweeper.errors import ConfigError, DataError
-from sweeper.init.guesses import ROLES, guess_key, guess_lists, guess_roles
+from sweeper.init.inference import ROLES, guess_key, guess_lists, guess_roles
 from sweeper.inspect.names import in_comment
 
 Say = Callable[[str, str], None]

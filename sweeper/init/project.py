@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 from sweeper.data.table.files import TFDS
-from sweeper.files import make_writable, write_whole
+from sweeper.files import atomic_write, make_writable
 from sweeper.inspect.names import as_yaml
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -94,7 +94,7 @@ def write_files(files: dict[Path, str]) -> None:
     try:
         for path, text in files.items():
             written.append(path)
-            write_whole(path, text.encode())
+            atomic_write(path, text.encode())
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)

@@ -22,11 +22,11 @@ from sweeper.data.loading import load_interactions
 from sweeper.data.split import SHUFFLE_BUFFER, Split, split_interactions
 from sweeper.errors import OutputError
 from sweeper.exit_codes import command_parser, exit_codes
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.inspect.columns import columns_of
-from sweeper.inspect.facts import facts_of
 from sweeper.inspect.held_out import facts_of_splits
 from sweeper.inspect.picture import draw
+from sweeper.inspect.profile import facts_of
 from sweeper.inspect.suggestion import FILE, Suggestion, suggest
 from sweeper.inspect.tables import print_facts, print_suggestion
 from sweeper.validation import validate_data
@@ -168,7 +168,7 @@ def _status(progress: Console, text: str, rows: int) -> Iterator[None]:
 
 def _write(path: Path, picture: bytes) -> None:
     try:
-        write_whole(path, picture)
+        atomic_write(path, picture)
     except OutputError as error:
         reason = getattr(error.__cause__, "strerror", None) or error
         raise OutputError(

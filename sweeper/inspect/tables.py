@@ -12,8 +12,8 @@ from rich.table import Table
 from sweeper.console import say
 from sweeper.data.column_names import NAMELESS
 from sweeper.inspect.columns import ColumnFacts
-from sweeper.inspect.facts import Facts, Spread
 from sweeper.inspect.held_out import SplitFacts
+from sweeper.inspect.profile import Facts, Spread
 from sweeper.inspect.suggestion import Suggestion
 
 HISTORY_NOTE = (

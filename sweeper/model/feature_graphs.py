@@ -21,11 +21,11 @@ from sweeper.model.features import (
     OUT_OF_VOCABULARY,
     PADDING,
     BucketFeature,
+    CustomFeature,
     Feature,
     HistoryFeature,
     ListFeature,
     LookupFeature,
-    OwnFeature,
     ScaledFeature,
     tokens,
 )
@@ -217,7 +217,7 @@ def feature_graph(feature: Feature, column: Column, encoded: np.ndarray) -> Enco
         return Scaled(feature)
     if isinstance(feature, HistoryFeature) and isinstance(column, CategoricalColumn):
         return HistoryOf(column)
-    if isinstance(feature, OwnFeature) and (graph := feature.graph()) is not None:
+    if isinstance(feature, CustomFeature) and (graph := feature.graph()) is not None:
         return graph  # type: ignore[no-any-return]
     raise ConfigError(
         f"features.query: {feature.name!r} is a {type(feature).__name__}, which has no TensorFlow "
@@ -229,7 +229,7 @@ def _filled(values: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.math.is_nan(values), missing, values)
 
 
-def check_graph(feature: OwnFeature, values: tf.Tensor, expected: np.ndarray, key: str) -> None:
+def check_graph(feature: CustomFeature, values: tf.Tensor, expected: np.ndarray, key: str) -> None:
     """Raises ConfigError, whose line begins with `key`, if `graph` doesn't encode as `encode` did.
 
     Args:

@@ -192,7 +192,7 @@ class HistoryNumberFeature:
         return self.scaled.encode(NumericColumn(self.numbers))
 
 
-class OwnFeature(ABC):
+class CustomFeature(ABC):
     """Base of a user's own features; `features.query[].kind: package.module:Name`.
 
     An instance is made once the data is read, and fitted by its constructor:
@@ -237,7 +237,7 @@ class OwnFeature(ABC):
 
 
 Feature = (
-    OwnFeature
+    CustomFeature
     | LookupFeature
     | ListFeature
     | BucketFeature

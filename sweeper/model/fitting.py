@@ -26,11 +26,11 @@ from sweeper.data.columns import (
 from sweeper.errors import ConfigError, closest, either
 from sweeper.model.features import (
     BucketFeature,
+    CustomFeature,
     Feature,
     HistoryFeature,
     ListFeature,
     LookupFeature,
-    OwnFeature,
     ScaledFeature,
     tokens,
 )
@@ -240,7 +240,7 @@ def _fit(
     column = _column(config, columns, is_query=items is not None)
     if is_path(config.kind):
         name = f"{config.column}_{config.kind.partition(':')[2]}"
-        return make(".kind", config.kind, OwnFeature, name, column, rows, dim, **config.options)
+        return make(".kind", config.kind, CustomFeature, name, column, rows, dim, **config.options)
     name = f"{config.column}_{config.kind}"
     if isinstance(column, CategoricalListColumn):
         return ListFeature(name, _vocabulary(config, column, rows), dim, tokenize=False)

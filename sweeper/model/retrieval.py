@@ -24,7 +24,7 @@ from sweeper.plugins import is_path, make
 SMALLEST_PROBABILITY, LARGEST_PROBABILITY = 1e-6, 1.0
 
 
-class OwnTask(tf.keras.layers.Layer):
+class CustomTask(tf.keras.layers.Layer):
     """Base of a user's own tasks; `task.name: package.module:Name`.
 
     `call` takes what `DistinctRetrieval.call` takes, by the same names, and gives the batch's
@@ -41,14 +41,14 @@ class OwnTask(tf.keras.layers.Layer):
         self.config = config
 
 
-def build_task(config: TaskConfig, row_blocks: int = 1) -> DistinctRetrieval | OwnTask:
+def build_task(config: TaskConfig, row_blocks: int = 1) -> DistinctRetrieval | CustomTask:
     """The task that the configuration names.
 
     Raises:
-      ConfigError: a path that names no `OwnTask`.
+      ConfigError: a path that names no `CustomTask`.
     """
     if is_path(config.name):
-        return make("task.name", config.name, OwnTask, config, **config.options)
+        return make("task.name", config.name, CustomTask, config, **config.options)
     return DistinctRetrieval(config, row_blocks)
 
 

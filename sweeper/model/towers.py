@@ -21,12 +21,12 @@ from sweeper.model.dropout import Dropout, IdDropout
 from sweeper.model.features import (
     PADDING,
     BucketFeature,
+    CustomFeature,
     Feature,
     HistoryFeature,
     HistoryNumberFeature,
     ListFeature,
     LookupFeature,
-    OwnFeature,
     ScaledFeature,
     SequenceFeature,
 )
@@ -297,7 +297,7 @@ def feature_layer(
       id_dropout: of a sequence's ids.
     """
     shared = shared or {}
-    if isinstance(feature, OwnFeature):
+    if isinstance(feature, CustomFeature):
         return feature.layer()
     if isinstance(feature, SequenceFeature):
         lookup = shared.get(feature.shared_with or "")
@@ -324,7 +324,7 @@ def _layer_name(name: str) -> str:
     return name if name[0].isalnum() else f"feature{name}"
 
 
-class OwnTower(tf.keras.layers.Layer):
+class CustomTower(tf.keras.layers.Layer):
     """Base of a user's own towers; `model.tower: package.module:Name`.
 
     It stands in place of the dense layers, above the features: `call(values, training)` takes
@@ -390,7 +390,7 @@ class Tower(tf.keras.Model):
         ]
         if is_path(config.tower):
             options = config.tower_options
-            own = make("model.tower", config.tower, OwnTower, layer_sizes, seed, **options)
+            own = make("model.tower", config.tower, CustomTower, layer_sizes, seed, **options)
             self.stack = [own]
         else:
             self.stack = _dense_stack(layer_sizes, projection_only, config, seed, precision)
@@ -415,7 +415,7 @@ class Tower(tf.keras.Model):
         """What lies above the feature layers; each feature [rows, dim], to [rows, width]."""
         values = tf.concat(features, axis=1)
         for layer in self.stack:
-            if isinstance(layer, Dropout | OwnTower):
+            if isinstance(layer, Dropout | CustomTower):
                 values = layer(values, training=training)
             else:
                 values = layer(values)

@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from sweeper.config import TIMED_KINDS, Config, id_dropouts, layer_sizes, updates_rows_alone
+from sweeper.config import TIMED_KINDS, Config, id_dropouts, layer_sizes, supports_sparse_updates
 from sweeper.data.histories import Histories, histories_of
 from sweeper.data.interactions import Interactions
 from sweeper.model.features import Feature, ListFeature, LookupFeature, SequenceFeature
 from sweeper.model.fitting import feature_column, fit_features
-from sweeper.model.retrieval import DistinctRetrieval, OwnTask, build_task
+from sweeper.model.retrieval import CustomTask, DistinctRetrieval, build_task
 from sweeper.model.sequence_fitting import SequenceSource
 from sweeper.model.towers import Lookup, Tower, lookup_of
 
@@ -112,7 +112,7 @@ class TwoTowerModel(tfrs.models.Model):
         self,
         query_tower: Tower,
         candidate_tower: Tower,
-        task: DistinctRetrieval | OwnTask,
+        task: DistinctRetrieval | CustomTask,
         has_seen_bias: bool = False,
     ) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -
         config.model.candidate_layer_sizes,
     )
 
-    sparse_updates = updates_rows_alone(config.optimizer)
+    sparse_updates = supports_sparse_updates(config.optimizer)
     shared = shared_lookups(encoded)
 
     candidate_dropout = config.model.candidate_input_dropout

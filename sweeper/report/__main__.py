@@ -148,7 +148,7 @@ def write_report(
       OutputError: there is nothing to show, or it can't be written.
     """
     # Only now: `--help` and errors come at once.
-    from sweeper.files import write_whole
+    from sweeper.files import atomic_write
     from sweeper.report.comparison.comparison import comparison_of
     from sweeper.report.opening import open_subjects
     from sweeper.report.rendering.html import html_of
@@ -170,7 +170,7 @@ def write_report(
     contents = {path: html_of(page), path.with_suffix(".md"): markdown_of(page)}
     for place, content in contents.items():
         try:
-            write_whole(place, content.encode())
+            atomic_write(place, content.encode())
         except OutputError as error:
             reason = getattr(error.__cause__, "strerror", None) or error
             raise OutputError(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from sweeper.errors import OutputError, install_command
-from sweeper.report.opening import open_subject
+from sweeper.report.opening import load_results
 from sweeper.report.rendering.palette import DARK, LIGHT, in_colours
 from sweeper.report.report import page_of
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import leaderboard_columns
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class LoadedStudy:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.subject: Subject = open_subject(directory)
+        self.subject: StudyResults = load_results(directory)
         self.problems = self.subject.problems
 
     def __repr__(self) -> str:

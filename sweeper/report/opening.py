@@ -12,7 +12,7 @@ from sweeper.record import TrialRecord
 from sweeper.report.analysis.towers import best_of_each_depth
 from sweeper.report.evidence.confirmation_reader import load_evidence, places_of
 from sweeper.report.evidence.ranks import read_ranks
-from sweeper.report.subject import MOST_COMPARED, Subject
+from sweeper.report.study_results import MOST_COMPARED, StudyResults
 from sweeper.study import attributes, confirmation, reference
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import Row, leaderboard_rows
@@ -30,7 +30,7 @@ STATES = {"completed": "complete"}
 EXAMPLES = 3
 
 
-def open_subject(directory: Path, on_read: OnRead = lambda done, total: None) -> Subject:
+def load_results(directory: Path, on_read: OnRead = lambda done, total: None) -> StudyResults:
     """Reads a study or a run.
 
     What is missing or damaged beyond the study's database, or the run's record, is named
@@ -60,7 +60,7 @@ def _examples(directory: Path) -> str:
     return f": {found}{more}" if found else ""
 
 
-def _open_study(directory: Path, on_read: OnRead) -> Subject:
+def _open_study(directory: Path, on_read: OnRead) -> StudyResults:
     study = load_study(directory, check=True)
     objectives = objectives_of(study)
     # Before the rows, which then have each of them: the study may still run.
@@ -72,7 +72,7 @@ def _open_study(directory: Path, on_read: OnRead) -> Subject:
         )
     best = rows[0].number if rows[0].rank == 1 else None
     evidence, problems = load_evidence(directory, best)
-    subject = Subject(
+    subject = StudyResults(
         directory, study.study_name, objectives, rows, study, trials,
         evidence=evidence, problems=problems,
     )  # fmt: skip
@@ -94,7 +94,7 @@ def _seconds_beside(directory: Path, problems: list[str]) -> Iterator[tuple[str,
             yield name, sum(seconds)
 
 
-def _read_records(subject: Subject, on_read: OnRead) -> None:
+def _read_records(subject: StudyResults, on_read: OnRead) -> None:
     """Reads the files of all trials; fills `records`, `repeats` and `problems`."""
     missing: list[str] = []
     for index, row in enumerate(subject.rows, start=1):
@@ -112,7 +112,7 @@ def _read_records(subject: Subject, on_read: OnRead) -> None:
     _read_ranks(subject)
 
 
-def _read_ranks(subject: Subject) -> None:
+def _read_ranks(subject: StudyResults) -> None:
     """Fills `ranks`, as far as the trials were to leave any."""
     places: dict[int | str, Path] = {}
     of_depths = [each.row for each in best_of_each_depth(subject).values()]
@@ -153,7 +153,7 @@ def _repeats(
             yield repeat["split_seed"], found
 
 
-def _missing_problems(missing: list[str], subject: Subject) -> Iterator[str]:
+def _missing_problems(missing: list[str], subject: StudyResults) -> Iterator[str]:
     if not missing:
         return
     if not subject.records:
@@ -166,7 +166,7 @@ def _missing_problems(missing: list[str], subject: Subject) -> Iterator[str]:
         yield f"{path}: is missing; left out: the curve, times and configuration of this trial"
 
 
-def _open_run(directory: Path) -> Subject:
+def _open_run(directory: Path) -> StudyResults:
     """A single run, as a study of one trial."""
     record = records.read(directory)
     record.config = with_defaults(record.config)
@@ -184,7 +184,7 @@ def _open_run(directory: Path) -> Subject:
         reason=record.reason,
     )
     name = record.config.get("name") or directory.resolve().name
-    subject = Subject(directory, name, [objective], [row], records={0: record})
+    subject = StudyResults(directory, name, [objective], [row], records={0: record})
     subject.problems.extend(_history_problems(directory, row, record))
     subject.repeats[0] = dict(_repeats(directory, record, subject.problems))
     _read_ranks(subject)
@@ -193,17 +193,17 @@ def _open_run(directory: Path) -> Subject:
 
 def open_subjects(
     directories: Sequence[Path], on_read: OnRead = lambda done, total: None
-) -> tuple[list[Subject], list[str]]:
+) -> tuple[list[StudyResults], list[str]]:
     """Reads several studies and runs, and says which of them can't be read.
 
     Raises:
       ConfigError: none of them can; with a line for each.
     """
-    subjects: list[Subject] = []
+    subjects: list[StudyResults] = []
     unread: list[str] = []
     for directory in directories:
         try:
-            subjects.append(open_subject(directory, on_read))
+            subjects.append(load_results(directory, on_read))
         except OutputError as error:
             unread.append(str(error))
     if not subjects:

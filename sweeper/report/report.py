@@ -14,14 +14,14 @@ from sweeper.report.sections.parameters import parameters_section
 from sweeper.report.sections.question import protocol_section, question_section
 from sweeper.report.sections.reproduction import reproduction_section
 from sweeper.report.sections.savings import savings_section
-from sweeper.report.sections.strengths import strengths_section
+from sweeper.report.sections.segments import strengths_section
 from sweeper.report.sections.times import times_section
 from sweeper.report.sections.trial_table import leaderboard_section
 from sweeper.report.sections.validation_curves import curves_section
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 
 # Each gives its section, or None where the subject has nothing for it.
-SECTIONS: tuple[Callable[[Subject], Section | None], ...] = (
+SECTIONS: tuple[Callable[[StudyResults], Section | None], ...] = (
     question_section,
     protocol_section,
     answer_section,
@@ -39,7 +39,9 @@ SECTIONS: tuple[Callable[[Subject], Section | None], ...] = (
 )
 
 
-def page_of(subject: Subject, on_section: Callable[[int, int], None] = lambda a, b: None) -> Page:
+def page_of(
+    subject: StudyResults, on_section: Callable[[int, int], None] = lambda a, b: None
+) -> Page:
     """The whole report.
 
     Args:

@@ -10,7 +10,7 @@ from sweeper.config import Config
 from sweeper.data.columns import Column
 from sweeper.data.interactions import Interactions
 from sweeper.model.feature_graphs import Encoder, feature_graph, input_spec, same_rows
-from sweeper.model.features import OUT_OF_VOCABULARY, LookupFeature, OwnFeature
+from sweeper.model.features import OUT_OF_VOCABULARY, CustomFeature, LookupFeature
 from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
 from sweeper.serving.input_names import input_names
 from sweeper.serving.query_tower import DEFAULT, Inputs
@@ -24,7 +24,7 @@ def missing_graphs(config: Config, encoded: EncodedFeatures) -> str | None:
     names = [
         each.kind
         for feature, each in zip(encoded.candidate_features, config.features.candidate, strict=True)
-        if isinstance(feature, OwnFeature) and feature.graph() is None
+        if isinstance(feature, CustomFeature) and feature.graph() is None
     ]
     return f"{', '.join(names)} has no TensorFlow graph (`graph`)" if names else None
 

@@ -14,13 +14,13 @@ import sweeper
 from sweeper.config import to_dictionary
 from sweeper.console import say
 from sweeper.errors import ConfigError
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.runtime import set_threads, start_tensorflow
 from sweeper.serving import approximate_index, tables
-from sweeper.serving.chosen import Chosen, choose
 from sweeper.serving.input_names import free_name
 from sweeper.serving.manifest import Manifest, checksums, manifest_of, versions, write_manifest
 from sweeper.serving.model_card import CARD, model_card
+from sweeper.serving.source_trial import SourceTrial, choose
 from sweeper.serving.version_directory import check_output, write_version
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def export(
             None if recall is None else _write_index(place, retraining, candidates, recall, console)
         )
         card = model_card(chosen, retraining, inputs, difference, index, left_out)
-        write_whole(place / CARD, card.encode())
+        atomic_write(place / CARD, card.encode())
         manifest = _manifest(place, chosen, retraining, inputs, rows, index, candidates.shape)
         write_manifest(place, _with_candidate_tower(manifest, items, left_out))
 
@@ -94,7 +94,7 @@ def export(
 
 
 def _prepare(
-    chosen: Chosen, rows: str, recall: float | None, console: Console
+    chosen: SourceTrial, rows: str, recall: float | None, console: Console
 ) -> tuple[Retraining, QueryInputs, str | None]:
     """Everything that can fail before the training, which may take long, as `export` has it.
 
@@ -116,7 +116,7 @@ def _prepare(
     return retraining, inputs, left_out
 
 
-def _own_output(chosen: Chosen) -> Path:
+def _own_output(chosen: SourceTrial) -> Path:
     """The directory in `EXPORTS` that is named as the study or run.
 
     Raises:
@@ -140,8 +140,8 @@ def _write_model(place: Path, retraining: Retraining, inputs: QueryInputs) -> np
     import tensorflow as tf
 
     from sweeper.serving.query_tower import QueryTower
+    from sweeper.serving.saved_model import ServedModel
     from sweeper.serving.search import ExactSearch
-    from sweeper.serving.served import ServedModel
 
     training, data = retraining.training, retraining.interactions
     candidates: np.ndarray = training.model.embed_candidates(
@@ -200,7 +200,7 @@ def _queries(retraining: Retraining) -> np.ndarray:
 
 def _manifest(
     place: Path,
-    chosen: Chosen,
+    chosen: SourceTrial,
     retraining: Retraining,
     inputs: QueryInputs,
     rows: str,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.errors import OutputError, either, shortened
-from sweeper.files import read_json, write_whole
+from sweeper.files import atomic_write, read_json
 from sweeper.json_types import hints_of, is_of
 
 # 1 had no `input_names`: each input was named as its column, the embeddings' "embedding". 1 and 2
@@ -98,7 +98,7 @@ def checksums(directory: Path) -> dict[str, dict[str, Any]]:
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(directory / MANIFEST, (text + "\n").encode())
+    atomic_write(directory / MANIFEST, (text + "\n").encode())
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -20,17 +20,17 @@ from sweeper.console import SEEN, data_lines, seen_by
 from sweeper.errors import OutputError
 from sweeper.model.features import SequenceFeature
 from sweeper.record import Metrics, TrialRecord
+from sweeper.report.evidence.clustered_tests import interval_over_users
 from sweeper.report.evidence.confirmation_reader import is_begun
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.ranks import hits, read_ranks
-from sweeper.report.evidence.row_comparison import interval_over_users
-from sweeper.report.rendering.words import baseline_words, count, metric_words, number
+from sweeper.report.rendering.formatting import baseline_words, count, metric_words, number
 from sweeper.report.sections.confirmed import confirmed_metric, confirmed_text
 from sweeper.report.sections.confirmed_tables import rows_words
 from sweeper.report.sections.warmth import both_metrics
 from sweeper.serving.approximate_index import index_words
-from sweeper.serving.chosen import Chosen
 from sweeper.serving.input_names import EXCLUDE, GAP, HISTORY, UNKNOWN_HISTORY, UNSEEN, K
+from sweeper.serving.source_trial import SourceTrial
 from sweeper.serving.tables import kind_of
 from sweeper.study.results.leaderboard import best_of
 
@@ -42,7 +42,7 @@ CARD = "model_card.md"
 
 
 def model_card(
-    chosen: Chosen,
+    chosen: SourceTrial,
     retraining: Retraining,
     inputs: QueryInputs,
     difference: str | None,
@@ -72,7 +72,7 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _opening(chosen: Chosen, retraining: Retraining, inputs: QueryInputs) -> str:
+def _opening(chosen: SourceTrial, retraining: Retraining, inputs: QueryInputs) -> str:
     data = retraining.interactions
     whom = "For a user"
     if inputs.history is not None:
@@ -176,7 +176,7 @@ def _request(inputs: QueryInputs, retraining: Retraining) -> str:
     )
 
 
-def _training(chosen: Chosen, retraining: Retraining, difference: str | None) -> Iterator[str]:
+def _training(chosen: SourceTrial, retraining: Retraining, difference: str | None) -> Iterator[str]:
     record = chosen.record
     rows, epochs = len(retraining.rows), retraining.config.train.epochs
     if retraining.is_on_all_rows:
@@ -199,7 +199,7 @@ def _training(chosen: Chosen, retraining: Retraining, difference: str | None) ->
     yield f"{record.num_parameters or 0:,} parameters. Recorded with {versions}."
 
 
-def _figures(chosen: Chosen, retraining: Retraining) -> Iterator[str]:
+def _figures(chosen: SourceTrial, retraining: Retraining) -> Iterator[str]:
     record, metrics = chosen.record, retraining.metrics or chosen.record.metrics
     whose = "the recorded model" if retraining.is_on_all_rows else "this model"
     for rows, scored in metrics.items():
@@ -244,7 +244,7 @@ def _best_baseline(metric: str, scored: Metrics, baselines: Mapping[str, Metrics
     )
 
 
-def _intervals(chosen: Chosen, rows: str) -> dict[str, str]:
+def _intervals(chosen: SourceTrial, rows: str) -> dict[str, str]:
     """By metric, of the recorded rows; empty where the trial kept none."""
     texts = {}
     with suppress(OutputError):
@@ -256,7 +256,7 @@ def _intervals(chosen: Chosen, rows: str) -> dict[str, str]:
     return texts
 
 
-def _confirmed(chosen: Chosen) -> Iterator[str]:
+def _confirmed(chosen: SourceTrial) -> Iterator[str]:
     evidence, name = chosen.subject.evidence, f"trial_{chosen.trial}"
     if evidence is None and is_begun(chosen.subject.directory):
         yield "None that can be read: the study's confirmation is damaged, or of another version."

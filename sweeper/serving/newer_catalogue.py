@@ -18,7 +18,7 @@ from sweeper.data.table.arrays import is_text, naming
 from sweeper.data.table.feature_columns import feature_column
 from sweeper.data.table.files import find_files, format_of
 from sweeper.data.table.ids import ids
-from sweeper.data.table.reading import read_table, told_of
+from sweeper.data.table.reading import error_context, read_table
 from sweeper.data.table.roles import NUMBER, delimiter_hint
 from sweeper.data.table.side_tables import check_keys
 from sweeper.errors import ConfigError, DataError, closest, shortened
@@ -91,7 +91,7 @@ def read_catalogue(
     table = read_table(files, settings.csv, [key, item_column, *texts], say)
     # A table made of an export's own candidates has the name of the interactions.
     key = item_column if key not in table.column_names else key
-    with told_of(f"items ({file.path})"):
+    with error_context(f"items ({file.path})"):
         _check_columns(table, [key, *(name for name in kinds if name != item_column)])
         words = ids(table[key], key)
         check_keys(words, key)

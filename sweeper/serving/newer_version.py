@@ -23,7 +23,7 @@ from sweeper.console import say
 from sweeper.data.columns import Column
 from sweeper.data.progress import stage
 from sweeper.errors import ConfigError
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.serving import approximate_index, tables
 from sweeper.serving.catalogue_changes import catalogue_changes, change_lines, newer_card
 from sweeper.serving.input_names import HISTORY
@@ -201,9 +201,9 @@ def _write_model(
     seen: SeenItems,
 ) -> None:
     """Writes the SavedModels, those of the towers as they are, and the tables."""
+    from sweeper.serving.saved_model import SeenTable, ServedModel
     from sweeper.serving.saved_tower import SavedQueryTower
     from sweeper.serving.search import ExactSearch
-    from sweeper.serving.served import SeenTable, ServedModel
 
     manifest = base.manifest
     user = manifest.input_names[manifest.user_column]
@@ -263,5 +263,5 @@ def _write_description(
         catalogue=changes,
     )
     card = newer_card((base.directory / CARD).read_text(), manifest)
-    write_whole(place / CARD, card.encode())
+    atomic_write(place / CARD, card.encode())
     write_manifest(place, replace(manifest, files=checksums(place)))

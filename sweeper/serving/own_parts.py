@@ -12,7 +12,7 @@ from sweeper.config import FeatureConfig
 from sweeper.data.columns import CategoricalListColumn, Column
 from sweeper.errors import ConfigError
 from sweeper.model.feature_graphs import check_graph, raw_values, reason_of
-from sweeper.model.features import Feature, OwnFeature, SequenceFeature
+from sweeper.model.features import CustomFeature, Feature, SequenceFeature
 from sweeper.plugins import is_path
 from sweeper.serving.candidate_tower import CandidateTower, missing_graphs
 from sweeper.serving.query_tower import QueryInputs, QueryTower
@@ -100,7 +100,7 @@ def _check_graphs(
     for index, (feature, each) in enumerate(zip(features, configs, strict=True)):
         if isinstance(feature, SequenceFeature) and is_path(feature.settings.encoder):
             own.append(feature.settings.encoder)
-        if not isinstance(feature, OwnFeature):
+        if not isinstance(feature, CustomFeature):
             continue
         own.append(each.kind)
         column = columns[each.column].take(rows)

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sweeper.config import unfit
+from sweeper.config import invalid_reason
 from sweeper.data.table.time_formats import FIRST_SECOND
 from sweeper.data.table.time_numbers import YEAR_10000
 from sweeper.errors import ConfigError, closest, shortened
+from sweeper.serving.key_value_args import Reader
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import Manifest
 from sweeper.serving.request_history import GIVEN, MISSING, Past, past_notices, past_of
-from sweeper.serving.settings import Reader
 
 LAST = "as last known"
 # What a request gives where a value is missing.
@@ -259,7 +259,7 @@ def _form_problem(lines: list[str], user_column: str, known: Container[str]) -> 
     for number, line in enumerate(lines, start=1):
         if not line:
             return f"line {number} is empty"
-        if unfit(line):
+        if invalid_reason(line):
             return f"line {number} has a NUL in it"
     first = lines[0]
     if first in known:

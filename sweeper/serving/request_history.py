@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweeper.config import unfit
+from sweeper.config import invalid_reason
 from sweeper.errors import either, shortened
 from sweeper.serving.input_names import GAP, HISTORY
 from sweeper.serving.loaded_export import LoadedExport
@@ -66,7 +66,7 @@ def titles_in(value: str) -> list[str]:
         raise ValueError(f"must be a list of titles in quotes, such as {FORM}, or {HISTORY}=[]")
     if "" in found:
         raise ValueError("must hold no empty title")
-    if words := unfit(found):
+    if words := invalid_reason(found):
         raise ValueError(f"each title {words}")
     return found
 

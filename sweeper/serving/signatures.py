@@ -9,7 +9,7 @@ import tensorflow as tf
 from sweeper.serving.candidate_tower import KNOWN, CandidateTower
 from sweeper.serving.input_names import EXCLUDE, GAP, HISTORY, UNKNOWN_HISTORY, UNSEEN, K
 from sweeper.serving.query_tower import DEFAULT, QueryInputs
-from sweeper.serving.served import EXCLUDE_SPEC, K_SPEC
+from sweeper.serving.saved_model import EXCLUDE_SPEC, K_SPEC
 from sweeper.serving.tables import CANDIDATE_TOWER, EMBEDDING, QUERY_TOWER
 
 

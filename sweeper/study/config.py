@@ -18,9 +18,9 @@ from sweeper.config import (
     Config,
     Range,
     at_least,
-    misplaced,
+    constrained_field,
     one_of,
-    ranged,
+    section_type_errors,
     within,
 )
 from sweeper.errors import ConfigError
@@ -53,8 +53,8 @@ class ObjectiveConfig:
       direction: which way is better.
     """
 
-    metric: str = ranged("top_100", NOT_EMPTY)
-    direction: str = ranged("maximize", one_of(*DIRECTIONS))
+    metric: str = constrained_field("top_100", NOT_EMPTY)
+    direction: str = constrained_field("maximize", one_of(*DIRECTIONS))
 
 
 @dataclass
@@ -79,10 +79,10 @@ class ConfirmConfig:
         see what a part of it is worth: `mean: {features.sequence.encoder: mean}`.
     """
 
-    best: int = ranged(0, at_least(0))
-    train_seeds: int = ranged(5, within(1, MOST_SEEDS))
-    split_seeds: int = ranged(5, within(0, MOST_SEEDS))
-    cuts: int | None = ranged(None, within(1, MOST_SEEDS))
+    best: int = constrained_field(0, at_least(0))
+    train_seeds: int = constrained_field(5, within(1, MOST_SEEDS))
+    split_seeds: int = constrained_field(5, within(0, MOST_SEEDS))
+    cuts: int | None = constrained_field(None, within(1, MOST_SEEDS))
     without: list[str] = field(default_factory=lambda: ["timestamp"])
     ablations: dict[str, Any] = field(default_factory=dict)
 
@@ -129,23 +129,23 @@ class StudyConfig:
     space: dict[str, Any] = field(default_factory=dict)
     enqueue: list[dict[str, Any]] = field(default_factory=list)
     warm_start: str | None = None
-    warm_start_trials: int = ranged(5, at_least(1))
+    warm_start_trials: int = constrained_field(5, at_least(1))
     objectives: list[ObjectiveConfig] = field(
         default_factory=lambda: [ObjectiveConfig()], metadata={"range": NOT_EMPTY}
     )
-    sampler: str | None = ranged(None, one_of(*SAMPLERS))
+    sampler: str | None = constrained_field(None, one_of(*SAMPLERS))
     sampler_options: dict[str, Any] = field(default_factory=dict)
-    pruner: str | None = ranged(None, one_of(*PRUNERS))
+    pruner: str | None = constrained_field(None, one_of(*PRUNERS))
     pruner_options: dict[str, Any] = field(default_factory=dict)
-    seed: int = ranged(0, at_least(0))
-    n_trials: int | None = ranged(None, at_least(1))
-    timeout_seconds: float | None = ranged(None, POSITIVE)
-    trial_timeout_seconds: float | None = ranged(None, POSITIVE)
-    max_failures: int = ranged(10, at_least(0))
-    max_retries: int = ranged(2, at_least(0))
+    seed: int = constrained_field(0, at_least(0))
+    n_trials: int | None = constrained_field(None, at_least(1))
+    timeout_seconds: float | None = constrained_field(None, POSITIVE)
+    trial_timeout_seconds: float | None = constrained_field(None, POSITIVE)
+    max_failures: int = constrained_field(10, at_least(0))
+    max_retries: int = constrained_field(2, at_least(0))
     split_seeds: list[int] = field(default_factory=list)
-    seed_mode: str = ranged("lockstep", one_of(*SEED_MODES))
-    workers: int | str = ranged("auto", WORKERS)
+    seed_mode: str = constrained_field("lockstep", one_of(*SEED_MODES))
+    workers: int | str = constrained_field("auto", WORKERS)
     reference: str | None = None
     callbacks: list[str] = field(default_factory=list)
     confirm: ConfirmConfig = field(default_factory=ConfirmConfig)
@@ -164,9 +164,9 @@ class StorageConfig:
       retry_seconds: how long a worker tries again while the server is out of reach.
     """
 
-    name: str = ranged("sqlite", one_of(*STORAGES))
+    name: str = constrained_field("sqlite", one_of(*STORAGES))
     url: str | None = None
-    retry_seconds: float = ranged(120.0, POSITIVE)
+    retry_seconds: float = constrained_field(120.0, POSITIVE)
 
 
 @dataclass
@@ -185,7 +185,7 @@ def to_study(config: Any) -> StudyConfig:
     """The study's part of a composed configuration, as dataclasses."""
     schema = OmegaConf.structured(StudyConfig)
     study = OmegaConf.to_object(OmegaConf.merge(schema, config.study))
-    if problems := list(misplaced(study, StudyConfig(), "study.")):
+    if problems := list(section_type_errors(study, StudyConfig(), "study.")):
         raise ConfigError(problems)
     return study  # type: ignore[return-value]
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from sweeper import console as terminal
 from sweeper.errors import StudyError, finishing
-from sweeper.files import make_writable, write_whole
+from sweeper.files import atomic_write, make_writable
 from sweeper.study.confirmation import left_out, plan_confirmation
 from sweeper.study.create_or_resume import open_study, prepared, storage_of
 from sweeper.study.data_check import check_data
@@ -116,7 +116,7 @@ def _run(
         with storage.main_process(study):
             storage.wait_for_workers(study, SECONDS_TO_END)
             plan = prepared(plan, study, remarks, console)
-            write_whole(plan.directory / "multirun.yaml", OmegaConf.to_yaml(config).encode())
+            atomic_write(plan.directory / "multirun.yaml", OmegaConf.to_yaml(config).encode())
             if before:
                 before(study)
             _say_what(plan, study, console)

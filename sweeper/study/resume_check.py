@@ -8,7 +8,7 @@ from typing import Any
 
 import optuna
 
-from sweeper.config import MRR, SEEN_FILTERED, flat, nested, seen_reading, with_defaults
+from sweeper.config import MRR, SEEN_FILTERED, flat, seen_reading, unflatten, with_defaults
 from sweeper.errors import ConfigError
 from sweeper.study import attributes
 
@@ -52,7 +52,7 @@ def stored_identity(study: optuna.Study, attribute: str) -> Any:
 
 
 def _completed(stored: Mapping[str, Any]) -> dict[str, Any]:
-    return compared(with_defaults(nested(stored)))
+    return compared(with_defaults(unflatten(stored)))
 
 
 def check_identity(study: optuna.Study, directory: Path, identity: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ class Origin:
         return {name: value for name, value in tags.items() if value is not None}
 
 
-BY_ITSELF = Origin()
+STANDALONE = Origin()
 
 
 @dataclass(frozen=True)

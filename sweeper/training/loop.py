@@ -19,7 +19,7 @@ Metrics = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class Evaluation:
     """One evaluation during training.
 
     Attributes:
@@ -55,8 +55,8 @@ class Checkpoint:
 class History:
     """All evaluations of a run, and which one's weights the model ended with."""
 
-    checkpoints: list[Checkpoint] = field(default_factory=list)
-    kept: Checkpoint | None = None
+    checkpoints: list[Evaluation] = field(default_factory=list)
+    kept: Evaluation | None = None
     stopped_early: bool = False
     first_epoch_seconds: float = 0.0
 
@@ -80,7 +80,7 @@ def train(
     objective: str,
     callbacks: Callbacks,
     history: History,
-) -> Iterator[Checkpoint]:
+) -> Iterator[Evaluation]:
     """Trains for `config.epochs` epochs, or until patience runs out.
 
     A generator that stops at each evaluation, so that several trainings can take
@@ -134,12 +134,12 @@ class _Clock:
         self._epochs, self._seconds = self._epochs + 1, self._seconds + seconds
         return self._num_rows / seconds
 
-    def checkpoint(self, epoch: int, loss: float, metrics: Metrics, seconds: float) -> Checkpoint:
+    def checkpoint(self, epoch: int, loss: float, metrics: Metrics, seconds: float) -> Evaluation:
         """Counts an evaluation of so many seconds."""
         self._evaluate_seconds += seconds
         rate = self._epochs * self._num_rows / self._seconds
         self._epochs, self._seconds = 0, 0.0
-        return Checkpoint(epoch, loss, metrics, self.train_seconds, self._evaluate_seconds, rate)
+        return Evaluation(epoch, loss, metrics, self.train_seconds, self._evaluate_seconds, rate)
 
 
 class _Best:
@@ -152,7 +152,7 @@ class _Best:
         self._weights = None
         self._since, self._differ = 0, False
 
-    def keeps(self, checkpoint: Checkpoint) -> bool:
+    def keeps(self, checkpoint: Evaluation) -> bool:
         """Whether the training would end with the weights of this evaluation, were it the last."""
         value = tuple(checkpoint.metrics[name] for name in self._metrics)
         best = self._value

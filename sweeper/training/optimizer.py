@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from sweeper.config import OptimizerConfig, updates_rows_alone
+from sweeper.config import OptimizerConfig, supports_sparse_updates
 from sweeper.errors import ConfigError, closest
 
 # Keras's names of what has a key of its own here.
@@ -93,7 +93,7 @@ def prepare_for_sparse_gradients(
         return apply(known, *arguments, **options)
 
     optimizer.apply_gradients = apply_gradients
-    if config.name == "sgd" and updates_rows_alone(config):
+    if config.name == "sgd" and supports_sparse_updates(config):
         optimizer.momentums = [None] * len(optimizer.momentums)
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from sweeper.config import DEFAULT_METRIC, SEEN_FILTERED, metric_name
 
 if TYPE_CHECKING:
-    from sweeper.training.loop import Checkpoint
+    from sweeper.training.loop import Evaluation
 
 # Without a terminal, a line at the first evaluation and then this often.
 SECONDS_BETWEEN_LINES = 5.0
@@ -33,7 +33,7 @@ class TrainingProgress:
         self._console, self._epochs, self._rows = console, epochs, rows
         self._metric, self._words = metric, metric_name(metric)
         self._last_line: float | None = None
-        self._unprinted: Checkpoint | None = None
+        self._unprinted: Evaluation | None = None
         self._bar: Progress | None = None
 
     def __enter__(self) -> TrainingProgress:
@@ -78,7 +78,7 @@ class TrainingProgress:
                 rate=f"{rate / 1_000:,.0f}k" if rate >= 10_000 else f"{rate:,.0f}",
             )
 
-    def on_checkpoint(self, checkpoint: Checkpoint) -> None:
+    def on_checkpoint(self, checkpoint: Evaluation) -> None:
         if self._bar:
             self._bar.update(self._task, accuracy=f"{checkpoint.metrics[self._metric]:.4f}")
             return
@@ -88,7 +88,7 @@ class TrainingProgress:
         else:
             self._unprinted = checkpoint
 
-    def _print(self, checkpoint: Checkpoint) -> None:
+    def _print(self, checkpoint: Evaluation) -> None:
         self._last_line, self._unprinted = time.monotonic(), None
         left = (checkpoint.train_seconds + checkpoint.evaluate_seconds) / checkpoint.epoch
         left *= self._epochs - checkpoint.epoch

@@ -15,16 +15,16 @@ from sweeper.config import (
     FeaturesConfig,
     OptimizerConfig,
     id_dropouts,
-    updates_rows_alone,
+    supports_sparse_updates,
 )
 from sweeper.data.histories import Histories, histories_key
 from sweeper.data.interactions import Interactions
 from sweeper.model.features import (
     BucketFeature,
+    CustomFeature,
     Feature,
     HistoryFeature,
     HistoryNumberFeature,
-    OwnFeature,
     ScaledFeature,
     SequenceFeature,
 )
@@ -147,7 +147,7 @@ def small_weights(planner: BatchPlanner) -> Iterator[str]:
 
 def whole_updates(config: OptimizerConfig, model: TwoTowerModel) -> Iterator[str]:
     """A line for each large table of which every step updates all rows."""
-    if updates_rows_alone(config):
+    if supports_sparse_updates(config):
         return
     sequences = [
         layer.lookup for layer in model.query_tower.feature_layers if isinstance(layer, Sequence)
@@ -278,7 +278,7 @@ def _with_widths(
     """The features with the widths, and the sequences' settings, that the configuration has."""
 
     def configured(feature: Feature, config: FeatureConfig) -> Feature:
-        if isinstance(feature, ScaledFeature | OwnFeature | HistoryNumberFeature):
+        if isinstance(feature, ScaledFeature | CustomFeature | HistoryNumberFeature):
             return feature
         dim = config.dim or settings.embedding_dim
         if isinstance(feature, SequenceFeature):

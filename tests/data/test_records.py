@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sweeper.data.columns import CategoricalColumn
-from sweeper.data.records import _candidate_indices
+from sweeper.data.tfds_reader import _candidate_indices
 from sweeper.errors import DataError
 
 

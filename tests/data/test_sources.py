@@ -186,7 +186,7 @@ def test_no_ratings(movielens_folder: Path, tmp_path: Path) -> None:
 def test_auto_takes_what_tfds_has_prepared(
     movielens_folder: Path, loaded: Interactions, tmp_path: Path, offline: None
 ) -> None:
-    from sweeper.data.builder import build_records
+    from sweeper.data.tfds_builder import build_records
 
     prepared = tmp_path / "tensorflow_datasets"
     prepared.mkdir()

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from made_up_data import small_interactions, write_made_up_movielens
 from nasty import OFTEN, damages, made_new, mutated
 
-from sweeper.data.builder import build_records
 from sweeper.data.cache import (
     MANIFEST,
     ROWS,
@@ -28,7 +27,8 @@ from sweeper.data.cache import (
 )
 from sweeper.data.local_files import find_files
 from sweeper.data.movielens import MOVIELENS
-from sweeper.data.records import read_records
+from sweeper.data.tfds_builder import build_records
+from sweeper.data.tfds_reader import read_records
 from sweeper.errors import DataError
 
 DATA_SET = MOVIELENS["movielens_100k"]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from sweeper.errors import ConfigError
-from sweeper.init.guesses import ROLES, guess_key, guess_lists, guess_roles
+from sweeper.init.inference import ROLES, guess_key, guess_lists, guess_roles
 
 
 def table(*names: str, **columns: list) -> pa.Table:

@@ -18,8 +18,8 @@ from sweeper.data.columns import CategoricalColumn
 from sweeper.data.interactions import assemble
 from sweeper.data.split import Split, split_interactions
 from sweeper.inspect.columns import ColumnFacts, columns_of
-from sweeper.inspect.facts import PartFacts, Spread, facts_of, gini, head_share
 from sweeper.inspect.picture import draw
+from sweeper.inspect.profile import PartFacts, Spread, facts_of, gini, head_share
 from sweeper.inspect.tables import day, print_facts, sketch
 
 

@@ -18,9 +18,9 @@ from sweeper.data.interactions import Interactions
 from sweeper.data.split import split_interactions
 from sweeper.errors import ConfigError
 from sweeper.inspect import held_out
-from sweeper.inspect.facts import facts_of
 from sweeper.inspect.held_out import HeldOutFacts, SplitFacts, facts_of_splits
 from sweeper.inspect.picture import draw
+from sweeper.inspect.profile import facts_of
 from sweeper.inspect.tables import print_facts
 from sweeper.validation import validate_data
 

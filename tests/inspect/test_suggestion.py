@@ -20,7 +20,7 @@ from sweeper.data.interactions import Interactions, assemble
 from sweeper.data.loading import load_interactions
 from sweeper.data.split import split_interactions
 from sweeper.inspect.columns import ColumnFacts, columns_of, constant_for
-from sweeper.inspect.facts import Facts, facts_of
+from sweeper.inspect.profile import Facts, facts_of
 from sweeper.inspect.suggestion import (
     embedding_width,
     features_of,

@@ -17,9 +17,9 @@ from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Numer
 from sweeper.errors import ConfigError
 from sweeper.model.feature_graphs import SURROGATES, Text, feature_graph, input_spec
 from sweeper.model.features import (
+    CustomFeature,
     Feature,
     HistoryNumberFeature,
-    OwnFeature,
     SequenceFeature,
     tokens,
 )
@@ -109,10 +109,10 @@ def test_every_kind_and_every_class_of_feature_has_a_case() -> None:
             np.zeros(len(column), np.int32),
         )  # fmt: skip
         made.add(type(feature))
-    assert made == set(get_args(Feature)) - {OwnFeature, SequenceFeature, HistoryNumberFeature}
+    assert made == set(get_args(Feature)) - {CustomFeature, SequenceFeature, HistoryNumberFeature}
 
 
-class Hour(OwnFeature):
+class Hour(CustomFeature):
     name, dim = "hour", 4
 
     def encode(self, column):

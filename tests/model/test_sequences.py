@@ -29,7 +29,7 @@ from sweeper.model.features import HistoryNumberFeature, SequenceFeature
 from sweeper.model.fitting import check_columns
 from sweeper.model.summary import layer_rows
 from sweeper.model.two_tower import build_model, encode_features
-from sweeper.tracking.tracker import BY_ITSELF
+from sweeper.tracking.tracker import STANDALONE
 from sweeper.trial import Trial, run_trial
 
 TITLES = FeatureConfig("movie_title", "sequence")
@@ -125,7 +125,7 @@ def test_a_trial_says_where_the_order_of_the_data_stands_for_that_of_time(tmp_pa
     hiding = dataclasses.replace(ids, task=TaskConfig(exclude_seen=5))
 
     def ties(config: Config, data: Interactions) -> list[str]:
-        trial = Trial(config, tmp_path, Console(quiet=True), False, BY_ITSELF, None)
+        trial = Trial(config, tmp_path, Console(quiet=True), False, STANDALONE, None)
         return trial.history_ties(data, split_interactions(config.data, data))
 
     for config, number in ((config_of(TITLES), 1), (hiding, 1), (ids, 0)):

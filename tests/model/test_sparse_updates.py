@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from small_trials import ids_features, skewed_interactions, small_config, tutorial_features
 
-from sweeper.config import OptimizerConfig, TrainConfig, updates_rows_alone
+from sweeper.config import OptimizerConfig, TrainConfig, supports_sparse_updates
 from sweeper.model import towers
 from sweeper.model.towers import dense_lookup, sparse_lookup
 from sweeper.training.optimizer import build_optimizer, prepare_for_sparse_gradients
@@ -139,7 +139,7 @@ def test_an_optimizer_that_changes_rows_without_gradient_is_known(
     optimizer: OptimizerConfig, alone: bool
 ) -> None:
     """Held to Keras: a row that has had a gradient once, and none in a second step."""
-    assert updates_rows_alone(optimizer) is alone
+    assert supports_sparse_updates(optimizer) is alone
     if optimizer.weight_decay or optimizer.options.get("use_ema"):
         return  # Applied by Keras outside of the step that is looked at here.
     table = tf.Variable([[1.0], [1.0]])

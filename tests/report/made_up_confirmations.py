@@ -11,7 +11,7 @@ from optuna.trial import TrialState, create_trial
 
 from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.record import TrialRecord
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
@@ -105,7 +105,7 @@ def made_up_confirmation(
             data={"rows": {"train": 16, "test": len(ranks)}},
         )
         records.write(place / directory, record)
-        write_whole(place / directory / records.ROWS["test"], as_parquet(table(ranks)))
+        atomic_write(place / directory / records.ROWS["test"], as_parquet(table(ranks)))
         confirmation.add_trial(
             create_trial(
                 state=TrialState.COMPLETE,

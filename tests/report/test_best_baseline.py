@@ -11,15 +11,15 @@ import pytest
 from made_up_confirmations import made_up_confirmation
 
 from sweeper.report.analysis.baselines import beside_baselines, named_baselines, unbeaten_words
-from sweeper.report.analysis.over_seeds import Repeated
-from sweeper.report.comparison.standing import standings_of
+from sweeper.report.analysis.seed_groups import SeedGroup
+from sweeper.report.comparison.entries import standings_of
+from sweeper.report.evidence.clustered_tests import compare_on_rows
 from sweeper.report.evidence.confirmation_reader import load_evidence
-from sweeper.report.evidence.row_comparison import compare_on_rows
-from sweeper.report.rendering.words import signed
+from sweeper.report.rendering.formatting import signed
 from sweeper.report.sections.answer import answer_text
 from sweeper.report.sections.best_baseline import best_baseline_text
 from sweeper.report.sections.trial_table import trial_table
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import Row
 
@@ -87,23 +87,23 @@ def rows(**more) -> list[Row]:
 
 
 def test_tables_and_answers_go_by_the_best_baseline():
-    subject = Subject(Path("s"), "s", [ObjectiveConfig()], rows())
+    subject = StudyResults(Path("s"), "s", [ObjectiveConfig()], rows())
     assert answer_text(subject).endswith(
         "0.1200 above popularity (0.3000), 0.0200 above EASE (0.4000)."
     )
     table = trial_table(subject, subject.rows, baselines=BASELINES)
     assert [row[2] for row in table.rows] == ["0.4200", "0.3800 ▾", "0.3000", "0.4000"]
     assert "▾ no better than EASE (0.4000): 1 trial." in table.note
-    worse = Subject(Path("t"), "t", [ObjectiveConfig()], rows()[1:])
+    worse = StudyResults(Path("t"), "t", [ObjectiveConfig()], rows()[1:])
     first, second = standings_of([subject, worse], "top_100")
     assert first.unbeaten is None
     assert second.unbeaten == ("ease", 0.4)
 
 
 def test_a_mean_over_seeds_must_beat_the_best_mean():
-    assert Repeated("a", rows(), BASELINES).unbeaten == ("ease", 0.4)
-    assert Repeated("a", rows(reference="ease"), BASELINES).unbeaten is None
-    assert Repeated("a", rows()[:1], BASELINES).unbeaten is None
+    assert SeedGroup("a", rows(), BASELINES).unbeaten == ("ease", 0.4)
+    assert SeedGroup("a", rows(reference="ease"), BASELINES).unbeaten is None
+    assert SeedGroup("a", rows()[:1], BASELINES).unbeaten is None
 
 
 def test_a_confirmation_tests_its_winner_against_the_best_baseline(tmp_path):

@@ -13,22 +13,22 @@ from made_up_studies import StudyMaker, made_up_record
 
 from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.record import TrialRecord
-from sweeper.report.analysis.certainty import Scored, beside_first, certainties
+from sweeper.report.analysis.significance import Sample, beside_first, certainties
 from sweeper.report.comparison.answer import answer_text
 from sweeper.report.comparison.compared import Compared
-from sweeper.report.evidence.row_comparison import compare_on_rows
+from sweeper.report.evidence.clustered_tests import compare_on_rows
 from sweeper.report.evidence.statistics import ALIKE, compare_pairs, summarize
-from sweeper.report.opening import open_subject
+from sweeper.report.opening import load_results
 from sweeper.report.rendering.page import Table, Text
 from sweeper.report.sections.answer import answer_section
 from sweeper.report.sections.architecture import architecture_section
 from sweeper.report.sections.depth import depth_text
 from sweeper.report.sections.head import key_figures
-from sweeper.report.sections.strengths import strengths_section
+from sweeper.report.sections.segments import strengths_section
 from sweeper.report.sections.trial_table import leaderboard_section
-from sweeper.report.subject import MOST_COMPARED
+from sweeper.report.study_results import MOST_COMPARED
 from sweeper.study import attributes
 
 RANDOM = np.random.default_rng(5)
@@ -59,7 +59,7 @@ def leave(
         table |= {f"{name}_rank": each, f"{name}_seen_filtered_rank": each}
     records.write(place, record)
     content = as_parquet(pyarrow.table(table))
-    write_whole(place / records.ROWS["validation"], content)
+    atomic_write(place / records.ROWS["validation"], content)
     return record
 
 
@@ -88,7 +88,7 @@ def study(tmp_path: Path) -> Path:
 
 
 def test_trials_of_one_training_are_compared_row_by_row(study):
-    subject = open_subject(study)
+    subject = load_results(study)
     assert subject.problems == []
     found = certainties(subject)
     assert list(found) == [0, 1, 2, "popularity", "published"]
@@ -105,7 +105,7 @@ def test_trials_of_one_training_are_compared_row_by_row(study):
 
 
 def test_the_leaderboard_says_so_and_lists_the_baselines(study):
-    section = leaderboard_section(open_subject(study))
+    section = leaderboard_section(load_results(study))
     (table,) = section.blocks
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     assert [row["trial"] for row in rows] == ["0", "1", "2", "popularity", "published"]
@@ -114,13 +114,13 @@ def test_the_leaderboard_says_so_and_lists_the_baselines(study):
     assert rows[-1]["top-100 accuracy"] == f"{hits(BAD):.4f}"
     assert "had other users been asked" in table.note
     assert "The best was chosen on these very rows" in table.note
-    blocks = answer_section(open_subject(study)).blocks
+    blocks = answer_section(load_results(study)).blocks
     texts = [block.text for block in blocks if isinstance(block, Text)]
     assert any("1 of the next 2 is not distinguishable from it." in text for text in texts)
 
 
 def test_whether_depth_helped_row_by_row(study):
-    text = depth_text(open_subject(study))
+    text = depth_text(load_results(study))
     assert text.startswith("Did depth help the top-100 accuracy? 2 layers against 1: ")
     first, second = text.split("; ", 1)
     assert first.endswith(f", {ALIKE}")
@@ -132,7 +132,7 @@ def test_other_rows_are_not_compared(tmp_path):
     maker = StudyMaker(tmp_path)
     maker.trial([0.5], write=lambda place: leave(place, GOOD))
     maker.trial([0.4], write=lambda place: leave(place, BAD, users=USERS[::-1].copy()))
-    found = certainties(open_subject(tmp_path))
+    found = certainties(load_results(tmp_path))
     assert found[1].interval
     assert found[1].compared is None
 
@@ -140,7 +140,7 @@ def test_other_rows_are_not_compared(tmp_path):
 def test_ranks_that_are_missing_or_damaged_are_named(study):
     (study / "trials/0001" / records.ROWS["validation"]).unlink()
     (study / "trials/0002" / records.ROWS["validation"]).write_bytes(b"PAR1 cut")
-    subject = open_subject(study)
+    subject = load_results(study)
     assert len(subject.problems) == 2
     missing, damaged = subject.problems
     assert "trials/0001/validation_rows.parquet: is missing; left out: how sure" in missing
@@ -153,8 +153,8 @@ def test_ranks_that_are_missing_or_damaged_are_named(study):
 def test_a_study_that_goes_by_something_else_has_none(tmp_path):
     maker = StudyMaker(tmp_path, num_parameters="minimize")
     maker.trial([0.5], write=lambda place: leave(place, GOOD))
-    assert certainties(open_subject(tmp_path)) == {}
-    assert depth_text(open_subject(tmp_path)) is None
+    assert certainties(load_results(tmp_path)) == {}
+    assert depth_text(load_results(tmp_path)) is None
 
 
 def repeated(place: Path, values: Sequence[float], *overrides: str) -> None:
@@ -180,7 +180,7 @@ def test_trials_of_several_splits_are_compared_split_by_split(tmp_path):
     maker = StudyMaker(tmp_path)
     maker.trial([0.51], write=lambda place: repeated(place, better, "model.layer_sizes=[8]"))
     maker.trial([0.41], write=lambda place: repeated(place, worse, "model.layer_sizes=[8,8]"))
-    subject = open_subject(tmp_path)
+    subject = load_results(tmp_path)
     found = certainties(subject)
     # 100 validation rows and 700 to train on.
     by_hand = compare_pairs(better, worse, test_to_train=100 / 700)
@@ -238,7 +238,7 @@ def test_of_a_grid_over_seeds_they_agree_on_its_means(tmp_path):
 
 
 def told_of_depth(study: Path) -> tuple[str, Table, go.Heatmap]:
-    lead, figure = architecture_section(open_subject(study)).blocks
+    lead, figure = architecture_section(load_results(study)).blocks
     return lead.text, figure.numbers, figure.plot.data[0]
 
 
@@ -248,7 +248,7 @@ def test_the_best_of_a_depth_is_compared_however_many_trials_are_better(tmp_path
         ranks, sizes = (BAD, "[8,8]") if number == 0 else (GOOD, "[8]")
         own = f"model.layer_sizes={sizes}"
         maker.trial([hits(ranks)], write=lambda place, r=ranks, o=own: leave(place, r, o))
-    subject = open_subject(tmp_path)
+    subject = load_results(tmp_path)
     assert "2 layers against 1: −" in depth_text(subject)
     assert sum(isinstance(key, int) for key in certainties(subject)) == MOST_COMPARED
 
@@ -257,39 +257,39 @@ def test_the_head_says_of_a_baseline_what_the_tables_say(tmp_path):
     maker = StudyMaker(tmp_path)
     as_popular = POPULAR[::-1].copy()
     maker.trial([hits(as_popular)], write=lambda place: leave(place, as_popular))
-    subject = open_subject(tmp_path)
+    subject = load_results(tmp_path)
     assert certainties(subject)["popularity"].verdict == ALIKE
     notes = {figure.label: figure.note for figure in key_figures(subject)}
     assert notes["popularity"].startswith(f"{ALIKE}, ")
     maker.trial([hits(GOOD)], write=lambda place: leave(place, GOOD))
-    notes = {figure.label: figure.note for figure in key_figures(open_subject(tmp_path))}
+    notes = {figure.label: figure.note for figure in key_figures(load_results(tmp_path))}
     assert notes["popularity"].startswith("beaten, +")
 
 
 def test_two_studies_on_the_same_rows_are_compared(tmp_path, study):
     other = StudyMaker(tmp_path / "other", "other")
     other.trial([hits(ALIKE_RANKS)], write=lambda place: leave(place, ALIKE_RANKS))
-    compared = Compared([open_subject(study), open_subject(other.directory)])
+    compared = Compared([load_results(study), load_results(other.directory)])
     assert "from which it is not distinguishable" in answer_text(compared)
 
 
 def test_what_shares_nothing_is_not_compared():
-    seeds = Scored({1: 0.5, 2: 0.6})
-    assert seeds.against(Scored({3: 0.5, 4: 0.6}), 0.25) is None
-    assert seeds.against(Scored(), 0.25) is None
-    assert Scored().interval(0.25) is None
+    seeds = Sample({1: 0.5, 2: 0.6})
+    assert seeds.against(Sample({3: 0.5, 4: 0.6}), 0.25) is None
+    assert seeds.against(Sample(), 0.25) is None
+    assert Sample().interval(0.25) is None
     # A single seed says nothing of how far it varies.
-    assert Scored({1: 0.5}).interval(0.25) is None
+    assert Sample({1: 0.5}).interval(0.25) is None
 
 
 def test_where_less_is_better_the_words_turn():
-    seconds = {"a": Scored({1: 2.0, 2: 2.1, 3: 2.0}), "b": Scored({1: 4.0, 2: 4.1, 3: 4.1})}
+    seconds = {"a": Sample({1: 2.0, 2: 2.1, 3: 2.0}), "b": Sample({1: 4.0, 2: 4.1, 3: 4.1})}
     assert beside_first(seconds, 0.0, is_maximized=False)["b"].texts[1] == "worse"
     assert beside_first(seconds, 0.0)["b"].texts[1] == "better"
 
 
 def test_where_the_best_trial_is_right_without_a_confirmation(study):
-    section = strengths_section(open_subject(study))
+    section = strengths_section(load_results(study))
     lead, by_item, by_user, warmth = section.blocks
     # All candidates have 7 training rows: one group of all.
     assert lead.text == (

@@ -15,11 +15,11 @@ from sweeper import record as records
 from sweeper.config import flat, to_dictionary
 from sweeper.report.comparison.compared import Compared
 from sweeper.report.comparison.comparison import comparison_of
+from sweeper.report.evidence.clustered_tests import compare_on_rows
 from sweeper.report.evidence.evidence import Evidence, Run
 from sweeper.report.evidence.ranks import hits
-from sweeper.report.evidence.row_comparison import compare_on_rows
 from sweeper.report.evidence.statistics import compare_pairs
-from sweeper.report.opening import open_subject
+from sweeper.report.opening import load_results
 from sweeper.report.rendering.html import html_of
 from sweeper.report.rendering.page import Table
 from sweeper.study import attributes
@@ -39,7 +39,7 @@ def directories(tmp_path):
 
 
 def compared(directories):
-    return comparison_of([open_subject(directory) for directory in directories])
+    return comparison_of([load_results(directory) for directory in directories])
 
 
 def sections_of(page):
@@ -316,7 +316,7 @@ def test_seen_filtered_figures_of_an_earlier_version_are_not_ranked(
         record = made_up_record([0.4], overrides=[f"evaluation.metric={metric}"])
         record.by_repetition = by_repetition
         records.write(tmp_path / name, record)
-    problems = Compared([open_subject(tmp_path / name) for name in ("earlier", "now")]).problems
+    problems = Compared([load_results(tmp_path / name) for name in ("earlier", "now")]).problems
     assert len(problems) == is_said
     if is_said:
         assert problems[0].startswith(f"{tmp_path / 'earlier'}: an earlier version scored these")
@@ -343,7 +343,7 @@ def test_seen_filtered_figures_of_two_readings_are_not_ranked(
         if name == "earlier":
             del record.config["evaluation"]["seen"], record.config["data"]["same_time"]
         records.write(tmp_path / name, record)
-    problems = Compared([open_subject(tmp_path / name) for name in ("earlier", "now")]).problems
+    problems = Compared([load_results(tmp_path / name) for name in ("earlier", "now")]).problems
     assert (
         problems
         == [
@@ -377,7 +377,7 @@ def over_seeds(tmp_path, parameter, values, **directions):
             record = made_up_record([0.4], overrides=[f"{parameter}={seed}"])
             params = {parameter: seed}
             maker.trial([0.4], params=params, objectives=[value], record=record)
-    return Compared([open_subject(tmp_path / name) for name in values])
+    return Compared([load_results(tmp_path / name) for name in values])
 
 
 @pytest.mark.usefixtures("more_parameters")
@@ -435,7 +435,7 @@ def confirmed_by(directory, trial, runs):
         for (split, seed), table in runs.items()
     ]
     evidence = Evidence(directory / "confirmation", [trial], made, 42)
-    return replace(open_subject(directory), evidence=evidence)
+    return replace(load_results(directory), evidence=evidence)
 
 
 def confirmed_record(value):
@@ -512,7 +512,7 @@ def test_confirmations_that_can_not_be_compared_are_only_shown(two_studies, othe
     table = OWN["a"][42, 43]
     turned = table.set_column(0, "user", [USERS[::-1]])
     runs = {"other rows": {(42, 43): turned}, "other splits": {(50, 42): table}}
-    subject_a = confirmed_by(a, "trial_0", runs[other]) if other in runs else open_subject(a)
+    subject_a = confirmed_by(a, "trial_0", runs[other]) if other in runs else load_results(a)
     page = comparison_of([subject_a, confirmed_by(b, "trial_0", OWN["b"])])
     assert lead_of(page).startswith("`a` is the best: **top-100 accuracy 0.6000** (trial 0)")
     first, second = answer_rows(page)

@@ -20,17 +20,17 @@ from sweeper.report.rendering.page import Figure, Table, Text
 from sweeper.report.sections.answer import answer_section
 from sweeper.report.sections.confirmed import confirmed_text, evidence_section
 from sweeper.report.sections.confirmed_tables import name_words
-from sweeper.report.sections.strengths import strengths_section
-from sweeper.report.subject import Subject
+from sweeper.report.sections.segments import strengths_section
+from sweeper.report.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import Row
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 
-def subject_of(tmp_path, evidence: Evidence | None) -> Subject:
+def subject_of(tmp_path, evidence: Evidence | None) -> StudyResults:
     rows = [Row(7, "complete", 1, values=[0.9], result={"metrics": {"top_100": 0.9}})]
-    return Subject(tmp_path, "s", [ObjectiveConfig()], rows, evidence=evidence)
+    return StudyResults(tmp_path, "s", [ObjectiveConfig()], rows, evidence=evidence)
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from made_up_studies import StudyMaker, made_up_record
 import sweeper
 from sweeper import record as records
 from sweeper.errors import OutputError
-from sweeper.report.opening import open_subject
+from sweeper.report.opening import load_results
 from sweeper.study.results.leaderboard import write_leaderboard
 
 
 def test_trials_are_the_leaderboard(searched_study, tmp_path):
     trials = sweeper.load_study(str(searched_study)).trials
-    path = write_leaderboard(open_subject(searched_study).study, tmp_path)
+    path = write_leaderboard(load_results(searched_study).study, tmp_path)
     rows = list(csv.DictReader(path.open()))
     assert list(trials.columns) == list(rows[0])
     assert [str(number) for number in trials["number"]] == [row["number"] for row in rows]

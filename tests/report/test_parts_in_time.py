@@ -12,16 +12,16 @@ from made_up_studies import made_up_record
 
 from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
+from sweeper.report.evidence.clustered_tests import interval_over_users
 from sweeper.report.evidence.confirmation_reader import load_evidence
 from sweeper.report.evidence.evidence import Run, ranks_by_seed
-from sweeper.report.evidence.row_comparison import interval_over_users
 from sweeper.report.evidence.row_groups import by_parts
-from sweeper.report.opening import open_subject
+from sweeper.report.opening import load_results
 from sweeper.report.rendering.page import Figure, Text
 from sweeper.report.sections.parts_in_time import lines_shown, parts_in_time
-from sweeper.report.sections.strengths import strengths_section
-from sweeper.report.subject import Subject
+from sweeper.report.sections.segments import strengths_section
+from sweeper.report.study_results import StudyResults
 from sweeper.row_parts import DAY, HISTORY_LENGTH, TIME_SINCE_TRAINING
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import Row
@@ -66,10 +66,10 @@ def test_parts_have_their_rows_and_intervals_over_users():
 def section_of_run(place, split: str, ranks: pyarrow.Table):
     overrides = ["evaluation.keep_rows=true", f"data.split={split}"]
     records.write(place, made_up_record([0.4], overrides=overrides))
-    write_whole(place / records.ROWS["validation"], as_parquet(ranks))
+    atomic_write(place / records.ROWS["validation"], as_parquet(ranks))
     return {
         block.name if isinstance(block, Figure) else getattr(block, "text", ""): block
-        for block in strengths_section(open_subject(place)).blocks
+        for block in strengths_section(load_results(place)).blocks
     }
 
 
@@ -118,7 +118,7 @@ def test_a_confirmation_has_means_over_its_seeds(tmp_path):
             )
             runs[name] = replace(run, rows=aged)
     rows = [Row(7, "complete", 1, values=[0.9], result={"metrics": {"top_100": 0.9}})]
-    subject = Subject(tmp_path, "s", [ObjectiveConfig()], rows, evidence=evidence)
+    subject = StudyResults(tmp_path, "s", [ObjectiveConfig()], rows, evidence=evidence)
     (figure,) = (
         block
         for block in strengths_section(subject).blocks

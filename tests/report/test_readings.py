@@ -9,7 +9,7 @@ import pytest
 from made_up_studies import StudyMaker, made_up_record
 from rich.console import Console
 
-from sweeper.report.opening import open_subject
+from sweeper.report.opening import load_results
 from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.report import page_of
 from sweeper.study.results.leaderboard_table import leaderboard_table
@@ -33,7 +33,7 @@ def study(request, tmp_path_factory):
             overrides=[f"data.split={request.param}", "evaluation.metric=seen_filtered_top_100"],
         )
         maker.trial([value], record=record)
-    return request.param, open_subject(place)
+    return request.param, load_results(place)
 
 
 def test_a_report_says_what_is_left_out(study, tmp_path: Path):

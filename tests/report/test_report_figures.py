@@ -8,11 +8,11 @@ from made_up_studies import StudyMaker, made_up_record, nothing
 
 from sweeper import record as records
 from sweeper.report.analysis.grouping import group_labels, layers_text
-from sweeper.report.analysis.importance import counted_study, importances
+from sweeper.report.analysis.importance import importances, study_with_pruned
 from sweeper.report.analysis.towers import pruned_by_size
 from sweeper.report.analysis.trial_curves import curves_of, grouped
-from sweeper.report.opening import open_subject
-from sweeper.report.rendering.axes import logarithmic, round_ticks, upright
+from sweeper.report.opening import load_results
+from sweeper.report.rendering.axes import logarithmic, metric_axis, round_ticks
 from sweeper.report.sections.architecture import cells_of
 from sweeper.report.sections.optimization import pareto_front
 from sweeper.report.sections.parallel import parallel_coordinates
@@ -23,7 +23,7 @@ from sweeper.report.sections.validation_curves import validation_curves
 
 
 def groups_of(directory):
-    subject = open_subject(directory)
+    subject = load_results(directory)
     _, labels = group_labels(subject)
     return grouped(curves_of(subject, "top_100"), labels, more_is_better=True)
 
@@ -70,7 +70,7 @@ def test_the_seeds_of_a_trial_are_curves_of_their_own(tmp_path):
     (group,) = groups_of(tmp_path)
     assert [curve.split_seed for curve in group.ended] == [0, 1]
     assert group.mean().values == pytest.approx([0.3, 0.4])
-    figure = validation_curves(open_subject(tmp_path), "top_100")
+    figure = validation_curves(load_results(tmp_path), "top_100")
     assert any(trace.fill == "toself" for trace in figure.plot.data)
 
 
@@ -100,7 +100,7 @@ def test_without_different_layers_the_choice_that_counts_makes_the_groups(
     for own in params:
         record = made_up_record([0.3], overrides=["model.layer_sizes=[64,32]"])
         maker.study.add_trial(in_memory_trial(maker, own, record))
-    title, labels = group_labels(open_subject(tmp_path))
+    title, labels = group_labels(load_results(tmp_path))
     assert (title, labels[0]) == expected
 
 
@@ -136,7 +136,7 @@ def test_a_pruned_trial_counts_with_the_best_that_it_reached(tmp_path):
     maker.trial([0.4], "complete", {"optimizer": "adagrad"})
     maker.trial([0.4], "infeasible", {"optimizer": "adagrad"})
     maker.trial([], "failed", {"optimizer": "adam"}, write=nothing)
-    trials = counted_study(open_subject(tmp_path)).trials
+    trials = study_with_pruned(load_results(tmp_path)).trials
     assert [(trial.user_attrs["number"], trial.values) for trial in trials] == [
         (0, [0.3]),
         (1, [0.4]),
@@ -153,14 +153,14 @@ def test_what_counts_is_found_and_seeds_are_left_out(tmp_path):
             "data.split_seed": number % 3,
         }
         maker.trial([0.4 if good else 0.2 + number / 1000], params=params, write=nothing)
-    weights = importances(counted_study(open_subject(tmp_path)))
+    weights = importances(study_with_pruned(load_results(tmp_path)))
     assert list(weights) == ["optimizer", "model"]
     assert weights["optimizer"] > 0.9
 
 
 def test_every_counted_trial_is_a_line_and_a_point(searched_study):
-    subject = open_subject(searched_study)
-    study = counted_study(subject)
+    subject = load_results(searched_study)
+    study = study_with_pruned(subject)
     names = ["optimizer", "adam_learning_rate", "model.dropout"]
     figure = parallel_coordinates(subject, study, names)
     lines = sum(list(trace.x).count(None) for trace in figure.plot.data)
@@ -184,18 +184,18 @@ def test_the_epochs_that_pruning_saved(tmp_path):
     maker.trial([0.1], "pruned")
     maker.trial([0.1, 0.2, 0.1], "complete")
     maker.trial([0.1], "failed")
-    states = epochs_by_state(open_subject(tmp_path))
+    states = epochs_by_state(load_results(tmp_path))
     assert [(each.state, each.trials, each.trained, each.full) for each in states] == [
         ("complete", 2, 16, 20),
         ("pruned", 1, 2, 10),
     ]
-    section = savings_section(open_subject(tmp_path))
+    section = savings_section(load_results(tmp_path))
     assert "40 % of the epochs were not trained**: 18 instead of 30" in section.blocks[0].text
 
 
 def test_a_study_whose_trials_all_went_to_their_end_saved_nothing(tmp_path):
     StudyMaker(tmp_path).trial([0.1, 0.2, 0.3, 0.4, 0.5])
-    assert savings_section(open_subject(tmp_path)) is None
+    assert savings_section(load_results(tmp_path)) is None
 
 
 def test_stages_add_up_to_the_total():
@@ -213,13 +213,13 @@ def test_pauses_are_left_out(tmp_path):
     maker = StudyMaker(tmp_path)
     for start, end in [(0, 10), (10, 20), (10_000, 10_010), (10_005, 10_020)]:
         maker.trial([0.3], at=(start, end))
-    spans, pauses = spans_of(open_subject(tmp_path))
+    spans, pauses = spans_of(load_results(tmp_path))
     assert [(span.start, span.end) for span in spans] == [(0, 10), (10, 20), (20, 30), (25, 40)]
     assert pauses == [20]
 
 
 def test_cells_are_depth_and_width(searched_study):
-    subject = open_subject(searched_study)
+    subject = load_results(searched_study)
     cells = cells_of(subject)
     assert {place: len(values) for place, values in cells.items()} == {
         (1, 32): 8, (2, 64): 8,
@@ -233,8 +233,8 @@ def test_the_best_of_a_choice_is_of_complete_trials_the_median_of_all(tmp_path):
         ("adagrad", 0.3, "complete"), ("adagrad", 0.6, "pruned"), ("adam", 0.5, "pruned"),
     ]:  # fmt: skip
         maker.trial([top], state, params={"optimizer": optimizer})
-    subject = open_subject(tmp_path)
-    gallery = slices(subject, counted_study(subject), ["optimizer"])
+    subject = load_results(tmp_path)
+    gallery = slices(subject, study_with_pruned(subject), ["optimizer"])
     assert gallery.numbers.columns[2:] == ["trials", "best complete", "median"]
     assert [row[1:] for row in gallery.numbers.rows] == [
         ["adagrad", "2", "0.3000", "0.4500"],
@@ -247,7 +247,7 @@ def test_the_front_of_two_objectives(tmp_path):
     maker = StudyMaker(tmp_path, top_100="maximize", num_parameters="minimize")
     for top, parameters in [(0.4, 100), (0.5, 300), (0.3, 200), (0.2, 50)]:
         maker.trial([top], objectives=[top, parameters], write=nothing)
-    edge = pareto_front(open_subject(tmp_path), 1).plot.data[1]
+    edge = pareto_front(load_results(tmp_path), 1).plot.data[1]
     assert list(zip(edge.x, edge.y, strict=True)) == [(50, 0.2), (100, 0.4), (300, 0.5)]
 
 
@@ -265,9 +265,9 @@ def test_ticks_of_a_logarithmic_axis_are_round(low, high, expected):
 
 
 def test_an_axis_has_as_many_digits_as_its_ticks_need():
-    assert upright("top_100", [0.1, 0.4])["tickformat"] == ".2f"
-    assert upright("top_100", [0.45, 0.46])["tickformat"] == ".3f"
-    assert upright("seen_filtered_top_10", [0.1, 0.4])["tickformat"] == ".2f"
-    assert upright("num_parameters", [1e4, 1e6])["tickformat"] == "~s"
-    low, high = upright("top_100", [0.3])["range"]
+    assert metric_axis("top_100", [0.1, 0.4])["tickformat"] == ".2f"
+    assert metric_axis("top_100", [0.45, 0.46])["tickformat"] == ".3f"
+    assert metric_axis("seen_filtered_top_10", [0.1, 0.4])["tickformat"] == ".2f"
+    assert metric_axis("num_parameters", [1e4, 1e6])["tickformat"] == "~s"
+    low, high = metric_axis("top_100", [0.3])["range"]
     assert low < 0.3 < high

@@ -7,9 +7,9 @@ from made_up_confirmations import made_up_confirmation
 from made_up_studies import POPULARITY, StudyMaker, made_up_record, nothing
 
 from sweeper import record as records
-from sweeper.report.analysis.over_seeds import repeated
+from sweeper.report.analysis.seed_groups import repeated
 from sweeper.report.evidence.statistics import summarize
-from sweeper.report.opening import open_subject
+from sweeper.report.opening import load_results
 from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.rendering.page import Code, Section, Table, Text
 from sweeper.report.report import page_of
@@ -19,7 +19,7 @@ from sweeper.study.results.outputs import BEST
 
 
 def sections_of(directory) -> dict[str, Section]:
-    return {section.name: section for section in page_of(open_subject(directory)).sections}
+    return {section.name: section for section in page_of(load_results(directory)).sections}
 
 
 def texts_of(section: Section) -> str:
@@ -52,7 +52,7 @@ def test_a_run_has_what_a_run_has(tmp_path):
 def test_a_run_goes_by_its_own_metric(tmp_path):
     metric = "seen_filtered_top_10"
     records.write(tmp_path, made_up_record([0.3, 0.4], overrides=[f"evaluation.metric={metric}"]))
-    page = page_of(open_subject(tmp_path))
+    page = page_of(load_results(tmp_path))
     words = "seen-filtered top-10 accuracy"
     text = texts_of(page.sections[2])
     # As the made-up record has it: three tenths of top-100.
@@ -144,7 +144,7 @@ def test_the_time_in_all_is_of_reference_and_confirmations_too(tmp_path):
     StudyMaker(tmp_path / "reference_2", seconds=15.0)
     confirmation = made_up_confirmation(tmp_path)
     confirmation.set_user_attr(attributes.SECONDS, 300.0)
-    page = page_of(open_subject(tmp_path))
+    page = page_of(load_results(tmp_path))
     (times,) = [section for section in page.sections if section.name == "times"]
     assert (
         f"{whole.format('7 min 0 s')}: 1 min 40 s for the search, 20 s for the reference and "
@@ -230,7 +230,7 @@ def test_without_a_finished_trial_there_is_a_report_without_an_answer(tmp_path, 
     maker = StudyMaker(tmp_path)
     for state in states:
         maker.trial([0.2] if state == "infeasible" else [], state, write=nothing)
-    page = page_of(open_subject(tmp_path))
+    page = page_of(load_results(tmp_path))
     sections = {section.name: section for section in page.sections}
     assert words in texts_of(sections["answer"])
     assert "leaderboard" in sections
@@ -277,7 +277,7 @@ def test_a_figure_that_tells_nothing_is_said_to(tmp_path, candidates, tops, word
         record = made_up_record([top])
         record.data["candidates"] = candidates
         maker.trial([top], params={"model.dropout": number / 10}, record=record)
-    subject = open_subject(tmp_path)
+    subject = load_results(tmp_path)
     text = saturation_text(subject, subject.best)
     assert words in text
     assert bool(words) == bool(text)
@@ -301,7 +301,7 @@ def test_of_several_trials_with_the_best_figure_none_is_named_alone(tmp_path):
 def test_a_run_that_did_not_end_well(tmp_path, state):
     record = made_up_record([0.3, 0.4], state, reason="TrialError: why", metrics={}, baselines={})
     records.write(tmp_path, record)
-    page = page_of(open_subject(tmp_path))
+    page = page_of(load_results(tmp_path))
     assert page.problems == [f"{tmp_path}: the run is {state}, not completed"]
     (answer,) = [section for section in page.sections if section.name == "answer"]
     assert texts_of(answer) == f"The run is {state}: TrialError: why; there is no answer."
@@ -335,7 +335,7 @@ def test_a_grid_over_seeds_is_answered_by_means(tmp_path):
     for model, tops in {"one_layer": [0.40, 0.42], "two_layer": [0.25, 0.45]}.items():
         for seed, top in enumerate(tops):
             maker.trial([top], params={"model": model, "data.split_seed": seed})
-    page = page_of(open_subject(tmp_path))
+    page = page_of(load_results(tmp_path))
     sections = {section.name: section for section in page.sections}
     text = texts_of(sections["answer"])
     assert "`model one_layer` has the best mean of 2 configurations" in text
@@ -373,7 +373,7 @@ def test_an_easy_split_makes_no_configuration_the_best(tmp_path):
         (1, 0, 0.40), (2, 0, 0.35), (2, 1, 0.60),
     ]:  # fmt: skip
         maker.trial([top], params={"model.layer_sizes.depth": depth, "data.split_seed": seed})
-    first, second = repeated(open_subject(tmp_path))
+    first, second = repeated(load_results(tmp_path))
     assert (first.label, first.mean) == ("depth 1", 0.40)
     assert (second.label, second.mean) == ("depth 2", pytest.approx(0.475))
     (table,) = tables_of(sections_of(tmp_path)["answer"])
@@ -382,7 +382,7 @@ def test_an_easy_split_makes_no_configuration_the_best(tmp_path):
     )
     # Without a seed that all have, those with the most come first.
     maker.trial([0.9], params={"model.layer_sizes.depth": 3, "data.split_seed": 2})
-    assert [each.label for each in repeated(open_subject(tmp_path))] == [
+    assert [each.label for each in repeated(load_results(tmp_path))] == [
         "depth 2", "depth 3", "depth 1",
     ]  # fmt: skip
 
@@ -393,7 +393,7 @@ def test_configurations_that_look_alike_are_told_apart(tmp_path):
         for seed in (0, 1):
             params = {"adam_learning_rate": rate, "data.split_seed": seed}
             maker.trial([0.4 + rate], params=params)
-    found = repeated(open_subject(tmp_path))
+    found = repeated(load_results(tmp_path))
     assert [(each.label, len(each.rows)) for each in found] == [
         ("adam_learning_rate 0.010001", 2), ("adam_learning_rate 0.01", 2),
     ]  # fmt: skip
@@ -447,7 +447,7 @@ def test_a_study_is_started_by_its_own_command_whatever_its_launcher_ran(tmp_pat
 
 
 def test_every_text_is_in_the_markdown(searched_study):
-    page = page_of(open_subject(searched_study))
+    page = page_of(load_results(searched_study))
     text = markdown_of(page)
     for section in page.sections:
         assert f"## {section.title}" in text

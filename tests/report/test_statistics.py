@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sweeper.report.evidence.row_comparison import (
+from sweeper.report.evidence.clustered_tests import (
     compare_on_rows,
     compare_with_best,
     interval_over_users,

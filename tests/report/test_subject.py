@@ -10,7 +10,7 @@ from made_up_studies import StudyMaker, made_up_record, nothing
 
 from sweeper import record as records
 from sweeper.errors import ConfigError, OutputError
-from sweeper.report.opening import open_subject, open_subjects
+from sweeper.report.opening import load_results, open_subjects
 from sweeper.report.report import page_of
 from sweeper.report.sections.head import problems_of
 
@@ -20,7 +20,7 @@ def test_a_study_and_its_trials_records(tmp_path):
     maker.trial([0.3, 0.4], params={"optimizer": "adam"})
     maker.trial([0.2], "pruned", params={"optimizer": "adagrad"})
     read = []
-    subject = open_subject(tmp_path, lambda done, total: read.append((done, total)))
+    subject = load_results(tmp_path, lambda done, total: read.append((done, total)))
     assert (subject.name, subject.metric, subject.scored_rows) == ("depth", "top_100", "validation")
     assert [row.number for row in subject.rows] == [0, 1]
     assert subject.best.number == 0
@@ -32,7 +32,7 @@ def test_a_study_and_its_trials_records(tmp_path):
 
 def test_a_run_is_a_study_of_one_trial(tmp_path):
     records.write(tmp_path, made_up_record([0.3, 0.4]))
-    subject = open_subject(tmp_path)
+    subject = load_results(tmp_path)
     assert subject.study is None
     assert (subject.best.values, subject.best.state) == ([0.4], "complete")
     assert subject.best.result["baselines"]["popularity"]["top_100"] == 0.3
@@ -49,13 +49,13 @@ def test_a_trial_on_several_splits_has_a_record_of_each(tmp_path):
         records.write(place / "split_seed_7", made_up_record([0.5]))
 
     StudyMaker(tmp_path).trial([0.4], record=summary, write=write)
-    subject = open_subject(tmp_path)
+    subject = load_results(tmp_path)
     assert [(seed, record.history[0]["top_100"]) for seed, record in subject.records_of(0)] == [
         (3, 0.3),
         (7, 0.5),
     ]
     (tmp_path / "trials/0000/split_seed_7/trial.json").unlink()
-    subject = open_subject(tmp_path)
+    subject = load_results(tmp_path)
     assert [seed for seed, _ in subject.records_of(0)] == [3]
     assert len(subject.problems) == 1
     assert "split_seed_7/trial.json" in subject.problems[0]
@@ -75,7 +75,7 @@ def damaged(tmp_path):
 
 def test_what_is_missing_or_damaged_is_named_and_left_out(tmp_path):
     damaged(tmp_path)
-    subject = open_subject(tmp_path)
+    subject = load_results(tmp_path)
     assert len(subject.rows) == 5
     assert sorted(subject.records) == [2, 4]
     problems = sorted(subject.problems)
@@ -91,7 +91,7 @@ def test_what_is_missing_or_damaged_is_named_and_left_out(tmp_path):
 def test_a_damaged_history_is_named(tmp_path):
     place = StudyMaker(tmp_path).trial([0.3])
     (place / "history.csv").write_text("epoch,top_100\n2,what\n")
-    subject = open_subject(tmp_path)
+    subject = load_results(tmp_path)
     assert subject.records == {}
     assert "history.csv: no history can be read from it" in subject.problems[0]
 
@@ -101,7 +101,7 @@ def test_trials_that_wrote_nothing_are_no_problem(tmp_path):
     maker.trial([0.3])
     for state in ("running", "failed", "interrupted", "waiting"):
         maker.trial([], state, write=nothing)
-    subject = open_subject(tmp_path)
+    subject = load_results(tmp_path)
     assert subject.problems == []
     (problem,) = problems_of(subject)
     assert "2 trials still running or waiting" in problem
@@ -111,14 +111,14 @@ def test_a_users_own_objective_leaves_no_records(tmp_path):
     maker = StudyMaker(tmp_path)
     maker.trial([0.3], write=nothing)
     maker.trial([0.4], write=nothing)
-    (problem,) = open_subject(tmp_path).problems
+    (problem,) = load_results(tmp_path).problems
     assert "no trial has a record (trial.json)" in problem
 
 
 def test_a_study_without_a_finished_trial_says_so(tmp_path):
     maker = StudyMaker(tmp_path)
     maker.trial([], "failed", write=nothing, reason="TrialError: the loss is not finite")
-    problems = problems_of(open_subject(tmp_path))
+    problems = problems_of(load_results(tmp_path))
     assert problems == [f"{tmp_path}: no trial is complete and feasible"]
 
 
@@ -137,7 +137,7 @@ def test_a_study_without_a_finished_trial_says_so(tmp_path):
 def test_where_there_is_nothing_to_show(tmp_path, make, words):
     make(tmp_path / "study")
     with pytest.raises(OutputError, match=words):
-        open_subject(tmp_path / "study")
+        load_results(tmp_path / "study")
 
 
 @pytest.mark.parametrize(
@@ -147,21 +147,21 @@ def test_where_there_is_nothing_to_show(tmp_path, make, words):
 def test_a_damaged_database(tmp_path, content, words):
     (tmp_path / "study.db").write_bytes(content)
     with pytest.raises(OutputError, match=words):
-        open_subject(tmp_path)
+        load_results(tmp_path)
     assert (tmp_path / "study.db").read_bytes() == content
 
 
 def test_a_run_of_another_version(tmp_path):
     records.write(tmp_path, made_up_record([0.3], format_version=7))
     with pytest.raises(OutputError, match="has format version 7; this sweeper reads 1"):
-        open_subject(tmp_path)
+        load_results(tmp_path)
 
 
 def test_the_directory_above_names_what_lies_below(tmp_path):
     StudyMaker(tmp_path / "depth")
     records.write(tmp_path / "run", made_up_record([0.3]))
     with pytest.raises(OutputError, match=rf"left: {tmp_path}/depth, {tmp_path}/run$"):
-        open_subject(tmp_path)
+        load_results(tmp_path)
 
 
 def test_of_several_those_are_read_that_can_be(tmp_path):
@@ -177,7 +177,7 @@ def test_of_several_those_are_read_that_can_be(tmp_path):
 def test_a_trial_that_ends_after_the_study_was_read_is_no_part_of_its_report(tmp_path):
     maker = StudyMaker(tmp_path)
     maker.trial([0.4])
-    subject = open_subject(tmp_path)
+    subject = load_results(tmp_path)
     maker.trial([0.5])
     page_of(subject)
     assert [trial.number for trial in subject.trials] == [row.number for row in subject.rows] == [0]

@@ -12,12 +12,12 @@ from made_up_studies import made_up_record
 
 from sweeper import record as records
 from sweeper.evaluation.rows import as_parquet
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.report.__main__ import main
 from sweeper.report.evidence.confirmation_reader import load_evidence
 from sweeper.report.rendering.page import Table, Text
-from sweeper.report.sections.strengths import strengths_section
-from sweeper.report.subject import Subject
+from sweeper.report.sections.segments import strengths_section
+from sweeper.report.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import Row
 
@@ -42,7 +42,7 @@ def kept_ranks(user_rows: list[int], item_rows: list[int]) -> pyarrow.Table:
 
 def write_run(directory, ranks: pyarrow.Table) -> None:
     records.write(directory, made_up_record([0.4], overrides=["evaluation.keep_rows=true"]))
-    write_whole(directory / records.ROWS["validation"], as_parquet(ranks))
+    atomic_write(directory / records.ROWS["validation"], as_parquet(ranks))
 
 
 def test_a_run_has_the_table_in_both_reports(tmp_path, capsys):
@@ -82,7 +82,7 @@ def test_a_confirmation_has_means_over_its_seeds(tmp_path):
 
     def section():
         rows = [Row(7, "complete", 1, values=[0.9], result={"metrics": {"top_100": 0.9}})]
-        subject = Subject(tmp_path, "s", [ObjectiveConfig()], rows, evidence=evidence)
+        subject = StudyResults(tmp_path, "s", [ObjectiveConfig()], rows, evidence=evidence)
         return strengths_section(subject).blocks
 
     (text,) = (each.text for each in section() if isinstance(each, Text) and "cold" in each.text)

@@ -31,8 +31,8 @@ from sweeper.data.split import Split
 from sweeper.evaluation.ranking import RankingTask, Ranks, ranking_tasks
 from sweeper.evaluation.scoring import ModelScorer
 from sweeper.serving.query_tower import HISTORY_KINDS, QueryInputs, QueryTower
+from sweeper.serving.saved_model import ServedModel
 from sweeper.serving.search import ExactSearch
-from sweeper.serving.served import ServedModel
 from sweeper.training.loop import Callbacks, History, train
 from sweeper.training.setup import Training, set_up_training
 

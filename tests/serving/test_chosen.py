@@ -10,8 +10,8 @@ from made_up_studies import StudyMaker, made_up_record
 
 from sweeper import record as records
 from sweeper.errors import ConfigError, OutputError
-from sweeper.serving.chosen import choose
 from sweeper.serving.model_card import _confirmed
+from sweeper.serving.source_trial import choose
 
 
 @pytest.fixture

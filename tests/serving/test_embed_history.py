@@ -22,9 +22,9 @@ from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import read_manifest
 from sweeper.serving.newer_catalogue import ItemsFile
 from sweeper.serving.newer_version import embed
+from sweeper.serving.saved_model import ServedModel
 from sweeper.serving.saved_tower import SavedQueryTower
 from sweeper.serving.search import ExactSearch
-from sweeper.serving.served import ServedModel
 from sweeper.trial import run_trial
 
 NEW = "Title 999 amber"

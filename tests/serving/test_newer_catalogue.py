@@ -22,8 +22,8 @@ from sweeper.config import (
 from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
 from sweeper.embed import SETTINGS
 from sweeper.errors import ConfigError, DataError
+from sweeper.serving.key_value_args import read_settings
 from sweeper.serving.newer_catalogue import ItemsFile, read_catalogue, unknown_words
-from sweeper.serving.settings import read_settings
 
 OLD = pa.table(
     {

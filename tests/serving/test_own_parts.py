@@ -13,9 +13,9 @@ from sweeper.config import FeatureConfig, ModelConfig
 from sweeper.data.columns import NumericColumn
 from sweeper.errors import ConfigError
 from sweeper.model.feature_graphs import check_graph
-from sweeper.model.features import OwnFeature
+from sweeper.model.features import CustomFeature
 from sweeper.model.sequence_encoders import SequenceEncoder
-from sweeper.model.towers import OwnTower
+from sweeper.model.towers import CustomTower
 from sweeper.serving.own_parts import check_own_parts, why_no_candidate_tower
 from sweeper.serving.query_tower import QueryInputs
 from sweeper.training.setup import set_up_training
@@ -23,7 +23,7 @@ from sweeper.training.setup import set_up_training
 ROWS = np.array([3_600, 7_200, 100_000], np.float64)
 
 
-class Hour(OwnFeature):
+class Hour(CustomFeature):
     """The hour of the day."""
 
     def __init__(self, name, column, rows, dim):
@@ -75,14 +75,14 @@ class Graphless(Hour):
         return None
 
 
-class Eager(OwnTower):
+class Eager(CustomTower):
     """Python code in its call, which no graph can have."""
 
     def call(self, values, training=False):
         return tf.constant(values.numpy()[:, : self.units])
 
 
-def encoded(feature: OwnFeature) -> np.ndarray:
+def encoded(feature: CustomFeature) -> np.ndarray:
     return feature.encode(SimpleNamespace(values=ROWS))
 
 

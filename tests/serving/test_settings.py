@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeper.errors import ConfigError
+from sweeper.serving.key_value_args import one_of, read_settings, text, whole_number
 from sweeper.serving.queries import number, words
-from sweeper.serving.settings import one_of, read_settings, text, whole_number
 
 READERS = {"k": whole_number(1, 1_000), "rows": one_of("train", "all"), "name": text}
 

@@ -19,7 +19,7 @@ from sweeper.passwords import without_password
 from sweeper.repeats import run_repeats
 from sweeper.tracking import trackers
 from sweeper.tracking.figures import parameters
-from sweeper.tracking.tracker import BY_ITSELF, Origin, Place, Tracker
+from sweeper.tracking.tracker import STANDALONE, Origin, Place, Tracker
 from sweeper.trial import run_trial
 
 CONFIG = small_config(train=TrainConfig(3, 256, 1, xla=False))
@@ -184,8 +184,8 @@ def test_each_repeat_is_a_run_below_its_trial(tmp_path, told, mode):
 
 
 def test_a_run_by_itself_has_its_directory_as_name(tmp_path):
-    assert Place(tmp_path / "2026-11-24", BY_ITSELF).name == "2026-11-24"
-    assert BY_ITSELF.tags() == {}
+    assert Place(tmp_path / "2026-11-24", STANDALONE).name == "2026-11-24"
+    assert STANDALONE.tags() == {}
 
 
 def test_a_configuration_as_single_values():

@@ -8,12 +8,12 @@ import re
 from rich.console import Console
 
 from sweeper.training import progress
-from sweeper.training.loop import Checkpoint
+from sweeper.training.loop import Evaluation
 from sweeper.training.progress import TrainingProgress
 
 
-def checkpoint(epoch: int, accuracy: float, metric: str = "top_100") -> Checkpoint:
-    return Checkpoint(epoch, 6.5, {metric: accuracy}, 1.0, 0.1, 123_456.0)
+def checkpoint(epoch: int, accuracy: float, metric: str = "top_100") -> Evaluation:
+    return Evaluation(epoch, 6.5, {metric: accuracy}, 1.0, 0.1, 123_456.0)
 
 
 def shown(

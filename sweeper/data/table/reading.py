@@ -116,7 +116,7 @@ def _not_empty(files: TableFiles, table: pa.Table) -> pa.Table:
 
 
 @contextmanager
-def told_of(where: str) -> Iterator[None]:
+def error_context(where: str) -> Iterator[None]:
     """Lets errors of a table say which one, unless they name a key already.
 
     Raises:

@@ -16,7 +16,7 @@ from sweeper.data.table.cleaning import EXAMPLES
 from sweeper.data.table.feature_columns import feature_columns
 from sweeper.data.table.files import find_files
 from sweeper.data.table.ids import ids
-from sweeper.data.table.reading import read_table, told_of
+from sweeper.data.table.reading import error_context, read_table
 from sweeper.data.table.roles import column_of
 from sweeper.errors import DataError, shortened
 
@@ -77,7 +77,7 @@ def read_side_table(
     key = config.key or key
     files = find_files(f"data.{role}.path", config.path, config.format)
     table = read_table(files, config.csv, [key], lambda text: say(f"{role}: {text}"))
-    with told_of(f"data.{role}.path ({config.path})"):
+    with error_context(f"data.{role}.path ({config.path})"):
         return _encoded(role, config, table, key, taken, missing, say)
 
 

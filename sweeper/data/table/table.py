@@ -10,7 +10,7 @@ from importlib import metadata
 import numpy as np
 import pyarrow as pa
 
-from sweeper.config import OF_A_TABLE, DataConfig
+from sweeper.config import TABLE_KEYS, DataConfig
 from sweeper.data.cache import CacheEntry
 from sweeper.data.columns import CategoricalColumn, Column, NumericColumn
 from sweeper.data.interactions import Interactions, assemble
@@ -20,7 +20,7 @@ from sweeper.data.table.cleaning import Rows
 from sweeper.data.table.feature_columns import feature_columns
 from sweeper.data.table.files import TFDS, TableFiles, find_files
 from sweeper.data.table.ids import ids
-from sweeper.data.table.reading import read_table, told_of
+from sweeper.data.table.reading import error_context, read_table
 from sweeper.data.table.side_tables import SideTable, read_side_table
 from sweeper.data.table.times import Times, read_times
 from sweeper.errors import DataError
@@ -41,7 +41,7 @@ def entry(config: DataConfig) -> CacheEntry:
       DataError: a file isn't there.
     """
     settings = dataclasses.asdict(config)
-    chosen = {key: settings[key] for key in OF_A_TABLE}
+    chosen = {key: settings[key] for key in TABLE_KEYS}
     for part in (chosen, chosen["items"], chosen["users"]):
         del part["path"]  # The files tell of it, from whatever folder it is named.
     files = [each.state() for each in all_files(config)]
@@ -58,7 +58,7 @@ def load(config: DataConfig, say: Say = print) -> Interactions:
     files = find_files("data.path", str(config.path), config.format)
     with stage(say, f"Reading {config.path}"):
         table = read_table(files, config.csv, _texts(config), say)
-    with told_of(f"data.path ({config.path})"):
+    with error_context(f"data.path ({config.path})"):
         return _encode(config, table, say)
 
 

@@ -28,7 +28,7 @@ def read_records(key: str, name: str) -> pa.Table:
     start_tensorflow()
     import tensorflow_datasets as tfds
 
-    from sweeper.data.builder import quiet
+    from sweeper.data.tfds_builder import quiet
 
     try:
         # TFDS leaves a directory behind wherever it makes temporary ones.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sweeper.report.rendering.words import NOTHING_BEATEN, baseline_words, number
-from sweeper.report.subject import Subject
+from sweeper.report.rendering.formatting import NOTHING_BEATEN, baseline_words, number
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import (
     Row,
     baselines_of,
@@ -19,7 +19,7 @@ POPULARITY = "popularity"
 MOST_NAMED = 3
 
 
-def accuracy_index(subject: Subject) -> int | None:
+def accuracy_index(subject: StudyResults) -> int | None:
     """Which objective the baselines have too; None if none, as of a loss."""
     for index, objective in enumerate(subject.objectives):
         if any(baselines_of(row, objective.metric) for row in subject.rows):
@@ -27,7 +27,7 @@ def accuracy_index(subject: Subject) -> int | None:
     return None
 
 
-def usual_baselines(subject: Subject, metric: str | None = None) -> dict[str, float]:
+def usual_baselines(subject: StudyResults, metric: str | None = None) -> dict[str, float]:
     """The baselines of the best trial that has them, by the first objective that they have."""
     if metric is None:
         index = accuracy_index(subject)
@@ -38,12 +38,12 @@ def usual_baselines(subject: Subject, metric: str | None = None) -> dict[str, fl
     return next((baselines for baselines in found if baselines), {})
 
 
-def is_no_better(subject: Subject, row: Row) -> bool:
+def is_no_better(subject: StudyResults, row: Row) -> bool:
     """Whether the best baseline on the trial's rows is as good as the trial, or better."""
     return unbeaten_baseline(row, subject.objectives) is not None
 
 
-def mark_words(subject: Subject, rows: Iterable[Row]) -> str:
+def mark_words(subject: StudyResults, rows: Iterable[Row]) -> str:
     """What marked trials don't beat: "no better than EASE (0.4618)"; "" if none is marked."""
     found = [unbeaten_baseline(row, subject.objectives) for row in rows]
     return unbeaten_words(found)

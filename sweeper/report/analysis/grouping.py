@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sweeper.report.analysis.importance import counted_study, importances, is_seed
-from sweeper.report.subject import Subject
+from sweeper.report.analysis.importance import importances, is_seed, study_with_pruned
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.reading import parameter_text, short_names
 from sweeper.study.retraining import CONFIGURATION
 
@@ -15,7 +15,7 @@ MOST_VALUES = 8
 CONFIG_GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
 
 
-def group_labels(subject: Subject) -> tuple[str, dict[int, str]]:
+def group_labels(subject: StudyResults) -> tuple[str, dict[int, str]]:
     """What the groups are values of, and the group of each trial that has a record."""
     if any(CONFIGURATION in row.params for row in subject.rows):
         return "configuration", _labels(subject, CONFIGURATION)
@@ -32,27 +32,27 @@ def group_labels(subject: Subject) -> tuple[str, dict[int, str]]:
     return short, {number: f"{short} {label}" for number, label in labels.items()}
 
 
-def _labels(subject: Subject, name: str) -> dict[int, str]:
+def _labels(subject: StudyResults, name: str) -> dict[int, str]:
     rows = [row for row in subject.rows if row.number in subject.records]
     return {row.number: parameter_text(row.params.get(name, "–")) for row in rows}
 
 
-def _most_important_choice(subject: Subject) -> str | None:
+def _most_important_choice(subject: StudyResults) -> str | None:
     """The parameter of few values that counts most; config groups come first.
 
     Where too few trials tell what counts, the first.
     """
     choices = [name for name in _choices(subject) if 1 < _number_of(subject, name) <= MOST_VALUES]
     choices = [name for name in choices if name in CONFIG_GROUPS] or choices
-    weights = importances(counted_study(subject))
+    weights = importances(study_with_pruned(subject))
     return max(choices, key=lambda name: weights.get(name, 0.0)) if choices else None
 
 
-def _number_of(subject: Subject, name: str) -> int:
+def _number_of(subject: StudyResults, name: str) -> int:
     return len({str(row.params[name]) for row in subject.rows if name in row.params})
 
 
-def _choices(subject: Subject) -> list[str]:
+def _choices(subject: StudyResults) -> list[str]:
     """The parameters that are no ranges of numbers and no seeds."""
     values = [item for row in subject.rows for item in row.params.items()]
     ranges = {name for name, value in values if isinstance(value, float)}

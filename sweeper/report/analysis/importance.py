@@ -11,7 +11,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.reading import result_of, state_of, values_of
 
 # PED-ANOVA looks at what the best tenth has in common.
@@ -40,7 +40,7 @@ def is_seed(name: str) -> bool:
     return name.rpartition(".")[2] in ("seed", "split_seed")
 
 
-def counted_study(subject: Subject) -> optuna.Study:
+def study_with_pruned(subject: StudyResults) -> optuna.Study:
     """The study with its complete and its pruned trials, all as complete ones.
 
     A pruned trial counts with the best that it reached. Without these, a value that was
@@ -57,7 +57,7 @@ def counted_study(subject: Subject) -> optuna.Study:
     return study
 
 
-def _counted(subject: Subject, trial: FrozenTrial) -> FrozenTrial | None:
+def _counted(subject: StudyResults, trial: FrozenTrial) -> FrozenTrial | None:
     if state_of(trial) not in ("complete", "pruned"):
         return None
     values = list(trial.values or [])
@@ -74,7 +74,7 @@ def _counted(subject: Subject, trial: FrozenTrial) -> FrozenTrial | None:
     )
 
 
-def reached(subject: Subject, trial: FrozenTrial) -> list[float]:
+def reached(subject: StudyResults, trial: FrozenTrial) -> list[float]:
     """The best that a trial had at any evaluation, of one objective; empty if it had none."""
     kept = (result_of(trial).get("metrics") or {}).get(subject.metric)
     if kept is not None:

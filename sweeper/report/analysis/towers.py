@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from sweeper.report.analysis.grouping import layers_of
-from sweeper.report.analysis.over_seeds import Repeated, repeated, seeds_varied
-from sweeper.report.subject import Subject
+from sweeper.report.analysis.seed_groups import SeedGroup, repeated, seeds_varied
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import Row
 
 # (depth, width of the first layer) of the query tower; without a layer both are 0.
@@ -31,12 +31,12 @@ class Configuration:
     width: int
     value: float
     row: Row
-    repeated: Repeated | None = None
+    repeated: SeedGroup | None = None
 
 
-def configurations_of(subject: Subject) -> list[Configuration]:
+def configurations_of(subject: StudyResults) -> list[Configuration]:
     """Those whose record can be read, the best first."""
-    found: list[tuple[Row, float, Repeated | None]]
+    found: list[tuple[Row, float, SeedGroup | None]]
     if seeds_varied(subject):
         found = [(each.rows[0], each.mean, each) for each in repeated(subject)]
     else:
@@ -50,7 +50,7 @@ def configurations_of(subject: Subject) -> list[Configuration]:
     ]
 
 
-def best_of_each_depth(subject: Subject) -> dict[int, Configuration]:
+def best_of_each_depth(subject: StudyResults) -> dict[int, Configuration]:
     """By depth."""
     best: dict[int, Configuration] = {}
     for each in configurations_of(subject):
@@ -58,13 +58,13 @@ def best_of_each_depth(subject: Subject) -> dict[int, Configuration]:
     return best
 
 
-def pruned_by_size(subject: Subject) -> Counter[Size]:
+def pruned_by_size(subject: StudyResults) -> Counter[Size]:
     """How many trials were pruned: none of them has a figure that a complete one's is like."""
     sizes = (size_of(subject, row) for row in subject.of_states("pruned"))
     return Counter(size for size in sizes if size is not None)
 
 
-def size_of(subject: Subject, row: Row) -> Size | None:
+def size_of(subject: StudyResults, row: Row) -> Size | None:
     """Depth and width of a trial's query tower; None where its record can't be read."""
     record = subject.records.get(row.number)
     if record is None:

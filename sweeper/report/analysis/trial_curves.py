@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import Row
 
 ENDED = ("complete", "infeasible")
@@ -69,22 +69,22 @@ class Group:
         )
 
 
-def curve_metric(subject: Subject) -> str | None:
+def curve_metric(subject: StudyResults) -> str | None:
     """The first objective, if every evaluation has it; else top-100; None without any curve."""
     names = {name for record in subject.records.values() for row in record.history for name in row}
     return next((name for name in (subject.metric, USUAL_METRIC) if name in names), None)
 
 
-def more_is_better(subject: Subject, metric: str) -> bool:
+def more_is_better(subject: StudyResults, metric: str) -> bool:
     return subject.is_maximized if metric == subject.metric else True
 
 
-def curves_of(subject: Subject, metric: str) -> list[Curve]:
+def curves_of(subject: StudyResults, metric: str) -> list[Curve]:
     """Every curve, in the leaderboard's order; of a trial on several splits, one a split."""
     return [curve for row in subject.rows for curve in _curves(subject, row, metric)]
 
 
-def _curves(subject: Subject, row: Row, metric: str) -> Iterator[Curve]:
+def _curves(subject: StudyResults, row: Row, metric: str) -> Iterator[Curve]:
     best = max if more_is_better(subject, metric) else min
     for split_seed, record in subject.records_of(row.number):
         points = [(int(at["epoch"]), at[metric]) for at in record.history if metric in at]

@@ -13,12 +13,12 @@ from sweeper.report.analysis.baselines import (
 )
 from sweeper.report.analysis.grouping import layers_text
 from sweeper.report.comparison.compared import Compared
+from sweeper.report.comparison.entries import StudyEntry
 from sweeper.report.comparison.protocols import protocol_table
-from sweeper.report.comparison.standing import Standing
 from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.evidence.statistics import ALIKE
+from sweeper.report.rendering.formatting import baseline_words, metric_words, number, seen_note
 from sweeper.report.rendering.page import NOTHING, Block, Section, Table, Text
-from sweeper.report.rendering.words import baseline_words, metric_words, number, seen_note
 from sweeper.study.results.leaderboard_table import NO_BETTER
 
 
@@ -27,7 +27,7 @@ class Column:
     """What a column has of each one's standing."""
 
     header: str
-    of: Callable[[Standing], str]
+    of: Callable[[StudyEntry], str]
 
 
 def answer_section(compared: Compared) -> Section:
@@ -68,7 +68,7 @@ def _obstacle(compared: Compared) -> str:
     return "which rows their figures are of isn't known of all"
 
 
-def _beside_text(compared: Compared, first: Standing, second: Standing) -> str:
+def _beside_text(compared: Compared, first: StudyEntry, second: StudyEntry) -> str:
     assert first.value is not None
     assert second.value is not None
     gap = number(abs(first.value - second.value))
@@ -106,11 +106,11 @@ def _baseline_column(name: str) -> Column:
     return Column(baseline_words(name), lambda standing: number(standing.baselines.get(name)))
 
 
-def _marked(standing: Standing) -> str:
+def _marked(standing: StudyEntry) -> str:
     return standing.text + (f" {NO_BETTER}" if standing.unbeaten else "")
 
 
-def _confirmed_text(compared: Compared, standing: Standing) -> str:
+def _confirmed_text(compared: Compared, standing: StudyEntry) -> str:
     confirmed = compared.confirmed.get(standing.label)
     if confirmed is None:
         return "–"

@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sweeper.report.analysis.certainty import Certainty, Key, beside_first
+from sweeper.report.analysis.significance import Key, Significance, beside_first
 from sweeper.report.comparison.confirmations import (
     Confirmed,
     are_comparable,
     certain_by_confirmation,
     confirmed_of,
 )
+from sweeper.report.comparison.entries import StudyEntry, compared_metric, standings_of
 from sweeper.report.comparison.protocols import protocol_problems
-from sweeper.report.comparison.standing import Standing, compared_metric, standings_of
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 
 
 @dataclass(frozen=True)
 class Compared:
     """Several studies and runs, by one metric."""
 
-    subjects: Sequence[Subject]
+    subjects: Sequence[StudyResults]
 
     @cached_property
     def metric(self) -> str:
@@ -34,7 +34,7 @@ class Compared:
         return first.is_maximized if first.metric == self.metric else True
 
     @cached_property
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[StudyEntry]:
         """As the searches have it."""
         return standings_of(self.subjects, self.metric, self.is_maximized)
 
@@ -66,13 +66,13 @@ class Compared:
         )
 
     @cached_property
-    def told(self) -> list[Standing]:
+    def told(self) -> list[StudyEntry]:
         """What the answer goes by: the confirmed figures where they can be compared."""
         if not self.goes_by_confirmation:
             return self.standings
         return [self._as_confirmed(standing) for standing in self.standings]
 
-    def _as_confirmed(self, standing: Standing) -> Standing:
+    def _as_confirmed(self, standing: StudyEntry) -> StudyEntry:
         confirmed = self.confirmed.get(standing.label)
         if confirmed is None:
             return standing
@@ -85,14 +85,14 @@ class Compared:
         )
 
     @cached_property
-    def ranked(self) -> list[Standing]:
+    def ranked(self) -> list[StudyEntry]:
         """Of `told` those with a figure, best first."""
         turn = -1 if self.is_maximized else 1
         known = [(turn * s.value, s) for s in self.told if s.value is not None]
         return [standing for _, standing in sorted(known, key=lambda pair: pair[0])]
 
     @cached_property
-    def certain(self) -> dict[Key, Certainty]:
+    def certain(self) -> dict[Key, Significance]:
         """How sure the figures are, by label; empty where they must not be ranked."""
         if self.problems or not self.ranked:
             return {}

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sweeper.report.analysis.over_seeds import repeated, seeds_varied
+from sweeper.report.analysis.seed_groups import repeated, seeds_varied
 from sweeper.report.comparison.answer import answer_section
 from sweeper.report.comparison.compared import Compared
+from sweeper.report.comparison.entries import StudyEntry, by_metric
 from sweeper.report.comparison.figures import best_curves, compared_histories, compared_stages
 from sweeper.report.comparison.protocols import (
     configuration_table,
     how_it_was_done,
     protocol_table,
 )
-from sweeper.report.comparison.standing import Standing, by_metric
-from sweeper.report.rendering.page import Block, KeyFigure, Page, Section, Table, Text
-from sweeper.report.rendering.words import (
+from sweeper.report.rendering.formatting import (
     code_listed,
     count,
     duration,
@@ -23,10 +22,11 @@ from sweeper.report.rendering.words import (
     metric_words,
     number,
 )
+from sweeper.report.rendering.page import Block, KeyFigure, Page, Section, Table, Text
 from sweeper.report.sections.head import problems_of, written
 from sweeper.report.sections.question import states_text
 from sweeper.report.sections.reproduction import commands
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import parameter_names
 from sweeper.study.results.reading import parameters_text, short_names
 
@@ -34,7 +34,7 @@ SHOWN = 20
 
 
 def comparison_of(
-    subjects: Sequence[Subject],
+    subjects: Sequence[StudyResults],
     on_section: Callable[[int, int], None] = lambda done, total: None,
 ) -> Page:
     """The whole report.
@@ -58,7 +58,7 @@ def comparison_of(
     )
 
 
-def _key_figure(standing: Standing) -> KeyFigure:
+def _key_figure(standing: StudyEntry) -> KeyFigure:
     return KeyFigure(standing.label, standing.text, standing.which)
 
 
@@ -85,7 +85,7 @@ def _question(compared: Compared) -> Section:
     )
 
 
-def _wall_time(subject: Subject) -> str:
+def _wall_time(subject: StudyResults) -> str:
     return "–" if subject.wall_seconds is None else duration(subject.wall_seconds)
 
 
@@ -115,7 +115,7 @@ def _leaderboard(compared: Compared) -> Section | None:
     return Section("leaderboard", "Leaderboard", [table])
 
 
-def _entries(standing: Standing, compared: Compared) -> Iterator[tuple[float, str, str]]:
+def _entries(standing: StudyEntry, compared: Compared) -> Iterator[tuple[float, str, str]]:
     """(figure, trial, parameters); of a grid over seeds its means: seeds don't compete."""
     seen = by_metric(standing.subject, compared.metric, compared.is_maximized)
     if seeds_varied(seen):

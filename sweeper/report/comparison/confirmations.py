@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow
 
-from sweeper.report.analysis.certainty import Certainty, Key, Scored, beside_first
+from sweeper.report.analysis.significance import Key, Sample, Significance, beside_first
+from sweeper.report.evidence.clustered_tests import compare_on_rows
 from sweeper.report.evidence.evidence import Evidence, Run, ranks_by_seed
 from sweeper.report.evidence.ranks import hits, is_accuracy
-from sweeper.report.evidence.row_comparison import compare_on_rows
 from sweeper.report.evidence.statistics import Comparison, Summary, adjusted_by_holm
-from sweeper.report.rendering.words import number
-from sweeper.report.subject import Subject
+from sweeper.report.rendering.formatting import number
+from sweeper.report.study_results import StudyResults
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _column(table: pyarrow.Table, name: str) -> np.ndarray:
     return np.asarray(table[name])
 
 
-def confirmed_of(subject: Subject, metric: str) -> Confirmed | None:
+def confirmed_of(subject: StudyResults, metric: str) -> Confirmed | None:
     """On its own test rows, or where it has none on fresh splits; None: not confirmed."""
     evidence = subject.evidence
     if evidence is None or not is_accuracy(metric):
@@ -107,7 +107,7 @@ def are_comparable(confirmed: Sequence[Confirmed]) -> bool:
 
 def certain_by_confirmation(
     confirmed: Mapping[Key, Confirmed], metric: str
-) -> dict[Key, Certainty]:
+) -> dict[Key, Significance]:
     """How sure each is, by the key; the first (A) against the others, by Holm.
 
     Args:
@@ -120,16 +120,16 @@ def certain_by_confirmation(
         return beside_first(scored, next(iter(first.runs.values())).test_to_train)
     compared = adjusted_by_holm([_on_rows(first, confirmed[other], metric) for other in others])
     return {
-        key: Certainty(first.summary.interval),
+        key: Significance(first.summary.interval),
         **{
-            other: Certainty(confirmed[other].summary.interval, comparison)
+            other: Significance(confirmed[other].summary.interval, comparison)
             for other, comparison in zip(others, compared, strict=True)
         },
     }
 
 
-def _by_split(each: Confirmed, metric: str) -> Scored:
-    return Scored({split: run.figure(metric) for (split, _), run in each.runs.items()})
+def _by_split(each: Confirmed, metric: str) -> Sample:
+    return Sample({split: run.figure(metric) for (split, _), run in each.runs.items()})
 
 
 def _on_rows(first: Confirmed, other: Confirmed, metric: str) -> Comparison:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from sweeper.report.analysis.trial_curves import curves_of, grouped
-from sweeper.report.comparison.standing import Standing
-from sweeper.report.rendering.axes import counted, upright
+from sweeper.report.comparison.entries import StudyEntry
+from sweeper.report.rendering.axes import counted, metric_axis
+from sweeper.report.rendering.formatting import duration, metric_words, number, upper_first
 from sweeper.report.rendering.page import Figure, Table
 from sweeper.report.rendering.palette import plot, series
-from sweeper.report.rendering.words import duration, metric_words, number, upper_first
 from sweeper.report.sections.optimization import best_so_far
 from sweeper.report.sections.times import STAGES, stage_seconds
 from sweeper.report.sections.validation_curves import baseline_lines
@@ -20,7 +20,9 @@ from sweeper.report.sections.validation_curves import baseline_lines
 SHORT, REST = 0.02, "rest"
 
 
-def best_curves(standings: Sequence[Standing], metric: str, with_baselines: bool) -> Figure | None:
+def best_curves(
+    standings: Sequence[StudyEntry], metric: str, with_baselines: bool
+) -> Figure | None:
     """The curve of each one's best trial; of several splits, their mean."""
     traces, numbers, epochs = [], [], []
     baselines: dict[str, float] = {}
@@ -53,7 +55,7 @@ def best_curves(standings: Sequence[Standing], metric: str, with_baselines: bool
     lines = baseline_lines(baselines, min(epochs), max(epochs))
     figure = plot(*traces, *lines, x="epoch", y=words, xaxis_range=[0, 1.02 * max(epochs)])
     heights = [value for trace in traces for value in trace.y]
-    figure.update_yaxes(upright(metric, [*heights, *baselines.values()]))
+    figure.update_yaxes(metric_axis(metric, [*heights, *baselines.values()]))
     return Figure(
         "best_curves",
         f"{upper_first(words)} by epoch, of the best of each",
@@ -69,7 +71,7 @@ def best_curves(standings: Sequence[Standing], metric: str, with_baselines: bool
     )
 
 
-def compared_histories(standings: Sequence[Standing], metric: str) -> Figure | None:
+def compared_histories(standings: Sequence[StudyEntry], metric: str) -> Figure | None:
     """The best so far against the trials, of each study of several."""
     traces, numbers = [], []
     for index, standing in enumerate(standings):
@@ -96,7 +98,7 @@ def compared_histories(standings: Sequence[Standing], metric: str) -> Figure | N
     words = metric_words(metric)
     figure = plot(*traces, x="trial", y=words)
     figure.update_xaxes(counted(max(int(trace.x[-1]) for trace in traces)))
-    figure.update_yaxes(upright(metric, [value for trace in traces for value in trace.y]))
+    figure.update_yaxes(metric_axis(metric, [value for trace in traces for value in trace.y]))
     return Figure(
         "optimization_histories",
         f"The best {words} so far, by trial",
@@ -116,7 +118,7 @@ def _large(stages: dict[str, float]) -> dict[str, float]:
     return {**large, REST: rest} if rest > 1e-9 * total else large
 
 
-def compared_stages(standings: Sequence[Standing]) -> Figure | None:
+def compared_stages(standings: Sequence[StudyEntry]) -> Figure | None:
     """The stages of all trials, a bar for each study or run."""
     stages = [_large(stage_seconds(list(s.subject.records.values()))) for s in standings]
     names = [name for name in STAGES if any(name in each for each in stages)]

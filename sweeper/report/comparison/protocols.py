@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeper.config import SEEN_FILTERED, flat, nested, with_defaults
+from sweeper.config import SEEN_FILTERED, flat, unflatten, with_defaults
 from sweeper.console import SEEN, seen_by
 from sweeper.record import TrialRecord
 from sweeper.report.analysis.importance import is_seed
-from sweeper.report.comparison.standing import Standing
+from sweeper.report.comparison.entries import StudyEntry
+from sweeper.report.rendering.formatting import listed, value_text
 from sweeper.report.rendering.page import Table
-from sweeper.report.rendering.words import listed, value_text
 from sweeper.report.sections.question import protocol_rows
 from sweeper.study import attributes
 from sweeper.study.results.leaderboard import parameter_names
@@ -27,7 +27,7 @@ NOT_KNOWN = "–"
 Values = Mapping[str, Any]
 
 
-def protocol_problems(standings: Sequence[Standing], metric: str) -> list[str]:
+def protocol_problems(standings: Sequence[StudyEntry], metric: str) -> list[str]:
     """Why the figures must not be ranked against each other; empty: they may be."""
     problems = [*_difference_problems(standings), *_unknown_problems(standings)]
     if metric.startswith(SEEN_FILTERED):
@@ -36,10 +36,10 @@ def protocol_problems(standings: Sequence[Standing], metric: str) -> list[str]:
     return problems
 
 
-def _reading_problems(standings: Sequence[Standing]) -> Iterator[str]:
+def _reading_problems(standings: Sequence[StudyEntry]) -> Iterator[str]:
     """Seen-filtered figures that leave out different things."""
     known = [
-        (str(standing.subject.directory), SEEN[seen_by(nested(config))])
+        (str(standing.subject.directory), SEEN[seen_by(unflatten(config))])
         for standing in standings
         if (config := _flat_config(standing))
     ]
@@ -51,7 +51,7 @@ def _reading_problems(standings: Sequence[Standing]) -> Iterator[str]:
         )
 
 
-def _repetition_problems(standings: Sequence[Standing]) -> Iterator[str]:
+def _repetition_problems(standings: Sequence[StudyEntry]) -> Iterator[str]:
     """Seen-filtered figures of versions before and after repeat rows were counted as misses."""
     done = [
         (standing, standing.record)
@@ -73,7 +73,7 @@ def _repetition_problems(standings: Sequence[Standing]) -> Iterator[str]:
         )
 
 
-def _difference_problems(standings: Sequence[Standing]) -> Iterator[str]:
+def _difference_problems(standings: Sequence[StudyEntry]) -> Iterator[str]:
     known = _protocols(standings)
     places = [str(standing.subject.directory) for standing, _ in known]
     parts = [
@@ -87,7 +87,7 @@ def _difference_problems(standings: Sequence[Standing]) -> Iterator[str]:
         )
 
 
-def _unknown_problems(standings: Sequence[Standing]) -> Iterator[str]:
+def _unknown_problems(standings: Sequence[StudyEntry]) -> Iterator[str]:
     valued = [standing for standing in standings if standing.value is not None]
     unknown = [standing for standing in valued if _protocol(standing) is None]
     if unknown and len(valued) > 1:
@@ -146,13 +146,13 @@ def _is_decisive(key: str) -> bool:
     return key.startswith(DATA) or key in (*ROWS, SPLIT_SEEDS, FINGERPRINT)
 
 
-def _protocols(standings: Sequence[Standing]) -> list[tuple[Standing, Values]]:
+def _protocols(standings: Sequence[StudyEntry]) -> list[tuple[StudyEntry, Values]]:
     """What decides which rows each one's figures are of, where that is known."""
     found = ((standing, _protocol(standing)) for standing in standings)
     return [(standing, protocol) for standing, protocol in found if protocol is not None]
 
 
-def _protocol(standing: Standing) -> Values | None:
+def _protocol(standing: StudyEntry) -> Values | None:
     """As the best trial's record has it, else another trial's, else the study itself."""
     subject, record = standing.subject, standing.record
     names = parameter_names(subject.rows)
@@ -172,17 +172,17 @@ def _protocol(standing: Standing) -> Values | None:
     }
 
 
-def _flat_config(standing: Standing) -> Values | None:
+def _flat_config(standing: StudyEntry) -> Values | None:
     """The configuration of the best trial, of another one, or of the study; by dotted keys."""
     subject = standing.subject
     if record := standing.record or subject.record:
         return flat(record.config)
     stored = subject.study.user_attrs.get(attributes.PROTOCOL) if subject.study else None
     # Of keys that it is older than, it began with what the schema has for them.
-    return flat(with_defaults(nested(stored))) if stored else None
+    return flat(with_defaults(unflatten(stored))) if stored else None
 
 
-def _seeds(standing: Standing) -> dict[str, Any]:
+def _seeds(standing: StudyEntry) -> dict[str, Any]:
     """The seeds of a grid over them: it is all of them, whichever the best trial has."""
     rows = standing.subject.rows
     return {
@@ -192,7 +192,7 @@ def _seeds(standing: Standing) -> dict[str, Any]:
 
 
 def _split_seeds(
-    standing: Standing, record: TrialRecord | None, stored: Values | None
+    standing: StudyEntry, record: TrialRecord | None, stored: Values | None
 ) -> list[int]:
     """Those over which a figure is the mean; empty of a single split."""
     result = standing.best.result if standing.best else {}
@@ -203,12 +203,12 @@ def _split_seeds(
     return sorted(repeat["split_seed"] for repeat in record.repeats) if record else []
 
 
-def protocol_table(standings: Sequence[Standing], title: str) -> Table | None:
+def protocol_table(standings: Sequence[StudyEntry], title: str) -> Table | None:
     """Where the protocols differ in what decides on the rows; None where in nothing."""
     return _difference_table(_protocols(standings), title)
 
 
-def configuration_table(standings: Sequence[Standing], title: str) -> Table | None:
+def configuration_table(standings: Sequence[StudyEntry], title: str) -> Table | None:
     """Where the best trials differ in all else; None where in nothing."""
     known = [
         (standing, {**flat(standing.record.config), **_seeds(standing)})
@@ -224,14 +224,14 @@ def configuration_table(standings: Sequence[Standing], title: str) -> Table | No
     )
 
 
-def _difference_table(known: Sequence[tuple[Standing, Values]], title: str) -> Table | None:
+def _difference_table(known: Sequence[tuple[StudyEntry, Values]], title: str) -> Table | None:
     rows = [[key, *values] for key, values in _differences([values for _, values in known])]
     if not rows:
         return None
     return Table(["key", *(standing.label for standing, _ in known)], rows, title)
 
 
-def how_it_was_done(standings: Sequence[Standing]) -> Iterator[Table]:
+def how_it_was_done(standings: Sequence[StudyEntry]) -> Iterator[Table]:
     """What all have alike, then what differs, with whose it is."""
     records = [(standing, standing.record or standing.subject.record) for standing in standings]
     known = [(s.label, dict(protocol_rows(s.subject, record))) for s, record in records if record]

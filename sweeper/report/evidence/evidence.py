@@ -11,8 +11,8 @@ import pyarrow
 
 from sweeper.console import seen_by
 from sweeper.record import TrialRecord
+from sweeper.report.evidence.clustered_tests import compare_with_best
 from sweeper.report.evidence.ranks import MODEL, hits
-from sweeper.report.evidence.row_comparison import compare_with_best
 from sweeper.report.evidence.row_groups import (
     Group,
     Part,

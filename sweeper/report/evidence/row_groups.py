@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow
 
-from sweeper.report.evidence.row_comparison import interval_over_users
+from sweeper.report.evidence.clustered_tests import interval_over_users
 from sweeper.row_parts import Parts
 from sweeper.warmth import warm_and_cold
 

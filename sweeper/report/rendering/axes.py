@@ -13,7 +13,7 @@ FEW_TRIALS = 12
 LONG_NAME = 9
 
 
-def upright(metric: str, values: Sequence[float]) -> dict[str, Any]:
+def metric_axis(metric: str, values: Sequence[float]) -> dict[str, Any]:
     """The axis of a metric that has these values: its range, and as many digits as it needs."""
     low, high = padded(values)
     return {"range": [low, high], "tickformat": _format(metric, high - low)}

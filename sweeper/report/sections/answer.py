@@ -9,29 +9,29 @@ from sweeper.console import SHOWN_METRICS, WITHOUT_SEEN, seen_by
 from sweeper.metrics import is_always_hit
 from sweeper.record import TrialRecord
 from sweeper.report.analysis.baselines import beside_baselines, is_no_better, mark_words
-from sweeper.report.analysis.certainty import certainties
-from sweeper.report.analysis.over_seeds import answer_over_seeds, seeds_varied, table_over_seeds
+from sweeper.report.analysis.seed_groups import answer_over_seeds, seeds_varied, table_over_seeds
+from sweeper.report.analysis.significance import certainties
 from sweeper.report.evidence.statistics import ALIKE
-from sweeper.report.rendering.page import Block, Section, Table, Text
-from sweeper.report.rendering.words import (
+from sweeper.report.rendering.formatting import (
     baseline_words,
     count,
     metric_words,
     number,
 )
+from sweeper.report.rendering.page import Block, Section, Table, Text
 from sweeper.report.sections.confirmed import confirmed_text, other_best_text
 from sweeper.report.sections.question import states_text
 from sweeper.report.sections.trial_table import trial_table
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import Row, baselines_of, parameter_names
 from sweeper.study.results.reading import parameters_text, short_names, values_text
 
 
-def answer_section(subject: Subject) -> Section:
+def answer_section(subject: StudyResults) -> Section:
     return Section("answer", "The answer", list(_answer(subject)))
 
 
-def _answer(subject: Subject) -> Iterator[Block]:
+def _answer(subject: StudyResults) -> Iterator[Block]:
     evidence = subject.evidence
     if evidence and evidence.is_complete:
         # By rows that chose nothing, where there are any; the search's own figure flatters.
@@ -60,7 +60,7 @@ def _answer(subject: Subject) -> Iterator[Block]:
         yield from accuracy_tables(record)
 
 
-def answer_text(subject: Subject) -> str:
+def answer_text(subject: StudyResults) -> str:
     """The sentence that the whole study is for."""
     best = subject.best
     if best is None:
@@ -74,7 +74,7 @@ def answer_text(subject: Subject) -> str:
     return f"{text}{beside_baselines(best.values[0], baselines, best.reference)}."
 
 
-def saturation_text(subject: Subject, best: Row) -> str:
+def saturation_text(subject: StudyResults, best: Row) -> str:
     """That the first objective tells no model from another; "" where it does."""
     words, record = metric_words(subject.metric), subject.records.get(best.number)
     candidates = record.data.get("candidates") if record else None
@@ -90,7 +90,7 @@ def saturation_text(subject: Subject, best: Row) -> str:
     return ""
 
 
-def _who(subject: Subject, best: Row) -> str:
+def _who(subject: StudyResults, best: Row) -> str:
     if subject.study is None:
         return "This run has"
     ranked = subject.ranked
@@ -101,7 +101,7 @@ def _who(subject: Subject, best: Row) -> str:
     return f"Trial {best.number} is{alike} the best of {len(ranked):,} complete trials:"
 
 
-def figure_text(subject: Subject, row: Row) -> str:
+def figure_text(subject: StudyResults, row: Row) -> str:
     """ "top-100 accuracy 0.4516 ± 0.0121 on 10,000 validation rows"."""
     (value, *_) = values_text(row.values, row.result, subject.objectives)
     seeds = row.result.get("seeds") or []
@@ -113,7 +113,7 @@ def figure_text(subject: Subject, row: Row) -> str:
     return f"{metric_words(subject.metric)} {value}{over}{where}"
 
 
-def _no_answer(subject: Subject) -> str:
+def _no_answer(subject: StudyResults) -> str:
     if subject.study is None:
         (run,) = subject.rows
         reason = f": {run.reason}" if run.reason else ""
@@ -130,7 +130,7 @@ def _no_answer(subject: Subject) -> str:
     return text
 
 
-def _front_text(subject: Subject) -> str:
+def _front_text(subject: StudyResults) -> str:
     complete, front = len(subject.of_states("complete")), subject.front
     text = (
         f"{len(front):,} of {count(complete, 'complete trial')} "
@@ -141,7 +141,7 @@ def _front_text(subject: Subject) -> str:
     return f"{text}; {weak} of them {mark_words(subject, front)}." if weak else f"{text}."
 
 
-def _luck(subject: Subject) -> Iterator[Text]:
+def _luck(subject: StudyResults) -> Iterator[Text]:
     """What a maximum over many trials is worth."""
     trials, pruned = (len(subject.of_states(*of)) for of in (("complete", "pruned"), ("pruned",)))
     if subject.study is not None and trials > 1 and len(subject.objectives) == 1:
@@ -154,7 +154,7 @@ def _luck(subject: Subject) -> Iterator[Text]:
         )
 
 
-def _alike(subject: Subject) -> str:
+def _alike(subject: StudyResults) -> str:
     """How many other trials can't be told apart from the best."""
     compared = [
         each.compared

@@ -7,19 +7,19 @@ from statistics import median
 
 import plotly.graph_objects as go
 
-from sweeper.report.analysis.over_seeds import seeds_varied
+from sweeper.report.analysis.seed_groups import seeds_varied
 from sweeper.report.analysis.towers import Size, configurations_of, pruned_by_size
+from sweeper.report.rendering.formatting import count, metric_words, number
 from sweeper.report.rendering.page import Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, scale
-from sweeper.report.rendering.words import count, metric_words, number
 from sweeper.report.sections.depth import depth_text
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 
 # The figures of the configurations of each depth and width, the best first.
 Cells = Mapping[Size, Sequence[float]]
 
 
-def architecture_section(subject: Subject) -> Section | None:
+def architecture_section(subject: StudyResults) -> Section | None:
     """Whether depth helped, and the heat map; None where all towers are alike."""
     cells = cells_of(subject)
     if len(cells) < 2:
@@ -29,14 +29,14 @@ def architecture_section(subject: Subject) -> Section | None:
     return Section("architecture", "Depth and width", [*helped, depth_and_width(subject, cells)])
 
 
-def cells_of(subject: Subject) -> Cells:
+def cells_of(subject: StudyResults) -> Cells:
     cells: dict[Size, list[float]] = {}
     for each in configurations_of(subject):
         cells.setdefault((each.depth, each.width), []).append(each.value)
     return cells
 
 
-def depth_and_width(subject: Subject, cells: Cells) -> Figure:
+def depth_and_width(subject: StudyResults, cells: Cells) -> Figure:
     """The best value of each depth and width, and of how many configurations."""
     words, over_seeds = metric_words(subject.metric), seeds_varied(subject)
     pruned = pruned_by_size(subject)
@@ -63,7 +63,7 @@ def depth_and_width(subject: Subject, cells: Cells) -> Figure:
     )
 
 
-def _noun(subject: Subject) -> str:
+def _noun(subject: StudyResults) -> str:
     return "configuration" if seeds_varied(subject) else "trial"
 
 
@@ -79,7 +79,7 @@ def _width(width: int) -> str:
     return str(width) if width else "none"
 
 
-def _heat(subject: Subject, cells: Cells, pruned: Mapping[Size, int]) -> go.Heatmap:
+def _heat(subject: StudyResults, cells: Cells, pruned: Mapping[Size, int]) -> go.Heatmap:
     depths = sorted({depth for depth, _ in cells})
     widths = sorted({width for _, width in cells})
     sizes = [[(depth, width) for width in widths] for depth in depths]

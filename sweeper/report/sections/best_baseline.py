@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.statistics import Comparison
-from sweeper.report.rendering.words import number, signed, upper_first
+from sweeper.report.rendering.formatting import number, signed, upper_first
 from sweeper.report.sections.confirmed_tables import name_words, probability
 from sweeper.study.results.leaderboard import best_of
 

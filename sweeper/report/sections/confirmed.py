@@ -8,8 +8,15 @@ from sweeper.config import DEFAULT_METRIC
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.evidence.statistics import ALIKE, Summary
+from sweeper.report.rendering.formatting import (
+    count,
+    listed,
+    metric_words,
+    number,
+    signed,
+    upper_first,
+)
 from sweeper.report.rendering.page import Block, Section, Text
-from sweeper.report.rendering.words import count, listed, metric_words, number, signed, upper_first
 from sweeper.report.sections.best_baseline import best_baseline_text
 from sweeper.report.sections.confirmed_tables import (
     comparison_table,
@@ -20,13 +27,13 @@ from sweeper.report.sections.confirmed_tables import (
     rows_words,
     searched_figure,
 )
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 
-# With fewer seeds the tests are too bold, see `sweeper.report.evidence.row_comparison`.
+# With fewer seeds the tests are too bold, see `sweeper.report.evidence.clustered_tests`.
 FEW_SEEDS = 4
 
 
-def evidence_section(subject: Subject) -> Section | None:
+def evidence_section(subject: StudyResults) -> Section | None:
     """The section of a study that was confirmed; None of another."""
     evidence = subject.evidence
     if evidence is None:
@@ -37,13 +44,13 @@ def evidence_section(subject: Subject) -> Section | None:
     return Section("evidence", "Is it really better?", list(_blocks(subject, evidence)))
 
 
-def confirmed_metric(subject: Subject) -> str:
+def confirmed_metric(subject: StudyResults) -> str:
     """The study's first objective where that is an accuracy to be high, else top-100."""
     wanted = is_accuracy(subject.metric) and subject.is_maximized
     return subject.metric if wanted else DEFAULT_METRIC
 
 
-def _blocks(subject: Subject, evidence: Evidence) -> Iterator[Block]:
+def _blocks(subject: StudyResults, evidence: Evidence) -> Iterator[Block]:
     metric = confirmed_metric(subject)
     yield Text(confirmed_text(subject, evidence), "lead")
     if text := other_best_text(subject, evidence):
@@ -62,7 +69,7 @@ def _blocks(subject: Subject, evidence: Evidence) -> Iterator[Block]:
     yield from _ablation(evidence, metric)
 
 
-def confirmed_text(subject: Subject, evidence: Evidence) -> str:
+def confirmed_text(subject: StudyResults, evidence: Evidence) -> str:
     """The answer in a sentence, by figures that the search had no part in."""
     fresh, metric = not evidence.own, confirmed_metric(subject)
     summary = evidence.summary(evidence.winner, metric, fresh)
@@ -85,7 +92,7 @@ def confirmed_text(subject: Subject, evidence: Evidence) -> str:
     return f"{text}."
 
 
-def other_best_text(subject: Subject, evidence: Evidence) -> str | None:
+def other_best_text(subject: StudyResults, evidence: Evidence) -> str | None:
     """That the study has gone on since it was confirmed, where it has another best trial."""
     best = subject.best
     if best is None or evidence.confirms(best.number):
@@ -105,7 +112,7 @@ def _interval_words(summary: Summary) -> str:
     )
 
 
-def _which_rows(subject: Subject, evidence: Evidence) -> str:
+def _which_rows(subject: StudyResults, evidence: Evidence) -> str:
     by_time = not evidence.is_split_at_random
     texts = []
     if evidence.own:
@@ -158,7 +165,7 @@ def _cuts_texts(evidence: Evidence) -> Iterator[str]:
     )
 
 
-def _luck_text(subject: Subject, evidence: Evidence, metric: str) -> str:
+def _luck_text(subject: StudyResults, evidence: Evidence, metric: str) -> str:
     """The winner's curse: what the search promised, and what came."""
     searched = searched_figure(subject, evidence, evidence.winner, metric)
     texts = []

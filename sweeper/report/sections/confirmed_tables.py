@@ -8,9 +8,7 @@ from sweeper.console import SEEN
 from sweeper.report.analysis.baselines import usual_baselines
 from sweeper.report.evidence.evidence import Evidence
 from sweeper.report.evidence.statistics import Comparison, Summary, summarize
-from sweeper.report.rendering.page import Figure, Table
-from sweeper.report.rendering.palette import plot, series
-from sweeper.report.rendering.words import (
+from sweeper.report.rendering.formatting import (
     baseline_words,
     count,
     listed,
@@ -19,8 +17,10 @@ from sweeper.report.rendering.words import (
     signed,
     upper_first,
 )
+from sweeper.report.rendering.page import Figure, Table
+from sweeper.report.rendering.palette import plot, series
 from sweeper.report.sections.warmth import both_metrics
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 
 OWN_ROWS = "the study's own test rows"
 
@@ -38,7 +38,7 @@ def name_words(name: str) -> str:
     return name.replace("_", " ") if name.startswith("trial_") else baseline_words(name)
 
 
-def figures_table(subject: Subject, evidence: Evidence, metric: str) -> Table:
+def figures_table(subject: StudyResults, evidence: Evidence, metric: str) -> Table:
     columns = ["configuration"]
     cells: dict[str, list[str]] = {
         name: [name_words(name)] for name in [*evidence.names, *evidence.baselines]
@@ -73,7 +73,9 @@ def _short(metric: str) -> str:
     return metric_words(metric).removesuffix(" accuracy")
 
 
-def searched_figure(subject: Subject, evidence: Evidence, name: str, metric: str) -> float | None:
+def searched_figure(
+    subject: StudyResults, evidence: Evidence, name: str, metric: str
+) -> float | None:
     """A configuration's or a baseline's figure in the search, on validation rows."""
     if name in evidence.baselines or name == (subject.reference or {}).get("name"):
         return usual_baselines(subject, metric).get(name)
@@ -120,7 +122,7 @@ def cuts_table(evidence: Evidence, metric: str) -> Table | None:
     )
 
 
-def confirmed_figure(subject: Subject, evidence: Evidence, metric: str) -> Figure:
+def confirmed_figure(subject: StudyResults, evidence: Evidence, metric: str) -> Figure:
     """Each configuration's mean and interval on its test rows, and the search's figure."""
     names = [*evidence.names, *evidence.baselines]
     searched = {

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from sweeper.report.analysis.certainty import Key, Scored, compare, ratio_of_rows, scored_trial
-from sweeper.report.analysis.over_seeds import ratio_over_seeds
+from sweeper.report.analysis.seed_groups import ratio_over_seeds
+from sweeper.report.analysis.significance import Key, Sample, compare, ratio_of_rows, scored_trial
 from sweeper.report.analysis.towers import best_of_each_depth
 from sweeper.report.evidence.ranks import is_accuracy
 from sweeper.report.evidence.statistics import Comparison
-from sweeper.report.rendering.words import count, metric_words, signed
-from sweeper.report.subject import Subject
+from sweeper.report.rendering.formatting import count, metric_words, signed
+from sweeper.report.study_results import StudyResults
 
 
-def depth_text(subject: Subject) -> str | None:
+def depth_text(subject: StudyResults) -> str | None:
     """The answer in sentences; None where the depths can't be compared on seeds or rows."""
     if len(subject.objectives) != 1 or not is_accuracy(subject.metric):
         return None
@@ -37,10 +37,10 @@ def depth_text(subject: Subject) -> str | None:
     return f"Did depth help the {metric_words(subject.metric)}? {'; '.join(texts)} ({how})."
 
 
-def _best_of_each(subject: Subject) -> tuple[Mapping[Key, Scored], float]:
+def _best_of_each(subject: StudyResults) -> tuple[Mapping[Key, Sample], float]:
     """The best configuration of each depth, and what `compare` needs."""
     best = best_of_each_depth(subject)
-    scored: dict[Key, Scored] = {
+    scored: dict[Key, Sample] = {
         depth: each.repeated.scored if each.repeated else scored_trial(subject, each.row)
         for depth, each in best.items()
     }

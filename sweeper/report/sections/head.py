@@ -7,11 +7,10 @@ from datetime import datetime
 
 from sweeper import __version__
 from sweeper.report.analysis.baselines import named_baselines
-from sweeper.report.analysis.certainty import Certainty, Key, certainties
-from sweeper.report.analysis.over_seeds import certainty_over_seeds, repeated, seeds_varied
+from sweeper.report.analysis.seed_groups import certainty_over_seeds, repeated, seeds_varied
+from sweeper.report.analysis.significance import Key, Significance, certainties
 from sweeper.report.evidence.statistics import ALIKE, Comparison
-from sweeper.report.rendering.page import KeyFigure
-from sweeper.report.rendering.words import (
+from sweeper.report.rendering.formatting import (
     baseline_words,
     count,
     duration,
@@ -19,14 +18,15 @@ from sweeper.report.rendering.words import (
     number,
     signed,
 )
+from sweeper.report.rendering.page import KeyFigure
 from sweeper.report.sections.confirmed import confirmed_metric
 from sweeper.report.sections.confirmed_tables import name_words, rows_words
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import baselines_of
 from sweeper.study.results.reading import values_text
 
 
-def subtitle(subject: Subject) -> str:
+def subtitle(subject: StudyResults) -> str:
     """ "Study in outputs/architecture · written on 2026-11-24 at 16:43 by sweeper 0.1.0"."""
     kind = "Single run" if subject.study is None else "Study"
     return f"{kind} in {subject.directory}{written()}"
@@ -37,7 +37,7 @@ def written() -> str:
     return f" · written on {datetime.now():%Y-%m-%d at %H:%M} by sweeper {__version__}"
 
 
-def key_figures(subject: Subject) -> list[KeyFigure]:
+def key_figures(subject: StudyResults) -> list[KeyFigure]:
     figures = [*_confirmed_figures(subject), *_best_figures(subject)]
     if subject.study is not None:
         complete = len(subject.of_states("complete"))
@@ -48,7 +48,7 @@ def key_figures(subject: Subject) -> list[KeyFigure]:
     return figures
 
 
-def _confirmed_figures(subject: Subject) -> Iterator[KeyFigure]:
+def _confirmed_figures(subject: StudyResults) -> Iterator[KeyFigure]:
     """What the answer rests on."""
     evidence = subject.evidence
     if evidence is None or not evidence.is_complete:
@@ -66,7 +66,7 @@ def _confirmed_figures(subject: Subject) -> Iterator[KeyFigure]:
         yield _baseline_figure(name, summary.mean, theirs, compared.get(name))
 
 
-def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
+def _best_figures(subject: StudyResults) -> Iterator[KeyFigure]:
     best, words = subject.best, metric_words(subject.metric)
     if best is None:
         return
@@ -92,7 +92,7 @@ def _best_figures(subject: Subject) -> Iterator[KeyFigure]:
 
 
 def _baseline_figures(
-    value: float, baselines: dict[str, float], certain: Mapping[Key, Certainty]
+    value: float, baselines: dict[str, float], certain: Mapping[Key, Significance]
 ) -> Iterator[KeyFigure]:
     for name, theirs in baselines.items():
         known = certain.get(name)
@@ -109,12 +109,12 @@ def _baseline_figure(
     return KeyFigure(baseline_words(name), number(theirs), f"{beaten}, {signed(value - theirs)}")
 
 
-def problems_of(subject: Subject) -> Sequence[str]:
+def problems_of(subject: StudyResults) -> Sequence[str]:
     """What can't be read, and what isn't there yet."""
     return [*subject.problems, *_state_problems(subject)]
 
 
-def _state_problems(subject: Subject) -> Iterator[str]:
+def _state_problems(subject: StudyResults) -> Iterator[str]:
     running = len(subject.of_states("running", "waiting"))
     if running and subject.study is not None:
         yield (

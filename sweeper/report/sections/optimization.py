@@ -8,12 +8,12 @@ from typing import Any
 import plotly.graph_objects as go
 
 from sweeper.report.analysis.baselines import usual_baselines
-from sweeper.report.rendering.axes import counted, logarithmic, upright
+from sweeper.report.rendering.axes import counted, logarithmic, metric_axis
+from sweeper.report.rendering.formatting import metric_words, number, upper_first
 from sweeper.report.rendering.page import Figure, Section, Table
 from sweeper.report.rendering.palette import colour, plot, series
-from sweeper.report.rendering.words import metric_words, number, upper_first
 from sweeper.report.sections.validation_curves import baseline_lines
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import Row
 from sweeper.study.results.reading import losses, parameters_text, short_names
 
@@ -30,7 +30,7 @@ SYMBOLS = {"complete": "circle", "pruned": "circle-open", "infeasible": "x", "ru
 WIDE = 20
 
 
-def optimization_section(subject: Subject) -> Section | None:
+def optimization_section(subject: StudyResults) -> Section | None:
     """The history; None where there are no two values to tell of."""
     if subject.study is None or sum(bool(row.values) for row in subject.rows) < 2:
         return None
@@ -38,7 +38,7 @@ def optimization_section(subject: Subject) -> Section | None:
     return Section("history", "Optimisation history", [f for f in figures if f is not None])
 
 
-def optimization_history(subject: Subject, index: int = 0) -> Figure | None:
+def optimization_history(subject: StudyResults, index: int = 0) -> Figure | None:
     """Each trial's value by its number, and the best so far."""
     metric = subject.objectives[index].metric
     by_number = sorted(subject.rows, key=lambda row: row.number)
@@ -57,7 +57,7 @@ def optimization_history(subject: Subject, index: int = 0) -> Figure | None:
     figure = plot(*traces, x="trial", y=words)
     figure.update_xaxes(counted(last))
     values = [row.values[index] for row in valued]
-    figure.update_yaxes(upright(metric, [*values, *baselines.values()]))
+    figure.update_yaxes(metric_axis(metric, [*values, *baselines.values()]))
     return Figure(
         "optimization_history" + (f"_{metric}" if index else ""),
         f"{upper_first(words)} of each trial",
@@ -88,7 +88,7 @@ def _best_line(best: Sequence[Row], index: int, last: int) -> Iterator[go.Scatte
         )
 
 
-def best_so_far(subject: Subject, rows: Sequence[Row], index: int) -> list[Row]:
+def best_so_far(subject: StudyResults, rows: Sequence[Row], index: int) -> list[Row]:
     """Those complete trials that were better than all before them, by number."""
     better: list[Row] = []
     turn = -1 if subject.objectives[index].direction == "maximize" else 1
@@ -105,7 +105,7 @@ def _by_state(rows: Sequence[Row]) -> list[list[Row]]:
     return [[row for row in rows if row.state == state] for state in states]
 
 
-def _points(subject: Subject, rows: Sequence[Row], index: int) -> go.Scatter:
+def _points(subject: StudyResults, rows: Sequence[Row], index: int) -> go.Scatter:
     state = rows[0].state
     return go.Scatter(
         x=[row.number for row in rows],
@@ -122,7 +122,7 @@ def _points(subject: Subject, rows: Sequence[Row], index: int) -> go.Scatter:
     )
 
 
-def trial_texts(subject: Subject, rows: Sequence[Row]) -> list[str]:
+def trial_texts(subject: StudyResults, rows: Sequence[Row]) -> list[str]:
     """What a plot says of each trial: its number, its state, its parameters a line each."""
     names = {name: None for row in subject.rows for name in row.params}
     short = short_names(names)
@@ -137,7 +137,7 @@ def trial_texts(subject: Subject, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def pareto_section(subject: Subject) -> Section | None:
+def pareto_section(subject: StudyResults) -> Section | None:
     """Each other objective against the first; None of one objective."""
     complete = subject.of_states("complete")
     if len(subject.objectives) < 2 or not complete:
@@ -146,7 +146,7 @@ def pareto_section(subject: Subject) -> Section | None:
     return Section("pareto", "Pareto front", figures)
 
 
-def pareto_front(subject: Subject, index: int) -> Figure:
+def pareto_front(subject: StudyResults, index: int) -> Figure:
     """The first objective against that of this index."""
     first, other = subject.objectives[0], subject.objectives[index]
     complete = subject.of_states("complete")
@@ -162,8 +162,8 @@ def pareto_front(subject: Subject, index: int) -> Figure:
     ]
     words = [metric_words(first.metric), metric_words(other.metric)]
     figure = plot(*traces, x=words[1] + (", logarithmic" if is_wide else ""), y=words[0])
-    figure.update_yaxes(upright(first.metric, [row.values[0] for row in complete]))
-    figure.update_xaxes(logarithmic(xs) if is_wide else upright(other.metric, xs))
+    figure.update_yaxes(metric_axis(first.metric, [row.values[0] for row in complete]))
+    figure.update_xaxes(logarithmic(xs) if is_wide else metric_axis(other.metric, xs))
     caption = (
         "A point is a complete trial. Blue ones are on the front: none is better by one objective "
         "and as good by all others"
@@ -184,7 +184,7 @@ def pareto_front(subject: Subject, index: int) -> Figure:
 
 
 def _front_points(
-    subject: Subject, rows: Sequence[Row], index: int, name: str, marker: dict[str, Any]
+    subject: StudyResults, rows: Sequence[Row], index: int, name: str, marker: dict[str, Any]
 ) -> go.Scatter:
     return go.Scatter(
         x=[row.values[index] for row in rows],
@@ -197,7 +197,7 @@ def _front_points(
     )
 
 
-def _edge(subject: Subject, index: int) -> Iterator[go.Scatter]:
+def _edge(subject: StudyResults, index: int) -> Iterator[go.Scatter]:
     """The steps between the trials that are best by these two objectives."""
     pair = [subject.objectives[0], subject.objectives[index]]
     turned = {

@@ -13,10 +13,10 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
 from sweeper.report.rendering.axes import broken, round_ticks
+from sweeper.report.rendering.formatting import metric_words, number
 from sweeper.report.rendering.page import Figure
 from sweeper.report.rendering.palette import SCALE, colour, plot
-from sweeper.report.rendering.words import metric_words, number
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.reading import losses, parameter_text, parameters_text, short_names
 
 # More lines than this are no picture; the best are drawn.
@@ -37,7 +37,9 @@ class Axis:
     ticks: list[tuple[float, str]]
 
 
-def parallel_coordinates(subject: Subject, study: optuna.Study, names: Sequence[str]) -> Figure:
+def parallel_coordinates(
+    subject: StudyResults, study: optuna.Study, names: Sequence[str]
+) -> Figure:
     """Every trial with a figure, the best in the strongest colour and on top."""
     trials = sorted(
         study.get_trials(deepcopy=False),

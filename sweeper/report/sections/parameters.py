@@ -7,22 +7,27 @@ from collections.abc import Sequence
 import optuna
 import plotly.graph_objects as go
 
-from sweeper.report.analysis.importance import FEWEST_TRIALS, counted_study, importances, is_seed
+from sweeper.report.analysis.importance import (
+    FEWEST_TRIALS,
+    importances,
+    is_seed,
+    study_with_pruned,
+)
+from sweeper.report.rendering.formatting import code_listed, count, metric_words, share
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, series
-from sweeper.report.rendering.words import code_listed, count, metric_words, share
 from sweeper.report.sections.parallel import parallel_coordinates
 from sweeper.report.sections.slices import slices
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.reading import short_names
 
 # So many axes and slices; the parameters that count least are left out.
 MOST_SHOWN = 12
 
 
-def parameters_section(subject: Subject) -> Section | None:
+def parameters_section(subject: StudyResults) -> Section | None:
     """Importance, parallel coordinates and slices; None where nothing was varied."""
-    study = counted_study(subject)
+    study = study_with_pruned(subject)
     names = varied(study)
     if not names:
         return None
@@ -62,7 +67,7 @@ def _partial(study: optuna.Study, names: Sequence[str]) -> list[Text]:
 
 
 def _importance(
-    subject: Subject, study: optuna.Study, weights: dict[str, float]
+    subject: StudyResults, study: optuna.Study, weights: dict[str, float]
 ) -> list[Figure | Text]:
     """The plot, or why there is none."""
     trials = len(study.get_trials(deepcopy=False))
@@ -78,7 +83,7 @@ def _importance(
 
 
 def parameter_importance(
-    subject: Subject, study: optuna.Study, weights: dict[str, float]
+    subject: StudyResults, study: optuna.Study, weights: dict[str, float]
 ) -> Figure:
     """The share of each parameter as a bar."""
     names, trials = list(weights), study.get_trials(deepcopy=False)

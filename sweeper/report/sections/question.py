@@ -10,8 +10,7 @@ from sweeper.console import SEEN, data_lines, sampled_words, seen_by
 from sweeper.record import TrialRecord
 from sweeper.report.analysis.importance import is_seed
 from sweeper.report.evidence.confirmation_reader import is_begun
-from sweeper.report.rendering.page import Block, Section, Table, Text
-from sweeper.report.rendering.words import (
+from sweeper.report.rendering.formatting import (
     METRICS,
     baseline_words,
     code_listed,
@@ -20,7 +19,8 @@ from sweeper.report.rendering.words import (
     metric_words,
     value_text,
 )
-from sweeper.report.subject import Subject
+from sweeper.report.rendering.page import Block, Section, Table, Text
+from sweeper.report.study_results import StudyResults
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import parameter_names
@@ -30,11 +30,11 @@ from sweeper.study.results.reading import STATES
 BY_CONFIRMATION = "are scored by the confirmation alone"
 
 
-def question_section(subject: Subject) -> Section:
+def question_section(subject: StudyResults) -> Section:
     return Section("question", "The question", list(_question(subject)))
 
 
-def _question(subject: Subject) -> Iterator[Block]:
+def _question(subject: StudyResults) -> Iterator[Block]:
     yield Text(question_text(subject), "lead")
     if subject.study is None:
         yield Text("This is a single run: one configuration, and nothing was searched.")
@@ -54,7 +54,7 @@ def _question(subject: Subject) -> Iterator[Block]:
         yield Table(columns, [row[:width] for row in rows], "What was searched")
 
 
-def question_text(subject: Subject) -> str:
+def question_text(subject: StudyResults) -> str:
     if subject.study is not None and attributes.CONFIGS in subject.study.user_attrs:
         return (
             f"How good are the chosen configurations on {subject.scored_rows} rows, with seeds "
@@ -78,7 +78,7 @@ def _wish(objective: ObjectiveConfig) -> str:
     return f"{wanted} {metric_words(objective.metric)}"
 
 
-def states_text(subject: Subject) -> str:
+def states_text(subject: StudyResults) -> str:
     """ "13 complete, 87 pruned"."""
     counts = Counter(row.state for row in subject.rows)
     return ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
@@ -109,7 +109,7 @@ def _values_text(domain: dict[str, Any]) -> str:
     return f"{text}, logarithmic" if domain.get("log") else text
 
 
-def protocol_section(subject: Subject) -> Section | None:
+def protocol_section(subject: StudyResults) -> Section | None:
     """How the figures came about; None without any record."""
     record = subject.record
     if record is None:
@@ -132,7 +132,7 @@ def protocol_section(subject: Subject) -> Section | None:
     return Section("protocol", "The protocol", blocks)
 
 
-def protocol_rows(subject: Subject, record: TrialRecord) -> Iterator[tuple[str, str]]:
+def protocol_rows(subject: StudyResults, record: TrialRecord) -> Iterator[tuple[str, str]]:
     """(part, how it was done), of data, split, training, seeds, score and baselines."""
     if record.data:
         unscored = {"unscored": BY_CONFIRMATION} if is_begun(subject.directory) else {}
@@ -162,7 +162,7 @@ def protocol_rows(subject: Subject, record: TrialRecord) -> Iterator[tuple[str, 
     yield "baselines", listed(map(baseline_words, names)) + ", fitted on the same training rows"
 
 
-def _split_seeds(subject: Subject, record: TrialRecord) -> list[int]:
+def _split_seeds(subject: StudyResults, record: TrialRecord) -> list[int]:
     """Of the repeats, or of the trials that differ in them; empty where there is one."""
     varied = {
         row.params["data.split_seed"] for row in subject.rows if "data.split_seed" in row.params
@@ -170,7 +170,7 @@ def _split_seeds(subject: Subject, record: TrialRecord) -> list[int]:
     return [repeat["split_seed"] for repeat in record.repeats] or sorted(varied)
 
 
-def _seeds_text(subject: Subject, record: TrialRecord) -> str:
+def _seeds_text(subject: StudyResults, record: TrialRecord) -> str:
     seeds = [str(repeat["split_seed"]) for repeat in record.repeats]
     text = f"training seed {record.config['train']['seed']}"
     if seeds:

@@ -9,14 +9,14 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from sweeper.record import TrialRecord
+from sweeper.report.rendering.formatting import value_text
 from sweeper.report.rendering.page import Block, Code, Section, Table, Text
-from sweeper.report.rendering.words import value_text
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study import attributes
 from sweeper.study.results.outputs import BEST, shown_path
 
 
-def reproduction_section(subject: Subject) -> Section | None:
+def reproduction_section(subject: StudyResults) -> Section | None:
     """None without any record."""
     record = subject.record
     if record is None:
@@ -28,7 +28,7 @@ def reproduction_section(subject: Subject) -> Section | None:
     return Section("reproduce", "To have it again", blocks)
 
 
-def commands(subject: Subject, record: TrialRecord) -> Iterator[Block]:
+def commands(subject: StudyResults, record: TrialRecord) -> Iterator[Block]:
     """What runs the best trial again, and what started the study or the run."""
     if subject.study is not None and (subject.directory / BEST).exists():
         place = shlex.quote(str(shown_path(subject.directory)))
@@ -58,7 +58,7 @@ def started_with(command: list[str]) -> str:
     return " ".join([own, *map(shlex.quote, arguments)])
 
 
-def _configuration(subject: Subject, record: TrialRecord) -> Iterator[Block]:
+def _configuration(subject: StudyResults, record: TrialRecord) -> Iterator[Block]:
     best = subject.best
     which = "the best trial"
     if subject.study is None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from sweeper.report.analysis.trial_curves import ENDED
+from sweeper.report.rendering.formatting import count, duration, share
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import colour, plot, series
-from sweeper.report.rendering.words import count, duration, share
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study import attributes
 from sweeper.study.results.reading import STATES
 
@@ -35,7 +35,7 @@ class Epochs:
         return self.full - self.trained
 
 
-def savings_section(subject: Subject) -> Section | None:
+def savings_section(subject: StudyResults) -> Section | None:
     """What was left out; None of a single run, and where every trial went to its end."""
     states = epochs_by_state(subject)
     if subject.study is None or not any(each.saved for each in states):
@@ -67,7 +67,7 @@ def savings_section(subject: Subject) -> Section | None:
     return Section("pruning", title, blocks)
 
 
-def epochs_by_state(subject: Subject) -> list[Epochs]:
+def epochs_by_state(subject: StudyResults) -> list[Epochs]:
     """Over the trials that ended as they should, in the order of `STATES`."""
     found: dict[str, Epochs] = {}
     splits = _splits(subject)
@@ -86,7 +86,7 @@ def epochs_by_state(subject: Subject) -> list[Epochs]:
     return sorted(found.values(), key=lambda each: STATES.index(each.state))
 
 
-def _splits(subject: Subject) -> int:
+def _splits(subject: StudyResults) -> int:
     """How many a trial is trained on; one that was pruned has begun fewer of them."""
     protocol = subject.study.user_attrs.get(attributes.PROTOCOL, {}) if subject.study else {}
     begun = [len(record.repeats) for record in subject.records.values()]

@@ -11,12 +11,12 @@ import plotly.graph_objects as go
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
 
-from sweeper.report.rendering.axes import broken, logarithmic, upright
+from sweeper.report.rendering.axes import broken, logarithmic, metric_axis
+from sweeper.report.rendering.formatting import metric_words, number, upper_first
 from sweeper.report.rendering.page import Figure, Gallery, Table
 from sweeper.report.rendering.palette import colour, plot, series
-from sweeper.report.rendering.words import metric_words, number, upper_first
 from sweeper.report.sections.parallel import in_order
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.reading import parameter_text, short_names
 
 # Points of the same choice lie so far apart, in the room between two choices.
@@ -25,11 +25,11 @@ MOST_CHOICES = 12
 MOST_TICKS = 4
 
 
-def slices(subject: Subject, study: optuna.Study, names: Sequence[str]) -> Gallery:
+def slices(subject: StudyResults, study: optuna.Study, names: Sequence[str]) -> Gallery:
     """A small plot for each parameter."""
     trials, short = study.get_trials(deepcopy=False), short_names(names)
     words = metric_words(subject.metric)
-    heights = upright(subject.metric, [trial.values[0] for trial in trials])
+    heights = metric_axis(subject.metric, [trial.values[0] for trial in trials])
     figures = [
         Figure(
             f"slice_{index}_{''.join(c if c.isalnum() else '_' for c in name)}",
@@ -71,7 +71,7 @@ def _choices(trials: Sequence[FrozenTrial], name: str) -> list[Any]:
 
 
 def _slice(
-    subject: Subject, trials: Sequence[FrozenTrial], name: str, heights: dict[str, Any]
+    subject: StudyResults, trials: Sequence[FrozenTrial], name: str, heights: dict[str, Any]
 ) -> go.Figure:
     choices = _choices(trials, name)
     pruned, complete = ([t for t in trials if _is_pruned(t) is wanted] for wanted in (True, False))
@@ -137,7 +137,7 @@ def _medians(trials: Sequence[FrozenTrial], name: str, choices: Sequence[Any]) -
     )
 
 
-def _numbers(subject: Subject, trials: Sequence[FrozenTrial], name: str) -> list[list[str]]:
+def _numbers(subject: StudyResults, trials: Sequence[FrozenTrial], name: str) -> list[list[str]]:
     """Of each choice how many trials, the best and the median; of a range its best fifth."""
     own = [trial for trial in trials if name in trial.params]
     rows = []
@@ -147,7 +147,7 @@ def _numbers(subject: Subject, trials: Sequence[FrozenTrial], name: str) -> list
     return rows or [_range_row(subject, own, name)]
 
 
-def _figures(subject: Subject, trials: Sequence[FrozenTrial]) -> list[str]:
+def _figures(subject: StudyResults, trials: Sequence[FrozenTrial]) -> list[str]:
     """How many, the best of the complete ones, the median of all."""
     best = max if subject.is_maximized else min
     complete = [trial.values[0] for trial in trials if not _is_pruned(trial)]
@@ -155,7 +155,7 @@ def _figures(subject: Subject, trials: Sequence[FrozenTrial]) -> list[str]:
     return [str(len(trials)), number(best(complete, default=None)), number(middle)]
 
 
-def _range_row(subject: Subject, trials: Sequence[FrozenTrial], name: str) -> list[str]:
+def _range_row(subject: StudyResults, trials: Sequence[FrozenTrial], name: str) -> list[str]:
     turn = -1 if subject.is_maximized else 1
     ranked = sorted(trials, key=lambda trial: turn * trial.values[0])
     fifth = ranked[: max(len(ranked) // 5, 1)]

@@ -9,11 +9,11 @@ from datetime import datetime
 import plotly.graph_objects as go
 
 from sweeper.record import TrialRecord
+from sweeper.report.rendering.formatting import count, duration, listed, share
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import colour, plot, series
-from sweeper.report.rendering.words import count, duration, listed, share
 from sweeper.report.sections.optimization import STATE_COLOURS, trial_texts
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.reading import clock
 
 STAGES = {
@@ -44,7 +44,7 @@ class Span:
     end: float
 
 
-def times_section(subject: Subject) -> Section | None:
+def times_section(subject: StudyResults) -> Section | None:
     """None where no time is known."""
     blocks: list[Block] = []
     stages = stage_seconds(list(subject.records.values()))
@@ -114,7 +114,7 @@ def _short(seconds: float) -> str:
     return clock(seconds) if seconds >= 60 else duration(seconds)
 
 
-def spans_of(subject: Subject) -> tuple[list[Span], list[float]]:
+def spans_of(subject: StudyResults) -> tuple[list[Span], list[float]]:
     """When each trial that has ended ran, by start; and where a pause was left out."""
     times: list[tuple[datetime, datetime, int]] = sorted(
         # Not before its start, though the clock may have been set back under it.
@@ -152,7 +152,9 @@ def lanes_of(spans: Sequence[Span]) -> list[int]:
     return lanes
 
 
-def _side_by_side(subject: Subject, spans: Sequence[Span], pauses: Sequence[float]) -> list[Block]:
+def _side_by_side(
+    subject: StudyResults, spans: Sequence[Span], pauses: Sequence[float]
+) -> list[Block]:
     lanes = lanes_of(spans)
     workers, clock = max(lanes) + 1, max(span.end for span in spans)
     busy = sum(span.end - span.start for span in spans)
@@ -168,7 +170,7 @@ def _side_by_side(subject: Subject, spans: Sequence[Span], pauses: Sequence[floa
 
 
 def timeline(
-    subject: Subject, spans: Sequence[Span], lanes: Sequence[int], pauses: Sequence[float]
+    subject: StudyResults, spans: Sequence[Span], lanes: Sequence[int], pauses: Sequence[float]
 ) -> Figure:
     """Each trial as a bar from its start to its end."""
     rows = {row.number: row for row in subject.rows}

@@ -11,11 +11,17 @@ from sweeper.report.analysis.baselines import (
     mark_words,
     usual_baselines,
 )
-from sweeper.report.analysis.certainty import Certainty, Key, certainties
-from sweeper.report.analysis.over_seeds import seeds_varied
+from sweeper.report.analysis.seed_groups import seeds_varied
+from sweeper.report.analysis.significance import Key, Significance, certainties
+from sweeper.report.rendering.formatting import (
+    baseline_words,
+    count,
+    metric_words,
+    number,
+    seen_note,
+)
 from sweeper.report.rendering.page import Block, Section, Table, Text
-from sweeper.report.rendering.words import baseline_words, count, metric_words, number, seen_note
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import LEADERBOARD, Row, parameter_names
 from sweeper.study.results.leaderboard_table import NO_BETTER, varying_parameters
 from sweeper.study.results.reading import parameter_text, short_names, values_text
@@ -32,7 +38,7 @@ class Column:
     of_baseline: Callable[[str], str] = lambda name: "–"
 
 
-def leaderboard_section(subject: Subject) -> Section | None:
+def leaderboard_section(subject: StudyResults) -> Section | None:
     """The first trials, with the baselines below; None of a single run."""
     if subject.study is None:
         return None
@@ -50,17 +56,17 @@ def leaderboard_section(subject: Subject) -> Section | None:
     return Section("leaderboard", "Leaderboard", [table, *_more(subject)])
 
 
-def _more(subject: Subject) -> list[Block]:
+def _more(subject: StudyResults) -> list[Block]:
     more = len(subject.rows) - SHOWN
     return [Text(f"… and {more:,} more in `{LEADERBOARD}`.", "note")] if more > 0 else []
 
 
 def trial_table(
-    subject: Subject,
+    subject: StudyResults,
     rows: Sequence[Row],
     title: str = "",
     baselines: Collection[str] = (),
-    certain: Mapping[Key, Certainty] | None = None,
+    certain: Mapping[Key, Significance] | None = None,
 ) -> Table:
     """These trials with their values, the parameters in which any differ, and what they cost.
 
@@ -83,7 +89,7 @@ def trial_table(
 
 
 def _columns(
-    subject: Subject, rows: Sequence[Row], certain: Mapping[Key, Certainty]
+    subject: StudyResults, rows: Sequence[Row], certain: Mapping[Key, Significance]
 ) -> Iterator[Column]:
     several = len(subject.objectives) > 1
     yield Column(
@@ -108,7 +114,7 @@ def _columns(
         yield Column("reason", lambda row: (row.reason or " ").splitlines()[0].strip())
 
 
-def _value_column(subject: Subject, index: int, metric: str) -> Column:
+def _value_column(subject: StudyResults, index: int, metric: str) -> Column:
     marked = index == accuracy_index(subject)
 
     def value(row: Row) -> str:
@@ -123,7 +129,7 @@ def _value_column(subject: Subject, index: int, metric: str) -> Column:
     return Column(metric_words(metric), value, lambda name: number(baselines.get(name)))
 
 
-def _certainty_column(header: str, part: int, certain: Mapping[Key, Certainty]) -> Column:
+def _certainty_column(header: str, part: int, certain: Mapping[Key, Significance]) -> Column:
     def text(key: Key) -> str:
         return certain[key].texts[part] if key in certain else "–"
 
@@ -136,7 +142,7 @@ def _parameter_column(name: str, short: str) -> Column:
     )
 
 
-def _certainty_notes(certain: Mapping[Key, Certainty]) -> Iterator[str]:
+def _certainty_notes(certain: Mapping[Key, Significance]) -> Iterator[str]:
     compared = [each.compared for each in certain.values() if each.compared]
     if any(each.users for each in compared):
         yield (
@@ -156,7 +162,7 @@ def _whole(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
-def _notes(subject: Subject, rows: Sequence[Row]) -> Iterator[str]:
+def _notes(subject: StudyResults, rows: Sequence[Row]) -> Iterator[str]:
     filtered = (seen_note(objective.metric, subject.record) for objective in subject.objectives)
     yield from dict.fromkeys(filter(None, filtered))
     weak = sum(is_no_better(subject, row) for row in rows)

@@ -17,24 +17,24 @@ from sweeper.report.analysis.trial_curves import (
     grouped,
     more_is_better,
 )
-from sweeper.report.rendering.axes import upright
-from sweeper.report.rendering.page import Block, Figure, Section, Table
-from sweeper.report.rendering.palette import CLEAR, SERIES, colour, plot, series
-from sweeper.report.rendering.words import (
+from sweeper.report.rendering.axes import metric_axis
+from sweeper.report.rendering.formatting import (
     baseline_words,
     metric_words,
     number,
     seen_note,
     upper_first,
 )
-from sweeper.report.subject import Subject
+from sweeper.report.rendering.page import Block, Figure, Section, Table
+from sweeper.report.rendering.palette import CLEAR, SERIES, colour, plot, series
+from sweeper.report.study_results import StudyResults
 
 DASHES = ("dash", "dot", "dashdot")
 # Of more points than this, markers hide the line.
 MOST_MARKERS = 12
 
 
-def curves_section(subject: Subject) -> Section | None:
+def curves_section(subject: StudyResults) -> Section | None:
     metric = curve_metric(subject)
     if metric is None or all(len(c.epochs) < 2 for c in curves_of(subject, metric)):
         return None
@@ -46,7 +46,7 @@ def curves_section(subject: Subject) -> Section | None:
     return Section("curves", title, blocks)
 
 
-def validation_curves(subject: Subject, metric: str) -> Figure:
+def validation_curves(subject: StudyResults, metric: str) -> Figure:
     """The metric against the epoch, by group; needs a curve of two evaluations."""
     title, labels = group_labels(subject)
     curves = [curve for curve in curves_of(subject, metric) if curve.trial in labels]
@@ -60,7 +60,7 @@ def validation_curves(subject: Subject, metric: str) -> Figure:
     ]
     words = metric_words(metric)
     figure = plot(*traces, x="epoch", y=words, xaxis_range=[0, 1.02 * max(epochs)])
-    figure.update_yaxes(upright(metric, _heights(groups, baselines)))
+    figure.update_yaxes(metric_axis(metric, _heights(groups, baselines)))
     return Figure(
         "validation_curves",
         f"{upper_first(words)} on {subject.scored_rows} rows, by epoch",
@@ -76,7 +76,7 @@ def validation_curves(subject: Subject, metric: str) -> Figure:
     )
 
 
-def _caption(subject: Subject, title: str, groups: Sequence[Group], baselines: bool) -> str:
+def _caption(subject: StudyResults, title: str, groups: Sequence[Group], baselines: bool) -> str:
     if subject.study is None and not subject.repeats.get(0):
         text = "The line is this run"
     else:
@@ -216,7 +216,7 @@ def _numbers(title: str, groups: Sequence[Group], metric: str, more_is_better: b
     return Table(columns, rows, f"{upper_first(metric_words(metric))} by {title}")
 
 
-def _loss(subject: Subject) -> list[Figure]:
+def _loss(subject: StudyResults) -> list[Figure]:
     """The training loss of a single run."""
     curves = curves_of(subject, "loss")
     if not curves:

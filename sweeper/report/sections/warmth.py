@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from sweeper.config import SEEN_FILTERED
 from sweeper.report.evidence.row_groups import Part
+from sweeper.report.rendering.formatting import metric_words, number
 from sweeper.report.rendering.page import Block, Table, Text
-from sweeper.report.rendering.words import metric_words, number
 
 WORDS = {
     "warm": "warm user and candidate",

@@ -15,7 +15,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from sweeper.config import baseline_name
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.reading import (
@@ -147,7 +147,7 @@ def write_leaderboard(study: optuna.Study, directory: Path) -> Path:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([name for name, _ in columns])
     writer.writerows([[value(row) for _, value in columns] for row in rows])
-    write_whole(directory / LEADERBOARD, text.getvalue().encode())
+    atomic_write(directory / LEADERBOARD, text.getvalue().encode())
     return directory / LEADERBOARD
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from sweeper import record
 from sweeper.console import say
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import Row, leaderboard_rows, seed_values, write_leaderboard
 from sweeper.study.results.leaderboard_table import leaderboard_table
@@ -84,13 +84,13 @@ def write_results(
     objectives = objectives_of(study)
     rows = leaderboard_rows(study)
     paths = [write_leaderboard(study, directory), directory / RESULTS]
-    write_whole(directory / RESULTS, results_text(rows, objectives).encode())
+    atomic_write(directory / RESULTS, results_text(rows, objectives).encode())
     best = rows[0] if rows and rows[0].rank == 1 else None
     config = recorded_config(directory / best.directory) if best and best.directory else None
     if config is not None:
         seeds = {"split_seeds": list(split_seeds), "seed_mode": seed_mode} if split_seeds else None
         head = list(_head(study.study_name, directory, rows, objectives))
-        write_whole(directory / BEST, best_text(head, config, seeds).encode())
+        atomic_write(directory / BEST, best_text(head, config, seeds).encode())
         paths.append(directory / BEST)
     return paths
 

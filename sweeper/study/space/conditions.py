@@ -27,7 +27,7 @@ def holds(when: Conditions, values: Mapping[str, Any]) -> bool:
     return all(name in values and values[name] in allowed for name, allowed in when.items())
 
 
-def arrange(
+def order_parameters(
     parameters: Sequence[Parameter], unread: Sequence[str] = ()
 ) -> tuple[list[Parameter], list[str]]:
     """Parents first, conditions in Optuna's values; and what is wrong with the conditions.

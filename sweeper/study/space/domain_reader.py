@@ -32,18 +32,20 @@ def read_domain(
       where: for errors, where it stands: "study.space.model.dropout".
       value_type: int, float, Any for either, or another, which can't have a range.
     """
-    ranged = [option for option in RANGE_OPTIONS if option in given]
+    constrained_field = [option for option in RANGE_OPTIONS if option in given]
     if "choices" in given:
-        if ranged:
+        if constrained_field:
             problems.append(
-                f"{where}: got choices and {', '.join(ranged)}; must be one or the other"
+                f"{where}: got choices and {', '.join(constrained_field)}; must be one or the other"
             )
         return _read_choices(f"{where}.choices", given["choices"], check, problems)
-    if not ranged:
+    if not constrained_field:
         problems.append(f"{where}: has no values; must have choices, or low and high")
         return None
     if value_type not in (int, float, Any):
-        problems.append(f"{where}: got {', '.join(ranged)}, and is no number; must have choices")
+        problems.append(
+            f"{where}: got {', '.join(constrained_field)}, and is no number; must have choices"
+        )
         return None
     return _read_interval(where, given, value_type, check, problems)
 

@@ -18,7 +18,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sweeper.config import Config, Range, known_keys, unfit
+from sweeper.config import Config, Range, invalid_reason, known_keys
 from sweeper.errors import ConfigError, closest, closest_key, either
 
 OPEN = "optimizer.options."
@@ -73,7 +73,7 @@ class Key:
 
     def problem(self, value: Any) -> str:
         """Why the key can't have `value`: "must be …", or ""."""
-        if words := unfit(value):
+        if words := invalid_reason(value):
             return words
         if self.options is not None:
             if value in self.options or (value is None and self.name == "experiment"):

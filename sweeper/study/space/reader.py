@@ -7,7 +7,7 @@ from typing import Any
 
 from sweeper.config import LARGEST, WIDTHS, known_keys
 from sweeper.errors import ConfigError, closest, either
-from sweeper.study.space.conditions import SPACE, arrange
+from sweeper.study.space.conditions import SPACE, order_parameters
 from sweeper.study.space.domain_reader import RANGE_OPTIONS, read_domain, too_many_choices
 from sweeper.study.space.domains import Choices, Domain
 from sweeper.study.space.overrides import ANY_KEY, Key, find_key
@@ -45,7 +45,7 @@ def parse_space(space: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -
             problems += error.problems
             unread.append(name)
     if problems:
-        raise ConfigError(problems + arrange(parameters, unread)[1])
+        raise ConfigError(problems + order_parameters(parameters, unread)[1])
     return SearchSpace(parameters)
 
 

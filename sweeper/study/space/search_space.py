@@ -26,7 +26,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sweeper.errors import ConfigError
-from sweeper.study.space.conditions import arrange, dimensions_of, holds, requirements_of
+from sweeper.study.space.conditions import dimensions_of, holds, order_parameters, requirements_of
 from sweeper.study.space.domains import Domain, Interval
 from sweeper.study.space.parameters import Parameter
 from sweeper.study.space.user_values import EnqueueEncoder
@@ -48,7 +48,7 @@ class SearchSpace:
     """
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
-        arranged, problems = arrange(parameters)
+        arranged, problems = order_parameters(parameters)
         if problems:
             raise ConfigError(problems)
         self.parameters = tuple(arranged)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sweeper.errors import ConfigError, OutputError
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig, StorageConfig
 from sweeper.study.storages import advisory_locks
@@ -217,7 +217,7 @@ class Postgresql(StudyStorage):
 
     def _write_marker(self, marker: dict[str, str]) -> None:
         content = {"storage": self.kind, **marker}
-        write_whole(self._marker, (HEAD + OmegaConf.to_yaml(content)).encode())
+        atomic_write(self._marker, (HEAD + OmegaConf.to_yaml(content)).encode())
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -20,7 +20,7 @@ import optuna
 from optuna.artifacts import download_artifact, get_all_artifact_meta, upload_artifact
 from optuna.trial import Trial
 
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.study import attributes
 from sweeper.study.storages.artifacts import DatabaseArtifacts
 from sweeper.study.storages.retry import retrying_storage
@@ -35,7 +35,7 @@ def write_marker(directory: Path) -> str:
     with suppress(FileNotFoundError):
         return (directory / TOKEN).read_text()
     token = uuid.uuid4().hex
-    write_whole(directory / TOKEN, token.encode())
+    atomic_write(directory / TOKEN, token.encode())
     return token
 
 

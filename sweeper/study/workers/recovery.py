@@ -35,7 +35,7 @@ def recover_stale_trials(
         for key, value in cut_short(trial, GONE, max_retries, died and had_begun).items():
             study._storage.set_trial_user_attr(trial._trial_id, key, value)
         study.tell(trial.number, state=TrialState.FAIL)
-        records.close_open(directory / attributes.place_of(trial), "interrupted", GONE)
+        records.mark_interrupted(directory / attributes.place_of(trial), "interrupted", GONE)
     trials = study.get_trials(deepcopy=False)
     again = {trial.user_attrs.get(attributes.RETRY_OF) for trial in trials}
     for trial in trials:

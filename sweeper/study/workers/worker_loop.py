@@ -21,7 +21,7 @@ from optuna.trial import Trial
 
 from sweeper import record as records
 from sweeper.errors import OutputError, TrialError, finishing
-from sweeper.files import write_whole
+from sweeper.files import atomic_write
 from sweeper.plugins import load
 from sweeper.study import attributes
 from sweeper.study.algorithms.choices import FINAL_METRICS
@@ -181,7 +181,7 @@ class WorkerLoop:
         except Exception as error:
             reason = str(error) or type(error).__name__
             trial.set_user_attr(attributes.REASON, reason)
-            records.close_open(job.directory, "failed", reason)
+            records.mark_interrupted(job.directory, "failed", reason)
             raise
         return self._summarized(trial, job, outcome, time.monotonic() - started)
 
@@ -270,7 +270,7 @@ class WorkerLoop:
         if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
             # A full disk must not hide the reason.
             with suppress(OutputError):
-                write_whole(job.directory / records.TRACEBACK, outcome.traceback.encode())
+                atomic_write(job.directory / records.TRACEBACK, outcome.traceback.encode())
         reason, again = outcome.reason or outcome.state, False
         if outcome.state == INTERRUPTED and self._must_leave():
             reason = LEFT
@@ -288,7 +288,7 @@ class WorkerLoop:
                     requeue(self._study, trial.number, trial.params, trial.user_attrs)
         else:
             trial.set_user_attr(attributes.REASON, reason)
-        records.close_open(job.directory, "interrupted" if again else "failed", reason)
+        records.mark_interrupted(job.directory, "interrupted" if again else "failed", reason)
         raise TrialEndedError(reason)
 
     def _checked(self, values: Any) -> list[float]:

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 
 from sweeper.record import TrialRecord
 from sweeper.report.analysis.baselines import unbeaten_of
-from sweeper.report.analysis.certainty import Scored, ratio_of_rows, scored_trial
-from sweeper.report.analysis.over_seeds import ratio_over_seeds, repeated, seeds_varied
+from sweeper.report.analysis.seed_groups import ratio_over_seeds, repeated, seeds_varied
+from sweeper.report.analysis.significance import Sample, ratio_of_rows, scored_trial
 from sweeper.report.analysis.trial_curves import USUAL_METRIC
 from sweeper.report.evidence.ranks import is_accuracy
-from sweeper.report.rendering.words import number
-from sweeper.report.subject import Subject
+from sweeper.report.rendering.formatting import number
+from sweeper.report.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.results.leaderboard import Row, baselines_of
 
 
 @dataclass(frozen=True)
-class Standing:
+class StudyEntry:
     """A subject's best figure, by the metric that all are compared by.
 
     Attributes:
@@ -29,11 +29,11 @@ class Standing:
       best: the best trial; None where nothing has finished.
       record: the best trial's; None where it can't be read.
       scored: seed by seed, or row by row.
-      test_to_train: where the seeds are of splits, see `Scored` of
-        `sweeper.report.analysis.certainty`; else 0.
+      test_to_train: where the seeds are of splits, see `Sample` of
+        `sweeper.report.analysis.significance`; else 0.
     """
 
-    subject: Subject
+    subject: StudyResults
     label: str
     which: str
     value: float | None
@@ -41,7 +41,7 @@ class Standing:
     baselines: dict[str, float]
     best: Row | None
     record: TrialRecord | None
-    scored: Scored = field(default_factory=Scored)
+    scored: Sample = field(default_factory=Sample)
     test_to_train: float = 0.0
 
     @property
@@ -57,15 +57,15 @@ class Standing:
         return unbeaten_of(self.value, self.baselines, self.reference)
 
 
-def compared_metric(subjects: Sequence[Subject]) -> str:
+def compared_metric(subjects: Sequence[StudyResults]) -> str:
     """The first objective where all have the same; else top-100 accuracy."""
     metrics = {subject.metric for subject in subjects}
     return metrics.pop() if len(metrics) == 1 else USUAL_METRIC
 
 
 def standings_of(
-    subjects: Sequence[Subject], metric: str, is_maximized: bool = True
-) -> list[Standing]:
+    subjects: Sequence[StudyResults], metric: str, is_maximized: bool = True
+) -> list[StudyEntry]:
     """In the order given."""
     return [
         _standing(subject, label, metric, is_maximized)
@@ -73,7 +73,7 @@ def standings_of(
     ]
 
 
-def labels_of(subjects: Sequence[Subject]) -> list[str]:
+def labels_of(subjects: Sequence[StudyResults]) -> list[str]:
     names = [subject.name for subject in subjects]
     return [
         subject.name if names.count(subject.name) == 1 else str(subject.directory)
@@ -81,7 +81,7 @@ def labels_of(subjects: Sequence[Subject]) -> list[str]:
     ]
 
 
-def _standing(subject: Subject, label: str, metric: str, is_maximized: bool) -> Standing:
+def _standing(subject: StudyResults, label: str, metric: str, is_maximized: bool) -> StudyEntry:
     seen = by_metric(subject, metric, is_maximized)
     if not seen.rows:
         return _without_figure(subject, label)
@@ -90,8 +90,8 @@ def _standing(subject: Subject, label: str, metric: str, is_maximized: bool) -> 
     best = seen.rows[0]
     deviation = (best.result.get("deviations") or {}).get(metric)
     spread = "" if deviation is None else f" ± {number(deviation)}"
-    scored = scored_trial(subject, best, metric) if is_accuracy(metric) else Scored()
-    return Standing(
+    scored = scored_trial(subject, best, metric) if is_accuracy(metric) else Sample()
+    return StudyEntry(
         subject,
         label,
         _which(subject, best),
@@ -105,23 +105,23 @@ def _standing(subject: Subject, label: str, metric: str, is_maximized: bool) -> 
     )
 
 
-def _without_figure(subject: Subject, label: str) -> Standing:
+def _without_figure(subject: StudyResults, label: str) -> StudyEntry:
     best = subject.best
     if best is None:
-        return Standing(subject, label, "–", None, "–", {}, None, subject.record)
+        return StudyEntry(subject, label, "–", None, "–", {}, None, subject.record)
     record = subject.records.get(best.number)
-    return Standing(subject, label, _which(subject, best), None, "–", {}, best, record)
+    return StudyEntry(subject, label, _which(subject, best), None, "–", {}, best, record)
 
 
-def _which(subject: Subject, best: Row) -> str:
+def _which(subject: StudyResults, best: Row) -> str:
     return "the run" if subject.study is None else f"trial {best.number}"
 
 
-def _over_seeds(subject: Subject, seen: Subject, label: str) -> Standing:
+def _over_seeds(subject: StudyResults, seen: StudyResults, label: str) -> StudyEntry:
     """The best mean over seeds; the trial is the best of its trials."""
     first = repeated(seen)[0]
     best = first.rows[0]
-    return Standing(
+    return StudyEntry(
         subject,
         label,
         first.label,
@@ -135,7 +135,7 @@ def _over_seeds(subject: Subject, seen: Subject, label: str) -> Standing:
     )
 
 
-def by_metric(subject: Subject, metric: str, is_maximized: bool) -> Subject:
+def by_metric(subject: StudyResults, metric: str, is_maximized: bool) -> StudyResults:
     """The subject as if the metric were its only objective; of its ranked trials those with it."""
     turn = -1 if is_maximized else 1
     figures = [
@@ -152,7 +152,7 @@ def by_metric(subject: Subject, metric: str, is_maximized: bool) -> Subject:
     return replace(subject, objectives=[objective], rows=rows)
 
 
-def figure_of(subject: Subject, row: Row, metric: str) -> float | None:
+def figure_of(subject: StudyResults, row: Row, metric: str) -> float | None:
     """A trial's metric: its objective where it is that, else what its record has."""
     for objective, value in zip(subject.objectives, row.values, strict=False):
         if objective.metric == metric:

@@ -21,14 +21,14 @@ from sweeper.report.evidence.row_groups import (
     by_training_rows,
     by_warmth,
 )
+from sweeper.report.rendering.formatting import baseline_words, metric_words, number
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, series
-from sweeper.report.rendering.words import baseline_words, metric_words, number
 from sweeper.report.sections.confirmed import confirmed_metric
 from sweeper.report.sections.confirmed_tables import name_words
 from sweeper.report.sections.parts_in_time import lines_shown, parts_in_time
 from sweeper.report.sections.warmth import both_metrics, repetition_block, warmth_block
-from sweeper.report.subject import Subject
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import baselines_of
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ PARTS = {
 }
 
 
-def strengths_section(subject: Subject) -> Section | None:
+def strengths_section(subject: StudyResults) -> Section | None:
     """On the test rows of a confirmation, else on the rows of the best trial; None without any."""
     evidence = subject.evidence
     if evidence is not None and evidence.own_rows:
@@ -57,7 +57,7 @@ def strengths_section(subject: Subject) -> Section | None:
     return Section("strengths", "Where it is right", blocks) if blocks else None
 
 
-def _confirmed(subject: Subject, evidence: Evidence) -> Iterator[Block]:
+def _confirmed(subject: StudyResults, evidence: Evidence) -> Iterator[Block]:
     metric = confirmed_metric(subject)
     # The best, the reference and the baselines: more lines hide each other.
     references = [name for name in evidence.names if not name.startswith("trial_")]
@@ -100,7 +100,7 @@ def _confirmed(subject: Subject, evidence: Evidence) -> Iterator[Block]:
         yield _coverage_table({name_words(name): share for name, share in coverage.items()})
 
 
-def _of_best(subject: Subject) -> Iterator[Block]:
+def _of_best(subject: StudyResults) -> Iterator[Block]:
     best = subject.best
     ranks = subject.ranks.get(best.number) if best else None
     if best is None or ranks is None:

@@ -17,8 +17,8 @@ def over(statistic: Statistic, scores: Sequence[Mapping[str, Any]]) -> dict[str,
     for key in scores[0]:
         values = [score[key] for score in scores if key in score]
         if len(values) == len(scores):
-            nested = isinstance(values[0], Mapping)
-            result[key] = over(statistic, values) if nested else statistic(values)
+            unflatten = isinstance(values[0], Mapping)
+            result[key] = over(statistic, values) if unflatten else statistic(values)
     return result
 
 
@@ -66,7 +66,7 @@ def take_repeats(summary: TrialRecord, repeats: Mapping[int, TrialRecord]) -> No
             summary.seconds[stage] = summary.seconds.get(stage, 0.0) + seconds
 
 
-def take_means(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
+def aggregate(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
     """Takes the means of the records into the summary, and the deviations if there are two."""
     summary.metrics = mean([record.metrics for record in records])
     summary.baselines = mean([record.baselines for record in records])

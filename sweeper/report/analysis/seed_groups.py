@@ -8,10 +8,15 @@ from statistics import fmean, stdev
 from typing import Any
 
 from sweeper.report.analysis.baselines import beside_baselines, unbeaten_of, unbeaten_words
-from sweeper.report.analysis.certainty import Certainty, Key, Scored, beside_first, ratio_of_rows
 from sweeper.report.analysis.importance import is_seed
-from sweeper.report.rendering.page import Table
-from sweeper.report.rendering.words import (
+from sweeper.report.analysis.significance import (
+    Key,
+    Sample,
+    Significance,
+    beside_first,
+    ratio_of_rows,
+)
+from sweeper.report.rendering.formatting import (
     baseline_words,
     count,
     metric_words,
@@ -19,7 +24,8 @@ from sweeper.report.rendering.words import (
     seen_note,
     upper_first,
 )
-from sweeper.report.subject import Subject
+from sweeper.report.rendering.page import Table
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import Row, baselines_of, parameter_names
 from sweeper.study.results.leaderboard_table import NO_BETTER
 from sweeper.study.results.reading import parameters_text, short_names
@@ -29,7 +35,7 @@ Seeds = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Repeated:
+class SeedGroup:
     """A configuration, and its figure with each seed.
 
     Attributes:
@@ -46,9 +52,9 @@ class Repeated:
         return [row.values[0] for row in self.rows]
 
     @property
-    def scored(self) -> Scored:
+    def scored(self) -> Sample:
         """By seed: what its trials differ in."""
-        return Scored({_seeds(row): row.values[0] for row in self.rows})
+        return Sample({_seeds(row): row.values[0] for row in self.rows})
 
     @property
     def mean(self) -> float:
@@ -73,12 +79,12 @@ class Repeated:
         return unbeaten_of(self.mean, self.baselines, self.reference)
 
 
-def seeds_varied(subject: Subject) -> bool:
+def seeds_varied(subject: StudyResults) -> bool:
     """Whether configurations were repeated over seeds, as trials of their own."""
     return len(subject.objectives) == 1 and any(map(is_seed, parameter_names(subject.rows)))
 
 
-def repeated(subject: Subject) -> list[Repeated]:
+def repeated(subject: StudyResults) -> list[SeedGroup]:
     """The configurations of the complete trials, the best first.
 
     By their means over the seeds that all have, so that none is first by an easy split; where
@@ -88,12 +94,12 @@ def repeated(subject: Subject) -> list[Repeated]:
     for row in subject.of_states("complete"):
         groups.setdefault(repr(sorted(_searched(row).items())), []).append(row)
     found = [
-        Repeated(label, rows, _mean_baselines(rows, subject.metric))
+        SeedGroup(label, rows, _mean_baselines(rows, subject.metric))
         for label, rows in zip(_labels(subject, groups.values()), groups.values(), strict=True)
     ]
     turn, shared = -1 if subject.is_maximized else 1, shared_seeds(found)
 
-    def order(each: Repeated) -> tuple[float, float]:
+    def order(each: SeedGroup) -> tuple[float, float]:
         if shared:
             return 0, turn * each.mean_over(shared)
         return -len(each.rows), turn * each.mean
@@ -101,13 +107,13 @@ def repeated(subject: Subject) -> list[Repeated]:
     return sorted(found, key=order)
 
 
-def shared_seeds(configurations: Sequence[Repeated]) -> set[Seeds]:
+def shared_seeds(configurations: Sequence[SeedGroup]) -> set[Seeds]:
     """The seeds with which every configuration has a complete trial."""
     own = [{_seeds(row) for row in each.rows} for each in configurations]
     return set.intersection(*own) if own else set()
 
 
-def _labels(subject: Subject, groups: Iterable[Sequence[Row]]) -> list[str]:
+def _labels(subject: StudyResults, groups: Iterable[Sequence[Row]]) -> list[str]:
     """What each configuration is called; to the last digit where two look the same."""
     short = short_names(parameter_names(subject.rows))
     params = [_searched(rows[0]) for rows in groups]
@@ -121,31 +127,31 @@ def _labels(subject: Subject, groups: Iterable[Sequence[Row]]) -> list[str]:
 
 
 def certainty_over_seeds(
-    subject: Subject, configurations: Sequence[Repeated]
-) -> dict[Key, Certainty]:
+    subject: StudyResults, configurations: Sequence[SeedGroup]
+) -> dict[Key, Significance]:
     """How sure the means are, by label or baseline; the first against each of the others."""
-    scored: dict[Key, Scored] = {each.label: each.scored for each in configurations}
+    scored: dict[Key, Sample] = {each.label: each.scored for each in configurations}
     scored |= {name: _baseline(subject, name) for name in _baseline_names(configurations)}
     ratio = ratio_over_seeds(subject, configurations[0])
     return beside_first(scored, ratio, is_maximized=subject.is_maximized)
 
 
-def ratio_over_seeds(subject: Subject, first: Repeated) -> float:
+def ratio_over_seeds(subject: StudyResults, first: SeedGroup) -> float:
     """Scored rows / training rows where seeds are of splits; 0 where they are of trainings."""
     of_splits = any(name.endswith("split_seed") for name in first.rows[0].params)
     return ratio_of_rows(subject, first.rows[0]) if of_splits else 0.0
 
 
-def _baseline_names(configurations: Sequence[Repeated]) -> list[str]:
+def _baseline_names(configurations: Sequence[SeedGroup]) -> list[str]:
     return list(dict.fromkeys(name for each in configurations for name in each.baselines))
 
 
-def _baseline(subject: Subject, name: str) -> Scored:
+def _baseline(subject: StudyResults, name: str) -> Sample:
     """By seed; it is the same for all configurations of a split."""
     found = {
         _seeds(row): baselines_of(row, subject.metric) for row in subject.of_states("complete")
     }
-    return Scored({seeds: each[name] for seeds, each in found.items() if name in each})
+    return Sample({seeds: each[name] for seeds, each in found.items() if name in each})
 
 
 def _searched(row: Row) -> dict[str, Any]:
@@ -163,7 +169,7 @@ def _mean_baselines(rows: list[Row], metric: str) -> dict[str, float]:
     return {name: fmean(one[name] for one in each) for name in shared}
 
 
-def answer_over_seeds(subject: Subject) -> str:
+def answer_over_seeds(subject: StudyResults) -> str:
     best, *others = repeated(subject)
     among = f" of {len(others) + 1:,} configurations" if others else ""
     who = f"`{best.label}` has the best mean{among}" if others else "The mean is"
@@ -176,7 +182,7 @@ def answer_over_seeds(subject: Subject) -> str:
     return f"{text}{beside_baselines(best.mean, best.baselines, best.reference)}."
 
 
-def table_over_seeds(subject: Subject) -> Table:
+def table_over_seeds(subject: StudyResults) -> Table:
     configurations = repeated(subject)
     weak = unbeaten_words(each.unbeaten for each in configurations)
     shared = shared_seeds(configurations)
@@ -203,14 +209,14 @@ def table_over_seeds(subject: Subject) -> Table:
     )
 
 
-def _cells(each: Repeated, certainty: Certainty) -> Iterator[str]:
+def _cells(each: SeedGroup, certainty: Significance) -> Iterator[str]:
     yield each.label
     yield str(len(each.values))
     yield each.text + (f" {NO_BETTER}" if each.unbeaten else "")
     yield from certainty.texts
 
 
-def _baseline_cells(subject: Subject, name: str, certainty: Certainty) -> Iterator[str]:
+def _baseline_cells(subject: StudyResults, name: str, certainty: Significance) -> Iterator[str]:
     values = list(_baseline(subject, name).by_seed.values())
     yield baseline_words(name)
     yield "–"

@@ -21,7 +21,7 @@ MOST_COMPARED = 20
 
 
 @dataclass(frozen=True)
-class Subject:
+class StudyResults:
     """A study or a single run.
 
     Attributes:

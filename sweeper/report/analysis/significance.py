@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from sweeper.report.evidence.clustered_tests import compare_on_rows, interval_over_users
 from sweeper.report.evidence.ranks import MODEL, hits, is_accuracy
-from sweeper.report.evidence.row_comparison import compare_on_rows, interval_over_users
 from sweeper.report.evidence.statistics import (
     Comparison,
     adjusted_by_holm,
     compare_pairs,
     summarize,
 )
-from sweeper.report.rendering.words import number
-from sweeper.report.subject import MOST_COMPARED, Subject
+from sweeper.report.rendering.formatting import number
+from sweeper.report.study_results import MOST_COMPARED, StudyResults
 from sweeper.study.results.leaderboard import Row, baselines_of, seed_values
 
 # By trial, or by a baseline's name.
@@ -30,7 +30,7 @@ Key = int | str
 
 
 @dataclass(frozen=True)
-class Certainty:
+class Significance:
     """Of one figure.
 
     Attributes:
@@ -59,7 +59,7 @@ class Certainty:
 
 
 @dataclass(frozen=True)
-class Scored:
+class Sample:
     """What a trial or a baseline came to, seed by seed or row by row.
 
     Attributes:
@@ -82,7 +82,7 @@ class Scored:
             return None
         return interval_over_users(self.hits, self.users)
 
-    def against(self, other: Scored, test_to_train: float) -> Comparison | None:
+    def against(self, other: Sample, test_to_train: float) -> Comparison | None:
         """This one (A) against another (B); None where they share neither seeds nor rows.
 
         Args:
@@ -103,7 +103,7 @@ def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     return a is not None and b is not None and np.array_equal(a, b)
 
 
-def certainties(subject: Subject) -> dict[Key, Certainty]:
+def certainties(subject: StudyResults) -> dict[Key, Significance]:
     """Of the best of the ranked trials, and of the baselines beside the best one.
 
     Empty where the study goes by something else than one accuracy.
@@ -111,7 +111,7 @@ def certainties(subject: Subject) -> dict[Key, Certainty]:
     ranked = subject.ranked[:MOST_COMPARED]
     if len(subject.objectives) != 1 or not is_accuracy(subject.metric) or not ranked:
         return {}
-    scored: dict[Key, Scored] = {row.number: scored_trial(subject, row) for row in ranked}
+    scored: dict[Key, Sample] = {row.number: scored_trial(subject, row) for row in ranked}
     best = ranked[0]
     scored |= {name: _baseline(subject, best, name) for name in baselines_of(best, subject.metric)}
     ratio = ratio_of_rows(subject, best)
@@ -119,8 +119,8 @@ def certainties(subject: Subject) -> dict[Key, Certainty]:
 
 
 def beside_first(
-    scored: Mapping[Key, Scored], test_to_train: float, *, is_maximized: bool = True
-) -> dict[Key, Certainty]:
+    scored: Mapping[Key, Sample], test_to_train: float, *, is_maximized: bool = True
+) -> dict[Key, Significance]:
     """How sure each is; the first (A) against each that shares its seeds or rows, by Holm.
 
     Args:
@@ -130,13 +130,13 @@ def beside_first(
     pairs = [(first, other) for other in others]
     compared = compare(scored, pairs, test_to_train)
     return {
-        key: Certainty(each.interval(test_to_train), compared.get((first, key)), is_maximized)
+        key: Significance(each.interval(test_to_train), compared.get((first, key)), is_maximized)
         for key, each in scored.items()
     }
 
 
 def compare(
-    scored: Mapping[Key, Scored], pairs: Iterable[tuple[Key, Key]], test_to_train: float
+    scored: Mapping[Key, Sample], pairs: Iterable[tuple[Key, Key]], test_to_train: float
 ) -> dict[tuple[Key, Key], Comparison]:
     """The pairs that share seeds or rows, A against B, adjusted by Holm."""
     found = {
@@ -147,32 +147,32 @@ def compare(
     return dict(zip(found, adjusted_by_holm(list(found.values())), strict=True))
 
 
-def ratio_of_rows(subject: Subject, row: Row) -> float:
+def ratio_of_rows(subject: StudyResults, row: Row) -> float:
     """Scored rows / training rows of a trial; 0 where they are not known."""
     record = subject.records.get(row.number)
     sizes = (record.data.get("rows") if record else None) or {}
     return float(sizes[subject.scored_rows] / sizes["train"]) if sizes else 0.0
 
 
-def scored_trial(subject: Subject, row: Row, metric: str | None = None) -> Scored:
+def scored_trial(subject: StudyResults, row: Row, metric: str | None = None) -> Sample:
     """One trial, by the study's first objective or another accuracy."""
     metric = metric or subject.metric
     values = seed_values(row, metric)
     by_seed = {seed: value for seed, value in values.items() if value is not None}
-    return Scored(by_seed) if by_seed else _on_rows(subject, row.number, MODEL, metric)
+    return Sample(by_seed) if by_seed else _on_rows(subject, row.number, MODEL, metric)
 
 
-def _baseline(subject: Subject, best: Row, name: str) -> Scored:
+def _baseline(subject: StudyResults, best: Row, name: str) -> Sample:
     """A baseline on the rows, or the splits, of the best trial."""
     reference = subject.reference
     repeats = subject.repeats.get(best.number)
     if reference and name == reference["name"]:
         runs = reference["runs"]
         if len(runs) > 1:
-            return Scored({run["split_seed"]: run["metrics"][subject.metric] for run in runs})
+            return Sample({run["split_seed"]: run["metrics"][subject.metric] for run in runs})
         return _on_rows(subject, name, MODEL, subject.metric)
     if repeats:
-        return Scored(
+        return Sample(
             {
                 seed: record.baselines[name][record.rows][subject.metric]
                 for seed, record in repeats.items()
@@ -182,11 +182,11 @@ def _baseline(subject: Subject, best: Row, name: str) -> Scored:
     return _on_rows(subject, best.number, name, subject.metric)
 
 
-def _on_rows(subject: Subject, key: Key, scorer: str, metric: str) -> Scored:
+def _on_rows(subject: StudyResults, key: Key, scorer: str, metric: str) -> Sample:
     ranks = subject.ranks.get(key)
     if ranks is None or f"{scorer}_rank" not in ranks.column_names:
-        return Scored()
-    return Scored(
+        return Sample()
+    return Sample(
         {},
         hits(ranks, metric, scorer),
         np.asarray(ranks["user"]),

@@ -8,15 +8,15 @@ from pathlib import Path
 from sweeper import record as records
 from sweeper.errors import ConfigError, OutputError
 from sweeper.record import TrialRecord
-from sweeper.report.opening import open_subject
-from sweeper.report.subject import Subject
+from sweeper.report.opening import load_results
+from sweeper.report.study_results import StudyResults
 from sweeper.study.results.leaderboard import Row
 
 FINISHED = ("complete", "infeasible")
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SourceTrial:
     """One training that has been recorded.
 
     Attributes:
@@ -26,7 +26,7 @@ class Chosen:
       directory: where its record lies.
     """
 
-    subject: Subject
+    subject: StudyResults
     trial: int | None
     split_seed: int | None
     directory: Path
@@ -45,7 +45,7 @@ class Chosen:
         return f"{of}{self.subject.directory}{seed}"
 
 
-def choose(directory: Path, trial: int | None, seed: int | None) -> Chosen:
+def choose(directory: Path, trial: int | None, seed: int | None) -> SourceTrial:
     """Reads the trial that is to be exported.
 
     Args:
@@ -57,7 +57,7 @@ def choose(directory: Path, trial: int | None, seed: int | None) -> Chosen:
       OutputError: there is no study or run, or its record can't be read.
       ConfigError: there is no such trial, or it did not come to its end.
     """
-    subject = open_subject(directory)
+    subject = load_results(directory)
     row = _row(subject, trial)
     place = subject.directory / str(row.directory)
     record = records.read(place)
@@ -71,7 +71,7 @@ def choose(directory: Path, trial: int | None, seed: int | None) -> Chosen:
                 f"seed: got {seed}, but {place} was trained on one split, of seed {own}; must be "
                 "left out"
             )
-        return Chosen(subject, number, None, place, record)
+        return SourceTrial(subject, number, None, place, record)
     seeds = [repeat["split_seed"] for repeat in record.repeats]
     if seed is not None and seed not in seeds:
         raise ConfigError(
@@ -80,10 +80,10 @@ def choose(directory: Path, trial: int | None, seed: int | None) -> Chosen:
         )
     repeat = record.repeats[0 if seed is None else seeds.index(seed)]
     own_place = place / repeat["directory"]
-    return Chosen(subject, number, repeat["split_seed"], own_place, records.read(own_place))
+    return SourceTrial(subject, number, repeat["split_seed"], own_place, records.read(own_place))
 
 
-def _row(subject: Subject, trial: int | None) -> Row:
+def _row(subject: StudyResults, trial: int | None) -> Row:
     if subject.study is None:
         (row,) = subject.rows
         if trial is not None:

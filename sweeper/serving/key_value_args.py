@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
-from sweeper.config import unfit
+from sweeper.config import invalid_reason
 from sweeper.config.ranges import Range
 from sweeper.errors import ConfigError, closest, shortened
 from sweeper.quoting import rejoined
@@ -63,7 +63,7 @@ def _divided(text: str, keys: Container[str]) -> tuple[str, str, str]:
 
 
 def _read(value: str, reader: Reader) -> Any:
-    if words := unfit(value):
+    if words := invalid_reason(value):
         raise ValueError(words)
     return reader(value)
 
