@@ -45,7 +45,7 @@ from sweeper.validation import validate
 
 if TYPE_CHECKING:
     from sweeper.evaluation.scoring import ModelScorer
-    from sweeper.training.loop import History
+    from sweeper.training.loop import Evaluation, History
     from sweeper.training.setup import Training
 
 # Called after each evaluation with (epoch, metrics); may raise to end the trial.
