@@ -234,7 +234,7 @@ def test_configurations_share_no_mutable_default() -> None:
 @pytest.mark.parametrize(
     "module",
     ["config", "validation", "command_line", "record", "__main__", "trial", "data.split",
-     "repeats", "study.plan", "study.launch", "study.workers.worker", "study.results.files",
+     "repeats", "study.plan", "study.launch", "study.workers.worker", "study.results.outputs",
      "report.report", "report.loaded", "inspect.__main__", "export", "recommend"],
 )  # fmt: skip
 def test_a_module_that_must_start_at_once_loads_no_tensorflow(module: str) -> None:

@@ -497,7 +497,7 @@ def test_files_are_written_all_or_none(tmp_path: Path, monkeypatch) -> None:
             raise OutputError("no room")
         path.write_bytes(content)
 
-    monkeypatch.setattr(project, "write_whole", write)
+    monkeypatch.setattr(project, "atomic_write", write)
     files = {tmp_path / "one" / "a": "1", tmp_path / "two" / "b": "2"}
     with pytest.raises(OutputError, match="no room"):
         project.write_files(files)

@@ -216,7 +216,7 @@ def test_a_directory_is_known_by_its_token(tmp_path):
 FAR = f"""
 import runpy, sys
 from sweeper.study.workers import worker
-worker.sees = lambda *_: False
+worker.is_shared = lambda *_: False
 sys.argv[0] = {str(TOY)!r}
 runpy.run_path({str(TOY)!r}, run_name="__main__")
 """

@@ -34,7 +34,7 @@ STUDY = (
 FAR = """
 import runpy, sys
 from sweeper.study.workers import worker
-worker.sees = lambda *_: False
+worker.is_shared = lambda *_: False
 sys.argv[0] = "sweeper"
 runpy.run_module("sweeper", run_name="__main__", alter_sys=True)
 """

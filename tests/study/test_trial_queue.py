@@ -143,11 +143,11 @@ def claim_after_the_next_look(
 
     def look_before_the_other_claims(counter: TrialCounter) -> None:
         looked(counter)
-        monkeypatch.setattr(TrialCounter, "look", looked)
+        monkeypatch.setattr(TrialCounter, "refresh", looked)
         assert queue.claim_next()
         study.ask()
 
-    monkeypatch.setattr(TrialCounter, "look", look_before_the_other_claims)
+    monkeypatch.setattr(TrialCounter, "refresh", look_before_the_other_claims)
 
 
 def test_a_twin_of_another_claim_is_given_up(tmp_path, monkeypatch):
