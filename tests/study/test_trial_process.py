@@ -314,7 +314,10 @@ def work(root: Path) -> None:
 
 
 def test_end_with_a_parent_that_has_gone_already(tmp_path):
-    code = "import time; from sweeper.study.workers.trial_child import exit_when_orphaned; exit_when_orphaned(1234567)"
+    code = (
+        "import time; from sweeper.study.workers.trial_child import exit_when_orphaned; "
+        "exit_when_orphaned(1234567)"
+    )
     ended = subprocess.run(
         [sys.executable, "-c", f"{code}; time.sleep(60)"],
         cwd=Path(__file__).parents[2],
