@@ -3,7 +3,7 @@
   python -m benchmarks.sequence --rectools rectools_env/bin/python
 
   speed     examples a second of `experiment=sequence`, whose encoder is `recency`, of the same
-            model with `gru` and with `self_attention` (the same widths, the latest 50 titles), and
+            model with `gru` and with `self_attention` (the same widths and lengths), and
             of the same with an embedding of the user's id in the sequence's place, as wide as a
             title's or as what `recency` gives, which tells the encoder's cost from that of the
             wider first layer; the medians of `--repeats`, in turn
@@ -57,12 +57,7 @@ from sweeper.data.split import split_interactions
 from sweeper.runtime import available_cores
 
 PARTS = ("speed", "accuracy", "scale")
-LATEST_50 = "features.sequence.max_length=50"
-ENCODERS = {
-    "recency": [],
-    "gru": ["features.sequence.encoder=gru", LATEST_50],
-    "self_attention": ["features.sequence.encoder=self_attention", LATEST_50],
-}
+ENCODERS = ("recency", "gru", "self_attention")
 # Made up, with an order, for `--quick`.
 SMALL = [
     "data=synthetic",
@@ -94,6 +89,11 @@ def common(arguments: argparse.Namespace) -> list[str]:
     ]
 
 
+def sides_of(encoders: list[str]) -> dict[str, list[str]]:
+    """The overrides of `experiment=sequence` that make each encoder its own."""
+    return {encoder: [f"features.sequence.encoder={encoder}"] for encoder in encoders}
+
+
 def with_user_id(width: str = "null") -> list[str]:
     """The overrides that put the user's id in the sequence's place."""
     return [
@@ -107,7 +107,8 @@ def measure_speed(arguments: argparse.Namespace, console: Console) -> dict[str, 
     features = composed(common(arguments)).features
     # What `recency` gives: an average for each decay, and the last title.
     width = (features.sequence.num_decays + 1) * features.embedding_dim
-    sides = {USER_ID: with_user_id(), WIDE_USER_ID: with_user_id(str(width)), **ENCODERS}
+    sides = {USER_ID: with_user_id(), WIDE_USER_ID: with_user_id(str(width))}
+    sides |= sides_of(arguments.encoders)
     taken: dict[str, list[Figures]] = {side: [] for side in sides}
     for repeat in range(1, arguments.repeats + 1):
         for side, overrides in sides.items():
@@ -123,7 +124,7 @@ def measure_accuracy(arguments: argparse.Namespace, console: Console) -> dict[st
     """By side, each epoch; SASRec only where RecTools is installed."""
     epochs, reference_epochs = (2, 1) if arguments.quick else (EPOCHS, REFERENCE_EPOCHS)
     taken = {}
-    for side, overrides in ENCODERS.items():
+    for side, overrides in sides_of(arguments.encoders).items():
         command = ["benchmarks.sequence_ours", "--epochs", str(epochs)]
         taken |= {side: run_together([[*command, *common(arguments), *overrides]])[0]}
         tell_last(side, taken[side], console)
@@ -223,6 +224,9 @@ def parse_arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="(all)")
+    parser.add_argument(
+        "--encoders", nargs="+", choices=ENCODERS, default=list(ENCODERS), help="(all)"
+    )
     parser.add_argument("--repeats", type=positive, default=3, help="of speed and scale (3)")
     parser.add_argument(
         "--steps", type=positive, default=240, help="to time, of speed and scale (240)"

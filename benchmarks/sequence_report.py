@@ -70,6 +70,8 @@ def judge_speed(speed: dict[str, list[Figures]]) -> dict[str, PartResult]:
                 [],
                 limits if side == "recency" else [],
             )
+    if "recency" not in speed:
+        return results
     wide = speed_of(speed, "recency", WIDE_USER_ID)
     results["speed, as wide"] = PartResult(
         (f"recency / {WIDE_USER_ID}, examples a second", f"{wide:.2f} x"), [], []
