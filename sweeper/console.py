@@ -128,7 +128,8 @@ def seen_by(config: Mapping[str, Any]) -> str:
     """What the seen-filtered figures of a record leave out: "training" or "before"."""
     # Before there was a choice, it was what the training rows hold.
     seen = config["evaluation"].get("seen", "training")
-    return seen_reading(config["data"]["split"], seen)
+    # A record that was changed by hand may lack its split.
+    return seen_reading(config.get("data", {}).get("split", "random"), seen)
 
 
 def model_table(layers: list[tuple[str, str, int, int]]) -> Table:

@@ -78,6 +78,7 @@ WHOLE.pop("history")
 @example([])
 @example({**WHOLE, "metrics": {"validation": 1}})
 @example({**WHOLE, "config": {}})
+@example({**WHOLE, "config": {**WHOLE["config"], "data": {}}})
 @example({**WHOLE, "repeats": [{}]})
 def test_a_record_of_other_contents(tmp_path, tree):
     check_record(tmp_path / "trial", json.dumps(tree, default=str).encode(errors="replace"))
