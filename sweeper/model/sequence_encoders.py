@@ -72,6 +72,11 @@ class Averages(SequenceEncoder):
     def call(self, vectors: tf.Tensor, is_there: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.side_by_side(weighted_means(vectors, self.weights_of(is_there)))
 
+    @property
+    def is_nothing_more(self) -> bool:
+        """Whether it gives the averages alone; a subclass with its own `call` gives more."""
+        return type(self).call is Averages.call
+
     def side_by_side(self, means: tf.Tensor) -> tf.Tensor:
         """[rows, sets, dim] to [rows, width]."""
         return tf.reshape(means, [-1, self.width])

@@ -192,11 +192,13 @@ class Sequence(tf.keras.layers.Layer):
         self.lookup, self.encoder, self.id_dropout = lookup, encoder, id_dropout
 
     def call(self, ranges: tf.Tensor, training: bool = False) -> tf.Tensor:
-        if training and isinstance(self.encoder, Averages) and ranges.shape[0] is not None:
+        encoder = self.encoder
+        averages = isinstance(encoder, Averages) and encoder.is_nothing_more
+        if training and averages and ranges.shape[0] is not None:
             items, is_there = self.latest(self.items, ranges)
             if not self.lookup.multivalued or self._exceed_catalogue(items):
-                means = self._means(items, self.encoder.weights_of(is_there))
-                return self.encoder.side_by_side(means)
+                means = self._means(items, encoder.weights_of(is_there))
+                return encoder.side_by_side(means)
         vectors = partial(self.vectors, training=training)
         return self.read(self.items, ranges, vectors, training)
 

@@ -44,7 +44,10 @@ def means_of_rows(table: tf.Tensor, codes: tf.Tensor, weights: tf.Tensor) -> tf.
     rows, length = codes.shape
     _, sets, _ = weights.shape
     dim = table.shape[1]
-    size = min(rows, max(1, BLOCK_BYTES // (length * dim * table.dtype.size)))
+    # Each block's gradient is added to the whole table's, so that a large table wants few blocks.
+    row_bytes = dim * table.dtype.size
+    block_bytes = max(BLOCK_BYTES, table.shape[0] * row_bytes)
+    size = min(rows, max(1, block_bytes // (length * row_bytes)))
     number = -(-rows // size)
 
     def in_blocks(values: tf.Tensor) -> tf.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sweeper.model.sequence_encoders import ENCODERS, SequenceEncoder
+from sweeper.model.sequence_encoders import ENCODERS, Mean, Recency, SequenceEncoder
 
 DIM, LENGTH, ROWS = 4, 5, 3
 # Items of each row, counted from the end: all, two, none.
@@ -169,3 +169,18 @@ def test_dropout_repeats_with_the_seed_and_scores_do_without() -> None:
     np.testing.assert_array_equal(first, second)
     encoder = built("self_attention", dropout=0.5)
     assert (encoder(values, there, training=True) != encoder(values, there)).numpy().any()
+
+
+def test_a_subclass_with_a_call_of_its_own_is_no_mere_average() -> None:
+    """Else training would go past its `call`, which scoring takes."""
+
+    class Doubled(Mean):
+        def call(self, vectors, is_there, training=False):
+            return 2.0 * super().call(vectors, is_there, training)
+
+    class Renamed(Recency):
+        pass
+
+    assert Mean(DIM, LENGTH, 0).is_nothing_more
+    assert Renamed(DIM, LENGTH, 0).is_nothing_more
+    assert not Doubled(DIM, LENGTH, 0).is_nothing_more
