@@ -52,6 +52,24 @@ def with_gradients(function, table, weights, upstream):  # type: ignore[no-untyp
     return means, *tape.gradient(loss, [table, weights])
 
 
+def in_blocks(table, codes, weights, upstream):  # type: ignore[no-untyped-def]
+    return with_gradients(
+        lambda table, weights: means_of_rows(table, tf.constant(codes), weights),
+        table,
+        weights,
+        upstream,
+    )
+
+
+def at_once(table, codes, weights, upstream):  # type: ignore[no-untyped-def]
+    return with_gradients(
+        lambda table, weights: weighted_means(tf.gather(table, codes), weights),
+        table,
+        weights,
+        upstream,
+    )
+
+
 def block_bytes(rows: int, length: int) -> int:
     return rows * length * DIM * 4
 
@@ -71,20 +89,10 @@ def test_blocks_of_any_size_give_what_gathering_all_at_once_gives(
     table, codes, weights, upstream = drawn(seed, rows, sets, length)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK_BYTES", block_bytes(size, length))
-        blocks = with_gradients(
-            lambda table, weights: means_of_rows(table, tf.constant(codes), weights),
-            table,
-            weights,
-            upstream,
-        )
-    at_once = with_gradients(
-        lambda table, weights: weighted_means(tf.gather(table, codes), weights),
-        table,
-        weights,
-        upstream,
-    )
+        blocks = in_blocks(table, codes, weights, upstream)
+    expected = at_once(table, codes, weights, upstream)
     np.testing.assert_allclose(blocks[0], plain(table, codes, weights), rtol=1e-5, atol=1e-6)
-    for block, whole in zip(blocks, at_once, strict=True):
+    for block, whole in zip(blocks, expected, strict=True):
         np.testing.assert_allclose(block, tf.convert_to_tensor(whole), rtol=1e-5, atol=1e-5)
 
 
@@ -95,19 +103,9 @@ def test_xla_compiles_it(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
 
     @tf.function(jit_compile=True)
     def compiled():  # type: ignore[no-untyped-def]
-        return with_gradients(
-            lambda table, weights: means_of_rows(table, tf.constant(codes), weights),
-            table,
-            weights,
-            upstream,
-        )
+        return in_blocks(table, codes, weights, upstream)
 
-    expected = with_gradients(
-        lambda table, weights: weighted_means(tf.gather(table, codes), weights),
-        table,
-        weights,
-        upstream,
-    )
+    expected = at_once(table, codes, weights, upstream)
     for block, whole in zip(compiled(), expected, strict=True):
         np.testing.assert_allclose(block, tf.convert_to_tensor(whole), rtol=1e-5, atol=1e-5)
 
@@ -116,11 +114,6 @@ def test_a_row_without_weights_gives_zeros_and_no_gradient() -> None:
     table, codes, weights, upstream = drawn(2, 4, 2, 5)
     weights[1] = 0.0
     codes[1], codes[[0, 2, 3]] = 6, np.minimum(codes[[0, 2, 3]], 5)
-    means, of_table, _ = with_gradients(
-        lambda table, weights: means_of_rows(table, tf.constant(codes), weights),
-        table,
-        weights,
-        upstream,
-    )
+    means, of_table, _ = in_blocks(table, codes, weights, upstream)
     np.testing.assert_array_equal(means[1], np.zeros((2, DIM)))
     np.testing.assert_array_equal(of_table[6], np.zeros(DIM))
