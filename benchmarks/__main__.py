@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.measure import ROOT, child_environment, describe_machine, machine_line
-from sweeper.console import make_console
+from sweeper.common.console import make_console
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 # By name, what each measures.

@@ -1,6 +1,6 @@
 """How many workers a study's storage serves: throughput against workers, on each storage.
 
-Real processes of the workers' own loop (`sweeper.study.workers.worker_loop`), each with a trial
+Real processes of the workers' own loop (`sweeper.study.execution.worker_loop`), each with a trial
 process of its own, against one study in SQLite, in PostgreSQL and in the journal; an objective of
 one second of sleep. They are forked from one process that has imported everything, so that
 64 of them fit one machine; what a trial costs its own machine beside the storage (Hydra's
@@ -36,16 +36,16 @@ from rich.table import Table
 from benchmarks.measure import describe_machine, machine_line, positive
 from benchmarks.postgresql_server import PASSWORD, running_server
 from benchmarks.study_report import Limit, PartResult, show_limits
-from sweeper.composing import loader
-from sweeper.console import make_console
+from sweeper.cli.composition import loader
+from sweeper.common.console import make_console
 from sweeper.study import attributes
 from sweeper.study.config import STORAGES, StorageConfig, register_schema
+from sweeper.study.execution.trial_child import Job
+from sweeper.study.execution.trial_queue import TrialQueue
+from sweeper.study.execution.worker import silence_optuna
+from sweeper.study.execution.worker_loop import WorkerLoop
 from sweeper.study.plan import Plan, make_plan
-from sweeper.study.storages.factory import configured_storage
-from sweeper.study.workers.trial_child import Job
-from sweeper.study.workers.trial_queue import TrialQueue
-from sweeper.study.workers.worker import silence_optuna
-from sweeper.study.workers.worker_loop import WorkerLoop
+from sweeper.study.storage.factory import configured_storage
 
 MANY, EFFICIENT = 64, 0.95
 ARGUMENTS = [

@@ -30,18 +30,18 @@ from sqlalchemy import event
 from benchmarks.measure import ROOT, child_environment, describe_machine
 from benchmarks.sleep_study import TIMES
 from benchmarks.study_runs import SMALL_DATA
-from sweeper import record as records
 from sweeper.report.__main__ import write_report
 from sweeper.study import attributes
 from sweeper.study.algorithms.samplers import build_sampler
 from sweeper.study.config import StudyConfig
-from sweeper.study.results.leaderboard import leaderboard_rows, write_leaderboard
-from sweeper.study.results.progress import StudyProgress
-from sweeper.study.results.reading import objectives_of
-from sweeper.study.storages.bulk_rdb import database_of
-from sweeper.study.storages.factory import load_study, storage_in
-from sweeper.study.workers.recovery import recover_stale_trials
-from sweeper.study.workers.summary import summarize
+from sweeper.study.execution.recovery import recover_stale_trials
+from sweeper.study.execution.summary import summarize
+from sweeper.study.outputs.leaderboard import leaderboard_rows, write_leaderboard
+from sweeper.study.outputs.progress import StudyProgress
+from sweeper.study.outputs.reading import objectives_of
+from sweeper.study.storage.bulk_rdb import database_of
+from sweeper.study.storage.factory import load_study, storage_in
+from sweeper.two_tower import record as records
 
 NAME = "architecture"
 SEARCH = [f"study={NAME}", "study.reference=null", "study.report=false", *SMALL_DATA]

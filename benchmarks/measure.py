@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sweeper.runtime import available_cores, peak_memory_mb
+from sweeper.common.runtime import available_cores, peak_memory_mb
 
 ROOT = Path(__file__).resolve().parent.parent
 READY = "ready"

@@ -1,6 +1,6 @@
 """This project's side of the benchmark: the same work as `benchmarks.reference`.
 
-It runs the published experiment through `sweeper.trial.run_trial`, the function
+It runs the published experiment through `sweeper.two_tower.trial.trial.run_trial`, the function
 behind `python -m sweeper`, with an evaluation after the first half of the epochs
 and one at the end:
 
@@ -36,10 +36,10 @@ from typing import Any  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from benchmarks.measure import layer_list, wait_for_go  # noqa: E402
-from sweeper.composing import composed  # noqa: E402
-from sweeper.config import Config  # noqa: E402
-from sweeper.console import PLAIN_WIDTH  # noqa: E402
-from sweeper.trial import run_trial  # noqa: E402
+from sweeper.cli.composition import composed  # noqa: E402
+from sweeper.common.console import PLAIN_WIDTH  # noqa: E402
+from sweeper.two_tower.config import Config  # noqa: E402
+from sweeper.two_tower.trial.trial import run_trial  # noqa: E402
 
 
 def configure(layer_sizes: list[int], epochs: int, threads: int | None, xla: bool) -> Config:

@@ -34,11 +34,11 @@ from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from sweeper.config import DataConfig  # noqa: E402  (before TensorFlow: sets Keras 2)
-from sweeper.data.columns import CategoricalColumn  # noqa: E402
-from sweeper.data.interactions import Interactions  # noqa: E402
-from sweeper.data.loading import load_interactions  # noqa: E402
-from sweeper.data.split import Split, split_interactions  # noqa: E402
+from sweeper.two_tower.config import DataConfig  # noqa: E402  (before TensorFlow: sets Keras 2)
+from sweeper.two_tower.data.columns import CategoricalColumn  # noqa: E402
+from sweeper.two_tower.data.interactions import Interactions  # noqa: E402
+from sweeper.two_tower.data.loading import load_interactions  # noqa: E402
+from sweeper.two_tower.data.split import Split, split_interactions  # noqa: E402
 
 import tensorflow as tf  # noqa: E402  isort: skip
 import tensorflow_recommenders as tfrs  # noqa: E402

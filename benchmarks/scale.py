@@ -32,11 +32,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import describe_machine, machine_line, positive, run_together
-from sweeper.config import DataConfig, SyntheticConfig
-from sweeper.console import make_console
-from sweeper.data.columns import to_arrow
-from sweeper.data.interactions import Interactions
-from sweeper.data.loading import load_interactions
+from sweeper.common.console import make_console
+from sweeper.two_tower.config import DataConfig, SyntheticConfig
+from sweeper.two_tower.data.columns import to_arrow
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.data.loading import load_interactions
 
 SIZES = [1_000_000, 5_000_000, 25_000_000]
 USERS, ITEMS = 160_000, 62_000

@@ -27,13 +27,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sweeper.two_tower.evaluation.ranking import ranking_tasks
+
 from benchmarks.measure import peak_gigabytes
-from sweeper.composing import composed
-from sweeper.config import Config
-from sweeper.data.loading import load_interactions
-from sweeper.data.split import split_interactions
-from sweeper.evaluation.ranking import ranking_tasks
-from sweeper.runtime import set_threads, start_tensorflow
+from sweeper.cli.composition import composed
+from sweeper.common.runtime import set_threads, start_tensorflow
+from sweeper.two_tower.config import Config
+from sweeper.two_tower.data.loading import load_interactions
+from sweeper.two_tower.data.split import split_interactions
 
 Result = TypeVar("Result")
 
@@ -73,8 +74,9 @@ def measure(config: Config) -> dict[str, Any]:
     interactions, load_seconds = timed(load)
     threads = set_threads(None)
     start_tensorflow()
-    from sweeper.evaluation.scoring import ModelScorer
-    from sweeper.training.setup import set_up_training
+    from sweeper.two_tower.evaluation.scoring import ModelScorer
+
+    from sweeper.two_tower.training.setup import set_up_training
 
     started = time.perf_counter()
     split = split_interactions(config.data, interactions)

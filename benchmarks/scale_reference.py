@@ -19,8 +19,8 @@ import numpy as np
 from benchmarks.measure import peak_gigabytes
 from benchmarks.reference import BATCH_SIZE, build_model, make_datasets
 from benchmarks.scale_ours import configure, table_parser
-from sweeper.data.loading import load_interactions
-from sweeper.data.split import Split, permutation
+from sweeper.two_tower.data.loading import load_interactions
+from sweeper.two_tower.data.split import Split, permutation
 
 LAYERS = [32]
 

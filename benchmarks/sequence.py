@@ -49,12 +49,12 @@ from benchmarks.sequence_report import (
     speed_table,
 )
 from benchmarks.study_report import show_limits
-from sweeper.composing import composed
-from sweeper.console import make_console
-from sweeper.data.histories import histories_of
-from sweeper.data.loading import load_interactions
-from sweeper.data.split import split_interactions
-from sweeper.runtime import available_cores
+from sweeper.cli.composition import composed
+from sweeper.common.console import make_console
+from sweeper.common.runtime import available_cores
+from sweeper.two_tower.data.histories import histories_of
+from sweeper.two_tower.data.loading import load_interactions
+from sweeper.two_tower.data.split import split_interactions
 
 PARTS = ("speed", "accuracy", "scale")
 ENCODERS = ("recency", "gru", "self_attention")

@@ -25,14 +25,15 @@ import json
 import time
 from typing import Any
 
+from sweeper.two_tower.evaluation.ranking import ranking_tasks
+
 from benchmarks.measure import peak_gigabytes
-from sweeper.composing import composed
-from sweeper.config import Config
-from sweeper.data.loading import load_interactions
-from sweeper.data.split import split_interactions
-from sweeper.evaluation.ranking import ranking_tasks
-from sweeper.runtime import set_threads, start_tensorflow
-from sweeper.validation import validate
+from sweeper.cli.composition import composed
+from sweeper.common.runtime import set_threads, start_tensorflow
+from sweeper.two_tower.config import Config
+from sweeper.two_tower.data.loading import load_interactions
+from sweeper.two_tower.data.split import split_interactions
+from sweeper.two_tower.validation import validate
 
 
 def measure_steps(config: Config, steps: int) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def measure_steps(config: Config, steps: int) -> dict[str, Any]:
     interactions = load_interactions(config.data, lambda text: None)
     threads = set_threads(config.train.threads)
     start_tensorflow()
-    from sweeper.training.setup import set_up_training
+    from sweeper.two_tower.training.setup import set_up_training
 
     started = time.perf_counter()
     split = split_interactions(config.data, interactions)
@@ -73,9 +74,10 @@ def measure_epochs(config: Config) -> dict[str, Any]:
     interactions = load_interactions(config.data, lambda text: None)
     threads = set_threads(config.train.threads)
     start_tensorflow()
-    from sweeper.evaluation.scoring import ModelScorer
-    from sweeper.training.loop import Callbacks, History, train
-    from sweeper.training.setup import set_up_training
+    from sweeper.two_tower.evaluation.scoring import ModelScorer
+
+    from sweeper.two_tower.training.loop import Callbacks, History, train
+    from sweeper.two_tower.training.setup import set_up_training
 
     split = split_interactions(config.data, interactions)
     training = set_up_training(config, interactions, split.train, threads)

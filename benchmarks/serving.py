@@ -33,7 +33,7 @@ from rich.table import Table
 from benchmarks.measure import Spread, describe_machine, machine_line, positive, run_together
 from benchmarks.serving_search import SIDES
 from benchmarks.study_report import Limit, PartResult, show_limits
-from sweeper.console import make_console
+from sweeper.common.console import make_console
 from sweeper.serving.approximate_index import LARGE, share_found
 
 SIZES = [1_664, 100_000, 1_000_000]

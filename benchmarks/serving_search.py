@@ -40,7 +40,7 @@ def made_up(candidates: int, queries: int) -> tuple[np.ndarray, np.ndarray]:
 
 def brute_force(candidates: np.ndarray, titles: list[str]) -> Ask:
     """TensorFlow Recommenders' exact index."""
-    from sweeper.runtime import start_tensorflow
+    from sweeper.common.runtime import start_tensorflow
 
     start_tensorflow()
     import tensorflow as tf

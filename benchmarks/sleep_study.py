@@ -21,8 +21,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from sweeper.command_line import start
-from sweeper.config import config_directory
+from sweeper.cli.command_line import start
+from sweeper.two_tower.config import config_directory
 
 SLEEP_SECONDS = "SLEEP_SECONDS"
 TIMES = "times.json"

@@ -34,8 +34,8 @@ from benchmarks.measure import (
     machine_line,
     positive,
 )
-from sweeper.console import make_console
-from sweeper.record import TRIAL
+from sweeper.common.console import make_console
+from sweeper.two_tower.record import TRIAL
 
 SWEEPER = ["-m", "sweeper"]
 ONE_EPOCH = [*SWEEPER, "train.epochs=1", "train.eval_every_epochs=1"]

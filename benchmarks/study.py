@@ -35,7 +35,7 @@ from benchmarks.study_memory import memory
 from benchmarks.study_report import Limit, PartResult, results_table, show_limits
 from benchmarks.study_runs import Settings
 from benchmarks.study_search import headline, pruning
-from sweeper.console import make_console
+from sweeper.common.console import make_console
 
 PARTS: dict[str, Callable[[Settings], PartResult]] = {
     "headline": headline,

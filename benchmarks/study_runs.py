@@ -17,10 +17,10 @@ from rich.console import Console
 
 from benchmarks.measure import ROOT, BenchmarkError, child_environment
 from benchmarks.study_figures import Ended
-from sweeper import record as records
-from sweeper.record import TrialRecord
 from sweeper.study import attributes
-from sweeper.study.storages.factory import load_study
+from sweeper.study.storage.factory import load_study
+from sweeper.two_tower import record as records
+from sweeper.two_tower.record import TrialRecord
 
 SECONDS_BETWEEN_LINES = 5.0
 # In each of a study's lines, and of a trial's, that say how far it is.

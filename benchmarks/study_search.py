@@ -8,8 +8,8 @@ from benchmarks.measure import run_together
 from benchmarks.study_figures import best_value, epochs_until, extrapolate
 from benchmarks.study_report import Limit, PartResult, ratio_text
 from benchmarks.study_runs import Settings, StudyRun, run_single_trial, run_study, winner_of
-from sweeper.record import TrialRecord
-from sweeper.study.results.outputs import BEST
+from sweeper.study.outputs.result_files import BEST
+from sweeper.two_tower.record import TrialRecord
 
 ARCHITECTURE = ["-m", "sweeper", "study=architecture"]
 QUICK_STUDY = ["train.epochs=6", "train.eval_every_epochs=3"]

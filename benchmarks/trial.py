@@ -32,8 +32,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.measure import Spread, describe_machine, machine_line, positive, run_together
-from sweeper.console import make_console
-from sweeper.runtime import available_cores
+from sweeper.common.console import make_console
+from sweeper.common.runtime import available_cores
 
 MODELS = {"one_layer": [32], "two_layer": [64, 32], "three_layer": [128, 64, 32]}
 EPOCHS = 5

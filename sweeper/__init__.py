@@ -19,7 +19,7 @@ def load_study(directory: str | os.PathLike[str]) -> LoadedStudy:
     """What a study, or a single run, has left, for a notebook: data frames and plots.
 
     Raises:
-      sweeper.errors.OutputError: there is none, or it can't be read.
+      sweeper.common.errors.OutputError: there is none, or it can't be read.
     """
     # Only when it is asked for: a trial needs none of it.
     from pathlib import Path

@@ -8,12 +8,12 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from sweeper.command_line import start
-from sweeper.config import config_directory, to_dataclass
-from sweeper.exit_codes import exit_codes
+from sweeper.cli.command_line import start
+from sweeper.common.exit_codes import exit_codes
 from sweeper.study.config import StudyConfig, to_study
 from sweeper.study.reporting import expected_fingerprint, in_study, report
-from sweeper.tracking.tracker import STANDALONE, Origin
+from sweeper.two_tower.config import config_directory, to_dataclass
+from sweeper.two_tower.tracking.tracker import STANDALONE, Origin
 
 
 @hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")
@@ -28,7 +28,7 @@ def run(config: DictConfig) -> list[float]:
 
 def objectives(config: DictConfig) -> list[float]:
     """Trains and scores what the configuration describes, on each of its split seeds."""
-    from sweeper.repeats import run_repeats
+    from sweeper.two_tower.trial.repeats import run_repeats
 
     study, directory = to_study(config), Path(HydraConfig.get().runtime.output_dir)
     record = run_repeats(

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweeper.composing import add_plugin_path
-from sweeper.console import make_console
-from sweeper.errors import ConfigError
-from sweeper.exit_codes import command_parser, exit_codes, stop_in_order
+from sweeper.cli.composition import add_plugin_path
+from sweeper.common.console import make_console
+from sweeper.common.errors import ConfigError
+from sweeper.common.exit_codes import command_parser, exit_codes, stop_in_order
 from sweeper.serving.approximate_index import K
 from sweeper.serving.export import EXPORTS, export
 from sweeper.serving.key_value_args import one_of, read_settings, share, text, whole_number

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeper.console import make_console, say
-from sweeper.errors import ConfigError
-from sweeper.exit_codes import command_parser, exit_codes
+from sweeper.common.console import make_console, print_status
+from sweeper.common.errors import ConfigError
+from sweeper.common.exit_codes import command_parser, exit_codes
 from sweeper.serving.answer_tables import answer_table, remarks, similar_table
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.input_names import GAP, HISTORY, column_settings
@@ -138,11 +138,11 @@ def _show_recommended(
     for answer in answers:
         console.print(answer_table(answer, parsed.with_seen, manifest.item_column, display))
         for topic, words in remarks(answer, k, manifest.newest):
-            say(console, topic, words)
+            print_status(console, topic, words)
         console.print()
     if approximation := export.approximation(k):
-        say(console, "index", f"{index_words(approximation)}; --exact scores all")
-    say(console, "export", str(export.directory))
+        print_status(console, "index", f"{index_words(approximation)}; --exact scores all")
+    print_status(console, "export", str(export.directory))
 
 
 def _users(export: LoadedExport, settings: dict[str, Any], key: str) -> list[str | None]:
@@ -194,7 +194,7 @@ def _show_similar(
     console = make_console()
     console.print(similar_table(title, found, export.manifest.item_column, display))
     console.print()
-    say(console, "export", str(export.directory))
+    print_status(console, "export", str(export.directory))
 
 
 def _print_json(export: LoadedExport, **content: Any) -> None:

@@ -17,29 +17,34 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.config import (
+from sweeper.common.runtime import start_tensorflow
+from sweeper.two_tower.config import (
     EvaluationConfig,
     FeatureConfig,
     ModelConfig,
     SequenceConfig,
     TaskConfig,
 )
-from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
-from sweeper.data.histories import find_histories
-from sweeper.data.interactions import Interactions, assemble
-from sweeper.runtime import start_tensorflow
+from sweeper.two_tower.data.columns import (
+    CategoricalColumn,
+    CategoricalListColumn,
+    Column,
+    NumericColumn,
+)
+from sweeper.two_tower.data.histories import find_histories
+from sweeper.two_tower.data.interactions import Interactions, assemble
 
 start_tensorflow()
 
 import tensorflow as tf  # noqa: E402
 
-from sweeper.evaluation.baselines import fit_baselines  # noqa: E402
-from sweeper.evaluation.ranking import EVERY, RankingTask, SeenItems, rank  # noqa: E402
-from sweeper.model.feature_graphs import check_graph, raw_values  # noqa: E402
-from sweeper.model.features import CustomFeature  # noqa: E402
-from sweeper.model.fitting import fit_features  # noqa: E402
-from sweeper.model.retrieval import build_task  # noqa: E402
-from sweeper.model.towers import Tower, feature_layer, sequence_encoder  # noqa: E402
+from sweeper.two_tower.evaluation.baselines import fit_baselines  # noqa: E402
+from sweeper.two_tower.evaluation.ranking import EVERY, RankingTask, SeenItems, rank  # noqa: E402
+from sweeper.two_tower.model.feature_graphs import check_graph, raw_values  # noqa: E402
+from sweeper.two_tower.model.features import CustomFeature  # noqa: E402
+from sweeper.two_tower.model.fitting import fit_features  # noqa: E402
+from sweeper.two_tower.model.retrieval import build_task  # noqa: E402
+from sweeper.two_tower.model.towers import Tower, feature_layer, sequence_encoder  # noqa: E402
 
 ROWS, TRAINING_ROWS = 12, 9
 USERS, ITEMS, DIM = 4, 6, 3

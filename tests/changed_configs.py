@@ -7,9 +7,9 @@ import dataclasses
 
 from small_trials import compose_config
 
-from sweeper.config import Config
-from sweeper.errors import ConfigError
-from sweeper.validation import validate
+from sweeper.common.errors import ConfigError
+from sweeper.two_tower.config import Config
+from sweeper.two_tower.validation import validate
 
 SHIPPED = compose_config()
 

@@ -33,8 +33,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     for item in items:
         place = item.path.relative_to(config.rootpath)
-        folder = place.parts[1]
-        group = folder if folder in SHARING else place.as_posix()
+        folders = [folder for folder in place.parts if folder in SHARING]
+        group = folders[0] if folders else place.as_posix()
         item.add_marker(pytest.mark.xdist_group(group))
 
 

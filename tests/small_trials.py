@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from sweeper.config import (
+from sweeper.study.config import register_schema
+from sweeper.two_tower.config import (
     Config,
     DataConfig,
     EvaluationConfig,
@@ -19,9 +20,8 @@ from sweeper.config import (
     config_directory,
     to_dataclass,
 )
-from sweeper.data.columns import CategoricalColumn, NumericColumn
-from sweeper.data.interactions import Interactions, assemble
-from sweeper.study.config import register_schema
+from sweeper.two_tower.data.columns import CategoricalColumn, NumericColumn
+from sweeper.two_tower.data.interactions import Interactions, assemble
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember")
 

@@ -12,14 +12,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from processes import ROOT
 
-from sweeper import record as records
-from sweeper.data import local_files
-from sweeper.data.local_files import find_files
-from sweeper.data.movielens import MOVIELENS
-from sweeper.errors import DataError, OutputError
+from sweeper.common.errors import DataError, OutputError
+from sweeper.two_tower import record as records
+from sweeper.two_tower.data import local_files
+from sweeper.two_tower.data.local_files import find_files
+from sweeper.two_tower.data.movielens import MOVIELENS
 
-ROOT = Path(__file__).parents[1]
 FOLDERS = (ROOT / "sweeper", ROOT / "hydra_plugins")
 SOURCES = [path for folder in FOLDERS for path in folder.rglob("*.py")]
 DATA_SET = MOVIELENS["movielens_100k"]

@@ -45,7 +45,7 @@ class SweeperOptuna(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         from sweeper.study.launch import run_study
         from sweeper.study.plan import make_plan
-        from sweeper.study.storages.errors import as_output_error
+        from sweeper.study.storage.errors import as_output_error
 
         plan = make_plan(self.config, arguments, self.hydra_context.config_loader)
         with as_output_error(plan.directory):

@@ -11,15 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.composing import composed
-from sweeper.config import ColumnsConfig, DataConfig, config_directory
-from sweeper.console import make_console, say
-from sweeper.data.columns import CategoricalColumn
-from sweeper.data.interactions import Interactions
-from sweeper.data.split import split_interactions
-from sweeper.data.validation import data_problems
-from sweeper.errors import ConfigError
-from sweeper.exit_codes import command_parser, exit_codes
+from sweeper.cli.composition import composed
+from sweeper.common.console import make_console, print_status
+from sweeper.common.errors import ConfigError
+from sweeper.common.exit_codes import command_parser, exit_codes
+from sweeper.common.quoting import rejoined
 from sweeper.init.completion import Say, complete, load_or_tell
 from sweeper.init.inference import ROLES
 from sweeper.init.project import (
@@ -32,8 +28,12 @@ from sweeper.init.project import (
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.profile import facts_of
 from sweeper.inspect.suggestion import LEFT_OUT, features_yaml, knows_users_by_id, suggest
-from sweeper.quoting import rejoined
-from sweeper.validation import range_problems
+from sweeper.two_tower.config import ColumnsConfig, DataConfig, config_directory
+from sweeper.two_tower.data.columns import CategoricalColumn
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.data.split import split_interactions
+from sweeper.two_tower.data.validation import data_problems
+from sweeper.two_tower.validation import range_problems
 
 DESCRIPTION = """\
 Writes a folder to begin a project of your own in: conf/ with your table, features to begin
@@ -89,7 +89,7 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
         "name": name, "folder": shlex.quote(str(directory)), "variant": None, "history": [],
     }  # fmt: skip
     if "data.path" in given:
-        values |= _of_table(partial(say, console), overrides, given, problems)
+        values |= _of_table(partial(print_status, console), overrides, given, problems)
     elif overrides or problems:
         missing = ["data.path: is missing; must be given with the other keys of data"]
         raise ConfigError(problems or missing)
@@ -99,9 +99,9 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
         values |= {"features": None, "task": "corrected_softmax", "metric": None, "user": "ID"}
     files = project_files(directory, values)
     write_files(files)
-    say(console, "begin", f"{directory / 'README.md'} has the commands")
+    print_status(console, "begin", f"{directory / 'README.md'} has the commands")
     written = ", ".join(str(path.relative_to(directory)) for path in files)
-    say(console, "output", f"{directory} ({written})")
+    print_status(console, "output", f"{directory} ({written})")
 
 
 def _of_table(

@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from sweeper.config import DataConfig, SideTableConfig
-from sweeper.data.column_names import is_row_number_name
-from sweeper.data.interactions import Interactions
-from sweeper.data.loading import load_interactions
-from sweeper.data.table import table as table_source
-from sweeper.data.table.files import find_files
-from sweeper.data.table.reading import first_rows
-from sweeper.errors import ConfigError, DataError
+from sweeper.common.errors import ConfigError, DataError
 from sweeper.init.inference import ROLES, guess_key, guess_lists, guess_roles
 from sweeper.inspect.names import in_comment
+from sweeper.two_tower.config import DataConfig, SideTableConfig
+from sweeper.two_tower.data.column_names import is_row_number_name
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.data.loading import load_interactions
+from sweeper.two_tower.data.table import table as table_source
+from sweeper.two_tower.data.table.files import find_files
+from sweeper.two_tower.data.table.reading import first_rows
 
 Say = Callable[[str, str], None]
 SIDES = {"item": "items", "user": "users"}

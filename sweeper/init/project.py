@@ -10,9 +10,9 @@ from typing import Any
 
 import jinja2
 
-from sweeper.data.table.files import TFDS
-from sweeper.files import atomic_write, make_writable
+from sweeper.common.files import atomic_write, make_writable
 from sweeper.inspect.names import as_yaml
+from sweeper.two_tower.data.table.files import TFDS
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Where each template goes; NAME is the project's. VARIANT is what tells the second file of features

@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 
-from sweeper.data.column_names import plain
-from sweeper.data.table.arrays import combined, is_text
-from sweeper.data.table.times import read_times
-from sweeper.errors import ConfigError, DataError
+from sweeper.common.errors import ConfigError, DataError
 from sweeper.inspect.names import ID_NAME
+from sweeper.two_tower.data.column_names import plain
+from sweeper.two_tower.data.table.arrays import combined, is_text
+from sweeper.two_tower.data.table.times import read_times
 
 # Names that tell it by themselves, without case, spaces and underscores; the likeliest first.
 USUAL = (

@@ -14,22 +14,22 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from sweeper.composing import composed
-from sweeper.config import DEFAULT_METRIC, Config, DataConfig
-from sweeper.console import make_console, say
-from sweeper.data.interactions import Interactions
-from sweeper.data.loading import load_interactions
-from sweeper.data.split import SHUFFLE_BUFFER, Split, split_interactions
-from sweeper.errors import OutputError
-from sweeper.exit_codes import command_parser, exit_codes
-from sweeper.files import atomic_write
+from sweeper.cli.composition import composed
+from sweeper.common.console import make_console, print_status
+from sweeper.common.errors import OutputError
+from sweeper.common.exit_codes import command_parser, exit_codes
+from sweeper.common.files import atomic_write
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.held_out import facts_of_splits
 from sweeper.inspect.picture import draw
 from sweeper.inspect.profile import facts_of
 from sweeper.inspect.suggestion import FILE, Suggestion, suggest
 from sweeper.inspect.tables import print_facts, print_suggestion
-from sweeper.validation import validate_data
+from sweeper.two_tower.config import DEFAULT_METRIC, Config, DataConfig
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.data.loading import load_interactions
+from sweeper.two_tower.data.split import SHUFFLE_BUFFER, Split, split_interactions
+from sweeper.two_tower.validation import validate_data
 
 # From so many rows on, counting and splitting take more than a moment.
 MANY_ROWS = 5_000_000
@@ -107,7 +107,7 @@ def inspect(config: Config, parsed: argparse.Namespace) -> None:
     """
     # What takes a while says so on standard error: JSON is alone on standard output.
     progress = Console(stderr=True, highlight=False, emoji=False)
-    interactions = load_interactions(config.data, lambda text: say(progress, "data", text))
+    interactions = load_interactions(config.data, lambda text: print_status(progress, "data", text))
     split = _split(config.data, interactions, progress)
     rows = len(interactions)
     with _status(progress, "Counting", rows):
@@ -125,7 +125,7 @@ def inspect(config: Config, parsed: argparse.Namespace) -> None:
     print_facts(console, facts, np.bincount(interactions.items, minlength=facts.items))
     print_suggestion(console, suggestion, _command(parsed, suggestion))
     console.print()
-    say(console, "picture", str(path))
+    print_status(console, "picture", str(path))
 
 
 def _command(parsed: argparse.Namespace, suggestion: Suggestion) -> str:
@@ -149,7 +149,9 @@ def _picture_name(config: DataConfig) -> str:
 
 def _split(config: DataConfig, interactions: Interactions, progress: Console) -> Split:
     if config.split == "random" and len(interactions) <= SHUFFLE_BUFFER:
-        say(progress, "split", "random: TensorFlow shuffles the rows; it takes seconds to start")
+        print_status(
+            progress, "split", "random: TensorFlow shuffles the rows; it takes seconds to start"
+        )
     with _status(progress, "Splitting", len(interactions)):
         return split_interactions(config, interactions)
 

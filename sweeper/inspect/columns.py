@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import rankdata  # type: ignore[import-untyped]
 
-from sweeper.config import DataConfig
-from sweeper.data.columns import (
+from sweeper.two_tower.config import DataConfig
+from sweeper.two_tower.data.columns import (
     CategoricalColumn,
     CategoricalListColumn,
     Column,
     NumericColumn,
 )
-from sweeper.data.interactions import Interactions
-from sweeper.model.features import tokens
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.model.features import tokens
 
 # So many distinct values are looked at to tell text from a single word.
 MOST_SAMPLED = 10_000

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sweeper.config import DataConfig
-from sweeper.data.histories import Histories, all_but, find_histories
-from sweeper.data.interactions import Interactions
-from sweeper.data.row_order import by_user_and_time
-from sweeper.data.split import GLOBAL_SEED, SHUFFLE_BUFFER, Split, split_interactions
-from sweeper.errors import ConfigError
-from sweeper.warmth import warm_and_cold
+from sweeper.common.errors import ConfigError
+from sweeper.two_tower.config import DataConfig
+from sweeper.two_tower.data.histories import Histories, all_but, find_histories
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.data.row_order import by_user_and_time
+from sweeper.two_tower.data.split import GLOBAL_SEED, SHUFFLE_BUFFER, Split, split_interactions
+from sweeper.two_tower.evaluation.cold_start import warm_and_cold
 
 SPLITS = ("random", "temporal", "leave_last_out")
 

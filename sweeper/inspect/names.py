@@ -7,7 +7,7 @@ import re
 
 import yaml
 
-from sweeper.data.column_names import NAMELESS
+from sweeper.two_tower.data.column_names import NAMELESS
 
 # "item id", "item_id", "itemId" and "Beleg Nr.", but not "paid".
 ID_NAME = re.compile(r"(^|[\s_.-])(id|ID|Id|nr|NR|Nr)\.?$|[a-z](Id|ID|Nr)$")

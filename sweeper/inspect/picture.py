@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.data.interactions import Interactions
 from sweeper.inspect.held_out import SplitFacts
 from sweeper.inspect.profile import Facts
+from sweeper.two_tower.data.interactions import Interactions
 
 BLUE, ORANGE, GREEN = "#4c72b0", "#dd8452", "#55a868"
 TIME_BINS, ACTIVITY_BINS = 60, 30

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sweeper.data.column_names import is_row_number_name, plain
-from sweeper.evaluation.default_metric import FEWEST_ITEMS_PER_K, default_metric
 from sweeper.inspect.columns import ColumnFacts
 from sweeper.inspect.names import ID_NAME, RATING_NAMES, as_yaml, in_comment
 from sweeper.inspect.profile import Facts
-from sweeper.model.fitting import DEFAULT_BOUNDARIES, DEFAULT_TOKENS, LARGEST_HISTORY
+from sweeper.two_tower.data.column_names import is_row_number_name, plain
+from sweeper.two_tower.evaluation.default_metric import FEWEST_ITEMS_PER_K, default_metric
+from sweeper.two_tower.model.fitting import DEFAULT_BOUNDARIES, DEFAULT_TOKENS, LARGEST_HISTORY
 
 EMBEDDING_DIM = 32
 SMALLEST_DIM = 4

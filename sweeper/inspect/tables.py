@@ -9,12 +9,12 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from sweeper.console import say
-from sweeper.data.column_names import NAMELESS
+from sweeper.common.console import print_status
 from sweeper.inspect.columns import ColumnFacts
 from sweeper.inspect.held_out import SplitFacts
 from sweeper.inspect.profile import Facts, Spread
 from sweeper.inspect.suggestion import Suggestion
+from sweeper.two_tower.data.column_names import NAMELESS
 
 HISTORY_NOTE = (
     "the user's earlier rows that are known when a test row is asked about: training rows under "
@@ -38,16 +38,16 @@ def print_facts(console: Console, facts: Facts, of_items: np.ndarray) -> None:
     Args:
       of_items: how many rows each item has, [items].
     """
-    say(console, "data", facts.source)
+    print_status(console, "data", facts.source)
     for table in tables_of(facts, of_items):
         console.print()
         console.print(table)
     for topic, text in _notes(facts.splits):
-        say(console, topic, text)
+        print_status(console, topic, text)
     if facts.ties:
         console.print()
     for text in facts.ties:
-        say(console, "ties", text)
+        print_status(console, "ties", text)
 
 
 def tables_of(facts: Facts, of_items: np.ndarray) -> Iterator[RenderableType]:
@@ -65,9 +65,9 @@ def print_suggestion(console: Console, suggestion: Suggestion, command: str) -> 
     console.print("[bold]Suggested features[/bold]")
     console.print(suggestion.features.rstrip(), markup=False, soft_wrap=True)
     console.print()
-    say(console, "task", f"{suggestion.task} ({suggestion.why})")
-    say(console, "metric", f"{suggestion.metric} ({suggestion.why_metric})")
-    say(console, "command", command)
+    print_status(console, "task", f"{suggestion.task} ({suggestion.why})")
+    print_status(console, "metric", f"{suggestion.metric} ({suggestion.why_metric})")
+    print_status(console, "command", command)
 
 
 def _size_rows(facts: Facts) -> Iterator[tuple[str, str]]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from sweeper.console import make_console, say
-from sweeper.errors import ConfigError, OutputError
-from sweeper.exit_codes import command_parser, exit_codes
+from sweeper.common.console import make_console, print_status
+from sweeper.common.errors import ConfigError, OutputError
+from sweeper.common.exit_codes import command_parser, exit_codes
 
 # Of one study or run, and of several: neither is written over the other.
 REPORT, COMPARISON = "report.html", "comparison.html"
@@ -66,8 +66,8 @@ def report_on(directories: Sequence[Path], output: Path | None = None) -> None:
     with _progress() as tell:
         paths, problems = write_report(directories, output, tell)
     for problem in problems:
-        say(console, "problem", problem)
-    say(console, "report", ", ".join(map(str, paths)))
+        print_status(console, "problem", problem)
+    print_status(console, "report", ", ".join(map(str, paths)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,8 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_output(output: Path | None, directories: Sequence[Path]) -> None:
-    from sweeper.record import TRIAL
-    from sweeper.study.storages.markers import holds_study
+    from sweeper.study.storage.markers import holds_study
+    from sweeper.two_tower.record import TRIAL
 
     if output is None:
         return
@@ -148,12 +148,12 @@ def write_report(
       OutputError: there is nothing to show, or it can't be written.
     """
     # Only now: `--help` and errors come at once.
-    from sweeper.files import atomic_write
+    from sweeper.common.files import atomic_write
     from sweeper.report.comparison.comparison import comparison_of
-    from sweeper.report.opening import open_subjects
     from sweeper.report.rendering.html import html_of
     from sweeper.report.rendering.markdown import markdown_of
     from sweeper.report.report import page_of
+    from sweeper.results.opening import open_subjects
 
     subjects, unread = open_subjects(directories, lambda done, total: tell("reading", done, total))
 

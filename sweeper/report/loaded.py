@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from sweeper.errors import OutputError, install_command
-from sweeper.report.opening import load_results
+from sweeper.common.errors import OutputError, install_command
 from sweeper.report.rendering.palette import DARK, LIGHT, in_colours
 from sweeper.report.report import page_of
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.leaderboard import leaderboard_columns
+from sweeper.results.opening import load_results
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.leaderboard import leaderboard_columns
 
 if TYPE_CHECKING:
     import pandas

@@ -18,7 +18,7 @@ from sweeper.report.sections.segments import strengths_section
 from sweeper.report.sections.times import times_section
 from sweeper.report.sections.trial_table import leaderboard_section
 from sweeper.report.sections.validation_curves import curves_section
-from sweeper.report.study_results import StudyResults
+from sweeper.results.study_results import StudyResults
 
 # Each gives its section, or None where the subject has nothing for it.
 SECTIONS: tuple[Callable[[StudyResults], Section | None], ...] = (

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.errors import ConfigError, OutputError, install_command
+from sweeper.common.errors import ConfigError, OutputError, install_command
 from sweeper.serving.index import ExactIndex, Found, stacked
 
 # An index is held to the exact top K of so many queries.

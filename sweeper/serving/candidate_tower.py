@@ -6,15 +6,15 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from sweeper.config import Config
-from sweeper.data.columns import Column
-from sweeper.data.interactions import Interactions
-from sweeper.model.feature_graphs import Encoder, feature_graph, input_spec, same_rows
-from sweeper.model.features import OUT_OF_VOCABULARY, CustomFeature, LookupFeature
-from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
 from sweeper.serving.input_names import input_names
 from sweeper.serving.query_tower import DEFAULT, Inputs
 from sweeper.serving.tables import EMBEDDING
+from sweeper.two_tower.config import Config
+from sweeper.two_tower.data.columns import Column
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.model.feature_graphs import Encoder, feature_graph, input_spec, same_rows
+from sweeper.two_tower.model.features import OUT_OF_VOCABULARY, CustomFeature, LookupFeature
+from sweeper.two_tower.model.two_tower import EncodedFeatures, TwoTowerModel
 
 KNOWN = "known"
 

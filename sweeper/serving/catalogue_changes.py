@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeper.config import Config
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.manifest import Manifest
+from sweeper.two_tower.config import Config
 
 # Of more new or gone items, the manifest doesn't list the ids.
 MOST_LISTED = 1_000

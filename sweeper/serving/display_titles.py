@@ -9,7 +9,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from sweeper.errors import ConfigError, closest, shortened
+from sweeper.common.errors import ConfigError, closest, shortened
 
 # What comes before "name" in a column that names the candidate itself, and not its brand or artist.
 _OF_THE_ITEM = frozenset(["display", "full", "item", "product", "short"])

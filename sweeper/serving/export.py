@@ -11,17 +11,17 @@ import numpy as np
 from rich.console import Console
 
 import sweeper
-from sweeper.config import to_dictionary
-from sweeper.console import say
-from sweeper.errors import ConfigError
-from sweeper.files import atomic_write
-from sweeper.runtime import set_threads, start_tensorflow
+from sweeper.common.console import print_status
+from sweeper.common.errors import ConfigError
+from sweeper.common.files import atomic_write
+from sweeper.common.runtime import set_threads, start_tensorflow
 from sweeper.serving import approximate_index, tables
 from sweeper.serving.input_names import free_name
 from sweeper.serving.manifest import Manifest, checksums, manifest_of, versions, write_manifest
 from sweeper.serving.model_card import CARD, model_card
 from sweeper.serving.source_trial import SourceTrial, choose
 from sweeper.serving.version_directory import check_output, write_version
+from sweeper.two_tower.config import to_dictionary
 
 if TYPE_CHECKING:
     from sweeper.serving.candidate_tower import CandidateTower
@@ -65,8 +65,8 @@ def export(
     output = output or _own_output(chosen)
     check_output(output)
     for problem in chosen.subject.problems:
-        say(console, "problem", problem)
-    say(console, "export", f"{chosen.words}, trained again on {_ROWS[rows]}")
+        print_status(console, "problem", problem)
+    print_status(console, "export", f"{chosen.words}, trained again on {_ROWS[rows]}")
     set_threads(chosen.record.machine.get("threads"))
     start_tensorflow()
     from sweeper.serving.retrained import differences, train_again
@@ -74,7 +74,7 @@ def export(
     retraining, inputs, left_out = _prepare(chosen, rows, recall, console)
     retraining = train_again(retraining, chosen.record, console)
     difference = None if retraining.is_on_all_rows else differences(chosen.record, retraining)
-    say(console, "metrics", difference or _SAME[rows])
+    print_status(console, "metrics", difference or _SAME[rows])
 
     def write(place: Path) -> None:
         candidates = _write_model(place, retraining, inputs)
@@ -89,7 +89,7 @@ def export(
 
     version = write_version(output, write)
     names = sorted(each.name for each in version.iterdir())
-    say(console, "output", f"{version} ({', '.join(names)})")
+    print_status(console, "output", f"{version} ({', '.join(names)})")
     return version
 
 
@@ -107,12 +107,12 @@ def _prepare(
     retraining = prepare(recorded_config(chosen.record), chosen.record, rows, console)
     data = retraining.interactions
     if recall is not None and data.num_items < approximate_index.LARGE:
-        say(console, "index", approximate_index.small_words(data.num_items))
+        print_status(console, "index", approximate_index.small_words(data.num_items))
     inputs = QueryInputs(retraining.config, data, retraining.training.encoded)
     check_own_parts(retraining, inputs)
     left_out = why_no_candidate_tower(retraining)
     if left_out:
-        say(console, "items", f"the candidate tower is left out: {left_out}")
+        print_status(console, "items", f"the candidate tower is left out: {left_out}")
     return retraining, inputs, left_out
 
 
@@ -182,15 +182,15 @@ def _write_index(
     try:
         index = approximate_index.write(path, candidates, queries, approximate_index.K, recall)
     except approximate_index.SavesNothing as reason:
-        say(console, "index", f"none is written: {reason}; the export searches exactly")
+        print_status(console, "index", f"none is written: {reason}; the export searches exactly")
         return None
-    say(console, "index", approximate_index.index_words(index))
+    print_status(console, "index", approximate_index.index_words(index))
     return index
 
 
 def _queries(retraining: Retraining) -> np.ndarray:
     """Of some rows, always the same ones, the query tower's embeddings."""
-    from sweeper.evaluation.scoring import ModelScorer
+    from sweeper.two_tower.evaluation.scoring import ModelScorer
 
     rows = np.random.default_rng(0).permutation(len(retraining.interactions))
     rows = rows[: approximate_index.QUERIES]

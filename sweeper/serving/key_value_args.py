@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
-from sweeper.config import invalid_reason
-from sweeper.config.ranges import Range
-from sweeper.errors import ConfigError, closest, shortened
-from sweeper.quoting import rejoined
+from sweeper.common.errors import ConfigError, closest, shortened
+from sweeper.common.quoting import rejoined
+from sweeper.two_tower.config import invalid_reason
+from sweeper.two_tower.config.ranges import Range
 
 # From the text to the value; raises ValueError with "must be …".
 Reader = Callable[[str], Any]

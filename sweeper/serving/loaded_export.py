@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sweeper.runtime import set_threads, start_tensorflow
+from sweeper.common.runtime import set_threads, start_tensorflow
 from sweeper.serving.approximate_index import ApproximateIndex, read_index
 from sweeper.serving.display_titles import DisplayTitles, texts_of, title_column
 from sweeper.serving.index import ExactIndex, Index

@@ -14,25 +14,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from sweeper import record as records
-from sweeper.config import TIMED_KINDS, to_dictionary
-from sweeper.console import SEEN, data_lines, seen_by
-from sweeper.errors import OutputError
-from sweeper.model.features import SequenceFeature
-from sweeper.record import Metrics, TrialRecord
-from sweeper.report.evidence.clustered_tests import interval_over_users
-from sweeper.report.evidence.confirmation_reader import is_begun
-from sweeper.report.evidence.evidence import Evidence
-from sweeper.report.evidence.ranks import hits, read_ranks
-from sweeper.report.rendering.formatting import baseline_words, count, metric_words, number
+from sweeper.common.errors import OutputError
 from sweeper.report.sections.confirmed import confirmed_metric, confirmed_text
 from sweeper.report.sections.confirmed_tables import rows_words
 from sweeper.report.sections.warmth import both_metrics
+from sweeper.results.evidence.clustered_tests import interval_over_users
+from sweeper.results.evidence.confirmation_reader import is_begun
+from sweeper.results.evidence.evidence import Evidence
+from sweeper.results.evidence.ranks import hits, read_ranks
+from sweeper.results.formatting import baseline_words, count, metric_words, number
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.input_names import EXCLUDE, GAP, HISTORY, UNKNOWN_HISTORY, UNSEEN, K
 from sweeper.serving.source_trial import SourceTrial
 from sweeper.serving.tables import kind_of
-from sweeper.study.results.leaderboard import best_of
+from sweeper.study.outputs.leaderboard import best_of
+from sweeper.two_tower import record as records
+from sweeper.two_tower.config import TIMED_KINDS, to_dictionary
+from sweeper.two_tower.model.features import SequenceFeature
+from sweeper.two_tower.record import Metrics, TrialRecord
+from sweeper.two_tower.trial.result_tables import SEEN, data_lines, seen_by
 
 if TYPE_CHECKING:
     from sweeper.serving.query_tower import QueryInputs

@@ -11,18 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.config import Config, CsvConfig, DataConfig, SideTableConfig
-from sweeper.data.column_names import listed_names
-from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column
-from sweeper.data.table.arrays import is_text, naming
-from sweeper.data.table.feature_columns import feature_column
-from sweeper.data.table.files import find_files, format_of
-from sweeper.data.table.ids import ids
-from sweeper.data.table.reading import error_context, read_table
-from sweeper.data.table.roles import NUMBER, delimiter_hint
-from sweeper.data.table.side_tables import check_keys
-from sweeper.errors import ConfigError, DataError, closest, shortened
+from sweeper.common.errors import ConfigError, DataError, closest, shortened
 from sweeper.serving.tables import kind_of
+from sweeper.two_tower.config import Config, CsvConfig, DataConfig, SideTableConfig
+from sweeper.two_tower.data.column_names import listed_names
+from sweeper.two_tower.data.columns import CategoricalColumn, CategoricalListColumn, Column
+from sweeper.two_tower.data.table.arrays import is_text, naming
+from sweeper.two_tower.data.table.feature_columns import feature_column
+from sweeper.two_tower.data.table.files import find_files, format_of
+from sweeper.two_tower.data.table.ids import ids
+from sweeper.two_tower.data.table.reading import error_context, read_table
+from sweeper.two_tower.data.table.roles import NUMBER, delimiter_hint
+from sweeper.two_tower.data.table.side_tables import check_keys
 
 # What separates the words of a list in a text where the trial's data says nothing else.
 SEPARATOR = "|"

@@ -18,12 +18,9 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 import sweeper
-from sweeper.config import to_dataclass, with_defaults
-from sweeper.console import say
-from sweeper.data.columns import Column
-from sweeper.data.progress import stage
-from sweeper.errors import ConfigError
-from sweeper.files import atomic_write
+from sweeper.common.console import print_status
+from sweeper.common.errors import ConfigError
+from sweeper.common.files import atomic_write
 from sweeper.serving import approximate_index, tables
 from sweeper.serving.catalogue_changes import catalogue_changes, change_lines, newer_card
 from sweeper.serving.input_names import HISTORY
@@ -41,9 +38,12 @@ from sweeper.serving.model_card import CARD
 from sweeper.serving.newer_catalogue import ItemsFile, read_catalogue, unknown_words
 from sweeper.serving.queries import queries_of
 from sweeper.serving.version_directory import check_output, write_version
+from sweeper.two_tower.config import to_dataclass, with_defaults
+from sweeper.two_tower.data.columns import Column
+from sweeper.two_tower.data.progress import stage
 
 if TYPE_CHECKING:
-    from sweeper.evaluation.ranking import SeenItems
+    from sweeper.two_tower.evaluation.ranking import SeenItems
 
 # Embedded at once; a smaller catalogue is embedded in one call, as it was after the training.
 ROWS_A_BATCH = 65_536
@@ -71,10 +71,10 @@ def embed(
     output = output or _own_output(base.directory)
     _check(base, output)
     config = to_dataclass(OmegaConf.create(with_defaults(manifest.made_of["config"])))
-    say(console, "model", f"{base.directory}, with {manifest.candidates:,} items")
+    print_status(console, "model", f"{base.directory}, with {manifest.candidates:,} items")
     old = tables.read_table(base.directory / tables.CANDIDATES)
     old = old.drop_columns(manifest.embedding_column)
-    report = partial(say, console, "items")
+    report = partial(print_status, console, "items")
     with stage(report, f"Reading {file.path}"):
         columns = read_catalogue(file, old, manifest.item_column, config.data, report)
     items = columns[manifest.item_column].categories  # type: ignore[union-attr]
@@ -93,7 +93,7 @@ def embed(
         dropped_seen=dropped,
     )
     for topic, text in change_lines(changes):
-        say(console, topic, text)
+        print_status(console, topic, text)
 
     def write(place: Path) -> None:
         _write_model(place, base, columns, embeddings, seen)
@@ -102,7 +102,7 @@ def embed(
 
     written = write_version(output, write)
     names = sorted(each.name for each in written.iterdir())
-    say(console, "output", f"{written} ({', '.join(names)})")
+    print_status(console, "output", f"{written} ({', '.join(names)})")
     return written
 
 
@@ -153,9 +153,9 @@ def _embed(
     """The items' embeddings, and of how many the model knows the id; None: it reads no ids."""
     import tensorflow as tf
 
-    from sweeper.model.feature_graphs import raw_values
     from sweeper.serving.candidate_tower import KNOWN
     from sweeper.serving.query_tower import DEFAULT
+    from sweeper.two_tower.model.feature_graphs import raw_values
 
     loaded = tf.saved_model.load(str(base.directory / tables.CANDIDATE_TOWER))
     tower = loaded.signatures[DEFAULT]
@@ -179,7 +179,7 @@ def _embed(
 
 def _seen(base: LoadedExport, items: Sequence[str]) -> tuple[SeenItems, int]:
     """What each user has seen of the new catalogue, the last seen last; and how much is gone."""
-    from sweeper.evaluation.ranking import SeenItems
+    from sweeper.two_tower.evaluation.ranking import SeenItems
 
     place_of = {item: place for place, item in enumerate(items)}
     place = np.array([place_of.get(item, -1) for item in base.titles], np.int32)
@@ -244,9 +244,9 @@ def _write_index(
     try:
         index = write(approximate_index.K, base.manifest.index["least"])
     except approximate_index.SavesNothing as reason:
-        say(console, "index", f"none is written: {reason}; the export searches exactly")
+        print_status(console, "index", f"none is written: {reason}; the export searches exactly")
         return None
-    say(console, "index", approximate_index.index_words(index))
+    print_status(console, "index", approximate_index.index_words(index))
     return index
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from sweeper.config import FeatureConfig
-from sweeper.data.columns import CategoricalListColumn, Column
-from sweeper.errors import ConfigError
-from sweeper.model.feature_graphs import check_graph, raw_values, reason_of
-from sweeper.model.features import CustomFeature, Feature, SequenceFeature
-from sweeper.plugins import is_path
+from sweeper.common.errors import ConfigError
+from sweeper.common.plugins import is_path
 from sweeper.serving.candidate_tower import CandidateTower, missing_graphs
 from sweeper.serving.query_tower import QueryInputs, QueryTower
 from sweeper.serving.retrained import Retraining
+from sweeper.two_tower.config import FeatureConfig
+from sweeper.two_tower.data.columns import CategoricalListColumn, Column
+from sweeper.two_tower.model.feature_graphs import check_graph, raw_values, reason_of
+from sweeper.two_tower.model.features import CustomFeature, Feature, SequenceFeature
 
 # Of so many rows the encodings are compared, always the same ones.
 ROWS = 1_000

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sweeper.config import invalid_reason
-from sweeper.data.table.time_formats import FIRST_SECOND
-from sweeper.data.table.time_numbers import YEAR_10000
-from sweeper.errors import ConfigError, closest, shortened
+from sweeper.common.errors import ConfigError, closest, shortened
 from sweeper.serving.key_value_args import Reader
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import Manifest
 from sweeper.serving.request_history import GIVEN, MISSING, Past, past_notices, past_of
+from sweeper.two_tower.config import invalid_reason
+from sweeper.two_tower.data.table.time_formats import FIRST_SECOND
+from sweeper.two_tower.data.table.time_numbers import YEAR_10000
 
 LAST = "as last known"
 # What a request gives where a value is missing.

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sweeper.config import TIMED_KINDS, Config, FeatureConfig
-from sweeper.data.columns import Column
-from sweeper.data.interactions import Interactions
-from sweeper.model.feature_graphs import feature_graph, input_spec, same_rows
-from sweeper.model.features import (
+from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS, UNKNOWN_HISTORY, input_names
+from sweeper.serving.tables import EMBEDDING
+from sweeper.two_tower.config import TIMED_KINDS, Config, FeatureConfig
+from sweeper.two_tower.data.columns import Column
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.model.feature_graphs import feature_graph, input_spec, same_rows
+from sweeper.two_tower.model.features import (
     Feature,
     HistoryFeature,
     HistoryNumberFeature,
@@ -22,11 +24,14 @@ from sweeper.model.features import (
     LookupFeature,
     SequenceFeature,
 )
-from sweeper.model.history_graphs import HistoryLengths, HistoryReader, KnownHistory, TimeGaps
-from sweeper.model.towers import Sequence
-from sweeper.model.two_tower import EncodedFeatures, TwoTowerModel
-from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS, UNKNOWN_HISTORY, input_names
-from sweeper.serving.tables import EMBEDDING
+from sweeper.two_tower.model.history_graphs import (
+    HistoryLengths,
+    HistoryReader,
+    KnownHistory,
+    TimeGaps,
+)
+from sweeper.two_tower.model.towers import Sequence
+from sweeper.two_tower.model.two_tower import EncodedFeatures, TwoTowerModel
 
 DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.errors import ConfigError, either, shortened
+from sweeper.common.errors import ConfigError, either, shortened
 from sweeper.serving.display_titles import DisplayTitles
 from sweeper.serving.index import LOWEST, Found, stacked
 from sweeper.serving.input_names import HISTORY

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweeper.config import invalid_reason
-from sweeper.errors import either, shortened
+from sweeper.common.errors import either, shortened
 from sweeper.serving.input_names import GAP, HISTORY
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.titles import named, nearest
+from sweeper.two_tower.config import invalid_reason
 
 GIVEN, KNOWN, SINCE, MISSING = (
     "as given", "all rows of the user", "since the user's last row", "missing"

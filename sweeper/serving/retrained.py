@@ -9,21 +9,21 @@ import numpy as np
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from sweeper.config import METRICS, Config, to_dataclass, with_defaults
-from sweeper.console import say
-from sweeper.data.interactions import Interactions
-from sweeper.data.loading import load_interactions
-from sweeper.data.split import Split
-from sweeper.errors import DataError
-from sweeper.evaluation.scoring import ModelScorer
-from sweeper.prepared import prepared_split, prepared_tasks
-from sweeper.record import Metrics, TrialRecord
-from sweeper.runtime import set_threads
+from sweeper.common.console import print_status
+from sweeper.common.errors import DataError
+from sweeper.common.runtime import set_threads
 from sweeper.study.confirmation import choosing_none, epochs_to_train
-from sweeper.training.loop import Callbacks, History, train
-from sweeper.training.progress import TrainingProgress
-from sweeper.training.setup import Training, set_up_training
-from sweeper.validation import validate
+from sweeper.two_tower.config import METRICS, Config, to_dataclass, with_defaults
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.data.loading import load_interactions
+from sweeper.two_tower.data.split import Split
+from sweeper.two_tower.evaluation.scoring import ModelScorer
+from sweeper.two_tower.record import Metrics, TrialRecord
+from sweeper.two_tower.training.loop import Callbacks, History, train
+from sweeper.two_tower.training.progress import TrainingProgress
+from sweeper.two_tower.training.setup import Training, set_up_training
+from sweeper.two_tower.trial.prepared import prepared_split, prepared_tasks
+from sweeper.two_tower.validation import validate
 
 ALL = "all"
 
@@ -76,7 +76,7 @@ def prepare(config: Config, record: TrialRecord, rows: str, console: Console) ->
       DataError: the data can't be had, or has changed since.
     """
     threads = set_threads(config.train.threads)
-    interactions = load_interactions(config.data, lambda text: say(console, "data", text))
+    interactions = load_interactions(config.data, lambda text: print_status(console, "data", text))
     if interactions.fingerprint != record.data.get("fingerprint"):
         raise DataError(
             f"data: {interactions.source} has changed since the trial was trained (its fingerprint "

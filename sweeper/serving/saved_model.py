@@ -10,15 +10,15 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from sweeper.data.interactions import Interactions
-from sweeper.errors import OutputError
-from sweeper.evaluation.ranking import SeenItems
-from sweeper.model.feature_graphs import StringLookup
-from sweeper.model.history_graphs import UNKNOWN
+from sweeper.common.errors import OutputError
 from sweeper.serving.input_names import EXCLUDE, HISTORY, UNSEEN, K
 from sweeper.serving.query_tower import DEFAULT, Inputs, QueryTower
 from sweeper.serving.search import LOWEST, ExactSearch
 from sweeper.serving.tables import EMBEDDING, QUERY_TOWER
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.evaluation.ranking import SeenItems
+from sweeper.two_tower.model.feature_graphs import StringLookup
+from sweeper.two_tower.model.history_graphs import UNKNOWN
 
 K_SPEC = tf.TensorSpec([], tf.int32, K)
 EXCLUDE_SPEC = tf.TensorSpec([None, None], tf.string, EXCLUDE)

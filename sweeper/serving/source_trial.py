@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sweeper import record as records
-from sweeper.errors import ConfigError, OutputError
-from sweeper.record import TrialRecord
-from sweeper.report.opening import load_results
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.leaderboard import Row
+from sweeper.common.errors import ConfigError, OutputError
+from sweeper.results.opening import load_results
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.leaderboard import Row
+from sweeper.two_tower import record as records
+from sweeper.two_tower.record import TrialRecord
 
 FINISHED = ("complete", "infeasible")
 

@@ -9,16 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sweeper.data.columns import (
+from sweeper.common.errors import OutputError
+from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS, free_name
+from sweeper.two_tower.data.columns import (
     CategoricalColumn,
     CategoricalListColumn,
     Column,
     NumericColumn,
     to_arrow,
 )
-from sweeper.data.interactions import Interactions
-from sweeper.errors import OutputError
-from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS, free_name
+from sweeper.two_tower.data.interactions import Interactions
 
 CANDIDATES, USERS, EMBEDDINGS = "candidates.parquet", "users.parquet", "candidates.npy"
 INDEX, QUERY_TOWER, CANDIDATE_TOWER = "candidates.faiss", "query_tower", "candidate_tower"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from sweeper.errors import MOST_COMPARED, ConfigError, shortened
+from sweeper.common.errors import MOST_COMPARED, ConfigError, shortened
 from sweeper.serving.loaded_export import LoadedExport
 
 SUGGESTIONS, CUTOFF = 3, 0.5

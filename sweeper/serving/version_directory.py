@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from sweeper import record as records
-from sweeper.errors import ConfigError, unwritable
-from sweeper.files import check_writable, make_writable
+from sweeper.common.errors import ConfigError, unwritable
+from sweeper.common.files import check_writable, make_writable
 from sweeper.serving.manifest import is_version
-from sweeper.study.storages.markers import holds_study
+from sweeper.study.storage.markers import holds_study
+from sweeper.two_tower import record as records
 
 PREFIX = ".unfinished_"
 

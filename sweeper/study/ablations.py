@@ -9,7 +9,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from sweeper.config import (
+from sweeper.common.errors import ConfigError, closest_key
+from sweeper.study.config import ConfirmConfig
+from sweeper.two_tower.config import (
     TIMED_KINDS,
     Config,
     known_keys,
@@ -19,9 +21,7 @@ from sweeper.config import (
     type_problems,
     with_defaults,
 )
-from sweeper.errors import ConfigError, closest_key
-from sweeper.study.config import ConfirmConfig
-from sweeper.validation import validate
+from sweeper.two_tower.validation import validate
 
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 # What would compare figures of other rows, or of luck.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DIRECTORY = "directory"  # relative to the study's directory: "trials/0007"
 STEPS = "steps"  # how many epochs it may train, or how many seeds one after the other
 OVERRIDES = "overrides"  # the searched Hydra overrides, a list of strings
-RESULT = "result"  # what the trial's record holds, see `sweeper.study.workers.summary.summarize`
+RESULT = "result"  # what the trial's record holds, see `sweeper.study.execution.summary.summarize`
 UPLOAD_ERROR = "unsent"  # why its files couldn't be sent to the study's directory
 REASON = "reason"  # why it failed or was cut short
 INTERRUPTED = "interrupted"  # True: ended before its end, to be run again
@@ -34,7 +34,9 @@ DURATION = "took"  # seconds, of a trial without a record that tells them
 # Of a study.
 ID, PLACE = "id", "place"  # in a database of many: which it is, and where its directory lies
 FINGERPRINT = "fingerprint"  # of the data that its trials are trained on
-DATA_FILES = "data_files"  # of a table, as they were when it began: `sweeper.data.preview`
+DATA_FILES = (
+    "data_files"  # of a table, as they were when it began: `sweeper.two_tower.data.preview`
+)
 COMMAND = "command"  # that began it
 SPACE = "space"
 PROTOCOL = "protocol"

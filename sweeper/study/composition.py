@@ -18,10 +18,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sweeper.config import Config, flat, to_dataclass, to_dictionary
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.space.search_space import SearchSpace
-from sweeper.validation import validate
+from sweeper.two_tower.config import Config, flat, to_dataclass, to_dictionary
+from sweeper.two_tower.validation import validate
 
 
 @dataclass

@@ -11,7 +11,9 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from sweeper.config import (
+from sweeper.common.errors import ConfigError
+from sweeper.study.launchers import accept_presets
+from sweeper.two_tower.config import (
     MOST_AT_ONCE,
     NOT_EMPTY,
     POSITIVE,
@@ -23,8 +25,6 @@ from sweeper.config import (
     section_type_errors,
     within,
 )
-from sweeper.errors import ConfigError
-from sweeper.study.launchers import accept_presets
 
 SAMPLERS = ("tpe", "random", "grid", "qmc", "cmaes", "nsga2", "gp")
 PRUNERS = (

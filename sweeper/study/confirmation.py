@@ -16,14 +16,11 @@ from typing import Any
 import optuna
 from hydra.core.config_loader import ConfigLoader
 
-from sweeper import record as records
-from sweeper.config import DataConfig, to_dictionary, with_defaults
-from sweeper.errors import StudyError
-from sweeper.record import TrialRecord
+from sweeper.common.errors import StudyError
 from sweeper.study.ablations import ablations
 from sweeper.study.config import ConfirmConfig
+from sweeper.study.outputs.leaderboard import leaderboard_rows
 from sweeper.study.plan import Plan
-from sweeper.study.results.leaderboard import leaderboard_rows
 from sweeper.study.retraining import (
     CONFIGURATION,
     CUT,
@@ -34,6 +31,9 @@ from sweeper.study.retraining import (
     experiment_config,
     retraining,
 )
+from sweeper.two_tower import record as records
+from sweeper.two_tower.config import DataConfig, to_dictionary, with_defaults
+from sweeper.two_tower.record import TrialRecord
 
 DIRECTORY = "confirmation"
 # Of a split by time, where `study.confirm.cuts` doesn't say.

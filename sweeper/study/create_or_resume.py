@@ -10,17 +10,17 @@ from dataclasses import replace
 import optuna
 from rich.console import Console
 
-from sweeper import console as terminal
-from sweeper.errors import ConfigError, OutputError
-from sweeper.runtime import available_cores
+from sweeper.common.console import print_status
+from sweeper.common.errors import ConfigError, OutputError
+from sweeper.common.runtime import available_cores
 from sweeper.study import attributes
 from sweeper.study.data_check import check_same_data, data_attributes
+from sweeper.study.execution.recovery import recover_stale_trials
 from sweeper.study.plan import Plan
 from sweeper.study.resume_check import START_ANEW, check_identity, check_scores
-from sweeper.study.storages.factory import configured_storage, storage_in
-from sweeper.study.storages.storage import StudyStorage
+from sweeper.study.storage.factory import configured_storage, storage_in
+from sweeper.study.storage.storage import StudyStorage
 from sweeper.study.warm_start import initial_params, named_sets
-from sweeper.study.workers.recovery import recover_stale_trials
 
 
 def storage_of(plan: Plan) -> tuple[Plan, StudyStorage]:
@@ -103,7 +103,7 @@ def prepared(plan: Plan, study: optuna.Study, remarks: list[str] | None, console
     if remarks is None:
         remarks = list(_add_sets(study, plan))
     for remark in [*remarks, *_sets_left_out(study, plan)]:
-        terminal.say(console, "first", remark)
+        print_status(console, "first", remark)
     workers = plan.workers
     if plan.study.workers == "auto":
         workers = min(workers, max(1, available_cores() // threads))

@@ -9,8 +9,16 @@ from typing import Any
 import optuna
 from hydra.core.config_loader import ConfigLoader
 
-from sweeper.config import Config
-from sweeper.data_check import (
+from sweeper.common.errors import ConfigError, DataChangedError
+from sweeper.study import attributes
+from sweeper.study.composition import with_words
+from sweeper.study.confirmation import confirmed_cuts
+from sweeper.study.plan import Plan
+from sweeper.study.resume_check import START_ANEW
+from sweeper.study.retraining import experiment_config
+from sweeper.study.storage.markers import holds_study
+from sweeper.two_tower.config import Config
+from sweeper.two_tower.data_check import (
     Preview,
     changed_files,
     check_sizes,
@@ -20,14 +28,6 @@ from sweeper.data_check import (
     preview,
     saturated_objectives,
 )
-from sweeper.errors import ConfigError, DataChangedError
-from sweeper.study import attributes
-from sweeper.study.composition import with_words
-from sweeper.study.confirmation import confirmed_cuts
-from sweeper.study.plan import Plan
-from sweeper.study.resume_check import START_ANEW
-from sweeper.study.retraining import experiment_config
-from sweeper.study.storages.markers import holds_study
 
 
 def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> Plan:

@@ -6,12 +6,12 @@ from collections import Counter
 
 import optuna
 
-from sweeper.errors import StudyError
-from sweeper.record import TRACEBACK
+from sweeper.common.errors import StudyError
 from sweeper.study import attributes
+from sweeper.study.execution.recovery import has_failed
+from sweeper.study.outputs.reading import state_of
 from sweeper.study.plan import Plan
-from sweeper.study.results.reading import state_of
-from sweeper.study.workers.recovery import has_failed
+from sweeper.two_tower.record import TRACEBACK
 
 
 def failure_of(plan: Plan, study: optuna.Study) -> StudyError | None:

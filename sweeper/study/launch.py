@@ -12,22 +12,22 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from sweeper import console as terminal
-from sweeper.errors import StudyError, finishing
-from sweeper.files import atomic_write, make_writable
+from sweeper.common.console import make_console, print_status
+from sweeper.common.errors import StudyError, finishing
+from sweeper.common.files import atomic_write, make_writable
 from sweeper.study.confirmation import left_out, plan_confirmation
 from sweeper.study.create_or_resume import open_study, prepared, storage_of
 from sweeper.study.data_check import check_data
+from sweeper.study.execution import locks
+from sweeper.study.execution.artifact_sync import download
+from sweeper.study.execution.recovery import counts_toward_budget, recover_stale_trials
+from sweeper.study.execution.study_run import StudyRun
+from sweeper.study.execution.worker import silence_optuna
 from sweeper.study.failures import failure_of, first_failure, nothing_to_rank
+from sweeper.study.outputs.result_files import show_results, shown_path
 from sweeper.study.plan import Plan
 from sweeper.study.reference import note_reference, plan_reference
-from sweeper.study.results.outputs import show_results, shown_path
-from sweeper.study.storages.factory import check_place
-from sweeper.study.workers import locks
-from sweeper.study.workers.artifact_sync import download
-from sweeper.study.workers.recovery import counts_toward_budget, recover_stale_trials
-from sweeper.study.workers.study_run import StudyRun
-from sweeper.study.workers.worker import silence_optuna
+from sweeper.study.storage.factory import check_place
 
 # Workers on other machines, of a start that has been killed, may need this long to notice.
 SECONDS_TO_END = 10.0
@@ -54,10 +54,10 @@ def run_study(
       SystemExit: after its workers have ended, for Ctrl-C and the like.
     """
     silence_optuna()
-    console = terminal.make_console()
+    console = make_console()
 
     command = _command_to_go_on(plan)
-    plan = check_data(plan, context.config_loader, partial(terminal.say, console, "data"))
+    plan = check_data(plan, context.config_loader, partial(print_status, console, "data"))
 
     def run(plan: Plan, before: Before | None = None) -> optuna.Study:
         return _run(plan, command, console, config, context, task, max_relaunches, before)
@@ -69,7 +69,7 @@ def run_study(
         trained = run(reference)
         if not note_reference(study, reference, trained):
             text = f"{plan.study.reference} failed and is left out: {first_failure(trained)}"
-            terminal.say(console, "reference", f"{text}; see {reference.directory}")
+            print_status(console, "reference", f"{text}; see {reference.directory}")
         # The trials are worth as much without it.
         if failure := failure_of(reference, trained):
             failures.append(StudyError(f"study.reference: it is left out: {failure}"))
@@ -83,7 +83,7 @@ def run_study(
         console.print()
         confirmation = plan_confirmation(plan, study, context.config_loader)
         for line in left_out(plan.study.confirm, plan.trial.data.split, confirmation.configs):
-            terminal.say(console, "confirm", line)
+            print_status(console, "confirm", line)
         if failure := failure_of(confirmation, run(confirmation)):
             failures.append(StudyError(f"study.confirm: {failure}"))
     return failures[0] if failures else None
@@ -124,7 +124,7 @@ def _run(
             with finishing(lambda: _sum_up(study, plan, console)):
                 run.until_done(max_relaunches)
     if run.stopped_by:
-        terminal.say(console, "go on", command)
+        print_status(console, "go on", command)
         sys.exit(128 + run.stopped_by)
     return study
 
@@ -133,10 +133,10 @@ def _sum_up(study: optuna.Study, plan: Plan, console: Console) -> None:
     """Settles what the workers left, and writes and shows the results."""
     recover_stale_trials(study, plan.directory, plan.study.max_retries)
     for line in download(study, plan.directory):
-        terminal.say(console, "files", line)
+        print_status(console, "files", line)
     show_results(study, plan, console)
     if text := nothing_to_rank(plan, study):
-        terminal.say(console, "result", text)
+        print_status(console, "result", text)
 
 
 def _command_to_go_on(plan: Plan) -> str:
@@ -154,17 +154,17 @@ def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:
         total = "1 trial" if plan.total == 1 else f"{plan.total} trials"
     pruner = "" if plan.study.pruner == "none" else f", pruner {plan.study.pruner}"
     how = f", sampler {plan.study.sampler}{pruner}" if plan.selects else ""
-    terminal.say(console, "study", f"{plan.name}: {total}{how}")
+    print_status(console, "study", f"{plan.name}: {total}{how}")
     if plan.purpose:
-        terminal.say(console, "purpose", plan.purpose)
+        print_status(console, "purpose", plan.purpose)
     if plan.selects:
         space = ", ".join(plan.space.names) or "a single configuration"
-        terminal.say(console, "space", space)
+        print_status(console, "space", space)
     threads = "1 thread" if plan.threads == 1 else f"{plan.threads} threads"
     workers = "1 worker" if plan.workers == 1 else f"{plan.workers} workers"
-    terminal.say(console, "workers", f"{workers} of {threads}")
+    print_status(console, "workers", f"{workers} of {threads}")
     taken = sum(map(counts_toward_budget, study.get_trials(deepcopy=False)))
     if taken:
         trials = "1 trial is" if taken == 1 else f"{taken} trials are"
-        terminal.say(console, "resumed", f"{trials} there already")
+        print_status(console, "resumed", f"{trials} there already")
     console.print()

@@ -11,8 +11,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from sweeper.errors import ConfigError
-from sweeper.runtime import available_cores
+from sweeper.common.errors import ConfigError
+from sweeper.common.runtime import available_cores
 from sweeper.study.launchers import JOBLIB, SUBMITIT, launcher_of
 
 _OF_JOBLIB: dict[str, tuple[Callable[[Any], bool], str]] = {

@@ -14,17 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from sweeper.config import (
-    BASELINES,
-    DEFAULT_METRIC,
-    METRICS,
-    Config,
-    is_baseline,
-    to_dataclass,
-    to_dictionary,
-)
-from sweeper.data_check import contents_key
-from sweeper.errors import ConfigError, closest
+from sweeper.common.errors import ConfigError, closest
 from sweeper.study import attributes
 from sweeper.study.algorithms.choices import resolve_pruner, resolve_sampler
 from sweeper.study.composition import (
@@ -40,7 +30,7 @@ from sweeper.study.resume_check import compared
 from sweeper.study.space.command_line import command_line_parameters
 from sweeper.study.space.reader import parse_space
 from sweeper.study.space.search_space import LARGEST_GRID, SearchSpace
-from sweeper.study.storages.validation import storage_problems
+from sweeper.study.storage.validation import storage_problems
 from sweeper.study.trial_places import given_subdir, subdir_of, subdir_problems
 from sweeper.study.validation import (
     confirm_problems,
@@ -48,7 +38,17 @@ from sweeper.study.validation import (
     study_problems,
     test_row_problems,
 )
-from sweeper.validation import working_directory_problems
+from sweeper.two_tower.config import (
+    BASELINES,
+    DEFAULT_METRIC,
+    METRICS,
+    Config,
+    is_baseline,
+    to_dataclass,
+    to_dictionary,
+)
+from sweeper.two_tower.data_check import contents_key
+from sweeper.two_tower.validation import working_directory_problems
 
 GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
 

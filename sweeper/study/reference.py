@@ -9,11 +9,10 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 from optuna.trial import TrialState
 
-from sweeper.config import to_dictionary
-from sweeper.runtime import available_cores
+from sweeper.common.runtime import available_cores
 from sweeper.study import attributes
+from sweeper.study.outputs.reading import result_of
 from sweeper.study.plan import Plan
-from sweeper.study.results.reading import result_of
 from sweeper.study.retraining import (
     CONFIGURATION,
     SPLIT_SEED,
@@ -22,6 +21,7 @@ from sweeper.study.retraining import (
     experiment_config,
     retraining,
 )
+from sweeper.two_tower.config import to_dictionary
 
 DIRECTORY = "reference"
 

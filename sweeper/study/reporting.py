@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class Report(Protocol):
-    """Takes a step (the epoch) and its metrics; may raise `sweeper.errors.TrialPruned`."""
+    """Takes a step (the epoch) and its metrics; may raise `sweeper.common.errors.TrialPruned`."""
 
     def __call__(self, step: int, metrics: Mapping[str, float]) -> None: ...
 

@@ -8,9 +8,16 @@ from typing import Any
 
 import optuna
 
-from sweeper.config import MRR, SEEN_FILTERED, flat, seen_reading, unflatten, with_defaults
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study import attributes
+from sweeper.two_tower.config import (
+    MRR,
+    SEEN_FILTERED,
+    flat,
+    seen_reading,
+    unflatten,
+    with_defaults,
+)
 
 # Of the trials' configuration, what changes no result.
 NOT_COMPARED = (

@@ -13,8 +13,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from sweeper.config import Config, to_dataclass
-from sweeper.data_check import contents_key
 from sweeper.study import attributes
 from sweeper.study.composition import Composer
 from sweeper.study.config import ObjectiveConfig, StudyConfig
@@ -24,8 +22,10 @@ from sweeper.study.space.domains import Choices
 from sweeper.study.space.overrides import Key
 from sweeper.study.space.parameters import SingleParameter
 from sweeper.study.space.search_space import SearchSpace
-from sweeper.study.storages.factory import load_study, storage_in
-from sweeper.study.storages.markers import holds_study
+from sweeper.study.storage.factory import load_study, storage_in
+from sweeper.study.storage.markers import holds_study
+from sweeper.two_tower.config import Config, to_dataclass
+from sweeper.two_tower.data_check import contents_key
 
 CONFIGURATION, TRAIN_SEED = "configuration", "train.seed"
 # What names a split: a random one by its seed, one by time by how far back it lies.

@@ -6,9 +6,8 @@ import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 
-from sweeper.config import METRICS, Config, metric_hint
-from sweeper.errors import ConfigError, closest, either, shortened
-from sweeper.plugins import load
+from sweeper.common.errors import ConfigError, closest, either, shortened
+from sweeper.common.plugins import load
 from sweeper.study.ablations import ablation_problems
 from sweeper.study.algorithms.choices import (
     FINAL_METRICS,
@@ -19,8 +18,9 @@ from sweeper.study.algorithms.choices import (
     seeds_for_wilcoxon,
 )
 from sweeper.study.config import SAMPLERS, StudyConfig
-from sweeper.study.storages.markers import MARKERS, holds_study
-from sweeper.validation import range_problems, split_seed_problems
+from sweeper.study.storage.markers import MARKERS, holds_study
+from sweeper.two_tower.config import METRICS, Config, metric_hint
+from sweeper.two_tower.validation import range_problems, split_seed_problems
 
 
 def study_problems(

@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sweeper.errors import ConfigError, OutputError
+from sweeper.common.errors import ConfigError, OutputError
+from sweeper.study.outputs.leaderboard import leaderboard_rows
 from sweeper.study.plan import Plan
-from sweeper.study.results.leaderboard import leaderboard_rows
 from sweeper.study.space.search_space import SearchSpace
-from sweeper.study.storages.factory import load_study
+from sweeper.study.storage.factory import load_study
 
 
 def initial_params(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:

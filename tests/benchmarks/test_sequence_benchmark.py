@@ -19,8 +19,8 @@ from benchmarks.sequence_report import (
     scale_table,
     speed_table,
 )
-from sweeper.composing import composed
-from sweeper.data.loading import load_interactions
+from sweeper.cli.composition import composed
+from sweeper.two_tower.data.loading import load_interactions
 
 
 def steps(examples: int, seconds: float, peak_gb: float = 1.0) -> dict[str, float]:

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from small_trials import compose_config
+from sweeper.two_tower.evaluation.ranking import Ranks, ranking_tasks
+from sweeper.two_tower.evaluation.scoring import ModelScorer
 
 from benchmarks import reference as reference_script
 from benchmarks.measure import Spread, layer_list
-from sweeper.config import TOP_K, Config, SyntheticConfig
-from sweeper.data.columns import CategoricalColumn, NumericColumn
-from sweeper.data.interactions import Interactions, assemble
-from sweeper.data.split import Split
-from sweeper.data.synthetic import generate
-from sweeper.evaluation.ranking import Ranks, ranking_tasks
-from sweeper.evaluation.scoring import ModelScorer
-from sweeper.training.batches import Plan
-from sweeper.training.setup import Training, set_up_training
+from sweeper.two_tower.config import TOP_K, Config, SyntheticConfig
+from sweeper.two_tower.data.columns import CategoricalColumn, NumericColumn
+from sweeper.two_tower.data.interactions import Interactions, assemble
+from sweeper.two_tower.data.split import Split
+from sweeper.two_tower.data.synthetic import generate
+from sweeper.two_tower.training.batches import Plan
+from sweeper.two_tower.training.setup import Training, set_up_training
 
 import tensorflow as tf  # isort: skip  (after sweeper: it sets Keras 2)
 

@@ -23,7 +23,7 @@ from toy_runs import (
 )
 
 from sweeper.study import attributes
-from sweeper.study.workers.recovery import GONE
+from sweeper.study.execution.recovery import GONE
 
 ray = pytest.importorskip("ray", reason="needs sweeper[ray]")
 cluster_utils = pytest.importorskip("ray.cluster_utils")

@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 from toy_runs import check_grid, finished, run, running, trials_of, wait_until
 
 from sweeper.study import attributes
-from sweeper.study.workers.recovery import GONE, counts_toward_budget
-from sweeper.study.workers.worker_loop import LEFT
+from sweeper.study.execution.recovery import GONE, counts_toward_budget
+from sweeper.study.execution.worker_loop import LEFT
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from toy_runs import check_grid, processes_of, running, trials_of, wait_until
 
 from sweeper.study import attributes
-from sweeper.study.workers.worker_loop import LEFT
+from sweeper.study.execution.worker_loop import LEFT
 
 pytest.importorskip("submitit", reason="needs sweeper[slurm]")
 

@@ -24,7 +24,7 @@ import pytest
 from pages import PAGES, ROOT, Command, commands, mentioned, shown_by_help
 
 from benchmarks.postgresql_server import free_port
-from sweeper.command_line import prepare
+from sweeper.cli.command_line import prepare
 from sweeper.serving.manifest import versions
 from sweeper.study.config import register_schema
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import runpy
-from pathlib import Path
 
-from sweeper.config import known_keys
+from processes import ROOT
+
 from sweeper.study.config import ExperimentConfig
+from sweeper.two_tower.config import known_keys
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = ROOT / "docs"
 
 
 def test_the_page_is_what_the_schema_says() -> None:

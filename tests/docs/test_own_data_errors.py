@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from processes import ROOT
 
-from sweeper.config import ColumnsConfig, DataConfig, SideTableConfig
-from sweeper.data.table import table
-from sweeper.errors import DataError
+from sweeper.common.errors import DataError
+from sweeper.two_tower.config import ColumnsConfig, DataConfig, SideTableConfig
+from sweeper.two_tower.data.table import table
 
-PAGE = Path(__file__).parents[2] / "docs" / "own_data.md"
+PAGE = ROOT / "docs" / "own_data.md"
 HEAD = "customer,film_id,stars,time\n"
 
 

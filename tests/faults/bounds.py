@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stderr
 from io import StringIO
 from typing import Any
 
-from sweeper.exit_codes import exit_codes
+from sweeper.common.exit_codes import exit_codes
 
 GIGABYTE = 2**30
 

@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import psutil
 import pytest
 from optuna.trial import TrialState
+from processes import ROOT
 from toy_runs import (
     BASIC,
     NO_REPORT,
@@ -26,8 +26,8 @@ from toy_runs import (
 )
 from toy_study import WAYS
 
-from sweeper import record
 from sweeper.study import attributes
+from sweeper.two_tower import record
 
 EPOCHS = "train.epochs=5"
 
@@ -158,7 +158,7 @@ def test_a_loss_that_is_not_finite_fails_a_real_trial(tmp_path):
             "train.epochs=5", "optimizer.learning_rate=0.1,1e30", STUDY, NO_REPORT,
         ],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=200,

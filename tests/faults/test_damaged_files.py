@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import ROOT
 from toy_runs import check_grid, results_of
 
 pytestmark = pytest.mark.slow
@@ -23,7 +24,7 @@ def command(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=200,

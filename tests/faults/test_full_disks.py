@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from made_up_data import folder_config, write_made_up_movielens
+from processes import ROOT
 from toy_runs import STUDY, check_grid, contents, finished, results_of, run
 
-from sweeper import record
-from sweeper.data.loading import load_interactions
-from sweeper.errors import DataError
+from sweeper.common.errors import DataError
+from sweeper.two_tower import record
+from sweeper.two_tower.data.loading import load_interactions
 
 Disk = Callable[[str], None]
 GRID = ("-m", "data.split_seed=range(0,60)", "train.epochs=5", STUDY, "study.workers=2")
@@ -49,7 +50,7 @@ def single_run(directory: Path, *arguments: str, **variables: str):
     return subprocess.run(
         [sys.executable, "-m", "sweeper", "train=quick", "train.epochs=5", *arguments],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **variables},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         capture_output=True,
         text=True,
         timeout=120,
@@ -146,7 +147,7 @@ def test_an_export_without_room_leaves_nothing(disk, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "sweeper.export", "run", f"output={place / 'export'}"],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,

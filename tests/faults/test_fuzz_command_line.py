@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from bounds import told
@@ -14,12 +13,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nasty import NASTY_NUMBERS, NASTY_TEXTS, OFTEN
 from plans import planner
+from processes import ROOT
 
-from sweeper.command_line import prepare
-from sweeper.config import known_keys
+from sweeper.cli.command_line import prepare
 from sweeper.study.config import ExperimentConfig, register_schema
+from sweeper.two_tower.config import known_keys
 
-ROOT = Path(__file__).parents[2]
 GROUPS = ["data", "features", "model", "task", "optimizer", "train", "experiment", "study"]
 KEYS = [
     *known_keys(ExperimentConfig), *GROUPS, "hydra.sweep.dir", "hydra.mode", "hydra/launcher",

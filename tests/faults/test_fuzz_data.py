@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from made_up_data import small_interactions, write_made_up_movielens
 from nasty import OFTEN, damages, made_new, mutated
 
-from sweeper.data.cache import (
+from sweeper.common.errors import DataError
+from sweeper.two_tower.data.cache import (
     MANIFEST,
     ROWS,
     CacheEntry,
@@ -25,11 +26,10 @@ from sweeper.data.cache import (
     load_or_build,
     read_entry,
 )
-from sweeper.data.local_files import find_files
-from sweeper.data.movielens import MOVIELENS
-from sweeper.data.tfds_builder import build_records
-from sweeper.data.tfds_reader import read_records
-from sweeper.errors import DataError
+from sweeper.two_tower.data.local_files import find_files
+from sweeper.two_tower.data.movielens import MOVIELENS
+from sweeper.two_tower.data.tfds_builder import build_records
+from sweeper.two_tower.data.tfds_reader import read_records
 
 DATA_SET = MOVIELENS["movielens_100k"]
 METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from made_up_studies import StudyMaker, made_up_record
 from nasty import OFTEN, damages, mutated
 
-from sweeper import record as records
-from sweeper.errors import OutputError
+from sweeper.common.errors import OutputError
 from sweeper.report.__main__ import main
-from sweeper.study.workers.summary import summarize
+from sweeper.study.execution.summary import summarize
+from sweeper.two_tower import record as records
 
 RANKS = {
     name: [3, 200, 0, 5, 7]

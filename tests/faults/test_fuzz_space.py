@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from nasty import NASTY_NUMBERS, mutated, scalars, values
 from optuna.samplers import RandomSampler
 
-from sweeper.config import config_directory
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.space.reader import OPTIONS, TOWERS_OPTIONS, parse_space
+from sweeper.two_tower.config import config_directory
 
 CONF = config_directory()
 GROUPS = {

@@ -15,9 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nasty import NASTY_NUMBERS, NASTY_TEXTS, OFTEN, damages, made_new
 
-from sweeper.config import ColumnsConfig, DataConfig, SideTableConfig
-from sweeper.data.loading import load_interactions
-from sweeper.errors import ConfigError, DataError
+from sweeper.common.errors import ConfigError, DataError
+from sweeper.two_tower.config import ColumnsConfig, DataConfig, SideTableConfig
+from sweeper.two_tower.data.loading import load_interactions
 
 ROWS = [
     {

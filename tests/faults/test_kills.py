@@ -35,8 +35,8 @@ from toy_runs import (
 )
 
 from sweeper.study import attributes
-from sweeper.study.workers import locks
-from sweeper.study.workers.recovery import GONE, counts_toward_budget, has_failed
+from sweeper.study.execution import locks
+from sweeper.study.execution.recovery import GONE, counts_toward_budget, has_failed
 
 TWO = "study.workers=2"
 GRID = (

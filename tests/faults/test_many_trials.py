@@ -11,7 +11,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 
 from benchmarks.many_trials import make, seconds_to_first_trial
-from sweeper.study.storages.bulk_rdb import TrialStorage
+from sweeper.study.storage.bulk_rdb import TrialStorage
 
 
 def plain(trial: FrozenTrial) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from made_up_data import write_made_up_movielens
+from processes import ROOT
 from toy_runs import (
     BASIC,
     STUDY,
@@ -84,14 +85,12 @@ def load(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Loads the made-up data in a process of its own."""
     code = (
         "import sys; from made_up_data import DataConfig; "
-        "from sweeper.data.loading import load_interactions; "
-        "from sweeper.exit_codes import exit_codes\n"
+        "from sweeper.two_tower.data.loading import load_interactions; "
+        "from sweeper.common.exit_codes import exit_codes\n"
         f"config = DataConfig(name='movielens_100k', source={str(folder)!r})\n"
         "with exit_codes(): load_interactions(config, print)"
     )
-    path = os.pathsep.join(
-        map(str, (Path(__file__).parents[2], Path(__file__).parents[1] / "data"))
-    )
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "two_tower" / "data")))
     environment = {k: v for k, v in os.environ.items() if k != "XDG_CACHE_HOME"}
     return subprocess.run(
         [sys.executable, "-c", code],

@@ -206,7 +206,7 @@ FAR_WORKER = """
 import sys, time
 from pathlib import Path
 from plans import planner
-from sweeper.study.workers.worker_loop import WorkerLoop
+from sweeper.study.execution.worker_loop import WorkerLoop
 with planner() as planned:
     plan = planned.plan(*sys.argv[1:])
 def objective(job):

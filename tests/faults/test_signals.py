@@ -25,8 +25,8 @@ from toy_runs import (
     wait_until,
 )
 
-from sweeper import record
 from sweeper.study import attributes
+from sweeper.two_tower import record
 
 GRID = ("-m", "data.split_seed=0,1,2,3,4,5", "train.epochs=6", "train.eval_every_epochs=1", STUDY)
 TWO = "study.workers=2"

@@ -17,17 +17,16 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from processes import ROOT
 
 from sweeper import export, recommend
-from sweeper.composing import compose_first, composed, loader
-from sweeper.config import DataConfig, flat
-from sweeper.data.loading import load_interactions
-from sweeper.errors import OutputError
+from sweeper.cli.composition import compose_first, composed, loader
+from sweeper.common.errors import OutputError
 from sweeper.init import project
 from sweeper.init.__main__ import main
 from sweeper.study.config import register_schema, to_study
-
-ROOT = Path(__file__).resolve().parents[2]
+from sweeper.two_tower.config import DataConfig, flat
+from sweeper.two_tower.data.loading import load_interactions
 
 
 @pytest.fixture

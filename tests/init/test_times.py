@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.init.times import guess_time
 
 # Thirty rows of three users and of thirty items, an hour apart.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sweeper.config import DataConfig
-from sweeper.config.data import ColumnsConfig
-from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
-from sweeper.data.interactions import Interactions, assemble
+from sweeper.two_tower.config import DataConfig
+from sweeper.two_tower.config.data import ColumnsConfig
+from sweeper.two_tower.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
+from sweeper.two_tower.data.interactions import Interactions, assemble
 
 ODD = DataConfig(name="table", columns=ColumnsConfig("who", "what", "when", "stars", "counts"))
 OWN = DataConfig(

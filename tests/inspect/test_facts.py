@@ -13,14 +13,14 @@ from inspected_data import ODD, odd_interactions
 from rich.console import Console
 from small_trials import interactions_of, skewed_interactions
 
-from sweeper.config import DataConfig
-from sweeper.data.columns import CategoricalColumn
-from sweeper.data.interactions import assemble
-from sweeper.data.split import Split, split_interactions
 from sweeper.inspect.columns import ColumnFacts, columns_of
 from sweeper.inspect.picture import draw
 from sweeper.inspect.profile import PartFacts, Spread, facts_of, gini, head_share
 from sweeper.inspect.tables import day, print_facts, sketch
+from sweeper.two_tower.config import DataConfig
+from sweeper.two_tower.data.columns import CategoricalColumn
+from sweeper.two_tower.data.interactions import assemble
+from sweeper.two_tower.data.split import Split, split_interactions
 
 
 def test_the_figures_of_six_rows_by_hand():

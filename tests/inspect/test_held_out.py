@@ -11,18 +11,18 @@ import pytest
 from rich.console import Console
 from small_trials import interactions_of, skewed_interactions
 
-from sweeper.composing import composed
-from sweeper.config import DataConfig
-from sweeper.data.histories import histories_of
-from sweeper.data.interactions import Interactions
-from sweeper.data.split import split_interactions
-from sweeper.errors import ConfigError
+from sweeper.cli.composition import composed
+from sweeper.common.errors import ConfigError
 from sweeper.inspect import held_out
 from sweeper.inspect.held_out import HeldOutFacts, SplitFacts, facts_of_splits
 from sweeper.inspect.picture import draw
 from sweeper.inspect.profile import facts_of
 from sweeper.inspect.tables import print_facts
-from sweeper.validation import validate_data
+from sweeper.two_tower.config import DataConfig
+from sweeper.two_tower.data.histories import histories_of
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.data.split import split_interactions
+from sweeper.two_tower.validation import validate_data
 
 BY_TIME = DataConfig(name="synthetic", split="temporal")
 
@@ -71,7 +71,7 @@ def test_the_test_rows_of_each_split_are_those_that_loops_count(
     interactions = tied_interactions()
     # So that the random split is a trial's, though TensorFlow doesn't shuffle it.
     monkeypatch.setattr(held_out, "SHUFFLE_BUFFER", 100)
-    monkeypatch.setattr("sweeper.data.split.SHUFFLE_BUFFER", 100)
+    monkeypatch.setattr("sweeper.two_tower.data.split.SHUFFLE_BUFFER", 100)
     config = replace(BY_TIME, split=configured, same_time=same_time)
     found = facts(config, interactions)
     assert found.impossible == {}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from inspected_data import own_interactions
+from processes import ROOT
 
 from sweeper.inspect import __main__ as command
 from sweeper.inspect.__main__ import main
@@ -26,7 +27,7 @@ def process(directory: Path, *program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *program],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,

@@ -13,12 +13,7 @@ from hypothesis import strategies as st
 from inspected_data import ODD, OWN, odd_interactions, own_interactions
 from omegaconf import OmegaConf
 
-from sweeper.composing import composed
-from sweeper.config import ColumnsConfig, DataConfig, SideTableConfig, SyntheticConfig
-from sweeper.data.columns import CategoricalColumn, CategoricalListColumn
-from sweeper.data.interactions import Interactions, assemble
-from sweeper.data.loading import load_interactions
-from sweeper.data.split import split_interactions
+from sweeper.cli.composition import composed
 from sweeper.inspect.columns import ColumnFacts, columns_of, constant_for
 from sweeper.inspect.profile import Facts, facts_of
 from sweeper.inspect.suggestion import (
@@ -28,7 +23,12 @@ from sweeper.inspect.suggestion import (
     suggest,
     why_not,
 )
-from sweeper.model.two_tower import encode_features
+from sweeper.two_tower.config import ColumnsConfig, DataConfig, SideTableConfig, SyntheticConfig
+from sweeper.two_tower.data.columns import CategoricalColumn, CategoricalListColumn
+from sweeper.two_tower.data.interactions import Interactions, assemble
+from sweeper.two_tower.data.loading import load_interactions
+from sweeper.two_tower.data.split import split_interactions
+from sweeper.two_tower.model.two_tower import encode_features
 
 MADE_UP = DataConfig(name="synthetic", synthetic=SyntheticConfig(300, 200, 3_000))
 DATA_SETS = {

@@ -9,14 +9,14 @@ import optuna
 import pyarrow
 from optuna.trial import TrialState, create_trial
 
-from sweeper import record as records
-from sweeper.evaluation.rows import as_parquet
-from sweeper.files import atomic_write
-from sweeper.record import TrialRecord
+from sweeper.common.files import atomic_write
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.storages.factory import load_study
-from sweeper.study.storages.files import Sqlite
+from sweeper.study.storage.factory import load_study
+from sweeper.study.storage.files import Sqlite
+from sweeper.two_tower import record as records
+from sweeper.two_tower.evaluation.rows import as_parquet
+from sweeper.two_tower.record import TrialRecord
 
 NAMES = ["trial_7", "reference"]
 # The ranks of four test rows, of users 0, 0, 1 and 2: split seed, training seed, configuration.

@@ -18,14 +18,14 @@ from optuna.distributions import (
 from optuna.trial import TrialState, create_trial
 from small_trials import compose_config
 
-from sweeper import record as records
-from sweeper.config import to_dictionary
-from sweeper.record import TrialRecord
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.storages.factory import load_study
-from sweeper.study.storages.files import Sqlite
-from sweeper.study.workers.summary import summarize
+from sweeper.study.execution.summary import summarize
+from sweeper.study.storage.factory import load_study
+from sweeper.study.storage.files import Sqlite
+from sweeper.two_tower import record as records
+from sweeper.two_tower.config import to_dictionary
+from sweeper.two_tower.record import TrialRecord
 
 START = datetime(2026, 11, 24, 12, 0, 0)
 STATES = {

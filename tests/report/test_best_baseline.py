@@ -10,18 +10,18 @@ import pyarrow
 import pytest
 from made_up_confirmations import made_up_confirmation
 
-from sweeper.report.analysis.baselines import beside_baselines, named_baselines, unbeaten_words
-from sweeper.report.analysis.seed_groups import SeedGroup
 from sweeper.report.comparison.entries import standings_of
-from sweeper.report.evidence.clustered_tests import compare_on_rows
-from sweeper.report.evidence.confirmation_reader import load_evidence
-from sweeper.report.rendering.formatting import signed
 from sweeper.report.sections.answer import answer_text
 from sweeper.report.sections.best_baseline import best_baseline_text
 from sweeper.report.sections.trial_table import trial_table
-from sweeper.report.study_results import StudyResults
+from sweeper.results.analysis.baselines import beside_baselines, named_baselines, unbeaten_words
+from sweeper.results.analysis.seed_groups import SeedGroup
+from sweeper.results.evidence.clustered_tests import compare_on_rows
+from sweeper.results.evidence.confirmation_reader import load_evidence
+from sweeper.results.formatting import signed
+from sweeper.results.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.results.leaderboard import Row
+from sweeper.study.outputs.leaderboard import Row
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

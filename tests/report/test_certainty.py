@@ -11,16 +11,9 @@ import pyarrow
 import pytest
 from made_up_studies import StudyMaker, made_up_record
 
-from sweeper import record as records
-from sweeper.evaluation.rows import as_parquet
-from sweeper.files import atomic_write
-from sweeper.record import TrialRecord
-from sweeper.report.analysis.significance import Sample, beside_first, certainties
+from sweeper.common.files import atomic_write
 from sweeper.report.comparison.answer import answer_text
 from sweeper.report.comparison.compared import Compared
-from sweeper.report.evidence.clustered_tests import compare_on_rows
-from sweeper.report.evidence.statistics import ALIKE, compare_pairs, summarize
-from sweeper.report.opening import load_results
 from sweeper.report.rendering.page import Table, Text
 from sweeper.report.sections.answer import answer_section
 from sweeper.report.sections.architecture import architecture_section
@@ -28,8 +21,15 @@ from sweeper.report.sections.depth import depth_text
 from sweeper.report.sections.head import key_figures
 from sweeper.report.sections.segments import strengths_section
 from sweeper.report.sections.trial_table import leaderboard_section
-from sweeper.report.study_results import MOST_COMPARED
+from sweeper.results.analysis.significance import Sample, beside_first, certainties
+from sweeper.results.evidence.clustered_tests import compare_on_rows
+from sweeper.results.evidence.statistics import ALIKE, compare_pairs, summarize
+from sweeper.results.opening import load_results
+from sweeper.results.study_results import MOST_COMPARED
 from sweeper.study import attributes
+from sweeper.two_tower import record as records
+from sweeper.two_tower.evaluation.rows import as_parquet
+from sweeper.two_tower.record import TrialRecord
 
 RANDOM = np.random.default_rng(5)
 USERS = np.sort(RANDOM.integers(0, 40, 400))

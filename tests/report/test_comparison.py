@@ -11,19 +11,19 @@ from made_up_studies import DISTRIBUTIONS, StudyMaker, made_up_record, nothing
 from optuna.distributions import CategoricalDistribution
 from small_trials import compose_config
 
-from sweeper import record as records
-from sweeper.config import flat, to_dictionary
 from sweeper.report.comparison.compared import Compared
 from sweeper.report.comparison.comparison import comparison_of
-from sweeper.report.evidence.clustered_tests import compare_on_rows
-from sweeper.report.evidence.evidence import Evidence, Run
-from sweeper.report.evidence.ranks import hits
-from sweeper.report.evidence.statistics import compare_pairs
-from sweeper.report.opening import load_results
 from sweeper.report.rendering.html import html_of
 from sweeper.report.rendering.page import Table
+from sweeper.results.evidence.clustered_tests import compare_on_rows
+from sweeper.results.evidence.evidence import Evidence, Run
+from sweeper.results.evidence.ranks import hits
+from sweeper.results.evidence.statistics import compare_pairs
+from sweeper.results.opening import load_results
 from sweeper.study import attributes
-from sweeper.study.storages.factory import load_study
+from sweeper.study.storage.factory import load_study
+from sweeper.two_tower import record as records
+from sweeper.two_tower.config import flat, to_dictionary
 
 
 @pytest.fixture

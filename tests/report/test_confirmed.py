@@ -7,23 +7,23 @@ from dataclasses import replace
 import pytest
 from made_up_confirmations import made_up_confirmation
 
-from sweeper.record import TrialRecord
 from sweeper.report.comparison.confirmations import (
     are_comparable,
     certain_by_confirmation,
     confirmed_of,
 )
-from sweeper.report.evidence.confirmation_reader import load_evidence
-from sweeper.report.evidence.evidence import Evidence
-from sweeper.report.evidence.statistics import Comparison
 from sweeper.report.rendering.page import Figure, Table, Text
 from sweeper.report.sections.answer import answer_section
 from sweeper.report.sections.confirmed import confirmed_text, evidence_section
 from sweeper.report.sections.confirmed_tables import name_words
 from sweeper.report.sections.segments import strengths_section
-from sweeper.report.study_results import StudyResults
+from sweeper.results.evidence.confirmation_reader import load_evidence
+from sweeper.results.evidence.evidence import Evidence
+from sweeper.results.evidence.statistics import Comparison
+from sweeper.results.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.results.leaderboard import Row
+from sweeper.study.outputs.leaderboard import Row
+from sweeper.two_tower.record import TrialRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

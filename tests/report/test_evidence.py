@@ -7,11 +7,11 @@ import shutil
 import pytest
 from made_up_confirmations import NAMES, made_up_confirmation
 
-from sweeper import record as records
-from sweeper.report.evidence.confirmation_reader import load_evidence
+from sweeper.results.evidence.confirmation_reader import load_evidence
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.storages.files import Sqlite
+from sweeper.study.storage.files import Sqlite
+from sweeper.two_tower import record as records
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

@@ -9,10 +9,10 @@ import pytest
 from made_up_studies import StudyMaker, made_up_record
 
 import sweeper
-from sweeper import record as records
-from sweeper.errors import OutputError
-from sweeper.report.opening import load_results
-from sweeper.study.results.leaderboard import write_leaderboard
+from sweeper.common.errors import OutputError
+from sweeper.results.opening import load_results
+from sweeper.study.outputs.leaderboard import write_leaderboard
+from sweeper.two_tower import record as records
 
 
 def test_trials_are_the_leaderboard(searched_study, tmp_path):

@@ -10,21 +10,21 @@ import pytest
 from made_up_confirmations import made_up_confirmation
 from made_up_studies import made_up_record
 
-from sweeper import record as records
-from sweeper.evaluation.rows import as_parquet
-from sweeper.files import atomic_write
-from sweeper.report.evidence.clustered_tests import interval_over_users
-from sweeper.report.evidence.confirmation_reader import load_evidence
-from sweeper.report.evidence.evidence import Run, ranks_by_seed
-from sweeper.report.evidence.row_groups import by_parts
-from sweeper.report.opening import load_results
+from sweeper.common.files import atomic_write
 from sweeper.report.rendering.page import Figure, Text
 from sweeper.report.sections.parts_in_time import lines_shown, parts_in_time
 from sweeper.report.sections.segments import strengths_section
-from sweeper.report.study_results import StudyResults
-from sweeper.row_parts import DAY, HISTORY_LENGTH, TIME_SINCE_TRAINING
+from sweeper.results.evidence.clustered_tests import interval_over_users
+from sweeper.results.evidence.confirmation_reader import load_evidence
+from sweeper.results.evidence.evidence import Run, ranks_by_seed
+from sweeper.results.evidence.row_groups import by_parts
+from sweeper.results.opening import load_results
+from sweeper.results.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.results.leaderboard import Row
+from sweeper.study.outputs.leaderboard import Row
+from sweeper.two_tower import record as records
+from sweeper.two_tower.evaluation.row_parts import DAY, HISTORY_LENGTH, TIME_SINCE_TRAINING
+from sweeper.two_tower.evaluation.rows import as_parquet
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

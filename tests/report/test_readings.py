@@ -9,10 +9,10 @@ import pytest
 from made_up_studies import StudyMaker, made_up_record
 from rich.console import Console
 
-from sweeper.report.opening import load_results
 from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.report import page_of
-from sweeper.study.results.leaderboard_table import leaderboard_table
+from sweeper.results.opening import load_results
+from sweeper.study.outputs.leaderboard_table import leaderboard_table
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

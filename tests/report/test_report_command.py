@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from made_up_studies import StudyMaker, made_up_record, nothing
 
-from sweeper import record as records
 from sweeper.report.__main__ import main
+from sweeper.two_tower import record as records
 
 
 def lines_of(capsys) -> list[str]:

@@ -6,12 +6,6 @@ import numpy as np
 import pytest
 from made_up_studies import StudyMaker, made_up_record, nothing
 
-from sweeper import record as records
-from sweeper.report.analysis.grouping import group_labels, layers_text
-from sweeper.report.analysis.importance import importances, study_with_pruned
-from sweeper.report.analysis.towers import pruned_by_size
-from sweeper.report.analysis.trial_curves import curves_of, grouped
-from sweeper.report.opening import load_results
 from sweeper.report.rendering.axes import logarithmic, metric_axis, round_ticks
 from sweeper.report.sections.architecture import cells_of
 from sweeper.report.sections.optimization import pareto_front
@@ -20,6 +14,12 @@ from sweeper.report.sections.savings import epochs_by_state, savings_section
 from sweeper.report.sections.slices import slices
 from sweeper.report.sections.times import Span, lanes_of, spans_of, stage_seconds
 from sweeper.report.sections.validation_curves import validation_curves
+from sweeper.results.analysis.grouping import group_labels, layers_text
+from sweeper.results.analysis.importance import importances, study_with_pruned
+from sweeper.results.analysis.towers import pruned_by_size
+from sweeper.results.analysis.trial_curves import curves_of, grouped
+from sweeper.results.opening import load_results
+from sweeper.two_tower import record as records
 
 
 def groups_of(directory):

@@ -11,12 +11,12 @@ import pytest
 from made_up_studies import StudyMaker, made_up_record
 from plotly.offline import get_plotlyjs
 
-from sweeper.report.opening import load_results
 from sweeper.report.rendering.html import html_of
 from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.rendering.page import Code, Figure, Gallery, Page, Section, Table, Text
 from sweeper.report.rendering.palette import DARK, LIGHT, in_colours, plot, series, values
 from sweeper.report.report import page_of
+from sweeper.results.opening import load_results
 
 VOID = {"meta", "link", "wbr", "br", "circle", "path"}
 

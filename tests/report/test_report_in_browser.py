@@ -13,8 +13,8 @@ import pytest
 from made_up_studies import DISTRIBUTIONS, StudyMaker, made_up_record
 from optuna.distributions import CategoricalDistribution
 
-from sweeper import record as records
 from sweeper.report.__main__ import main
+from sweeper.two_tower import record as records
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}

@@ -6,16 +6,16 @@ import pytest
 from made_up_confirmations import made_up_confirmation
 from made_up_studies import POPULARITY, StudyMaker, made_up_record, nothing
 
-from sweeper import record as records
-from sweeper.report.analysis.seed_groups import repeated
-from sweeper.report.evidence.statistics import summarize
-from sweeper.report.opening import load_results
 from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.rendering.page import Code, Section, Table, Text
 from sweeper.report.report import page_of
 from sweeper.report.sections.answer import saturation_text
+from sweeper.results.analysis.seed_groups import repeated
+from sweeper.results.evidence.statistics import summarize
+from sweeper.results.opening import load_results
 from sweeper.study import attributes
-from sweeper.study.results.outputs import BEST
+from sweeper.study.outputs.result_files import BEST
+from sweeper.two_tower import record as records
 
 
 def sections_of(directory) -> dict[str, Section]:

@@ -8,11 +8,11 @@ import re
 import pytest
 from made_up_studies import StudyMaker, made_up_record, nothing
 
-from sweeper import record as records
-from sweeper.errors import ConfigError, OutputError
-from sweeper.report.opening import load_results, open_subjects
+from sweeper.common.errors import ConfigError, OutputError
 from sweeper.report.report import page_of
 from sweeper.report.sections.head import problems_of
+from sweeper.results.opening import load_results, open_subjects
+from sweeper.two_tower import record as records
 
 
 def test_a_study_and_its_trials_records(tmp_path):

@@ -10,16 +10,16 @@ import pytest
 from made_up_confirmations import made_up_confirmation
 from made_up_studies import made_up_record
 
-from sweeper import record as records
-from sweeper.evaluation.rows import as_parquet
-from sweeper.files import atomic_write
+from sweeper.common.files import atomic_write
 from sweeper.report.__main__ import main
-from sweeper.report.evidence.confirmation_reader import load_evidence
 from sweeper.report.rendering.page import Table, Text
 from sweeper.report.sections.segments import strengths_section
-from sweeper.report.study_results import StudyResults
+from sweeper.results.evidence.confirmation_reader import load_evidence
+from sweeper.results.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.results.leaderboard import Row
+from sweeper.study.outputs.leaderboard import Row
+from sweeper.two_tower import record as records
+from sweeper.two_tower.evaluation.rows import as_parquet
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 from small_trials import compose_config
 
-from sweeper.record import TrialRecord
 from sweeper.serving.export import export
-from sweeper.trial import run_trial
+from sweeper.two_tower.record import TrialRecord
+from sweeper.two_tower.trial.trial import run_trial
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from small_trials import small_config
+from sweeper.two_tower.evaluation.ranking import RankingTask, Ranks, ranking_tasks
+from sweeper.two_tower.evaluation.scoring import ModelScorer
 
-from sweeper.config import (
+from sweeper.serving.query_tower import HISTORY_KINDS, QueryInputs, QueryTower
+from sweeper.serving.saved_model import ServedModel
+from sweeper.serving.search import ExactSearch
+from sweeper.two_tower.config import (
     METRICS,
     TIMED_KINDS,
     Config,
@@ -19,22 +24,17 @@ from sweeper.config import (
     FeaturesConfig,
     SequenceConfig,
 )
-from sweeper.data.columns import (
+from sweeper.two_tower.data.columns import (
     CategoricalColumn,
     CategoricalListColumn,
     Column,
     NumericColumn,
 )
-from sweeper.data.histories import Histories, histories_of
-from sweeper.data.interactions import Interactions, assemble
-from sweeper.data.split import Split
-from sweeper.evaluation.ranking import RankingTask, Ranks, ranking_tasks
-from sweeper.evaluation.scoring import ModelScorer
-from sweeper.serving.query_tower import HISTORY_KINDS, QueryInputs, QueryTower
-from sweeper.serving.saved_model import ServedModel
-from sweeper.serving.search import ExactSearch
-from sweeper.training.loop import Callbacks, History, train
-from sweeper.training.setup import Training, set_up_training
+from sweeper.two_tower.data.histories import Histories, histories_of
+from sweeper.two_tower.data.interactions import Interactions, assemble
+from sweeper.two_tower.data.split import Split
+from sweeper.two_tower.training.loop import Callbacks, History, train
+from sweeper.two_tower.training.setup import Training, set_up_training
 
 ROWS, USERS, ITEMS, TRAIN = 260, 20, 30, 180
 MOODS = ["calm", "drôle", "Σοφός ΟΔΟΣ", "İstanbul by NIGHT!", "two\u2003words", "…", ""]

@@ -11,11 +11,16 @@ import pytest
 import tensorflow as tf
 from served_models import ITEMS, MOODS, TRAIN, config_of, every_kind, raw, words
 
-from sweeper.config import Config, FeatureConfig, ModelConfig
-from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
-from sweeper.data.interactions import Interactions
 from sweeper.serving.candidate_tower import CandidateTower
-from sweeper.training.setup import Training, set_up_training
+from sweeper.two_tower.config import Config, FeatureConfig, ModelConfig
+from sweeper.two_tower.data.columns import (
+    CategoricalColumn,
+    CategoricalListColumn,
+    Column,
+    NumericColumn,
+)
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.training.setup import Training, set_up_training
 
 KINDS = {
     "id": FeatureConfig("movie_title", "embedding"),

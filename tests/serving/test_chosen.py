@@ -8,10 +8,10 @@ import pytest
 from made_up_confirmations import made_up_confirmation
 from made_up_studies import StudyMaker, made_up_record
 
-from sweeper import record as records
-from sweeper.errors import ConfigError, OutputError
+from sweeper.common.errors import ConfigError, OutputError
 from sweeper.serving.model_card import _confirmed
 from sweeper.serving.source_trial import choose
+from sweeper.two_tower import record as records
 
 
 @pytest.fixture

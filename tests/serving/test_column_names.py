@@ -14,10 +14,10 @@ from rich.console import Console
 from small_trials import compose_config
 
 from sweeper import recommend as command
-from sweeper.config import ColumnsConfig, FeatureConfig, FeaturesConfig
 from sweeper.serving.export import export
 from sweeper.serving.manifest import Manifest, manifest_of
-from sweeper.trial import run_trial
+from sweeper.two_tower.config import ColumnsConfig, FeatureConfig, FeaturesConfig
+from sweeper.two_tower.trial.trial import run_trial
 
 USER, ITEM, TIME = "User ID", 'the "item"', "Ordered At"
 NUMBERS = ["k", "2nd größe", "a=b"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.serving.display_titles import texts_of, title_column
 
 

@@ -17,11 +17,11 @@ from small_trials import compose_config
 
 from sweeper import embed as command
 from sweeper import recommend
-from sweeper.config import ColumnsConfig, FeatureConfig, FeaturesConfig, SideTableConfig
 from sweeper.serving.export import export
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import Manifest, read_manifest, versions
-from sweeper.trial import run_trial
+from sweeper.two_tower.config import ColumnsConfig, FeatureConfig, FeaturesConfig, SideTableConfig
+from sweeper.two_tower.trial.trial import run_trial
 
 ROWS, USERS, ITEMS = 400, 30, 24
 GENRES = ["a", "b", "a|b", ""]

@@ -16,7 +16,6 @@ from small_trials import compose_config
 
 from sweeper import embed as command
 from sweeper import recommend
-from sweeper.config import FeatureConfig
 from sweeper.serving.export import export
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import read_manifest
@@ -25,7 +24,8 @@ from sweeper.serving.newer_version import embed
 from sweeper.serving.saved_model import ServedModel
 from sweeper.serving.saved_tower import SavedQueryTower
 from sweeper.serving.search import ExactSearch
-from sweeper.trial import run_trial
+from sweeper.two_tower.config import FeatureConfig
+from sweeper.two_tower.trial.trial import run_trial
 
 NEW = "Title 999 amber"
 

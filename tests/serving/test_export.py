@@ -16,15 +16,15 @@ from served_models import raw
 
 from sweeper import export as command
 from sweeper import recommend
-from sweeper import record as records
-from sweeper.config import METRICS
-from sweeper.data.loading import load_interactions
-from sweeper.data.split import split_interactions
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.serving import version_directory
 from sweeper.serving.manifest import read_manifest, versions
 from sweeper.serving.retrained import recorded_config
 from sweeper.serving.version_directory import write_version
+from sweeper.two_tower import record as records
+from sweeper.two_tower.config import METRICS
+from sweeper.two_tower.data.loading import load_interactions
+from sweeper.two_tower.data.split import split_interactions
 
 INPUTS = {
     "user_id": "string", "timestamp": "number", "raw_user_age": "number",

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from processes import ROOT
 from served_models import ITEMS, QUERY, Served, config_of, past_config, serve
-
-ROOT = Path(__file__).parent.parent.parent
 
 # Gets a directory of an export and a file of inputs and items; prints the items' ranks.
 PROGRAM = """

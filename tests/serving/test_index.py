@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sweeper.errors import ConfigError, OutputError
+from sweeper.common.errors import ConfigError, OutputError
 from sweeper.serving.approximate_index import (
     ApproximateIndex,
     SavesNothing,

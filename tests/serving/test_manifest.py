@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from sweeper.errors import OutputError
+from sweeper.common.errors import OutputError
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import find_version, read_manifest
 

@@ -11,7 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sweeper.config import (
+from sweeper.common.errors import ConfigError, DataError
+from sweeper.embed import SETTINGS
+from sweeper.serving.key_value_args import read_settings
+from sweeper.serving.newer_catalogue import ItemsFile, read_catalogue, unknown_words
+from sweeper.two_tower.config import (
     Config,
     DataConfig,
     FeatureConfig,
@@ -19,11 +23,12 @@ from sweeper.config import (
     FilterConfig,
     SideTableConfig,
 )
-from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, Column, NumericColumn
-from sweeper.embed import SETTINGS
-from sweeper.errors import ConfigError, DataError
-from sweeper.serving.key_value_args import read_settings
-from sweeper.serving.newer_catalogue import ItemsFile, read_catalogue, unknown_words
+from sweeper.two_tower.data.columns import (
+    CategoricalColumn,
+    CategoricalListColumn,
+    Column,
+    NumericColumn,
+)
 
 OLD = pa.table(
     {

@@ -9,16 +9,16 @@ import pytest
 import tensorflow as tf
 from served_models import ITEMS, config_of, every_kind, past_config, timed
 
-from sweeper.config import FeatureConfig, ModelConfig
-from sweeper.data.columns import NumericColumn
-from sweeper.errors import ConfigError
-from sweeper.model.feature_graphs import check_graph
-from sweeper.model.features import CustomFeature
-from sweeper.model.sequence_encoders import SequenceEncoder
-from sweeper.model.towers import CustomTower
+from sweeper.common.errors import ConfigError
 from sweeper.serving.own_parts import check_own_parts, why_no_candidate_tower
 from sweeper.serving.query_tower import QueryInputs
-from sweeper.training.setup import set_up_training
+from sweeper.two_tower.config import FeatureConfig, ModelConfig
+from sweeper.two_tower.data.columns import NumericColumn
+from sweeper.two_tower.model.feature_graphs import check_graph
+from sweeper.two_tower.model.features import CustomFeature
+from sweeper.two_tower.model.sequence_encoders import SequenceEncoder
+from sweeper.two_tower.model.towers import CustomTower
+from sweeper.two_tower.training.setup import set_up_training
 
 ROWS = np.array([3_600, 7_200, 100_000], np.float64)
 

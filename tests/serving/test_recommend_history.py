@@ -12,9 +12,7 @@ import pytest
 import tensorflow as tf
 from test_recommend import as_json, failure, output, titles
 
-from sweeper.data.interactions import Interactions
-from sweeper.data.loading import load_interactions
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.recommend import _check_reads
 from sweeper.serving.display_titles import DisplayTitles
 from sweeper.serving.loaded_export import LoadedExport
@@ -22,6 +20,8 @@ from sweeper.serving.queries import queries_of, seconds
 from sweeper.serving.recommendations import recommend
 from sweeper.serving.request_history import past_of, titles_in
 from sweeper.serving.retrained import recorded_config
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.data.loading import load_interactions
 
 
 def history(*names: str) -> str:

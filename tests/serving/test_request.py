@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from processes import ROOT
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-DOCS = Path(__file__).parent.parent.parent / "docs" / "exporting.md"
+DOCS = ROOT / "docs" / "exporting.md"
 REQUEST, RESPONSE = map(json.loads, re.findall(r"```json\n(.*?)```", DOCS.read_text(), re.DOTALL))
 # What JSON has for each type of a tensor's values.
 JSON_TYPES = {tf.string: str, tf.float64: int | float, tf.float32: int | float, tf.int32: int}

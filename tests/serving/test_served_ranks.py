@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from served_models import ITEMS, QUERY, Served, config_of, serve
 
-from sweeper.config import FeatureConfig, ModelConfig
-from sweeper.data.columns import CategoricalColumn
+from sweeper.two_tower.config import FeatureConfig, ModelConfig
+from sweeper.two_tower.data.columns import CategoricalColumn
 
 DEEP = ModelConfig(layer_sizes=[8, 4], activation="gelu", dropout=0.2, input_dropout=0.1)
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).parent.parent.parent
+from processes import ROOT
 
 
 def python(place: Path, module: str, *arguments: str, code: int = 0) -> str:

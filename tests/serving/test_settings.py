@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.serving.key_value_args import one_of, read_settings, text, whole_number
 from sweeper.serving.queries import number, words
 

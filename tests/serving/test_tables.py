@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sweeper.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
-from sweeper.data.interactions import Interactions, assemble
 from sweeper.serving.tables import candidate_table, history_table, newest, user_table
+from sweeper.two_tower.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
+from sweeper.two_tower.data.interactions import Interactions, assemble
 
 # Row by row: the user, the candidate, the time, the mood, the tags.
 ROWS = [

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.space.reader import parse_space
 from sweeper.study.space.search_space import SearchSpace
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import optuna
 
-from sweeper.config import Config, to_dictionary
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.resume_check import compared
-from sweeper.study.storages.files import Sqlite
+from sweeper.study.storage.files import Sqlite
+from sweeper.two_tower.config import Config, to_dictionary
 
 IDENTITY: dict[str, Any] = {
     attributes.SPACE: {"optimizer.learning_rate": {"low": 0.01, "high": 0.1, "log": True}},

@@ -15,10 +15,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.utils import filter_overrides
 from hydra.types import RunMode
 
-from sweeper.config import config_directory
 from sweeper.study.composition import Composer
 from sweeper.study.config import register_schema
 from sweeper.study.plan import GROUPS, Plan, make_plan
+from sweeper.two_tower.config import config_directory
 
 
 @dataclass

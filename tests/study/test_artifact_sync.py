@@ -16,9 +16,7 @@ from toy_runs import NO_REPORT, TOY, check_whole, environment, leaderboard
 
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig, StorageConfig
-from sweeper.study.storages.files import Sqlite
-from sweeper.study.storages.postgresql import Postgresql
-from sweeper.study.workers.artifact_sync import (
+from sweeper.study.execution.artifact_sync import (
     ARCHIVE,
     download,
     is_shared,
@@ -26,6 +24,8 @@ from sweeper.study.workers.artifact_sync import (
     upload,
     write_marker,
 )
+from sweeper.study.storage.files import Sqlite
+from sweeper.study.storage.postgresql import Postgresql
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -215,7 +215,7 @@ def test_a_directory_is_known_by_its_token(tmp_path):
 # The toy's command line, in a process whose workers can't see the study's directory.
 FAR = f"""
 import runpy, sys
-from sweeper.study.workers import worker
+from sweeper.study.execution import worker
 worker.is_shared = lambda *_: False
 sys.argv[0] = {str(TOY)!r}
 runpy.run_path({str(TOY)!r}, run_name="__main__")

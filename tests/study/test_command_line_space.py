@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_spaces import LEARNING_RATES, space
 
-from sweeper.config import config_directory
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.space.command_line import command_line_parameters
 from sweeper.study.space.domains import Choices, Interval
 from sweeper.study.space.parameters import Parameter
 from sweeper.study.space.search_space import SearchSpace
+from sweeper.two_tower.config import config_directory
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from sweeper.config import config_directory
 from sweeper.study.composition import Composer
 from sweeper.study.config import register_schema
 from sweeper.study.plan import GROUPS
+from sweeper.two_tower.config import config_directory
 
 TRIALS = [
     [],

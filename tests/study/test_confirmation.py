@@ -20,17 +20,17 @@ from plans import planner
 from small_trials import compose_config, small_config
 from toy_runs import environment
 
-from sweeper import record as records
-from sweeper.config import DataConfig, to_dictionary, with_defaults
-from sweeper.errors import StudyError
-from sweeper.record import TrialRecord
+from sweeper.common.errors import StudyError
 from sweeper.study.ablations import ablation_problems, without
 from sweeper.study.composition import Composer
 from sweeper.study.config import ConfirmConfig, ObjectiveConfig
 from sweeper.study.confirmation import confirmed_cuts, for_test_rows, left_out, plan_confirmation
 from sweeper.study.plan import GROUPS
 from sweeper.study.retraining import Retraining, point_of, retraining
-from sweeper.study.storages.markers import ELSEWHERE
+from sweeper.study.storage.markers import ELSEWHERE
+from sweeper.two_tower import record as records
+from sweeper.two_tower.config import DataConfig, to_dictionary, with_defaults
+from sweeper.two_tower.record import TrialRecord
 
 SEARCH = ("model.dropout=interval(0,0.5)", "study.n_trials=3", "train.epochs=20")
 CONFIRM = (

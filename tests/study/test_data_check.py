@@ -8,7 +8,7 @@ import pytest
 from new_studies import IDENTITY, new_study
 from plans import Planner, planner
 
-from sweeper.errors import ConfigError, DataChangedError, DataError
+from sweeper.common.errors import ConfigError, DataChangedError, DataError
 from sweeper.study import attributes
 from sweeper.study.data_check import check_data, check_same_data, data_attributes
 from sweeper.study.plan import Plan

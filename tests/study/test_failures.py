@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from made_up_trials import FAIL, PRUNED, made_up_study, made_up_trial
 
-from sweeper.errors import StudyError
+from sweeper.common.errors import StudyError
 from sweeper.study import launch
 from sweeper.study.failures import failure_of, first_failure, nothing_to_rank
 

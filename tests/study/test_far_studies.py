@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from processes import ROOT
 
 from benchmarks.postgresql_server import PASSWORD
-from sweeper import record as records
 from sweeper.study import attributes
-from sweeper.study.storages.factory import load_study
-from sweeper.study.workers.recovery import has_failed
+from sweeper.study.execution.recovery import has_failed
+from sweeper.study.storage.factory import load_study
+from sweeper.two_tower import record as records
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
 ]
-ROOT = Path(__file__).parents[2]
 STUDY = (
     "study=architecture", "data=synthetic", "data.synthetic.num_interactions=3000", "train=quick",
     "train.epochs=4", "train.eval_every_epochs=2", "evaluation.baselines=[popularity]",
@@ -33,7 +33,7 @@ STUDY = (
 # Workers that can't see the study's directory.
 FAR = """
 import runpy, sys
-from sweeper.study.workers import worker
+from sweeper.study.execution import worker
 worker.is_shared = lambda *_: False
 sys.argv[0] = "sweeper"
 runpy.run_module("sweeper", run_name="__main__", alter_sys=True)

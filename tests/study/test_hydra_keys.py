@@ -9,11 +9,11 @@ from omegaconf import OmegaConf
 from plans import Planner, planner
 from small_trials import small_config
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study import attributes, launcher_options, launchers
 from sweeper.study.launcher_options import number_of_workers, option_problems
 from sweeper.study.trial_places import subdir_of
-from sweeper.validation import working_directory_problems
+from sweeper.two_tower.validation import working_directory_problems
 
 GRID = ("data=synthetic", "model.dropout=0.1,0.2")
 

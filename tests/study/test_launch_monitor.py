@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from sweeper.study.workers import launch_monitor
-from sweeper.study.workers.launch_monitor import JobsGoneError, LaunchMonitor
+from sweeper.study.execution import launch_monitor
+from sweeper.study.execution.launch_monitor import JobsGoneError, LaunchMonitor
 
 
 class MadeUpJobs:

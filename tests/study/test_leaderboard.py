@@ -25,10 +25,10 @@ from rich.console import Console
 
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.results.alike import alike_text
-from sweeper.study.results.leaderboard import Row, leaderboard_rows, write_leaderboard
-from sweeper.study.results.leaderboard_table import leaderboard_table
-from sweeper.study.results.reading import objectives_of, short_names
+from sweeper.study.outputs.alike import alike_text
+from sweeper.study.outputs.leaderboard import Row, leaderboard_rows, write_leaderboard
+from sweeper.study.outputs.leaderboard_table import leaderboard_table
+from sweeper.study.outputs.reading import objectives_of, short_names
 
 
 def rows_of(study: optuna.Study) -> list[Row]:

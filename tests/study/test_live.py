@@ -23,11 +23,11 @@ from made_up_trials import (
 from optuna.trial import FrozenTrial
 from rich.console import Console
 
-from sweeper.study.results import live
-from sweeper.study.results.live import LiveTable
-from sweeper.study.results.live_view import picture
-from sweeper.study.results.progress import StudyProgress
-from sweeper.study.results.reading import best_report, clock, number_text, objectives_of
+from sweeper.study.outputs import live
+from sweeper.study.outputs.live import LiveTable
+from sweeper.study.outputs.live_view import picture
+from sweeper.study.outputs.progress import StudyProgress
+from sweeper.study.outputs.reading import best_report, clock, number_text, objectives_of
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from toy_runs import wait_until
 
-from sweeper.errors import OutputError
-from sweeper.study.workers import locks
+from sweeper.common.errors import OutputError
+from sweeper.study.execution import locks
 
 FORK = multiprocessing.get_context("fork")
 

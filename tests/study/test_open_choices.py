@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hydra.types import RunMode
 
-from sweeper.composing import compose_first, loader
-from sweeper.errors import ConfigError
+from sweeper.cli.composition import compose_first, loader
+from sweeper.common.errors import ConfigError
 from sweeper.study.composition import Composer
 from sweeper.study.config import register_schema
 from sweeper.study.plan import GROUPS, Plan, make_plan

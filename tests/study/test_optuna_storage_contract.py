@@ -14,9 +14,9 @@ from optuna.study import StudyDirection
 from optuna.testing.pytest_storages import StorageTestCase
 
 from sweeper.study.config import STORAGES, ObjectiveConfig, StorageConfig
-from sweeper.study.storages.bulk_rdb import database_of
-from sweeper.study.storages.factory import configured_storage
-from sweeper.study.storages.storage import StudyStorage
+from sweeper.study.storage.bulk_rdb import database_of
+from sweeper.study.storage.factory import configured_storage
+from sweeper.study.storage.storage import StudyStorage
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

@@ -9,9 +9,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeper.config import known_keys
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.space.overrides import find_key, to_text
+from sweeper.two_tower.config import known_keys
 
 GROUPS = {"optimizer": ["adagrad", "adam"], "experiment": ["tutorial_shallow"]}
 PARSER = OverridesParser.create()

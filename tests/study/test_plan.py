@@ -14,14 +14,14 @@ from joblib.externals import cloudpickle
 from omegaconf import OmegaConf
 from plans import planner
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study import attributes, launchers
 from sweeper.study.launchers import share_cores
 from sweeper.study.plan import Plan
 from sweeper.study.reference import plan_reference
 from sweeper.study.resume_check import check_identity
-from sweeper.study.storages.factory import load_study
-from sweeper.study.storages.files import Sqlite
+from sweeper.study.storage.factory import load_study
+from sweeper.study.storage.files import Sqlite
 
 RATE = "optimizer.learning_rate=interval(0.01,1)"
 

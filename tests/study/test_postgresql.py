@@ -8,12 +8,12 @@ import pytest
 from new_studies import IDENTITY
 
 from benchmarks.postgresql_server import PASSWORD
-from sweeper.errors import ConfigError, OutputError
+from sweeper.common.errors import ConfigError, OutputError
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig, StorageConfig
-from sweeper.study.storages.factory import load_study
-from sweeper.study.storages.markers import ELSEWHERE
-from sweeper.study.storages.postgresql import Postgresql
+from sweeper.study.storage.factory import load_study
+from sweeper.study.storage.markers import ELSEWHERE
+from sweeper.study.storage.postgresql import Postgresql
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

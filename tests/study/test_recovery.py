@@ -6,16 +6,16 @@ import pytest
 from new_studies import LOW, begun, new_study, states
 from optuna.trial import TrialState
 
-from sweeper import record as records
 from sweeper.study import attributes
-from sweeper.study.storages.factory import load_study
-from sweeper.study.workers.recovery import (
+from sweeper.study.execution.recovery import (
     GONE,
     counts_toward_budget,
     cut_short,
     has_failed,
     recover_stale_trials,
 )
+from sweeper.study.storage.factory import load_study
+from sweeper.two_tower import record as records
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

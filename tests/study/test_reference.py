@@ -6,12 +6,12 @@ import pytest
 from made_up_trials import FAIL, made_up_result, made_up_study, made_up_trial
 from plans import planner
 
-from sweeper.config import config_directory
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study import attributes
+from sweeper.study.outputs.leaderboard import leaderboard_rows
 from sweeper.study.reference import note_reference, plan_reference
-from sweeper.study.results.leaderboard import leaderboard_rows
 from sweeper.study.retraining import Retraining
+from sweeper.two_tower.config import config_directory
 
 SEARCH = ("model.dropout=interval(0,0.5)", "study.n_trials=3")
 REFERENCE = "study.reference=tutorial_three_layer"

@@ -8,7 +8,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from made_up_spaces import GROUPS, LEARNING_RATES, TOWERS, space
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.space.command_line import command_line_parameters
 from sweeper.study.space.domains import Choices
 from sweeper.study.space.overrides import find_key

@@ -27,10 +27,10 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from small_trials import compose_config
 
-from sweeper import record
-from sweeper.config import Config, config_directory, to_dataclass, to_dictionary
 from sweeper.study.config import StudyConfig, register_schema, to_study
-from sweeper.study.results.outputs import best_text, show_results, write_results
+from sweeper.study.outputs.result_files import best_text, show_results, write_results
+from sweeper.two_tower import record
+from sweeper.two_tower.config import Config, config_directory, to_dataclass, to_dictionary
 
 NAMES = ["leaderboard.csv", "optimization_results.yaml", "best.yaml"]
 

@@ -7,10 +7,10 @@ import json
 import pytest
 from new_studies import IDENTITY, begun, new_study
 
-from sweeper.config import Config, DataConfig, to_dictionary
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study import attributes
 from sweeper.study.resume_check import check_identity, check_scores, compared
+from sweeper.two_tower.config import Config, DataConfig, to_dictionary
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

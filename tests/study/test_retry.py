@@ -15,8 +15,8 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from sweeper.study.storages import retry
-from sweeper.study.storages.retry import CALLS, RetryingStorage, is_transient, with_retry
+from sweeper.study.storage import retry
+from sweeper.study.storage.retry import CALLS, RetryingStorage, is_transient, with_retry
 
 AWAY = OperationalError("SELECT 1", {}, psycopg.OperationalError("server closed the connection"))
 

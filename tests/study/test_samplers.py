@@ -8,7 +8,7 @@ import warnings
 import optuna
 import pytest
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.algorithms.choices import SINGLE_OBJECTIVE
 from sweeper.study.algorithms.samplers import KINDS, build_sampler, sampler_problems
 from sweeper.study.config import SAMPLERS, StudyConfig

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from plans import planner
 
-from sweeper.config import config_directory
 from sweeper.study.plan import Plan
 from sweeper.study.warm_start import initial_params
+from sweeper.two_tower.config import config_directory
 
 HEAD = ("Why", "Cost", "Figure")
 STUDIES = sorted((config_directory() / "study").glob("*.yaml"))

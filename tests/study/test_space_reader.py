@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from made_up_spaces import TOWERS, problems
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.space.domains import Choices, Domain, Interval
 from sweeper.study.space.parameters import Parameter, SingleParameter
 from sweeper.study.space.reader import parse_space

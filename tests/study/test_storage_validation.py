@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sweeper.study.config import StorageConfig
-from sweeper.study.storages.validation import EXAMPLE, storage_problems
+from sweeper.study.storage.validation import EXAMPLE, storage_problems
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,15 @@ import pytest
 from new_studies import IDENTITY
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
-from processes import killed_at_the_end
+from processes import ROOT, killed_at_the_end
 
-from sweeper.errors import OutputError
+from sweeper.common.errors import OutputError
 from sweeper.study import attributes
 from sweeper.study.config import STORAGES, ObjectiveConfig, StorageConfig
-from sweeper.study.storages.factory import configured_storage, load_study, storage_in
-from sweeper.study.storages.files import Sqlite
-from sweeper.study.storages.markers import MARKERS, holds_study
-from sweeper.study.storages.storage import StudyStorage, held
+from sweeper.study.storage.factory import configured_storage, load_study, storage_in
+from sweeper.study.storage.files import Sqlite
+from sweeper.study.storage.markers import MARKERS, holds_study
+from sweeper.study.storage.storage import StudyStorage, held
 
 LOSSES = [ObjectiveConfig("top_100"), ObjectiveConfig("num_parameters", "minimize")]
 OWN = (attributes.ID, attributes.PLACE)
@@ -104,7 +104,7 @@ def test_one_worker_at_a_time_has_its_turn(place):
     process = subprocess.Popen(
         [sys.executable, "-c", TAKES_A_TURN, str(place.root / "s"), place.config.name,
          str(place.config.url)],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
     )  # fmt: skip
@@ -123,8 +123,8 @@ TAKES_A_TURN = """
 import sys, time
 from pathlib import Path
 from sweeper.study.config import StorageConfig
-from sweeper.study.storages.factory import configured_storage
-from sweeper.study.storages.storage import held
+from sweeper.study.storage.factory import configured_storage
+from sweeper.study.storage.storage import held
 storage = configured_storage(Path(sys.argv[1]), StorageConfig(sys.argv[2], sys.argv[3]), "s")
 study = storage.load()
 with held(storage.turn(study)):
@@ -139,7 +139,7 @@ def test_a_turn_ends_with_its_process(place):
     process = subprocess.Popen(
         [sys.executable, "-c", TAKES_A_TURN.replace("sleep(1)", "sleep(60)"),
          str(place.root / "s"), place.config.name, str(place.config.url)],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
     )  # fmt: skip
@@ -153,7 +153,7 @@ def test_a_turn_ends_with_its_process(place):
 WRITER = """
 import sys
 from pathlib import Path
-from sweeper.study.storages.factory import load_study
+from sweeper.study.storage.factory import load_study
 study = load_study(Path(sys.argv[1]))
 for number in range(10):
     trial = study.ask()
@@ -168,7 +168,7 @@ def test_several_processes_may_write_at_once(place):
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, str(place.root / "s"), str(writer)],
-            cwd=Path(__file__).parents[2],
+            cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
         )

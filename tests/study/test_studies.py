@@ -26,9 +26,9 @@ from toy_runs import (
     trials_of,
 )
 
-from sweeper import record
 from sweeper.study import attributes
-from sweeper.study.storages.factory import load_study
+from sweeper.study.storage.factory import load_study
+from sweeper.two_tower import record
 
 EPOCHS = "train.epochs=5"
 OWN_STUDY = """# @package _global_

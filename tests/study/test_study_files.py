@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from new_studies import begun, new_study
 
-from sweeper.errors import OutputError
+from sweeper.common.errors import OutputError
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.storages import files
-from sweeper.study.storages.factory import check_place, load_study
-from sweeper.study.storages.files import Journal, Sqlite, cut_torn_line
-from sweeper.study.storages.markers import DATABASE, JOURNAL
+from sweeper.study.storage import files
+from sweeper.study.storage.factory import check_place, load_study
+from sweeper.study.storage.files import Journal, Sqlite, cut_torn_line
+from sweeper.study.storage.markers import DATABASE, JOURNAL
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

@@ -9,11 +9,11 @@ from new_studies import begun
 from plans import Planner, planner
 from rich.console import Console
 
-from sweeper.errors import StudyError
+from sweeper.common.errors import StudyError
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.storages.files import Sqlite
-from sweeper.study.workers.study_run import StudyRun
+from sweeper.study.execution.study_run import StudyRun
+from sweeper.study.storage.files import Sqlite
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

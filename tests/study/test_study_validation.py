@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from made_up_configs import SEEDS, SEQUENTIAL, objectives, study_config, trial_config
 
-from sweeper.config import Config
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.validation import metric_problems, study_problems
+from sweeper.two_tower.config import Config
 
 
 def problems_of(

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import ROOT
 from toy_runs import is_alive, wait_until
 
-from sweeper.errors import DataChangedError
-from sweeper.study.reporting import expected_fingerprint, in_study, report
-from sweeper.study.workers import trial_child, trial_process
-from sweeper.study.workers.trial_child import (
+from sweeper.common.errors import DataChangedError
+from sweeper.study.execution import trial_child, trial_process
+from sweeper.study.execution.trial_child import (
     COMPLETE,
     DIED,
     FAILED,
@@ -28,7 +28,8 @@ from sweeper.study.workers.trial_child import (
     PRUNED,
     Job,
 )
-from sweeper.study.workers.trial_process import TrialProcess
+from sweeper.study.execution.trial_process import TrialProcess
+from sweeper.study.reporting import expected_fingerprint, in_study, report
 
 
 @pytest.fixture(autouse=True)
@@ -315,12 +316,12 @@ def work(root: Path) -> None:
 
 def test_end_with_a_parent_that_has_gone_already(tmp_path):
     code = (
-        "import time; from sweeper.study.workers.trial_child import exit_when_orphaned; "
+        "import time; from sweeper.study.execution.trial_child import exit_when_orphaned; "
         "exit_when_orphaned(1234567)"
     )
     ended = subprocess.run(
         [sys.executable, "-c", f"{code}; time.sleep(60)"],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         timeout=20,
         check=False,
     )
@@ -349,8 +350,8 @@ def test_it_goes_too_when_the_worker_is_killed(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         f"sys.path.append({str(Path(__file__).parent)!r})\n"
         "from test_trial_process import leave_a_file\n"
-        "from sweeper.study.workers.trial_child import Job\n"
-        "from sweeper.study.workers.trial_process import TrialProcess\n"
+        "from sweeper.study.execution.trial_child import Job\n"
+        "from sweeper.study.execution.trial_process import TrialProcess\n"
         "trials = TrialProcess(leave_a_file, lambda: False)\n"
         f"print(trials.run(Job(0, Path({str(tmp_path)!r}) / '0', []), lambda *_: False).values)\n"
         "sys.stdout.flush()\n"

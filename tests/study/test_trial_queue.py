@@ -12,11 +12,11 @@ from plans import planner
 
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig, StorageConfig
+from sweeper.study.execution.recovery import counts_toward_budget, has_failed
+from sweeper.study.execution.trial_counter import TrialCounter
+from sweeper.study.execution.trial_queue import ClaimedStudy, TrialQueue
 from sweeper.study.plan import Plan
-from sweeper.study.storages.factory import configured_storage
-from sweeper.study.workers.recovery import counts_toward_budget, has_failed
-from sweeper.study.workers.trial_counter import TrialCounter
-from sweeper.study.workers.trial_queue import ClaimedStudy, TrialQueue
+from sweeper.study.storage.factory import configured_storage
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 GRID = ("train.epochs=5,10,15", "study.sampler=grid")

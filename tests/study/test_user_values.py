@@ -8,7 +8,7 @@ import pytest
 from made_up_spaces import LEARNING_RATES, TOWERS, space
 from plans import planner
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.warm_start import named_sets
 
 

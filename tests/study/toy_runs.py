@@ -18,8 +18,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeper.study import attributes
-from sweeper.study.storages.factory import load_study
-from sweeper.study.workers.recovery import counts_toward_budget
+from sweeper.study.execution.recovery import counts_toward_budget
+from sweeper.study.storage.factory import load_study
 
 HERE = Path(__file__).parent
 TOY = HERE / "toy_study.py"

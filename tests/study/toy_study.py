@@ -26,9 +26,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from sweeper.command_line import start
-from sweeper.config import config_directory
+from sweeper.cli.command_line import start
 from sweeper.study.reporting import report
+from sweeper.two_tower.config import config_directory
 
 # What goes wrong in trials of `name=in_turn`, by data.split_seed.
 WAYS = (

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sweeper.report.analysis.baselines import (
+from sweeper.report.comparison.compared import Compared
+from sweeper.report.comparison.entries import StudyEntry
+from sweeper.report.comparison.protocols import protocol_table
+from sweeper.report.rendering.page import NOTHING, Block, Section, Table, Text
+from sweeper.results.analysis.baselines import (
     against_baselines,
     named_baselines,
     unbeaten_text,
     unbeaten_words,
 )
-from sweeper.report.analysis.grouping import layers_text
-from sweeper.report.comparison.compared import Compared
-from sweeper.report.comparison.entries import StudyEntry
-from sweeper.report.comparison.protocols import protocol_table
-from sweeper.report.evidence.ranks import is_accuracy
-from sweeper.report.evidence.statistics import ALIKE
-from sweeper.report.rendering.formatting import baseline_words, metric_words, number, seen_note
-from sweeper.report.rendering.page import NOTHING, Block, Section, Table, Text
-from sweeper.study.results.leaderboard_table import NO_BETTER
+from sweeper.results.analysis.grouping import layers_text
+from sweeper.results.evidence.ranks import is_accuracy
+from sweeper.results.evidence.statistics import ALIKE
+from sweeper.results.formatting import baseline_words, metric_words, number, seen_note
+from sweeper.study.outputs.leaderboard_table import NO_BETTER
 
 
 @dataclass(frozen=True)

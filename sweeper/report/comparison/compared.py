@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from sweeper.report.analysis.significance import Key, Significance, beside_first
 from sweeper.report.comparison.confirmations import (
     Confirmed,
     are_comparable,
@@ -15,7 +14,8 @@ from sweeper.report.comparison.confirmations import (
 )
 from sweeper.report.comparison.entries import StudyEntry, compared_metric, standings_of
 from sweeper.report.comparison.protocols import protocol_problems
-from sweeper.report.study_results import StudyResults
+from sweeper.results.analysis.significance import Key, Significance, beside_first
+from sweeper.results.study_results import StudyResults
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sweeper.report.analysis.seed_groups import repeated, seeds_varied
 from sweeper.report.comparison.answer import answer_section
 from sweeper.report.comparison.compared import Compared
 from sweeper.report.comparison.entries import StudyEntry, by_metric
@@ -14,7 +13,12 @@ from sweeper.report.comparison.protocols import (
     how_it_was_done,
     protocol_table,
 )
-from sweeper.report.rendering.formatting import (
+from sweeper.report.rendering.page import Block, KeyFigure, Page, Section, Table, Text
+from sweeper.report.sections.head import problems_of, written
+from sweeper.report.sections.question import states_text
+from sweeper.report.sections.reproduction import commands
+from sweeper.results.analysis.seed_groups import repeated, seeds_varied
+from sweeper.results.formatting import (
     code_listed,
     count,
     duration,
@@ -22,13 +26,9 @@ from sweeper.report.rendering.formatting import (
     metric_words,
     number,
 )
-from sweeper.report.rendering.page import Block, KeyFigure, Page, Section, Table, Text
-from sweeper.report.sections.head import problems_of, written
-from sweeper.report.sections.question import states_text
-from sweeper.report.sections.reproduction import commands
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.leaderboard import parameter_names
-from sweeper.study.results.reading import parameters_text, short_names
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.leaderboard import parameter_names
+from sweeper.study.outputs.reading import parameters_text, short_names
 
 SHOWN = 20
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow
 
-from sweeper.report.analysis.significance import Key, Sample, Significance, beside_first
-from sweeper.report.evidence.clustered_tests import compare_on_rows
-from sweeper.report.evidence.evidence import Evidence, Run, ranks_by_seed
-from sweeper.report.evidence.ranks import hits, is_accuracy
-from sweeper.report.evidence.statistics import Comparison, Summary, adjusted_by_holm
-from sweeper.report.rendering.formatting import number
-from sweeper.report.study_results import StudyResults
+from sweeper.results.analysis.significance import Key, Sample, Significance, beside_first
+from sweeper.results.evidence.clustered_tests import compare_on_rows
+from sweeper.results.evidence.evidence import Evidence, Run, ranks_by_seed
+from sweeper.results.evidence.ranks import hits, is_accuracy
+from sweeper.results.evidence.statistics import Comparison, Summary, adjusted_by_holm
+from sweeper.results.formatting import number
+from sweeper.results.study_results import StudyResults
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from sweeper.record import TrialRecord
-from sweeper.report.analysis.baselines import unbeaten_of
-from sweeper.report.analysis.seed_groups import ratio_over_seeds, repeated, seeds_varied
-from sweeper.report.analysis.significance import Sample, ratio_of_rows, scored_trial
-from sweeper.report.analysis.trial_curves import USUAL_METRIC
-from sweeper.report.evidence.ranks import is_accuracy
-from sweeper.report.rendering.formatting import number
-from sweeper.report.study_results import StudyResults
+from sweeper.results.analysis.baselines import unbeaten_of
+from sweeper.results.analysis.seed_groups import ratio_over_seeds, repeated, seeds_varied
+from sweeper.results.analysis.significance import Sample, ratio_of_rows, scored_trial
+from sweeper.results.analysis.trial_curves import USUAL_METRIC
+from sweeper.results.evidence.ranks import is_accuracy
+from sweeper.results.formatting import number
+from sweeper.results.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.results.leaderboard import Row, baselines_of
+from sweeper.study.outputs.leaderboard import Row, baselines_of
+from sweeper.two_tower.record import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class StudyEntry:
       record: the best trial's; None where it can't be read.
       scored: seed by seed, or row by row.
       test_to_train: where the seeds are of splits, see `Sample` of
-        `sweeper.report.analysis.significance`; else 0.
+        `sweeper.results.analysis.significance`; else 0.
     """
 
     subject: StudyResults

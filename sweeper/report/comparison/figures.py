@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from sweeper.report.analysis.trial_curves import curves_of, grouped
 from sweeper.report.comparison.entries import StudyEntry
 from sweeper.report.rendering.axes import counted, metric_axis
-from sweeper.report.rendering.formatting import duration, metric_words, number, upper_first
 from sweeper.report.rendering.page import Figure, Table
 from sweeper.report.rendering.palette import plot, series
 from sweeper.report.sections.optimization import best_so_far
 from sweeper.report.sections.times import STAGES, stage_seconds
 from sweeper.report.sections.validation_curves import baseline_lines
+from sweeper.results.analysis.trial_curves import curves_of, grouped
+from sweeper.results.formatting import duration, metric_words, number, upper_first
 
 # Stages of less than this share are not told apart.
 SHORT, REST = 0.02, "rest"

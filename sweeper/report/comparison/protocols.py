@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeper.config import SEEN_FILTERED, flat, unflatten, with_defaults
-from sweeper.console import SEEN, seen_by
-from sweeper.record import TrialRecord
-from sweeper.report.analysis.importance import is_seed
 from sweeper.report.comparison.entries import StudyEntry
-from sweeper.report.rendering.formatting import listed, value_text
 from sweeper.report.rendering.page import Table
 from sweeper.report.sections.question import protocol_rows
+from sweeper.results.analysis.importance import is_seed
+from sweeper.results.formatting import listed, value_text
 from sweeper.study import attributes
-from sweeper.study.results.leaderboard import parameter_names
+from sweeper.study.outputs.leaderboard import parameter_names
+from sweeper.two_tower.config import SEEN_FILTERED, flat, unflatten, with_defaults
+from sweeper.two_tower.record import TrialRecord
+from sweeper.two_tower.trial.result_tables import SEEN, seen_by
 
 # Of the configuration, what decides which rows a figure is of.
 DATA, ROWS = "data.", ("evaluation.rows", "evaluation.sampled_candidates")

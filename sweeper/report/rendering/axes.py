@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sweeper.config import SEEN_FILTERED, UNFILTERED_METRICS
+from sweeper.two_tower.config import SEEN_FILTERED, UNFILTERED_METRICS
 
 MOST_TICKS = 6
 FEW_TRIALS = 12

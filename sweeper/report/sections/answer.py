@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sweeper.config import SEEN_FILTERED, metric_name
-from sweeper.console import SHOWN_METRICS, WITHOUT_SEEN, seen_by
-from sweeper.metrics import is_always_hit
-from sweeper.record import TrialRecord
-from sweeper.report.analysis.baselines import beside_baselines, is_no_better, mark_words
-from sweeper.report.analysis.seed_groups import answer_over_seeds, seeds_varied, table_over_seeds
-from sweeper.report.analysis.significance import certainties
-from sweeper.report.evidence.statistics import ALIKE
-from sweeper.report.rendering.formatting import (
+from sweeper.report.rendering.page import Block, Section, Table, Text
+from sweeper.report.sections.confirmed import confirmed_text, other_best_text
+from sweeper.report.sections.over_seeds import answer_over_seeds, table_over_seeds
+from sweeper.report.sections.question import states_text
+from sweeper.report.sections.trial_table import trial_table
+from sweeper.results.analysis.baselines import beside_baselines, is_no_better, mark_words
+from sweeper.results.analysis.seed_groups import seeds_varied
+from sweeper.results.analysis.significance import certainties
+from sweeper.results.evidence.statistics import ALIKE
+from sweeper.results.formatting import (
     baseline_words,
     count,
     metric_words,
     number,
 )
-from sweeper.report.rendering.page import Block, Section, Table, Text
-from sweeper.report.sections.confirmed import confirmed_text, other_best_text
-from sweeper.report.sections.question import states_text
-from sweeper.report.sections.trial_table import trial_table
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.leaderboard import Row, baselines_of, parameter_names
-from sweeper.study.results.reading import parameters_text, short_names, values_text
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.leaderboard import Row, baselines_of, parameter_names
+from sweeper.study.outputs.reading import parameters_text, short_names, values_text
+from sweeper.two_tower.config import SEEN_FILTERED, metric_name
+from sweeper.two_tower.evaluation.metrics import is_always_hit
+from sweeper.two_tower.record import TrialRecord
+from sweeper.two_tower.trial.result_tables import SHOWN_METRICS, WITHOUT_SEEN, seen_by
 
 
 def answer_section(subject: StudyResults) -> Section:

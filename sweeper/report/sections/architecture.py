@@ -7,13 +7,13 @@ from statistics import median
 
 import plotly.graph_objects as go
 
-from sweeper.report.analysis.seed_groups import seeds_varied
-from sweeper.report.analysis.towers import Size, configurations_of, pruned_by_size
-from sweeper.report.rendering.formatting import count, metric_words, number
 from sweeper.report.rendering.page import Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, scale
 from sweeper.report.sections.depth import depth_text
-from sweeper.report.study_results import StudyResults
+from sweeper.results.analysis.seed_groups import seeds_varied
+from sweeper.results.analysis.towers import Size, configurations_of, pruned_by_size
+from sweeper.results.formatting import count, metric_words, number
+from sweeper.results.study_results import StudyResults
 
 # The figures of the configurations of each depth and width, the best first.
 Cells = Mapping[Size, Sequence[float]]

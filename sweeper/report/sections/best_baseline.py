@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sweeper.report.evidence.evidence import Evidence
-from sweeper.report.evidence.statistics import Comparison
-from sweeper.report.rendering.formatting import number, signed, upper_first
 from sweeper.report.sections.confirmed_tables import name_words, probability
-from sweeper.study.results.leaderboard import best_of
+from sweeper.results.evidence.evidence import Evidence
+from sweeper.results.evidence.statistics import Comparison
+from sweeper.results.formatting import number, signed, upper_first
+from sweeper.study.outputs.leaderboard import best_of
 
 
 def best_baseline_text(evidence: Evidence, metric: str) -> str | None:

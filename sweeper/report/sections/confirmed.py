@@ -4,18 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sweeper.config import DEFAULT_METRIC
-from sweeper.report.evidence.evidence import Evidence
-from sweeper.report.evidence.ranks import is_accuracy
-from sweeper.report.evidence.statistics import ALIKE, Summary
-from sweeper.report.rendering.formatting import (
-    count,
-    listed,
-    metric_words,
-    number,
-    signed,
-    upper_first,
-)
 from sweeper.report.rendering.page import Block, Section, Text
 from sweeper.report.sections.best_baseline import best_baseline_text
 from sweeper.report.sections.confirmed_tables import (
@@ -27,9 +15,21 @@ from sweeper.report.sections.confirmed_tables import (
     rows_words,
     searched_figure,
 )
-from sweeper.report.study_results import StudyResults
+from sweeper.results.evidence.evidence import Evidence
+from sweeper.results.evidence.ranks import is_accuracy
+from sweeper.results.evidence.statistics import ALIKE, Summary
+from sweeper.results.formatting import (
+    count,
+    listed,
+    metric_words,
+    number,
+    signed,
+    upper_first,
+)
+from sweeper.results.study_results import StudyResults
+from sweeper.two_tower.config import DEFAULT_METRIC
 
-# With fewer seeds the tests are too bold, see `sweeper.report.evidence.clustered_tests`.
+# With fewer seeds the tests are too bold, see `sweeper.results.evidence.clustered_tests`.
 FEW_SEEDS = 4
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from sweeper.console import SEEN
-from sweeper.report.analysis.baselines import usual_baselines
-from sweeper.report.evidence.evidence import Evidence
-from sweeper.report.evidence.statistics import Comparison, Summary, summarize
-from sweeper.report.rendering.formatting import (
+from sweeper.report.rendering.page import Figure, Table
+from sweeper.report.rendering.palette import plot, series
+from sweeper.report.sections.warmth import both_metrics
+from sweeper.results.analysis.baselines import usual_baselines
+from sweeper.results.evidence.evidence import Evidence
+from sweeper.results.evidence.statistics import Comparison, Summary, summarize
+from sweeper.results.formatting import (
     baseline_words,
     count,
     listed,
@@ -17,10 +19,8 @@ from sweeper.report.rendering.formatting import (
     signed,
     upper_first,
 )
-from sweeper.report.rendering.page import Figure, Table
-from sweeper.report.rendering.palette import plot, series
-from sweeper.report.sections.warmth import both_metrics
-from sweeper.report.study_results import StudyResults
+from sweeper.results.study_results import StudyResults
+from sweeper.two_tower.trial.result_tables import SEEN
 
 OWN_ROWS = "the study's own test rows"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from sweeper.report.analysis.seed_groups import ratio_over_seeds
-from sweeper.report.analysis.significance import Key, Sample, compare, ratio_of_rows, scored_trial
-from sweeper.report.analysis.towers import best_of_each_depth
-from sweeper.report.evidence.ranks import is_accuracy
-from sweeper.report.evidence.statistics import Comparison
-from sweeper.report.rendering.formatting import count, metric_words, signed
-from sweeper.report.study_results import StudyResults
+from sweeper.results.analysis.seed_groups import ratio_over_seeds
+from sweeper.results.analysis.significance import Key, Sample, compare, ratio_of_rows, scored_trial
+from sweeper.results.analysis.towers import best_of_each_depth
+from sweeper.results.evidence.ranks import is_accuracy
+from sweeper.results.evidence.statistics import Comparison
+from sweeper.results.formatting import count, metric_words, signed
+from sweeper.results.study_results import StudyResults
 
 
 def depth_text(subject: StudyResults) -> str | None:

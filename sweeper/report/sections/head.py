@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sweeper import __version__
-from sweeper.report.analysis.baselines import named_baselines
-from sweeper.report.analysis.seed_groups import certainty_over_seeds, repeated, seeds_varied
-from sweeper.report.analysis.significance import Key, Significance, certainties
-from sweeper.report.evidence.statistics import ALIKE, Comparison
-from sweeper.report.rendering.formatting import (
+from sweeper.report.rendering.page import KeyFigure
+from sweeper.report.sections.confirmed import confirmed_metric
+from sweeper.report.sections.confirmed_tables import name_words, rows_words
+from sweeper.results.analysis.baselines import named_baselines
+from sweeper.results.analysis.seed_groups import certainty_over_seeds, repeated, seeds_varied
+from sweeper.results.analysis.significance import Key, Significance, certainties
+from sweeper.results.evidence.statistics import ALIKE, Comparison
+from sweeper.results.formatting import (
     baseline_words,
     count,
     duration,
@@ -18,12 +21,9 @@ from sweeper.report.rendering.formatting import (
     number,
     signed,
 )
-from sweeper.report.rendering.page import KeyFigure
-from sweeper.report.sections.confirmed import confirmed_metric
-from sweeper.report.sections.confirmed_tables import name_words, rows_words
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.leaderboard import baselines_of
-from sweeper.study.results.reading import values_text
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.leaderboard import baselines_of
+from sweeper.study.outputs.reading import values_text
 
 
 def subtitle(subject: StudyResults) -> str:

@@ -7,15 +7,15 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from sweeper.report.analysis.baselines import usual_baselines
 from sweeper.report.rendering.axes import counted, logarithmic, metric_axis
-from sweeper.report.rendering.formatting import metric_words, number, upper_first
 from sweeper.report.rendering.page import Figure, Section, Table
 from sweeper.report.rendering.palette import colour, plot, series
 from sweeper.report.sections.validation_curves import baseline_lines
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.leaderboard import Row
-from sweeper.study.results.reading import losses, parameters_text, short_names
+from sweeper.results.analysis.baselines import usual_baselines
+from sweeper.results.formatting import metric_words, number, upper_first
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.leaderboard import Row
+from sweeper.study.outputs.reading import losses, parameters_text, short_names
 
 STATE_COLOURS = {
     "complete": series(0),

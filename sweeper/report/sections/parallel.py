@@ -13,11 +13,11 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
 from sweeper.report.rendering.axes import broken, round_ticks
-from sweeper.report.rendering.formatting import metric_words, number
 from sweeper.report.rendering.page import Figure
 from sweeper.report.rendering.palette import SCALE, colour, plot
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.reading import losses, parameter_text, parameters_text, short_names
+from sweeper.results.formatting import metric_words, number
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.reading import losses, parameter_text, parameters_text, short_names
 
 # More lines than this are no picture; the best are drawn.
 MOST_LINES = 300

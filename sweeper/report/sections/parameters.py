@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import optuna
 import plotly.graph_objects as go
 
-from sweeper.report.analysis.importance import (
+from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
+from sweeper.report.rendering.palette import plot, series
+from sweeper.report.sections.parallel import parallel_coordinates
+from sweeper.report.sections.slices import slices
+from sweeper.results.analysis.importance import (
     FEWEST_TRIALS,
     importances,
     is_seed,
     study_with_pruned,
 )
-from sweeper.report.rendering.formatting import code_listed, count, metric_words, share
-from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
-from sweeper.report.rendering.palette import plot, series
-from sweeper.report.sections.parallel import parallel_coordinates
-from sweeper.report.sections.slices import slices
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.reading import short_names
+from sweeper.results.formatting import code_listed, count, metric_words, share
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.reading import short_names
 
 # So many axes and slices; the parameters that count least are left out.
 MOST_SHOWN = 12

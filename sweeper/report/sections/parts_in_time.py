@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import plotly.graph_objects as go
 
-from sweeper.report.evidence.row_groups import Group, Part
-from sweeper.report.rendering.formatting import count, metric_words, number
 from sweeper.report.rendering.page import Block, Figure, Table, Text
 from sweeper.report.rendering.palette import plot, series
-from sweeper.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING, Parts
+from sweeper.results.evidence.row_groups import Group, Part
+from sweeper.results.formatting import count, metric_words, number
+from sweeper.two_tower.evaluation.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING, Parts
 
 # Beside the model; more lines hide each other.
 OTHER_LINES = 3

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sweeper.console import SEEN, data_lines, sampled_words, seen_by
-from sweeper.record import TrialRecord
-from sweeper.report.analysis.importance import is_seed
-from sweeper.report.evidence.confirmation_reader import is_begun
-from sweeper.report.rendering.formatting import (
+from sweeper.report.rendering.page import Block, Section, Table, Text
+from sweeper.results.analysis.importance import is_seed
+from sweeper.results.evidence.confirmation_reader import is_begun
+from sweeper.results.formatting import (
     METRICS,
     baseline_words,
     code_listed,
@@ -19,12 +18,13 @@ from sweeper.report.rendering.formatting import (
     metric_words,
     value_text,
 )
-from sweeper.report.rendering.page import Block, Section, Table, Text
-from sweeper.report.study_results import StudyResults
+from sweeper.results.study_results import StudyResults
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.results.leaderboard import parameter_names
-from sweeper.study.results.reading import STATES
+from sweeper.study.outputs.leaderboard import parameter_names
+from sweeper.study.outputs.reading import STATES
+from sweeper.two_tower.record import TrialRecord
+from sweeper.two_tower.trial.result_tables import SEEN, data_lines, sampled_words, seen_by
 
 # Of the test rows, where a study was confirmed.
 BY_CONFIRMATION = "are scored by the confirmation alone"

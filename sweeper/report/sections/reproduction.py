@@ -8,12 +8,12 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from sweeper.record import TrialRecord
-from sweeper.report.rendering.formatting import value_text
 from sweeper.report.rendering.page import Block, Code, Section, Table, Text
-from sweeper.report.study_results import StudyResults
+from sweeper.results.formatting import value_text
+from sweeper.results.study_results import StudyResults
 from sweeper.study import attributes
-from sweeper.study.results.outputs import BEST, shown_path
+from sweeper.study.outputs.result_files import BEST, shown_path
+from sweeper.two_tower.record import TrialRecord
 
 
 def reproduction_section(subject: StudyResults) -> Section | None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from sweeper.report.analysis.trial_curves import ENDED
-from sweeper.report.rendering.formatting import count, duration, share
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import colour, plot, series
-from sweeper.report.study_results import StudyResults
+from sweeper.results.analysis.trial_curves import ENDED
+from sweeper.results.formatting import count, duration, share
+from sweeper.results.study_results import StudyResults
 from sweeper.study import attributes
-from sweeper.study.results.reading import STATES
+from sweeper.study.outputs.reading import STATES
 
 
 @dataclass

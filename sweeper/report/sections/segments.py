@@ -9,11 +9,15 @@ from typing import TypeVar
 import numpy as np
 import plotly.graph_objects as go
 
-from sweeper.console import seen_by
-from sweeper.metrics import SHOWN
-from sweeper.report.evidence.evidence import Evidence
-from sweeper.report.evidence.ranks import MODEL, hits
-from sweeper.report.evidence.row_groups import (
+from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
+from sweeper.report.rendering.palette import plot, series
+from sweeper.report.sections.confirmed import confirmed_metric
+from sweeper.report.sections.confirmed_tables import name_words
+from sweeper.report.sections.parts_in_time import lines_shown, parts_in_time
+from sweeper.report.sections.warmth import both_metrics, repetition_block, warmth_block
+from sweeper.results.evidence.evidence import Evidence
+from sweeper.results.evidence.ranks import MODEL, hits
+from sweeper.results.evidence.row_groups import (
     Group,
     Part,
     by_parts,
@@ -21,15 +25,11 @@ from sweeper.report.evidence.row_groups import (
     by_training_rows,
     by_warmth,
 )
-from sweeper.report.rendering.formatting import baseline_words, metric_words, number
-from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
-from sweeper.report.rendering.palette import plot, series
-from sweeper.report.sections.confirmed import confirmed_metric
-from sweeper.report.sections.confirmed_tables import name_words
-from sweeper.report.sections.parts_in_time import lines_shown, parts_in_time
-from sweeper.report.sections.warmth import both_metrics, repetition_block, warmth_block
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.leaderboard import baselines_of
+from sweeper.results.formatting import baseline_words, metric_words, number
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.leaderboard import baselines_of
+from sweeper.two_tower.evaluation.metrics import SHOWN
+from sweeper.two_tower.trial.result_tables import seen_by
 
 T = TypeVar("T")
 

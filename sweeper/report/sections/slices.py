@@ -12,12 +12,12 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
 
 from sweeper.report.rendering.axes import broken, logarithmic, metric_axis
-from sweeper.report.rendering.formatting import metric_words, number, upper_first
 from sweeper.report.rendering.page import Figure, Gallery, Table
 from sweeper.report.rendering.palette import colour, plot, series
 from sweeper.report.sections.parallel import in_order
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.reading import parameter_text, short_names
+from sweeper.results.formatting import metric_words, number, upper_first
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.reading import parameter_text, short_names
 
 # Points of the same choice lie so far apart, in the room between two choices.
 SPREAD = 0.25

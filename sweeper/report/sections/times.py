@@ -8,13 +8,13 @@ from datetime import datetime
 
 import plotly.graph_objects as go
 
-from sweeper.record import TrialRecord
-from sweeper.report.rendering.formatting import count, duration, listed, share
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import colour, plot, series
 from sweeper.report.sections.optimization import STATE_COLOURS, trial_texts
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.reading import clock
+from sweeper.results.formatting import count, duration, listed, share
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.reading import clock
+from sweeper.two_tower.record import TrialRecord
 
 STAGES = {
     "load_data": "loading the data",

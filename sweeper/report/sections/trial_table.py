@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sweeper.report.analysis.baselines import (
+from sweeper.report.rendering.page import Block, Section, Table, Text
+from sweeper.results.analysis.baselines import (
     accuracy_index,
     is_no_better,
     mark_words,
     usual_baselines,
 )
-from sweeper.report.analysis.seed_groups import seeds_varied
-from sweeper.report.analysis.significance import Key, Significance, certainties
-from sweeper.report.rendering.formatting import (
+from sweeper.results.analysis.seed_groups import seeds_varied
+from sweeper.results.analysis.significance import Key, Significance, certainties
+from sweeper.results.formatting import (
     baseline_words,
     count,
     metric_words,
     number,
     seen_note,
 )
-from sweeper.report.rendering.page import Block, Section, Table, Text
-from sweeper.report.study_results import StudyResults
-from sweeper.study.results.leaderboard import LEADERBOARD, Row, parameter_names
-from sweeper.study.results.leaderboard_table import NO_BETTER, varying_parameters
-from sweeper.study.results.reading import parameter_text, short_names, values_text
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.leaderboard import LEADERBOARD, Row, parameter_names
+from sweeper.study.outputs.leaderboard_table import NO_BETTER, varying_parameters
+from sweeper.study.outputs.reading import parameter_text, short_names, values_text
 
 SHOWN = 20
 

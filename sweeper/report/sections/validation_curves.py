@@ -7,9 +7,12 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from sweeper.report.analysis.baselines import usual_baselines
-from sweeper.report.analysis.grouping import group_labels
-from sweeper.report.analysis.trial_curves import (
+from sweeper.report.rendering.axes import metric_axis
+from sweeper.report.rendering.page import Block, Figure, Section, Table
+from sweeper.report.rendering.palette import CLEAR, SERIES, colour, plot, series
+from sweeper.results.analysis.baselines import usual_baselines
+from sweeper.results.analysis.grouping import group_labels
+from sweeper.results.analysis.trial_curves import (
     Curve,
     Group,
     curve_metric,
@@ -17,17 +20,14 @@ from sweeper.report.analysis.trial_curves import (
     grouped,
     more_is_better,
 )
-from sweeper.report.rendering.axes import metric_axis
-from sweeper.report.rendering.formatting import (
+from sweeper.results.formatting import (
     baseline_words,
     metric_words,
     number,
     seen_note,
     upper_first,
 )
-from sweeper.report.rendering.page import Block, Figure, Section, Table
-from sweeper.report.rendering.palette import CLEAR, SERIES, colour, plot, series
-from sweeper.report.study_results import StudyResults
+from sweeper.results.study_results import StudyResults
 
 DASHES = ("dash", "dot", "dashdot")
 # Of more points than this, markers hide the line.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sweeper.config import SEEN_FILTERED
-from sweeper.report.evidence.row_groups import Part
-from sweeper.report.rendering.formatting import metric_words, number
 from sweeper.report.rendering.page import Block, Table, Text
+from sweeper.results.evidence.row_groups import Part
+from sweeper.results.formatting import metric_words, number
+from sweeper.two_tower.config import SEEN_FILTERED
 
 WORDS = {
     "warm": "warm user and candidate",
@@ -35,7 +35,7 @@ def repetition_block(parts: Mapping[str, Sequence[Part]], rows: str, seen: str) 
     Args:
       parts: by metric, unfiltered first, those of the same rows.
       rows: which rows, in words.
-      seen: what the user has already, see `sweeper.config.seen_reading`.
+      seen: what the user has already, see `sweeper.two_tower.config.seen_reading`.
     """
     first = next(iter(parts.values()))
     if not first:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sweeper.config import Config
 from sweeper.study.algorithms.options import options_of
 from sweeper.study.config import StudyConfig
+from sweeper.two_tower.config import Config
 
 # What a trial has only once it has ended; the figures of each evaluation are `config.METRICS`.
 FINAL_METRICS = ("num_parameters", "milliseconds_per_query", "train_seconds")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweeper.errors import ConfigError, closest, either
+from sweeper.common.errors import ConfigError, closest, either
 
 # What an annotation's parts mean for a value of a configuration, and in words.
 _PLAIN: dict[str, tuple[tuple[type, ...], str]] = {

@@ -17,7 +17,7 @@ from optuna.samplers import (
     TPESampler,
 )
 
-from sweeper.errors import ConfigError, install_command
+from sweeper.common.errors import ConfigError, install_command
 from sweeper.study.algorithms.options import Kind, option_problems, options_of
 from sweeper.study.config import StudyConfig
 

@@ -23,7 +23,7 @@ from hydra.core.override_parser.types import (
     Sweep,
 )
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.space.domain_reader import choice_problems, read_domain, too_many_choices
 from sweeper.study.space.domains import MOST_STEPS, Choices, Domain
 from sweeper.study.space.overrides import SEEDS, Key, find_key, to_text

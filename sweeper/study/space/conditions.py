@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sweeper.errors import ConfigError, closest_key
+from sweeper.common.errors import ConfigError, closest_key
 from sweeper.study.space.domains import Domain
 from sweeper.study.space.parameters import Conditions, Dimension, Parameter
 

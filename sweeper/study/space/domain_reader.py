@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf, isfinite
 from typing import Any
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.space.domains import (
     MOST_CHOICES,
     MOST_STEPS,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sweeper.errors import closest
+from sweeper.common.errors import closest
 from sweeper.study.space.overrides import to_text
 
 if TYPE_CHECKING:

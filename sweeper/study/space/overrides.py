@@ -18,8 +18,8 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sweeper.config import Config, Range, invalid_reason, known_keys
-from sweeper.errors import ConfigError, closest, closest_key, either
+from sweeper.common.errors import ConfigError, closest, closest_key, either
+from sweeper.two_tower.config import Config, Range, invalid_reason, known_keys
 
 OPEN = "optimizer.options."
 SEEDS = ("train.seed", "data.split_seed")

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from sweeper.errors import either
+from sweeper.common.errors import either
 from sweeper.study.space.domains import Choices, Domain
 from sweeper.study.space.overrides import Key, to_text
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeper.config import LARGEST, WIDTHS, known_keys
-from sweeper.errors import ConfigError, closest, either
+from sweeper.common.errors import ConfigError, closest, either
 from sweeper.study.space.conditions import SPACE, order_parameters
 from sweeper.study.space.domain_reader import RANGE_OPTIONS, read_domain, too_many_choices
 from sweeper.study.space.domains import Choices, Domain
@@ -19,6 +18,7 @@ from sweeper.study.space.parameters import (
     TowersParameter,
 )
 from sweeper.study.space.search_space import SearchSpace
+from sweeper.two_tower.config import LARGEST, WIDTHS, known_keys
 
 DOMAIN_OPTIONS = (*RANGE_OPTIONS, "choices")
 OPTIONS = (*DOMAIN_OPTIONS, "towers", "sets", "when")

@@ -25,7 +25,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sweeper.errors import ConfigError
+from sweeper.common.errors import ConfigError
 from sweeper.study.space.conditions import dimensions_of, holds, order_parameters, requirements_of
 from sweeper.study.space.domains import Domain, Interval
 from sweeper.study.space.parameters import Parameter

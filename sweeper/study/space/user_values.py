@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeper.errors import ConfigError, closest_key, either
+from sweeper.common.errors import ConfigError, closest_key, either
 from sweeper.study.space.conditions import dimensions_of, requirements_of
 from sweeper.study.space.parameters import Parameter, SingleParameter
 

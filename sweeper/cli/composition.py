@@ -1,0 +1,178 @@
+"""From overrides to a checked configuration, or to all that is wrong with them.
+
+Hydra reports the first thing that is wrong; here it composes the configuration so that
+every error is told at once, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra import compose, version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import compute_search_path_dir, create_config_search_path
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import ConfigCompositionException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from yaml import YAMLError
+
+from sweeper.cli.overrides.explaining import explain, file_problems, value_problems
+from sweeper.cli.overrides.mending import as_one_value, hinted, misread
+from sweeper.cli.overrides.parsing import COMPOSING, parse, values_of
+from sweeper.common.errors import ConfigError
+from sweeper.common.exit_codes import first_lines
+from sweeper.study.config import register_schema, to_study
+from sweeper.two_tower.config import Config, config_dir_hint, config_directory, to_dataclass
+from sweeper.two_tower.validation import validate
+
+# How Hydra begins its complaint of a group whose choice is `???`.
+LEFT_OPEN = "You must specify"
+
+
+def composed(
+    overrides: list[str],
+    config_dir: Path | None = None,
+    config_name: str = "config",
+    check: Callable[[Config], None] | None = validate,
+) -> Config:
+    """The configuration of one trial, as `python -m sweeper` would have it; nothing is written.
+
+    Args:
+      check: raises ConfigError for values that are wrong; None: the caller checks them.
+
+    Raises:
+      ConfigError: with a line for each override or value that is wrong.
+    """
+    register_schema()
+    with loader(None, config_dir):
+        config = compose_first(config_name, overrides)
+        read = parse(overrides)
+        problems = [*misread(read), *(value_problems(config, check) if check else [])]
+        problems = hinted(problems, read)
+        problems += [
+            f"{each.input_line}: has several values; must be one{as_one_value(each)}"
+            for each in read
+            if each.is_sweep_override()
+        ]
+    if problems:
+        raise ConfigError(problems)
+    return to_dataclass(config)
+
+
+@contextmanager
+def loader(config_path: str | None, own: Path | None) -> Iterator[ConfigLoader]:
+    """Hydra's loader, with the user's directory after ours, as `--config-dir` has it.
+
+    Within it `compose_first` and `parse` work.
+
+    Args:
+      config_path: as `--config-path` has it: relative to this package; None takes ours.
+
+    Raises:
+      ConfigError: `own` is no directory, or hides shipped files.
+    """
+    if own:
+        add_plugin_path(own)
+        _check_nothing_hidden(own)
+    version.setbase("1.3")
+    ours = compute_search_path_dir(__file__, None, config_path or str(config_directory()))
+    search_path = create_config_search_path(ours)
+    if own:
+        before = SearchPathQuery(provider="schema")
+        search_path.prepend("command-line", f"file://{own.resolve()}", before)
+    GlobalHydra.instance().clear()
+    Hydra.create_main_hydra2("sweeper", search_path)
+    try:
+        yield GlobalHydra.instance().config_loader()
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _check_nothing_hidden(own: Path) -> None:
+    if hidden := _hidden_files(own):
+        raise ConfigError(
+            f"--config-dir: {each} has the name of a shipped file, which Hydra would take in its "
+            "place; must have another name"
+            for each in hidden
+        )
+
+
+def _hidden_files(own: Path) -> list[Path]:
+    """Files of a user's directory that are named as ours are, and differ from them."""
+    ours = config_directory()
+    if own.resolve() == ours:
+        return []
+    return [
+        own / place
+        for place in sorted(path.relative_to(ours) for path in ours.rglob("*.yaml"))
+        if (own / place).is_file() and (own / place).read_bytes() != (ours / place).read_bytes()
+    ]
+
+
+def add_plugin_path(directory: Path) -> None:
+    """Lets Python paths in YAML name modules beside the user's `conf/`, in workers, too.
+
+    Raises:
+      ConfigError: there is no such directory.
+    """
+    if not directory.is_dir():
+        raise ConfigError(f"--config-dir: got {directory}, which is no directory")
+    place = str(directory.resolve().parent)
+    if place not in sys.path:
+        sys.path.append(place)
+        known = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = f"{known}{os.pathsep}{place}" if known else place
+
+
+def compose_first(name: str, overrides: list[str], multirun: bool = False) -> DictConfig:
+    """The configuration, with the first value of what is swept; a study checks the others.
+
+    Args:
+      multirun: whether `--multirun` is given; `hydra.mode` may say the same.
+    """
+    try:
+        values = [values_of(override) for override in parse(overrides)]
+        first = [alternatives[0] for alternatives in values if alternatives]
+        try:
+            return compose(name, first, return_hydra_config=True)
+        except ConfigCompositionException as error:
+            if not str(error).startswith(LEFT_OPEN):
+                raise
+            choices = _searched_choices(name, first, multirun)
+            if not choices:
+                raise ConfigError(f"{name}.yaml: {first_lines(error)}") from error
+            return compose(name, [*choices, *first], return_hydra_config=True)
+    except YAMLError as error:
+        raise ConfigError(f"conf: a file is no YAML: {first_lines(error)}") from error
+    except COMPOSING as error:
+        if isinstance(error, MissingConfigException) and error.missing_cfg_file == name:
+            raise ConfigError(
+                f"--config-name: got {name!r}, and there is no {name}.yaml in the directories of "
+                f"the configuration{config_dir_hint(f'{name}.yaml')}"
+            ) from error
+        problems = explain(name, overrides) or file_problems(error) or [first_lines(error)]
+        raise ConfigError(problems) from error
+
+
+def _searched_choices(name: str, overrides: list[str], multirun: bool) -> list[str]:
+    """What a study searches first of the config groups that the YAML leaves open (`???`)."""
+    from sweeper.study.composition import open_choices
+    from sweeper.study.plan import GROUPS
+    from sweeper.study.space.reader import parse_space
+
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    config = hydra.compose_config(
+        name, overrides, RunMode.MULTIRUN, from_shell=False, with_log_configuration=False
+    )
+    if not multirun and config.hydra.mode != RunMode.MULTIRUN:
+        return []
+    groups = {group: hydra.config_loader.get_group_options(group) for group in GROUPS}
+    return open_choices(config, parse_space(to_study(config).space, groups))

@@ -1,0 +1,167 @@
+"""A grid that repeats its configurations over seeds: their means are its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from sweeper.results.analysis.baselines import unbeaten_of
+from sweeper.results.analysis.importance import is_seed
+from sweeper.results.analysis.significance import (
+    Key,
+    Sample,
+    Significance,
+    beside_first,
+    ratio_of_rows,
+)
+from sweeper.results.formatting import number
+from sweeper.results.study_results import StudyResults
+from sweeper.study.outputs.leaderboard import Row, baselines_of, parameter_names
+from sweeper.study.outputs.reading import parameters_text, short_names
+
+# The seeds of a trial, of its split and of its training.
+Seeds = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class SeedGroup:
+    """A configuration, and its figure with each seed.
+
+    Attributes:
+      rows: its trials.
+      baselines: their means over the same trials.
+    """
+
+    label: str
+    rows: list[Row]
+    baselines: dict[str, float]
+
+    @property
+    def values(self) -> list[float]:
+        return [row.values[0] for row in self.rows]
+
+    @property
+    def scored(self) -> Sample:
+        """By seed: what its trials differ in."""
+        return Sample({_seeds(row): row.values[0] for row in self.rows})
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    def mean_over(self, seeds: Collection[Seeds]) -> float:
+        """Its mean over some of its seeds."""
+        return fmean(row.values[0] for row in self.rows if _seeds(row) in seeds)
+
+    @property
+    def text(self) -> str:
+        return mean_text(self.values)
+
+    @property
+    def reference(self) -> str | None:
+        """The name among the baselines that is the study's reference."""
+        return self.rows[0].reference
+
+    @property
+    def unbeaten(self) -> tuple[str, float] | None:
+        """The name and the value of the best baseline, unless the mean is above it."""
+        return unbeaten_of(self.mean, self.baselines, self.reference)
+
+
+def seeds_varied(subject: StudyResults) -> bool:
+    """Whether configurations were repeated over seeds, as trials of their own."""
+    return len(subject.objectives) == 1 and any(map(is_seed, parameter_names(subject.rows)))
+
+
+def repeated(subject: StudyResults) -> list[SeedGroup]:
+    """The configurations of the complete trials, the best first.
+
+    By their means over the seeds that all have, so that none is first by an easy split; where
+    there are none such, those with the most seeds come first.
+    """
+    groups: dict[str, list[Row]] = {}
+    for row in subject.of_states("complete"):
+        groups.setdefault(repr(sorted(_searched(row).items())), []).append(row)
+    found = [
+        SeedGroup(label, rows, _mean_baselines(rows, subject.metric))
+        for label, rows in zip(_labels(subject, groups.values()), groups.values(), strict=True)
+    ]
+    turn, shared = -1 if subject.is_maximized else 1, shared_seeds(found)
+
+    def order(each: SeedGroup) -> tuple[float, float]:
+        if shared:
+            return 0, turn * each.mean_over(shared)
+        return -len(each.rows), turn * each.mean
+
+    return sorted(found, key=order)
+
+
+def shared_seeds(configurations: Sequence[SeedGroup]) -> set[Seeds]:
+    """The seeds with which every configuration has a complete trial."""
+    own = [{_seeds(row) for row in each.rows} for each in configurations]
+    return set.intersection(*own) if own else set()
+
+
+def _labels(subject: StudyResults, groups: Iterable[Sequence[Row]]) -> list[str]:
+    """What each configuration is called; to the last digit where two look the same."""
+    short = short_names(parameter_names(subject.rows))
+    params = [_searched(rows[0]) for rows in groups]
+    labels = [parameters_text(own, short) or "all trials" for own in params]
+    return [
+        label
+        if labels.count(label) == 1
+        else "  ".join(f"{short[name]} {value!r}" for name, value in own.items())
+        for label, own in zip(labels, params, strict=True)
+    ]
+
+
+def certainty_over_seeds(
+    subject: StudyResults, configurations: Sequence[SeedGroup]
+) -> dict[Key, Significance]:
+    """How sure the means are, by label or baseline; the first against each of the others."""
+    scored: dict[Key, Sample] = {each.label: each.scored for each in configurations}
+    scored |= {
+        name: baseline_over_seeds(subject, name) for name in baselines_over_seeds(configurations)
+    }
+    ratio = ratio_over_seeds(subject, configurations[0])
+    return beside_first(scored, ratio, is_maximized=subject.is_maximized)
+
+
+def ratio_over_seeds(subject: StudyResults, first: SeedGroup) -> float:
+    """Scored rows / training rows where seeds are of splits; 0 where they are of trainings."""
+    of_splits = any(name.endswith("split_seed") for name in first.rows[0].params)
+    return ratio_of_rows(subject, first.rows[0]) if of_splits else 0.0
+
+
+def baselines_over_seeds(configurations: Sequence[SeedGroup]) -> list[str]:
+    return list(dict.fromkeys(name for each in configurations for name in each.baselines))
+
+
+def baseline_over_seeds(subject: StudyResults, name: str) -> Sample:
+    """By seed; it is the same for all configurations of a split."""
+    found = {
+        _seeds(row): baselines_of(row, subject.metric) for row in subject.of_states("complete")
+    }
+    return Sample({seeds: each[name] for seeds, each in found.items() if name in each})
+
+
+def _searched(row: Row) -> dict[str, Any]:
+    """What makes a trial's configuration, without its seeds."""
+    return {name: value for name, value in row.params.items() if not is_seed(name)}
+
+
+def _seeds(row: Row) -> Seeds:
+    return tuple(value for name, value in row.params.items() if is_seed(name))
+
+
+def _mean_baselines(rows: list[Row], metric: str) -> dict[str, float]:
+    each = [baselines_of(row, metric) for row in rows]
+    shared = [name for name in each[0] if all(name in one for one in each)]
+    return {name: fmean(one[name] for one in each) for name in shared}
+
+
+def mean_text(values: Sequence[float]) -> str:
+    spread = f" ± {number(stdev(values))}" if len(values) > 1 else ""
+    return f"{number(fmean(values))}{spread}"

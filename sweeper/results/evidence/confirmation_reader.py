@@ -1,0 +1,150 @@
+"""Reads the confirmations that lie below a study's directory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from sweeper.common.errors import OutputError
+from sweeper.results.evidence.evidence import Evidence, Run
+from sweeper.results.evidence.ranks import read_ranks
+from sweeper.study import attributes
+from sweeper.study.confirmation import DIRECTORY
+from sweeper.study.retraining import CONFIGURATION, CUT, SPLIT_SEED, TRAIN_SEED, Point, point_of
+from sweeper.study.storage.factory import load_study
+from sweeper.study.storage.markers import holds_study
+from sweeper.two_tower import record as records
+
+# So many trainings that there are not are named.
+SHOWN = 3
+
+
+def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[str]]:
+    """A confirmation below a study's directory, and what is wrong with it.
+
+    Of several the latest that confirms the best trial; else the latest with figures.
+
+    Args:
+      best: the study's best trial.
+    """
+    found: list[tuple[Evidence, list[str]]] = []
+    unread: list[str] = []
+    for place in sorted(places_of(study, DIRECTORY), key=_number, reverse=True):
+        try:
+            found.append(_open(place))
+        except OutputError as error:
+            unread.append(f"{error}; left out: its evidence")
+    if not found:
+        return None, unread
+
+    def fits(each: tuple[Evidence, list[str]]) -> tuple[bool, bool]:
+        evidence, _ = each
+        return best is not None and evidence.is_complete and evidence.confirms(best), (
+            evidence.is_complete
+        )
+
+    evidence, problems = max(found, key=fits)
+    return evidence, [*unread, *problems]
+
+
+def is_begun(study: Path) -> bool:
+    """Whether a confirmation lies below a study's directory, whatever can be read of it."""
+    return bool(places_of(study, DIRECTORY))
+
+
+def places_of(study: Path, name: str) -> list[Path]:
+    """The retrainings of a name below a study's directory: "confirmation", "confirmation_2"."""
+    return [
+        place
+        for place in sorted(study.glob(f"{name}*"))
+        if re.fullmatch(rf"{name}(_\d+)?", place.name) and holds_study(place)
+    ]
+
+
+def _open(directory: Path) -> tuple[Evidence, list[str]]:
+    """A confirmation, and what can't be read of its runs.
+
+    Raises:
+      OutputError: its database is damaged, or holds something else.
+    """
+    confirmation = load_study(directory, check=True)
+    user_attrs = confirmation.user_attrs
+    for attribute in (attributes.CONFIGS, attributes.POINTS, attributes.PROTOCOL):
+        if attribute not in user_attrs:
+            raise OutputError(
+                f"{directory}: is no confirmation of this version; it has no {attribute}"
+            )
+    runs: list[Run] = []
+    problems: list[str] = []
+    ended = [
+        trial
+        for trial in confirmation.get_trials(deepcopy=False)
+        if trial.state == TrialState.COMPLETE
+    ]
+    for trial in ended:
+        try:
+            runs.append(_run(directory, trial, problems))
+        except OutputError as error:
+            problems.append(f"{error}; left out: this training")
+    problems += _lacking(directory, user_attrs[attributes.POINTS], ended)
+    return (
+        Evidence(directory, list(user_attrs[attributes.CONFIGS]), runs, _own_split(confirmation)),
+        problems,
+    )
+
+
+def _lacking(directory: Path, points: list[Point], ended: list[FrozenTrial]) -> Iterator[str]:
+    """Which trainings there are not, or not yet."""
+    found = [point_of(trial.user_attrs[attributes.OVERRIDES]) for trial in ended]
+    lacking = [
+        f"{point[CONFIGURATION]} {_split_words(point)} and training seed {point[TRAIN_SEED]}"
+        for point in points
+        if point not in found
+    ]
+    if lacking:
+        more = f", … ({len(lacking)} in all)" if len(lacking) > SHOWN else ""
+        yield (
+            f"{directory}: of {len(points)} trainings these have not come to their end: "
+            f"{', '.join(lacking[:SHOWN])}{more}; left out: every configuration with these seeds"
+        )
+
+
+def _number(place: Path) -> int:
+    found = re.search(r"_(\d+)$", place.name)
+    return int(found[1]) if found else 1
+
+
+def _split_words(point: Point) -> str:
+    return f"at cut {point[CUT]}" if CUT in point else f"with split seed {point[SPLIT_SEED]}"
+
+
+def _split_of(point: Point) -> int:
+    """Its cut, or its split seed."""
+    return int(point[CUT] if CUT in point else point[SPLIT_SEED])
+
+
+def _own_split(confirmation: optuna.Study) -> int | None:
+    """The study's own split; None where fresh ones alone confirm it."""
+    points, protocol = (
+        confirmation.user_attrs[name] for name in (attributes.POINTS, attributes.PROTOCOL)
+    )
+    own: int = protocol[CUT if CUT in points[0] else SPLIT_SEED]
+    return own if any(_split_of(point) == own for point in points) else None
+
+
+def _run(directory: Path, trial: FrozenTrial, problems: list[str]) -> Run:
+    place = directory / trial.user_attrs[attributes.DIRECTORY]
+    point = point_of(trial.user_attrs[attributes.OVERRIDES])
+    record = records.read(place)
+    if "test" not in record.metrics:
+        raise OutputError(f"{place / records.TRIAL}: has no figure of test rows")
+    rows = None
+    try:
+        rows = read_ranks(place / records.ROWS["test"])
+    except OutputError as error:
+        problems.append(f"{error}; left out: comparisons row by row with this seed")
+    return Run(point[CONFIGURATION], _split_of(point), point[TRAIN_SEED], record, rows)

@@ -1,0 +1,323 @@
+"""What a study's confirmation found: figures over seeds, and row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+
+from sweeper.results.evidence.clustered_tests import compare_with_best
+from sweeper.results.evidence.ranks import MODEL, hits
+from sweeper.results.evidence.row_groups import (
+    Group,
+    Part,
+    by_parts,
+    by_repetition,
+    by_training_rows,
+    by_warmth,
+)
+from sweeper.results.evidence.statistics import (
+    Comparison,
+    Summary,
+    adjusted_by_holm,
+    compare_pairs,
+    summarize,
+)
+from sweeper.study.confirmation import is_untouched
+from sweeper.two_tower.evaluation.row_parts import Parts
+from sweeper.two_tower.record import TrialRecord
+from sweeper.two_tower.trial.result_tables import seen_by
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a configuration, scored on test rows.
+
+    Attributes:
+      split: its split seed, or its cut where it is split by time.
+      rows: the rank of each, see `evaluation.rows.row_table`; None if they can't be read.
+    """
+
+    configuration: str
+    split: int
+    train_seed: int
+    record: TrialRecord
+    rows: pyarrow.Table | None
+
+    def figure(self, metric: str, scorer: str = MODEL) -> float:
+        scores = self.record.metrics if scorer == MODEL else self.record.baselines[scorer]
+        return scores["test"][metric]
+
+    @property
+    def test_to_train(self) -> float:
+        """Test rows / training rows, see `sweeper.results.evidence.statistics.compare_pairs`."""
+        sizes = self.record.data["rows"]
+        return float(sizes["test"] / sizes["train"])
+
+
+# By (split, training seed).
+Rounds = Mapping[tuple[int, int], dict[str, Run]]
+
+
+class Evidence:
+    """The runs of a confirmation that every configuration has ended, and what they show.
+
+    Attributes:
+      directory: the confirmation's.
+      names: the configurations; the first is the study's best, chosen on validation rows.
+      baselines: the scorers beside the models, "popularity" and "ease".
+      own: runs whose test rows the search had no part in, by split and training seed, then by
+        configuration: of the study's own split, and of later cuts where it is split by time.
+      own_rows: as `own`, the seeds with which the rows of all configurations are known.
+      fresh: the other runs: of fresh random splits, or of earlier cuts.
+      seen: what seen-filtered metrics leave out, see `sweeper.two_tower.config.seen_reading`.
+      is_split_at_random: whether rows are of one part or another by chance. Splits are samples
+        then; cuts are few and depend on each other, so that figures are of all cuts together, and
+        users and training seeds alone are samples.
+    """
+
+    def __init__(
+        self, directory: Path, names: Sequence[str], runs: Sequence[Run], own_split: int | None
+    ) -> None:
+        self.directory, self.names = directory, list(names)
+        # By (metric, fresh): the bootstrap takes a second, and several blocks tell of the same.
+        self._compared: dict[tuple[str, bool], dict[str, Comparison]] = {}
+        self.is_split_at_random = all(
+            run.record.config["data"]["split"] == "random" for run in runs
+        )
+        self.seen = seen_by(runs[0].record.config) if runs else "training"
+
+        def is_own(run: Run) -> bool:
+            if own_split is None or self.is_split_at_random:
+                return run.split == own_split
+            return is_untouched(run.split, own_split)
+
+        self.own = self._whole(_complete(names, [run for run in runs if is_own(run)]))
+        self.fresh = self._whole(_complete(names, [run for run in runs if not is_own(run)]))
+        self.own_rows = self._whole(_with_rows(self.own))
+        self.baselines = list(runs[0].record.baselines) if runs else []
+
+    @property
+    def winner(self) -> str:
+        return self.names[0]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is a seed, or a split, that all configurations have.
+
+        Earlier cuts confirm nothing by themselves: the search had part in them.
+        """
+        return bool(self.own or (self.fresh and self.is_split_at_random))
+
+    def confirms(self, trial: int) -> bool:
+        return self.winner == f"trial_{trial}"
+
+    def values(self, name: str, metric: str, fresh: bool = False) -> list[float]:
+        """A configuration's or a baseline's figure with each seed, of all cuts together."""
+        rounds = self.fresh if fresh else self.own
+        if self.are_splits_samples(fresh):
+            return [self._figure(each, name, metric) for each in rounds.values()]
+        return [self._of_cuts(each, name, metric) for each in _by_seed(rounds)]
+
+    def values_at(self, cut: int, name: str, metric: str) -> list[float]:
+        """A configuration's or a baseline's figure with each seed, at one cut."""
+        rounds = {**self.own, **self.fresh}
+        return [self._figure(each, name, metric) for (at, _), each in rounds.items() if at == cut]
+
+    def test_rows_at(self, cut: int) -> int:
+        rounds = {**self.own, **self.fresh}
+        runs = next(runs for (at, _), runs in rounds.items() if at == cut)
+        return int(runs[self.winner].record.data["rows"]["test"])
+
+    def cuts(self, fresh: bool = False) -> list[int]:
+        """The latest one first; of a random split its seeds."""
+        return sorted({split for split, _ in (self.fresh if fresh else self.own)})
+
+    def seeds(self, fresh: bool = False) -> int:
+        """With how many training seeds."""
+        return len({seed for _, seed in (self.fresh if fresh else self.own)})
+
+    def are_splits_samples(self, fresh: bool) -> bool:
+        """Whether figures vary from one random split to the next, and not over seeds."""
+        return fresh and self.is_split_at_random
+
+    def _of_cuts(self, runs: Sequence[dict[str, Run]], name: str, metric: str) -> float:
+        """The mean over all test rows of the cuts."""
+        values = [self._figure(each, name, metric) for each in runs]
+        if len(values) == 1:
+            return values[0]
+        weights = [each[self.winner].record.data["rows"]["test"] for each in runs]
+        return float(np.average(values, weights=weights))
+
+    def _whole(self, rounds: Rounds) -> Rounds:
+        """Of a split by time, with the seeds that there are of every cut."""
+        if self.is_split_at_random:
+            return rounds
+        cuts = {cut for cut, _ in rounds}
+        return {
+            (cut, seed): runs
+            for (cut, seed), runs in rounds.items()
+            if all((other, seed) in rounds for other in cuts)
+        }
+
+    def _figure(self, runs: dict[str, Run], name: str, metric: str) -> float:
+        if name in self.baselines:
+            return runs[self.winner].figure(metric, name)
+        return runs[name].figure(metric)
+
+    def summary(self, name: str, metric: str, fresh: bool = False) -> Summary | None:
+        """Mean, deviation and interval over seeds; None where there is no seed."""
+        values = self.values(name, metric, fresh)
+        if not values:
+            return None
+        ratio = self._test_to_train() if self.are_splits_samples(fresh) else 0.0
+        return summarize(values, test_to_train=ratio)
+
+    def _test_to_train(self) -> float:
+        """Of the fresh splits."""
+        return next(iter(self.fresh.values()))[self.winner].test_to_train
+
+    def compared(self, metric: str, fresh: bool = False) -> dict[str, Comparison]:
+        """The winner (A) against all others, on the own test rows or on the other splits'."""
+        if (metric, fresh) not in self._compared:
+            if self.are_splits_samples(fresh):
+                compared = self._on_splits(metric)
+            else:
+                rounds = self._whole(_with_rows(self.fresh)) if fresh else self.own_rows
+                compared = self._on_rows(rounds, metric)
+            self._compared[metric, fresh] = compared
+        return self._compared[metric, fresh]
+
+    def _on_rows(self, rounds: Rounds, metric: str) -> dict[str, Comparison]:
+        """Row by row; the rows of several cuts stand beside each other, each user's together."""
+        if not rounds:
+            return {}
+        others = [*self.names[1:], *self.baselines]
+        users = np.asarray(self._tables(rounds, self.winner)[0]["user"])
+        comparisons = compare_with_best(
+            self._hits(rounds, self.winner, metric),
+            [self._hits(rounds, name, metric) for name in others],
+            users,
+        )
+        return dict(zip(others, comparisons, strict=True))
+
+    def _tables(self, rounds: Rounds, name: str) -> list[pyarrow.Table]:
+        """Of each training seed; all have the same rows."""
+        runs = {key: each[name] for key, each in rounds.items()}
+        return ranks_by_seed(runs)
+
+    def _ranks(self) -> pyarrow.Table | None:
+        """Of one training seed on the own test rows."""
+        return self._tables(self.own_rows, self.winner)[0] if self.own_rows else None
+
+    def _hits(self, rounds: Rounds, name: str, metric: str) -> np.ndarray:
+        """[seeds, rows]; a baseline has no training seed and is the same with each."""
+        scorer = name if name in self.baselines else MODEL
+        of = self.winner if name in self.baselines else name
+        return np.stack([hits(table, metric, scorer) for table in self._tables(rounds, of)])
+
+    def _on_splits(self, metric: str) -> dict[str, Comparison]:
+        if not self.fresh:
+            return {}
+        mine = self.values(self.winner, metric, fresh=True)
+        others = [*self.names[1:], *self.baselines]
+        comparisons = [
+            compare_pairs(
+                mine,
+                self.values(name, metric, fresh=True),
+                test_to_train=self._test_to_train(),
+            )
+            for name in others
+        ]
+        return dict(zip(others, adjusted_by_holm(comparisons), strict=True))
+
+    def by_training_rows(self, of: str, metric: str) -> list[Group]:
+        """See `sweeper.results.evidence.row_groups`, on the own test rows, means over the seeds."""
+        ranks = self._ranks()
+        return [] if ranks is None else by_training_rows(ranks, of, self._mean_hits(metric))
+
+    def by_warmth(self, metric: str) -> list[Part]:
+        """See `sweeper.results.evidence.row_groups`, on the own test rows, means over the seeds."""
+        ranks = self._ranks()
+        return [] if ranks is None else by_warmth(ranks, self._mean_hits(metric))
+
+    def by_repetition(self, metric: str) -> list[Part]:
+        """See `sweeper.results.evidence.row_groups`, on the own test rows, means over the seeds."""
+        ranks = self._ranks()
+        return [] if ranks is None else by_repetition(ranks, self._mean_hits(metric))
+
+    def by_parts(self, parts: Parts, metric: str) -> list[Part]:
+        """See `sweeper.results.evidence.row_groups`, on the own test rows, means over the seeds."""
+        ranks = self._ranks()
+        return [] if ranks is None else by_parts(parts, ranks, self._mean_hits(metric))
+
+    def _mean_hits(self, metric: str) -> dict[str, np.ndarray]:
+        """By configuration and baseline, [rows]."""
+        names = [*self.names, *self.baselines]
+        return {name: self._hits(self.own_rows, name, metric).mean(axis=0) for name in names}
+
+    def coverage(self) -> dict[str, float]:
+        """The mean share of the catalogue in anyone's top 100, by configuration and baseline."""
+        found = {
+            name: [(runs[name].record.coverage or {}).get(MODEL) for runs in self.own.values()]
+            for name in self.names
+        }
+        found |= {
+            name: [
+                (runs[self.winner].record.coverage or {}).get(name) for runs in self.own.values()
+            ]
+            for name in self.baselines
+        }
+        known = {name: [v for v in values if v is not None] for name, values in found.items()}
+        return {name: float(np.mean(values)) for name, values in known.items() if values}
+
+
+def ranks_by_seed(runs: Mapping[tuple[int, int], Run]) -> list[pyarrow.Table]:
+    """The ranks of each training seed, those of all its splits below each other.
+
+    They have the columns that the rows of all splits have: only where all come after training is
+    `seconds_since_training` one, see `sweeper.two_tower.evaluation.rows.row_table`.
+
+    Args:
+      runs: of one configuration, by (split, training seed), all with their rows.
+    """
+    found: dict[int, list[pyarrow.Table]] = {}
+    for (_, seed), run in runs.items():
+        found.setdefault(seed, []).append(run.rows)
+    every = [table for tables in found.values() for table in tables]
+    common = [
+        column
+        for column in (every[0].column_names if every else [])
+        if all(column in table.column_names for table in every)
+    ]
+    return [
+        pyarrow.concat_tables([table.select(common) for table in tables])
+        for tables in found.values()
+    ]
+
+
+def _complete(names: Sequence[str], runs: Sequence[Run]) -> Rounds:
+    """By (split, training seed), those that every configuration has."""
+    rounds: dict[tuple[int, int], dict[str, Run]] = {}
+    for run in runs:
+        rounds.setdefault((run.split, run.train_seed), {})[run.configuration] = run
+    return {seeds: rounds[seeds] for seeds in sorted(rounds) if set(rounds[seeds]) == set(names)}
+
+
+def _with_rows(rounds: Rounds) -> Rounds:
+    return {
+        seeds: runs
+        for seeds, runs in rounds.items()
+        if all(run.rows is not None for run in runs.values())
+    }
+
+
+def _by_seed(rounds: Rounds) -> list[list[dict[str, Run]]]:
+    """The cuts of each training seed, in the same order."""
+    found: dict[int, list[dict[str, Run]]] = {}
+    for (_, seed), runs in rounds.items():
+        found.setdefault(seed, []).append(runs)
+    return list(found.values())

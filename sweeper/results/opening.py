@@ -1,0 +1,211 @@
+"""Reads studies and single runs from the directories that they left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from sweeper.common.errors import ConfigError, OutputError
+from sweeper.results.analysis.towers import best_of_each_depth
+from sweeper.results.evidence.confirmation_reader import load_evidence, places_of
+from sweeper.results.evidence.ranks import read_ranks
+from sweeper.results.study_results import MOST_COMPARED, StudyResults
+from sweeper.study import attributes, confirmation, reference
+from sweeper.study.config import ObjectiveConfig
+from sweeper.study.execution.summary import summarize
+from sweeper.study.outputs.leaderboard import Row, leaderboard_rows
+from sweeper.study.outputs.reading import objectives_of
+from sweeper.study.storage.factory import load_study
+from sweeper.study.storage.markers import MARKERS, holds_study
+from sweeper.two_tower import record as records
+from sweeper.two_tower.config import with_defaults
+from sweeper.two_tower.record import TrialRecord
+
+# (done, of so many): how far the reading is.
+OnRead = Callable[[int, int], None]
+
+# Of a trial in one of these states nothing need lie on disk: it may have ended before it wrote.
+MAY_LACK_FILES = ("waiting", "running", "failed", "interrupted")
+STATES = {"completed": "complete"}
+EXAMPLES = 3
+
+
+def load_results(directory: Path, on_read: OnRead = lambda done, total: None) -> StudyResults:
+    """Reads a study or a run.
+
+    What is missing or damaged beyond the study's database, or the run's record, is named
+    in `problems` and left out.
+
+    Raises:
+      OutputError: there is no study or run, it can't be read, or it has nothing to show.
+    """
+    if holds_study(directory):
+        return _open_study(directory, on_read)
+    if (directory / records.TRIAL).exists():
+        return _open_run(directory)
+    if not directory.is_dir():
+        raise OutputError(f"{directory}: is no directory; must be a study's or a run's")
+    raise OutputError(
+        f"{directory}: holds neither a study ({MARKERS[0]}) nor a run ({records.TRIAL}); must be a "
+        f"directory that python -m sweeper left{_examples(directory)}"
+    )
+
+
+def _examples(directory: Path) -> str:
+    """The studies and runs that lie below, as far as a user may have meant one of them."""
+    names = (*MARKERS, records.TRIAL)
+    places = sorted({path.parent for name in names for path in directory.glob(f"*/{name}")})
+    found = ", ".join(map(str, places[:EXAMPLES]))
+    more = ", …" if len(places) > EXAMPLES else ""
+    return f": {found}{more}" if found else ""
+
+
+def _open_study(directory: Path, on_read: OnRead) -> StudyResults:
+    study = load_study(directory, check=True)
+    objectives = objectives_of(study)
+    # Before the rows, which then have each of them: the study may still run.
+    trials = study.get_trials(deepcopy=False)
+    rows = leaderboard_rows(study)
+    if not any(row.state != "waiting" for row in rows):
+        raise OutputError(
+            f"{directory}: no trial of its study has started; must have one to report on"
+        )
+    best = rows[0].number if rows[0].rank == 1 else None
+    evidence, problems = load_evidence(directory, best)
+    subject = StudyResults(
+        directory, study.study_name, objectives, rows, study, trials,
+        evidence=evidence, problems=problems,
+    )  # fmt: skip
+    subject.seconds_beside.update(_seconds_beside(directory, subject.problems))
+    _read_records(subject, on_read)
+    return subject
+
+
+def _seconds_beside(directory: Path, problems: list[str]) -> Iterator[tuple[str, float]]:
+    """What the reference and the confirmations below a study's directory have taken."""
+    for name in (reference.DIRECTORY, confirmation.DIRECTORY):
+        seconds = []
+        for place in places_of(directory, name):
+            try:
+                seconds.append(load_study(place).user_attrs.get(attributes.SECONDS, 0.0))
+            except OutputError as error:
+                problems.append(f"{error}; left out: its time")
+        if any(seconds):
+            yield name, sum(seconds)
+
+
+def _read_records(subject: StudyResults, on_read: OnRead) -> None:
+    """Reads the files of all trials; fills `records`, `repeats` and `problems`."""
+    missing: list[str] = []
+    for index, row in enumerate(subject.rows, start=1):
+        if row.directory is not None:
+            place = subject.directory / row.directory
+            if not (place / records.TRIAL).exists():
+                missing += [] if row.state in MAY_LACK_FILES else [str(place / records.TRIAL)]
+            elif record := _read(place, subject.problems):
+                subject.records[row.number] = record
+                subject.problems.extend(_history_problems(place, row, record))
+                if record.repeats:
+                    subject.repeats[row.number] = dict(_repeats(place, record, subject.problems))
+        on_read(index, len(subject.rows))
+    subject.problems.extend(_missing_problems(missing, subject))
+    _read_ranks(subject)
+
+
+def _read_ranks(subject: StudyResults) -> None:
+    """Fills `ranks`, as far as the trials were to leave any."""
+    places: dict[int | str, Path] = {}
+    of_depths = [each.row for each in best_of_each_depth(subject).values()]
+    for row in [*subject.ranked[:MOST_COMPARED], *of_depths]:
+        record = subject.records.get(row.number)
+        if record and not record.repeats and record.config["evaluation"].get("keep_rows"):
+            places[row.number] = subject.directory / str(row.directory)
+    if places and subject.reference and len(subject.reference["runs"]) == 1:
+        (run,) = subject.reference["runs"]
+        places[subject.reference["name"]] = subject.directory / run["directory"]
+    for key, place in places.items():
+        try:
+            subject.ranks[key] = read_ranks(place / records.ROWS[subject.scored_rows])
+        except OutputError as error:
+            subject.problems.append(f"{error}; left out: how sure its figure is")
+
+
+def _read(place: Path, problems: list[str]) -> TrialRecord | None:
+    try:
+        record = records.read(place)
+        record.config = with_defaults(record.config)
+        return record
+    except OutputError as error:
+        problems.append(f"{error}; left out: the curve, times and configuration of this trial")
+        return None
+
+
+def _history_problems(place: Path, row: Row, record: TrialRecord) -> Iterator[str]:
+    if not record.history and row.state not in MAY_LACK_FILES and not record.repeats:
+        yield f"{place / records.HISTORY}: is missing; left out: the curve of this trial"
+
+
+def _repeats(
+    place: Path, record: TrialRecord, problems: list[str]
+) -> Iterator[tuple[int, TrialRecord]]:
+    for repeat in record.repeats:
+        if found := _read(place / repeat["directory"], problems):
+            yield repeat["split_seed"], found
+
+
+def _missing_problems(missing: list[str], subject: StudyResults) -> Iterator[str]:
+    if not missing:
+        return
+    if not subject.records:
+        yield (
+            f"{subject.directory}: no trial has a record ({records.TRIAL}); left out: curves, "
+            "protocol, times and configuration"
+        )
+        return
+    for path in missing:
+        yield f"{path}: is missing; left out: the curve, times and configuration of this trial"
+
+
+def _open_run(directory: Path) -> StudyResults:
+    """A single run, as a study of one trial."""
+    record = records.read(directory)
+    record.config = with_defaults(record.config)
+    result = summarize(directory) or {}
+    objective = ObjectiveConfig(record.config["evaluation"]["metric"])
+    value = record.metrics.get(record.rows, {}).get(objective.metric)
+    row = Row(
+        number=0,
+        state=STATES.get(record.state, record.state),
+        rank=1 if record.state == "completed" else None,
+        directory=".",
+        values=[] if value is None else [value],
+        result=result,
+        seconds=record.seconds.get("total"),
+        reason=record.reason,
+    )
+    name = record.config.get("name") or directory.resolve().name
+    subject = StudyResults(directory, name, [objective], [row], records={0: record})
+    subject.problems.extend(_history_problems(directory, row, record))
+    subject.repeats[0] = dict(_repeats(directory, record, subject.problems))
+    _read_ranks(subject)
+    return subject
+
+
+def open_subjects(
+    directories: Sequence[Path], on_read: OnRead = lambda done, total: None
+) -> tuple[list[StudyResults], list[str]]:
+    """Reads several studies and runs, and says which of them can't be read.
+
+    Raises:
+      ConfigError: none of them can; with a line for each.
+    """
+    subjects: list[StudyResults] = []
+    unread: list[str] = []
+    for directory in directories:
+        try:
+            subjects.append(load_results(directory, on_read))
+        except OutputError as error:
+            unread.append(str(error))
+    if not subjects:
+        raise ConfigError(unread)
+    return subjects, unread

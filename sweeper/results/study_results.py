@@ -1,0 +1,123 @@
+"""What a report is about: a study or a single run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pyarrow
+from optuna.trial import FrozenTrial
+
+from sweeper.results.evidence.evidence import Evidence
+from sweeper.study import attributes
+from sweeper.study.config import ObjectiveConfig
+from sweeper.study.outputs.leaderboard import Row
+from sweeper.two_tower.record import TrialRecord
+
+# So many of the best trials are looked at row by row.
+MOST_COMPARED = 20
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study or a single run.
+
+    Attributes:
+      directory: as the user gave it.
+      rows: every trial, in the leaderboard's order; of a single run the only one.
+      study: None of a single run.
+      trials: what Optuna knew of them at the time; nothing of a single run.
+      records: by trial, of all whose files can be read.
+      repeats: by trial and split seed, of those that were trained on several splits.
+      ranks: of the best trials of one training, and of the best of each depth, by trial; and of
+        the reference, by its name: the rank of each scored row, see
+        `sweeper.two_tower.evaluation.rows.row_table`.
+      evidence: what the study's confirmation found, if it was confirmed.
+      seconds_beside: what its reference and its confirmations have taken so far, by "reference"
+        and "confirmation"; without what it has not.
+      problems: what can't be read, a line each.
+    """
+
+    directory: Path
+    name: str
+    objectives: list[ObjectiveConfig]
+    rows: list[Row]
+    study: optuna.Study | None = None
+    trials: list[FrozenTrial] = field(default_factory=list)
+    records: dict[int, TrialRecord] = field(default_factory=dict)
+    repeats: dict[int, dict[int, TrialRecord]] = field(default_factory=dict)
+    ranks: dict[int | str, pyarrow.Table] = field(default_factory=dict)
+    evidence: Evidence | None = None
+    seconds_beside: dict[str, float] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def best(self) -> Row | None:
+        """The best complete and feasible trial; of several objectives, by the first of them."""
+        return self.rows[0] if self.rows[0].rank == 1 else None
+
+    @property
+    def front(self) -> list[Row]:
+        """The Pareto set; of one objective the best trial alone."""
+        return [row for row in self.rows if row.rank == 1]
+
+    @property
+    def ranked(self) -> list[Row]:
+        """The complete and feasible trials, the best first."""
+        return [row for row in self.rows if row.rank is not None]
+
+    @property
+    def record(self) -> TrialRecord | None:
+        """The best trial's record, or the next in the leaderboard that can be read."""
+        found = (self.records.get(row.number) for row in self.rows)
+        return next((record for record in found if record is not None), None)
+
+    @property
+    def metric(self) -> str:
+        """The first objective, by which the leaderboard goes."""
+        return self.objectives[0].metric
+
+    @property
+    def is_maximized(self) -> bool:
+        return self.objectives[0].direction == "maximize"
+
+    @property
+    def scored_rows(self) -> str:
+        """The rows that the trials are compared on, "validation" or "test"."""
+        return self.record.rows if self.record else "validation"
+
+    @property
+    def wall_seconds(self) -> float | None:
+        """The time on the clock so far, of all that a study trains, or of a run; None: not known.
+
+        The trials, the reference, the confirmations, and the starts of their workers.
+        """
+        if self.study is None:
+            return self.rows[0].seconds
+        search: float | None = self.study.user_attrs.get(attributes.SECONDS)
+        return None if search is None else search + sum(self.seconds_beside.values())
+
+    @property
+    def wall_parts(self) -> list[tuple[str, float]]:
+        """What `wall_seconds` consists of, where that is more than the trials of the search."""
+        if not self.seconds_beside or self.wall_seconds is None:
+            return []
+        search = self.wall_seconds - sum(self.seconds_beside.values())
+        return [("search", search), *self.seconds_beside.items()]
+
+    @property
+    def reference(self) -> dict[str, Any] | None:
+        """What was trained beside the trials, see `sweeper.study.attributes.REFERENCE`."""
+        return self.study.user_attrs.get(attributes.REFERENCE) if self.study else None
+
+    def records_of(self, trial: int) -> list[tuple[int | None, TrialRecord]]:
+        """(split seed, record) of each training of a trial; of a single one the seed is None."""
+        repeats = self.repeats.get(trial)
+        if repeats:
+            return list(repeats.items())
+        return [(None, self.records[trial])] if trial in self.records else []
+
+    def of_states(self, *states: str) -> list[Row]:
+        return [row for row in self.rows if row.state in states]

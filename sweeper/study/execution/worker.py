@@ -1,0 +1,163 @@
+"""A worker: what Hydra's launchers run in place of the task function."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import run_job
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from sweeper.common.errors import OutputError
+from sweeper.common.gpus import one_of, visible_gpus
+from sweeper.study import attributes
+from sweeper.study.composition import Composer
+from sweeper.study.execution import locks
+from sweeper.study.execution.artifact_sync import is_shared
+from sweeper.study.execution.preemption import PreemptionHandler
+from sweeper.study.execution.trial_child import STOPPING, Job, exit_when_orphaned
+from sweeper.study.execution.worker_loop import WorkerLoop
+from sweeper.study.launchers import (
+    BASIC,
+    JOBLIB,
+    SUBMITIT,
+    SUBMITIT_SLURM,
+    accept_presets,
+    hands_out_gpus,
+    launcher_of,
+)
+from sweeper.study.plan import GROUPS, Plan
+from sweeper.study.storage.errors import as_output_error
+from sweeper.study.trial_places import subdir_of
+
+
+@dataclass
+class Worker:
+    """Pulls trials of a study until none is left; sent to wherever it shall run.
+
+    Attributes:
+      plan: the study.
+      config: Hydra's configuration of the multirun.
+      context: Hydra's, with the user's callbacks.
+      task: what runs one trial.
+      token: what the study's directory is known by, where it can be seen.
+      gpus: those that the main process sees; submitit's local processes are shown none.
+    """
+
+    plan: Plan
+    config: DictConfig
+    context: HydraContext
+    task: TaskFunction
+    token: str
+    main_process: int = field(default_factory=os.getpid)
+    gpus: list[str] = field(default_factory=visible_gpus)
+
+    def __call__(self, _: DictConfig) -> None:
+        launcher, preemption = launcher_of(self.config), PreemptionHandler()
+        # joblib runs a single worker in the main process, too.
+        own_process = launcher not in (BASIC, JOBLIB) or os.getpid() != self.main_process
+        if own_process:
+            # joblib's workers are children of the main process, which may have gone while this
+            # one was starting; who the parent is under other launchers is theirs to say.
+            is_child = launcher == JOBLIB
+            # The main process decides what these mean; the trials end by themselves.
+            for stopping in STOPPING if is_child else (signal.SIGINT,):
+                signal.signal(stopping, signal.SIG_IGN)
+            exit_when_orphaned(self.main_process if is_child else os.getppid())
+        if launcher in SUBMITIT:
+            preemption.install()
+        silence_optuna()
+        accept_presets()
+        # In one line already here: across processes an error loses its causes.
+        told = as_output_error(self.plan.directory)
+        number = HydraConfig.get().job.num
+        gpu = one_of([] if hands_out_gpus(self.config) else self.gpus, number)
+        with self._place() as sends, locks.worker(self.plan.directory), told, gpu:
+            WorkerLoop(
+                self.plan,
+                self.run_trial,
+                self.epochs_of,
+                number,
+                sends,
+                preemption.is_given,
+                self.directory_of,
+            ).run()
+        preemption.forward(is_killed=launcher == SUBMITIT_SLURM)
+
+    @contextmanager
+    def _place(self) -> Iterator[bool]:
+        """Yields whether trials must be sent to the study's directory, since it isn't here.
+
+        Raises:
+          OutputError: it isn't, and neither is a database that this worker could reach.
+        """
+        directory, storage = self.plan.directory, self.plan.storage.name
+        if is_shared(directory, self.token):
+            yield False
+            return
+        if storage != "postgresql":
+            raise OutputError(
+                f"hydra.sweep.dir: {directory} can't be seen from {socket.gethostname()}, where a "
+                f"worker runs; must be on a file system that all workers share, or storage "
+                f"'postgresql' in place of {storage!r}"
+            )
+        with tempfile.TemporaryDirectory(prefix="sweeper_") as scratch:
+            self.plan = replace(self.plan, directory=Path(scratch))
+            yield True
+
+    @cached_property
+    def _composer(self) -> Composer:
+        loader = self.context.config_loader
+        return Composer(self.config, self.plan.fixed, frozenset(GROUPS), loader)
+
+    def epochs_of(self, overrides: list[str]) -> int:
+        """How many epochs a trial may train."""
+        return int(self.plan.compose(self._composer, overrides).train.epochs)
+
+    def directory_of(self, number: int, overrides: list[str]) -> str:
+        """Where a trial goes, relative to the study's directory."""
+        if self.plan.subdir is None:
+            return attributes.directory_of(number)
+        return subdir_of(self.plan.compose(self._composer, overrides), number)
+
+    def run_trial(self, job: Job) -> Any:
+        """Composes one trial's configuration and runs the task; in the trial's process."""
+        plan = self.plan
+        config = plan.compose(self._composer, job.overrides)
+        with open_dict(config):
+            config.hydra.job.id = f"{config.hydra.job.name}_{job.number}"
+            config.hydra.job.num = job.number
+            config.hydra.sweep.dir = str(plan.directory)
+            config.hydra.sweep.subdir = str(job.directory.relative_to(plan.directory))
+        HydraConfig.instance().set_config(config)
+        result = run_job(
+            task_function=self.task,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=self.context,
+        )
+        # Not `result.return_value`, which prints before it raises.
+        if isinstance(result._return_value, BaseException):
+            raise result._return_value
+        return result._return_value
+
+
+def silence_optuna() -> None:
+    """Each trial's end is shown by the live table; Optuna's own lines would tear it."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    # What some samplers say after each trial: that they make no use of collapsed ones.
+    warnings.filterwarnings("ignore", message="Constraints have been set")

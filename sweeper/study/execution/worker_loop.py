@@ -1,0 +1,311 @@
+"""The loop of a worker: claim the next trial, run it, report how it ended, repeat.
+
+Workers do not wait for each other. They share Optuna's storage, and
+`sweeper.study.execution.trial_queue` ensures that no trial starts twice and none is one too many.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import Trial
+
+from sweeper.common.errors import OutputError, TrialError, finishing
+from sweeper.common.files import atomic_write
+from sweeper.common.plugins import load
+from sweeper.study import attributes
+from sweeper.study.algorithms.choices import FINAL_METRICS
+from sweeper.study.algorithms.pruners import build_pruner
+from sweeper.study.algorithms.samplers import build_sampler
+from sweeper.study.execution.artifact_sync import upload
+from sweeper.study.execution.locks import must_stop
+from sweeper.study.execution.recovery import GONE, cut_short, requeue
+from sweeper.study.execution.summary import has_collapsed, summarize
+from sweeper.study.execution.trial_child import (
+    COMPLETE,
+    DIED,
+    INTERRUPTED,
+    PRUNED,
+    Job,
+    Outcome,
+)
+from sweeper.study.execution.trial_process import TrialProcess
+from sweeper.study.execution.trial_queue import ClaimedStudy, TrialQueue
+from sweeper.study.plan import Plan
+from sweeper.study.storage.bulk_rdb import note, study_attribute
+from sweeper.study.storage.errors import STORAGE_ERRORS
+from sweeper.study.storage.factory import configured_storage
+from sweeper.study.storage.retry import retrying_storage
+from sweeper.study.storage.storage import held
+from sweeper.two_tower import record as records
+
+COLLAPSED = "scores_collapsed"
+OTHER_DATA = (
+    "data: what {} has isn't the data that the study began with (its fingerprint is {:.12}, and "
+    "was {:.12}); all machines must have the same"
+)
+LEFT = "the scheduler took its worker away"
+
+
+class TrialEndedError(Exception):
+    """Ends a trial that did not complete, for Optuna to note as failed."""
+
+
+class StorageLostError(BaseException):
+    """The storage refused something of a trial: no failure, which Optuna would note it as."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class WorkerLoop:
+    """Runs trials of a study, one after the other, until none is left.
+
+    Args:
+      plan: the study.
+      run: runs one job; called in the trial's process.
+      epochs_of: how many epochs a trial with these overrides may train.
+      index: of the worker, from 0: each has its own random stream.
+      sends: whether the files of trials go to the main process by the database.
+      directory_of: where a trial with this number and these overrides goes, below the study's
+        directory.
+      must_leave: asked about twice a second; True ends this worker, whose trial is another's.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        run: Callable[[Job], Any],
+        epochs_of: Callable[[list[str]], int],
+        index: int,
+        sends: bool = False,
+        must_leave: Callable[[], bool] = lambda: False,
+        directory_of: Callable[[int, list[str]], str] = lambda number, _: attributes.directory_of(
+            number
+        ),
+    ) -> None:
+        self._plan, self._epochs_of, self._sends = plan, epochs_of, sends
+        self._must_leave, self._directory_of = must_leave, directory_of
+        storage = configured_storage(plan.directory, plan.storage, plan.name)
+        self._study = ClaimedStudy(plan.name, storage.connect())
+        if patient := retrying_storage(self._study):
+            patient.give_up = lambda: must_stop(plan.directory)
+        self._turn = storage.turn(self._study)
+        self._queue = TrialQueue(plan, self._study, self._turn)
+        trials = self._study.get_trials(deepcopy=False)
+        finished = sum(trial.state.is_finished() for trial in trials)
+        self._study.sampler = build_sampler(plan.study, index, finished)
+        every = plan.trial.train.eval_every_epochs
+        self._study.pruner = build_pruner(plan.study, plan.max_epochs, every)
+        self._process = TrialProcess(run, self._is_interrupted, plan.study.trial_timeout_seconds)
+
+    def run(self) -> None:
+        """Returns when there is no trial left, or the study is stopped."""
+        # None: else Optuna reads each trial once more for them.
+        paths = self._plan.study.callbacks
+        callbacks = [load("study.callbacks", path) for path in paths] or None
+        with finishing(self._turn.release, self._process.close, self._disconnect):
+            try:
+                while not self._must_leave() and self._queue.claim_next():
+                    self._run_next(callbacks)
+                    if self._study.is_stopped:
+                        # That is meant for all workers.
+                        self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
+                        break
+            except StorageLostError as lost:
+                # The trial is still marked as running; the main process has it run again.
+                raise lost.error from lost.error.__cause__
+
+    def _disconnect(self) -> None:
+        """Closes the connection to a database, with which this worker's locks there end."""
+        if patient := retrying_storage(self._study):
+            patient.engine.dispose()
+
+    def _run_next(self, callbacks: list[Callable[..., Any]] | None) -> None:
+        claimed = self._study.claimed
+        assert claimed is not None
+        try:
+            self._study.optimize(
+                self._objective, n_trials=1, catch=(Exception,), callbacks=callbacks
+            )
+        except (ValueError, AssertionError):
+            # Optuna's refusal to end a trial twice: a main process that took this worker for
+            # dead has settled it, and has it run again. Its result counts for nothing.
+            if not self._was_settled(claimed):
+                raise
+
+    def _was_settled(self, trial: int) -> bool:
+        stored = self._study._storage.get_trial(trial)
+        return stored.user_attrs.get(attributes.REASON) == GONE
+
+    def _objective(self, trial: Trial) -> Any:
+        try:
+            return self._run(trial)
+        except STORAGE_ERRORS as error:
+            raise StorageLostError(error) from error
+
+    def _run(self, trial: Trial) -> Any:
+        values = self._queue.suggest(trial)
+        overrides = self._plan.space.overrides(values)
+        directory = self._directory_of(trial.number, overrides)
+        # Read anew for each trial: the first of all may have set it in the meantime.
+        data = study_attribute(self._study, attributes.FINGERPRINT) if self._plan.one_data else None
+        place, steps = self._plan.directory / directory, self._steps(overrides)
+        job = Job(trial.number, place, overrides, data, steps)
+        noted = {attributes.DIRECTORY: directory, attributes.OVERRIDES: overrides}
+        note(trial, {**noted, attributes.STEPS: steps})
+        try:
+            return self._end(trial, job, self._outcome(trial, job))
+        finally:
+            if self._sends:
+                self._send(trial, job.directory)
+
+    def _outcome(self, trial: Trial, job: Job) -> Outcome:
+        started = time.monotonic()
+        try:
+            outcome = self._process.run(
+                job, lambda step, metrics: self._report(trial, job, step, metrics)
+            )
+        except STORAGE_ERRORS:
+            raise
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            trial.set_user_attr(attributes.REASON, reason)
+            records.mark_interrupted(job.directory, "failed", reason)
+            raise
+        return self._summarized(trial, job, outcome, time.monotonic() - started)
+
+    def _send(self, trial: Trial, directory: Path) -> None:
+        """What keeps files from being sent is no failure of the trial's."""
+        try:
+            upload(self._study, trial, directory)
+        except STORAGE_ERRORS:
+            raise
+        except Exception as error:
+            trial.set_user_attr(attributes.UPLOAD_ERROR, f"{type(error).__name__}: {error}")
+
+    def _summarized(self, trial: Trial, job: Job, outcome: Outcome, seconds: float) -> Outcome:
+        """Keeps the figures of a trial's record with the study; its data must be the study's."""
+        result = summarize(job.directory)
+        if not result:
+            trial.set_user_attr(attributes.DURATION, round(seconds, 1))
+            return outcome
+        trial.set_user_attr(attributes.RESULT, result)
+        trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
+        own = result["fingerprint"]
+        if not self._plan.one_data or job.fingerprint or not own:
+            return outcome
+        first = self._first_fingerprint(own)
+        if first == own:
+            return outcome
+        reason = OTHER_DATA.format(socket.gethostname(), own, first)
+        return replace(outcome, state=INTERRUPTED, reason=reason)
+
+    def _first_fingerprint(self, own: str) -> str:
+        """Of the data that the study began with: this trial's own, if there is none yet."""
+        if first := study_attribute(self._study, attributes.FINGERPRINT):
+            return str(first)
+        with held(self._turn):
+            first = self._study.user_attrs.get(attributes.FINGERPRINT, own)
+            self._study.set_user_attr(attributes.FINGERPRINT, first)
+        return str(first)
+
+    def _report(self, trial: Trial, job: Job, step: int, metrics: Mapping[str, float]) -> bool:
+        """Notes how far a trial is; True prunes it."""
+        metric = self._plan.study.objectives[0].metric
+        if metric in FINAL_METRICS:
+            return False
+        if metric not in metrics:
+            raise TrialError(
+                f"the task reported {', '.join(metrics)} and not {metric}, the study's objective"
+            )
+        value = float(metrics[metric])
+        if not math.isfinite(value):
+            raise TrialError(f"{metric} was reported as {value} at step {step}; must be finite")
+        if len(self._plan.study.objectives) > 1:
+            # Optuna takes no intermediate values here.
+            _, _, best = trial.user_attrs.get(attributes.PROGRESS, (0, value, value))
+            maximizes = self._plan.study.objectives[0].direction == "maximize"
+            best = max(best, value) if maximizes else min(best, value)
+            trial.set_user_attr(attributes.PROGRESS, [step, value, best])
+            return False
+        if self._plan.study.seed_mode == "sequential":
+            # Each step is another seed's figure; what the trial has come to is their mean.
+            _, mean, _ = trial.user_attrs.get(attributes.PROGRESS, (0, 0.0, 0.0))
+            mean += (value - mean) / (step + 1)
+            trial.set_user_attr(attributes.PROGRESS, [step, mean, mean])
+        trial.report(value, step)
+        # At its last step there is nothing left to save.
+        # Seeds are counted from 0.
+        last = job.steps - int(self._plan.study.seed_mode == "sequential")
+        return trial.should_prune() and step < last
+
+    def _steps(self, overrides: list[str]) -> int:
+        """How many epochs a trial may train, or how many seeds one after the other."""
+        study = self._plan.study
+        if study.seed_mode == "sequential":
+            return len(study.split_seeds)
+        return self._epochs_of(overrides)
+
+    def _end(self, trial: Trial, job: Job, outcome: Outcome) -> Any:
+        """The objective's values, or the exception that tells Optuna how the trial ended."""
+        if outcome.state == COMPLETE:
+            try:
+                return self._checked(outcome.values)
+            except TrialError as error:
+                trial.set_user_attr(attributes.REASON, str(error))
+                raise
+        if outcome.state == PRUNED:
+            raise optuna.TrialPruned(outcome.reason)
+        if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
+            # A full disk must not hide the reason.
+            with suppress(OutputError):
+                atomic_write(job.directory / records.TRACEBACK, outcome.traceback.encode())
+        reason, again = outcome.reason or outcome.state, False
+        if outcome.state == INTERRUPTED and self._must_leave():
+            reason = LEFT
+        if outcome.state in (DIED, INTERRUPTED):
+            died = outcome.state == DIED
+            ending = cut_short(trial, reason, self._plan.study.max_retries, died)
+            again = bool(ending.get(attributes.INTERRUPTED))
+            # In one turn: else another worker could count one trial less and find none queued.
+            with held(self._turn):
+                for key, value in ending.items():
+                    trial.set_user_attr(key, value)
+                if not died and not self._must_leave():
+                    self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
+                elif again:
+                    requeue(self._study, trial.number, trial.params, trial.user_attrs)
+        else:
+            trial.set_user_attr(attributes.REASON, reason)
+        records.mark_interrupted(job.directory, "interrupted" if again else "failed", reason)
+        raise TrialEndedError(reason)
+
+    def _checked(self, values: Any) -> list[float]:
+        objectives = [objective.metric for objective in self._plan.study.objectives]
+        numbers = list(values) if isinstance(values, list | tuple) else [values]
+        if len(numbers) != len(objectives):
+            raise TrialError(
+                f"the task returned {values!r}; must be {len(objectives)} numbers "
+                f"({', '.join(objectives)})"
+            )
+        for metric, number in zip(objectives, numbers, strict=True):
+            # `Real`: NumPy's numbers too.
+            if not isinstance(number, Real) or not math.isfinite(number):
+                raise TrialError(f"{metric} came out as {number!r}; must be a finite number")
+        return [float(number) for number in numbers]
+
+    def _is_interrupted(self) -> bool:
+        if self._must_leave() or must_stop(self._plan.directory):
+            return True
+        return bool(study_attribute(self._study, attributes.STOP) == attributes.AT_ONCE)

@@ -1,0 +1,147 @@
+"""The top of a study's leaderboard as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from sweeper.study.config import ObjectiveConfig
+from sweeper.study.outputs.alike import alike_text
+from sweeper.study.outputs.leaderboard import (
+    LEADERBOARD,
+    Row,
+    no_better_words,
+    parameter_names,
+    unbeaten_baseline,
+)
+from sweeper.study.outputs.reading import number_text, parameter_text, short_names, values_text
+from sweeper.two_tower.config import SEEN_FILTERED, baseline_name
+from sweeper.two_tower.trial.result_tables import SEEN
+
+NO_BETTER = "▾"
+
+
+def leaderboard_table(
+    rows: Sequence[Row], objectives: Sequence[ObjectiveConfig], limit: int = 10
+) -> RenderableType:
+    """The first rows, as wide as the terminal allows, with the baselines below.
+
+    Args:
+      rows: all of them, in order, from `sweeper.study.outputs.leaderboard.leaderboard_rows`.
+    """
+    return _Top(rows, objectives, limit)
+
+
+@dataclass
+class _Top:
+    rows: Sequence[Row]
+    objectives: Sequence[ObjectiveConfig]
+    limit: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not self.rows:
+            yield Text("No trial yet.")
+            return
+        names = varying_parameters(self.rows)
+        short = short_names(parameter_names(self.rows))
+        tall = {name: text.replace("_", "_\n").replace(".", ".\n") for name, text in short.items()}
+        # Columns squeezed to a letter a line tell nothing: rather taller, then fewer.
+        layouts = [(len(names), short), *((count, tall) for count in range(len(names), -1, -1))]
+        endless = options.update(width=10_000)
+        for shown, headers in layouts:
+            table = self._table(names[:shown], headers)
+            if console.measure(table, options=endless).maximum <= options.max_width:
+                break
+        yield table
+        for line in self._lines([short[name] for name in names[shown:]]):
+            yield Text(line)
+
+    def _table(self, names: Sequence[str], headers: dict[str, str]) -> Table:
+        table = Table(title="Leaderboard", title_justify="left", box=None, pad_edge=False)
+        table.add_column("rank", justify="right")
+        table.add_column("trial", justify="right")
+        for objective in self.objectives:
+            table.add_column(objective.metric, justify="right", no_wrap=True)
+        # The figures are of this epoch's weights; of several splits each has its own.
+        has_best = any("kept_epoch" in row.result for row in self.rows)
+        if has_best:
+            table.add_column("best epoch", justify="right", no_wrap=True)
+        for name in names:
+            table.add_column(Text(headers[name]), justify="right", overflow="fold")
+        # Those trained; what a search of `train.epochs` allows has that name already.
+        taken = "epochs" in headers.values()
+        table.add_column("trained" if taken else "epochs", justify="right")
+        table.add_column("seconds", justify="right")
+        for row in self.rows[: self.limit]:
+            values = values_text(row.values, row.result, self.objectives)
+            values += [""] * (len(self.objectives) - len(values))
+            epochs = row.result.get("epochs")
+            table.add_row(
+                row.state if row.rank is None else str(row.rank),
+                self._number(row),
+                *values,
+                *([_best_epoch(row)] if has_best else []),
+                *(Text(parameter_text(row.params[n]) if n in row.params else "") for n in names),
+                "" if epochs is None else str(epochs),
+                "" if row.seconds is None else f"{row.seconds:,.1f}",
+                style="bold" if row.rank == 1 else None,
+            )
+        return table
+
+    def _number(self, row: Row) -> str:
+        is_marked = unbeaten_baseline(row, self.objectives) is not None
+        return f"{NO_BETTER} {row.number}" if is_marked else str(row.number)
+
+    def _lines(self, left_out: Sequence[str]) -> Iterator[str]:
+        """What stands below: the baselines, and what the table leaves out."""
+        scored = next((row for row in self.rows if row.result.get("baselines")), None)
+        for name, metrics in (scored.result["baselines"] if scored else {}).items():
+            values = [
+                f"{objective.metric} {number_text(metrics[objective.metric])}"
+                for objective in self.objectives
+                if objective.metric in metrics
+            ]
+            if values:
+                yield f"{baseline_name(name)}: {', '.join(values)}"
+        if any(objective.metric.startswith(SEEN_FILTERED) for objective in self.objectives):
+            # Results of before there was a choice don't say it.
+            seen = dict.fromkeys(row.result.get("seen", "training") for row in self.rows)
+            yield f"seen-filtered metrics leave out {', or '.join(SEEN[each] for each in seen)}"
+        complete = [row.values for row in self.rows if row.state == "complete"]
+        if text := alike_text(complete, self.objectives):
+            yield f"{text}."
+        shown = self.rows[: self.limit]
+        unbeaten = [best for row in shown if (best := unbeaten_baseline(row, self.objectives))]
+        if unbeaten:
+            yield f"{NO_BETTER} {no_better_words(unbeaten)}"
+        if left_out:
+            yield f"No room for {', '.join(left_out)}: see {LEADERBOARD}"
+        more = len(self.rows) - self.limit
+        if more > 0:
+            yield f"… and {more:,} more in {LEADERBOARD}"
+
+
+def _best_epoch(row: Row) -> str:
+    """The epoch whose weights were kept; of several splits the first and the last."""
+    found = [seed.get("kept_epoch") for seed in row.result.get("seeds") or []]
+    epochs = [epoch for epoch in (row.result.get("kept_epoch"), *found) if epoch is not None]
+    if not epochs:
+        return ""
+    low, high = min(epochs), max(epochs)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def varying_parameters(rows: Sequence[Row]) -> list[str]:
+    """The parameters that differ between any two trials; all of them if there is one trial."""
+    names = parameter_names(rows)
+    if len(rows) == 1:
+        return names
+    seen = {
+        name: {parameter_text(row.params[name]) if name in row.params else None for row in rows}
+        for name in names
+    }
+    return [name for name in names if len(seen[name]) > 1]

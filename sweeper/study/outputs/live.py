@@ -1,0 +1,213 @@
+"""What a person watches while workers run a study: a table on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+
+import optuna
+from optuna.trial import FrozenTrial
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+from sweeper.common.console import print_status
+from sweeper.study.config import ObjectiveConfig
+from sweeper.study.outputs.alike import FEWEST, alike_text
+from sweeper.study.outputs.live_view import counts_text, done_text, left_text, picture, trial_text
+from sweeper.study.outputs.progress import StudyProgress
+from sweeper.study.outputs.reading import clock, state_of
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+Tick = Callable[[list[FrozenTrial] | None], None]
+
+
+class LiveTable:
+    """Looks at the study every second and shows how it stands, from `start` to `stop`.
+
+    Everything shown comes from the study's storage, whoever runs the trials. While
+    the storage can't be read, the display says so and tries again.
+
+    Args:
+      study: with a storage connection of its own; it is read in a thread.
+      total: how many trials are to finish; None: until the time is over.
+      workers: how many trials run at once.
+      on_tick: called with all trials after each look, with None where they can't be read. An
+        error of theirs is shown, and raised by `stop` unless a later call of the same function
+        went well.
+      seconds_before: time that earlier starts of the study have used.
+      timeout_seconds: of the study, all its starts together.
+      step: what a trial reports a value for each of: "epoch" or "seed".
+      title: what runs, where it isn't the study itself.
+      shows_best: whether each trial's best value so far stands beside its last one, as it is
+        the one that counts where trials keep their best weights.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        console: Console,
+        total: int | None,
+        workers: int,
+        objectives: Sequence[ObjectiveConfig],
+        on_tick: Sequence[Tick] = (),
+        seconds_before: float = 0.0,
+        timeout_seconds: float | None = None,
+        step: str = "epoch",
+        title: str = "",
+        shows_best: bool = False,
+    ) -> None:
+        self._title, self._shows_best = title, shows_best
+        self._study, self._console, self._on_tick, self._step = study, console, on_tick, step
+        now = time.monotonic()
+        self._zero = now - seconds_before
+        until = None if timeout_seconds is None else self._zero + timeout_seconds
+        self._tally = StudyProgress(total, workers, objectives, now, until)
+        # By what went wrong last time: a function of `on_tick`, or the display.
+        self._errors: dict[object, Exception] = {}
+        self._unread: Exception | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live table", daemon=True)
+        self._compared = False
+        self._live: Live | None = None
+        if console.is_terminal and not console.is_dumb_terminal:
+            # The launcher `basic` forks trials from this process: what they print must not
+            # wait for the lock of this display.
+            self._live = Live(
+                console=console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+                get_renderable=self._picture,
+            )
+
+    def start(self) -> None:
+        """To be called before the workers start: what has ended by then is of earlier starts."""
+        self._look()
+        if self._live:
+            self._live.start(refresh=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Looks for the last time, and says what has become of the study.
+
+        Raises:
+          Exception: the last error of a function of `on_tick`, or of the display.
+        """
+        self._end()
+        for error in self._errors.values():
+            raise error
+
+    def __enter__(self) -> LiveTable:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # An error on its way out is the one to be told.
+        if error is None:
+            self.stop()
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self._guard("display", self._look)
+        if self._live:
+            self._live.stop()
+        print_status(self._console, "study", f"{counts_text(self._tally)}; {self._used_text()}")
+
+    def _run(self) -> None:
+        while not self._over.wait(SECONDS_BETWEEN_LOOKS):
+            self._guard("display", self._look)
+
+    def _guard(self, key: object, function: Callable[[], None]) -> None:
+        """Calls a function, and keeps its error until a later call goes well."""
+        try:
+            function()
+        except Exception as error:
+            if key not in self._errors and not self._live:
+                self._print(_problem(error))
+            self._errors[key] = error
+        else:
+            self._errors.pop(key, None)
+
+    def _look(self) -> None:
+        trials = self._read()
+        if trials is not None:
+            self._tell(trials)
+        for function in self._on_tick:
+            self._guard(function, partial(function, trials))
+        if self._live and self._live.is_started:
+            self._live.refresh()
+
+    def _read(self) -> list[FrozenTrial] | None:
+        try:
+            trials = self._study.get_trials(deepcopy=False)
+        except Exception as error:
+            # A storage that is locked or out of reach, in whichever words it has for it.
+            if self._unread is None and not self._live:
+                self._print(_problem(error))
+            self._unread = error
+            return None
+        self._unread = None
+        return trials
+
+    def _tell(self, trials: list[FrozenTrial]) -> None:
+        """A line for each trial that has ended; on a terminal only for those that failed."""
+        done = self._tally.finished
+        now = time.monotonic()
+        ended = self._tally.update(trials, now)
+        for trial in ended:
+            state = state_of(trial)
+            done += state != "interrupted"
+            if not self._live:
+                where = f"{done_text(self._tally, done)}, {left_text(self._tally, now)}"
+                self._print(f"{where}  {trial_text(self._tally, trial)}")
+            elif state == "failed":
+                self._print(trial_text(self._tally, trial))
+        if ended and not self._compared:
+            self._tell_alike(trials)
+
+    def _tell_alike(self, trials: list[FrozenTrial]) -> None:
+        """Warns once, as soon as it can be seen, of an objective that ranks no trial."""
+        complete = [trial.values for trial in trials if state_of(trial) == "complete"]
+        # Later trials can't make the first ones equal.
+        self._compared = len(complete) >= FEWEST
+        if text := alike_text(complete, self._tally.objectives):
+            self._print(f"warning: {text}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, soft_wrap=not self._live, markup=False)
+
+    def _used_text(self) -> str:
+        return f"{clock(time.monotonic() - self._zero)} used"
+
+    def _picture(self) -> RenderableType:
+        problems = [*self._errors.values(), *([self._unread] if self._unread else [])]
+        now, texts = time.monotonic(), [_problem(error) for error in problems]
+        times = f"{self._used_text()}, {left_text(self._tally, now)}"
+        return picture(
+            self._tally,
+            self._console.size,
+            times,
+            self._step,
+            now,
+            texts,
+            self._title,
+            self._shows_best,
+        )
+
+
+def _problem(error: Exception) -> str:
+    first_line = (str(error).splitlines() or [type(error).__name__])[0]
+    return f"problem, trying again: {first_line}"

@@ -1,0 +1,155 @@
+"""What a study has come to: how many trials, the best ones, the time left."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+
+from optuna.trial import FrozenTrial, TrialState
+
+from sweeper.study import attributes
+from sweeper.study.config import ObjectiveConfig
+from sweeper.study.outputs.reading import last_report, losses, short_names, state_of
+
+# Finishes that the time left is told from; enough to even out short and long trials.
+RECENT_FINISHES = 20
+
+
+class StudyProgress:
+    """Keeps count of a study from one look at its trials to the next.
+
+    A look costs little with thousands of trials: only those that have ended since
+    the last one are read.
+
+    Args:
+      total: how many trials are to finish; None: there is no such number.
+      now: the time of the start, on the same clock as that of `update`.
+      until: when the study's time is over, on that clock; None: never.
+
+    Attributes:
+      counts: the trials that have ended, by state.
+      running: in the order of their numbers.
+      began: the time of the first look at each of them; no clock that may be set tells it.
+      best: by objective, its best complete and feasible trial.
+      front: the Pareto set.
+      short: each searched parameter's name in short.
+    """
+
+    def __init__(
+        self,
+        total: int | None,
+        workers: int,
+        objectives: Sequence[ObjectiveConfig],
+        now: float,
+        until: float | None = None,
+    ) -> None:
+        self.total, self.objectives = total, objectives
+        self._until = until
+        self.counts: Counter[str] = Counter()
+        self.running: list[FrozenTrial] = []
+        self.began: dict[int, float] = {}
+        self.best: list[FrozenTrial | None] = [None] * len(objectives)
+        self.front: list[FrozenTrial] = []
+        self.short: dict[str, str] = {}
+        self._workers = workers
+        self._ended: set[int] = set()
+        self._looked = False
+        # By running trial: the first and the last report seen, each with its step and time.
+        self._reports: dict[int, tuple[tuple[int, float], tuple[int, float]]] = {}
+        self._finishes = deque([now], maxlen=1 + max(RECENT_FINISHES, 2 * workers))
+
+    @property
+    def finished(self) -> int:
+        """How many count towards the total: all that have ended and are not to run again."""
+        return self.counts.total() - self.counts["interrupted"]
+
+    def update(self, trials: Sequence[FrozenTrial], now: float) -> list[FrozenTrial]:
+        """Takes note of all trials; returns those that have ended since the last look.
+
+        What had ended before the first look is of an earlier start: it counts, but
+        is not returned, and tells nothing about the speed.
+        """
+        self.running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        self.began = {trial.number: self.began.get(trial.number, now) for trial in self.running}
+        self._note_reports(now)
+        ended = [
+            trial
+            for trial in trials
+            if trial.number not in self._ended and trial.state.is_finished()
+        ]
+        for trial in ended:
+            self._add(trial, now)
+        names = {name: None for trial in (*ended, *self.running) for name in trial.params}
+        if not names.keys() <= self.short.keys():
+            self.short = short_names({**dict.fromkeys(self.short), **names})
+        new, self._looked = (ended if self._looked else []), True
+        return new
+
+    def _note_reports(self, now: float) -> None:
+        before, self._reports = self._reports, {}
+        for trial in self.running:
+            if report := last_report(trial):
+                seen = (report[0], now)
+                first, last = before.get(trial.number, (seen, seen))
+                self._reports[trial.number] = first, last if last[0] == seen[0] else seen
+
+    def _add(self, trial: FrozenTrial, now: float) -> None:
+        state = state_of(trial)
+        self._ended.add(trial.number)
+        self.counts[state] += 1
+        if self._looked and state != "interrupted":
+            self._finishes.append(now)
+        if state != "complete":
+            return
+        own = losses(trial.values, self.objectives)
+        for index, best in enumerate(self.best):
+            if best is None or own[index] < losses(best.values, self.objectives)[index]:
+                self.best[index] = trial
+        front = [(losses(other.values, self.objectives), other) for other in self.front]
+        if not any(_dominates(other, own) for other, _ in front):
+            self.front = [other for values, other in front if not _dominates(own, values)]
+            self.front.append(trial)
+
+    def seconds_left(self, now: float) -> float | None:
+        """Until all are finished or the time is over; None while neither can be told.
+
+        The former from the mean time between the last finishes. The first trials of all
+        workers end at about the same time: before each worker has had one, the time so far
+        is shared among the workers, not the trials.
+        """
+        finished = self._until_running_end(now)
+        if finished is None:
+            finished = self._until_finished(now)
+        limits = [finished, None if self._until is None else self._until - now]
+        left = min((limit for limit in limits if limit is not None), default=None)
+        return None if left is None else max(left, 0.0)
+
+    def _until_running_end(self, now: float) -> float | None:
+        """Until the last trials have ended, from their own pace, once all that are left run.
+
+        None while a trial is left that doesn't, or one that runs has not reported twice.
+        """
+        if self.total is None or self.total - self.finished > len(self.running):
+            return None
+        left = []
+        for trial in self.running:
+            steps = trial.user_attrs.get(attributes.STEPS)
+            first, last = self._reports.get(trial.number, ((0, 0.0), (0, 0.0)))
+            if steps is None or last[0] == first[0]:
+                return None
+            pace = (last[1] - first[1]) / (last[0] - first[0])
+            left.append(max(0.0, (steps - last[0]) * pace - (now - last[1])))
+        return max(left, default=None)
+
+    def _until_finished(self, now: float) -> float | None:
+        finishes = len(self._finishes) - 1
+        if not finishes or self.total is None:
+            return None
+        between = (self._finishes[-1] - self._finishes[0]) / max(finishes, self._workers)
+        left = between * max(self.total - self.finished, 0)
+        return left - (now - self._finishes[-1])
+
+
+def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Is no objective of `one` worse, and one better?"""
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))

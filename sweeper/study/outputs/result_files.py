@@ -1,0 +1,195 @@
+"""What a study ends with: `optimization_results.yaml`, `best.yaml` and the leaderboard."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from sweeper.common.console import print_status
+from sweeper.common.files import atomic_write
+from sweeper.study.config import ObjectiveConfig
+from sweeper.study.outputs.leaderboard import Row, leaderboard_rows, seed_values, write_leaderboard
+from sweeper.study.outputs.leaderboard_table import leaderboard_table
+from sweeper.study.outputs.reading import number_text, objectives_of, values_text
+from sweeper.two_tower import record
+
+if TYPE_CHECKING:
+    from sweeper.study.plan import Plan
+
+RESULTS, BEST = "optimization_results.yaml", "best.yaml"
+# So many other solutions are named in the head of best.yaml.
+NAMED_SOLUTIONS = 20
+
+
+def recorded_config(directory: Path) -> dict[str, Any] | None:
+    """The configuration in a trial's record; None where a user's own objective left none."""
+    return record.read(directory).config if (directory / record.TRIAL).exists() else None
+
+
+def show_results(study: optuna.Study, plan: Plan, console: Console) -> None:
+    """Writes all results, and shows the best trials and where they lie.
+
+    Of a study that selects nothing, the leaderboard alone.
+    """
+    if not plan.selects:
+        print_status(console, "output", str(write_leaderboard(study, plan.directory)))
+        return
+    paths = write_results(study, plan.directory, plan.study.split_seeds, plan.study.seed_mode)
+    rows = leaderboard_rows(study)
+    console.print()
+    console.print(leaderboard_table(rows, objectives_of(study)))
+    console.print()
+    for line in _untracked(rows):
+        print_status(console, "tracking", line)
+    print_status(console, "output", f"{plan.directory} ({', '.join(path.name for path in paths)})")
+    if paths[-1].name == BEST:
+        print_status(console, "best", _command(plan.directory))
+
+
+def _untracked(rows: Sequence[Row]) -> Iterator[str]:
+    """What trackers failed to take, a line for each of them."""
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        for tracker, reason in (row.result.get("untracked") or {}).items():
+            reasons.setdefault(tracker, []).append(f"{row.directory}: {reason}")
+    for tracker, found in reasons.items():
+        yield f"{tracker} was left out of {len(found)} of {len(rows)} trials; {found[0]}"
+
+
+def write_results(
+    study: optuna.Study,
+    directory: Path,
+    split_seeds: Sequence[int] = (),
+    seed_mode: str = "lockstep",
+) -> list[Path]:
+    """Writes all results; returns their paths in the order to name them.
+
+    `best.yaml` is left out where no trial is complete and feasible, or where the
+    best one has no configuration.
+
+    Args:
+      directory: the study's.
+      split_seeds: those of the study, which each trial was trained on.
+
+    Raises:
+      OutputError: a file can't be written, or the best trial's record not be read.
+    """
+    objectives = objectives_of(study)
+    rows = leaderboard_rows(study)
+    paths = [write_leaderboard(study, directory), directory / RESULTS]
+    atomic_write(directory / RESULTS, results_text(rows, objectives).encode())
+    best = rows[0] if rows and rows[0].rank == 1 else None
+    config = recorded_config(directory / best.directory) if best and best.directory else None
+    if config is not None:
+        seeds = {"split_seeds": list(split_seeds), "seed_mode": seed_mode} if split_seeds else None
+        head = list(_head(study.study_name, directory, rows, objectives))
+        atomic_write(directory / BEST, best_text(head, config, seeds).encode())
+        paths.append(directory / BEST)
+    return paths
+
+
+def results_text(rows: Sequence[Row], objectives: Sequence[ObjectiveConfig]) -> str:
+    """What Hydra's Optuna sweeper writes, and where each trial is.
+
+    Args:
+      rows: all of them, in order, from `sweeper.study.outputs.leaderboard.leaderboard_rows`.
+    """
+    best = [row for row in rows if row.rank == 1]
+    results: dict[str, Any] = {"name": "optuna"}
+    head = ""
+    if len(objectives) > 1:
+        solutions = [{"params": row.params, "values": row.values, **_where(row)} for row in best]
+        results["solutions"] = solutions
+    elif best:
+        results |= {"best_params": best[0].params, "best_value": best[0].values[0]}
+        results |= _where(best[0]) | _spread(best[0], objectives[0].metric)
+    else:
+        results["best_params"] = None
+    if not best:
+        head = f"# None of the {len(rows)} trials is complete and feasible.\n"
+    return head + OmegaConf.to_yaml(OmegaConf.create(results))
+
+
+def _where(row: Row) -> dict[str, Any]:
+    return {"number": row.number, "directory": row.directory, "overrides": row.overrides}
+
+
+def _spread(row: Row, metric: str) -> dict[str, Any]:
+    """The deviation over the seeds and the value with each, where the trial has seeds."""
+    seeds = [
+        {"split_seed": seed, "value": value} for seed, value in seed_values(row, metric).items()
+    ]
+    deviation = (row.result.get("deviations") or {}).get(metric)
+    return ({} if deviation is None else {"best_std": deviation}) | (
+        {"seeds": seeds} if seeds else {}
+    )
+
+
+def best_text(
+    head: Sequence[str], config: dict[str, Any], seeds: dict[str, Any] | None = None
+) -> str:
+    """A primary configuration that is `config` in full, whatever the defaults become.
+
+    Args:
+      head: the lines of its comment.
+      seeds: the part of the configuration's `study` that says which splits to train on.
+    """
+    content = {"defaults": ["config", "_self_"], **config}
+    if seeds:
+        content["study"] = seeds
+    comment = "".join(f"# {line}\n" for text in head for line in text.splitlines())
+    return comment + OmegaConf.to_yaml(OmegaConf.create(content))
+
+
+def _head(
+    name: str, directory: Path, rows: Sequence[Row], objectives: Sequence[ObjectiveConfig]
+) -> Iterator[str]:
+    """Why, figure, cost, command: as the shipped files have it."""
+    best, others = rows[0], [row for row in rows if row.rank == 1][1:]
+    complete = sum(row.rank is not None for row in rows)
+    which = f"trial {best.number} ({best.directory}) of the study {name!r}"
+    trials = f"{complete:,} complete trial{'s' if complete != 1 else ''}"
+    if len(objectives) == 1:
+        yield f"Why: the best of {trials}: {which}."
+    else:
+        yield f"Why: of {trials}, it has the best {objectives[0].metric}: {which}."
+    yield f"Figure: {_figures(best, objectives)}"
+    if len(objectives) == 1:
+        for seed, value in seed_values(best, objectives[0].metric).items():
+            yield f"  split seed {seed}: {'-' if value is None else number_text(value)}"
+    if best.seconds is not None:
+        yield f"Cost: {best.seconds:,.1f} s"
+    yield f"Command: {_command(directory)}"
+    yield f"Written: {datetime.now():%Y-%m-%d %H:%M}"
+    if others:
+        yield f"It is one of {len(others) + 1:,} in the Pareto set. The others:"
+    for row in others[:NAMED_SOLUTIONS]:
+        yield f"  {row.directory}: {_figures(row, objectives)}"
+    if len(others) > NAMED_SOLUTIONS:
+        yield f"  and {len(others) - NAMED_SOLUTIONS:,} more in {RESULTS}"
+    if others:
+        yield "The configuration of each stands in its trial.json."
+
+
+def _command(directory: Path) -> str:
+    """What runs best.yaml, from the present working directory."""
+    place = shlex.quote(str(shown_path(directory)))
+    return f"python -m sweeper --config-dir {place} --config-name best"
+
+
+def shown_path(path: Path) -> Path:
+    """The path from the present working directory, where it lies below that."""
+    path = path.absolute()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _figures(row: Row, objectives: Sequence[ObjectiveConfig]) -> str:
+    values = values_text(row.values, row.result, objectives)
+    return ", ".join(f"{o.metric} {value}" for o, value in zip(objectives, values, strict=True))

