@@ -27,14 +27,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sweeper.two_tower.evaluation.ranking import ranking_tasks
-
 from benchmarks.measure import peak_gigabytes
 from sweeper.cli.composition import composed
 from sweeper.common.runtime import set_threads, start_tensorflow
 from sweeper.two_tower.config import Config
 from sweeper.two_tower.data.loading import load_interactions
 from sweeper.two_tower.data.split import split_interactions
+from sweeper.two_tower.evaluation.ranking import ranking_tasks
 
 Result = TypeVar("Result")
 
@@ -50,7 +49,7 @@ def configure(table: str, items: str, cache: str, test_rows: int, xla: bool = Tr
         f"data.cache_dir='{cache}'",
         f"data.test_size={test_rows}",
         "data.validation_size=0",
-        "evaluation.rows=test",
+        "evaluation.split=test",
         "train.restore_best=false",
         f"train.xla={str(xla).lower()}",
     ]
@@ -75,7 +74,6 @@ def measure(config: Config) -> dict[str, Any]:
     threads = set_threads(None)
     start_tensorflow()
     from sweeper.two_tower.evaluation.scoring import ModelScorer
-
     from sweeper.two_tower.training.setup import set_up_training
 
     started = time.perf_counter()

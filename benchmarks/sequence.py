@@ -203,7 +203,7 @@ def measure_scale(
                 "data.split=temporal",
                 "data.validation_size=0",
                 "data.test_size=20000",
-                "evaluation.rows=test",
+                "evaluation.split=test",
                 f"train.threads={arguments.threads}",
             ]
             taken[size] = []

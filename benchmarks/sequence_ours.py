@@ -25,14 +25,13 @@ import json
 import time
 from typing import Any
 
-from sweeper.two_tower.evaluation.ranking import ranking_tasks
-
 from benchmarks.measure import peak_gigabytes
 from sweeper.cli.composition import composed
 from sweeper.common.runtime import set_threads, start_tensorflow
 from sweeper.two_tower.config import Config
 from sweeper.two_tower.data.loading import load_interactions
 from sweeper.two_tower.data.split import split_interactions
+from sweeper.two_tower.evaluation.ranking import ranking_tasks
 from sweeper.two_tower.validation import validate
 
 
@@ -75,7 +74,6 @@ def measure_epochs(config: Config) -> dict[str, Any]:
     threads = set_threads(config.train.threads)
     start_tensorflow()
     from sweeper.two_tower.evaluation.scoring import ModelScorer
-
     from sweeper.two_tower.training.loop import Callbacks, History, train
     from sweeper.two_tower.training.setup import set_up_training
 

@@ -16,7 +16,7 @@ USER_ID, WIDE_USER_ID, REFERENCE = "user id", "user id, as wide as recency", "SA
 TARGET = 0.55
 # Of the speed with a user id; of SASRec's seconds; of the peak; of the examples a second of
 # every size, in those of the first.
-LEAST_SPEED, LEAST_RATIO, MOST_GB, FLAT_WITHIN = 0.70, 3.0, 6.0, 0.15
+MIN_SPEED, MIN_RATIO, MAX_GB, FLAT_WITHIN = 0.70, 3.0, 6.0, 0.15
 
 
 def rates(repeats: list[Figures]) -> Spread:
@@ -59,9 +59,9 @@ def judge_speed(speed: dict[str, list[Figures]]) -> dict[str, PartResult]:
         text = f"{share:.2f} x"
         limits = [
             Limit(
-                f"at least {LEAST_SPEED:.2f} of the examples a second with a user id",
+                f"at least {MIN_SPEED:.2f} of the examples a second with a user id",
                 f"{share:.2f}",
-                share >= LEAST_SPEED,
+                share >= MIN_SPEED,
             )
         ]
         if side not in (USER_ID, WIDE_USER_ID):
@@ -139,9 +139,9 @@ def judge_accuracy(accuracy: dict[str, Figures]) -> dict[str, PartResult]:
         if REFERENCE in accuracy:
             limits.append(
                 Limit(
-                    f"at least {LEAST_RATIO:.0f} x as fast as SASRec to its best",
+                    f"at least {MIN_RATIO:.0f} x as fast as SASRec to its best",
                     "never" if ratio is None else text,
-                    ratio is not None and ratio >= LEAST_RATIO,
+                    ratio is not None and ratio >= MIN_RATIO,
                 )
             )
         results[f"accuracy, {side}"] = PartResult(
@@ -185,7 +185,7 @@ def judge_scale(scale: dict[int, list[Figures]]) -> dict[str, PartResult]:
                     f"{1 - lowest:.0%} below",
                     lowest >= 1 - FLAT_WITHIN,
                 ),
-                Limit(f"peak below {MOST_GB:.0f} GB", f"{peak:.2f} GB", peak < MOST_GB),
+                Limit(f"peak below {MAX_GB:.0f} GB", f"{peak:.2f} GB", peak < MAX_GB),
             ],
         )
     }

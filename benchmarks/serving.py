@@ -40,7 +40,7 @@ SIZES = [1_664, 100_000, 1_000_000]
 INDEXES = ("ours", "approximate")
 NAMES = {"brute_force": "BruteForce", "ours": "exact", "approximate": "approximate"}
 # Of the faster of the two indexes; `SLOWEST` is of a query's p99, in milliseconds.
-LEAST_RATIO, SLOWEST, LEAST_RECALL = 3.0, 20.0, 0.95
+MIN_RATIO, SLOWEST, MIN_RECALL = 3.0, 20.0, 0.95
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def ratio(sides: dict[str, Measured], side: str) -> float:
 
 def judged(sides: dict[str, Measured]) -> PartResult:
     """What must hold of the exact index, and of the faster of those that have the recall."""
-    usable = [side for side in INDEXES if side in sides and sides[side].recall >= LEAST_RECALL]
+    usable = [side for side in INDEXES if side in sides and sides[side].recall >= MIN_RECALL]
     side = max(usable, key=lambda each: ratio(sides, each), default="ours")
     times, slowest, found = ratio(sides, side), sides[side].p99_ms.median, sides["ours"].recall
     return PartResult(
@@ -114,9 +114,9 @@ def judged(sides: dict[str, Measured]) -> PartResult:
         limits=[
             Limit("exact finds all that BruteForce does", f"{found:.4f}", found == 1),
             Limit(
-                f"{NAMES[side]} at least {LEAST_RATIO:.0f} x as fast as BruteForce",
+                f"{NAMES[side]} at least {MIN_RATIO:.0f} x as fast as BruteForce",
                 f"{times:.1f} x",
-                times >= LEAST_RATIO,
+                times >= MIN_RATIO,
             ),
             Limit(f"p99 under {SLOWEST:.0f} ms", f"{slowest:.2f} ms", slowest < SLOWEST),
         ],

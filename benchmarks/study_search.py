@@ -149,14 +149,14 @@ def retrained_on_published_rows(
 
     It stops at the epoch that the study kept, and no choice is made on test rows.
     """
-    epochs = winner.kept_epoch
+    epochs = winner.best_epoch
     settings.console.print(f"headline: the winner on the published split, {epochs} epochs")
     return retrained(
         "headline_published_split",
         run,
         settings,
         "evaluation.score_test=true",
-        "evaluation.rows=test",
+        "evaluation.split=test",
         "data.validation_size=0",
         f"data.test_size={400 if settings.quick else TEST_ROWS}",
         "train.restore_best=false",

@@ -42,7 +42,7 @@ def objectives(config: DictConfig) -> list[float]:
         origin=origin(study) if in_study() else STANDALONE,
         fingerprint=expected_fingerprint(),
     )
-    return [record.figure(objective.metric) for objective in study.objectives]
+    return [record.value(objective.metric) for objective in study.objectives]
 
 
 def origin(study: StudyConfig) -> Origin:

@@ -142,7 +142,7 @@ def test_nothing_but_the_known_files_is_taken_out_and_no_link(tmp_path):
 
 
 def test_an_archive_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(local_files, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(local_files, "MAX_BYTES", 2**20)
     archive = archive_of(tmp_path / "a.zip", *DATA_SET.files, content=bytes(2**20))
     assert archive.stat().st_size < 2**13
     with pytest.raises(DataError, match=r"would take 0\.0 GiB when extracted: it is not a copy"):

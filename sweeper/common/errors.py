@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 # Of more names it would take seconds to find the closest.
-MOST_COMPARED = 10_000
+MAX_COMPARED = 10_000
 # If more keys of other sections end the same, none of them is hinted at.
-MOST_ELSEWHERE = 3
+MAX_ELSEWHERE = 3
 
 
 class SweeperError(Exception):
@@ -109,7 +109,7 @@ def finishing(*steps: Callable[[], object]) -> Iterator[None]:
 def closest(name: str, choices: Iterable[str]) -> str:
     """What ends an error's line: ". Did you mean 'x'?" of the nearest; "" of none, or of many."""
     choices = list(choices)
-    if len(choices) > MOST_COMPARED:
+    if len(choices) > MAX_COMPARED:
         return ""
     return _question(difflib.get_close_matches(name, choices, n=1, cutoff=0.5))
 
@@ -128,7 +128,7 @@ def closest_key(name: str, known: Iterable[str]) -> str:
     for cutoff in (0.8, 0.5):
         if matches := difflib.get_close_matches(last, beside, n=1, cutoff=cutoff):
             return _question([_under(near or "", matches[0])])
-        if 0 < len(elsewhere) <= MOST_ELSEWHERE:
+        if 0 < len(elsewhere) <= MAX_ELSEWHERE:
             return _question(elsewhere)
     return ""
 

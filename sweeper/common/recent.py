@@ -11,7 +11,7 @@ import numpy as np
 Result = TypeVar("Result")
 
 # With more rows of data, set-up is nothing beside the training, and memory counts.
-MOST_ROWS = 500_000
+MAX_ROWS = 500_000
 
 
 class Recent(Generic[Result]):
@@ -22,7 +22,7 @@ class Recent(Generic[Result]):
       most_rows: of data of more rows nothing is kept; None: of any.
     """
 
-    def __init__(self, entries: int = 8, most_rows: int | None = MOST_ROWS) -> None:
+    def __init__(self, entries: int = 8, most_rows: int | None = MAX_ROWS) -> None:
         self._entries, self._most_rows = entries, most_rows
         self._results: OrderedDict[Hashable, Result] = OrderedDict()
 

@@ -123,7 +123,7 @@ def _of_table(
     if not any(READ_BY.search(problem) for problem in wrong):
         comments, found = complete(data, given, tell)
         wrong += found
-    wrong += data_problems(data, config.evaluation.rows)
+    wrong += data_problems(data, config.evaluation.split)
     if problems or wrong:
         raise ConfigError(dict.fromkeys([*problems, *wrong]))
     words = [f"{role} {getattr(data.columns, role) or 'none'}" for role in ROLES]

@@ -18,7 +18,7 @@ from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.model.features import tokens
 
 # So many distinct values are looked at to tell text from a single word.
-MOST_SAMPLED = 10_000
+MAX_SAMPLED = 10_000
 # Of MovieLens and of synthetic data, whose `data.columns` name none.
 OWN_RATING = "user_rating"
 # With fewer rows beyond each owner's first one, equal values may be chance.
@@ -114,7 +114,7 @@ def _follows(column: Column, times: np.ndarray | None) -> bool:
     """
     if times is None or not isinstance(column, NumericColumn):
         return False
-    rows = slice(None, None, -(-len(times) // MOST_SAMPLED))
+    rows = slice(None, None, -(-len(times) // MAX_SAMPLED))
     values, when = column.values[rows], times[rows]
     if len(values) < MIN_REPEATS or values.min() == values.max() or when.min() == when.max():
         return False
@@ -153,7 +153,7 @@ def _column(name: str, tower: str, column: Column, role: str) -> ColumnFacts:
         return ColumnFacts(name, tower, "lists", distinct, empty, role=role)
     # Sorted: the empty text, if there is one, comes first.
     empty = int(used[0]) if column.categories[:1] == [""] else 0
-    sampled = column.categories[:: -(-len(column.categories) // MOST_SAMPLED)]
+    sampled = column.categories[:: -(-len(column.categories) // MAX_SAMPLED)]
     words = float(np.mean([len(tokens(text)) for text in sampled]))
     return ColumnFacts(name, tower, "words", distinct, empty, words=words, role=role)
 

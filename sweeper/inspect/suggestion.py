@@ -11,11 +11,11 @@ from sweeper.inspect.columns import ColumnFacts
 from sweeper.inspect.names import ID_NAME, RATING_NAMES, as_yaml, in_comment
 from sweeper.inspect.profile import Facts
 from sweeper.two_tower.data.column_names import is_row_number_name, plain
-from sweeper.two_tower.evaluation.default_metric import FEWEST_ITEMS_PER_K, default_metric
-from sweeper.two_tower.model.fitting import DEFAULT_BOUNDARIES, DEFAULT_TOKENS, LARGEST_HISTORY
+from sweeper.two_tower.evaluation.default_metric import MIN_ITEMS_PER_K, default_metric
+from sweeper.two_tower.model.fitting import DEFAULT_BOUNDARIES, DEFAULT_TOKENS, MAX_HISTORY
 
 EMBEDDING_DIM = 32
-SMALLEST_DIM = 4
+MIN_DIM = 4
 NUMBER_BOUNDARIES, NUMBER_DIM = 10, 8
 # Texts of several words, of more values than this, are taken apart into their words.
 FEW_VALUES = 100
@@ -72,7 +72,7 @@ def suggest(facts: Facts, split: str) -> Suggestion:
         )
     metric = default_metric(items)
     why_metric = f"{items:,} items: the largest k that is at most a fifth of the catalogue"
-    if items < FEWEST_ITEMS_PER_K:
+    if items < MIN_ITEMS_PER_K:
         why_metric = f"{items:,} items: the smallest k, as each is above a fifth of the catalogue"
     return Suggestion(features_yaml(facts, split), task, why, metric, why_metric)
 
@@ -111,7 +111,7 @@ def features_yaml(facts: Facts, split: str, user_id: bool | None = None) -> str:
             if column.role == "time":
                 lines.append(f"  # {TIME_NOTES[split]}")
             lines += [f"  - {_flow(feature)}" for feature in features_of(column)]
-        fits = (facts.users + 1) * facts.items <= LARGEST_HISTORY
+        fits = (facts.users + 1) * facts.items <= MAX_HISTORY
         # Where the order is known, the sequence tells what this would.
         if tower == "query" and facts.first is None and fits:
             lines.append(f"  - {_flow({'column': _name_of('user', facts), 'kind': 'history'})}")
@@ -229,7 +229,7 @@ def features_of(column: ColumnFacts) -> Iterator[dict[str, Any]]:
 def embedding_width(distinct: int) -> int:
     """The power of two from the square root of the number of values on, 4 to 32."""
     power = 2 ** math.ceil(math.log2(math.sqrt(distinct)))
-    return min(max(power, SMALLEST_DIM), EMBEDDING_DIM)
+    return min(max(power, MIN_DIM), EMBEDDING_DIM)
 
 
 def _flow(feature: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from sweeper.common.errors import ConfigError, OutputError
 from sweeper.results.analysis.towers import best_of_each_depth
 from sweeper.results.evidence.confirmation_reader import load_evidence, places_of
 from sweeper.results.evidence.ranks import read_ranks
-from sweeper.results.study_results import MOST_COMPARED, StudyResults
+from sweeper.results.study_results import MAX_COMPARED, StudyResults
 from sweeper.study import attributes, confirmation, reference
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.execution.summary import summarize
@@ -116,9 +116,9 @@ def _read_ranks(subject: StudyResults) -> None:
     """Fills `ranks`, as far as the trials were to leave any."""
     places: dict[int | str, Path] = {}
     of_depths = [each.row for each in best_of_each_depth(subject).values()]
-    for row in [*subject.ranked[:MOST_COMPARED], *of_depths]:
+    for row in [*subject.ranked[:MAX_COMPARED], *of_depths]:
         record = subject.records.get(row.number)
-        if record and not record.repeats and record.config["evaluation"].get("keep_rows"):
+        if record and not record.repeats and record.config["evaluation"].get("save_ranks"):
             places[row.number] = subject.directory / str(row.directory)
     if places and subject.reference and len(subject.reference["runs"]) == 1:
         (run,) = subject.reference["runs"]

@@ -17,7 +17,7 @@ from sweeper.study.outputs.leaderboard import Row
 from sweeper.two_tower.record import TrialRecord
 
 # So many of the best trials are looked at row by row.
-MOST_COMPARED = 20
+MAX_COMPARED = 20
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sweeper.serving.manifest import Manifest
 from sweeper.two_tower.config import Config
 
 # Of more new or gone items, the manifest doesn't list the ids.
-MOST_LISTED = 1_000
+MAX_LISTED = 1_000
 _CATALOGUE, _MODEL = "## Catalogue of this version\n\n", "## Model\n\n"
 
 
@@ -34,7 +34,7 @@ def catalogue_changes(
 
     Returns:
       `more`, and `items`, `new` and `gone`, numbers; `new_items` and `gone_items`, their ids, or
-      None for more than `MOST_LISTED`; `reads_ids_alone`, whether the model has the same embedding
+      None for more than `MAX_LISTED`; `reads_ids_alone`, whether the model has the same embedding
       for all new items.
     """
     old, now = set(before), set(items)
@@ -44,8 +44,8 @@ def catalogue_changes(
         "items": len(items),
         "new": len(new),
         "gone": len(gone),
-        "new_items": new if len(new) <= MOST_LISTED else None,
-        "gone_items": gone if len(gone) <= MOST_LISTED else None,
+        "new_items": new if len(new) <= MAX_LISTED else None,
+        "gone_items": gone if len(gone) <= MAX_LISTED else None,
         "reads_ids_alone": all(
             (each.column, each.kind) == (item_column, "embedding")
             for each in config.features.candidate

@@ -15,9 +15,9 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from sweeper.common.errors import OutputError
+from sweeper.report.sections.cold_start import both_metrics
 from sweeper.report.sections.confirmed import confirmed_metric, confirmed_text
 from sweeper.report.sections.confirmed_tables import rows_words
-from sweeper.report.sections.warmth import both_metrics
 from sweeper.results.evidence.clustered_tests import interval_over_users
 from sweeper.results.evidence.confirmation_reader import is_begun
 from sweeper.results.evidence.evidence import Evidence
@@ -188,7 +188,7 @@ def _training(chosen: SourceTrial, retraining: Retraining, difference: str | Non
     else:
         yield (
             f"The exported model was trained again on the trial's {rows:,} training rows; its "
-            f"weights are those of epoch {record.kept_epoch}."
+            f"weights are those of epoch {record.best_epoch}."
         )
         yield (
             "Its metrics are those of the record, to the last bit."

@@ -36,7 +36,7 @@ from sweeper.two_tower.model.two_tower import EncodedFeatures, TwoTowerModel
 DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 # Of a column of more different words, the manifest doesn't list them.
-MOST_WORDS = 1_000
+MAX_WORDS = 1_000
 
 # Kinds of feature that read the titles which the user chose.
 HISTORY_KINDS = ("sequence", "history_length")
@@ -133,7 +133,7 @@ class QueryInputs(tf.Module):
 def known_words(config: Config, encoded: EncodedFeatures) -> dict[str, list[str]]:
     """The words that the query tower tells apart, by column whose features all see whole words.
 
-    Columns of more than `MOST_WORDS` are left out.
+    Columns of more than `MAX_WORDS` are left out.
     """
     words: dict[str, set[str] | None] = {}
     for feature, each in zip(encoded.query_features, config.features.query, strict=True):
@@ -149,7 +149,7 @@ def known_words(config: Config, encoded: EncodedFeatures) -> dict[str, list[str]
     return {
         column: sorted(each)
         for column, each in words.items()
-        if each is not None and len(each) <= MOST_WORDS
+        if each is not None and len(each) <= MAX_WORDS
     }
 
 

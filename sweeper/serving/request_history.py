@@ -20,7 +20,7 @@ GIVEN, KNOWN, SINCE, MISSING = (
 )  # fmt: skip
 FORM = f"""'{HISTORY}=["TITLE","TITLE"]'"""
 # Of so many unknown titles it is said what may be meant.
-MOST_TOLD = 5
+MAX_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ def past_notices(export: LoadedExport, past: Past) -> Iterator[tuple[str, str]]:
         return
     if past.unknown:
         number, every = len(past.unknown), len(past.unknown) + len(past.titles)
-        told = [_told(export, title) for title in past.unknown[:MOST_TOLD]]
-        further = f" and {number - MOST_TOLD:,} more" if number > MOST_TOLD else ""
+        told = [_told(export, title) for title in past.unknown[:MAX_TOLD]]
+        further = f" and {number - MAX_TOLD:,} more" if number > MAX_TOLD else ""
         is_newer = export.manifest.catalogue is not None
         lacking = "the model was not trained with" if is_newer else "the catalogue lacks"
         yield (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from sweeper.common.errors import MOST_COMPARED, ConfigError, shortened
+from sweeper.common.errors import MAX_COMPARED, ConfigError, shortened
 from sweeper.serving.loaded_export import LoadedExport
 
 SUGGESTIONS, CUTOFF = 3, 0.5
@@ -50,6 +50,6 @@ def nearest(export: LoadedExport, title: str) -> list[str]:
         folded.setdefault(each.casefold(), each)
     start = [each for key, each in folded.items() if key.startswith(title.casefold())]
     close = []
-    if len(folded) <= MOST_COMPARED:
+    if len(folded) <= MAX_COMPARED:
         close = difflib.get_close_matches(title.casefold(), folded, n=SUGGESTIONS, cutoff=CUTOFF)
     return list(dict.fromkeys([*start, *(folded[each] for each in close)]))[:SUGGESTIONS]

@@ -19,6 +19,7 @@ from sweeper.two_tower.config import (
     to_dictionary,
     type_at,
     type_problems,
+    unknown_key,
     with_defaults,
 )
 from sweeper.two_tower.validation import validate
@@ -104,7 +105,7 @@ def ablation_problems(confirm: ConfirmConfig, config: Config) -> Iterator[str]:
             continue
         unknown = [key for key in changes if key not in keys]
         for key in unknown:
-            yield f"{place}: {key!r} is no key of the configuration{closest_key(key, keys)}"
+            yield f"{place}: {key!r} {unknown_key(key, closest_key(key, keys))}"
         for key in changes:
             if key.startswith(NOT_OF_THE_MODEL):
                 yield f"{place}: got {key!r}, which is no part of a model; must be another key"

@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sweeper.common.errors import ConfigError
 from sweeper.study.space.search_space import SearchSpace
-from sweeper.two_tower.config import Config, flat, to_dataclass, to_dictionary
+from sweeper.two_tower.config import Config, flatten, to_dataclass, to_dictionary
 from sweeper.two_tower.validation import validate
 
 
@@ -125,7 +125,7 @@ def searched_files(
     Returns:
       The keys whose values differ from `trial`'s, those of the file's own defaults list included.
     """
-    before = flat(to_dictionary(trial))
+    before = flatten(to_dictionary(trial))
     files = [
         f"{parameter.key.name}={name}"
         for parameter in space.parameters
@@ -136,7 +136,7 @@ def searched_files(
     return {
         file: {
             key: value
-            for key, value in flat(to_dictionary(to_dataclass(composer.compose([file])))).items()
+            for key, value in flatten(to_dictionary(to_dataclass(composer.compose([file])))).items()
             if key not in before or before[key] != value
         }
         for file in files

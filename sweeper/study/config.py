@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from sweeper.common.errors import ConfigError
 from sweeper.study.launchers import accept_presets
 from sweeper.two_tower.config import (
-    MOST_AT_ONCE,
+    MAX_WORKERS,
     NOT_EMPTY,
     POSITIVE,
     Config,
@@ -35,11 +35,11 @@ SEED_MODES = ("lockstep", "sequential")
 DIRECTIONS = ("maximize", "minimize")
 
 # Of a confirmation, which trains each configuration with each.
-MOST_SEEDS = 1_000
+MAX_SEEDS = 1_000
 
 WORKERS = Range(
-    lambda value: value == "auto" or (isinstance(value, int) and 1 <= value <= MOST_AT_ONCE),
-    f"auto or a whole number from 1 to {MOST_AT_ONCE:,}",
+    lambda value: value == "auto" or (isinstance(value, int) and 1 <= value <= MAX_WORKERS),
+    f"auto or a whole number from 1 to {MAX_WORKERS:,}",
 )
 
 
@@ -80,9 +80,9 @@ class ConfirmConfig:
     """
 
     best: int = constrained_field(0, at_least(0))
-    train_seeds: int = constrained_field(5, within(1, MOST_SEEDS))
-    split_seeds: int = constrained_field(5, within(0, MOST_SEEDS))
-    cuts: int | None = constrained_field(None, within(1, MOST_SEEDS))
+    train_seeds: int = constrained_field(5, within(1, MAX_SEEDS))
+    split_seeds: int = constrained_field(5, within(0, MAX_SEEDS))
+    cuts: int | None = constrained_field(None, within(1, MAX_SEEDS))
     without: list[str] = field(default_factory=lambda: ["timestamp"])
     ablations: dict[str, Any] = field(default_factory=dict)
 

@@ -112,7 +112,7 @@ def epochs_to_train(record: TrialRecord) -> int:
     """As many as the trial kept; all of them where the learning rate's schedule goes by them."""
     config = with_defaults(record.config)
     if config["optimizer"]["schedule"] == "constant":
-        return kept_epoch(record)
+        return best_epoch(record)
     return int(config["train"]["epochs"])
 
 
@@ -134,12 +134,12 @@ def choosing_none(epochs: int) -> dict[str, Any]:
     }
 
 
-def kept_epoch(record: TrialRecord) -> int:
+def best_epoch(record: TrialRecord) -> int:
     """The epoch whose weights a trial kept; of repeats, their mean."""
     if record.repeats:
-        return round(fmean(repeat["kept_epoch"] for repeat in record.repeats))
-    assert record.kept_epoch is not None
-    return record.kept_epoch
+        return round(fmean(repeat["best_epoch"] for repeat in record.repeats))
+    assert record.best_epoch is not None
+    return record.best_epoch
 
 
 def _scored_on_test_rows(config: dict[str, Any]) -> dict[str, Any]:
@@ -148,8 +148,8 @@ def _scored_on_test_rows(config: dict[str, Any]) -> dict[str, Any]:
     config["evaluation"] |= {
         "rows": "test",
         "score_test": True,
-        "keep_rows": True,
-        "time_queries": False,
+        "save_ranks": True,
+        "measure_latency": False,
     }
     return config
 

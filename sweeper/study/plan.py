@@ -29,7 +29,7 @@ from sweeper.study.launchers import launcher_problems, share_cores
 from sweeper.study.resume_check import compared
 from sweeper.study.space.command_line import command_line_parameters
 from sweeper.study.space.reader import parse_space
-from sweeper.study.space.search_space import LARGEST_GRID, SearchSpace
+from sweeper.study.space.search_space import MAX_GRID, SearchSpace
 from sweeper.study.storage.validation import storage_problems
 from sweeper.study.trial_places import given_subdir, subdir_of, subdir_problems
 from sweeper.study.validation import (
@@ -272,8 +272,8 @@ def _subdir_problems(given: str, composer: Composer, space: SearchSpace) -> list
 
 def _size_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
     size = space.size() if study.sampler == "grid" else None
-    if size is not None and size > LARGEST_GRID:
+    if size is not None and size > MAX_GRID:
         yield (
-            f"study.space: its grid has more than {LARGEST_GRID:,} combinations "
+            f"study.space: its grid has more than {MAX_GRID:,} combinations "
             f"({', '.join(space.names)}); must be at most so many, or another study.sampler"
         )

@@ -30,7 +30,7 @@ def plan_reference(plan: Plan, loader: ConfigLoader) -> Retraining:
     """The reference on the rows that the study's trials are scored on, once for each split."""
     name = str(plan.study.reference)
     config = experiment_config(plan, name, loader)
-    config.evaluation = replace(config.evaluation, score_test=config.evaluation.rows == "test")
+    config.evaluation = replace(config.evaluation, score_test=config.evaluation.split == "test")
     seeds = plan.study.split_seeds or [plan.trial.data.split_seed]
     listed = [
         {CONFIGURATION: name, SPLIT_SEED: seed, TRAIN_SEED: config.train.seed} for seed in seeds

@@ -13,7 +13,7 @@ from sweeper.study import attributes
 from sweeper.two_tower.config import (
     MRR,
     SEEN_FILTERED,
-    flat,
+    flatten,
     seen_reading,
     unflatten,
     with_defaults,
@@ -21,7 +21,7 @@ from sweeper.two_tower.config import (
 
 # Of the trials' configuration, what changes no result.
 NOT_COMPARED = (
-    "data.cache_dir", "data.source", "evaluation.keep_rows", "name", "train.threads",
+    "data.cache_dir", "data.source", "evaluation.save_ranks", "name", "train.threads",
 )  # fmt: skip
 
 # How a user writes what an attribute holds.
@@ -38,7 +38,9 @@ START_ANEW = "to start anew, give another study.name or hydra.sweep.dir"
 
 def compared(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of a configuration changes results, by dotted keys."""
-    found = {key: value for key, value in flat(config).items() if not key.startswith(NOT_COMPARED)}
+    found = {
+        key: value for key, value in flatten(config).items() if not key.startswith(NOT_COMPARED)
+    }
     if {"data.split", "evaluation.seen"} <= set(found):
         # "auto" is not another reading than the one that it stands for.
         found["evaluation.seen"] = seen_reading(found["data.split"], found["evaluation.seen"])

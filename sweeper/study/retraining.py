@@ -134,7 +134,7 @@ def experiment_config(plan: Plan, name: str, loader: ConfigLoader) -> Config:
     """
     composed = loader.load_configuration("config", [f"experiment={name}"], run_mode=RunMode.RUN)
     experiment: Config = to_dataclass(composed)
-    evaluation = replace(plan.trial.evaluation, time_queries=False)
+    evaluation = replace(plan.trial.evaluation, measure_latency=False)
     return replace(experiment, data=replace(plan.trial.data), evaluation=evaluation)
 
 

@@ -99,9 +99,10 @@ def _objective_problems(study: StudyConfig, config: Config) -> Iterator[str]:
                 f"study.objectives[{index}].direction: is 'maximize' for {metric}, which is a "
                 "cost; must be minimize"
             )
-        if metric == "milliseconds_per_query" and not config.evaluation.time_queries:
+        if metric == "milliseconds_per_query" and not config.evaluation.measure_latency:
             yield (
-                f"{key}: got {metric!r}, which is never measured: set evaluation.time_queries=true"
+                f"{key}: got {metric!r}, which is never measured; "
+                "set evaluation.measure_latency=true"
             )
 
 
@@ -161,16 +162,16 @@ def test_row_problems(
     config: Config, sampler: str, pruner: str, space_names: Sequence[str]
 ) -> Iterator[str]:
     """Neither a sampler nor a pruner may go by test rows."""
-    if sampler != "grid" and config.evaluation.rows == "test":
+    if sampler != "grid" and config.evaluation.split == "test":
         yield (
-            "evaluation.rows: got 'test' in a study, which would choose on test rows; must be "
+            "evaluation.split: got 'test' in a study, which would choose on test rows; must be "
             "'validation'"
         )
-    elif sampler != "grid" and "evaluation.rows" in space_names:
-        yield "evaluation.rows: is searched, which would choose between rows; must be 'validation'"
-    elif config.evaluation.rows == "test" and pruner != "none":
+    elif sampler != "grid" and "evaluation.split" in space_names:
+        yield "evaluation.split: is searched, which would choose between rows; must be 'validation'"
+    elif config.evaluation.split == "test" and pruner != "none":
         yield (
-            f"study.pruner: got {pruner!r} with evaluation.rows 'test', which would choose on "
+            f"study.pruner: got {pruner!r} with evaluation.split 'test', which would choose on "
             "test rows; must be 'none'"
         )
 
@@ -274,10 +275,10 @@ def confirm_problems(
             "cuts; must be null, or data.split 'temporal' or 'leave_last_out'"
         )
     got = f"study.confirm.best: got {study.confirm.best}"
-    if config.evaluation.rows == "test":
+    if config.evaluation.split == "test":
         yield (
-            f"{got} with evaluation.rows 'test': the study itself looks at the rows that would "
-            "confirm it; must be 0, or evaluation.rows 'validation'"
+            f"{got} with evaluation.split 'test': the study itself looks at the rows that would "
+            "confirm it; must be 0, or evaluation.split 'validation'"
         )
     if study.split_seeds and not study.confirm.split_seeds:
         yield (

@@ -24,9 +24,12 @@ from sweeper.common.errors import OutputError, Stopped, TrialPruned, shortened
 from sweeper.common.files import atomic_write, read_json
 from sweeper.common.json_types import hints_of, is_of
 from sweeper.common.runtime import peak_memory_mb
-from sweeper.two_tower.config import Config
+from sweeper.two_tower.config import Config, with_new_names
 
-FORMAT_VERSION = 1
+FORMAT_VERSION, READ_VERSIONS = 2, (1, 2)
+# Of format 1, and the names that they have now.
+RENAMED = {"kept_epoch": "best_epoch", "by_warmth": "by_cold_start"}
+RENAMED_STAGES = {"keep_rows": "save_ranks", "time_queries": "measure_latency"}
 TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
 ROWS = {"validation": "validation_rows.parquet", "test": "test_rows.parquet"}
 
@@ -50,23 +53,23 @@ class TrialRecord:
       deviations: as `metrics`, the sample standard deviations over the repeats;
         empty where there are no two.
       repeats: of each split seed its `split_seed`, `directory` (within this
-        record's), `state`, `epochs`, `kept_epoch` and `metrics`.
+        record's), `state`, `epochs`, `best_epoch` and `metrics`.
       baselines: by baseline, then as `metrics`.
       epochs: the last epoch trained and evaluated; of repeats, their sum.
-      by_warmth: by the rows scored, then by "warm", "cold_user" and "cold_item" (see
+      by_cold_start: by the rows scored, then by "warm", "cold_user" and "cold_item" (see
         `evaluation.cold_start`), the number `rows` and the model's metrics on these; of repeats the
         metrics' means are over those with such rows; empty where no ranks are kept.
       by_repetition: by the rows scored, then by "repeat" (the row's user has its candidate
         already, see `evaluation.seen`) and "new", the number `rows` and the model's metrics on
-        these; over several splits as `by_warmth`.
+        these; over several splits as `by_cold_start`.
       by_history_length, by_time_since_training: by "model" and baseline, then by the rows scored,
         then by part (see `evaluation.row_parts`), the number `rows`, top-10, top-100 and NDCG@10 on
         these, unfiltered and seen-filtered, and the trial's metric; over several splits as
-        `by_warmth`. Empty where no ranks are kept or the data has no times; the
+        `by_cold_start`. Empty where no ranks are kept or the data has no times; the
         latter also where not all scored rows come after training.
       coverage: the share of the catalogue in anyone's top 100, by "model" and baseline;
         None: not measured.
-      kept_epoch: the epoch whose weights the metrics belong to; each repeat has its own.
+      best_epoch: the epoch whose weights the metrics belong to; each repeat has its own.
       history: one entry an evaluation, the rows of `history.csv`.
       milliseconds_per_query: see `sweeper.two_tower.evaluation.latency`; None: not measured.
       seconds: by stage; of repeats, their sums. `total` leaves out the time between two
@@ -85,12 +88,12 @@ class TrialRecord:
     deviations: dict[str, Metrics] = field(default_factory=dict)
     repeats: list[dict[str, Any]] = field(default_factory=list)
     baselines: dict[str, dict[str, Metrics]] = field(default_factory=dict)
-    by_warmth: dict[str, dict[str, Metrics]] = field(default_factory=dict)
+    by_cold_start: dict[str, dict[str, Metrics]] = field(default_factory=dict)
     by_repetition: dict[str, dict[str, Metrics]] = field(default_factory=dict)
     by_history_length: dict[str, dict[str, dict[str, Metrics]]] = field(default_factory=dict)
     by_time_since_training: dict[str, dict[str, dict[str, Metrics]]] = field(default_factory=dict)
     epochs: int | None = None
-    kept_epoch: int | None = None
+    best_epoch: int | None = None
     stopped_early: bool = False
     milliseconds_per_query: float | None = None
     coverage: dict[str, float] | None = None
@@ -105,25 +108,25 @@ class TrialRecord:
     @property
     def rows(self) -> str:
         """The rows that are evaluated during training, "validation" or "test"."""
-        return str(self.config["evaluation"]["rows"])
+        return str(self.config["evaluation"]["split"])
 
-    def figure(self, name: str) -> float:
-        """What a study can go by: a metric of `rows`, or a figure of the whole trial.
+    def value(self, name: str) -> float:
+        """An objective's value: a metric on `rows`, or a cost of the whole trial.
 
         Args:
           name: "top_100", ..., "num_parameters", "milliseconds_per_query" or
             "train_seconds".
 
         Raises:
-          KeyError: the trial has no such figure.
+          KeyError: the trial has no such value.
         """
-        figures = {
+        values = {
             **self.metrics.get(self.rows, {}),
             "num_parameters": self.num_parameters,
             "milliseconds_per_query": self.milliseconds_per_query,
             "train_seconds": self.seconds.get("train"),
         }
-        value = figures[name]
+        value = values[name]
         if value is None:
             raise KeyError(name)
         return value
@@ -219,10 +222,13 @@ def read(directory: Path) -> TrialRecord:
     path = directory / TRIAL
     content = read_json(path, "trial")
     version = content.get("format_version") if isinstance(content, dict) else None
-    if version != FORMAT_VERSION:
+    if version not in READ_VERSIONS:
         raise OutputError(
-            f"{path}: has format version {version}; this sweeper reads {FORMAT_VERSION}"
+            f"{path}: has format version {version}; this sweeper reads "
+            f"{' and '.join(map(str, READ_VERSIONS))}"
         )
+    if version == 1:
+        content = _with_new_names(content)
     history = directory / HISTORY
     rows: list[dict[str, float]] = []
     try:
@@ -247,6 +253,24 @@ def read(directory: Path) -> TrialRecord:
     return record
 
 
+def _with_new_names(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a record of format 1 as one of format 2."""
+    renamed = {RENAMED.get(key, key): value for key, value in content.items()}
+    renamed["format_version"] = FORMAT_VERSION
+    if isinstance(config := renamed.get("config"), dict):
+        renamed["config"] = with_new_names(config)
+    if isinstance(seconds := renamed.get("seconds"), dict):
+        renamed["seconds"] = {RENAMED_STAGES.get(key, key): value for key, value in seconds.items()}
+    if isinstance(repeats := renamed.get("repeats"), list):
+        renamed["repeats"] = [
+            {RENAMED.get(key, key): value for key, value in each.items()}
+            if isinstance(each, dict)
+            else each
+            for each in repeats
+        ]
+    return renamed
+
+
 def _misfits(record: TrialRecord) -> Iterator[tuple[str, Any]]:
     """What of a record from JSON is of no type that a record is written with."""
     for name, hint in hints_of(TrialRecord).items():
@@ -257,5 +281,5 @@ def _misfits(record: TrialRecord) -> Iterator[tuple[str, Any]]:
             yield "repeats", repeat
     if not is_of(record.config, Config):
         yield "config", record.config
-    elif record.config.get("evaluation", {}).get("rows") not in ROWS:
+    elif record.config.get("evaluation", {}).get("split") not in ROWS:
         yield "config.evaluation", record.config.get("evaluation")

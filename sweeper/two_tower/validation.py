@@ -115,7 +115,7 @@ def working_directory_problems(config: Config, changes: bool | None) -> Iterator
 
 def _rule_problems(config: Config) -> Iterator[str]:
     """Rules that span several values."""
-    yield from data_problems(config.data, config.evaluation.rows)
+    yield from data_problems(config.data, config.evaluation.split)
     yield from _feature_problems(config)
     yield from _plugin_problems(config)
     yield from _baseline_problems(config)
@@ -224,19 +224,19 @@ def _clipping_problems(config: Config) -> Iterator[str]:
 
 
 def _test_row_problems(config: Config) -> Iterator[str]:
-    if config.evaluation.rows != "test":
+    if config.evaluation.split != "test":
         return
     for key, off in (("restore_best", False), ("patience_evaluations", None)):
         value = getattr(config.train, key)
         if value != off:
             yield (
-                f"train.{key}: got {value} with evaluation.rows 'test'; must be "
+                f"train.{key}: got {value} with evaluation.split 'test'; must be "
                 f"{'null' if off is None else off}, else the epoch is chosen on test rows"
             )
     if not config.evaluation.score_test:
         yield (
-            "evaluation.score_test: got False with evaluation.rows 'test', which scores them at "
-            "every evaluation; must be True, or evaluation.rows 'validation'"
+            "evaluation.score_test: got False with evaluation.split 'test', which scores them at "
+            "every evaluation; must be True, or evaluation.split 'validation'"
         )
 
 

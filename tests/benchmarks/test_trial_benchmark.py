@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from small_trials import compose_config
-from sweeper.two_tower.evaluation.ranking import Ranks, ranking_tasks
-from sweeper.two_tower.evaluation.scoring import ModelScorer
 
 from benchmarks import reference as reference_script
 from benchmarks.measure import Spread, layer_list
@@ -23,6 +21,8 @@ from sweeper.two_tower.data.columns import CategoricalColumn, NumericColumn
 from sweeper.two_tower.data.interactions import Interactions, assemble
 from sweeper.two_tower.data.split import Split
 from sweeper.two_tower.data.synthetic import generate
+from sweeper.two_tower.evaluation.ranking import Ranks, ranking_tasks
+from sweeper.two_tower.evaluation.scoring import ModelScorer
 from sweeper.two_tower.training.batches import Plan
 from sweeper.two_tower.training.setup import Training, set_up_training
 

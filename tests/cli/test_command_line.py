@@ -306,7 +306,7 @@ def test_early_stopping_says_so(tmp_path):
     stopped = record.read(tmp_path / "run")
     assert stopped.stopped_early
     last = int(stopped.history[-1]["epoch"])
-    assert last == stopped.kept_epoch + 2 < 60
+    assert last == stopped.best_epoch + 2 < 60
     assert f"after epoch {last}: none of the last 2 evaluations" in done.stdout
 
 

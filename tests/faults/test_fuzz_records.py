@@ -33,7 +33,7 @@ RANKS = {
 
 
 def trial_record() -> dict[str, Any]:
-    return made_up_record([0.3, 0.4], overrides=["evaluation.keep_rows=true"])
+    return made_up_record([0.3, 0.4], overrides=["evaluation.save_ranks=true"])
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def check_record(directory: Path, content: bytes) -> None:
     with bounded(10), suppress(OutputError):
         record = records.read(directory)
         with suppress(KeyError):
-            record.figure("top_100")
+            record.value("top_100")
         summarize(directory)
 
 
@@ -125,7 +125,7 @@ def check_trees(study: Path, directory: Path, tree: Any) -> None:
 
 @settings(max_examples=12, **OFTEN)
 @given(mutated(WHOLE))
-@example({**WHOLE, "config": {"evaluation": {"rows": "validation"}}})
+@example({**WHOLE, "config": {"evaluation": {"split": "validation"}}})
 @example({**WHOLE, "repeats": [{}]})
 @example({**WHOLE, "repeats": [{"split_seed": 1, "directory": "\0", "metrics": {}}]})
 @example({**WHOLE, "metrics": {"validation": {}}})

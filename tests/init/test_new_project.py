@@ -25,7 +25,7 @@ from sweeper.common.errors import OutputError
 from sweeper.init import project
 from sweeper.init.__main__ import main
 from sweeper.study.config import register_schema, to_study
-from sweeper.two_tower.config import DataConfig, flat
+from sweeper.two_tower.config import DataConfig, flatten
 from sweeper.two_tower.data.loading import load_interactions
 
 
@@ -119,7 +119,7 @@ def test_a_table_with_times_is_searched_as_sequences_with_and_without_the_users_
         "optimizer.learning_rate",
     }  # fmt: skip
     (first,) = study.enqueue
-    trained = flat(dataclasses.asdict(composed(["experiment=my_project"], conf)))
+    trained = flatten(dataclasses.asdict(composed(["experiment=my_project"], conf)))
     same = {key: value for key, value in first.items() if key not in ("features", "task")}
     assert same == {key: trained[key] for key in same}
     assert (first["features"], first["task"]) == ("my_project", trained["task.name"])
@@ -469,7 +469,7 @@ ELSEWHERE = ("name", "source", "synthetic.")
 def test_every_key_that_data_has_is_in_the_projects_data(tmp_path: Path) -> None:
     """Whatever its value; so that none that is given is lost."""
     data = DataConfig()
-    keys = [key for key in flat(dataclasses.asdict(data)) if not key.startswith(ELSEWHERE)]
+    keys = [key for key in flatten(dataclasses.asdict(data)) if not key.startswith(ELSEWHERE)]
     assert {"csv.delimiter", "items.lists", "filter.missing_values"} <= set(keys)
     for key in keys:
         *parts, last = key.split(".")

@@ -168,7 +168,7 @@ def test_a_split_that_leaves_a_part_empty_is_said_and_the_others_are_counted() -
 def test_an_empty_validation_part_is_told_of_and_other_wrong_data_refused(tmp_path) -> None:
     sizes = ["data=synthetic", "data.split=temporal", "data.validation_size=0"]
     assert composed(sizes, check=validate_data).data.validation_size == 0
-    with pytest.raises(ConfigError, match=r"must be greater than 0, or evaluation.rows 'test'"):
+    with pytest.raises(ConfigError, match=r"must be greater than 0, or evaluation.split 'test'"):
         composed(sizes)
     with pytest.raises(ConfigError, match=r"data.test_size: got 0; must be greater than 0"):
         composed([*sizes, "data.test_size=0"], check=validate_data)

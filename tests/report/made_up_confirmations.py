@@ -97,7 +97,7 @@ def made_up_confirmation(
     for number, (point, ranks) in enumerate(zip(points, all_ranks.values(), strict=True)):
         directory = f"trials/{number:04d}"
         record = TrialRecord(
-            {"evaluation": {"rows": "test"}, "data": {"split": split_by}},
+            {"evaluation": {"split": "test"}, "data": {"split": split_by}},
             state="completed",
             metrics={"test": scores(ranks)},
             baselines={"popularity": {"test": scores(POPULARITY[: len(ranks)])}},

@@ -73,12 +73,12 @@ def made_up_record(
                 "data=synthetic",
                 "train.epochs=10",
                 "train.eval_every_epochs=2",
-                "evaluation.keep_rows=false",
+                "evaluation.save_ranks=false",
                 *overrides,
             )
         )
     )
-    rows = config["evaluation"]["rows"]
+    rows = config["evaluation"]["split"]
     best = max(values, default=0.0)
     record = TrialRecord(
         config,
@@ -98,7 +98,7 @@ def made_up_record(
         metrics={rows: _scores(best)} if values else {},
         baselines={"popularity": {rows: _scores(popularity)}},
         epochs=2 * len(values),
-        kept_epoch=2 * (1 + list(values).index(best)) if values else None,
+        best_epoch=2 * (1 + list(values).index(best)) if values else None,
         seconds={"import_tensorflow": 2.0, "first_epoch": 1.0, "train": 4.0, "total": 7.0},
         peak_memory_mb=512.0,
         machine={"system": "Linux", "cores": 2, "threads": 1},

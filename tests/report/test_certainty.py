@@ -25,7 +25,7 @@ from sweeper.results.analysis.significance import Sample, beside_first, certaint
 from sweeper.results.evidence.clustered_tests import compare_on_rows
 from sweeper.results.evidence.statistics import ALIKE, compare_pairs, summarize
 from sweeper.results.opening import load_results
-from sweeper.results.study_results import MOST_COMPARED
+from sweeper.results.study_results import MAX_COMPARED
 from sweeper.study import attributes
 from sweeper.two_tower import record as records
 from sweeper.two_tower.evaluation.rows import as_parquet
@@ -38,7 +38,7 @@ GOOD = np.where(RANDOM.random(400) < 0.6, 0, 500)
 ALIKE_RANKS = np.where(np.arange(400) % 50 == 0, 500 - GOOD, GOOD)
 BAD = np.where(RANDOM.random(400) < 0.3, 0, 500)
 POPULAR = np.where(RANDOM.random(400) < 0.2, 0, 500)
-KEEP = "evaluation.keep_rows=true"
+KEEP = "evaluation.save_ranks=true"
 
 
 def leave(
@@ -244,13 +244,13 @@ def told_of_depth(study: Path) -> tuple[str, Table, go.Heatmap]:
 
 def test_the_best_of_a_depth_is_compared_however_many_trials_are_better(tmp_path):
     maker = StudyMaker(tmp_path)
-    for number in range(MOST_COMPARED + 2):
+    for number in range(MAX_COMPARED + 2):
         ranks, sizes = (BAD, "[8,8]") if number == 0 else (GOOD, "[8]")
         own = f"model.layer_sizes={sizes}"
         maker.trial([hits(ranks)], write=lambda place, r=ranks, o=own: leave(place, r, o))
     subject = load_results(tmp_path)
     assert "2 layers against 1: −" in depth_text(subject)
-    assert sum(isinstance(key, int) for key in certainties(subject)) == MOST_COMPARED
+    assert sum(isinstance(key, int) for key in certainties(subject)) == MAX_COMPARED
 
 
 def test_the_head_says_of_a_baseline_what_the_tables_say(tmp_path):

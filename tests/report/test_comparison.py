@@ -23,7 +23,7 @@ from sweeper.results.opening import load_results
 from sweeper.study import attributes
 from sweeper.study.storage.factory import load_study
 from sweeper.two_tower import record as records
-from sweeper.two_tower.config import flat, to_dictionary
+from sweeper.two_tower.config import flatten, to_dictionary
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_figures_of_different_rows_are_not_ranked(tmp_path, change, words):
 
 def test_data_from_another_place_are_the_same(tmp_path):
     for name, source in {"a": "auto", "b": "/somewhere/ml-100k.zip"}.items():
-        overrides = ("data=synthetic", f"data.source={source}", "evaluation.keep_rows=false")
+        overrides = ("data=synthetic", f"data.source={source}", "evaluation.save_ranks=false")
         config = to_dictionary(compose_config(*overrides))
         records.write(tmp_path / name, made_up_record([0.4], config=config))
     assert compared([tmp_path / "a", tmp_path / "b"]).problems == []
@@ -229,7 +229,7 @@ def test_without_any_record_the_study_tells_the_protocol(other_data):
     lose_best_record(other_data / "b")
     places = [other_data / "a", other_data / "b"]
     study = load_study(places[1])
-    protocol = {**flat(made_up_record([]).config), "study.split_seeds": []}
+    protocol = {**flatten(made_up_record([]).config), "study.split_seeds": []}
     study.set_user_attr(attributes.PROTOCOL, {**protocol, "data.split": "temporal"})
     page = compared(places)
     assert any("data.split (random in " in problem for problem in page.problems)

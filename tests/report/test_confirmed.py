@@ -169,7 +169,7 @@ def test_the_section_of_where_it_is_right(tmp_path, evidence):
 def test_coverage_is_told_of_a_catalogue_that_a_list_does_not_exhaust(
     tmp_path, evidence, candidates, is_told
 ):
-    record = TrialRecord({"evaluation": {"rows": "validation"}}, data={"candidates": candidates})
+    record = TrialRecord({"evaluation": {"split": "validation"}}, data={"candidates": candidates})
     subject = replace(subject_of(tmp_path, evidence), records={7: record})
     *_, last = strengths_section(subject).blocks
     assert (isinstance(last, Table) and "catalogue coverage" in last.columns) == is_told

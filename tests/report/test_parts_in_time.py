@@ -64,7 +64,7 @@ def test_parts_have_their_rows_and_intervals_over_users():
 
 
 def section_of_run(place, split: str, ranks: pyarrow.Table):
-    overrides = ["evaluation.keep_rows=true", f"data.split={split}"]
+    overrides = ["evaluation.save_ranks=true", f"data.split={split}"]
     records.write(place, made_up_record([0.4], overrides=overrides))
     atomic_write(place / records.ROWS["validation"], as_parquet(ranks))
     return {

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from small_trials import small_config
-from sweeper.two_tower.evaluation.ranking import RankingTask, Ranks, ranking_tasks
-from sweeper.two_tower.evaluation.scoring import ModelScorer
 
 from sweeper.serving.query_tower import HISTORY_KINDS, QueryInputs, QueryTower
 from sweeper.serving.saved_model import ServedModel
@@ -33,6 +31,8 @@ from sweeper.two_tower.data.columns import (
 from sweeper.two_tower.data.histories import Histories, histories_of
 from sweeper.two_tower.data.interactions import Interactions, assemble
 from sweeper.two_tower.data.split import Split
+from sweeper.two_tower.evaluation.ranking import RankingTask, Ranks, ranking_tasks
+from sweeper.two_tower.evaluation.scoring import ModelScorer
 from sweeper.two_tower.training.loop import Callbacks, History, train
 from sweeper.two_tower.training.setup import Training, set_up_training
 

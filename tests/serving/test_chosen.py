@@ -72,7 +72,7 @@ def repeated(tmp_path: Path) -> Path:
         metrics = record.metrics
         repeats.append(
             {"split_seed": seed, "directory": name, "state": "completed", "epochs": 2,
-             "kept_epoch": 2, "metrics": metrics}
+             "best_epoch": 2, "metrics": metrics}
         )  # fmt: skip
     maker = StudyMaker(tmp_path)
     maker.trial([0.3], record=made_up_record([0.3], repeats=repeats))

@@ -143,7 +143,7 @@ def test_another_export_is_another_version_on_all_rows_if_asked(exported, tmp_pa
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"output   {output}/2 (")
     manifest = read_manifest(output / "2")
     assert manifest.made_of["rows"] == "all"
-    assert manifest.made_of["config"]["train"]["epochs"] == exported.record.kept_epoch
+    assert manifest.made_of["config"]["train"]["epochs"] == exported.record.best_epoch
     seen = pq.read_table(output / "2" / "users.parquet")["seen"].to_pylist()
     assert sum(map(len, seen)) == 1_000
     card = (output / "2" / "model_card.md").read_text()

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from served_models import ITEMS, TRAIN, Served, config_of, padded, past_config, serve, timed
-from sweeper.two_tower.evaluation.ranking import SeenItems
 from test_served_ranks import embeddings_of, ranks_in, scores_of
 
 from sweeper.serving.model_card import _limits_of_time
 from sweeper.serving.query_tower import QueryInputs
 from sweeper.serving.signatures import signatures
 from sweeper.two_tower.config import SEQUENCE_ENCODERS, FeatureConfig, ModelConfig, SequenceConfig
+from sweeper.two_tower.evaluation.ranking import SeenItems
 from sweeper.two_tower.model.two_tower import encode_features
 
 LOWEST = np.finfo(np.float32).min

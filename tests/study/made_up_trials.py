@@ -33,7 +33,7 @@ def made_up_result(figures: dict[str, float], **more: Any) -> dict[str, Any]:
         "seeds": [],
         "baselines": {"popularity": {"top_100": 0.2989}},
         "epochs": 30,
-        "kept_epoch": 25,
+        "best_epoch": 25,
         "num_parameters": 81234,
         "milliseconds_per_query": None,
         "seconds": 8.1,

@@ -44,9 +44,9 @@ train: {epochs: 2, eval_every_epochs: 1, restore_best: false}
 """
 
 
-def trained(*overrides: str, kept_epoch: int = 15) -> TrialRecord:
+def trained(*overrides: str, best_epoch: int = 15) -> TrialRecord:
     config = to_dictionary(compose_config("train.epochs=20", *overrides))
-    return TrialRecord(config, state="completed", kept_epoch=kept_epoch, epochs=20)
+    return TrialRecord(config, state="completed", best_epoch=best_epoch, epochs=20)
 
 
 def test_it_trains_on_all_other_rows_as_long_as_the_trial_kept():
@@ -58,7 +58,7 @@ def test_it_trains_on_all_other_rows_as_long_as_the_trial_kept():
     train = config["train"]
     assert (train["epochs"], train["eval_every_epochs"], train["restore_best"]) == (15, 15, False)
     assert train["patience_evaluations"] is None
-    assert (config["evaluation"]["rows"], config["evaluation"]["keep_rows"]) == ("test", True)
+    assert (config["evaluation"]["split"], config["evaluation"]["save_ranks"]) == ("test", True)
     assert config["model"] == before["model"]
     # A schedule ends with the last epoch, and not with the one that was kept.
     assert for_test_rows(trained("optimizer.schedule=cosine"))["train"]["epochs"] == 20
@@ -66,7 +66,7 @@ def test_it_trains_on_all_other_rows_as_long_as_the_trial_kept():
 
 def test_of_repeats_it_trains_the_mean_of_the_kept_epochs():
     record = trained()
-    record.repeats = [{"kept_epoch": epoch} for epoch in (10, 15, 16)]
+    record.repeats = [{"best_epoch": epoch} for epoch in (10, 15, 16)]
     assert for_test_rows(record)["train"]["epochs"] == 14
 
 
@@ -233,7 +233,7 @@ def test_a_training_has_the_rows_of_its_cut(confirm):
     composed = confirmation.compose(Composer(config, [], frozenset(GROUPS), loader), overrides)
     assert composed.data.cut == 2
     assert (composed.data.validation_size, composed.train.seed) == (0, 44)
-    assert composed.evaluation.rows == "test"
+    assert composed.evaluation.split == "test"
 
 
 def test_what_a_confirmation_can_not_have_is_said(confirm):
@@ -280,7 +280,7 @@ def test_a_record_that_is_older_than_a_key_is_trained_with_its_default():
     record = trained()
     wanted = for_test_rows(record)
     del record.config["optimizer"]["schedule"]
-    del record.config["evaluation"]["keep_rows"]
+    del record.config["evaluation"]["save_ranks"]
     assert for_test_rows(record) == wanted
 
 

@@ -88,7 +88,7 @@ def test_the_file_has_every_trial_and_no_nan(tmp_path):
     rows = written(every_state(), tmp_path)
     assert list(rows[0]) == [
         "rank", "number", "state", "directory", LEARNING_RATE, LAYERS, "top_100",
-        "kept_epoch", "epochs", "num_parameters", "milliseconds_per_query", "beats_best_baseline",
+        "best_epoch", "epochs", "num_parameters", "milliseconds_per_query", "beats_best_baseline",
         "seconds", "retry_of", "reason",
     ]  # fmt: skip
     assert len(rows) == 10
@@ -111,7 +111,7 @@ def test_seeds_deviations_and_other_metrics_have_columns(tmp_path):
         "top_100", "top_100_std", "top_100_seed_3", "top_100_seed_7", "top_1",
     ]  # fmt: skip
     assert (row["top_100_std"], row["top_100_seed_7"]) == ("0.01", "0.3")
-    assert (row["kept_epoch"], row["milliseconds_per_query"], row["seconds"]) == ("25", "", "8.1")
+    assert (row["best_epoch"], row["milliseconds_per_query"], row["seconds"]) == ("25", "", "8.1")
 
 
 @pytest.mark.parametrize(
@@ -262,10 +262,10 @@ def test_trials_on_different_rows_have_each_their_own_best_baseline(tmp_path):
 def test_the_best_epoch_stands_beside_the_metric():
     study = made_up_study(top_100="maximize")
     seeds = [
-        {"split_seed": seed, "metrics": {"top_100": 0.3}, "kept_epoch": epoch}
+        {"split_seed": seed, "metrics": {"top_100": 0.3}, "best_epoch": epoch}
         for seed, epoch in ((0, 15), (1, 5), (2, 20))
     ]
-    for number, more in enumerate(({}, {"kept_epoch": None, "seeds": seeds}, {"kept_epoch": None})):
+    for number, more in enumerate(({}, {"best_epoch": None, "seeds": seeds}, {"best_epoch": None})):
         result = made_up_result({"top_100": 0.3}, **more)
         study.add_trial(made_up_trial(number, values=[0.6 - number / 10], result=result))
     lines = shown(study, 110)

@@ -254,11 +254,11 @@ WRONG = [
             "study.sampler=random",
             "study.n_trials=3",
         ],
-        "evaluation.rows: got 'test' in a study",
+        "evaluation.split: got 'test' in a study",
     ),
     (
         ["experiment=tutorial_shallow,catalogue_softmax", "study.confirm.best=1"],
-        "study.confirm.best: got 1 with evaluation.rows 'test'",
+        "study.confirm.best: got 1 with evaluation.split 'test'",
     ),
     (
         ["data.split_seed=42,43", "study.confirm.best=2"],

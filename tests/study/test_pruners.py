@@ -47,7 +47,7 @@ def _run_trial(study: optuna.Study, curve: Mapping[int, float]) -> int | None:
     return None
 
 
-def flat(value: float, every: int = 2, epochs: int = 32) -> dict[int, float]:
+def flatten(value: float, every: int = 2, epochs: int = 32) -> dict[int, float]:
     """A curve that has this value at each evaluation: at epochs 2, 4, 6, …"""
     return dict.fromkeys(range(every, epochs + 1, every), value)
 
@@ -56,7 +56,7 @@ def test_every_name_has_a_pruner():
     assert tuple(KINDS) == PRUNERS
 
 
-GOOD = [flat(0.5 + 0.01 * index) for index in range(8)]  # each better than those before
+GOOD = [flatten(0.5 + 0.01 * index) for index in range(8)]  # each better than those before
 BY_EPOCH = [name for name in PRUNERS if name not in ("wilcoxon", "none")]
 
 
@@ -65,7 +65,7 @@ def test_a_hopeless_trial_is_pruned_and_a_good_one_is_not(name):
     options = {"lower": 0.2} if name == "threshold" else {}
     pruner = build_pruner(study_config(name, **options), max_epochs=32, eval_every_epochs=2)
     # The trial's number falls in Hyperband's second bracket, whose first rung is 2 * 3.
-    *good, hopeless, better = run(pruner, [*GOOD, flat(0.0), flat(0.9)])
+    *good, hopeless, better = run(pruner, [*GOOD, flatten(0.0), flatten(0.9)])
     assert good == [None] * 8
     assert hopeless == (6 if name == "hyperband" else 2)
     assert better is None
@@ -73,7 +73,7 @@ def test_a_hopeless_trial_is_pruned_and_a_good_one_is_not(name):
 
 def test_none_prunes_nothing():
     pruner = build_pruner(study_config("none"), max_epochs=32)
-    assert run(pruner, [*GOOD, flat(0.0)]) == [None] * 9
+    assert run(pruner, [*GOOD, flatten(0.0)]) == [None] * 9
 
 
 def seeds(*values: float) -> dict[int, float]:
@@ -96,18 +96,18 @@ def test_successive_halving_by_hand():
     Of n values at a rung, the best n // 4 go on; while there are fewer than four, the
     best one alone.
     """
-    rises = flat(0.6)
-    sinks = flat(0.6) | {4: 0.3, 6: 0.3, 8: 0.3}
+    rises = flatten(0.6)
+    sinks = flatten(0.6) | {4: 0.3, 6: 0.3, 8: 0.3}
     curves = [
-        flat(0.5),  # rung 2: alone
-        flat(0.4),  # 2 values, 0.5 is better
+        flatten(0.5),  # rung 2: alone
+        flatten(0.4),  # 2 values, 0.5 is better
         sinks,  # best of 3; at 8 the values are 0.5 and its 0.3
-        flat(0.55),  # 4 values, the best is 0.6
-        flat(0.1),  # 5 values
-        flat(0.1),
-        flat(0.1),
-        flat(0.58),  # 8 values, the second best; at 8 best of 0.5, 0.3, 0.58
-        flat(0.57),  # 9 values, the third best
+        flatten(0.55),  # 4 values, the best is 0.6
+        flatten(0.1),  # 5 values
+        flatten(0.1),
+        flatten(0.1),
+        flatten(0.58),  # 8 values, the second best; at 8 best of 0.5, 0.3, 0.58
+        flatten(0.57),  # 9 values, the third best
         rises | {8: 0.4},  # among the two best of 10; at 8 fourth of four
     ]
     pruner = build_pruner(study_config("successive_halving"), 32, eval_every_epochs=2)
@@ -116,7 +116,7 @@ def test_successive_halving_by_hand():
 
 def test_rungs_before_the_first_evaluation_do_not_pile_up():
     """Evaluated each 5 epochs; with a first rung at epoch 1 the second, 4, falls there too."""
-    curves = [flat(value, 5, 20) for value in (0.5, 0.6, 0.1, 0.1, 0.1, 0.1, 0.1, 0.55)]
+    curves = [flatten(value, 5, 20) for value in (0.5, 0.6, 0.1, 0.1, 0.1, 0.1, 0.1, 0.55)]
     ours = build_pruner(study_config("successive_halving"), 20, eval_every_epochs=5)
     assert run(ours, curves)[-1] == 20  # Its second rung, one better there.
     piled = build_pruner(study_config("successive_halving", min_resource=1), 20, 5)
@@ -135,7 +135,7 @@ def test_where_the_first_rung_is(max_epochs, every, first):
 
 def test_hyperband_has_its_brackets_before_a_trial_is_complete():
     pruner = build_pruner(study_config("hyperband"), max_epochs=27, eval_every_epochs=1)
-    run(pruner, [flat(0.5, 1, 27)])
+    run(pruner, [flatten(0.5, 1, 27)])
     assert pruner._n_brackets == 4  # 1, 3, 9, 27
     assert build_pruner(study_config("hyperband", max_resource=9), 27)._max_resource == 9
 

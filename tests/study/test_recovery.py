@@ -10,7 +10,7 @@ from sweeper.study import attributes
 from sweeper.study.execution.recovery import (
     GONE,
     counts_toward_budget,
-    cut_short,
+    end_of_interrupted,
     has_failed,
     recover_stale_trials,
 )
@@ -75,7 +75,7 @@ def test_the_user_may_stop_a_trial_as_often_as_they_like(tmp_path):
     study = new_study(tmp_path)
     for _ in range(5):
         trial = begun(study)
-        for key, value in cut_short(trial, "Ctrl-C", max_retries=0, died=False).items():
+        for key, value in end_of_interrupted(trial, "Ctrl-C", max_retries=0, died=False).items():
             trial.set_user_attr(key, value)
         study.tell(trial, state=TrialState.FAIL)
         recover_stale_trials(study, tmp_path, max_retries=0, died=True)
@@ -94,7 +94,7 @@ def test_what_was_queued_is_kept_though_the_trial_asked_for_nothing(tmp_path):
 def test_a_record_that_says_running_says_interrupted_afterwards(tmp_path):
     study = new_study(tmp_path)
     begun(study, directory="trials/0000")
-    config = {"evaluation": {"rows": "validation"}}
+    config = {"evaluation": {"split": "validation"}}
     place = tmp_path / "trials" / "0000"
     for directory, state in ((place, "running"), (place / "split_seed_1", "completed")):
         records.write(directory, records.TrialRecord(config, state=state))

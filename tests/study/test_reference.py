@@ -37,7 +37,7 @@ def test_it_is_the_experiment_on_the_rows_of_the_trials(plan):
     assert (config["data"]["split_seed"], config["data"]["validation_size"]) == (7, 5000)
     # No test row is looked at for it either, unless the study does.
     evaluation = config["evaluation"]
-    assert (evaluation["rows"], evaluation["score_test"]) == ("validation", False)
+    assert (evaluation["split"], evaluation["score_test"]) == ("validation", False)
     assert not planned.selects
     # It says what runs, for how long, and why.
     assert planned.purpose == (

@@ -32,7 +32,7 @@ def test_every_shipped_study_can_be_planned(path: Path) -> None:
     # All that a shipped study names is in its own space.
     assert not remarks
     # No search may look at a test row.
-    assert plan.trial.evaluation.rows == "validation"
+    assert plan.trial.evaluation.split == "validation"
     assert not plan.trial.evaluation.score_test
 
 

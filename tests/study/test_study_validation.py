@@ -112,7 +112,7 @@ VALUES = [
     (
         {"objectives": objectives("top_100", "milliseconds_per_query")},
         "study.objectives[1].metric: got 'milliseconds_per_query', which is never measured: set "
-        "evaluation.time_queries=true",
+        "evaluation.measure_latency=true",
     ),
     (
         {"objectives": [ObjectiveConfig("num_parameters")]},
@@ -185,7 +185,7 @@ VALUES = [
         {"split_seeds": SEEDS, "names": ("data.split_seed",)},
         "study.split_seeds: got [1, 2, 3, 4] while data.split_seed is searched; must be empty, or",
     ),
-    ({"names": ("evaluation.rows",)}, "evaluation.rows: is searched, which would choose between"),
+    ({"names": ("evaluation.split",)}, "evaluation.split: is searched, which would choose between"),
     (
         {"callbacks": ["os.path.join"]},
         "study.callbacks[0]: got 'os.path.join'; must have the form package.module:Name",
@@ -228,14 +228,14 @@ def test_one_evaluation_leaves_nothing_to_prune():
 
 
 def test_no_choice_on_test_rows():
-    config = trial_config(evaluation__rows="test")
+    config = trial_config(evaluation__split="test")
     assert only_problem(config=config) == (
-        "evaluation.rows: got 'test' in a study, which would choose on test rows; must be "
+        "evaluation.split: got 'test' in a study, which would choose on test rows; must be "
         "'validation'"
     )
     assert problems_of(config=config, sampler="grid") == []
     assert only_problem(config=config, sampler="grid", pruner="median").startswith(
-        "study.pruner: got 'median' with evaluation.rows 'test', which would choose on test rows"
+        "study.pruner: got 'median' with evaluation.split 'test', which would choose on test rows"
     )
 
 
@@ -279,7 +279,7 @@ def test_split_seeds_need_a_split_that_has_one():
 
 
 def test_query_times_that_are_measured():
-    config = trial_config(evaluation__time_queries=True)
+    config = trial_config(evaluation__measure_latency=True)
     assert problems_of(config=config, objectives=objectives("milliseconds_per_query")) == []
 
 
@@ -306,7 +306,7 @@ def test_a_callback_whose_module_fails(tmp_path: Path, monkeypatch):
 
 def test_all_problems_at_once():
     problems = problems_of(
-        config=trial_config(evaluation__rows="test", data__split="temporal"),
+        config=trial_config(evaluation__split="test", data__split="temporal"),
         seed=-1,
         name="a/b",
         n_trials=None,
@@ -320,7 +320,7 @@ def test_all_problems_at_once():
     keys = [problem.split(":")[0] for problem in problems]
     assert keys == [
         "study.seed", "study.name", "study.objectives[0].metric", "study.n_trials",
-        "study.sampler", "study.sampler_options.cmaes.popsize", "evaluation.rows",
+        "study.sampler", "study.sampler_options.cmaes.popsize", "evaluation.split",
         "study.split_seeds", "study.split_seeds", "study.pruner", "study.pruner",
         "study.callbacks[0]",
     ]  # fmt: skip

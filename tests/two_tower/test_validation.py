@@ -121,7 +121,7 @@ RANGES = [
     ("train__seed", [-1], "a finite number of at least 0"),
     ("train__precision", ["float16"], "one of float32, mixed_bfloat16, mixed_float16"),
     ("train__threads", [0, 1_001], "a whole number from 1 to 1,000"),
-    ("evaluation__rows", ["tests"], "one of validation, test"),
+    ("evaluation__split", ["tests"], "one of validation, test"),
     (
         "evaluation__metric",
         ["top_9", "top 100", ""],
@@ -178,7 +178,7 @@ def test_no_range_of_the_schema_is_untested() -> None:
         {"data__test_size": 20_000.0, "data__train_size": 80_000.0},
         {
             "data__validation_size": 0.0,
-            "evaluation__rows": "test",
+            "evaluation__split": "test",
             "train__restore_best": False,
         },
         {"data__split": "leave_last_out", "data__test_size": 2.0},
@@ -189,7 +189,7 @@ def test_no_range_of_the_schema_is_untested() -> None:
         {"optimizer__final_share": 1.0},
         {"evaluation__baselines": []},
         {"evaluation__baselines": ["covisitation", "ease_last_1", "ease_last_1000"]},
-        {"evaluation__score_test": False, "evaluation__time_queries": True},
+        {"evaluation__score_test": False, "evaluation__measure_latency": True},
         {"task__name": "corrected_softmax", "task__remove_accidental_hits": True},
     ],
 )
@@ -279,8 +279,8 @@ RULES = [
     ),
     (
         {"data__validation_size": 0.0},
-        "data.validation_size: got 0 with evaluation.rows 'validation'",
-        "must be greater than 0, or evaluation.rows 'test'",
+        "data.validation_size: got 0 with evaluation.split 'validation'",
+        "must be greater than 0, or evaluation.split 'test'",
     ),
     (
         {"features__query__0__num_boundaries": 10},
@@ -303,27 +303,27 @@ RULES = [
         "only embedding, buckets, text, history, sequence takes it",
     ),
     (
-        {"evaluation__rows": "test"},
-        "train.restore_best: got True with evaluation.rows 'test'",
+        {"evaluation__split": "test"},
+        "train.restore_best: got True with evaluation.split 'test'",
         "must be False",
     ),
     (
         {
-            "evaluation__rows": "test",
+            "evaluation__split": "test",
             "train__restore_best": False,
             "train__patience_evaluations": 3,
         },
-        "train.patience_evaluations: got 3 with evaluation.rows 'test'",
+        "train.patience_evaluations: got 3 with evaluation.split 'test'",
         "must be null",
     ),
     (
         {
-            "evaluation__rows": "test",
+            "evaluation__split": "test",
             "evaluation__score_test": False,
             "train__restore_best": False,
         },
-        "evaluation.score_test: got False with evaluation.rows 'test'",
-        "must be True, or evaluation.rows 'validation'",
+        "evaluation.score_test: got False with evaluation.split 'test'",
+        "must be True, or evaluation.split 'validation'",
     ),
     (
         {"optimizer__clip_value": 1.0, "optimizer__global_clip_norm": 1.0},

@@ -29,6 +29,7 @@ from sweeper.two_tower.config import (
     to_dataclass,
     type_at,
     type_problems,
+    unknown_key,
 )
 from sweeper.two_tower.validation import validate
 
@@ -153,7 +154,7 @@ def _explain_value(override: Override, error: Exception) -> list[str]:
             return [f"{key}: got {given}; give each by itself, as +{name}.{form}"]
     known = [*known_keys(ExperimentConfig), "experiment"]
     if key not in known and not key.startswith("hydra"):
-        return [f"{key}: is no key of the configuration{closest_key(key, known)}"]
+        return [f"{key}: {unknown_key(key, closest_key(key, known))}"]
     options = GlobalHydra.instance().config_loader().get_group_options(override.key_or_group)
     if options and isinstance(override.value(), int | float | dict):
         given = override.get_value_element_as_str()

@@ -29,7 +29,7 @@ COMPOSING = (
 # What Hydra raises of a text that is no override.
 PARSING = (HydraException, RecursionError, ValueError)
 # So many values of a sweep are composed, each by itself, to see what is wrong.
-MOST_EXPLAINED = 20
+MAX_EXPLAINED = 20
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -69,7 +69,7 @@ def values_of(override: Override) -> list[str]:
     if isinstance(value, IntervalSweep):
         return [f"{key}={value.start}", f"{key}={value.end}"]
     if override.is_discrete_sweep():
-        values = itertools.islice(override.sweep_string_iterator(), MOST_EXPLAINED)
+        values = itertools.islice(override.sweep_string_iterator(), MAX_EXPLAINED)
         return [f"{key}={text}" for text in values]
     return [str(override.input_line)]
 

@@ -12,12 +12,12 @@ from sweeper.results.analysis.importance import is_seed
 from sweeper.results.formatting import listed, value_text
 from sweeper.study import attributes
 from sweeper.study.outputs.leaderboard import parameter_names
-from sweeper.two_tower.config import SEEN_FILTERED, flat, unflatten, with_defaults
+from sweeper.two_tower.config import SEEN_FILTERED, flatten, unflatten, with_defaults
 from sweeper.two_tower.record import TrialRecord
 from sweeper.two_tower.trial.result_tables import SEEN, seen_by
 
 # Of the configuration, what decides which rows a figure is of.
-DATA, ROWS = "data.", ("evaluation.rows", "evaluation.sampled_candidates")
+DATA, ROWS = "data.", ("evaluation.split", "evaluation.sampled_candidates")
 # Where the data lay is no matter, only what they are; a run's name is none either.
 NO_MATTER = ("data.source", "data.cache_dir", "name")
 SYNTHETIC, MADE_UP = "data.synthetic.", "synthetic"
@@ -176,10 +176,10 @@ def _flat_config(standing: StudyEntry) -> Values | None:
     """The configuration of the best trial, of another one, or of the study; by dotted keys."""
     subject = standing.subject
     if record := standing.record or subject.record:
-        return flat(record.config)
+        return flatten(record.config)
     stored = subject.study.user_attrs.get(attributes.PROTOCOL) if subject.study else None
     # Of keys that it is older than, it began with what the schema has for them.
-    return flat(with_defaults(unflatten(stored))) if stored else None
+    return flatten(with_defaults(unflatten(stored))) if stored else None
 
 
 def _seeds(standing: StudyEntry) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def protocol_table(standings: Sequence[StudyEntry], title: str) -> Table | None:
 def configuration_table(standings: Sequence[StudyEntry], title: str) -> Table | None:
     """Where the best trials differ in all else; None where in nothing."""
     known = [
-        (standing, {**flat(standing.record.config), **_seeds(standing)})
+        (standing, {**flatten(standing.record.config), **_seeds(standing)})
         for standing in standings
         if standing.record is not None
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sweeper.two_tower.config import SEEN_FILTERED, UNFILTERED_METRICS
 
-MOST_TICKS = 6
+MAX_TICKS = 6
 FEW_TRIALS = 12
 LONG_NAME = 9
 
@@ -37,7 +37,7 @@ def broken(name: str) -> str:
     return name.replace("_", "_<br>").replace(" ", "<br>") if len(name) > LONG_NAME else name
 
 
-def logarithmic(values: Sequence[float], most_ticks: int = MOST_TICKS) -> dict[str, Any]:
+def logarithmic(values: Sequence[float], most_ticks: int = MAX_TICKS) -> dict[str, Any]:
     """A logarithmic axis for these values, with few round ticks that are written out."""
     low, high = math.log10(min(values)), math.log10(max(values))
     margin = 0.06 * (high - low) or 0.1
@@ -50,7 +50,7 @@ def logarithmic(values: Sequence[float], most_ticks: int = MOST_TICKS) -> dict[s
     }
 
 
-def round_ticks(low: float, high: float, most: int = MOST_TICKS) -> list[float]:
+def round_ticks(low: float, high: float, most: int = MAX_TICKS) -> list[float]:
     """Round numbers from `low` to `high`, about as far from each other on a logarithmic scale."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found: list[float] = []

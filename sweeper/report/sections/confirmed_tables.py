@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from sweeper.report.rendering.page import Figure, Table
 from sweeper.report.rendering.palette import plot, series
-from sweeper.report.sections.warmth import both_metrics
+from sweeper.report.sections.cold_start import both_metrics
 from sweeper.results.analysis.baselines import usual_baselines
 from sweeper.results.evidence.evidence import Evidence
 from sweeper.results.evidence.statistics import Comparison, Summary, summarize

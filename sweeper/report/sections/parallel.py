@@ -20,7 +20,7 @@ from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.reading import losses, parameter_text, parameters_text, short_names
 
 # More lines than this are no picture; the best are drawn.
-MOST_LINES = 300
+MAX_LINES = 300
 TICKS = 5
 ABSENT = "none"
 # Trials of the same choice lie so far from its mark, as a share of the room between two choices.
@@ -45,13 +45,13 @@ def parallel_coordinates(
         study.get_trials(deepcopy=False),
         key=lambda trial: losses(trial.values, subject.objectives),
     )
-    drawn = trials[:MOST_LINES][::-1]
+    drawn = trials[:MAX_LINES][::-1]
     short = short_names(names)
     axes = [_parameter_axis(name, short[name], drawn) for name in names]
     words = metric_words(subject.metric)
     axes.append(_value_axis(words, [trial.values[0] for trial in drawn]))
     left_out = (
-        f" The best {MOST_LINES:,} of {len(trials):,} trials." if len(trials) > MOST_LINES else ""
+        f" The best {MAX_LINES:,} of {len(trials):,} trials." if len(trials) > MAX_LINES else ""
     )
     return Figure(
         "parallel_coordinates",

@@ -12,7 +12,7 @@ from sweeper.report.rendering.palette import plot, series
 from sweeper.report.sections.parallel import parallel_coordinates
 from sweeper.report.sections.slices import slices
 from sweeper.results.analysis.importance import (
-    FEWEST_TRIALS,
+    MIN_TRIALS,
     importances,
     is_seed,
     study_with_pruned,
@@ -22,7 +22,7 @@ from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.reading import short_names
 
 # So many axes and slices; the parameters that count least are left out.
-MOST_SHOWN = 12
+MAX_SHOWN = 12
 
 
 def parameters_section(subject: StudyResults) -> Section | None:
@@ -33,7 +33,7 @@ def parameters_section(subject: StudyResults) -> Section | None:
         return None
     weights = importances(study)
     names.sort(key=lambda name: -weights.get(name, 0.0))
-    shown, left_out = names[:MOST_SHOWN], names[MOST_SHOWN:]
+    shown, left_out = names[:MAX_SHOWN], names[MAX_SHOWN:]
     blocks: list[Block] = [*_importance(subject, study, weights), *_partial(study, names)]
     if len(shown) > 1:
         blocks.append(parallel_coordinates(subject, study, shown))
@@ -77,7 +77,7 @@ def _importance(
         return []
     text = (
         f"{count(trials, 'trial')} with a figure {'is' if trials == 1 else 'are'} too few to tell "
-        f"how much each parameter counts; from {FEWEST_TRIALS} different ones on it can be told."
+        f"how much each parameter counts; from {MIN_TRIALS} different ones on it can be told."
     )
     return [Text(text, "note")]
 

@@ -11,19 +11,19 @@ import plotly.graph_objects as go
 
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, series
+from sweeper.report.sections.cold_start import both_metrics, cold_start_block, repetition_block
 from sweeper.report.sections.confirmed import confirmed_metric
 from sweeper.report.sections.confirmed_tables import name_words
 from sweeper.report.sections.parts_in_time import lines_shown, parts_in_time
-from sweeper.report.sections.warmth import both_metrics, repetition_block, warmth_block
 from sweeper.results.evidence.evidence import Evidence
 from sweeper.results.evidence.ranks import MODEL, hits
 from sweeper.results.evidence.row_groups import (
     Group,
     Part,
+    by_cold_start,
     by_parts,
     by_repetition,
     by_training_rows,
-    by_warmth,
 )
 from sweeper.results.formatting import baseline_words, metric_words, number
 from sweeper.results.study_results import StudyResults
@@ -91,7 +91,7 @@ def _confirmed(subject: StudyResults, evidence: Evidence) -> Iterator[Block]:
             for each in both_metrics(metric)
         }
 
-    yield warmth_block(parts(evidence.by_warmth), rows)
+    yield cold_start_block(parts(evidence.by_cold_start), rows)
     if block := repetition_block(parts(evidence.by_repetition), rows, evidence.seen):
         yield block
     # A list of so many shows all of a smaller catalogue, whatever it ranks by.
@@ -128,8 +128,8 @@ def _of_best(subject: StudyResults) -> Iterator[Block]:
         yield from parts_in_time(
             lambda parts: by_parts(parts, ranks, hits_of), metric, f"the {rows}"
         )
-    warmth = {each: by_warmth(ranks, found(each)) for each in both_metrics(metric)}
-    yield warmth_block(warmth, f"the {rows}")
+    warmth = {each: by_cold_start(ranks, found(each)) for each in both_metrics(metric)}
+    yield cold_start_block(warmth, f"the {rows}")
     repetition = {each: by_repetition(ranks, found(each)) for each in both_metrics(metric)}
     if block := repetition_block(repetition, f"the {rows}", seen):
         yield block

@@ -21,8 +21,8 @@ from sweeper.study.outputs.reading import parameter_text, short_names
 
 # Points of the same choice lie so far apart, in the room between two choices.
 SPREAD = 0.25
-MOST_CHOICES = 12
-MOST_TICKS = 4
+MAX_CHOICES = 12
+MAX_TICKS = 4
 
 
 def slices(subject: StudyResults, study: optuna.Study, names: Sequence[str]) -> Gallery:
@@ -67,7 +67,7 @@ def _choices(trials: Sequence[FrozenTrial], name: str) -> list[Any]:
     if all(isinstance(kind, CategoricalDistribution) for kind in kinds):
         return values
     has_steps = all(getattr(kind, "step", None) for kind in kinds)
-    return values if has_steps and len(values) <= MOST_CHOICES else []
+    return values if has_steps and len(values) <= MAX_CHOICES else []
 
 
 def _slice(
@@ -91,7 +91,7 @@ def _slice(
             showgrid=False,
         )
     elif any(getattr(trial.distributions[name], "log", False) for trial in trials):
-        figure.update_xaxes(logarithmic([trial.params[name] for trial in trials], MOST_TICKS))
+        figure.update_xaxes(logarithmic([trial.params[name] for trial in trials], MAX_TICKS))
     return figure
 
 

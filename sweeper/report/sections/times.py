@@ -25,8 +25,8 @@ STAGES = {
     "train": "other epochs",
     "evaluate": "evaluations",
     "score_test": "scoring the test rows",
-    "time_queries": "timing queries",
-    "keep_rows": "keeping ranks",
+    "measure_latency": "timing queries",
+    "save_ranks": "keeping ranks",
     "rest": "the rest",
 }
 # A pause in which nothing ran is drawn as no longer than this share of all the work.

@@ -31,7 +31,7 @@ from sweeper.results.study_results import StudyResults
 
 DASHES = ("dash", "dot", "dashdot")
 # Of more points than this, markers hide the line.
-MOST_MARKERS = 12
+MAX_MARKERS = 12
 
 
 def curves_section(subject: StudyResults) -> Section | None:
@@ -133,7 +133,7 @@ def _group(groups: Sequence[Group], index: int) -> Iterator[go.Scatter]:
         y=mean.values,
         customdata=mean.numbers,
         name=f"{group.label} ({trials})" if trials > 1 else group.label,
-        mode="lines+markers" if len(mean.epochs) <= MOST_MARKERS else "lines",
+        mode="lines+markers" if len(mean.epochs) <= MAX_MARKERS else "lines",
         line={"color": colour_of_line, "width": 2.5 if is_shown else 1.5},
         marker={"size": 6},
         legendgroup=group.label,

@@ -16,7 +16,7 @@ from sweeper.study.outputs.leaderboard import (
 
 POPULARITY = "popularity"
 # More baselines than these make no sentence; the tables have them all.
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 def accuracy_index(subject: StudyResults) -> int | None:
@@ -95,7 +95,7 @@ def unbeaten_text(value: float, baselines: dict[str, float], reference: str | No
 
 def named_baselines(baselines: dict[str, float], reference: str | None) -> dict[str, float]:
     """What stands beside a value outside tables: of many the best, popularity, the reference."""
-    if len(baselines) <= MOST_NAMED:
+    if len(baselines) <= MAX_NAMED:
         return baselines
     names = (best_of(baselines, reference), POPULARITY, reference)
     return {name: baselines[name] for name in dict.fromkeys(names) if name and name in baselines}

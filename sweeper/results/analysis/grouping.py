@@ -11,7 +11,7 @@ from sweeper.study.retraining import CONFIGURATION
 
 LAYER_SIZES = "layer sizes"
 # A parameter of more values than this tells too many groups apart.
-MOST_VALUES = 8
+MAX_VALUES = 8
 CONFIG_GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
 
 
@@ -42,7 +42,7 @@ def _most_important_choice(subject: StudyResults) -> str | None:
 
     Where too few trials tell what counts, the first.
     """
-    choices = [name for name in _choices(subject) if 1 < _number_of(subject, name) <= MOST_VALUES]
+    choices = [name for name in _choices(subject) if 1 < _number_of(subject, name) <= MAX_VALUES]
     choices = [name for name in choices if name in CONFIG_GROUPS] or choices
     weights = importances(study_with_pruned(subject))
     return max(choices, key=lambda name: weights.get(name, 0.0)) if choices else None

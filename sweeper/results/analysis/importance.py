@@ -15,7 +15,7 @@ from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.reading import result_of, state_of, values_of
 
 # PED-ANOVA looks at what the best tenth has in common.
-FEWEST_TRIALS = 10
+MIN_TRIALS = 10
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
@@ -25,7 +25,7 @@ def importances(study: optuna.Study) -> dict[str, float]:
       study: a counted one.
     """
     trials = study.get_trials(deepcopy=False)
-    if len(trials) < FEWEST_TRIALS or len({tuple(trial.values) for trial in trials}) < 2:
+    if len(trials) < MIN_TRIALS or len({tuple(trial.values) for trial in trials}) < 2:
         return {}
     names = dict.fromkeys(name for trial in trials for name in trial.params if not is_seed(name))
     if len(names) < 2:

@@ -22,7 +22,7 @@ from sweeper.results.evidence.statistics import (
     summarize,
 )
 from sweeper.results.formatting import number
-from sweeper.results.study_results import MOST_COMPARED, StudyResults
+from sweeper.results.study_results import MAX_COMPARED, StudyResults
 from sweeper.study.outputs.leaderboard import Row, baselines_of, seed_values
 
 # By trial, or by a baseline's name.
@@ -108,7 +108,7 @@ def certainties(subject: StudyResults) -> dict[Key, Significance]:
 
     Empty where the study goes by something else than one accuracy.
     """
-    ranked = subject.ranked[:MOST_COMPARED]
+    ranked = subject.ranked[:MAX_COMPARED]
     if len(subject.objectives) != 1 or not is_accuracy(subject.metric) or not ranked:
         return {}
     scored: dict[Key, Sample] = {row.number: scored_trial(subject, row) for row in ranked}

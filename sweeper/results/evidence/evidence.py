@@ -14,10 +14,10 @@ from sweeper.results.evidence.ranks import MODEL, hits
 from sweeper.results.evidence.row_groups import (
     Group,
     Part,
+    by_cold_start,
     by_parts,
     by_repetition,
     by_training_rows,
-    by_warmth,
 )
 from sweeper.results.evidence.statistics import (
     Comparison,
@@ -239,10 +239,10 @@ class Evidence:
         ranks = self._ranks()
         return [] if ranks is None else by_training_rows(ranks, of, self._mean_hits(metric))
 
-    def by_warmth(self, metric: str) -> list[Part]:
+    def by_cold_start(self, metric: str) -> list[Part]:
         """See `sweeper.results.evidence.row_groups`, on the own test rows, means over the seeds."""
         ranks = self._ranks()
-        return [] if ranks is None else by_warmth(ranks, self._mean_hits(metric))
+        return [] if ranks is None else by_cold_start(ranks, self._mean_hits(metric))
 
     def by_repetition(self, metric: str) -> list[Part]:
         """See `sweeper.results.evidence.row_groups`, on the own test rows, means over the seeds."""

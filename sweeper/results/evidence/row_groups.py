@@ -43,7 +43,7 @@ class Part:
     intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 
 
-def by_warmth(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Part]:
+def by_cold_start(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Part]:
     """Accuracies on warm rows and on cold ones, as far as there are any.
 
     Args:

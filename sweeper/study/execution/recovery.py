@@ -32,7 +32,7 @@ def recover_stale_trials(
         # Optuna has no public way to an attribute of a trial that another process began.
         # One that was claimed, and never began, had no process to die.
         had_begun = attributes.DIRECTORY in trial.user_attrs
-        for key, value in cut_short(trial, GONE, max_retries, died and had_begun).items():
+        for key, value in end_of_interrupted(trial, GONE, max_retries, died and had_begun).items():
             study._storage.set_trial_user_attr(trial._trial_id, key, value)
         study.tell(trial.number, state=TrialState.FAIL)
         records.mark_interrupted(directory / attributes.place_of(trial), "interrupted", GONE)
@@ -46,7 +46,7 @@ def recover_stale_trials(
             requeue(study, trial.number, {**queued, **trial.params}, trial.user_attrs)
 
 
-def cut_short(
+def end_of_interrupted(
     trial: FrozenTrial | Trial, reason: str, max_retries: int, died: bool
 ) -> dict[str, Any]:
     """The attributes of a trial that ended before its end.

@@ -24,7 +24,7 @@ def summarize(directory: Path) -> dict[str, Any] | None:
             {
                 "split_seed": repeat["split_seed"],
                 "metrics": repeat["metrics"].get(rows, {}),
-                "kept_epoch": repeat.get("kept_epoch"),
+                "best_epoch": repeat.get("best_epoch"),
             }
             for repeat in record.repeats
         ],
@@ -32,7 +32,7 @@ def summarize(directory: Path) -> dict[str, Any] | None:
         "baselines": {name: scores.get(rows, {}) for name, scores in record.baselines.items()},
         "fingerprint": record.data.get("fingerprint"),
         "epochs": record.epochs,
-        "kept_epoch": record.kept_epoch,
+        "best_epoch": record.best_epoch,
         "num_parameters": record.num_parameters,
         "milliseconds_per_query": record.milliseconds_per_query,
         "seconds": record.seconds.get("total"),

@@ -28,7 +28,7 @@ from sweeper.study.algorithms.pruners import build_pruner
 from sweeper.study.algorithms.samplers import build_sampler
 from sweeper.study.execution.artifact_sync import upload
 from sweeper.study.execution.locks import must_stop
-from sweeper.study.execution.recovery import GONE, cut_short, requeue
+from sweeper.study.execution.recovery import GONE, end_of_interrupted, requeue
 from sweeper.study.execution.summary import has_collapsed, summarize
 from sweeper.study.execution.trial_child import (
     COMPLETE,
@@ -276,7 +276,7 @@ class WorkerLoop:
             reason = LEFT
         if outcome.state in (DIED, INTERRUPTED):
             died = outcome.state == DIED
-            ending = cut_short(trial, reason, self._plan.study.max_retries, died)
+            ending = end_of_interrupted(trial, reason, self._plan.study.max_retries, died)
             again = bool(ending.get(attributes.INTERRUPTED))
             # In one turn: else another worker could count one trial less and find none queued.
             with held(self._turn):

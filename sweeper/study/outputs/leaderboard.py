@@ -180,7 +180,7 @@ def leaderboard_columns(
     chosen = {objective.metric for objective in objectives}
     metrics = dict.fromkeys(name for row in rows for name in row.result.get("metrics") or {})
     yield from map(of_metrics, (name for name in metrics if name not in chosen))
-    figures = ("kept_epoch", "epochs", "num_parameters", "milliseconds_per_query")
+    figures = ("best_epoch", "epochs", "num_parameters", "milliseconds_per_query")
     yield from map(of_result, (name for name in figures if name not in chosen))
     yield "beats_best_baseline", lambda row: beats_best_baseline(row, objectives)
     yield from map(of_row, ("seconds", "retry_of", "reason"))

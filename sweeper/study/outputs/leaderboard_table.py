@@ -67,7 +67,7 @@ class _Top:
         for objective in self.objectives:
             table.add_column(objective.metric, justify="right", no_wrap=True)
         # The figures are of this epoch's weights; of several splits each has its own.
-        has_best = any("kept_epoch" in row.result for row in self.rows)
+        has_best = any("best_epoch" in row.result for row in self.rows)
         if has_best:
             table.add_column("best epoch", justify="right", no_wrap=True)
         for name in names:
@@ -127,8 +127,8 @@ class _Top:
 
 def _best_epoch(row: Row) -> str:
     """The epoch whose weights were kept; of several splits the first and the last."""
-    found = [seed.get("kept_epoch") for seed in row.result.get("seeds") or []]
-    epochs = [epoch for epoch in (row.result.get("kept_epoch"), *found) if epoch is not None]
+    found = [seed.get("best_epoch") for seed in row.result.get("seeds") or []]
+    epochs = [epoch for epoch in (row.result.get("best_epoch"), *found) if epoch is not None]
     if not epochs:
         return ""
     low, high = min(epochs), max(epochs)

@@ -15,6 +15,8 @@ from sweeper.study.config import ObjectiveConfig
 # In the order in which a leaderboard has them; the first alone is ranked.
 STATES = ("complete", "infeasible", "pruned", "running", "failed", "interrupted", "waiting")
 
+# Since 0.2.0, the names of what a trial's summary holds.
+RENAMED = {"kept_epoch": "best_epoch"}
 # `optimizer.name` is no "name".
 SAYS_LITTLE = ("name", "seed", "options")
 
@@ -69,8 +71,16 @@ def values_of(trial: FrozenTrial) -> list[float]:
 
 
 def result_of(trial: FrozenTrial) -> dict[str, Any]:
-    """What the trial's record holds in short; empty if it ended before it had any."""
-    return trial.user_attrs.get(attributes.RESULT) or {}
+    """The summary of the trial's record; empty if the trial ended before it had one."""
+    result = with_new_names(trial.user_attrs.get(attributes.RESULT) or {})
+    if result.get("seeds"):
+        result["seeds"] = [with_new_names(seed) for seed in result["seeds"]]
+    return result
+
+
+def with_new_names(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A summary that version 0.1.0 stored, with the present names of its keys."""
+    return {RENAMED.get(key, key): value for key, value in result.items()}
 
 
 def losses(values: Iterable[float], objectives: Sequence[ObjectiveConfig]) -> tuple[float, ...]:

@@ -25,7 +25,7 @@ from hydra.core.override_parser.types import (
 
 from sweeper.common.errors import ConfigError
 from sweeper.study.space.domain_reader import choice_problems, read_domain, too_many_choices
-from sweeper.study.space.domains import MOST_STEPS, Choices, Domain
+from sweeper.study.space.domains import MAX_STEPS, Choices, Domain
 from sweeper.study.space.overrides import SEEDS, Key, find_key, to_text
 from sweeper.study.space.parameters import Parameter, SingleParameter
 
@@ -138,9 +138,9 @@ def _range_values(sweep: RangeSweep, key: Key) -> list[Any]:
         )
     start, stop, step = (Decimal(repr(number)) for number in numbers)
     count = math.ceil((stop - start) / step)
-    if count > MOST_STEPS:
+    if count > MAX_STEPS:
         raise ConfigError(
-            f"{key.name}: has {Decimal(count):.3g} values; must be at most {MOST_STEPS:,}, or an "
+            f"{key.name}: has {Decimal(count):.3g} values; must be at most {MAX_STEPS:,}, or an "
             "interval"
         )
     number = int if all(isinstance(each, int) for each in numbers) else float

@@ -8,8 +8,8 @@ from typing import Any
 
 from sweeper.common.errors import ConfigError
 from sweeper.study.space.domains import (
-    MOST_CHOICES,
-    MOST_STEPS,
+    MAX_CHOICES,
+    MAX_STEPS,
     Choices,
     Domain,
     Interval,
@@ -68,9 +68,9 @@ def _read_choices(where: str, given: Any, check: Check, problems: list[str]) -> 
 
 def too_many_choices(where: str, given: Sequence[Any]) -> str:
     """What is wrong with so many listed values, or ""."""
-    if len(given) <= MOST_CHOICES:
+    if len(given) <= MAX_CHOICES:
         return ""
-    return f"{where}: has {len(given):,} values; must be at most {MOST_CHOICES:,}, or a range"
+    return f"{where}: has {len(given):,} values; must be at most {MAX_CHOICES:,}, or a range"
 
 
 def choice_problems(where: str, choices: Choices, check: Check) -> list[str]:
@@ -127,7 +127,7 @@ def _interval_problems(where: str, low: Any, high: Any, step: Any, log: bool) ->
         yield f"{where}.step: got {step}; must be greater than 0"
     elif low < high and too_many_steps(low, high, step):
         yield (
-            f"{where}.step: got {step}, which makes more than {MOST_STEPS:,} values; must be "
+            f"{where}.step: got {step}, which makes more than {MAX_STEPS:,} values; must be "
             "greater, or not given"
         )
     elif low < high and steps_between(low, high, step) < 1:

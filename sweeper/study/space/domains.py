@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import optuna
 
 # Of a list, each of which is composed and checked by itself; and of steps, which are counted.
-MOST_CHOICES, MOST_STEPS = 1_000, 100_000
+MAX_CHOICES, MAX_STEPS = 1_000, 100_000
 SCALARS = (type(None), bool, int, float, str)
 
 
@@ -195,8 +195,8 @@ def _on_step(low: float, index: int, step: float) -> float:
 
 
 def too_many_steps(low: float, high: float, step: float) -> bool:
-    """Whether there are more than `MOST_STEPS`, or more than can be counted."""
-    return (Decimal(repr(high)) - Decimal(repr(low))) / Decimal(repr(step)) > MOST_STEPS
+    """Whether there are more than `MAX_STEPS`, or more than can be counted."""
+    return (Decimal(repr(high)) - Decimal(repr(low))) / Decimal(repr(step)) > MAX_STEPS
 
 
 def steps_between(low: float, high: float, step: float) -> int:

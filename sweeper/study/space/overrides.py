@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sweeper.common.errors import ConfigError, closest, closest_key, either
-from sweeper.two_tower.config import Config, Range, invalid_reason, known_keys
+from sweeper.two_tower.config import Config, Range, invalid_reason, known_keys, unknown_key
 
 OPEN = "optimizer.options."
 SEEDS = ("train.seed", "data.split_seed")
@@ -124,8 +124,7 @@ def find_key(
     for part in name.split("."):
         fields = _fields(value_type)
         if part not in fields:
-            hint = closest_key(name, [*known_keys(), *groups])
-            raise ConfigError(f"is no key of the configuration{hint}")
+            raise ConfigError(unknown_key(name, closest_key(name, [*known_keys(), *groups])))
         value_range = fields[part].metadata.get("range")
         value_type = _plain(typing.get_type_hints(value_type)[part])
     if inside := [f"{name}.{field}" for field in _fields(value_type)]:

@@ -22,7 +22,7 @@ from sweeper.two_tower.config import LARGEST, WIDTHS, known_keys
 
 DOMAIN_OPTIONS = (*RANGE_OPTIONS, "choices")
 OPTIONS = (*DOMAIN_OPTIONS, "towers", "sets", "when")
-MOST_LAYERS = 100
+MAX_LAYERS = 100
 TOWERS_OPTIONS = ("depth", "width", "shape")
 
 
@@ -116,7 +116,7 @@ def _read_towers(
     problems += [f"{where}.{option}: is missing; must be given" for option in missing]
     if missing:
         return None
-    depth = _read_sizes(f"{where}.depth", given["depth"], 0, MOST_LAYERS, problems)
+    depth = _read_sizes(f"{where}.depth", given["depth"], 0, MAX_LAYERS, problems)
     width = _read_sizes(f"{where}.width", given["width"], 1, LARGEST, problems)
     shapes = _read_shapes(f"{where}.shape", given["shape"], problems)
     if depth is None or width is None:

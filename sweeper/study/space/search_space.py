@@ -34,9 +34,9 @@ from sweeper.study.space.user_values import EnqueueEncoder
 if TYPE_CHECKING:
     import optuna
 
-LARGEST_GRID = 100_000
+MAX_GRID = 100_000
 # Of a larger one, no more than that it is larger.
-MOST_COUNTED = LARGEST_GRID + 1
+MAX_COUNTED = MAX_GRID + 1
 
 
 class SearchSpace:
@@ -120,15 +120,15 @@ class SearchSpace:
     def size(self) -> int | None:
         """How many points there are; None where a range is continuous.
 
-        Where more than `MOST_COUNTED` groups of them have to be counted, as many as have been.
+        Where more than `MAX_COUNTED` groups of them have to be counted, as many as have been.
         """
         if self.continuous():
             return None
         parents = {parent for parameter in self.parameters for parent in parameter.when}
         if parents <= {parameter.name for parameter in self.parameters}:
-            return sum(islice(self._sizes(parents, 0, {}, 1), MOST_COUNTED))
+            return sum(islice(self._sizes(parents, 0, {}, 1), MAX_COUNTED))
         # Under conditions on parts of towers, which of them mean the same shows in a list only.
-        return sum(1 for _ in islice(self.points(), MOST_COUNTED))
+        return sum(1 for _ in islice(self.points(), MAX_COUNTED))
 
     def _sizes(
         self, parents: set[str], index: int, known: dict[str, Any], size: int

@@ -32,7 +32,7 @@ COUNTED = text(
     " WHERE t.study_id = :study AND (t.trial_id > :last OR t.trial_id IN :open)"
 ).bindparams(bindparam("keys", expanding=True), bindparam("open", expanding=True))
 # A database takes so many values in one statement, the least of them 32,766.
-MOST_NAMED = 10_000
+MAX_NAMED = 10_000
 
 
 class TrialStorage(RDBStorage):
@@ -96,7 +96,7 @@ class TrialStorage(RDBStorage):
         trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
         included = [each for each in included_trial_ids if each <= trial_id_greater_than]
-        if states is not None or len(included) > MOST_NAMED:
+        if states is not None or len(included) > MAX_NAMED:
             return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
         trial = models.TrialModel
         wanted = trial.study_id == study_id

@@ -17,7 +17,7 @@ from sweeper.two_tower.config.baselines import (
 )
 from sweeper.two_tower.config.composed import (
     config_directory,
-    flat,
+    flatten,
     known_keys,
     section_type_errors,
     to_dataclass,
@@ -66,7 +66,7 @@ from sweeper.two_tower.config.metrics import (
 from sweeper.two_tower.config.ranges import (
     AUTO,
     LARGEST,
-    MOST_AT_ONCE,
+    MAX_WORKERS,
     NOT_EMPTY,
     POSITIVE,
     WIDTHS,
@@ -77,6 +77,7 @@ from sweeper.two_tower.config.ranges import (
     one_of,
     within,
 )
+from sweeper.two_tower.config.renamed import unknown_key, with_new_names
 from sweeper.two_tower.config.trial import (
     ACTIVATIONS,
     OPTIMIZERS,
@@ -104,8 +105,8 @@ __all__ = [
     "ITEM_KINDS",
     "LARGEST",
     "MAX_SEQUENCE_LENGTH",
+    "MAX_WORKERS",
     "METRICS",
-    "MOST_AT_ONCE",
     "MRR",
     "NAMED_SOURCES",
     "NOT_EMPTY",
@@ -143,7 +144,7 @@ __all__ = [
     "config_directory",
     "constrained_field",
     "ease_last",
-    "flat",
+    "flatten",
     "goes_by_times",
     "id_dropouts",
     "invalid_reason",
@@ -166,7 +167,9 @@ __all__ = [
     "type_problems",
     "type_words",
     "unflatten",
+    "unknown_key",
     "with_defaults",
+    "with_new_names",
     "with_same_filter",
     "within",
 ]

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from sweeper.common.errors import ConfigError, closest_key, shortened
 from sweeper.two_tower.config.features import FeatureConfig
+from sweeper.two_tower.config.renamed import unknown_key, with_new_names
 from sweeper.two_tower.config.trial import OF_A_STUDY, Config
 
 
@@ -32,10 +33,12 @@ def to_dataclass(config: Any) -> Config:
     config = OmegaConf.masked_copy(config, [key for key in config if key not in of_others])
     known = known_keys()
     # Below what is empty in the schema there are whatever names the user gives.
-    open_ = tuple(f"{key}." for key, value in flat(to_dictionary(Config())).items() if value == {})
+    open_ = tuple(
+        f"{key}." for key, value in flatten(to_dictionary(Config())).items() if value == {}
+    )
     unknown = [key for key in _keys(OmegaConf.to_container(config)) if key not in known]
     problems = [
-        f"{key}: is no key of the configuration{closest_key(key, known)}"
+        f"{key}: {unknown_key(key, closest_key(key, known))}"
         for key in unknown
         if not key.startswith(open_) and not any(other.startswith(f"{key}.") for other in unknown)
     ]
@@ -97,6 +100,7 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
             for name in dict.fromkeys([*schema, *given])
         }
 
+    config = with_new_names(config)
     filled = merged(to_dictionary(Config()), config)
     # Before there was a choice, these were the ones.
     filled["evaluation"]["seen"] = config.get("evaluation", {}).get("seen", "training")
@@ -108,19 +112,19 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     return filled
 
 
-def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """A nested configuration by dotted keys, lists whole; an empty mapping is a value."""
     keys: dict[str, Any] = {}
     for name, value in node.items():
         if isinstance(value, Mapping) and value:
-            keys |= flat(value, f"{prefix}{name}.")
+            keys |= flatten(value, f"{prefix}{name}.")
         else:
             keys[f"{prefix}{name}"] = value
     return keys
 
 
 def unflatten(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """What `flat` has made flat."""
+    """What `flatten` has made flat."""
     node: dict[str, Any] = {}
     for key, value in keys.items():
         *sections, name = key.split(".")

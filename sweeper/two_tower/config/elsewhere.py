@@ -9,7 +9,7 @@ from pathlib import Path
 
 # Where a project's conf/ and a study's best.yaml lie, seen from the folders that users start in.
 PLACES = ("", "*/", "*/*/", "*/*/conf/")
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 def directories_with(file: str) -> list[Path]:
@@ -28,9 +28,9 @@ def directories_with(file: str) -> list[Path]:
                 for match in glob.iglob(pattern)
                 if Path(match).is_file()
             )
-            if len(found) >= MOST_NAMED:
+            if len(found) >= MAX_NAMED:
                 break
-    return found[:MOST_NAMED]
+    return found[:MAX_NAMED]
 
 
 def config_dir_hint(file: str) -> str:

@@ -13,7 +13,7 @@ from sweeper.common.plugins import is_path
 # What the libraries below hold in 32 bits: seeds, sizes, counts.
 LARGEST = 2**31 - 1
 # More threads or processes than this no machine gains by.
-MOST_AT_ONCE = 1_000
+MAX_WORKERS = 1_000
 
 
 @dataclass(frozen=True)

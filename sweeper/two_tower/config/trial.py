@@ -10,7 +10,7 @@ from sweeper.two_tower.config.data import DataConfig
 from sweeper.two_tower.config.features import MAX_SEQUENCE_LENGTH, FeaturesConfig, id_dropout_of
 from sweeper.two_tower.config.metrics import DEFAULT_METRIC, METRICS, metric_hint
 from sweeper.two_tower.config.ranges import (
-    MOST_AT_ONCE,
+    MAX_WORKERS,
     NOT_EMPTY,
     PORTION,
     POSITIVE,
@@ -179,18 +179,18 @@ class TrainConfig:
     patience_evaluations: int | None = constrained_field(None, at_least(1))
     restore_best: bool = True
     seed: int = constrained_field(42, at_least(0))
-    threads: int | None = constrained_field(None, within(1, MOST_AT_ONCE))
+    threads: int | None = constrained_field(None, within(1, MAX_WORKERS))
     xla: bool = True
     precision: str = constrained_field("float32", one_of(*PRECISIONS))
 
 
 @dataclass
 class EvaluationConfig:
-    """What is scored: `rows` during training, and the baselines beside the model.
+    """What is scored, by which metrics, and the baselines beside the model.
 
     Attributes:
-      rows: `validation` keeps the test rows for one look at the end; `test` scores them at every
-        evaluation, as the published figures did.
+      split: the part that is scored during training. `validation` keeps the test rows for one look
+        at the end; `test` scores them at every evaluation, as the published results did.
       metric: what early stopping and the kept weights go by: `top_K` (which is the hit rate, and
         the recall, at K), `ndcg_K` or `mrr`, or one of these with the prefix `seen_filtered_`; a
         study sets it to its first objective. Evaluations that it can't tell apart go by MRR.
@@ -207,15 +207,15 @@ class EvaluationConfig:
       covisitation_history: how many of the user's latest items `covisitation` goes by.
       ease_regularization: EASE's lambda, added to the diagonal of the items' Gram matrix.
       score_test: whether the test rows are scored, once, at the end.
-      time_queries: whether it is measured at the end how long one query takes, in milliseconds.
-      keep_rows: whether the ranks of each scored row, the model's and the baselines', are left in
-        `validation_rows.parquet` and `test_rows.parquet`, and of test rows the catalogue coverage:
-        a report has intervals and comparisons by them.
+      measure_latency: whether to measure the latency of a query at the end, in milliseconds.
+      save_ranks: whether to save the rank of each scored row, the model's and the baselines', to
+        `validation_rows.parquet` and `test_rows.parquet`, and the catalogue coverage on test rows.
+        A report computes intervals and comparisons from them.
       sampled_candidates: each row is ranked among so many candidates, drawn uniformly and the same
         for all: quicker, and no figure to compare with others; null: among all.
     """
 
-    rows: str = constrained_field("validation", one_of("validation", "test"))
+    split: str = constrained_field("validation", one_of("validation", "test"))
     metric: str = constrained_field(DEFAULT_METRIC, one_of(*METRICS, hint=metric_hint))
     seen: str = constrained_field("auto", one_of("auto", "before", "training"))
     baselines: list[str] = constrained_field(["popularity"], BASELINE_LIST)
@@ -224,8 +224,8 @@ class EvaluationConfig:
     covisitation_history: int = constrained_field(5, within(1, MAX_SEQUENCE_LENGTH))
     ease_regularization: float = constrained_field(600.0, POSITIVE)
     score_test: bool = True
-    time_queries: bool = False
-    keep_rows: bool = True
+    measure_latency: bool = False
+    save_ranks: bool = True
     sampled_candidates: int | None = constrained_field(None, at_least(1))
 
 

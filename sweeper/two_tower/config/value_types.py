@@ -13,6 +13,7 @@ from omegaconf.errors import ValidationError
 
 from sweeper.common.errors import closest, shortened
 from sweeper.two_tower.config.ranges import invalid_reason
+from sweeper.two_tower.config.renamed import unknown_key
 
 NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text"}
 # They take what OmegaConf does: "5" is a whole number, "yes" is true.
@@ -73,7 +74,7 @@ def type_problems(key: str, value: Any, kind: Any) -> Iterator[str]:
             if name in hints:
                 yield from type_problems(place, element, hints[name])
             else:
-                yield f"{place}: is no key of the configuration{closest(str(name), hints)}"
+                yield f"{place}: {unknown_key(place, closest(str(name), hints))}"
     elif words := invalid_reason(value):
         yield f"{key}: got {shortened(repr(value))}; {words}"
     elif not any(_is_of(value, each) for each in kinds):

@@ -22,7 +22,7 @@ UNREADABLE = (
 )  # fmt: skip
 CHUNK = 2**20
 # Of all files together; the largest MovieLens takes a quarter of it.
-MOST_BYTES = 4 * 2**30
+MAX_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,10 @@ def _in_archive(data_set: MovieLens, path: Path) -> LocalFiles:
     if missing:
         raise _missing(data_set, path, missing)
     size = sum(sizes[member] for member in members.values())
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise DataError(
             f"{path} would take {size / 2**30:,.1f} GiB when extracted: it is not a copy of "
-            f"{data_set.title}, which takes less than {MOST_BYTES / 2**30:g}."
+            f"{data_set.title}, which takes less than {MAX_BYTES / 2**30:g}."
         )
     return LocalFiles(path, data_set, members)
 

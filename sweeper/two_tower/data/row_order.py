@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-LARGEST_KEY = np.iinfo(np.int64).max
+MAX_KEY = np.iinfo(np.int64).max
 
 
 def by_user_and_time(users: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -21,7 +21,7 @@ def by_user_and_time(users: np.ndarray, times: np.ndarray) -> np.ndarray:
     """
     first, last = int(times.min()), int(times.max())
     span = last - first + 1
-    if (int(users.max()) + 1) * span > LARGEST_KEY:
+    if (int(users.max()) + 1) * span > MAX_KEY:
         return np.lexsort((times, users))
     keys = users.astype(np.int64)
     keys *= span

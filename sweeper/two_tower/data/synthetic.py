@@ -28,7 +28,7 @@ from sweeper.two_tower.data.synthetic_columns import candidate_columns, user_col
 # From so many interactions, or users x items (10 ns each; with an order, interactions x items of
 # 25 ns each), on they take seconds to minutes, and are drawn once and kept in the cache.
 KEPT_ROWS, KEPT_CELLS = 1_000_000, 100_000_000
-DRAWING = 1  # goes up with each change in what the same configuration gives
+CACHE_VERSION = 1  # goes up with each change in what the same configuration gives
 CELLS_AT_ONCE = 2_000_000  # users x items of one chunk, about 30 MB of work space
 ACTIVITY_SPREAD = 0.8  # of the log of a user's number of interactions
 FIRST_TIMESTAMP = 1_600_000_000
@@ -50,7 +50,7 @@ def entry(config: SyntheticConfig) -> CacheEntry:
     values = dict(vars(config))
     if not config.markov_share:
         del values["markov_share"]  # The same rows as before there was such a key.
-    return CacheEntry.of("synthetic", f"{DRAWING} {sorted(values.items())}")
+    return CacheEntry.of("synthetic", f"{CACHE_VERSION} {sorted(values.items())}")
 
 
 def generate(config: SyntheticConfig, say: Callable[[str], None] = print) -> Interactions:

@@ -23,7 +23,7 @@ def data_problems(data: DataConfig, evaluated: str) -> Iterator[str]:
     """What is wrong with the values of `data`, a line each.
 
     Args:
-      evaluated: `evaluation.rows`.
+      evaluated: `evaluation.split`.
     """
     yield from _table_problems(data)
     yield from _synthetic_problems(data)
@@ -69,8 +69,8 @@ def data_problems(data: DataConfig, evaluated: str) -> Iterator[str]:
         yield f"data.test_size: the shares add up to {sum(shares):g}; must be {limit}"
     if evaluated == "validation" and data.validation_size == 0:
         yield (
-            "data.validation_size: got 0 with evaluation.rows 'validation'; must be greater "
-            "than 0, or evaluation.rows 'test'"
+            "data.validation_size: got 0 with evaluation.split 'validation'; must be greater "
+            "than 0, or evaluation.split 'test'"
         )
 
 

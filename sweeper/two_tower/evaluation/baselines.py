@@ -25,7 +25,7 @@ from sweeper.two_tower.evaluation.training_rows import Fitted, TrainingRows
 
 # EASE inverts a dense [candidates, candidates] matrix of 3.2 GB at this size, which it holds
 # beside its inverse, and takes a dense [users, candidates] one of 4 bytes a cell.
-LARGEST_EASE_CATALOGUE, LARGEST_EASE_MATRIX = 20_000, 500_000_000
+MAX_EASE_CATALOGUE, MAX_EASE_MATRIX = 20_000, 500_000_000
 
 
 def check_baselines(config: EvaluationConfig, num_users: int, num_items: int) -> None:
@@ -34,10 +34,10 @@ def check_baselines(config: EvaluationConfig, num_users: int, num_items: int) ->
     if name is None:
         return
     limits = ""
-    if num_items > LARGEST_EASE_CATALOGUE:
-        limits = f"inverts a dense matrix of at most {LARGEST_EASE_CATALOGUE:,} candidates"
-    elif num_users * num_items > LARGEST_EASE_MATRIX:
-        limits = f"takes a dense matrix of at most {LARGEST_EASE_MATRIX:,} users x candidates"
+    if num_items > MAX_EASE_CATALOGUE:
+        limits = f"inverts a dense matrix of at most {MAX_EASE_CATALOGUE:,} candidates"
+    elif num_users * num_items > MAX_EASE_MATRIX:
+        limits = f"takes a dense matrix of at most {MAX_EASE_MATRIX:,} users x candidates"
     if limits:
         raise ConfigError(
             f"evaluation.baselines: got {name!r} for {num_users:,} users and a catalogue of "
@@ -133,13 +133,13 @@ def rank_baselines(
 ) -> dict[str, Baseline]:
     """Fits the baselines, as `fit_baselines` names them, and ranks the rows of all tasks.
 
-    With `evaluation.keep_rows` also the coverage of the test rows, if there are any.
+    With `evaluation.save_ranks` also the coverage of the test rows, if there are any.
     """
     found = {}
     for name, fitted in fit_baselines(config, interactions, training_rows).items():
         scorers = {rows: fitted(task) for rows, task in tasks.items()}
         ranks = {rows: rank(scorers[rows], task, name, threads) for rows, task in tasks.items()}
-        wanted = config.keep_rows and "test" in tasks
+        wanted = config.save_ranks and "test" in tasks
         share = coverage(scorers["test"], tasks["test"], threads) if wanted else None
         found[name] = Baseline(ranks, share)
     return found

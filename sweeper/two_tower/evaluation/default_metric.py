@@ -6,7 +6,7 @@ from sweeper.two_tower.config import TOP_K
 
 # A list of k items that are drawn at random has the true one in k of `num_candidates` cases. With
 # k at most a fifth of the catalogue a model has at least four fifths of the scale above that.
-FEWEST_ITEMS_PER_K = 5
+MIN_ITEMS_PER_K = 5
 
 
 def default_metric(num_candidates: int) -> str:
@@ -15,5 +15,5 @@ def default_metric(num_candidates: int) -> str:
     A k close to the size of the catalogue makes every model's score 1, so that no search can
     order its trials by it. With fewer than five candidates the metric is `top_1`.
     """
-    fitting = [k for k in TOP_K if k * FEWEST_ITEMS_PER_K <= num_candidates]
+    fitting = [k for k in TOP_K if k * MIN_ITEMS_PER_K <= num_candidates]
     return f"top_{max(fitting, default=min(TOP_K))}"

@@ -45,7 +45,7 @@ DEFAULT_BOUNDARIES = 1_000
 DEFAULT_TOKENS = 10_000
 
 # Of categories x candidates: a dense matrix of 400 MB.
-LARGEST_HISTORY = 100_000_000
+MAX_HISTORY = 100_000_000
 
 # What a column holds, and the kinds of feature that can be made of it.
 FITTING_KINDS = {
@@ -279,10 +279,10 @@ def _history(
 ) -> HistoryFeature:
     num_items = int(items.max()) + 1
     shape = (len(column.categories) + 1, num_items)
-    if shape[0] * shape[1] > LARGEST_HISTORY:
+    if shape[0] * shape[1] > MAX_HISTORY:
         raise ConfigError(
             f".kind: got 'history' of {shape[0] - 1:,} values of {config.column!r} and "
-            f"{num_items:,} candidates; their product must be at most {LARGEST_HISTORY:,}"
+            f"{num_items:,} candidates; their product must be at most {MAX_HISTORY:,}"
         )
     counts = np.zeros(shape, np.float32)
     np.add.at(counts, (column.codes[rows] + 1, items[rows]), 1.0)

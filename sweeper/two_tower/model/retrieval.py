@@ -21,7 +21,7 @@ from sweeper.two_tower.config import TaskConfig
 from sweeper.two_tower.model.softmax import hard_negative_log_sum_exp, weighted_log_sum_exp
 
 # The bounds that tfrs.layers.loss.SamplingProbablityCorrection clips to.
-SMALLEST_PROBABILITY, LARGEST_PROBABILITY = 1e-6, 1.0
+MIN_PROBABILITY, MAX_PROBABILITY = 1e-6, 1.0
 
 
 class CustomTask(tf.keras.layers.Layer):
@@ -111,7 +111,7 @@ class DistinctRetrieval(tfrs.tasks.Retrieval):
         weights, log_probability = counts, None
         if self._corrects_sampling:
             probability = tf.clip_by_value(
-                candidate_sampling_probability, SMALLEST_PROBABILITY, LARGEST_PROBABILITY
+                candidate_sampling_probability, MIN_PROBABILITY, MAX_PROBABILITY
             )
             weights = counts / probability
             log_probability = tf.math.log(probability)

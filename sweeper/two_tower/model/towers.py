@@ -123,7 +123,7 @@ class Lookup(tf.keras.layers.Layer):
         return look_up(tf.convert_to_tensor(self.table), codes)
 
 
-class Column(tf.keras.layers.Layer):
+class NumericInput(tf.keras.layers.Layer):
     """A number as it is; [rows] to [rows, 1]."""
 
     dim = 1
@@ -310,11 +310,11 @@ def feature_layer(
         name = _layer_name(feature.name)
         return Sequence(feature, lookup, encoder, name, id_dropout)
     if isinstance(feature, HistoryNumberFeature):
-        return Column(name=_layer_name(feature.name))
+        return NumericInput(name=_layer_name(feature.name))
     if isinstance(feature, HistoryFeature):
         return History(feature.counts, feature.dim, name=_layer_name(feature.name))
     if isinstance(feature, ScaledFeature):
-        return Column(name=_layer_name(feature.name))
+        return NumericInput(name=_layer_name(feature.name))
     if feature.name in shared:
         return shared[feature.name]
     return lookup_of(feature, sparse_updates and feature.table_rows >= LARGE_TABLE)

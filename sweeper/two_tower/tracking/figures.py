@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sweeper.two_tower.config import SEEN_FILTERED, flat
+from sweeper.two_tower.config import SEEN_FILTERED, flatten
 from sweeper.two_tower.record import Metrics, TrialRecord
 
 
@@ -14,7 +14,7 @@ def parameters(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration by dotted key; what is no single value as JSON."""
     return {
         key: value if isinstance(value, bool | int | float | str) else json.dumps(value)
-        for key, value in flat(config).items()
+        for key, value in flatten(config).items()
     }
 
 
@@ -30,7 +30,7 @@ def final_figures(record: TrialRecord) -> dict[str, float]:
         figures |= _by_section(metrics, f"final/{rows}")
     others = {
         "epochs": record.epochs,
-        "kept_epoch": record.kept_epoch,
+        "best_epoch": record.best_epoch,
         "num_parameters": record.num_parameters,
         "train_seconds": record.seconds.get("train"),
         "milliseconds_per_query": record.milliseconds_per_query,

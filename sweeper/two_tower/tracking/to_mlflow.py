@@ -79,7 +79,7 @@ class MLflow(Tracker):
         if self._run is None:
             return
         try:
-            self.log(record.kept_epoch or 0, final_figures(record))
+            self.log(record.best_epoch or 0, final_figures(record))
             self._client.set_tag(self._run, "state", record.state)
             if record.reason:
                 self._client.set_tag(self._run, "reason", record.reason)

@@ -59,7 +59,7 @@ class TensorBoard(Tracker):
         if self._writer is None:
             return
         try:
-            self.log(record.kept_epoch or 0, final_figures(record))
+            self.log(record.best_epoch or 0, final_figures(record))
             self._add(summary=_session_end(record.state == "completed"))
         finally:
             self._writer.close()

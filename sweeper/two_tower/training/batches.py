@@ -19,13 +19,13 @@ SAMPLED_BATCHES = 64
 DEVIATIONS, WIDTH_MULTIPLE = 4, 32
 # Keras's optimizers add 1e-7 to the root of the squared gradients before they divide by it: with
 # smaller weights the quotient, which is the step, vanishes. Measured with adam and adagrad.
-LEAST_WEIGHT = 1e-7
+MIN_WEIGHT = 1e-7
 # Tells the random numbers of the uniform negatives from those of the shuffle.
 UNIFORM_NEGATIVES = 1
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchBlock:
     """The batches of up to `steps_per_plan` steps.
 
     Attributes:
@@ -92,10 +92,10 @@ class BatchPlanner:
         self.num_rows = len(rows)
         self.total_weight = len(rows) if weights is None else float(weights[rows].sum(dtype=float))
         self.largest_weight = 1.0 if weights is None else float(weights[rows].max(initial=0.0))
-        if self.largest_weight < LEAST_WEIGHT:
+        if self.largest_weight < MIN_WEIGHT:
             raise DataError(
                 f"data.columns.weight: the largest weight of a training row is "
-                f"{self.largest_weight:g}; one at least must have {LEAST_WEIGHT:g} or more: beside "
+                f"{self.largest_weight:g}; one at least must have {MIN_WEIGHT:g} or more: beside "
                 "the epsilon of Keras's optimizers smaller gradients vanish; nothing is learned"
             )
         self.batch_size = min(batch_size, len(rows))
@@ -103,7 +103,7 @@ class BatchPlanner:
         self.steps_per_plan = min(steps_per_plan, self.steps_per_epoch)
         self._width = num_candidates if whole_catalogue else self._guess_width()
 
-    def epoch(self, epoch: int) -> Iterator[Plan]:
+    def epoch(self, epoch: int) -> Iterator[BatchBlock]:
         """The plans of one epoch, in order."""
         order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
         drawing = np.random.default_rng([self._seed, epoch, UNIFORM_NEGATIVES])
@@ -130,7 +130,7 @@ class BatchPlanner:
         """The uniform negatives of one batch."""
         return rng.integers(self._num_candidates, size=self._uniform_negatives, dtype=np.int32)
 
-    def _plan(self, order: np.ndarray, drawing: np.random.Generator) -> Plan:
+    def _plan(self, order: np.ndarray, drawing: np.random.Generator) -> BatchBlock:
         steps = -(-len(order) // self.batch_size)
         shape = (self.steps_per_plan, self.batch_size)
         rows = np.full(shape, order[0], np.int32)
@@ -147,7 +147,7 @@ class BatchPlanner:
             candidates, positions, counts = self._distinct(rows, len(order), drawing)
         if self._candidate_weights is not None:
             counts *= self._candidate_weights[candidates]
-        return Plan(steps, rows, weight, candidates, positions, counts)
+        return BatchBlock(steps, rows, weight, candidates, positions, counts)
 
     def _distinct(
         self, rows: np.ndarray, used: int, drawing: np.random.Generator

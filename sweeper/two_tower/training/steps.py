@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from sweeper.two_tower.model.dropout import traced_for_xla
 from sweeper.two_tower.model.two_tower import EncodedFeatures, TwoTowerModel
-from sweeper.two_tower.training.batches import Plan
+from sweeper.two_tower.training.batches import BatchBlock
 from sweeper.two_tower.training.seen import SeenCandidates
 
 Marks = dict[str, SeenCandidates]
@@ -39,7 +39,7 @@ class StepRunner:
         self._probability = tf.constant(sampling_probability, tf.float32)
         self._run = tf.function(self._steps, jit_compile=xla, reduce_retracing=False)
 
-    def __call__(self, plan: Plan) -> np.ndarray:
+    def __call__(self, plan: BatchBlock) -> np.ndarray:
         """Trains on the plan; returns the summed loss of each step, [plan.steps]."""
         losses = self._run(
             tf.constant(plan.steps),

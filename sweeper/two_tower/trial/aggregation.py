@@ -44,7 +44,7 @@ def take_repeats(summary: TrialRecord, repeats: Mapping[int, TrialRecord]) -> No
             "directory": repeat_directory(seed),
             "state": record.state,
             "epochs": record.epochs,
-            "kept_epoch": record.kept_epoch,
+            "best_epoch": record.best_epoch,
             "metrics": record.metrics,
         }
         for seed, record in repeats.items()
@@ -70,7 +70,7 @@ def aggregate(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
     """Takes the means of the records into the summary, and the deviations if there are two."""
     summary.metrics = mean([record.metrics for record in records])
     summary.baselines = mean([record.baselines for record in records])
-    summary.by_warmth = mean_by_part([record.by_warmth for record in records])
+    summary.by_cold_start = mean_by_part([record.by_cold_start for record in records])
     summary.by_repetition = mean_by_part([record.by_repetition for record in records])
     summary.by_history_length = mean_by_scorer([record.by_history_length for record in records])
     summary.by_time_since_training = mean_by_scorer(
@@ -131,6 +131,6 @@ def _row_at(record: TrialRecord, epoch: float) -> Metrics | None:
     """Loss and metrics of the trial at that epoch, without the times."""
     by_epoch = {row["epoch"]: row for row in record.history}
     if record.stopped_early and epoch > max(by_epoch):
-        epoch = record.kept_epoch or epoch
+        epoch = record.best_epoch or epoch
     row = by_epoch.get(epoch)
     return row and {name: row[name] for name in ("loss", *record.metrics[record.rows])}

@@ -38,9 +38,9 @@ def draw_curves(record: TrialRecord) -> bytes:
             accuracy.axhline(
                 popular[name], color=colour, linestyle=":", label=f"popularity, {label}"
             )
-    if record.kept_epoch is not None:
+    if record.best_epoch is not None:
         why = f": best {lines[metric][0]}" if record.config["train"]["restore_best"] else ""
-        accuracy.axvline(record.kept_epoch, color="0.7", linewidth=1, label=f"weights kept{why}")
+        accuracy.axvline(record.best_epoch, color="0.7", linewidth=1, label=f"weights kept{why}")
     accuracy.set_ylim(bottom=0)
     accuracy.legend(fontsize=8, frameon=False)
     for axes in (loss, accuracy):

@@ -49,7 +49,7 @@ def prepared_tasks(
     return {
         rows: task
         for rows, task in tasks.items()
-        if evaluation.score_test or rows == evaluation.rows
+        if evaluation.score_test or rows == evaluation.split
     }
 
 
@@ -77,7 +77,7 @@ def prepared_baselines(
         evaluation.recent_popularity_days,
         evaluation.covisitation_window,
         evaluation.covisitation_history,
-        evaluation.keep_rows,
+        evaluation.save_ranks,
         tuple(tasks),
         threads,
     )

@@ -18,7 +18,7 @@ from sweeper.two_tower.config import (
 from sweeper.two_tower.evaluation.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING, Parts
 from sweeper.two_tower.record import Metrics, TrialRecord
 
-WARMTH = {
+COLD_START = {
     "warm": "warm rows",
     "cold_user": "rows of cold users",
     "cold_item": "rows of cold candidates",
@@ -80,7 +80,7 @@ def data_lines(
     train = config["train"]
     if not config["evaluation"]["score_test"]:
         yield "protocol", f"chooses on validation rows; the test rows {unscored}"
-    elif config["evaluation"]["rows"] == "validation":
+    elif config["evaluation"]["split"] == "validation":
         yield "protocol", "chooses on validation rows; scores the test rows once, at the end"
     elif train["eval_every_epochs"] >= train["epochs"]:
         yield "protocol", "chooses nothing; scores the test rows once, after the last epoch"
@@ -141,7 +141,7 @@ def result_table(record: TrialRecord, rows: str) -> Table:
         if record.deviations:
             scored["standard deviation"] = record.deviations[rows]
     else:
-        scored = {f"this model, epoch {record.kept_epoch}": record.metrics[rows]}
+        scored = {f"this model, epoch {record.best_epoch}": record.metrics[rows]}
     for name, parts in record.baselines.items():
         scored[baseline_name(name)] = parts[rows]
     if rows in (best := record.data.get("best_possible", {})):
@@ -205,7 +205,7 @@ def result_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
     """(topic, text): how parts of the rows were answered, to stand below the result table."""
     yield "seen", f"seen-filtered figures leave out {SEEN[seen_by(record.config)]}"
     yield from _repetition_lines(record, rows)
-    yield from _warmth_lines(record, rows)
+    yield from _cold_start_lines(record, rows)
 
 
 def _repetition_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
@@ -231,9 +231,9 @@ def _repetition_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str
     )
 
 
-def _warmth_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
+def _cold_start_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
     """How warm and cold rows were answered, where their ranks were kept."""
-    parts = record.by_warmth.get(rows)
+    parts = record.by_cold_start.get(rows)
     if not parts:
         return
     metric = record.config["evaluation"]["metric"]
@@ -241,7 +241,7 @@ def _warmth_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
         yield "cold", f"no {rows} row has a user or a candidate that is in no training row"
         return
     texts = [
-        f"{figures[metric]:.4f} on {_number(figures['rows'])} {WARMTH[part]}"
+        f"{figures[metric]:.4f} on {_number(figures['rows'])} {COLD_START[part]}"
         for part, figures in parts.items()
     ]
     yield "cold", f"{metric_name(metric)} {', '.join(texts)} (in no training row)"

@@ -178,10 +178,10 @@ class Trial:
                 }
         yield from self.train(training, split, tasks)
         self.judge(training, split, tasks)
-        if config.evaluation.keep_rows:
-            with self.stage("keep_rows"):
+        if config.evaluation.save_ranks:
+            with self.stage("save_ranks"):
                 for rows in self.record.metrics:
-                    self.keep_rows(rows, training, interactions, split, tasks[rows], baselines)
+                    self.save_ranks(rows, training, interactions, split, tasks[rows], baselines)
         self.show()
 
     def train(self, training: Training, split: Split, tasks: dict[str, RankingTask]) -> Steps:
@@ -213,7 +213,7 @@ class Trial:
             self.print_status(
                 "stopped",
                 f"after epoch {self.record.epochs}: none of the last {patience} "
-                f"evaluations was better than that of epoch {self.record.kept_epoch}",
+                f"evaluations was better than that of epoch {self.record.best_epoch}",
             )
         values = [checkpoint.metrics[metric] for checkpoint in history.checkpoints]
         observed = observed_saturation(metric, values)
@@ -232,15 +232,15 @@ class Trial:
                 metrics["test"] = self.ranks["test"].metrics()
         for rows, ranks in self.ranks.items():
             self.record.by_repetition[rows] = metrics_by_repetition(ranks)
-        if evaluation.time_queries:
+        if evaluation.measure_latency:
             from sweeper.two_tower.evaluation.latency import milliseconds_per_query
 
-            with self.stage("time_queries"):
+            with self.stage("measure_latency"):
                 self.record.milliseconds_per_query = milliseconds_per_query(
                     training.model, training.encoded, getattr(split, self.record.rows)
                 )
 
-    def keep_rows(
+    def save_ranks(
         self,
         rows: str,
         training: Training,
@@ -258,7 +258,7 @@ class Trial:
         ranks |= {name: baseline.ranks[rows] for name, baseline in baselines.items()}
         table = row_table(ranks, task, interactions, split.train)
         atomic_write(self.directory / records.ROWS[rows], as_parquet(table))
-        self.record.by_warmth[rows] = metrics_by_warmth(ranks["model"], table)
+        self.record.by_cold_start[rows] = metrics_by_warmth(ranks["model"], table)
         metric = self.config.evaluation.metric
         for parts, found in (
             (HISTORY_LENGTH, self.record.by_history_length),
@@ -298,7 +298,7 @@ class Trial:
         self.record.seconds["first_epoch"] = history.first_epoch_seconds
         if history.kept:
             last = history.checkpoints[-1]
-            self.record.epochs, self.record.kept_epoch = last.epoch, history.kept.epoch
+            self.record.epochs, self.record.best_epoch = last.epoch, history.kept.epoch
             self.record.metrics[self.record.rows] = history.kept.metrics
             self.record.seconds["train"] = last.train_seconds
             self.record.seconds["evaluate"] = last.evaluate_seconds

@@ -111,7 +111,7 @@ def test_experiments_set_what_they_are_named_after() -> None:
     assert two_layer.model.layer_sizes == [64, 32]
     assert (two_layer.optimizer.name, two_layer.optimizer.learning_rate) == ("adagrad", 0.1)
     assert (two_layer.train.epochs, two_layer.train.batch_size) == (300, 2048)
-    assert (two_layer.data.test_size, two_layer.evaluation.rows) == (20_000, "test")
+    assert (two_layer.data.test_size, two_layer.evaluation.split) == (20_000, "test")
     assert compose_config("experiment=tutorial_shallow").model.layer_sizes == [32]
     assert compose_config("experiment=tutorial_three_layer").model.layer_sizes == [128, 64, 32]
     assert compose_config("experiment=catalogue_softmax").task.name == "full_softmax"

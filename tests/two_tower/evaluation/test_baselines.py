@@ -129,7 +129,7 @@ def test_ease_refuses_data_that_is_too_large(users: int, items: int, words: str 
 def test_a_trial_refuses_a_baseline_that_does_not_fit_before_it_imports_tensorflow(
     tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(baselines, "LARGEST_EASE_CATALOGUE", 119)
+    monkeypatch.setattr(baselines, "MAX_EASE_CATALOGUE", 119)
     monkeypatch.setattr("sweeper.two_tower.trial.trial.start_tensorflow", None)
     config = small_config(evaluation=EvaluationConfig(baselines=["ease"]))
     with pytest.raises(ConfigError, match=r"evaluation\.baselines: got 'ease' for 40 users"):

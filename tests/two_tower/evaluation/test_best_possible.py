@@ -122,7 +122,7 @@ def trained(directory: Path, *overrides: str) -> tuple[TrialRecord, str]:
         "train.batch_size=512",
         "train.xla=false",
         "evaluation.metric=seen_filtered_top_10",
-        "evaluation.keep_rows=false",
+        "evaluation.save_ranks=false",
         *overrides,
     )
     output = io.StringIO()

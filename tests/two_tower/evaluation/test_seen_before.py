@@ -90,7 +90,7 @@ def test_auto_goes_by_the_split_and_records_are_as_they_were() -> None:
     splits = ("random", "temporal", "leave_last_out")
     assert [seen_reading(each, "auto") for each in splits] == ["training", "before", "before"]
     assert seen_reading("temporal", "training") == "training"
-    earlier = {"evaluation": {"rows": "test"}, "features": {"query": [], "candidate": []}}
+    earlier = {"evaluation": {"split": "test"}, "features": {"query": [], "candidate": []}}
     assert with_defaults(earlier)["evaluation"]["seen"] == "training"
     earlier["evaluation"]["seen"] = "auto"
     assert with_defaults(earlier)["evaluation"]["seen"] == "auto"

@@ -172,8 +172,8 @@ def metrics_of_cold_items(
     )
     quiet = Console(file=io.StringIO())
     record = trial.run_trial(config, tmp_path, console=quiet, draw=False)
-    assert record.by_warmth["test"]["cold_item"]["rows"] == num_late > 2_000
-    return record.by_warmth["test"]["cold_item"]
+    assert record.by_cold_start["test"]["cold_item"]["rows"] == num_late > 2_000
+    return record.by_cold_start["test"]["cold_item"]
 
 
 ID = FeatureConfig("movie_title", "embedding")

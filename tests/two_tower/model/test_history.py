@@ -92,7 +92,7 @@ def test_it_equals_a_mean_taken_row_by_row_and_so_does_its_gradient(jit_compile:
 def test_a_candidate_has_no_history_and_a_large_one_is_refused(monkeypatch) -> None:
     with pytest.raises(ConfigError, match=r"got 'history' for .*; must be embedding or text"):
         fit_features([HISTORY], {"user_id": USERS}, TRAINING, 2, "features.candidate")
-    monkeypatch.setattr(fitting, "LARGEST_HISTORY", 11)
+    monkeypatch.setattr(fitting, "MAX_HISTORY", 11)
     with pytest.raises(ConfigError, match=r"3 values of 'user_id' and 3 candidates.*at most 11"):
         fitted()
 

@@ -51,7 +51,7 @@ def test_the_final_figures_are_those_of_the_epoch_that_was_kept(trial):
     assert figures["final/test/top_100"] == record.metrics["test"]["top_100"]
     for tag, value in figures.items():
         (scalar,) = events.Scalars(tag)
-        assert (scalar.step, scalar.value) == (record.kept_epoch, pytest.approx(value, rel=1e-6))
+        assert (scalar.step, scalar.value) == (record.best_epoch, pytest.approx(value, rel=1e-6))
 
 
 def test_the_hyperparameters_are_the_configuration(trial):

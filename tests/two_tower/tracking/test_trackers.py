@@ -84,7 +84,7 @@ def run(directory: Path, report=lambda epoch, metrics: None) -> tuple[records.Tr
 def check_the_same(record: records.TrialRecord, other: records.TrialRecord) -> None:
     """To the last bit."""
     assert record.state == other.state == "completed"
-    assert (record.metrics, record.kept_epoch) == (other.metrics, other.kept_epoch)
+    assert (record.metrics, record.best_epoch) == (other.metrics, other.best_epoch)
     figures = [
         [{**row, "train_seconds": 0, "evaluate_seconds": 0, "examples_per_second": 0} for row in h]
         for h in (record.history, other.history)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweeper.two_tower.training.batches import BatchPlanner, Plan
+from sweeper.two_tower.training.batches import BatchBlock, BatchPlanner
 
 
 def planner_of(items, batch_size: int, rows=None, **settings) -> BatchPlanner:
@@ -17,7 +17,7 @@ def planner_of(items, batch_size: int, rows=None, **settings) -> BatchPlanner:
     return BatchPlanner(rows, items, int(items.max()) + 1, batch_size, **settings)
 
 
-def real_rows(plans: list[Plan]) -> list[list[int]]:
+def real_rows(plans: list[BatchBlock]) -> list[list[int]]:
     """The rows of each step, padding left out."""
     return [
         plan.rows[step][plan.sample_weight[step] > 0].tolist()
@@ -26,7 +26,7 @@ def real_rows(plans: list[Plan]) -> list[list[int]]:
     ]
 
 
-def check_step(plan: Plan, step: int, items: np.ndarray) -> None:
+def check_step(plan: BatchBlock, step: int, items: np.ndarray) -> None:
     """Distinct candidates with their counts, and each row pointing at its own."""
     real = plan.sample_weight[step] > 0
     own = items[plan.rows[step]]

@@ -10,7 +10,7 @@ import tensorflow_recommenders as tfrs
 
 from sweeper.two_tower.config import TaskConfig
 from sweeper.two_tower.model.retrieval import DistinctRetrieval
-from sweeper.two_tower.training.batches import BatchPlanner, Plan
+from sweeper.two_tower.training.batches import BatchBlock, BatchPlanner
 from sweeper.two_tower.training.setup import sampling_probability
 
 BATCH, UNIFORM, CATALOGUE, DIM = 32, 20, 30, 5
@@ -26,7 +26,7 @@ def planner(
     )  # fmt: skip
 
 
-def drawn(plan: Plan, step: int) -> np.ndarray:
+def drawn(plan: BatchBlock, step: int) -> np.ndarray:
     """The candidates of a step, as often as they count, without those of its rows."""
     counts = np.zeros(CATALOGUE, int)
     np.add.at(counts, plan.candidates[step], plan.counts[step].astype(int))

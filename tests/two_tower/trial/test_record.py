@@ -13,12 +13,12 @@ from sweeper.common.files import atomic_write
 from sweeper.two_tower import record as records
 from sweeper.two_tower.record import FORMAT_VERSION, HISTORY, TRIAL, TrialRecord
 
-CONFIG = {"evaluation": {"rows": "validation"}}
+CONFIG = {"evaluation": {"split": "validation"}}
 
 
 def full_record() -> TrialRecord:
     return TrialRecord(
-        config={"evaluation": {"rows": "validation"}, "name": "Été"},
+        config={"evaluation": {"split": "validation"}, "name": "Été"},
         state="completed",
         started="2026-11-24T08:00:00+00:00",
         command=["sweeper", "model=two_layer"],
@@ -29,7 +29,7 @@ def full_record() -> TrialRecord:
         repeats=[{"split_seed": 0, "directory": "split_seed_0", "metrics": {"test": {}}}],
         baselines={"popularity": {"test": {"top_100": 0.0}}},
         epochs=15,
-        kept_epoch=10,
+        best_epoch=10,
         milliseconds_per_query=0.5,
         seconds={"train": 1.5},
         peak_memory_mb=512.5,
@@ -61,14 +61,14 @@ def test_a_record_from_before_there_were_repeats_is_read(tmp_path) -> None:
 
 def test_figures_that_a_study_can_go_by() -> None:
     record = full_record()
-    assert record.figure("top_100") == 0.25  # of validation rows
-    assert record.figure("num_parameters") == 1234
-    assert record.figure("milliseconds_per_query") == 0.5
-    assert record.figure("train_seconds") == 1.5
+    assert record.value("top_100") == 0.25  # of validation rows
+    assert record.value("num_parameters") == 1234
+    assert record.value("milliseconds_per_query") == 0.5
+    assert record.value("train_seconds") == 1.5
     record.milliseconds_per_query = None
     for name in ("milliseconds_per_query", "top_1"):
         with pytest.raises(KeyError, match=name):
-            record.figure(name)
+            record.value(name)
 
 
 def test_the_first_record_of_a_trial_has_no_history(tmp_path) -> None:

@@ -26,7 +26,7 @@ COMMON = (
 
 
 def is_same_machine() -> bool:
-    """Whether the processor has the same vector instructions, and the libraries the same versions."""
+    """Whether the processor and the versions of the libraries are those that recorded."""
     cpu = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     flags = re.search(r"^flags\s*: (.*)$", cpu, flags=re.MULTILINE)
     found = {flag for flag in flags[1].split() if re.match("avx|fma|amx", flag)} if flags else set()

@@ -46,7 +46,7 @@ def figures(trial: TrialRecord) -> tuple[object, ...]:
         [row[name] for name in ("epoch", "loss", "top_100", "top_10")] for row in trial.history
     ]
     return (
-        history, trial.metrics, trial.baselines, trial.epochs, trial.kept_epoch,
+        history, trial.metrics, trial.baselines, trial.epochs, trial.best_epoch,
         trial.stopped_early, trial.state, trial.num_parameters, trial.config, trial.data,
     )  # fmt: skip
 
@@ -69,7 +69,7 @@ def test_each_seed_is_to_the_last_bit_the_trial_of_that_split(tmp_path, mode, tr
         own = records.read(tmp_path / "all" / repeat["directory"])
         assert figures(own) == figures(expected)
         assert repeat["metrics"] == expected.metrics
-        assert (repeat["epochs"], repeat["kept_epoch"]) == (expected.epochs, expected.kept_epoch)
+        assert (repeat["epochs"], repeat["best_epoch"]) == (expected.epochs, expected.best_epoch)
         assert repeat["state"] == "completed"
         ends.add(expected.epochs)
     # Else nothing would be shown of seeds that stop at different times.
@@ -96,7 +96,7 @@ def test_means_and_deviations_of_two_seeds_by_hand(tmp_path, mode) -> None:
         both = [record.baselines["popularity"]["test"][name] for record in (first, second)]
         assert summary.baselines["popularity"]["test"][name] == pytest.approx(sum(both) / 2)
     assert summary.epochs == first.epochs + second.epochs == 6
-    assert (summary.kept_epoch, summary.state) == (None, "completed")
+    assert (summary.best_epoch, summary.state) == (None, "completed")
     assert summary.num_parameters == first.num_parameters
     assert summary.data == first.data
     for stage in ("train", "evaluate", "set_up", "total"):
@@ -141,7 +141,7 @@ def test_a_seed_that_stopped_early_goes_on_with_what_it_kept(tmp_path) -> None:
     for epoch, metrics in reports:
         values = []
         for seed in seeds:
-            at = epoch if epoch <= seed.epochs else seed.kept_epoch
+            at = epoch if epoch <= seed.epochs else seed.best_epoch
             values.append(seed.history[at - 1]["top_100"])
         assert metrics["top_100"] == pytest.approx(sum(values) / 3, abs=1e-15)
     assert [row["top_100"] for row in summary.history] == [m["top_100"] for _, m in reports]
@@ -288,7 +288,7 @@ def test_without_seeds_it_is_one_trial_as_configured(tmp_path) -> None:
     config = repeats_config()
     trial = repeats(tmp_path / "a", [], "lockstep", lambda *step: reports.append(step), config)
     assert [epoch for epoch, _ in reports] == [1, 2, 3]
-    assert (trial.repeats, trial.deviations, trial.kept_epoch is not None) == ([], {}, True)
+    assert (trial.repeats, trial.deviations, trial.best_epoch is not None) == ([], {}, True)
     assert figures(trial) == figures(run_trial(config, tmp_path / "b", console=QUIET))
     assert not list((tmp_path / "a").glob("split_seed_*"))
 
@@ -346,7 +346,7 @@ def test_what_a_person_sees_ends_with_the_means(tmp_path, mode, terminal) -> Non
 
 def test_in_a_search_the_means_are_of_validation_rows_alone(tmp_path) -> None:
     config = repeats_config()
-    config.evaluation = EvaluationConfig(score_test=False, time_queries=True)
+    config.evaluation = EvaluationConfig(score_test=False, measure_latency=True)
     summary = repeats(tmp_path, [0, 1], "lockstep", config=config, draw=True)
     assert set(summary.metrics) == set(summary.deviations) == {"validation"}
     times = [
@@ -374,10 +374,10 @@ def test_the_mean_history_goes_as_far_as_all_seeds_do() -> None:
             for epoch, loss in enumerate(losses, start=1)
         ]
         metrics = {"validation": {"top_100": 0.0}}
-        config = {"evaluation": {"rows": "validation"}}
+        config = {"evaluation": {"split": "validation"}}
         return TrialRecord(config, history=history, metrics=metrics, **settings)
 
-    stopped = trial([4.0, 8.0], stopped_early=True, kept_epoch=1)
+    stopped = trial([4.0, 8.0], stopped_early=True, best_epoch=1)
     cut_off = trial([2.0, 4.0, 6.0])
     longest = trial([6.0, 6.0, 5.0, 4.0])
     assert mean_history([stopped, cut_off, longest]) == [

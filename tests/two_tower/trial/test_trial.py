@@ -71,7 +71,7 @@ def test_the_same_configuration_gives_the_same_bits(tmp_path):
     assert [row["epoch"] for row in first.history] == [2, 4]
     assert set(first.metrics) == {"validation", "test"}
     best = max(first.history, key=lambda row: row["top_100"])
-    assert first.kept_epoch == best["epoch"]
+    assert first.best_epoch == best["epoch"]
     assert first.metrics["validation"]["top_100"] == best["top_100"]
     assert (tmp_path / "first" / record.CURVES).read_bytes().startswith(b"\x89PNG")
     for rows, metrics in first.metrics.items():
@@ -92,7 +92,7 @@ def test_the_same_configuration_gives_the_same_bits(tmp_path):
 
 
 def test_ranks_are_kept_only_where_they_are_wanted(tmp_path):
-    config = small_config(evaluation=EvaluationConfig(keep_rows=False))
+    config = small_config(evaluation=EvaluationConfig(save_ranks=False))
     kept = run_trial(config, tmp_path, console=QUIET, draw=False)
     assert kept.state == "completed"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv", "trial.json"]
@@ -134,7 +134,7 @@ def test_test_rows_are_scored_once_and_choices_made_on_validation_rows(tmp_path,
         # Shares of 100 rows.
         shares = [100 * value for name, value in metrics.items() if "top_" in name]
         assert all(value == pytest.approx(round(value)) for value in shares)
-    assert trial.metrics["validation"] == reports[trial.kept_epoch - 1][1]
+    assert trial.metrics["validation"] == reports[trial.best_epoch - 1][1]
     assert (trial.state, trial.reason, trial.epochs) == ("completed", None, 3)
     assert trial.data["rows"] == {"train": 700, "validation": 100, "test": 200}
     # Tables of users and titles with a row for the unknown, and two projections with biases.
@@ -155,13 +155,13 @@ def training_codes(config: Config) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_published_protocol_scores_test_rows_at_every_evaluation(tmp_path, scored):
-    config = trial_config(evaluation=EvaluationConfig(rows="test"))
+    config = trial_config(evaluation=EvaluationConfig(split="test"))
     config.data.validation_size = 0.0
     config.train.restore_best = False
     trial = run_trial(config, tmp_path, console=QUIET)
     assert scored == [200, 200, 200]
     assert set(trial.metrics) == {"test"}
-    assert trial.kept_epoch == 3
+    assert trial.best_epoch == 3
     assert trial.metrics["test"]["top_100"] == trial.history[-1]["top_100"]
 
 
@@ -193,10 +193,10 @@ def test_the_kept_weights_and_early_stopping_go_by_the_metric(
     monkeypatch.setattr(scoring.ModelScorer, "rank", rank)
     config = trial_config(
         train=TrainConfig(9, 256, 1, patience_evaluations=2, xla=False),
-        evaluation=EvaluationConfig(metric=metric, score_test=False, keep_rows=False),
+        evaluation=EvaluationConfig(metric=metric, score_test=False, save_ranks=False),
     )
     trial = run_trial(config, tmp_path, console=QUIET)
-    assert (trial.kept_epoch, trial.epochs, trial.stopped_early) == (kept, epochs, True)
+    assert (trial.best_epoch, trial.epochs, trial.stopped_early) == (kept, epochs, True)
     figures = trial.metrics["validation"]
     assert {name: figures[name] for name in SCRIPTED} == {
         name: values[kept - 1] for name, values in SCRIPTED.items()
@@ -207,7 +207,7 @@ def test_the_kept_weights_and_early_stopping_go_by_the_metric(
 
 
 def test_curves_are_of_the_metric_that_the_trial_goes_by(tmp_path):
-    evaluation = EvaluationConfig(metric="seen_filtered_top_10", score_test=False, keep_rows=False)
+    evaluation = EvaluationConfig(metric="seen_filtered_top_10", score_test=False, save_ranks=False)
     trial = run_trial(trial_config(evaluation=evaluation), tmp_path, console=QUIET)
     drawn = draw_curves(trial)
     # Other figures are no matter, and these are.
@@ -280,7 +280,7 @@ def test_a_report_that_raises_ends_the_trial_and_keeps_what_there_is(
     assert [row["epoch"] for row in trial.history] == [1, 2]
     assert trial.epochs == 2
     best = max(trial.history, key=lambda row: row["top_100"])
-    assert trial.kept_epoch == best["epoch"]
+    assert trial.best_epoch == best["epoch"]
     # No look at the test rows: validation rows were scored twice.
     assert set(trial.metrics) == {"validation"}
     assert scored == [100, 100]
@@ -308,7 +308,7 @@ def test_a_trial_in_steps_is_the_same_trial_whoever_comes_in_between(tmp_path):
 def without_times(trial: record.TrialRecord) -> tuple[object, ...]:
     names = ("epoch", "loss", *trial.metrics[trial.rows])
     history = [[row[name] for name in names] for row in trial.history]
-    return history, trial.metrics, trial.baselines, trial.kept_epoch, trial.epochs, trial.data
+    return history, trial.metrics, trial.baselines, trial.best_epoch, trial.epochs, trial.data
 
 
 def test_a_trial_that_is_left_between_two_steps_is_recorded_as_interrupted(tmp_path):
@@ -351,7 +351,7 @@ def test_without_score_test_nothing_is_scored_on_test_rows(tmp_path, scored):
 
 
 def test_a_query_is_timed_once_where_asked_for(tmp_path, scored):
-    config = trial_config(evaluation=EvaluationConfig(time_queries=True))
+    config = trial_config(evaluation=EvaluationConfig(measure_latency=True))
     timed = run_trial(config, tmp_path / "timed", console=QUIET)
     assert 0.001 < timed.milliseconds_per_query < 1_000
     assert record.read(tmp_path / "timed") == timed

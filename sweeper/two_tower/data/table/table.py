@@ -26,10 +26,10 @@ from sweeper.two_tower.data.table.side_tables import SideTable, read_side_table
 from sweeper.two_tower.data.table.times import Times, read_times
 
 # Goes up with each change in what the same files give.
-READING = 4
+CACHE_VERSION = 4
 
 # Of a 32-bit float.
-LARGEST_WEIGHT = float(np.finfo(np.float32).max)
+MAX_WEIGHT = float(np.finfo(np.float32).max)
 
 Say = Callable[[str], None]
 
@@ -46,7 +46,7 @@ def entry(config: DataConfig) -> CacheEntry:
         del part["path"]  # The files tell of it, from whatever folder it is named.
     files = [each.state() for each in all_files(config)]
     version = metadata.version("tensorflow-datasets") if _is_tfds(config) else ""
-    return CacheEntry.of("table", json.dumps([READING, version, files, chosen]))
+    return CacheEntry.of("table", json.dumps([CACHE_VERSION, version, files, chosen]))
 
 
 def load(config: DataConfig, say: Say = print) -> Interactions:
@@ -85,7 +85,7 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
     if columns.weight is not None:
         column = roles.column_of(table, columns.weight, "data.columns.weight")
         weights, missing[columns.weight] = roles.numbers(
-            column, columns.weight, least=0, most=LARGEST_WEIGHT
+            column, columns.weight, least=0, most=MAX_WEIGHT
         )
     _say_roles(config, table, times, say)
     others = _other_columns(config, table)

@@ -34,7 +34,7 @@ READINGS = {
     "excel_days": "days of a spreadsheet (1 is 1900-01-01)",
 }
 # From 1990 as days since 1970 to 2100 as a spreadsheet's; as seconds all are of one day of 1970.
-FEWEST_DAYS, MOST_DAYS = 7_305, 73_050
+MIN_DAYS, MAX_DAYS = 7_305, 73_050
 # In seconds since 1970.
 YEAR_1971, YEAR_1990, YEAR_10000 = 31_536_000, 631_152_000, 253_402_300_800
 # The digits of a date, by how many there are.
@@ -172,7 +172,7 @@ def _unit_by_size(known: np.ndarray) -> str:
 def _check_days(array: pa.Array, whole: np.ndarray, is_likely: np.ndarray, name: str) -> None:
     """Raises DataError if all likely numbers may be days: as seconds they'd be of a day of 1970."""
     known, row = whole[is_likely], row_of(is_likely)
-    if row is None or known.min() < FEWEST_DAYS or known.max() >= MOST_DAYS:
+    if row is None or known.min() < MIN_DAYS or known.max() >= MAX_DAYS:
         return
     dates = {unit: date_of((known[0] + first) * SECONDS_A_DAY) for unit, first in DAYS.items()}
     others = "" if is_likely.all() else " but 0, -1 and missing ones"

@@ -41,7 +41,7 @@ def kept_ranks(user_rows: list[int], item_rows: list[int]) -> pyarrow.Table:
 
 
 def write_run(directory, ranks: pyarrow.Table) -> None:
-    records.write(directory, made_up_record([0.4], overrides=["evaluation.keep_rows=true"]))
+    records.write(directory, made_up_record([0.4], overrides=["evaluation.save_ranks=true"]))
     atomic_write(directory / records.ROWS["validation"], as_parquet(ranks))
 
 

@@ -55,7 +55,7 @@ def repetition_block(parts: Mapping[str, Sequence[Part]], rows: str, seen: str) 
     )
 
 
-def warmth_block(groups: Mapping[str, Sequence[Part]], rows: str) -> Block:
+def cold_start_block(groups: Mapping[str, Sequence[Part]], rows: str) -> Block:
     """The table of warm and cold rows; a sentence where none is cold.
 
     Args:

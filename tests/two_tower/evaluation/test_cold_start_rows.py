@@ -66,7 +66,7 @@ def test_the_line_of_a_trial():
     config = {"evaluation": {"metric": "seen_filtered_top_100"}, "data": {"split": "random"}}
     record = TrialRecord(config)
     assert [topic for topic, _ in result_lines(record, "test")] == ["seen"]
-    record.by_warmth["test"] = metrics_by_warmth(RANKS, TABLE)
+    record.by_cold_start["test"] = metrics_by_warmth(RANKS, TABLE)
     assert list(result_lines(record, "test"))[1:] == [
         (
             "cold",
@@ -74,7 +74,7 @@ def test_the_line_of_a_trial():
             "on 3 rows of cold candidates (in no training row)",
         )
     ]
-    del record.by_warmth["test"]["cold_user"], record.by_warmth["test"]["cold_item"]
+    del record.by_cold_start["test"]["cold_user"], record.by_cold_start["test"]["cold_item"]
     _, (_, text) = result_lines(record, "test")
     assert text == "no test row has a user or a candidate that is in no training row"
 
@@ -95,7 +95,7 @@ def test_a_part_that_some_splits_lack_is_told_by_hand():
         }
     }
     config = {"evaluation": {"metric": "top_100"}, "data": {"split": "random"}}
-    record = TrialRecord(config, by_warmth=both)
+    record = TrialRecord(config, by_cold_start=both)
     _, (_, text) = result_lines(record, "test")
     assert text == (
         "top-100 0.3750 on 98 warm rows, 0.1250 on 1.5 rows of cold candidates (in no training row)"
@@ -126,7 +126,7 @@ def test_a_trial_scores_cold_rows_and_tells_of_them(tmp_path: Path):
                 ("cold_item", interactions.items),
             )
         }
-        found = record.by_warmth[rows]
+        found = record.by_cold_start[rows]
         assert found["cold_user"]["rows"] == cold["cold_user"].sum() > 0
         assert found["cold_item"]["rows"] == cold["cold_item"].sum() > 0
         warm = found["warm"]["rows"]
@@ -146,15 +146,16 @@ def test_a_trial_scores_cold_rows_and_tells_of_them(tmp_path: Path):
                 assert mean == pytest.approx(whole)
     assert "top-100 on parts of the test rows" in printed.getvalue()
     assert records.read(tmp_path) == record
-    assert f" on {record.by_warmth['test']['cold_item']['rows']:.0f} rows of cold candidates" in (
-        printed.getvalue()
+    assert (
+        f" on {record.by_cold_start['test']['cold_item']['rows']:.0f} rows of cold candidates"
+        in (printed.getvalue())
     )
 
 
 def test_a_trial_that_keeps_no_ranks_tells_nothing_of_it(tmp_path: Path):
-    config = cold_config(evaluation=EvaluationConfig(keep_rows=False))
+    config = cold_config(evaluation=EvaluationConfig(save_ranks=False))
     record = run_trial(config, tmp_path, console=Console(file=io.StringIO()), draw=False)
-    assert record.by_warmth == record.by_history_length == record.by_time_since_training == {}
+    assert record.by_cold_start == record.by_history_length == record.by_time_since_training == {}
 
 
 def test_repeats_have_the_means(tmp_path: Path):
@@ -165,8 +166,8 @@ def test_repeats_have_the_means(tmp_path: Path):
     )
     each = [records.read(tmp_path / f"split_seed_{seed}") for seed in (0, 1)]
     for name in ("rows", "top_100"):
-        values = [record.by_warmth["test"]["cold_item"][name] for record in each]
-        assert summary.by_warmth["test"]["cold_item"][name] == pytest.approx(sum(values) / 2)
+        values = [record.by_cold_start["test"]["cold_item"][name] for record in each]
+        assert summary.by_cold_start["test"]["cold_item"][name] == pytest.approx(sum(values) / 2)
     assert records.read(tmp_path) == summary
 
 
@@ -186,5 +187,5 @@ def test_new_items_made_of_known_ones_are_told_apart(split: str, tmp_path: Path)
     assert f"{split}, seed 42: " in printed.getvalue()
     for rows, held_out in (("validation", parts.validation), ("test", parts.test)):
         number = np.isin(interactions.items[held_out], cold).sum()
-        assert record.by_warmth[rows]["cold_item"]["rows"] == number > 0
+        assert record.by_cold_start[rows]["cold_item"]["rows"] == number > 0
     assert records.read(tmp_path) == record
