@@ -146,7 +146,7 @@ def _scored_on_test_rows(config: dict[str, Any]) -> dict[str, Any]:
     config["data"] |= {"train_size": None, "validation_size": 0}
     config["train"] |= choosing_none(config["train"]["epochs"])
     config["evaluation"] |= {
-        "rows": "test",
+        "split": "test",
         "score_test": True,
         "save_ranks": True,
         "measure_latency": False,
