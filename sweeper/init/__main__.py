@@ -16,6 +16,7 @@ from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import ConfigError
 from sweeper.common.exit_codes import command_parser, exit_codes
 from sweeper.common.quoting import rejoined
+from sweeper.common.schema import range_problems
 from sweeper.init.completion import Say, complete, load_or_tell
 from sweeper.init.inference import ROLES
 from sweeper.init.project import (
@@ -33,7 +34,6 @@ from sweeper.two_tower.data.columns import CategoricalColumn
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.split import split_interactions
 from sweeper.two_tower.data.validation import data_problems
-from sweeper.two_tower.validation import range_problems
 
 DESCRIPTION = """\
 Writes a folder to begin a project of your own in: conf/ with your table, features to begin

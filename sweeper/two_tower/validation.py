@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from omegaconf import MISSING
-
-from sweeper.common.errors import ConfigError, closest, shortened
+from sweeper.common.errors import ConfigError
 from sweeper.common.passwords import password_in
 from sweeper.common.plugins import is_path, path_problem
 from sweeper.two_tower.config import (
@@ -19,13 +15,12 @@ from sweeper.two_tower.config import (
     Config,
     DataConfig,
     FeatureConfig,
-    Range,
     TrackingConfig,
     goes_by_times,
-    invalid_reason,
     is_id,
     layer_sizes,
     no_times_problem,
+    range_problems,
     sequence_settings,
     split_has_seed,
 )
@@ -49,31 +44,6 @@ def validate_data(config: Config) -> None:
     """
     if problems := [*range_problems(config), *data_problems(config.data, "test")]:
         raise ConfigError(problems)
-
-
-def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
-    """Values outside the range that their field declares, as "key: got x; must be y"."""
-    for field in dataclasses.fields(node):
-        key, value = f"{prefix}{field.name}", getattr(node, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from range_problems(value, f"{key}.")
-            continue
-        range_: Range | None = field.metadata.get("range")
-        # What is no finite number, a range says in its own words.
-        if (words := invalid_reason(value)) and not (range_ and isinstance(value, float)):
-            yield f"{key}: got {shortened(repr(value))}; {words}"
-            continue
-        if value == MISSING and isinstance(value, str):
-            yield f"{key}: is missing; must be {range_.words if range_ else 'given'}"
-        elif range_ and value is not None and not range_.holds(value):
-            hint = ""
-            if range_.choices:
-                hint = range_.hint(value) or closest(value, range_.choices)
-            yield f"{key}: got {value!r}; must be {range_.words}{hint}"
-        if isinstance(value, list):
-            for index, element in enumerate(value):
-                if dataclasses.is_dataclass(element):
-                    yield from range_problems(element, f"{key}[{index}].")
 
 
 def split_seed_problems(seeds: Sequence[int], data: DataConfig) -> Iterator[str]:

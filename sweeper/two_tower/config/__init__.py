@@ -7,6 +7,30 @@ that is wrong fails when the configuration is composed. Ranges, and rules that s
 several values, are checked by `sweeper.two_tower.validation`. Nothing here imports TensorFlow.
 """
 
+from sweeper.common.ranges import (
+    AUTO,
+    LARGEST,
+    MAX_WORKERS,
+    NOT_EMPTY,
+    POSITIVE,
+    WIDTHS,
+    Range,
+    at_least,
+    constrained_field,
+    invalid_reason,
+    one_of,
+    within,
+)
+from sweeper.common.schema import (
+    flatten,
+    known_keys,
+    range_problems,
+    section_type_errors,
+    unflatten,
+    unknown_key,
+    with_new_names,
+)
+from sweeper.common.value_types import type_at, type_problems, type_words
 from sweeper.two_tower.config.baselines import (
     BASELINES,
     baseline_name,
@@ -17,12 +41,8 @@ from sweeper.two_tower.config.baselines import (
 )
 from sweeper.two_tower.config.composed import (
     config_directory,
-    flatten,
-    known_keys,
-    section_type_errors,
     to_dataclass,
     to_dictionary,
-    unflatten,
     with_defaults,
 )
 from sweeper.two_tower.config.data import (
@@ -63,21 +83,6 @@ from sweeper.two_tower.config.metrics import (
     seen_reading,
     with_same_filter,
 )
-from sweeper.two_tower.config.ranges import (
-    AUTO,
-    LARGEST,
-    MAX_WORKERS,
-    NOT_EMPTY,
-    POSITIVE,
-    WIDTHS,
-    Range,
-    at_least,
-    constrained_field,
-    invalid_reason,
-    one_of,
-    within,
-)
-from sweeper.two_tower.config.renamed import unknown_key, with_new_names
 from sweeper.two_tower.config.trial import (
     ACTIVATIONS,
     OPTIMIZERS,
@@ -93,7 +98,6 @@ from sweeper.two_tower.config.trial import (
     layer_sizes,
     supports_sparse_updates,
 )
-from sweeper.two_tower.config.value_types import type_at, type_problems, type_words
 
 __all__ = [
     "ACTIVATIONS",
@@ -156,6 +160,7 @@ __all__ = [
     "metric_name",
     "no_times_problem",
     "one_of",
+    "range_problems",
     "section_type_errors",
     "seen_reading",
     "sequence_settings",

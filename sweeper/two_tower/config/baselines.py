@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from sweeper.common.plugins import is_path
+from sweeper.common.ranges import Range
 from sweeper.two_tower.config.features import MAX_SEQUENCE_LENGTH
-from sweeper.two_tower.config.ranges import Range
 
 # Beside these, `ease_last_N` of any N.
 BASELINES = ("popularity", "recent_popularity", "covisitation", "ease")

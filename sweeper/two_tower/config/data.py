@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from sweeper.two_tower.config.ranges import (
+from sweeper.common.ranges import (
     AUTO,
     DELIMITER,
     NOT_EMPTY,

@@ -74,9 +74,16 @@ PART_SIZE = Range(
 )
 
 
-def constrained_field(default: Any, range_: Range) -> Any:
-    """A dataclass field with a default and the range that validation checks."""
-    metadata = {"range": range_}
+def constrained_field(
+    default: Any, range_: Range | None = None, renamed_from: str | None = None
+) -> Any:
+    """A dataclass field with a default and the range that validation checks.
+
+    Args:
+      renamed_from: the field's name in an earlier version.
+    """
+    given = {"range": range_, "renamed_from": renamed_from}
+    metadata = {name: value for name, value in given.items() if value is not None}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
