@@ -16,6 +16,7 @@ from sweeper.two_tower.config.baselines import (
     no_times_problem,
 )
 from sweeper.two_tower.config.composed import (
+    config_dir_hint,
     config_directory,
     flatten,
     known_keys,
@@ -37,7 +38,6 @@ from sweeper.two_tower.config.data import (
     SyntheticConfig,
     split_has_seed,
 )
-from sweeper.two_tower.config.elsewhere import config_dir_hint
 from sweeper.two_tower.config.features import (
     FEATURE_KINDS,
     ITEM_KINDS,
