@@ -16,9 +16,8 @@ from processes import ROOT
 
 from sweeper.common.errors import DataError, OutputError
 from sweeper.two_tower import record as records
-from sweeper.two_tower.data import local_files
-from sweeper.two_tower.data.local_files import find_files
-from sweeper.two_tower.data.movielens import MOVIELENS
+from sweeper.two_tower.data import movielens
+from sweeper.two_tower.data.movielens import MOVIELENS, find_local_files
 
 FOLDERS = (ROOT / "sweeper", ROOT / "hydra_plugins")
 SOURCES = [path for folder in FOLDERS for path in folder.rglob("*.py")]
@@ -122,7 +121,7 @@ def archive_of(path: Path, *names: str, content: bytes = b"1\t1\t1\t1\n") -> Pat
 def test_a_member_that_points_outside_is_refused(tmp_path, name):
     archive = archive_of(tmp_path / "a.zip", name, "u.item", "u.user")
     with pytest.raises(DataError, match="points outside the archive"):
-        find_files(DATA_SET, str(archive))
+        find_local_files(DATA_SET, str(archive))
 
 
 def test_nothing_but_the_known_files_is_taken_out_and_no_link(tmp_path):
@@ -133,7 +132,7 @@ def test_nothing_but_the_known_files_is_taken_out_and_no_link(tmp_path):
         opened.writestr(link, "/etc/passwd")
     work = tmp_path / "work"
     work.mkdir()
-    find_files(DATA_SET, str(archive)).folder(work)
+    find_local_files(DATA_SET, str(archive)).folder(work)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
         "a.zip", "u.data", "u.item", "u.user",
     ]  # fmt: skip
@@ -142,11 +141,11 @@ def test_nothing_but_the_known_files_is_taken_out_and_no_link(tmp_path):
 
 
 def test_an_archive_that_would_fill_the_disk_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(local_files, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(movielens, "MAX_BYTES", 2**20)
     archive = archive_of(tmp_path / "a.zip", *DATA_SET.files, content=bytes(2**20))
     assert archive.stat().st_size < 2**13
     with pytest.raises(DataError, match=r"would take 0\.0 GiB when extracted: it is not a copy"):
-        find_files(DATA_SET, str(archive))
+        find_local_files(DATA_SET, str(archive))
 
 
 def test_a_pipe_a_socket_and_a_device_are_no_data(tmp_path, monkeypatch):
@@ -156,7 +155,7 @@ def test_a_pipe_a_socket_and_a_device_are_no_data(tmp_path, monkeypatch):
         bound.bind("socket")
         for source in ("pipe", "socket", "/dev/zero"):
             with pytest.raises(DataError, match="no such file or folder"):
-                find_files(DATA_SET, source)
+                find_local_files(DATA_SET, source)
 
 
 def test_secrets_of_the_environment_are_in_no_file_and_no_line(tmp_path):

@@ -14,12 +14,11 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 
 from sweeper.cli.composition import compose_first, loader
-from sweeper.cli.overrides.explaining import value_problems
-from sweeper.cli.overrides.mending import as_one_value, hinted, misread
-from sweeper.cli.overrides.parsing import parse
+from sweeper.cli.explaining import value_problems
+from sweeper.cli.overrides import as_one_value, hinted, misread, parse
 from sweeper.common.errors import ConfigError, OutputError
 from sweeper.common.exit_codes import exit_codes, stop_in_order
-from sweeper.common.files import check_writable
+from sweeper.common.output_files import check_writable
 from sweeper.study.config import register_schema
 from sweeper.two_tower.config import invalid_reason
 from sweeper.two_tower.record import TRIAL

@@ -23,9 +23,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from yaml import YAMLError
 
-from sweeper.cli.overrides.explaining import explain, file_problems, value_problems
-from sweeper.cli.overrides.mending import as_one_value, hinted, misread
-from sweeper.cli.overrides.parsing import COMPOSING, parse, values_of
+from sweeper.cli.explaining import explain, file_problems, value_problems
+from sweeper.cli.overrides import COMPOSING, as_one_value, hinted, misread, parse, values_of
 from sweeper.common.errors import ConfigError
 from sweeper.common.exit_codes import first_lines
 from sweeper.study.config import register_schema, to_study

@@ -1,7 +1,7 @@
-"""TensorFlow as this project needs it: Keras 2, a number of threads, a quiet start.
+"""The hardware and TensorFlow as this project needs them: threads, GPUs, Keras 2, a quiet start.
 
-TensorFlow reads these settings when it starts and never again, so they are set
-through the environment, before the first import, wherever that happens.
+TensorFlow reads its settings once, when it starts, so they are set through the environment before
+the first import, wherever that happens.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import resource
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -124,3 +124,44 @@ def _without_notices() -> Iterator[None]:
             for line in held_back:
                 if not any(notice in line for notice in NOTICES):
                     os.write(2, line)
+
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+# NVIDIA's driver has a folder here for each GPU.
+DRIVER = Path("/proc/driver/nvidia/gpus")
+
+
+def visible_gpus() -> list[str]:
+    """What `CUDA_VISIBLE_DEVICES` would name one by one: the user's choice, or all there are."""
+    chosen = os.environ.get(VISIBLE)
+    if chosen is None:
+        return [str(index) for index in range(len(list(DRIVER.glob("*"))))]
+    names: list[str] = []
+    for name in chosen.split(","):
+        # As CUDA reads it: what follows a number that is none is not seen.
+        if name.strip() in ("", "-1"):
+            break
+        names.append(name.strip())
+    return names
+
+
+@contextmanager
+def assign_gpu(gpus: Sequence[str], worker: int) -> Iterator[None]:
+    """Leaves this process, and what it starts meanwhile, the GPU of its worker's turn.
+
+    Each of several TensorFlow processes on a GPU is slower than one after the other, so that
+    workers share GPUs only where there are more of them. Without GPUs nothing changes.
+    """
+    if not gpus:
+        yield
+        return
+    before = os.environ.get(VISIBLE)
+    os.environ[VISIBLE] = gpus[worker % len(gpus)]
+    try:
+        yield
+    finally:
+        # The process may be the study's own, or run another worker next.
+        if before is None:
+            del os.environ[VISIBLE]
+        else:
+            os.environ[VISIBLE] = before

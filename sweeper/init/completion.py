@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sweeper.common.errors import ConfigError, DataError
 from sweeper.init.inference import ROLES, guess_key, guess_lists, guess_roles
-from sweeper.inspect.names import in_comment
+from sweeper.inspect.suggestion import in_comment
 from sweeper.two_tower.config import DataConfig, SideTableConfig
 from sweeper.two_tower.data.column_names import is_row_number_name
 from sweeper.two_tower.data.interactions import Interactions

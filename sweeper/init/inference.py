@@ -9,11 +9,14 @@ import pyarrow as pa
 
 from sweeper.common.errors import ConfigError, DataError, closest
 from sweeper.init.times import guess_time
-from sweeper.inspect.names import RATING_NAMES
-from sweeper.two_tower.data.column_names import is_row_number_name, listed_names, plain
+from sweeper.two_tower.data.column_names import (
+    RATING_NAMES,
+    is_row_number_name,
+    listed_names,
+    plain,
+)
 from sweeper.two_tower.data.table.arrays import combined, is_text
-from sweeper.two_tower.data.table.ids import ids
-from sweeper.two_tower.data.table.roles import column_of, numbers
+from sweeper.two_tower.data.table.roles import column_of, ids, numbers
 
 # What people call users and items, as `plain` has it; the likeliest first.
 WORDS = {

@@ -10,8 +10,8 @@ from typing import Any
 
 import jinja2
 
-from sweeper.common.files import atomic_write, make_writable
-from sweeper.inspect.names import as_yaml
+from sweeper.common.output_files import atomic_write, make_writable
+from sweeper.inspect.suggestion import as_yaml
 from sweeper.two_tower.data.table.files import TFDS
 
 TEMPLATES = Path(__file__).parent / "templates"

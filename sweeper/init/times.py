@@ -8,8 +8,7 @@ from collections.abc import Collection, Sequence
 import pyarrow as pa
 
 from sweeper.common.errors import ConfigError, DataError
-from sweeper.inspect.names import ID_NAME
-from sweeper.two_tower.data.column_names import plain
+from sweeper.two_tower.data.column_names import ID_NAME, plain
 from sweeper.two_tower.data.table.arrays import combined, is_text
 from sweeper.two_tower.data.table.times import read_times
 

@@ -18,7 +18,7 @@ from sweeper.cli.composition import composed
 from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import OutputError
 from sweeper.common.exit_codes import command_parser, exit_codes
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.inspect.columns import columns_of
 from sweeper.inspect.held_out import facts_of_splits
 from sweeper.inspect.picture import draw

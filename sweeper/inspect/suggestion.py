@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from sweeper.inspect.columns import ColumnFacts
-from sweeper.inspect.names import ID_NAME, RATING_NAMES, as_yaml, in_comment
 from sweeper.inspect.profile import Facts
-from sweeper.two_tower.data.column_names import is_row_number_name, plain
+from sweeper.two_tower.data.column_names import (
+    ID_NAME,
+    NAMELESS,
+    RATING_NAMES,
+    is_row_number_name,
+    plain,
+)
 from sweeper.two_tower.evaluation.default_metric import MIN_ITEMS_PER_K, default_metric
 from sweeper.two_tower.model.fitting import DEFAULT_BOUNDARIES, DEFAULT_TOKENS, MAX_HISTORY
 
@@ -26,6 +34,7 @@ FULL_SOFTMAX_CATALOGUE = 10_000
 # Up to so many whole numbers, as ages or years, can all be different by chance.
 FEW_BY_CHANCE = 20
 
+PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 FILE = "mine"
 HEAD = f"""\
 # Save as DIRECTORY/features/{FILE}.yaml; then --config-dir DIRECTORY features={FILE}
@@ -236,3 +245,18 @@ def _flow(feature: dict[str, Any]) -> str:
     """On one line."""
     given = feature | {"column": as_yaml(feature["column"])}
     return f"{{{', '.join(f'{key}: {value}' for key, value in given.items())}}}"
+
+
+def in_comment(name: str) -> str:
+    """A column's name as a comment of YAML can have it, in one line."""
+    return "".join(letter if letter.isprintable() else " " for letter in name) or NAMELESS
+
+
+def as_yaml(text: str) -> str:
+    """A text as YAML, in one line; in quotes unless none can take it for anything else."""
+    # OmegaConf takes `${` for a reference, unless a backslash stands before it.
+    text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+    if PLAIN_NAME.fullmatch(text) and isinstance(yaml.safe_load(text), str):
+        return text
+    quoted = yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf)
+    return str(quoted).strip()

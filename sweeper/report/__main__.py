@@ -148,7 +148,7 @@ def write_report(
       OutputError: there is nothing to show, or it can't be written.
     """
     # Only now: `--help` and errors come at once.
-    from sweeper.common.files import atomic_write
+    from sweeper.common.output_files import atomic_write
     from sweeper.report.comparison.comparison import comparison_of
     from sweeper.report.rendering.html import html_of
     from sweeper.report.rendering.markdown import markdown_of

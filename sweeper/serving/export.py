@@ -13,7 +13,7 @@ from rich.console import Console
 import sweeper
 from sweeper.common.console import print_status
 from sweeper.common.errors import ConfigError
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.common.runtime import set_threads, start_tensorflow
 from sweeper.serving import approximate_index, tables
 from sweeper.serving.input_names import free_name

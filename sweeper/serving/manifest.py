@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.common.errors import OutputError, either, shortened
-from sweeper.common.files import atomic_write, read_json
 from sweeper.common.json_types import hints_of, is_of
+from sweeper.common.output_files import atomic_write, read_json
 
 # 1 had no `input_names`: each input was named as its column, the embeddings' "embedding". 1 and 2
 # had no `reads`, `signatures` and `seen_bias`, as no export read a history, and no candidate tower.

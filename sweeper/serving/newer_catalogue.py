@@ -19,9 +19,8 @@ from sweeper.two_tower.data.columns import CategoricalColumn, CategoricalListCol
 from sweeper.two_tower.data.table.arrays import is_text, naming
 from sweeper.two_tower.data.table.feature_columns import feature_column
 from sweeper.two_tower.data.table.files import find_files, format_of
-from sweeper.two_tower.data.table.ids import ids
 from sweeper.two_tower.data.table.reading import error_context, read_table
-from sweeper.two_tower.data.table.roles import NUMBER, delimiter_hint
+from sweeper.two_tower.data.table.roles import NUMBER, delimiter_hint, ids
 from sweeper.two_tower.data.table.side_tables import check_keys
 
 # What separates the words of a list in a text where the trial's data says nothing else.

@@ -18,9 +18,9 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 import sweeper
-from sweeper.common.console import print_status
+from sweeper.common.console import print_status, stage
 from sweeper.common.errors import ConfigError
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.serving import approximate_index, tables
 from sweeper.serving.catalogue_changes import catalogue_changes, change_lines, newer_card
 from sweeper.serving.input_names import HISTORY
@@ -40,7 +40,6 @@ from sweeper.serving.queries import queries_of
 from sweeper.serving.version_directory import check_output, write_version
 from sweeper.two_tower.config import to_dataclass, with_defaults
 from sweeper.two_tower.data.columns import Column
-from sweeper.two_tower.data.progress import stage
 
 if TYPE_CHECKING:
     from sweeper.two_tower.evaluation.ranking import SeenItems

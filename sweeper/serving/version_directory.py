@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sweeper.common.errors import ConfigError, unwritable
-from sweeper.common.files import check_writable, make_writable
+from sweeper.common.output_files import check_writable, make_writable
 from sweeper.serving.manifest import is_version
 from sweeper.study.storage.markers import holds_study
 from sweeper.two_tower import record as records

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import StudyError, finishing
-from sweeper.common.files import atomic_write, make_writable
+from sweeper.common.output_files import atomic_write, make_writable
 from sweeper.study.confirmation import left_out, plan_confirmation
 from sweeper.study.create_or_resume import open_study, prepared, storage_of
 from sweeper.study.data_check import check_data

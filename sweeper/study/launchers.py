@@ -10,8 +10,7 @@ from importlib.util import find_spec
 from omegaconf import DictConfig, open_dict
 
 from sweeper.common.errors import ConfigError, install_command
-from sweeper.common.gpus import visible_gpus
-from sweeper.common.runtime import available_cores
+from sweeper.common.runtime import available_cores, visible_gpus
 
 BASIC, JOBLIB, RAY = "basic", "joblib", "ray"
 SUBMITIT_LOCAL, SUBMITIT_SLURM = "submitit_local", "submitit_slurm"

@@ -1,7 +1,7 @@
 """What a trial leaves on disk: `trial.json`, `history.csv`, `curves.png` and its ranks.
 
 This file alone knows their names and forms. Each appears whole or not at all, see
-`sweeper.common.files`.
+`sweeper.common.output_files`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from sweeper.common.errors import OutputError, Stopped, TrialPruned, shortened
-from sweeper.common.files import atomic_write, read_json
 from sweeper.common.json_types import hints_of, is_of
+from sweeper.common.output_files import atomic_write, read_json
 from sweeper.common.runtime import peak_memory_mb
 from sweeper.two_tower.config import Config, with_new_names
 

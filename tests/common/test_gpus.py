@@ -12,8 +12,8 @@ import tensorflow as tf
 from omegaconf import OmegaConf
 from small_trials import skewed_interactions, small_config
 
-from sweeper.common import gpus, runtime
-from sweeper.common.gpus import VISIBLE, one_of, visible_gpus
+from sweeper.common import runtime
+from sweeper.common.runtime import VISIBLE, assign_gpu, visible_gpus
 from sweeper.study.launchers import hands_out_gpus, share_cores
 from sweeper.two_tower.training import setup
 from sweeper.two_tower.training.setup import set_up_training
@@ -23,15 +23,15 @@ from sweeper.two_tower.training.setup import set_up_training
 def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(gpus, "DRIVER", tmp_path)
+    monkeypatch.setattr(runtime, "DRIVER", tmp_path)
     monkeypatch.delenv(VISIBLE, raising=False)
 
 
 def test_without_a_driver_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpus, "DRIVER", tmp_path / "none")
+    monkeypatch.setattr(runtime, "DRIVER", tmp_path / "none")
     monkeypatch.delenv(VISIBLE, raising=False)
     assert visible_gpus() == []
-    with one_of([], 0):
+    with assign_gpu([], 0):
         assert VISIBLE not in os.environ
 
 
@@ -57,7 +57,7 @@ def test_workers_take_turns_and_leave_what_was(
         monkeypatch.setenv(VISIBLE, before)
     taken = []
     for worker in range(3):
-        with suppress(KeyboardInterrupt), one_of(["0", "1"], worker):
+        with suppress(KeyboardInterrupt), assign_gpu(["0", "1"], worker):
             taken.append(os.environ[VISIBLE])
             raise KeyboardInterrupt
         assert os.environ.get(VISIBLE) == before

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from sweeper.cli.command_line import prepare
 from sweeper.cli.composition import composed, loader
-from sweeper.cli.overrides.mending import mended
-from sweeper.cli.overrides.parsing import fits, parse
+from sweeper.cli.overrides import fits, mended, parse
 from sweeper.common.errors import ConfigError
 from sweeper.common.quoting import in_quotes, rejoined, split_words
 from sweeper.init.__main__ import main as init

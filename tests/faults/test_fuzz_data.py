@@ -26,8 +26,7 @@ from sweeper.two_tower.data.cache import (
     load_or_build,
     read_entry,
 )
-from sweeper.two_tower.data.local_files import find_files
-from sweeper.two_tower.data.movielens import MOVIELENS
+from sweeper.two_tower.data.movielens import MOVIELENS, find_local_files
 from sweeper.two_tower.data.tfds_builder import build_records
 from sweeper.two_tower.data.tfds_reader import read_records
 
@@ -52,7 +51,7 @@ def test_an_archive_of_other_bytes(tmp_path, files, method, damage):
             opened.write(path, f"ml-100k/{path.name}")
     archive.write_bytes(damage(archive.read_bytes()))
     with bounded(20), suppress(DataError):
-        find_files(DATA_SET, str(archive)).folder(made_new(work / "files"))
+        find_local_files(DATA_SET, str(archive)).folder(made_new(work / "files"))
 
 
 def check_table(files: Path, work: Path, name: str, damage: Damage) -> None:
@@ -61,7 +60,7 @@ def check_table(files: Path, work: Path, name: str, damage: Damage) -> None:
     table = work / "files" / name
     table.write_bytes(damage(table.read_bytes()))
     with bounded(120, gigabytes=8), suppress(DataError):
-        found = find_files(DATA_SET, str(work / "files")).folder(work)
+        found = find_local_files(DATA_SET, str(work / "files")).folder(work)
         built = build_records(DATA_SET, found, "a test", made_new(work / "built"), lambda _: None)
         read = read_records(*built, "a test", lambda _: None)
         assert len(read) > 0

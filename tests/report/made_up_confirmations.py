@@ -9,7 +9,7 @@ import optuna
 import pyarrow
 from optuna.trial import TrialState, create_trial
 
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.storage.factory import load_study

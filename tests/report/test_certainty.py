@@ -11,7 +11,7 @@ import pyarrow
 import pytest
 from made_up_studies import StudyMaker, made_up_record
 
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.report.comparison.answer import answer_text
 from sweeper.report.comparison.compared import Compared
 from sweeper.report.rendering.page import Table, Text

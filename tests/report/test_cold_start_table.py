@@ -10,7 +10,7 @@ import pytest
 from made_up_confirmations import made_up_confirmation
 from made_up_studies import made_up_record
 
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.report.__main__ import main
 from sweeper.report.rendering.page import Table, Text
 from sweeper.report.sections.segments import strengths_section

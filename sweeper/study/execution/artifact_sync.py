@@ -20,7 +20,7 @@ import optuna
 from optuna.artifacts import download_artifact, get_all_artifact_meta, upload_artifact
 from optuna.trial import Trial
 
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.study import attributes
 from sweeper.study.storage.artifacts import DatabaseArtifacts
 from sweeper.study.storage.retry import retrying_storage

@@ -21,7 +21,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from sweeper.common.errors import OutputError
-from sweeper.common.gpus import one_of, visible_gpus
+from sweeper.common.runtime import assign_gpu, visible_gpus
 from sweeper.study import attributes
 from sweeper.study.composition import Composer
 from sweeper.study.execution import locks
@@ -83,7 +83,7 @@ class Worker:
         # In one line already here: across processes an error loses its causes.
         told = as_output_error(self.plan.directory)
         number = HydraConfig.get().job.num
-        gpu = one_of([] if hands_out_gpus(self.config) else self.gpus, number)
+        gpu = assign_gpu([] if hands_out_gpus(self.config) else self.gpus, number)
         with self._place() as sends, locks.worker(self.plan.directory), told, gpu:
             WorkerLoop(
                 self.plan,

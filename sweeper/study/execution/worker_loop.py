@@ -20,7 +20,7 @@ import optuna
 from optuna.trial import Trial
 
 from sweeper.common.errors import OutputError, TrialError, finishing
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.common.plugins import load
 from sweeper.study import attributes
 from sweeper.study.algorithms.choices import FINAL_METRICS

@@ -14,7 +14,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.reading import (

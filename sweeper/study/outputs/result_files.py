@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 from sweeper.common.console import print_status
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import Row, leaderboard_rows, seed_values, write_leaderboard
 from sweeper.study.outputs.leaderboard_table import leaderboard_table

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sweeper.common.errors import ConfigError, OutputError
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig, StorageConfig
 from sweeper.study.storage import advisory_locks

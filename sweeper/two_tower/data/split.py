@@ -10,8 +10,7 @@ from sweeper.common.errors import ConfigError
 from sweeper.common.runtime import start_tensorflow
 from sweeper.two_tower.config import DataConfig
 from sweeper.two_tower.data.interactions import Interactions
-from sweeper.two_tower.data.row_order import by_user_and_time
-from sweeper.two_tower.data.ties import temporal_ties, ties_of_users
+from sweeper.two_tower.data.time_order import by_user_and_time, temporal_ties, ties_of_users
 
 DEFAULT_VALIDATION_SHARE = 0.1
 DEFAULT_TEST_SHARE = 0.2

@@ -17,11 +17,11 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
+from sweeper.common.console import stage
 from sweeper.two_tower.config import SyntheticConfig
 from sweeper.two_tower.data.cache import CacheEntry
 from sweeper.two_tower.data.columns import CategoricalColumn, Column, NumericColumn
 from sweeper.two_tower.data.interactions import Interactions, assemble
-from sweeper.two_tower.data.progress import stage
 from sweeper.two_tower.data.synthetic_chain import NextItem
 from sweeper.two_tower.data.synthetic_columns import candidate_columns, user_columns
 

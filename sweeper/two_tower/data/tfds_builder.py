@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sweeper.common.console import stage
 from sweeper.common.errors import DataError
-from sweeper.common.files import temporary_files_in
+from sweeper.common.output_files import temporary_files_in
 from sweeper.two_tower.data.movielens import MovieLens
-from sweeper.two_tower.data.progress import stage
 
 
 def build_records(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sweeper.common.console import stage
 from sweeper.common.errors import DataError
 from sweeper.two_tower.data.columns import (
     CategoricalColumn,
@@ -21,7 +22,6 @@ from sweeper.two_tower.data.columns import (
     encode_words,
 )
 from sweeper.two_tower.data.interactions import Interactions, assemble
-from sweeper.two_tower.data.progress import stage
 
 MOVIE_COLUMNS = ("movie_title", "movie_genres", "movie_id")
 FIRST_COLUMNS = ("user_id", "timestamp", "user_rating")

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import finishing
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.common.runtime import set_threads, start_tensorflow
 from sweeper.two_tower import record as records
 from sweeper.two_tower.config import Config, to_dictionary

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sweeper.two_tower.data.reachability import why_unreachable
+from sweeper.two_tower.data.sources import why_unreachable
 
 
 class Answer(http.server.BaseHTTPRequestHandler):

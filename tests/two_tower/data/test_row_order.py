@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeper.two_tower.data.row_order import by_user_and_time
+from sweeper.two_tower.data.time_order import by_user_and_time
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(-3, 3)), min_size=1, max_size=30)
 

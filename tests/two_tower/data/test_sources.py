@@ -13,7 +13,7 @@ from made_up_data import NUM_MOVIES, NUM_RATINGS, NUM_USERS, folder_config
 
 from sweeper.common.errors import DataError
 from sweeper.two_tower.config import DataConfig
-from sweeper.two_tower.data import package_index, reachability, sources
+from sweeper.two_tower.data import package_index, sources
 from sweeper.two_tower.data.columns import Column
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.loading import load_interactions
@@ -213,7 +213,7 @@ def test_tfds_without_network_is_decided_within_ten_seconds(
     tmp_path: Path, offline: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ask_nobody(url: str) -> str | None:
-        return reachability.why_unreachable("https://no-such-host.invalid/ml-100k.zip")
+        return sources.why_unreachable("https://no-such-host.invalid/ml-100k.zip")
 
     monkeypatch.setattr(sources, "why_unreachable", ask_nobody)
     start = time.monotonic()

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from sweeper.common.errors import OutputError
-from sweeper.common.files import atomic_write
+from sweeper.common.output_files import atomic_write
 from sweeper.two_tower import record as records
 from sweeper.two_tower.record import FORMAT_VERSION, HISTORY, TRIAL, TrialRecord
 

@@ -12,7 +12,7 @@ from typing import Any
 from sweeper.common.errors import DataError
 from sweeper.two_tower.config import AUTO, CsvConfig
 from sweeper.two_tower.data.table.csv_lines import BOM, RowCount, count_lines, count_rows
-from sweeper.two_tower.data.table.streams import RewrittenLines, opened
+from sweeper.two_tower.data.table.files import RewrittenLines, opened
 
 # Looked for in the first line, in this order, if it lacks the usual one.
 DELIMITERS = (",", "\t", ";", "::", "|")

@@ -13,7 +13,7 @@ import pyarrow.csv
 from sweeper.common.errors import DataError
 from sweeper.two_tower.config import CsvConfig
 from sweeper.two_tower.data.table.csv_dialect import STAND_IN, CsvDialect, find_dialect
-from sweeper.two_tower.data.table.streams import BLOCK_BYTES, UNREADABLE, not_utf8, unreadable
+from sweeper.two_tower.data.table.files import BLOCK_BYTES, UNREADABLE, not_utf8, unreadable
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 

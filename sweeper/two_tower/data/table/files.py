@@ -1,12 +1,16 @@
-"""Which files a table is in, and in which format."""
+"""Finds and opens the files of a table, and checks that they have the same columns."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sweeper.common.errors import DataError
+import pyarrow as pa
+
+from sweeper.common.errors import DataError, shortened
 
 # A path of this form is the name of a TFDS data set.
 TFDS = "tfds:"
@@ -105,3 +109,131 @@ def _format(key: str, file: Path, format_: str) -> str:
 def _format_key(key: str) -> str:
     """ "data.items.format" beside "data.items.path"."""
     return f"{key.rpartition('.')[0]}.format"
+
+
+# What a block of a file must hold in whole: the longest row, and Arrow's guess at types.
+BLOCK_BYTES = 16 * 1024 * 1024
+# What Arrow, the file system and the decompressors raise.
+UNREADABLE = (pa.ArrowException, OSError, EOFError, ValueError)
+
+
+def opened(file: Path) -> Any:
+    """A stream of the file's bytes, decompressed."""
+    return pa.input_stream(str(file), compression=compression_of(file))
+
+
+class RewrittenLines:
+    """A stream of which `rewrite` has changed some whole lines at a time."""
+
+    closed = False
+
+    def __init__(self, stream: Any, rewrite: Callable[[bytes], bytes]) -> None:
+        self._stream, self._rewrite = stream, rewrite
+        self._unread, self._ready = b"", b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._ready) < size and (more := self._stream.read(max(size, BLOCK_BYTES))):
+            self._unread += more
+            end = self._unread.rfind(b"\n") + 1
+            self._ready += self._rewrite(self._unread[:end])
+            self._unread = self._unread[end:]
+        if len(self._ready) < size:
+            self._ready += self._rewrite(self._unread)
+            self._unread = b""
+        data, self._ready = self._ready[:size], self._ready[size:]
+        return data
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __enter__(self) -> RewrittenLines:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def not_utf8(file: Path) -> DataError:
+    """The error for a text in another encoding, with the first line that isn't UTF-8."""
+    with opened(file) as stream:
+        for number, line in enumerate(stream.read().split(b"\n"), start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                text = shortened(line.decode("latin-1").strip())
+                return DataError(
+                    f"{file}, line {number}: is no UTF-8 (in Latin-1 it reads {text!r}); must be "
+                    "written in UTF-8"
+                )
+    return DataError(f"{file}: is no UTF-8; must be written in UTF-8")
+
+
+def unreadable(file: Path, format_: str, error: Exception) -> DataError:
+    """The error for a file that isn't what its name says."""
+    if isinstance(error, PermissionError):
+        return DataError(f"{file}: may not be read; must be allowed to be")
+    words = shortened(" ".join(str(error).split()), 300)
+    if "in row" in words and format_ != "CSV":
+        words += " (the first row is 0)"
+    if file.stat().st_size == 0 or "Empty CSV file" in words:
+        return DataError(f"{file}: is empty; must have at least one row")
+    with file.open("rb") as start:
+        first = start.read(2)
+    if first in (b"\xff\xfe", b"\xfe\xff"):
+        return DataError(f"{file}: is UTF-16; must be written in UTF-8")
+    if format_ == "JSON lines" and first[:1] == b"[":
+        return DataError(f"{file}: is a JSON array; must have an object a line")
+    return DataError(f"{file}: can't be read as {format_}: {words}")
+
+
+def check_same_columns(files: TableFiles, schemas: Sequence[pa.Schema]) -> None:
+    """Every file must have the same columns, and none twice.
+
+    Raises:
+      DataError: naming the files and the columns.
+    """
+    names = [_names(schema, files, number) for number, schema in enumerate(schemas)]
+    for file, own in zip(files.files, names, strict=True):
+        if differing := sorted(set(own) ^ set(names[0])):
+            raise DataError(
+                f"{files.key}: {file} and {files.files[0]} differ in their columns "
+                f"({', '.join(differing)}); must have the same"
+            )
+    twice = sorted({name for name in names[0] if names[0].count(name) > 1})
+    if twice:
+        raise DataError(
+            f"{files.key}: {files.files[0]} has several columns of the name {twice[0]!r}; must "
+            "have one of each name"
+        )
+
+
+def common_type(types: Sequence[pa.DataType]) -> pa.DataType | None:
+    """The one type that values of all can have, those of codes standing for their values.
+
+    None: there is none but text.
+    """
+    values = {type_.value_type if pa.types.is_dictionary(type_) else type_ for type_ in types}
+    if pa.uint64() in values and any(pa.types.is_signed_integer(type_) for type_ in values):
+        return pa.float64()  # Arrow would take int64, which lacks half of the others.
+    schemas = [pa.schema([("", type_)]) for type_ in sorted(values, key=str)]
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except pa.ArrowException:
+        return None
+
+
+def types_apart(schemas: Sequence[pa.Schema]) -> dict[str, str]:
+    """The columns whose types have nothing but text in common, and the types in words."""
+    types = {name: [schema.field(name).type for schema in schemas] for name in schemas[0].names}
+    return {
+        name: " and ".join(dict.fromkeys(map(str, own)))
+        for name, own in types.items()
+        if common_type(own) is None
+    }
+
+
+def _names(schema: pa.Schema, files: TableFiles, number: int) -> list[str]:
+    try:
+        return list(schema.names)
+    except UnicodeDecodeError as error:  # Arrow hasn't looked at them before.
+        raise not_utf8(files.files[number]) from error

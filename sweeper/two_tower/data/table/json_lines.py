@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.json
 
 from sweeper.common.errors import DataError, shortened
-from sweeper.two_tower.data.table import streams
-from sweeper.two_tower.data.table.streams import UNREADABLE, RewrittenLines, opened, unreadable
+from sweeper.two_tower.data.table import files
+from sweeper.two_tower.data.table.files import UNREADABLE, RewrittenLines, opened, unreadable
 
 # What can stand for a text without being one; NaN is pandas' gap.
 VALUE = rb"(-?[0-9][^\s,}\]]*|true|false)"
@@ -47,11 +47,11 @@ def first_json_lines(file: Path) -> pa.Table:
     """
     try:
         with opened(file) as stream:
-            block = stream.read(streams.BLOCK_BYTES)
-        if len(block) == streams.BLOCK_BYTES:
+            block = stream.read(files.BLOCK_BYTES)
+        if len(block) == files.BLOCK_BYTES:
             block = block[: block.rfind(b"\n") + 1]
         return pyarrow.json.read_json(
-            pa.BufferReader(block), pyarrow.json.ReadOptions(block_size=streams.BLOCK_BYTES)
+            pa.BufferReader(block), pyarrow.json.ReadOptions(block_size=files.BLOCK_BYTES)
         )
     except UNREADABLE as error:
         raise unreadable(file, "JSON lines", error) from error
@@ -65,7 +65,7 @@ def _parse(file: Path, texts: list[str]) -> pa.Table:
     with opened(file) as stream:
         source = RewrittenLines(stream, _as_texts(texts)) if texts else stream
         table = pyarrow.json.read_json(
-            source, pyarrow.json.ReadOptions(block_size=streams.BLOCK_BYTES), options
+            source, pyarrow.json.ReadOptions(block_size=files.BLOCK_BYTES), options
         )
     # Arrow adds the columns of its schema that the file lacks.
     empty = [name for name in texts if table[name].null_count == len(table)]

@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from sweeper.common.errors import DataError
-from sweeper.two_tower.data.table.files import TableFiles
-from sweeper.two_tower.data.table.ids import ids as id_texts
-from sweeper.two_tower.data.table.plain_types import plain_table
-from sweeper.two_tower.data.table.shards import check_same_columns, common_type
+from sweeper.two_tower.data.table.arrays import plain_table
+from sweeper.two_tower.data.table.files import TableFiles, check_same_columns, common_type
+from sweeper.two_tower.data.table.roles import ids as id_texts
 
 
 def read_parquet(

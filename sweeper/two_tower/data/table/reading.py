@@ -16,10 +16,9 @@ import pyarrow as pa
 from sweeper.common.errors import DataError, shortened
 from sweeper.two_tower.config import CsvConfig
 from sweeper.two_tower.data.table.csv_files import CsvFile
-from sweeper.two_tower.data.table.files import TFDS, TableFiles
+from sweeper.two_tower.data.table.files import TFDS, TableFiles, check_same_columns, types_apart
 from sweeper.two_tower.data.table.json_lines import first_json_lines, read_json_lines
 from sweeper.two_tower.data.table.parquet_files import read_parquet
-from sweeper.two_tower.data.table.shards import check_same_columns, types_apart
 
 SOME_ROWS = 1_000
 

@@ -1,6 +1,6 @@
-"""Turns columns of a table into what they stand for: ratings and weights.
+"""Reads the columns of a table that have a role: ids, ratings and weights.
 
-Errors name the row, counted from 1 over all of the table's files, without lines of names.
+Errors name the row, counted from 1 over all files of the table, without header lines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from sweeper.common.errors import DataError, closest, shortened
 from sweeper.two_tower.config import ColumnsConfig
 from sweeper.two_tower.data.column_names import listed_names
-from sweeper.two_tower.data.table.arrays import combined, filled, is_text, row_of, texts_of
+from sweeper.two_tower.data.table.arrays import combined, filled, is_text, naming, row_of, texts_of
 from sweeper.two_tower.data.table.csv_dialect import DELIMITERS
 
 NUMERIC = (
@@ -97,3 +97,84 @@ def numbers(
         words = f"a number from {least:g} to {most:g}" if least > -np.inf else "a finite number"
         raise DataError(f"the column {name!r}, row {row}: got {values[row - 1]:g}; must be {words}")
     return values, missing
+
+
+# From here on several whole numbers are one float, by its bits.
+FIRST_SHARED = {16: 2**11, 32: 2**24, 64: 2**53}
+
+
+def ids(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
+    """Texts as dictionary<int32, string>; only the empty text and null are missing.
+
+    Whole numbers become their digits, also those that floats or decimals hold, and dates
+    2024-05-31. In floats NaN, pandas' gap, is missing, too.
+
+    Raises:
+      DataError: values of another type, or numbers that aren't whole, with the first row.
+    """
+    with naming(name):
+        return _encoded(column, name)
+
+
+def _encoded(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
+    inside = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    shared = FIRST_SHARED[inside.bit_width] if pa.types.is_floating(inside) else 0
+    if shared:
+        inside = pa.float64()
+        column = column.cast(inside)
+        column = pc.if_else(pc.is_nan(column), None, column)
+    if pa.types.is_null(inside):
+        column = column.cast(pa.string())
+    if not pa.types.is_dictionary(column.type):
+        if pa.types.is_nested(inside):  # Arrow can't encode them.
+            raise _unfit(name, inside)
+        column = column.dictionary_encode()
+    array = column.unify_dictionaries().combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.array([], column.type) if array.num_chunks == 0 else array.chunk(0)
+    words = _words(array, name, shared)
+    words.validate(full=True)  # Parquet may hold texts that are no UTF-8.
+    # Different values may have become one text, and the empty one none.
+    distinct = words.dictionary_encode()
+    codes = filled(distinct.indices, -1)
+    empty = distinct.dictionary.index("").as_py()
+    if empty >= 0:
+        codes = np.where(codes == empty, -1, codes)
+    old = filled(array.indices, -1)
+    new = np.where(old < 0, -1, codes[old]) if len(codes) else np.full(len(old), -1)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(new.astype(np.int32), mask=new < 0), distinct.dictionary
+    )
+
+
+def _words(array: pa.DictionaryArray, name: str, shared: int) -> pa.Array:
+    """The distinct values of an id column as texts."""
+    values = array.dictionary
+    type_ = values.type
+    if pa.types.is_floating(type_) or pa.types.is_decimal(type_):
+        # Pandas makes whole numbers floats where some are missing; Spark, decimals.
+        is_whole = filled(pc.equal(values, pc.trunc(values)), True)
+        if shared:
+            is_whole &= np.abs(filled(values, 0)) < shared
+        if len(broken := np.flatnonzero(~is_whole)):
+            row = row_of(np.isin(filled(array.indices, -1), broken))
+            raise DataError(
+                f"the column {name!r}, row {row}: got {values[int(broken[0])]}; ids must be texts "
+                f"or whole numbers{f' below {shared:,} in floats of this type' if shared else ''}"
+            )
+        return values.cast(pa.int64() if shared else pa.decimal256(76, 0)).cast(pa.string())
+    if pa.types.is_date64(type_):
+        values = values.cast(pa.date32())
+    fits = (
+        is_text, pa.types.is_integer, pa.types.is_boolean, pa.types.is_date,
+    )  # fmt: skip
+    if not any(each(type_) for each in fits):
+        raise _unfit(name, type_)
+    return values.cast(pa.string())
+
+
+def _unfit(name: str, type_: pa.DataType) -> DataError:
+    return DataError(
+        f"the column {name!r} has the type {type_}; ids must be texts, whole numbers, dates, or "
+        "bytes that are texts in UTF-8 or UUIDs"
+    )

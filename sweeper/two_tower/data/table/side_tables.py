@@ -21,9 +21,8 @@ from sweeper.two_tower.data.table.arrays import row_of
 from sweeper.two_tower.data.table.cleaning import EXAMPLES
 from sweeper.two_tower.data.table.feature_columns import feature_columns
 from sweeper.two_tower.data.table.files import find_files
-from sweeper.two_tower.data.table.ids import ids
 from sweeper.two_tower.data.table.reading import error_context, read_table
-from sweeper.two_tower.data.table.roles import column_of
+from sweeper.two_tower.data.table.roles import column_of, ids
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,18 @@ from importlib import metadata
 import numpy as np
 import pyarrow as pa
 
+from sweeper.common.console import stage
 from sweeper.common.errors import DataError
 from sweeper.two_tower.config import TABLE_KEYS, DataConfig
 from sweeper.two_tower.data.cache import CacheEntry
 from sweeper.two_tower.data.columns import CategoricalColumn, Column, NumericColumn
 from sweeper.two_tower.data.interactions import Interactions, assemble
-from sweeper.two_tower.data.progress import stage
 from sweeper.two_tower.data.table import cleaning, roles
 from sweeper.two_tower.data.table.cleaning import Rows
 from sweeper.two_tower.data.table.feature_columns import feature_columns
 from sweeper.two_tower.data.table.files import TFDS, TableFiles, find_files
-from sweeper.two_tower.data.table.ids import ids
 from sweeper.two_tower.data.table.reading import error_context, read_table
+from sweeper.two_tower.data.table.roles import ids
 from sweeper.two_tower.data.table.side_tables import SideTable, read_side_table
 from sweeper.two_tower.data.table.times import Times, read_times
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from sweeper.common.errors import DataError
-from sweeper.common.files import temporary_files_in
+from sweeper.common.output_files import temporary_files_in
 from sweeper.common.runtime import start_tensorflow
 
 BATCH_SIZE = 8_192

@@ -20,8 +20,7 @@ from sweeper.two_tower.data.table.arrays import (
     is_text,
     row_of,
 )
-from sweeper.two_tower.data.table.formatted_times import read_words
-from sweeper.two_tower.data.table.time_formats import SPECIMEN, read_formatted
+from sweeper.two_tower.data.table.time_formats import SPECIMEN, read_formatted, read_words
 
 # How many of each unit a second has; the numbers of today's times differ by as much.
 PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}

@@ -23,8 +23,12 @@ from sweeper.two_tower.data.table.arrays import (
     texts_of,
     whole_seconds,
 )
-from sweeper.two_tower.data.table.formatted_times import read_words
-from sweeper.two_tower.data.table.time_formats import FIRST_SECOND, SPECIMEN, fitting_formats
+from sweeper.two_tower.data.table.time_formats import (
+    FIRST_SECOND,
+    SPECIMEN,
+    fitting_formats,
+    read_words,
+)
 from sweeper.two_tower.data.table.time_numbers import (
     YEAR_1990,
     YEAR_10000,

@@ -16,9 +16,9 @@ from tables import load
 from sweeper.common.errors import DataError
 from sweeper.two_tower.config import ColumnsConfig, FilterConfig, SideTableConfig
 from sweeper.two_tower.data.columns import CategoricalColumn, CategoricalListColumn, NumericColumn
+from sweeper.two_tower.data.table.arrays import plain_table
 from sweeper.two_tower.data.table.feature_columns import feature_columns
-from sweeper.two_tower.data.table.plain_types import plain_table
-from sweeper.two_tower.data.table.shards import common_type
+from sweeper.two_tower.data.table.files import common_type
 
 COLUMNS = ColumnsConfig("user_id", "item_id", None)
 CODED = pa.dictionary(pa.int32(), pa.string())

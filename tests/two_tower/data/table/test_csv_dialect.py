@@ -13,12 +13,11 @@ from tables import COLUMNS, decoded, load
 
 from sweeper.common.errors import DataError
 from sweeper.two_tower.config import ColumnsConfig, CsvConfig, DataConfig
-from sweeper.two_tower.data.table import streams
+from sweeper.two_tower.data.table import files
 from sweeper.two_tower.data.table.csv_dialect import find_dialect
-from sweeper.two_tower.data.table.files import find_files
+from sweeper.two_tower.data.table.files import RewrittenLines, find_files
 from sweeper.two_tower.data.table.reading import first_rows
 from sweeper.two_tower.data.table.roles import column_of
-from sweeper.two_tower.data.table.streams import RewrittenLines
 from sweeper.two_tower.data.validation import data_problems
 
 TEXT = "user_id,item_id,when\nu,a b,1700000000\nv,ü,1700000060\n"
@@ -116,7 +115,7 @@ def test_a_wrong_delimiter_is_told_as_the_command_line_takes_it(
 
 @pytest.mark.parametrize("size", [1, 2, 5, 1_000])
 def test_rewritten_lines_are_whole_ones(size: int, monkeypatch) -> None:
-    monkeypatch.setattr(streams, "BLOCK_BYTES", 3)
+    monkeypatch.setattr(files, "BLOCK_BYTES", 3)
     seen: list[bytes] = []
 
     def rewrite(lines: bytes) -> bytes:

@@ -13,7 +13,8 @@ from tables import COLUMNS, decoded, load
 
 from sweeper.common.errors import DataError
 from sweeper.two_tower.config import CsvConfig, FilterConfig, SideTableConfig
-from sweeper.two_tower.data.table import csv_dialect, streams
+from sweeper.two_tower.data.table import csv_dialect
+from sweeper.two_tower.data.table import files as table_files
 from sweeper.two_tower.data.table.files import find_files
 from sweeper.two_tower.data.table.reading import first_rows
 from sweeper.two_tower.data.table.roles import column_of
@@ -181,7 +182,7 @@ def test_the_first_json_lines_are_whole_lines_of_the_first_block(
     (tmp_path / "a.jsonl").write_text('{"x": 1}\n{"x": 2}\n{"x": 3}\n')
     files = find_files("data.path", str(tmp_path / "a.jsonl"))
     assert first_rows(files, CsvConfig())["x"].to_pylist() == [1, 2, 3]
-    monkeypatch.setattr(streams, "BLOCK_BYTES", 20)
+    monkeypatch.setattr(table_files, "BLOCK_BYTES", 20)
     assert first_rows(files, CsvConfig())["x"].to_pylist() == [1, 2]
 
 

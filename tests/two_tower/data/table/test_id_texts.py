@@ -18,9 +18,9 @@ from tables import decoded, load
 
 from sweeper.common.errors import DataError
 from sweeper.two_tower.config import ColumnsConfig, FilterConfig, SideTableConfig
-from sweeper.two_tower.data.table.ids import ids
+from sweeper.two_tower.data.table.arrays import plain_column
 from sweeper.two_tower.data.table.json_lines import read_json_lines
-from sweeper.two_tower.data.table.plain_types import plain_column
+from sweeper.two_tower.data.table.roles import ids
 
 COLUMNS = ColumnsConfig("user_id", "item_id", None)
 LIKE_OTHERS = [

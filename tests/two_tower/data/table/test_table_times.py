@@ -17,8 +17,7 @@ from tables import load, write_csv, write_parquet
 
 from sweeper.common.errors import DataError
 from sweeper.two_tower.config import FilterConfig
-from sweeper.two_tower.data.table.formatted_times import read_words
-from sweeper.two_tower.data.table.time_formats import format_problem, read_formatted
+from sweeper.two_tower.data.table.time_formats import format_problem, read_formatted, read_words
 from sweeper.two_tower.data.table.times import Times, read_times
 
 PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}

@@ -17,8 +17,16 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
-from sweeper.cli.overrides.mending import as_one_value, hinted, mended
-from sweeper.cli.overrides.parsing import COMPOSING, PARSING, fits, parse, values_of
+from sweeper.cli.overrides import (
+    COMPOSING,
+    PARSING,
+    as_one_value,
+    fits,
+    hinted,
+    mended,
+    parse,
+    values_of,
+)
 from sweeper.common.errors import ConfigError, closest, closest_key, shortened
 from sweeper.common.exit_codes import first_lines
 from sweeper.study.config import ExperimentConfig
