@@ -39,13 +39,15 @@ from benchmarks.study_report import Limit, PartResult, show_limits
 from sweeper.cli.composition import loader
 from sweeper.common.console import make_console
 from sweeper.study import attributes
-from sweeper.study.config import STORAGES, StorageConfig, register_schema
+from sweeper.study.config import STORAGES, StorageConfig
 from sweeper.study.execution.trial_child import Job
 from sweeper.study.execution.trial_queue import TrialQueue
 from sweeper.study.execution.worker import silence_optuna
 from sweeper.study.execution.worker_loop import WorkerLoop
 from sweeper.study.plan import Plan, make_plan
 from sweeper.study.storage.factory import configured_storage
+from sweeper.two_tower.app import TwoTowerApp
+from sweeper.two_tower.config.experiment import register_schema
 
 MANY, EFFICIENT = 64, 0.95
 ARGUMENTS = [
@@ -87,7 +89,7 @@ def plan_of(directory: Path, storage: StorageConfig) -> Plan:
     arguments = [*ARGUMENTS, f"hydra.sweep.dir={directory}"]
     with loader(None, None) as config_loader:
         config = config_loader.load_configuration("config", arguments, run_mode=RunMode.MULTIRUN)
-        return replace(make_plan(config, arguments, config_loader), storage=storage)
+        return replace(make_plan(config, arguments, config_loader, TwoTowerApp()), storage=storage)
 
 
 def measure(plan: Plan, workers: int, sleep: float, window: float) -> Figures:

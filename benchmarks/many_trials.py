@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import optuna
 from optuna.distributions import FloatDistribution
@@ -35,13 +37,14 @@ from sweeper.study import attributes
 from sweeper.study.algorithms.samplers import build_sampler
 from sweeper.study.config import StudyConfig
 from sweeper.study.execution.recovery import recover_stale_trials
-from sweeper.study.execution.summary import summarize
 from sweeper.study.outputs.leaderboard import leaderboard_rows, write_leaderboard
 from sweeper.study.outputs.progress import StudyProgress
 from sweeper.study.outputs.reading import objectives_of
 from sweeper.study.storage.bulk_rdb import database_of
 from sweeper.study.storage.factory import load_study, storage_in
 from sweeper.two_tower import record as records
+from sweeper.two_tower.app import TwoTowerApp
+from sweeper.two_tower.trial.summary import summarize
 
 NAME = "architecture"
 SEARCH = [f"study={NAME}", "study.reference=null", "study.report=false", *SMALL_DATA]
@@ -140,7 +143,9 @@ def steps(directory: Path) -> Iterator[tuple[str, float]]:
     study = load_study(directory)
     yield "first get_trials", seconds(lambda: study.get_trials(deepcopy=False))
     yield "second get_trials", seconds(lambda: study.get_trials(deepcopy=False))
-    yield "settle", seconds(lambda: recover_stale_trials(study, directory, 2))
+    limits = SimpleNamespace(max_retries=2)
+    plan: Any = SimpleNamespace(directory=directory, study=limits, app=TwoTowerApp())
+    yield "settle", seconds(lambda: recover_stale_trials(study, plan))
     yield "leaderboard_rows", seconds(lambda: leaderboard_rows(study))
     yield "write_leaderboard", seconds(lambda: write_leaderboard(study, directory))
     tally = StudyProgress(None, 2, objectives_of(study), time.monotonic())

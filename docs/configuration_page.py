@@ -16,8 +16,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from sweeper.study.config import ExperimentConfig
 from sweeper.two_tower.config import type_words
+from sweeper.two_tower.config.experiment import ExperimentConfig
 
 HEAD = """# Configuration
 

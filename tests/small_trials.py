@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from sweeper.study.config import register_schema
 from sweeper.two_tower.config import (
     Config,
     DataConfig,
@@ -20,6 +19,7 @@ from sweeper.two_tower.config import (
     config_directory,
     to_dataclass,
 )
+from sweeper.two_tower.config.experiment import register_schema
 from sweeper.two_tower.data.columns import CategoricalColumn, NumericColumn
 from sweeper.two_tower.data.interactions import Interactions, assemble
 

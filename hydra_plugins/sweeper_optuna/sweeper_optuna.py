@@ -43,14 +43,21 @@ class SweeperOptuna(Sweeper):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> None:
-        from sweeper.study.launch import run_study
         from sweeper.study.plan import make_plan
+        from sweeper.study.runner import run_study
         from sweeper.study.storage.errors import as_output_error
+        from sweeper.two_tower.app import TwoTowerApp, TwoTowerHooks
 
-        plan = make_plan(self.config, arguments, self.hydra_context.config_loader)
+        loader = self.hydra_context.config_loader
+        plan = make_plan(self.config, arguments, loader, TwoTowerApp())
         with as_output_error(plan.directory):
             failure = run_study(
-                plan, self.config, self.hydra_context, self.task_function, self.max_relaunches
+                plan,
+                TwoTowerHooks(),
+                self.config,
+                self.hydra_context,
+                self.task_function,
+                self.max_relaunches,
             )
         if plan.study.report:
             from sweeper.report.__main__ import report_on

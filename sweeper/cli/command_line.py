@@ -19,8 +19,8 @@ from sweeper.cli.overrides import as_one_value, hinted, misread, parse
 from sweeper.common.errors import ConfigError, OutputError
 from sweeper.common.exit_codes import exit_codes, stop_in_order
 from sweeper.common.output_files import check_writable
-from sweeper.study.config import register_schema
 from sweeper.two_tower.config import invalid_reason
+from sweeper.two_tower.config.experiment import register_schema
 from sweeper.two_tower.record import TRIAL
 
 QUESTIONS = ("help", "hydra_help", "cfg", "info", "shell_completion")

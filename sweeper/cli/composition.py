@@ -27,8 +27,9 @@ from sweeper.cli.explaining import explain, file_problems, value_problems
 from sweeper.cli.overrides import COMPOSING, as_one_value, hinted, misread, parse, values_of
 from sweeper.common.errors import ConfigError
 from sweeper.common.exit_codes import first_lines
-from sweeper.study.config import register_schema, to_study
+from sweeper.study.config import to_study
 from sweeper.two_tower.config import Config, config_dir_hint, config_directory, to_dataclass
+from sweeper.two_tower.config.experiment import register_schema
 from sweeper.two_tower.validation import validate
 
 # How Hydra begins its complaint of a group whose choice is `???`.
@@ -163,8 +164,9 @@ def compose_first(name: str, overrides: list[str], multirun: bool = False) -> Di
 def _searched_choices(name: str, overrides: list[str], multirun: bool) -> list[str]:
     """What a study searches first of the config groups that the YAML leaves open (`???`)."""
     from sweeper.study.composition import open_choices
-    from sweeper.study.plan import GROUPS
+    from sweeper.study.space.keys import SearchableKeys
     from sweeper.study.space.reader import parse_space
+    from sweeper.two_tower.app import TwoTowerApp
 
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
@@ -173,5 +175,7 @@ def _searched_choices(name: str, overrides: list[str], multirun: bool) -> list[s
     )
     if not multirun and config.hydra.mode != RunMode.MULTIRUN:
         return []
-    groups = {group: hydra.config_loader.get_group_options(group) for group in GROUPS}
-    return open_choices(config, parse_space(to_study(config).space, groups))
+    app, loader = TwoTowerApp(), hydra.config_loader
+    groups = {group: loader.get_group_options(group) for group in app.groups}
+    keys = SearchableKeys.of(app, groups)
+    return open_choices(config, parse_space(to_study(config).space, keys))

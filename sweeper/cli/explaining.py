@@ -29,7 +29,6 @@ from sweeper.cli.overrides import (
 )
 from sweeper.common.errors import ConfigError, closest, closest_key, shortened
 from sweeper.common.exit_codes import first_lines
-from sweeper.study.config import ExperimentConfig
 from sweeper.two_tower.config import (
     Config,
     config_dir_hint,
@@ -39,6 +38,7 @@ from sweeper.two_tower.config import (
     type_problems,
     unknown_key,
 )
+from sweeper.two_tower.config.experiment import ExperimentConfig
 from sweeper.two_tower.validation import validate
 
 # How Hydra begins its complaint of a file that the schema doesn't fit.

@@ -32,8 +32,8 @@ from sweeper.common.quoting import (
     split_words,
     typed,
 )
-from sweeper.study.config import ExperimentConfig
 from sweeper.two_tower.config import known_keys
+from sweeper.two_tower.config.experiment import ExperimentConfig
 
 # What Hydra and OmegaConf raise of a configuration that can't be composed: numbers too big for
 # their type, names too long for a file, lists in lists in lists among their reasons.

@@ -12,6 +12,9 @@ from typing import Any
 
 from sweeper.common.errors import OutputError, unwritable
 
+# Where a trial that fails leaves the traceback, in its directory.
+TRACEBACK = "traceback.txt"
+
 
 def atomic_write(path: Path, content: bytes) -> None:
     """Writes a file beside its place, flushes it to the disk, then renames it.

@@ -10,9 +10,8 @@ from sweeper.results.analysis.towers import best_of_each_depth
 from sweeper.results.evidence.confirmation_reader import load_evidence, places_of
 from sweeper.results.evidence.ranks import read_ranks
 from sweeper.results.study_results import MAX_COMPARED, StudyResults
-from sweeper.study import attributes, confirmation, reference
+from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.execution.summary import summarize
 from sweeper.study.outputs.leaderboard import Row, leaderboard_rows
 from sweeper.study.outputs.reading import objectives_of
 from sweeper.study.storage.factory import load_study
@@ -20,6 +19,8 @@ from sweeper.study.storage.markers import MARKERS, holds_study
 from sweeper.two_tower import record as records
 from sweeper.two_tower.config import with_defaults
 from sweeper.two_tower.record import TrialRecord
+from sweeper.two_tower.studies import confirmation, reference
+from sweeper.two_tower.trial.summary import summarize
 
 # (done, of so many): how far the reading is.
 OnRead = Callable[[int, int], None]

@@ -12,13 +12,13 @@ from rich.console import Console
 from sweeper.common.console import print_status
 from sweeper.common.errors import DataError
 from sweeper.common.runtime import set_threads
-from sweeper.study.confirmation import choosing_none, epochs_to_train
 from sweeper.two_tower.config import METRICS, Config, to_dataclass, with_defaults
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.loading import load_interactions
 from sweeper.two_tower.data.split import Split
 from sweeper.two_tower.evaluation.scoring import ModelScorer
 from sweeper.two_tower.record import Metrics, TrialRecord
+from sweeper.two_tower.studies.confirmation import choosing_none, epochs_to_train
 from sweeper.two_tower.training.loop import Callbacks, History, train
 from sweeper.two_tower.training.progress import TrainingProgress
 from sweeper.two_tower.training.setup import Training, set_up_training

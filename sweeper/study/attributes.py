@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DIRECTORY = "directory"  # relative to the study's directory: "trials/0007"
 STEPS = "steps"  # how many epochs it may train, or how many seeds one after the other
 OVERRIDES = "overrides"  # the searched Hydra overrides, a list of strings
-RESULT = "result"  # what the trial's record holds, see `sweeper.study.execution.summary.summarize`
+RESULT = "result"  # what the trial's record holds, see `sweeper.two_tower.trial.summary.summarize`
 UPLOAD_ERROR = "unsent"  # why its files couldn't be sent to the study's directory
 REASON = "reason"  # why it failed or was cut short
 INTERRUPTED = "interrupted"  # True: ended before its end, to be run again

@@ -19,9 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sweeper.common.errors import ConfigError
+from sweeper.common.schema import flatten
+from sweeper.study.app import App, TrialConfig
 from sweeper.study.space.search_space import SearchSpace
-from sweeper.two_tower.config import Config, flatten, to_dataclass, to_dictionary
-from sweeper.two_tower.validation import validate
 
 
 @dataclass
@@ -80,7 +80,9 @@ def open_choices(config: DictConfig, space: SearchSpace) -> list[str]:
     return [text for text in firsts if text is not None]
 
 
-def boundary_configs(composer: Composer, space: SearchSpace) -> list[tuple[str, Config]]:
+def boundary_configs(
+    composer: Composer, space: SearchSpace, app: App
+) -> list[tuple[str, TrialConfig]]:
     """A trial's configuration at each end of each range and for each choice, validated.
 
     Returns:
@@ -89,14 +91,14 @@ def boundary_configs(composer: Composer, space: SearchSpace) -> list[tuple[str, 
     Raises:
       ConfigError: with a line for all that is wrong with any of them.
     """
-    configs: list[tuple[str, Config]] = []
+    configs: list[tuple[str, TrialConfig]] = []
     problems: dict[str, str] = {}  # Each once, and the first overrides that have it.
     for values in space.extremes():
         overrides = space.overrides(values)
         words = " ".join(overrides)
         try:
-            config = to_dataclass(composer.compose(overrides))
-            validate(config)
+            config = app.read(composer.compose(overrides))
+            app.check(config)
             configs.append((words, config))
         except ConfigError as error:
             for problem in error.problems:
@@ -115,7 +117,7 @@ def with_words(problems: Mapping[str, str]) -> Iterator[str]:
 
 
 def searched_files(
-    composer: Composer, space: SearchSpace, trial: Config
+    composer: Composer, space: SearchSpace, trial: TrialConfig, app: App
 ) -> dict[str, dict[str, Any]]:
     """What each file that the search chooses between sets, by "GROUP=NAME".
 
@@ -125,7 +127,7 @@ def searched_files(
     Returns:
       The keys whose values differ from `trial`'s, those of the file's own defaults list included.
     """
-    before = flatten(to_dictionary(trial))
+    before = flatten(app.to_dictionary(trial))
     files = [
         f"{parameter.key.name}={name}"
         for parameter in space.parameters
@@ -136,7 +138,7 @@ def searched_files(
     return {
         file: {
             key: value
-            for key, value in flatten(to_dictionary(to_dataclass(composer.compose([file])))).items()
+            for key, value in flatten(app.to_dictionary(app.read(composer.compose([file])))).items()
             if key not in before or before[key] != value
         }
         for file in files

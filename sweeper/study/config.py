@@ -8,23 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from sweeper.common.errors import ConfigError
-from sweeper.study.launchers import accept_presets
-from sweeper.two_tower.config import (
+from sweeper.common.ranges import (
     MAX_WORKERS,
     NOT_EMPTY,
     POSITIVE,
-    Config,
     Range,
     at_least,
     constrained_field,
     one_of,
-    section_type_errors,
     within,
 )
+from sweeper.common.schema import section_type_errors
 
 SAMPLERS = ("tpe", "random", "grid", "qmc", "cmaes", "nsga2", "gp")
 PRUNERS = (
@@ -169,18 +166,6 @@ class StorageConfig:
     retry_seconds: float = constrained_field(120.0, POSITIVE)
 
 
-@dataclass
-class ExperimentConfig(Config):
-    """Everything that YAML and the command line can set: a trial, and the study around it.
-
-    Attributes:
-      name: of a trial by itself, as reports show it; null: that of its directory.
-    """
-
-    study: StudyConfig = field(default_factory=StudyConfig)
-    storage: StorageConfig = field(default_factory=StorageConfig)
-
-
 def to_study(config: Any) -> StudyConfig:
     """The study's part of a composed configuration, as dataclasses."""
     schema = OmegaConf.structured(StudyConfig)
@@ -194,12 +179,3 @@ def to_storage(config: Any) -> StorageConfig:
     """The storage's part of a composed configuration, as dataclasses."""
     schema = OmegaConf.structured(StorageConfig)
     return OmegaConf.to_object(OmegaConf.merge(schema, config.storage))  # type: ignore[return-value]
-
-
-def register_schema() -> None:
-    """Makes known to Hydra the schema, and `${or:…}`: the first value that is not null."""
-    OmegaConf.register_new_resolver(
-        "or", lambda *values: next((v for v in values if v is not None), None), replace=True
-    )
-    ConfigStore.instance().store(name="schema", node=ExperimentConfig)
-    accept_presets()

@@ -14,10 +14,10 @@ from sweeper.common.console import print_status
 from sweeper.common.errors import ConfigError, OutputError
 from sweeper.common.runtime import available_cores
 from sweeper.study import attributes
-from sweeper.study.data_check import check_same_data, data_attributes
 from sweeper.study.execution.recovery import recover_stale_trials
+from sweeper.study.hooks import StudyHooks
 from sweeper.study.plan import Plan
-from sweeper.study.resume_check import START_ANEW, check_identity, check_scores
+from sweeper.study.resume_check import START_ANEW, check_identity
 from sweeper.study.storage.factory import configured_storage, storage_in
 from sweeper.study.storage.storage import StudyStorage
 from sweeper.study.warm_start import initial_params, named_sets
@@ -48,7 +48,9 @@ def storage_of(plan: Plan) -> tuple[Plan, StudyStorage]:
     return plan, configured_storage(plan.directory, plan.storage, name)
 
 
-def open_study(plan: Plan, storage: StudyStorage) -> tuple[optuna.Study, list[str] | None]:
+def open_study(
+    plan: Plan, storage: StudyStorage, hooks: StudyHooks
+) -> tuple[optuna.Study, list[str] | None]:
     """The study, made if it is new.
 
     Returns:
@@ -70,14 +72,13 @@ def open_study(plan: Plan, storage: StudyStorage) -> tuple[optuna.Study, list[st
             attributes.COMMAND: shlex.join(["python", *sys.orig_argv[1:]]),
             attributes.THREADS: plan.threads,
             attributes.INITIAL_PARAMS: first,
-            **data_attributes(plan),
+            **hooks.data_attributes(plan),
         }
         storage.make(plan.study.objectives, values, plan.name)
     storage.check()
     study = storage.load()
-    check_identity(study, plan.directory, identity)
-    check_scores(study, plan.directory)
-    check_same_data(study, plan)
+    check_identity(study, plan.directory, identity, plan.app)
+    hooks.check_resumed(study, plan)
     return study, remarks
 
 
@@ -87,7 +88,7 @@ def prepared(plan: Plan, study: optuna.Study, remarks: list[str] | None, console
     Raises:
       ConfigError: the study's trials are of another sampler or have other threads.
     """
-    recover_stale_trials(study, plan.directory, plan.study.max_retries)
+    recover_stale_trials(study, plan)
     trials = study.get_trials(deepcopy=False)
     if plan.is_grid and any(attributes.GRID_POINT not in trial.user_attrs for trial in trials):
         raise ConfigError(
@@ -95,10 +96,11 @@ def prepared(plan: Plan, study: optuna.Study, remarks: list[str] | None, console
             f"place combinations would be left out; {START_ANEW}"
         )
     threads = study.user_attrs[attributes.THREADS]
-    if plan.trial.train.threads not in (None, threads):
+    given = plan.app.threads(plan.trial)
+    if given not in (None, threads):
         raise ConfigError(
-            f"train.threads: got {plan.trial.train.threads}, but the trials of this study have "
-            f"{threads}, and other threads round otherwise; {START_ANEW}"
+            f"{plan.app.thread_key}: got {given}, but the trials of this study have {threads}, and "
+            f"other threads round otherwise; {START_ANEW}"
         )
     if remarks is None:
         remarks = list(_add_sets(study, plan))

@@ -7,11 +7,11 @@ from collections import Counter
 import optuna
 
 from sweeper.common.errors import StudyError
+from sweeper.common.output_files import TRACEBACK
 from sweeper.study import attributes
 from sweeper.study.execution.recovery import has_failed
 from sweeper.study.outputs.reading import state_of
 from sweeper.study.plan import Plan
-from sweeper.two_tower.record import TRACEBACK
 
 
 def failure_of(plan: Plan, study: optuna.Study) -> StudyError | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,12 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from sweeper.common.errors import ConfigError, closest
+from sweeper.common.errors import ConfigError
 from sweeper.study import attributes
 from sweeper.study.algorithms.choices import resolve_pruner, resolve_sampler
+from sweeper.study.app import App, TrialConfig
 from sweeper.study.composition import (
     Composer,
     boundary_configs,
@@ -26,31 +26,13 @@ from sweeper.study.composition import (
 from sweeper.study.config import StorageConfig, StudyConfig, to_storage, to_study
 from sweeper.study.launcher_options import number_of_workers, option_problems
 from sweeper.study.launchers import launcher_problems, share_cores
-from sweeper.study.resume_check import compared
 from sweeper.study.space.command_line import command_line_parameters
+from sweeper.study.space.keys import SearchableKeys
 from sweeper.study.space.reader import parse_space
 from sweeper.study.space.search_space import MAX_GRID, SearchSpace
 from sweeper.study.storage.validation import storage_problems
 from sweeper.study.trial_places import given_subdir, subdir_of, subdir_problems
-from sweeper.study.validation import (
-    confirm_problems,
-    metric_problems,
-    study_problems,
-    test_row_problems,
-)
-from sweeper.two_tower.config import (
-    BASELINES,
-    DEFAULT_METRIC,
-    METRICS,
-    Config,
-    is_baseline,
-    to_dataclass,
-    to_dictionary,
-)
-from sweeper.two_tower.data_check import contents_key
-from sweeper.two_tower.validation import working_directory_problems
-
-GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
+from sweeper.study.validation import study_problems
 
 
 @dataclass(frozen=True)
@@ -58,6 +40,7 @@ class Plan:
     """A study, ready to run; all of it can be sent to a worker on another machine.
 
     Attributes:
+      app: whose trials it runs.
       directory: where it lies.
       study: `study:` of the configuration, with sampler and pruner decided.
       storage: where its trials are kept.
@@ -66,7 +49,7 @@ class Plan:
       space: what is searched, after what the command line changes of it.
       fixed: the overrides that all trials have.
       files: what the files that the search chooses between set, by "GROUP=NAME".
-      max_epochs: of any trial.
+      max_steps: the largest number of steps of any trial.
       threads: of each trial; the same in all, since it decides how sums are rounded.
       workers: how many run at once.
       one_data: whether all trials are trained on the same data.
@@ -76,19 +59,20 @@ class Plan:
       subdir: `hydra.sweep.subdir`, which says where each trial lies; None: `trials/0007`.
     """
 
+    app: App
     directory: Path
     study: StudyConfig
     storage: StorageConfig
-    trial: Config
+    trial: TrialConfig
     yaml_space: SearchSpace
     space: SearchSpace
     fixed: list[str]
     files: dict[str, Any]
-    max_epochs: int
+    max_steps: int
     threads: int
     workers: int
     one_data: bool
-    examples: list[tuple[str, Config]]
+    examples: list[tuple[str, TrialConfig]]
     fingerprint: str | None
     subdir: str | None
 
@@ -106,9 +90,8 @@ class Plan:
     @property
     def keeps_best(self) -> bool:
         """Whether a trial's result is the best of its evaluations, or may be."""
-        is_searched = "train.restore_best" in self.space.keys
         is_mean = self.study.seed_mode == "sequential"
-        return (self.trial.train.restore_best or is_searched) and not is_mean
+        return self.app.keeps_best(self.trial, self.space.keys) and not is_mean
 
     @property
     def is_grid(self) -> bool:
@@ -127,11 +110,12 @@ class Plan:
 
     def compose(self, composer: Composer, overrides: list[str]) -> DictConfig:
         """The configuration of a trial with these overrides, `hydra` included."""
-        return composer.compose([*overrides, f"train.threads={self.threads}"])
+        return composer.compose([*overrides, f"{self.app.thread_key}={self.threads}"])
 
     def identity(self) -> dict[str, Any]:
         """What must not change between two starts of a study, by attribute's name."""
-        protocol = compared({**to_dictionary(self.trial), **self.files})
+        config = {**self.app.to_dictionary(self.trial), **self.files}
+        protocol = self.app.result_affecting_keys(config)
         protocol["study.split_seeds"] = list(self.study.split_seeds)
         protocol["study.seed_mode"] = self.study.seed_mode
         identity = {
@@ -145,36 +129,36 @@ class Plan:
         return dict(json.loads(json.dumps(identity)))
 
 
-def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> Plan:
+def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader, app: App) -> Plan:
     """Builds and checks the plan of a study.
 
     Args:
       config: Hydra's composed configuration of the multirun, `hydra` included.
       arguments: the command line's overrides, swept ones among them.
+      app: whose trials it runs.
 
     Raises:
       ConfigError: everything that is wrong, at once.
     """
-    study, storage, trial = to_study(config), to_storage(config), to_dataclass(config)
-    groups = {group: loader.get_group_options(group) for group in GROUPS}
+    study, storage, trial = to_study(config), to_storage(config), app.read(config)
+    groups = {group: loader.get_group_options(group) for group in app.groups}
+    keys = SearchableKeys.of(app, groups)
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
-    yaml_space = parse_space(study.space, groups)
-    searched, fixed = command_line_parameters(parsed, yaml_space.keys)
+    yaml_space = parse_space(study.space, keys)
+    searched, fixed = command_line_parameters(parsed, keys, yaml_space.keys)
     space = yaml_space.replaced(searched)
     # A set to enqueue may name what the command line alone searches, too.
     added = [parameter for parameter in searched if parameter.key.name not in yaml_space.keys]
     yaml_space = yaml_space.replaced(added)
-    if metric := _metric_to_set(study, trial, parsed):
-        trial.evaluation.metric = metric
-        fixed = [*fixed, f"evaluation.metric={metric}"]
+    fixed += app.objective_overrides(study, trial, {each.key_or_group for each in parsed})
+    composer = Composer(config, fixed, frozenset(groups), loader)
     study.sampler = resolve_sampler(study, space.continuous())
-    study.pruner = resolve_pruner(study, trial)
-    problems = study_problems(
-        study, trial, space.keys, space.continuous(), space.unconditional_ranges()
-    )
+    study.pruner = resolve_pruner(study, trial, app)
+    problems = study_problems(study, trial, space, app)
+    problems += app.study_problems(study, trial, space.keys)
     problems += [*_enqueue_problems(study, yaml_space), *_size_problems(study, space)]
-    problems += _reference_problems(study, space.keys, groups["experiment"])
-    problems += metric_problems(study, trial, space.keys)
+    if study.reference is not None:
+        problems += app.reference_problems(study.reference, space.keys, groups)
     problems += storage_problems(storage, searched)
     try:
         study.workers = number_of_workers(config, study.workers)
@@ -183,14 +167,10 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     problems += [*launcher_problems(config, study.workers), *option_problems(config)]
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    composer = Composer(config, fixed, frozenset(groups), loader)
-    configs = boundary_configs(composer, space)
-    # A file that is searched may set which rows are scored, and by what.
-    for _, each in configs:
-        problems += test_row_problems(each, study.sampler, study.pruner, space.keys)
-        problems += confirm_problems(study, each, space.keys)
-        problems += metric_problems(study, each, space.keys)
-        problems += working_directory_problems(each, config.hydra.job.chdir)
+    examples = boundary_configs(composer, space, app)
+    for _, each in examples:
+        problems += app.example_problems(study, each, space.keys)
+        problems += app.working_directory_problems(each, config.hydra.job.chdir)
     if subdir := given_subdir(config):
         problems += _subdir_problems(subdir, composer, space)
     if problems:
@@ -198,8 +178,9 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
     if choices := open_choices(config, space):
         fixed = [*choices, *fixed]
         composer = Composer(config, fixed, frozenset(groups), loader)
-    workers, threads = share_cores(config, study.workers, trial.train.threads)
+    workers, threads = share_cores(config, study.workers, app.threads(trial))
     return Plan(
+        app=app,
         directory=Path(config.hydra.sweep.dir).absolute(),
         study=study,
         storage=storage,
@@ -207,28 +188,15 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader) ->
         yaml_space=yaml_space,
         space=space,
         fixed=fixed,
-        files=searched_files(composer, space, trial),
-        max_epochs=max(each.train.epochs for _, each in configs),
+        files=searched_files(composer, space, trial, app),
+        max_steps=max(app.num_steps(each) for _, each in examples),
         threads=threads,
         workers=workers,
-        one_data=len({contents_key(each.data) for _, each in configs}) == 1,
-        examples=configs,
+        one_data=len({app.data_key(each) for _, each in examples}) == 1,
+        examples=examples,
         fingerprint=None,
         subdir=subdir,
     )
-
-
-def _metric_to_set(study: StudyConfig, trial: Config, given: Sequence[Override]) -> str | None:
-    """The study's first objective, for trials to go by it too; None where there is no need.
-
-    Args:
-      given: the command line's overrides; one that names the key is not set again.
-    """
-    objective = study.objectives[0].metric if study.objectives else ""
-    named = any(override.key_or_group == "evaluation.metric" for override in given)
-    if named or objective not in METRICS or trial.evaluation.metric != DEFAULT_METRIC:
-        return None
-    return objective if objective != DEFAULT_METRIC else None
 
 
 def _enqueue_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
@@ -237,31 +205,6 @@ def _enqueue_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
             space.encode(given, f"study.enqueue[{index}]")
         except ConfigError as error:
             yield from error.problems
-
-
-def _reference_problems(
-    study: StudyConfig, searched: Sequence[str], experiments: Sequence[str]
-) -> Iterator[str]:
-    reference = study.reference
-    if reference is None:
-        return
-    got = f"study.reference: got {reference!r}"
-    if reference not in experiments:
-        yield (
-            f"{got}; must be null or one of {', '.join(experiments)}"
-            f"{closest(reference, experiments)}"
-        )
-    elif is_baseline(reference.lower()) or reference.startswith("trial_"):
-        yield (
-            f"{got}, by which results name a baseline ({', '.join(BASELINES)}) or a trial "
-            "(trial_0, …); must have another name: rename the experiment's file"
-        )
-    data = [name for name in searched if name.partition(".")[0] == "data"]
-    if data:
-        yield (
-            f"{got} while {', '.join(data)} is searched: the trials are scored on different rows; "
-            "must be null"
-        )
 
 
 def _subdir_problems(given: str, composer: Composer, space: SearchSpace) -> list[str]:

@@ -1,64 +1,48 @@
-"""Checks of `study:` against itself and the trials; every error at once, before anything starts."""
+"""Checks of `study:` against itself and the trials; every error at once, before anything starts.
+
+An app's own rules are in its `App.study_problems`.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from sweeper.common.errors import ConfigError, closest, either, shortened
 from sweeper.common.plugins import load
 from sweeper.common.schema import range_problems
-from sweeper.study.ablations import ablation_problems
-from sweeper.study.algorithms.choices import (
-    FINAL_METRICS,
-    SEED_PRUNERS,
-    SINGLE_OBJECTIVE,
-    resolve_pruner,
-    resolve_sampler,
-    seeds_for_wilcoxon,
-)
+from sweeper.study.algorithms.choices import SEED_PRUNERS, SINGLE_OBJECTIVE, seeds_for_wilcoxon
+from sweeper.study.app import App, TrialConfig
 from sweeper.study.config import SAMPLERS, StudyConfig
+from sweeper.study.space.search_space import SearchSpace
 from sweeper.study.storage.markers import MARKERS, holds_study
-from sweeper.two_tower.config import METRICS, Config, metric_hint
-from sweeper.two_tower.validation import split_seed_problems
 
 
 def study_problems(
-    study: StudyConfig,
-    config: Config,
-    space_names: Sequence[str],
-    continuous: Sequence[str],
-    numeric: Sequence[str],
+    study: StudyConfig, config: TrialConfig, space: SearchSpace, app: App
 ) -> list[str]:
     """Everything wrong with a study, one line each: the key, what was given, what would be right.
 
     Args:
-      study: as given, with `null` where a sampler or a pruner is to be chosen.
+      study: with its sampler and pruner chosen.
       config: of the trials, before a searched value changes it.
-      space_names: every searched key, from `study.space` and the command line.
-      continuous: parameters that are ranges without a step.
-      numeric: parameters that are ranges and that every trial has.
+      space: what is searched, by `study.space` and by the command line.
     """
     # Imported late: they import Optuna, which a start that ends here needs not wait for.
     from sweeper.study.algorithms.pruners import pruner_problems
     from sweeper.study.algorithms.samplers import sampler_problems
 
-    sampler = resolve_sampler(study, continuous)
-    pruner = resolve_pruner(dataclasses.replace(study, sampler=sampler), config)
-    train = config.train
+    steps, interval, pruner = app.num_steps(config), app.report_interval(config), study.pruner
     return [
         *range_problems(study, "study."),
         *_place_problems(study),
-        *_objective_problems(study, config),
-        *_space_problems(study, sampler, space_names, continuous, numeric),
-        *sampler_problems(study, sampler),
-        *test_row_problems(config, sampler, pruner, space_names),
-        *_seed_problems(study, config, space_names),
-        *(_pruner_problems(study, config, pruner, space_names) if pruner != "none" else ()),
-        *pruner_problems(study, pruner, train.epochs, train.eval_every_epochs),
+        *_objective_problems(study, app),
+        *_space_problems(study, space),
+        *sampler_problems(study, str(study.sampler)),
+        *_seed_problems(study),
+        *(_pruner_problems(study, app) if pruner != "none" else ()),
+        *pruner_problems(study, str(pruner), steps, interval),
         *_callback_problems(study),
-        *confirm_problems(study, config, space_names),
     ]
 
 
@@ -84,49 +68,38 @@ def _is_name(name: str) -> bool:
     return name.isprintable() and not dotted and 0 < len(os.fsencode(name)) <= 200
 
 
-def _objective_problems(study: StudyConfig, config: Config) -> Iterator[str]:
-    known = (*METRICS, *FINAL_METRICS)
+def _objective_problems(study: StudyConfig, app: App) -> Iterator[str]:
+    known = (*app.metrics, *app.final_metrics)
     metrics = [objective.metric for objective in study.objectives]
     for index, metric in enumerate(metrics):
         key = f"study.objectives[{index}].metric"
         if metric and metric not in known:
-            words = f"must be one of {', '.join(known)}"
-            hint = metric_hint(metric) or closest(metric, known)
-            yield f"{key}: got {metric!r}; {words}{hint}"
+            hint = app.metric_hint(metric) or closest(metric, known)
+            yield f"{key}: got {metric!r}; must be one of {', '.join(known)}{hint}"
         elif metric in metrics[:index]:
             yield f"{key}: got {metric!r}, which study.objectives has already; name each once"
-        if metric in FINAL_METRICS and study.objectives[index].direction != "minimize":
+        if metric in app.final_metrics and study.objectives[index].direction != "minimize":
             yield (
                 f"study.objectives[{index}].direction: is 'maximize' for {metric}, which is a "
                 "cost; must be minimize"
             )
-        if metric == "milliseconds_per_query" and not config.evaluation.measure_latency:
-            yield (
-                f"{key}: got {metric!r}, which is never measured; "
-                "set evaluation.measure_latency=true"
-            )
 
 
-def _space_problems(
-    study: StudyConfig,
-    sampler: str,
-    space_names: Sequence[str],
-    continuous: Sequence[str],
-    numeric: Sequence[str],
-) -> Iterator[str]:
+def _space_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
     """What the sampler needs of the space, the objectives and the budget."""
+    sampler = study.sampler
     if sampler == "grid":
         if study.enqueue or study.warm_start:
             key = "enqueue" if study.enqueue else "warm_start"
             yield f"study.{key}: is given with study.sampler 'grid', which tries every combination"
-        for name in continuous:
+        for name in space.continuous():
             key = f"study.space.{name}" if name in study.space else name
             yield (
                 f"{key}: is a range without a step, which a grid can't list; give step or "
                 "choices, or another study.sampler"
             )
         return
-    if not space_names:
+    if not space.keys:
         yield (
             f"study.space: is empty, and no value is searched on the command line, with "
             f"study.sampler {sampler!r}; must hold a parameter to search"
@@ -136,17 +109,7 @@ def _space_problems(
             f"study.n_trials: is not given, nor is study.timeout_seconds, with study.sampler "
             f"{sampler!r}, which never ends by itself; at least one of them must be given"
         )
-    if "data.cut" in space_names:
-        yield (
-            f"data.cut: is searched by study.sampler {sampler!r}, which would choose the luckiest "
-            "cut; must not be searched: study.confirm.cuts scores the best trials at several"
-        )
-    if "data.split_seed" in space_names and not study.split_seeds:
-        yield (
-            f"data.split_seed: is searched by study.sampler {sampler!r}, which would choose the "
-            "luckiest split; a seed is no hyperparameter: give study.split_seeds"
-        )
-    if sampler == "cmaes" and space_names and not numeric:
+    if sampler == "cmaes" and space.keys and not space.unconditional_ranges():
         yield (
             "study.sampler: got 'cmaes', but no parameter is a range that every trial has, and it "
             "draws all others at random; must be another, such as 'tpe'"
@@ -159,70 +122,24 @@ def _space_problems(
         )
 
 
-def test_row_problems(
-    config: Config, sampler: str, pruner: str, space_names: Sequence[str]
-) -> Iterator[str]:
-    """Neither a sampler nor a pruner may go by test rows."""
-    if sampler != "grid" and config.evaluation.split == "test":
-        yield (
-            "evaluation.split: got 'test' in a study, which would choose on test rows; must be "
-            "'validation'"
-        )
-    elif sampler != "grid" and "evaluation.split" in space_names:
-        yield "evaluation.split: is searched, which would choose between rows; must be 'validation'"
-    elif config.evaluation.split == "test" and pruner != "none":
-        yield (
-            f"study.pruner: got {pruner!r} with evaluation.split 'test', which would choose on "
-            "test rows; must be 'none'"
-        )
-
-
-def metric_problems(
-    study: StudyConfig, config: Config, space_names: Sequence[str]
-) -> Iterator[str]:
-    """Trials must keep their weights by the figure that the study goes by."""
-    objective = study.objectives[0].metric if study.objectives else ""
-    metric = config.evaluation.metric
-    if "evaluation.metric" in space_names:
-        yield (
-            "evaluation.metric: is searched, which would compare trials whose weights were kept "
-            "by different figures; must be the same for all trials"
-        )
-    elif objective in METRICS and metric != objective:
-        yield (
-            f"evaluation.metric: got {metric!r} while study.objectives[0].metric is "
-            f"{objective!r}, by which trials keep their weights; both must be the same"
-        )
-
-
-def _seed_problems(study: StudyConfig, config: Config, space_names: Sequence[str]) -> Iterator[str]:
-    seeds = study.split_seeds
-    yield from split_seed_problems(seeds, config.data)
-    if seeds and "data.split_seed" in space_names:
-        yield (
-            f"study.split_seeds: got {seeds} while data.split_seed is searched; must be empty, or "
-            "data.split_seed not searched"
-        )
-    if not seeds and study.seed_mode == "sequential":
+def _seed_problems(study: StudyConfig) -> Iterator[str]:
+    if not study.split_seeds and study.seed_mode == "sequential":
         yield (
             "study.seed_mode: got 'sequential' without study.split_seeds; must be 'lockstep', or "
             "study.split_seeds given"
         )
 
 
-def _pruner_problems(
-    study: StudyConfig, config: Config, pruner: str, space_names: Sequence[str]
-) -> Iterator[str]:
-    """Whether the pruner, which is not `none`, gets figures to go by."""
-    train, searched_epochs = config.train, {"train.epochs", "train.eval_every_epochs"}
-    got = f"study.pruner: got {pruner!r}"
+def _pruner_problems(study: StudyConfig, app: App) -> Iterator[str]:
+    """Whether the pruner, which is not `none`, gets values to go by."""
+    got, pruner = f"study.pruner: got {study.pruner!r}", str(study.pruner)
     if len(study.objectives) > 1:
         yield (
             f"{got} with {len(study.objectives)} study.objectives; must be 'none': a trial is "
-            "pruned by one figure"
+            "pruned by one objective"
         )
     for metric in dict.fromkeys(objective.metric for objective in study.objectives):
-        if metric in FINAL_METRICS:
+        if metric in app.final_metrics:
             yield (
                 f"{got} with the objective {metric!r}, which is known only at the end; must be "
                 "'none'"
@@ -232,13 +149,7 @@ def _pruner_problems(
     elif pruner == "wilcoxon":
         yield (
             f"{got} with study.seed_mode {study.seed_mode!r}; must be with 'sequential', which "
-            "reports each seed's figure"
-        )
-    elif train.eval_every_epochs >= train.epochs and searched_epochs.isdisjoint(space_names):
-        yield (
-            f"{got} with train.eval_every_epochs {train.eval_every_epochs} of train.epochs "
-            f"{train.epochs}: a trial is reported once, at the end; nothing could be "
-            "pruned; must be 'none', or train.eval_every_epochs smaller"
+            "reports each seed's value"
         )
 
 
@@ -255,37 +166,6 @@ def _sequential_problems(study: StudyConfig, pruner: str, got: str) -> Iterator[
                 f"{got} with {len(study.split_seeds)} study.split_seeds; must be at least "
                 f"{needed:g}: with fewer, its test can't get below p_threshold"
             )
-
-
-def confirm_problems(
-    study: StudyConfig, config: Config, space_names: Sequence[str]
-) -> Iterator[str]:
-    """Why the best trials can't be confirmed on rows that chose nothing."""
-    if not study.confirm.best:
-        return
-    for key in ("data.split_seed", "data.cut"):
-        if key in space_names:
-            yield (
-                f"study.confirm.best: got {study.confirm.best} while {key} is searched, so that "
-                "each split's test rows were training rows of another; must be 0"
-            )
-    yield from ablation_problems(study.confirm, config)
-    if study.confirm.cuts is not None and config.data.split == "random":
-        yield (
-            f"study.confirm.cuts: got {study.confirm.cuts} with data.split 'random', which has no "
-            "cuts; must be null, or data.split 'temporal' or 'leave_last_out'"
-        )
-    got = f"study.confirm.best: got {study.confirm.best}"
-    if config.evaluation.split == "test":
-        yield (
-            f"{got} with evaluation.split 'test': the study itself looks at the rows that would "
-            "confirm it; must be 0, or evaluation.split 'validation'"
-        )
-    if study.split_seeds and not study.confirm.split_seeds:
-        yield (
-            f"{got} with study.split_seeds {study.split_seeds}, which leave no test row that the "
-            "search never touched; must be with study.confirm.split_seeds of at least 1"
-        )
 
 
 def _callback_problems(study: StudyConfig) -> Iterator[str]:

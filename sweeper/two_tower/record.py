@@ -22,7 +22,7 @@ from typing import Any
 
 from sweeper.common.errors import OutputError, Stopped, TrialPruned, shortened
 from sweeper.common.json_types import hints_of, is_of
-from sweeper.common.output_files import atomic_write, read_json
+from sweeper.common.output_files import TRACEBACK, atomic_write, read_json
 from sweeper.common.runtime import peak_memory_mb
 from sweeper.two_tower.config import Config, with_new_names
 
@@ -30,7 +30,7 @@ FORMAT_VERSION, READ_VERSIONS = 2, (1, 2)
 # Of format 1, and the names that they have now.
 RENAMED = {"kept_epoch": "best_epoch", "by_warmth": "by_cold_start"}
 RENAMED_STAGES = {"keep_rows": "save_ranks", "time_queries": "measure_latency"}
-TRIAL, HISTORY, CURVES, TRACEBACK = "trial.json", "history.csv", "curves.png", "traceback.txt"
+TRIAL, HISTORY, CURVES = "trial.json", "history.csv", "curves.png"
 ROWS = {"validation": "validation_rows.parquet", "test": "test_rows.parquet"}
 
 Metrics = dict[str, float]

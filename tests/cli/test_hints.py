@@ -9,8 +9,8 @@ import pytest
 from sweeper.cli.command_line import prepare
 from sweeper.cli.composition import composed
 from sweeper.common.errors import ConfigError, closest_key
-from sweeper.study.config import ExperimentConfig, register_schema
 from sweeper.two_tower.config import known_keys
+from sweeper.two_tower.config.experiment import ExperimentConfig, register_schema
 
 KNOWN = [*known_keys(ExperimentConfig), "experiment"]
 

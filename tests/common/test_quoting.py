@@ -18,7 +18,7 @@ from sweeper.common.errors import ConfigError
 from sweeper.common.quoting import in_quotes, rejoined, split_words
 from sweeper.init.__main__ import main as init
 from sweeper.serving.key_value_args import read_settings, text, whole_number
-from sweeper.study.config import register_schema
+from sweeper.two_tower.config.experiment import register_schema
 
 
 def words_of(line: str) -> list[str]:

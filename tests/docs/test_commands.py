@@ -26,7 +26,7 @@ from pages import PAGES, ROOT, Command, commands, mentioned, shown_by_help
 from benchmarks.postgresql_server import free_port
 from sweeper.cli.command_line import prepare
 from sweeper.serving.manifest import versions
-from sweeper.study.config import register_schema
+from sweeper.two_tower.config.experiment import register_schema
 
 # What a test can't type as it stands, and where what it stands for is run.
 ELSEWHERE = {

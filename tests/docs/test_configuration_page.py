@@ -6,8 +6,8 @@ import runpy
 
 from processes import ROOT
 
-from sweeper.study.config import ExperimentConfig
 from sweeper.two_tower.config import known_keys
+from sweeper.two_tower.config.experiment import ExperimentConfig
 
 DOCS = ROOT / "docs"
 

@@ -16,8 +16,8 @@ from plans import planner
 from processes import ROOT
 
 from sweeper.cli.command_line import prepare
-from sweeper.study.config import ExperimentConfig, register_schema
 from sweeper.two_tower.config import known_keys
+from sweeper.two_tower.config.experiment import ExperimentConfig, register_schema
 
 GROUPS = ["data", "features", "model", "task", "optimizer", "train", "experiment", "study"]
 KEYS = [

@@ -20,8 +20,8 @@ from nasty import OFTEN, damages, mutated
 
 from sweeper.common.errors import OutputError
 from sweeper.report.__main__ import main
-from sweeper.study.execution.summary import summarize
 from sweeper.two_tower import record as records
+from sweeper.two_tower.trial.summary import summarize
 
 RANKS = {
     name: [3, 200, 0, 5, 7]

@@ -16,7 +16,9 @@ from nasty import NASTY_NUMBERS, mutated, scalars, values
 from optuna.samplers import RandomSampler
 
 from sweeper.common.errors import ConfigError
+from sweeper.study.space.keys import SearchableKeys
 from sweeper.study.space.reader import OPTIONS, TOWERS_OPTIONS, parse_space
+from sweeper.two_tower.app import TwoTowerApp
 from sweeper.two_tower.config import config_directory
 
 CONF = config_directory()
@@ -24,6 +26,7 @@ GROUPS = {
     group: sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     for group in ("data", "features", "model", "task", "optimizer", "train", "experiment")
 }
+KEYS = SearchableKeys.of(TwoTowerApp(), GROUPS)
 SHIPPED = [
     yaml.safe_load(path.read_text())["study"].get("space") or {}
     for path in sorted((CONF / "study").glob("*.yaml"))
@@ -59,7 +62,7 @@ def made_up(draw: st.DrawFn) -> dict[str, Any]:
 def check(given: dict[str, Any]) -> None:
     with bounded(10):
         try:
-            space = parse_space(given, GROUPS)
+            space = parse_space(given, KEYS)
         except ConfigError:
             return
         json.dumps(space.describe(), allow_nan=False)

@@ -24,8 +24,9 @@ from sweeper.cli.composition import compose_first, composed, loader
 from sweeper.common.errors import OutputError
 from sweeper.init import project
 from sweeper.init.__main__ import main
-from sweeper.study.config import register_schema, to_study
+from sweeper.study.config import to_study
 from sweeper.two_tower.config import DataConfig, flatten
+from sweeper.two_tower.config.experiment import register_schema
 from sweeper.two_tower.data.loading import load_interactions
 
 

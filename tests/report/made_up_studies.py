@@ -20,12 +20,12 @@ from small_trials import compose_config
 
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.execution.summary import summarize
 from sweeper.study.storage.factory import load_study
 from sweeper.study.storage.files import Sqlite
 from sweeper.two_tower import record as records
 from sweeper.two_tower.config import to_dictionary
 from sweeper.two_tower.record import TrialRecord
+from sweeper.two_tower.trial.summary import summarize
 
 START = datetime(2026, 11, 24, 12, 0, 0)
 STATES = {

@@ -13,6 +13,7 @@ from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.report import page_of
 from sweeper.results.opening import load_results
 from sweeper.study.outputs.leaderboard_table import leaderboard_table
+from sweeper.two_tower.app import TwoTowerApp
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -55,11 +56,11 @@ def test_a_report_says_what_is_left_out(study, tmp_path: Path):
 def test_the_studys_table_says_what_is_left_out(study):
     split, subject = study
     console = Console(file=io.StringIO(), width=110)
-    console.print(leaderboard_table(subject.rows, subject.objectives))
+    console.print(leaderboard_table(subject.rows, subject.objectives, TwoTowerApp()))
     line = f"seen-filtered metrics leave out {WORDS[split]}"
     assert line in console.file.getvalue().splitlines()
     # A result of an earlier version doesn't say it.
     for row in subject.rows:
         row.result.pop("seen")
-    console.print(leaderboard_table(subject.rows, subject.objectives))
+    console.print(leaderboard_table(subject.rows, subject.objectives, TwoTowerApp()))
     assert f"leave out {WORDS['random']}" in console.file.getvalue()

@@ -7,8 +7,8 @@ from typing import Any
 
 from small_trials import small_config
 
-from sweeper.study.algorithms.choices import FINAL_METRICS
 from sweeper.study.config import ObjectiveConfig, StudyConfig
+from sweeper.two_tower.app import FINAL_METRICS
 from sweeper.two_tower.config import Config
 
 SPACE = {"optimizer.learning_rate": {"low": 0.01, "high": 1.0}}

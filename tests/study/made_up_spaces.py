@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from sweeper.common.errors import ConfigError
+from sweeper.study.space.keys import SearchableKeys
 from sweeper.study.space.reader import parse_space
 from sweeper.study.space.search_space import SearchSpace
+from sweeper.two_tower.app import TwoTowerApp
 
 GROUPS = {
     "optimizer": ["adagrad", "adam", "adamw", "sgd"],
     "model": ["linear", "one_layer", "two_layer"],
 }
+KEYS = SearchableKeys.of(TwoTowerApp(), GROUPS)
 LEARNING_RATES = """
 adam_learning_rate:
   {sets: optimizer.learning_rate, low: 1e-4, high: 1e-2, log: true,
@@ -40,7 +43,7 @@ a: {sets: model, choices: [linear, one_layer, two_layer]}
 
 
 def space(text: str) -> SearchSpace:
-    return parse_space(OmegaConf.to_container(OmegaConf.create(text)), GROUPS)
+    return parse_space(OmegaConf.to_container(OmegaConf.create(text)), KEYS)
 
 
 def problems(text: str) -> list[str]:

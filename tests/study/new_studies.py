@@ -9,14 +9,14 @@ import optuna
 
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.resume_check import compared
 from sweeper.study.storage.files import Sqlite
+from sweeper.two_tower.app import TwoTowerApp
 from sweeper.two_tower.config import Config, to_dictionary
 
 IDENTITY: dict[str, Any] = {
     attributes.SPACE: {"optimizer.learning_rate": {"low": 0.01, "high": 0.1, "log": True}},
     attributes.OBJECTIVES: {"top_100": "maximize"},
-    attributes.PROTOCOL: compared(to_dictionary(Config())),
+    attributes.PROTOCOL: TwoTowerApp().result_affecting_keys(to_dictionary(Config())),
 }
 LOW = {"x": optuna.distributions.FloatDistribution(0, 1)}
 

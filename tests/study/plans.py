@@ -16,9 +16,12 @@ from hydra.core.utils import filter_overrides
 from hydra.types import RunMode
 
 from sweeper.study.composition import Composer
-from sweeper.study.config import register_schema
-from sweeper.study.plan import GROUPS, Plan, make_plan
+from sweeper.study.plan import Plan, make_plan
+from sweeper.two_tower.app import TwoTowerApp
 from sweeper.two_tower.config import config_directory
+from sweeper.two_tower.config.experiment import register_schema
+
+APP = TwoTowerApp()
 
 
 @dataclass
@@ -30,14 +33,14 @@ class Planner:
             "config", list(arguments), run_mode=RunMode.MULTIRUN
         )
         # As Hydra has it: what is its own is in the configuration alone.
-        return make_plan(config, list(filter_overrides(arguments)), self.loader)
+        return make_plan(config, list(filter_overrides(arguments)), self.loader, APP)
 
     def composer(self, plan: Plan, *arguments: str) -> Composer:
         """What a worker composes the trials of a plan with."""
         config = self.loader.load_configuration(
             "config", list(arguments), run_mode=RunMode.MULTIRUN
         )
-        return Composer(config, plan.fixed, frozenset(GROUPS), self.loader)
+        return Composer(config, plan.fixed, frozenset(APP.groups), self.loader)
 
 
 @contextmanager

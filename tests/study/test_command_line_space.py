@@ -12,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up_spaces import LEARNING_RATES, space
+from made_up_spaces import KEYS, LEARNING_RATES, space
 
 from sweeper.common.errors import ConfigError
 from sweeper.study.space.command_line import command_line_parameters
@@ -32,7 +32,7 @@ def loader() -> Iterator[ConfigLoader]:
 
 def read(loader: ConfigLoader | None, *texts: str) -> tuple[list[Parameter], list[str]]:
     parser = OverridesParser.create(config_loader=loader)
-    return command_line_parameters(parser.parse_overrides(list(texts)))
+    return command_line_parameters(parser.parse_overrides(list(texts)), KEYS)
 
 
 def domain(loader: ConfigLoader | None, text: str) -> Any:
@@ -141,18 +141,18 @@ def test_one_value_of_a_searched_key_is_one_choice(
 ) -> None:
     key = text.strip("+").partition("=")[0]
     parsed = OverridesParser.create(config_loader=loader).parse_overrides([text, "name=here"])
-    parameters, fixed = command_line_parameters(parsed, [key])
+    parameters, fixed = command_line_parameters(parsed, KEYS, [key])
     searched = SearchSpace(parameters)
     assert [searched.overrides(point) for point in searched.points()] == [[override]]
     assert (searched.keys, fixed) == ([key], ["name=here"])
-    assert command_line_parameters(parsed, ["train.batch_size"]) == ([], [text, "name=here"])
+    assert command_line_parameters(parsed, KEYS, ["train.batch_size"]) == ([], [text, "name=here"])
 
 
 def test_one_config_group_narrows_what_depends_on_it(loader: ConfigLoader) -> None:
     base = space(LEARNING_RATES)
     texts = ["optimizer=adamw", "model.dropout=0.3"]
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(texts)
-    parameters, fixed = command_line_parameters(parsed, base.keys)
+    parameters, fixed = command_line_parameters(parsed, KEYS, base.keys)
     narrowed = base.replaced(parameters)
     assert fixed == []
     assert set(narrowed.names) == {"optimizer", "model.dropout", "adam_learning_rate"}
@@ -164,14 +164,14 @@ def test_one_config_group_narrows_what_depends_on_it(loader: ConfigLoader) -> No
 
 def test_a_key_that_is_taken_away_stays_fixed(loader: ConfigLoader) -> None:
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(["~experiment"])
-    assert command_line_parameters(parsed, ["experiment"]) == ([], ["~experiment"])
+    assert command_line_parameters(parsed, KEYS, ["experiment"]) == ([], ["~experiment"])
 
 
 def test_what_is_wrong_with_one_value_of_a_searched_key(loader: ConfigLoader) -> None:
     texts = ["model.dropout=2", "optimizer=adm", "train.epochs=1", "train.epochs=2"]
     parsed = OverridesParser.create(config_loader=loader).parse_overrides(texts)
     with pytest.raises(ConfigError) as error:
-        command_line_parameters(parsed, ["model.dropout", "optimizer", "train.epochs"])
+        command_line_parameters(parsed, KEYS, ["model.dropout", "optimizer", "train.epochs"])
     assert error.value.problems == [
         "model.dropout: got 2; must be at least 0 and below 1",
         "optimizer: got 'adm'; must be one of adagrad, adam, adamw, sgd. Did you mean 'adam'?",

@@ -10,9 +10,9 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from sweeper.study.composition import Composer
-from sweeper.study.config import register_schema
-from sweeper.study.plan import GROUPS
+from sweeper.two_tower.app import TwoTowerApp
 from sweeper.two_tower.config import config_directory
+from sweeper.two_tower.config.experiment import register_schema
 
 TRIALS = [
     [],
@@ -33,7 +33,7 @@ def composer():
         loader = GlobalHydra.instance().config_loader()
         config = loader.load_configuration("config", fixed, run_mode=RunMode.MULTIRUN)
         task = [text for text in fixed if not text.startswith("hydra.")]
-        yield Composer(config, task, frozenset(GROUPS), loader)
+        yield Composer(config, task, frozenset(TwoTowerApp.groups), loader)
 
 
 def test_every_trial_is_composed_as_hydra_does(composer) -> None:

@@ -21,16 +21,22 @@ from small_trials import compose_config, small_config
 from toy_runs import environment
 
 from sweeper.common.errors import StudyError
-from sweeper.study.ablations import ablation_problems, without
 from sweeper.study.composition import Composer
 from sweeper.study.config import ConfirmConfig, ObjectiveConfig
-from sweeper.study.confirmation import confirmed_cuts, for_test_rows, left_out, plan_confirmation
-from sweeper.study.plan import GROUPS
-from sweeper.study.retraining import Retraining, point_of, retraining
+from sweeper.study.fixed_grid import FixedGridPlan, point_of
 from sweeper.study.storage.markers import ELSEWHERE
 from sweeper.two_tower import record as records
+from sweeper.two_tower.app import TwoTowerApp
 from sweeper.two_tower.config import DataConfig, to_dictionary, with_defaults
 from sweeper.two_tower.record import TrialRecord
+from sweeper.two_tower.studies.ablations import ablation_problems, without
+from sweeper.two_tower.studies.confirmation import (
+    confirmed_cuts,
+    for_test_rows,
+    left_out,
+    plan_confirmation,
+)
+from sweeper.two_tower.studies.retraining import retraining
 
 SEARCH = ("model.dropout=interval(0,0.5)", "study.n_trials=3", "train.epochs=20")
 CONFIRM = (
@@ -77,7 +83,7 @@ def confirm(tmp_path, monkeypatch):
     trials = [trained(f"model.dropout=0.{number}") for number in range(3)]
     with planner() as hydra:
 
-        def make(*arguments: str) -> Retraining:
+        def make(*arguments: str) -> FixedGridPlan:
             study = made_up_study(top_100="maximize")
             plan = hydra.plan(*SEARCH, *CONFIRM, "study.name=made_up", *arguments)
             for number, record in enumerate(trials):
@@ -199,7 +205,7 @@ def test_several_splits_leave_no_test_row_that_the_search_never_saw(confirm):
     assert set(seeds) == {43}
 
 
-def splits(confirmation: Retraining) -> list[tuple[int, int]]:
+def splits(confirmation: FixedGridPlan) -> list[tuple[int, int]]:
     """(cut, training seed) of the best one's trainings, in order."""
     assert all("data.split_seed" not in point for point in confirmation.points)
     return [
@@ -230,7 +236,9 @@ def test_a_training_has_the_rows_of_its_cut(confirm):
     loader = GlobalHydra.instance().config_loader()
     config = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
     overrides = confirmation.space.overrides(confirmation.points[-1])
-    composed = confirmation.compose(Composer(config, [], frozenset(GROUPS), loader), overrides)
+    composed = confirmation.compose(
+        Composer(config, [], frozenset(TwoTowerApp.groups), loader), overrides
+    )
     assert composed.data.cut == 2
     assert (composed.data.validation_size, composed.train.seed) == (0, 44)
     assert composed.evaluation.split == "test"
@@ -254,7 +262,7 @@ def test_its_trials_are_tracked_as_the_command_line_says_under_the_studys_name(c
     confirmation = confirm("study.reference=null")
     loader = GlobalHydra.instance().config_loader()
     config = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
-    composer = Composer(config, ["tracking.wandb=towers"], frozenset(GROUPS), loader)
+    composer = Composer(config, ["tracking.wandb=towers"], frozenset(TwoTowerApp.groups), loader)
     overrides = ["configuration=trial_2", "data.split_seed=43", "train.seed=42"]
     composed = confirmation.compose(composer, overrides)
     assert (composed.model.dropout, composed.tracking.wandb) == (0.2, "towers")
@@ -272,7 +280,7 @@ def test_its_trials_find_their_configuration_whatever_it_is_called(confirm, what
     config = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
     overrides = named.space.overrides(named.points[0])
     assert point_of(overrides) == named.points[0]
-    composed = named.compose(Composer(config, [], frozenset(GROUPS), loader), overrides)
+    composed = named.compose(Composer(config, [], frozenset(TwoTowerApp.groups), loader), overrides)
     assert (composed.model.dropout, composed.data.split_seed) == (0.1, 43)
 
 
@@ -303,7 +311,7 @@ def test_one_that_ended_before_its_study_was_made_is_made_where_it_began(confirm
     place.mkdir()
     (place / ELSEWHERE).touch()
     begun = Mock(exists=Mock(return_value=False))
-    monkeypatch.setattr("sweeper.study.retraining.storage_in", lambda directory: begun)
+    monkeypatch.setattr("sweeper.study.fixed_grid.storage_in", lambda directory: begun)
     assert confirm().directory == place
 
 

@@ -10,8 +10,8 @@ from plans import Planner, planner
 
 from sweeper.common.errors import ConfigError, DataChangedError, DataError
 from sweeper.study import attributes
-from sweeper.study.data_check import check_data, check_same_data, data_attributes
 from sweeper.study.plan import Plan
+from sweeper.two_tower.studies.data_check import check_data, check_same_data, data_attributes
 
 HEAD = "user_id,item_id,timestamp,age"
 ROWS = [f"u{row % 7},item {row % 5},{1_500_000_000 + row},{20 + row}" for row in range(60)]

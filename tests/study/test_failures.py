@@ -10,8 +10,9 @@ import pytest
 from made_up_trials import FAIL, PRUNED, made_up_study, made_up_trial
 
 from sweeper.common.errors import StudyError
-from sweeper.study import launch
+from sweeper.study import runner
 from sweeper.study.failures import failure_of, first_failure, nothing_to_rank
+from sweeper.study.hooks import StudyHooks
 
 
 def plan_of(place: Path, max_failures: int = 10, selects: bool = True) -> Any:
@@ -83,8 +84,7 @@ def test_a_reference_that_failed_costs_the_trials_nothing_and_is_told_in_the_end
     reference = plan_of(tmp_path / "reference")
     ran = []
 
-    def run(which: Any, *others: Any) -> Any:
-        before = others[-1]
+    def run(_: Any, which: Any, before: Any = None) -> Any:
         if which is reference:
             return study_of(failed=1)
         if before:
@@ -92,12 +92,13 @@ def test_a_reference_that_failed_costs_the_trials_nothing_and_is_told_in_the_end
         ran.append(which)
         return study_of(complete=2)
 
-    monkeypatch.setattr(launch, "check_data", lambda plan, *_: plan)
-    monkeypatch.setattr(launch, "plan_reference", lambda *_: reference)
-    monkeypatch.setattr(launch, "note_reference", lambda *_: False)
-    monkeypatch.setattr(launch, "_run", run)
+    class Hooks(StudyHooks):
+        def reference_plan(self, plan: Any, loader: Any) -> Any:
+            return reference
+
+    monkeypatch.setattr(runner._Runner, "run", run)
     context: Any = SimpleNamespace(config_loader=None)
-    failure = launch.run_study(plan, None, context, None, 1)  # type: ignore[arg-type]
+    failure = runner.run_study(plan, Hooks(), None, context, None, 1)  # type: ignore[arg-type]
     assert ran == [plan]
     assert "best_known failed and is left out: no GPU" in capsys.readouterr().out
     assert str(failure).startswith("study.reference: it is left out: s: no trial completed: 1 fail")

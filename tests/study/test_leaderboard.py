@@ -29,6 +29,9 @@ from sweeper.study.outputs.alike import alike_text
 from sweeper.study.outputs.leaderboard import Row, leaderboard_rows, write_leaderboard
 from sweeper.study.outputs.leaderboard_table import leaderboard_table
 from sweeper.study.outputs.reading import objectives_of, short_names
+from sweeper.two_tower.app import TwoTowerApp
+
+APP = TwoTowerApp()
 
 
 def rows_of(study: optuna.Study) -> list[Row]:
@@ -42,7 +45,7 @@ def written(study: optuna.Study, directory) -> list[dict[str, str]]:
 
 def shown(study: optuna.Study, width: int, **more) -> list[str]:
     console = Console(file=io.StringIO(), width=width, highlight=False)
-    console.print(leaderboard_table(rows_of(study), objectives_of(study), **more))
+    console.print(leaderboard_table(rows_of(study), objectives_of(study), APP, **more))
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines), default=0) <= width
     return [line.rstrip() for line in lines]
@@ -301,7 +304,9 @@ def test_that_all_trials_are_alike_is_said():
 def test_alike_trials_are_advised_what_could_order_them(metrics, end):
     values = [[1.0, number if metrics[-1] == "num_parameters" else 1.0] for number in range(3)]
     objectives = [ObjectiveConfig(metric) for metric in metrics]
-    assert alike_text([each[: len(metrics)] for each in values], objectives).endswith(end)
+    assert alike_text(
+        [each[: len(metrics)] for each in values], objectives, APP.finer_metric
+    ).endswith(end)
 
 
 @pytest.mark.parametrize("width", [60, 80, 110])
@@ -312,7 +317,7 @@ def test_a_narrow_table_has_taller_headers_and_then_fewer_columns(width):
     assert all(line.endswith("8.1") for line in table)
     assert "learning_" in "".join(lines)
     text = " ".join(lines)
-    assert ("num_hard_negatives, train.seed: see leaderboard.csv" in text) == (width < 110)
+    assert ("num_hard_negatives, train.seed; see leaderboard.csv" in text) == (width < 110)
     assert text.count("…") == 1
 
 

@@ -10,8 +10,9 @@ from hydra.types import RunMode
 from sweeper.cli.composition import compose_first, loader
 from sweeper.common.errors import ConfigError
 from sweeper.study.composition import Composer
-from sweeper.study.config import register_schema
-from sweeper.study.plan import GROUPS, Plan, make_plan
+from sweeper.study.plan import Plan, make_plan
+from sweeper.two_tower.app import TwoTowerApp
+from sweeper.two_tower.config.experiment import register_schema
 
 PRIMARY = """
 defaults:
@@ -44,8 +45,8 @@ def hydra(tmp_path):
 
 def planned(hydra, *arguments: str) -> tuple[Plan, Composer]:
     config = hydra.load_configuration("own", list(arguments), run_mode=RunMode.MULTIRUN)
-    plan = make_plan(config, list(arguments), hydra)
-    return plan, Composer(config, plan.fixed, frozenset(GROUPS), hydra)
+    plan = make_plan(config, list(arguments), hydra, TwoTowerApp())
+    return plan, Composer(config, plan.fixed, frozenset(TwoTowerApp.groups), hydra)
 
 
 @pytest.mark.parametrize("search", [["model=linear,one_layer"], ["model.dropout=0.1", SPACE]])

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.common.errors import ConfigError
-from sweeper.study.space.overrides import find_key, to_text
+from sweeper.study.space.keys import SearchableKeys, to_text
+from sweeper.two_tower.app import TwoTowerApp
 from sweeper.two_tower.config import Config, known_keys
 
 GROUPS = {"optimizer": ["adagrad", "adam"], "experiment": ["tutorial_shallow"]}
+KEYS = SearchableKeys.of(TwoTowerApp(), GROUPS)
 PARSER = OverridesParser.create()
 
 scalars = (
@@ -70,7 +72,7 @@ def test_every_key_of_the_schema_is_a_key_a_node_or_refused() -> None:
     refused = {}
     for name in known_keys(Config):
         try:
-            find_key(name, GROUPS)
+            KEYS.find(name)
         except ConfigError as error:
             refused[name] = str(error)
     assert not any("is no key" in problem for problem in refused.values())
@@ -103,7 +105,7 @@ def test_every_key_of_the_schema_is_a_key_a_node_or_refused() -> None:
     ],
 )
 def test_what_a_key_is(name: str, type_: Any, element: str) -> None:
-    key = find_key(name, GROUPS)
+    key = KEYS.find(name)
     assert (key.type, key.element) == (type_, element)
 
 
@@ -123,7 +125,7 @@ def test_what_a_key_is(name: str, type_: Any, element: str) -> None:
 )
 def test_a_key_that_is_refused(name: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
-        find_key(name, GROUPS)
+        KEYS.find(name)
 
 
 @pytest.mark.parametrize(
@@ -149,4 +151,4 @@ def test_a_key_that_is_refused(name: str, words: str) -> None:
     ],
 )
 def test_whether_a_key_can_have_a_value(name: str, value: Any, problem: str) -> None:
-    assert find_key(name, GROUPS).problem(value) == problem
+    assert KEYS.find(name).problem(value) == problem

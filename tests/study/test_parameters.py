@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from made_up_spaces import KEYS
 
 from sweeper.study.space.domains import Choices, Domain, Interval
-from sweeper.study.space.overrides import find_key
 from sweeper.study.space.parameters import TowersParameter
 
-SIZES = find_key("model.layer_sizes", {})
+SIZES = KEYS.find("model.layer_sizes")
 
 
 def towers(

@@ -18,10 +18,10 @@ from sweeper.common.errors import ConfigError
 from sweeper.study import attributes, launchers
 from sweeper.study.launchers import share_cores
 from sweeper.study.plan import Plan
-from sweeper.study.reference import plan_reference
 from sweeper.study.resume_check import check_identity
 from sweeper.study.storage.factory import load_study
 from sweeper.study.storage.files import Sqlite
+from sweeper.two_tower.studies.reference import plan_reference
 
 RATE = "optimizer.learning_rate=interval(0.01,1)"
 
@@ -89,7 +89,7 @@ def test_the_defaults_of_a_search(plan_of):
 def test_a_plan_can_be_sent_and_its_identity_stored(plan_of):
     plan = plan_of("study=loss")
     assert pickle.loads(cloudpickle.dumps(plan)).space.names == plan.space.names
-    assert json.loads(json.dumps(plan.identity())) == plan.identity()
+    assert json.loads(json.dumps(plan.identity(), plan.app)) == plan.identity()
 
 
 def test_what_changes_no_result_is_no_part_of_the_identity(plan_of):
@@ -121,9 +121,9 @@ def test_what_stands_in_the_searched_files_is_part_of_the_identity(plan_of):
 
 
 def test_the_most_epochs_of_any_trial(plan_of):
-    assert plan_of("train.epochs=20").max_epochs == 20
-    assert plan_of("study.n_trials=3", "train.epochs=int(interval(20,50))").max_epochs == 50
-    assert plan_of("train=quick,tutorial").max_epochs == 300
+    assert plan_of("train.epochs=20").max_steps == 20
+    assert plan_of("study.n_trials=3", "train.epochs=int(interval(20,50))").max_steps == 50
+    assert plan_of("train=quick,tutorial").max_steps == 300
 
 
 def test_a_study_lies_where_its_name_says(plan_of):
@@ -203,12 +203,12 @@ def before_the_keys(identity: dict) -> dict:
 
 def test_a_study_that_began_before_some_keys_goes_on(plan_of, tmp_path):
     plan = plan_of(*SEARCH)
-    Sqlite(tmp_path).make(plan.study.objectives, before_the_keys(plan.identity()), "s")
+    Sqlite(tmp_path).make(plan.study.objectives, before_the_keys(plan.identity(), plan.app), "s")
     study = load_study(tmp_path)
-    check_identity(study, tmp_path, plan.identity())
+    check_identity(study, tmp_path, plan.identity(), plan.app)
     # What goes by another figure is another study.
     with pytest.raises(ConfigError) as caught:
-        check_identity(study, tmp_path, plan_of(*SEARCH, UNSEEN).identity())
+        check_identity(study, tmp_path, plan_of(*SEARCH, UNSEEN).identity(), plan.app)
     keys = [problem.split(":")[0] for problem in caught.value.problems]
     assert METRIC in keys
 
@@ -216,9 +216,9 @@ def test_a_study_that_began_before_some_keys_goes_on(plan_of, tmp_path):
 def test_a_study_whose_trials_kept_their_weights_by_another_figure_is_not_mixed(plan_of, tmp_path):
     plan = plan_of(*SEARCH, UNSEEN)
     assert plan.identity()[attributes.PROTOCOL][METRIC] == "seen_filtered_top_100"
-    Sqlite(tmp_path).make(plan.study.objectives, before_the_keys(plan.identity()), "s")
+    Sqlite(tmp_path).make(plan.study.objectives, before_the_keys(plan.identity(), plan.app), "s")
     with pytest.raises(ConfigError) as caught:
-        check_identity(load_study(tmp_path), tmp_path, plan.identity())
+        check_identity(load_study(tmp_path), tmp_path, plan.identity(), plan.app)
     (problem,) = caught.value.problems
     assert problem.startswith(f"{METRIC}: is top_100 in the study, and now seen_filtered_top_100")
 

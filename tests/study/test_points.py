@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from made_up_spaces import (
-    GROUPS,
+    KEYS,
     LEARNING_RATES,
     NESTED,
     TOWERS,
@@ -39,10 +39,10 @@ def test_points_by_hand() -> None:
 def test_a_huge_space_is_counted_without_listing() -> None:
     keys = [*("train.epochs", "train.batch_size", "features.embedding_dim"), "task.temperature"]
     many = {key: {"low": 1, "high": 1000, "step": 1} for key in keys}
-    assert parse_space(many, GROUPS).size() == 1000**4
+    assert parse_space(many, KEYS).size() == 1000**4
     free = {"depth": 4, "width": {"low": 1, "high": 1000}, "shape": ["constant", "free"]}
     many["model.layer_sizes"] = {"towers": free}
-    assert parse_space(many, GROUPS).size() == 1000**8
+    assert parse_space(many, KEYS).size() == 1000**8
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_extremes_have_every_end_and_choice() -> None:
 @given(spaces(listed=True))
 @settings(max_examples=20, deadline=None)
 def test_points_are_unique_and_as_many_as_the_size(given_space: dict[str, Any]) -> None:
-    searched = parse_space(given_space, GROUPS)
+    searched = parse_space(given_space, KEYS)
     points = list(searched.points())
     overrides = {tuple(searched.overrides(point)) for point in points}
     assert len(overrides) == len(points) == searched.size()

@@ -8,10 +8,10 @@ from plans import planner
 
 from sweeper.common.errors import ConfigError
 from sweeper.study import attributes
+from sweeper.study.fixed_grid import FixedGridPlan
 from sweeper.study.outputs.leaderboard import leaderboard_rows
-from sweeper.study.reference import note_reference, plan_reference
-from sweeper.study.retraining import Retraining
 from sweeper.two_tower.config import config_directory
+from sweeper.two_tower.studies.reference import keep_reference, plan_reference
 
 SEARCH = ("model.dropout=interval(0,0.5)", "study.n_trials=3")
 REFERENCE = "study.reference=tutorial_three_layer"
@@ -29,7 +29,7 @@ def plan(tmp_path, monkeypatch):
 def test_it_is_the_experiment_on_the_rows_of_the_trials(plan):
     planned = plan("data.split_seed=7", "data.validation_size=5000", "evaluation.score_test=true")
     assert planned.directory.name == "reference"
-    assert planned.listed == [
+    assert planned.fixed_points == [
         {"configuration": "tutorial_three_layer", "data.split_seed": 7, "train.seed": 42}
     ]
     config = planned.configs["tutorial_three_layer"]
@@ -52,7 +52,7 @@ def test_alone_it_has_all_cores_that_the_study_has(plan):
     assert (planned.workers, planned.threads) == (1, 1)
     planned = plan("study.split_seeds=[3,4,5]", "study.workers=2", "train.threads=1")
     assert (planned.workers, planned.threads) == (2, 1)
-    assert [point["data.split_seed"] for point in planned.listed] == [3, 4, 5]
+    assert [point["data.split_seed"] for point in planned.fixed_points] == [3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_a_name_that_stands_for_a_baseline_or_a_trial_is_refused(name, tmp_path)
     )
 
 
-def trained(planned: Retraining, *scores: float | None):
+def trained(planned: FixedGridPlan, *scores: float | None):
     """A study of the reference's trainings; None is one that failed."""
     study = made_up_study(top_100="maximize")
-    for number, (point, score) in enumerate(zip(planned.listed, scores, strict=True)):
+    for number, (point, score) in enumerate(zip(planned.fixed_points, scores, strict=True)):
         if score is None:
             study.add_trial(made_up_trial(number, FAIL, params=point))
         else:
@@ -100,7 +100,7 @@ def test_its_mean_is_a_baseline_of_every_trial(plan):
     study = made_up_study(top_100="maximize")
     study.add_trial(made_up_trial(0, values=[0.4], result=made_up_result({"top_100": 0.4})))
     study.add_trial(made_up_trial(1, FAIL))
-    assert note_reference(study, planned, trained(planned, 0.2, 0.3))
+    assert keep_reference(study, planned, trained(planned, 0.2, 0.3))
     kept = study.user_attrs[attributes.REFERENCE]
     assert (kept["name"], kept["metrics"]) == ("tutorial_three_layer", {"top_100": 0.25})
     assert [(run["split_seed"], run["directory"]) for run in kept["runs"]] == [
@@ -120,5 +120,5 @@ def test_its_mean_is_a_baseline_of_every_trial(plan):
 def test_one_that_failed_is_none(plan):
     planned = plan("study.split_seeds=[3,4]")
     study = made_up_study(top_100="maximize")
-    assert not note_reference(study, planned, trained(planned, 0.2, None))
+    assert not keep_reference(study, planned, trained(planned, 0.2, None))
     assert attributes.REFERENCE not in study.user_attrs

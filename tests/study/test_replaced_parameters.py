@@ -6,18 +6,17 @@ from typing import Any
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from made_up_spaces import GROUPS, LEARNING_RATES, TOWERS, space
+from made_up_spaces import KEYS, LEARNING_RATES, TOWERS, space
 
 from sweeper.common.errors import ConfigError
 from sweeper.study.space.command_line import command_line_parameters
 from sweeper.study.space.domains import Choices
-from sweeper.study.space.overrides import find_key
 from sweeper.study.space.parameters import SingleParameter
 from sweeper.study.space.search_space import SearchSpace
 
 
 def single(name: str, *choices: Any) -> SingleParameter:
-    return SingleParameter(name, find_key(name, GROUPS), Choices.of(choices))
+    return SingleParameter(name, KEYS.find(name), Choices.of(choices))
 
 
 def test_the_command_line_replaces_all_that_set_its_key() -> None:
@@ -46,7 +45,7 @@ def narrowed(text: str, *overrides: str) -> tuple[SearchSpace, list[str]]:
     """The space, and the fixed overrides, of a command line without config groups."""
     base = space(text)
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    parameters, fixed = command_line_parameters(parsed, base.keys)
+    parameters, fixed = command_line_parameters(parsed, KEYS, base.keys)
     return base.replaced(parameters), fixed
 
 

@@ -27,10 +27,12 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from small_trials import compose_config
 
-from sweeper.study.config import StudyConfig, register_schema, to_study
+from sweeper.study.config import StudyConfig, to_study
 from sweeper.study.outputs.result_files import best_text, show_results, write_results
 from sweeper.two_tower import record
+from sweeper.two_tower.app import TwoTowerApp
 from sweeper.two_tower.config import Config, config_directory, to_dataclass, to_dictionary
+from sweeper.two_tower.config.experiment import register_schema
 
 NAMES = ["leaderboard.csv", "optimization_results.yaml", "best.yaml"]
 
@@ -72,7 +74,7 @@ def test_the_best_trial_is_run_again_with_the_same_configuration(tmp_path, overr
     config = recorded(tmp_path, 0, *overrides)
     study = made_up_study(top_100="maximize")
     study.add_trial(made_up_trial(0, values=[0.3]))
-    assert [path.name for path in write_results(study, tmp_path)] == NAMES
+    assert [path.name for path in write_results(study, tmp_path, TwoTowerApp())] == NAMES
     composed = run_again(tmp_path)
     assert to_dataclass(composed) == config
     assert to_study(composed).split_seeds == []
@@ -83,13 +85,13 @@ def test_the_best_trial_is_run_again_with_its_seeds(tmp_path):
     study = made_up_study(top_100="maximize")
     result = repeated_result("top_100", 0.3123, 0.0031, seeds=[4, 5, 6])
     study.add_trial(made_up_trial(0, values=[0.3123], result=result))
-    write_results(study, tmp_path, split_seeds=[4, 5, 6], seed_mode="sequential")
+    write_results(study, tmp_path, TwoTowerApp(), split_seeds=[4, 5, 6], seed_mode="sequential")
     again = to_study(run_again(tmp_path))
     assert (again.split_seeds, again.seed_mode) == ([4, 5, 6], "sequential")
     head = (tmp_path / "best.yaml").read_text().split("defaults:")[0].splitlines()
     assert head[:7] == [
         "# Why: the best of 1 complete trial: trial 0 (trials/0000) of the study 'made_up'.",
-        "# Figure: top_100 0.3123 ± 0.0031",
+        "# Result: top_100 0.3123 ± 0.0031",
         "#   split seed 4: 0.3092",
         "#   split seed 5: 0.3123",
         "#   split seed 6: 0.3154",
@@ -108,7 +110,7 @@ def test_the_command_is_for_the_present_directory(tmp_path, monkeypatch):
     recorded(directory, 0)
     study = made_up_study(top_100="maximize")
     study.add_trial(made_up_trial(0, values=[0.3]))
-    write_results(study, directory.absolute())
+    write_results(study, directory.absolute(), TwoTowerApp())
     text = (directory / "best.yaml").read_text()
     assert "--config-dir 'outputs/my study' --config-name best\n" in text
 
@@ -119,7 +121,8 @@ def test_the_results_are_shown_with_where_they_lie(tmp_path):
     study.add_trial(made_up_trial(0, values=[0.3]))
     console = Console(file=io.StringIO(), width=110, highlight=False)
     settings = StudyConfig(split_seeds=[], seed_mode="lockstep")
-    show_results(study, SimpleNamespace(directory=tmp_path, study=settings, selects=True), console)
+    plan = SimpleNamespace(app=TwoTowerApp(), directory=tmp_path, study=settings, selects=True)
+    show_results(study, plan, console)
     shown = console.file.getvalue()
     assert "Leaderboard" in shown
     assert f"output   {tmp_path} ({', '.join(NAMES)})\n" in shown
@@ -134,7 +137,8 @@ def test_what_trackers_did_not_take_is_told_at_the_end(tmp_path):
         study.add_trial(made_up_trial(number, values=[0.3], result=result))
     console = Console(file=io.StringIO(), width=110, highlight=False)
     settings = StudyConfig(split_seeds=[], seed_mode="lockstep")
-    show_results(study, SimpleNamespace(directory=tmp_path, study=settings, selects=True), console)
+    plan = SimpleNamespace(app=TwoTowerApp(), directory=tmp_path, study=settings, selects=True)
+    show_results(study, plan, console)
     assert (
         "tracking MLflow was left out of 2 of 3 trials; trials/0001: the server is gone\n"
         in console.file.getvalue()
@@ -154,7 +158,7 @@ def test_one_objective(tmp_path, direction, best):
     study.add_trial(made_up_trial(3, values=[-9.0], collapsed=True))
     study.add_trial(made_up_trial(4, values=[9.0], collapsed=True))
     # A user's own objective leaves no record, so that there is nothing to run again.
-    assert [path.name for path in write_results(study, tmp_path)] == NAMES[:2]
+    assert [path.name for path in write_results(study, tmp_path, TwoTowerApp())] == NAMES[:2]
     assert OmegaConf.load(tmp_path / "optimization_results.yaml") == {
         "name": "optuna",
         "best_params": study.best_trial.params,
@@ -169,7 +173,7 @@ def test_a_best_value_of_zero_is_a_best_value(tmp_path):
     recorded(tmp_path, 0)
     study = made_up_study(value="minimize")
     study.add_trial(made_up_trial(0, values=[0.0], params={}))
-    assert len(write_results(study, tmp_path)) == 3
+    assert len(write_results(study, tmp_path, TwoTowerApp())) == 3
     results = OmegaConf.load(tmp_path / "optimization_results.yaml")
     assert (results.best_params, results.best_value) == ({}, 0.0)
 
@@ -179,7 +183,7 @@ def test_several_objectives(tmp_path):
     for number, values in enumerate([[0.2, 100.0], [0.3, 5000.0], [0.1, 200.0], [0.25, 300.0]]):
         recorded(tmp_path, number, f"train.seed={number}")
         study.add_trial(made_up_trial(number, values=values))
-    assert [path.name for path in write_results(study, tmp_path)] == NAMES
+    assert [path.name for path in write_results(study, tmp_path, TwoTowerApp())] == NAMES
     results = OmegaConf.load(tmp_path / "optimization_results.yaml")
     assert results.name == "optuna"
     assert [solution.number for solution in results.solutions] == [1, 3, 0]
@@ -189,7 +193,7 @@ def test_several_objectives(tmp_path):
     assert run_again(tmp_path).train.seed == 1
     text = (tmp_path / "best.yaml").read_text()
     assert "it has the best top_100: trial 1" in text
-    assert "# Figure: top_100 0.3000, num_parameters 5,000\n" in text
+    assert "# Result: top_100 0.3000, num_parameters 5,000\n" in text
     assert "# It is one of 3 in the Pareto set. The others:\n#   trials/0003: top_100 0.25" in text
     assert "trial.json" in text
 
@@ -206,7 +210,7 @@ def test_nothing_complete(tmp_path, trials, objectives):
     ]
     for number in range(trials):
         study.add_trial(makers[number](number))
-    assert [path.name for path in write_results(study, tmp_path)] == NAMES[:2]
+    assert [path.name for path in write_results(study, tmp_path, TwoTowerApp())] == NAMES[:2]
     text = (tmp_path / "optimization_results.yaml").read_text()
     assert text.startswith(f"# None of the {trials} trials is complete and feasible.\n")
     results = OmegaConf.to_container(OmegaConf.create(text))
@@ -220,5 +224,5 @@ def test_a_damaged_record_is_told_after_the_rest_is_written(tmp_path):
     study = made_up_study(top_100="maximize")
     study.add_trial(made_up_trial(0, values=[0.3]))
     with pytest.raises(record.OutputError, match="format version 99"):
-        write_results(study, tmp_path)
+        write_results(study, tmp_path, TwoTowerApp())
     assert (tmp_path / "optimization_results.yaml").exists()

@@ -9,15 +9,19 @@ from new_studies import IDENTITY, begun, new_study
 
 from sweeper.common.errors import ConfigError
 from sweeper.study import attributes
-from sweeper.study.resume_check import check_identity, check_scores, compared
+from sweeper.study.resume_check import check_identity
+from sweeper.two_tower.app import TwoTowerApp
 from sweeper.two_tower.config import Config, DataConfig, to_dictionary
+from sweeper.two_tower.studies.data_check import check_scores
+
+APP = TwoTowerApp()
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 
 def test_the_same_identity_has_no_difference(tmp_path):
     study = new_study(tmp_path)
-    check_identity(study, tmp_path, json.loads(json.dumps(IDENTITY)))
+    check_identity(study, tmp_path, json.loads(json.dumps(IDENTITY)), APP)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +53,7 @@ def test_the_same_identity_has_no_difference(tmp_path):
 def test_a_difference_is_told_with_its_key(tmp_path, attribute, value, line):
     study = new_study(tmp_path)
     with pytest.raises(ConfigError) as caught:
-        check_identity(study, tmp_path, {**IDENTITY, attribute: value})
+        check_identity(study, tmp_path, {**IDENTITY, attribute: value}, APP)
     (problem,) = caught.value.problems
     assert problem.startswith(line)
     assert problem.endswith("to start anew, give another study.name or hydra.sweep.dir")
@@ -59,7 +63,7 @@ def test_all_differences_are_told_at_once(tmp_path):
     study = new_study(tmp_path)
     other = {key: dict.fromkeys(value, "another") for key, value in IDENTITY.items()}
     with pytest.raises(ConfigError) as caught:
-        check_identity(study, tmp_path, other)
+        check_identity(study, tmp_path, other, APP)
     assert len(caught.value.problems) == 2 + len(IDENTITY[attributes.PROTOCOL])
 
 
@@ -95,12 +99,12 @@ def test_what_auto_stands_for_is_compared(tmp_path, split, seen, now, problems):
         config["evaluation"]["seen"] = seen
         if seen is None:
             del config["evaluation"]["seen"]
-        return compared(config)
+        return APP.result_affecting_keys(config)
 
     study = new_study(tmp_path, {**IDENTITY, attributes.PROTOCOL: protocol(seen)})
     found = []
     try:
-        check_identity(study, tmp_path, {**IDENTITY, attributes.PROTOCOL: protocol(now)})
+        check_identity(study, tmp_path, {**IDENTITY, attributes.PROTOCOL: protocol(now)}, APP)
     except ConfigError as error:
         found = [problem.split(";")[0] for problem in error.problems]
     assert found == problems

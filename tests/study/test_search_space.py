@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_spaces import (
-    GROUPS,
+    KEYS,
     LEARNING_RATES,
     TOWERS,
     check_values,
@@ -22,7 +22,6 @@ from made_up_spaces import (
 from omegaconf import OmegaConf
 
 from sweeper.study.space.domains import Interval
-from sweeper.study.space.overrides import find_key
 from sweeper.study.space.parameters import SingleParameter
 from sweeper.study.space.reader import parse_space
 from sweeper.study.space.search_space import SearchSpace
@@ -58,7 +57,7 @@ def test_describe_is_plain_and_the_same_in_any_order() -> None:
     text = LEARNING_RATES + TOWERS
     described = space(text).describe()
     turned = dict(reversed(OmegaConf.to_container(OmegaConf.create(text)).items()))
-    assert parse_space(turned, GROUPS).describe() == described
+    assert parse_space(turned, KEYS).describe() == described
     assert json.loads(json.dumps(described)) == described
     assert described["adagrad_learning_rate"] == {
         "sets": "optimizer.learning_rate",
@@ -77,7 +76,7 @@ def test_describe_is_plain_and_the_same_in_any_order() -> None:
 def test_what_is_suggested_is_in_range_and_survives_encode(
     given_space: dict[str, Any], seed: int
 ) -> None:
-    searched = parse_space(given_space, GROUPS)
+    searched = parse_space(given_space, KEYS)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     for _ in range(4):
         trial = study.ask()
@@ -117,11 +116,7 @@ def test_optuna_samples_the_space(name: str) -> None:
 
 def test_a_whole_number_of_a_step_is_suggested_as_such() -> None:
     searched = SearchSpace(
-        [
-            SingleParameter(
-                "train.epochs", find_key("train.epochs", {}), Interval(1, 7, 3, False, True)
-            )
-        ]
+        [SingleParameter("train.epochs", KEYS.find("train.epochs"), Interval(1, 7, 3, False, True))]
     )
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     values = [searched.suggest(study.ask())["train.epochs"] for _ in range(20)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from made_up_spaces import TOWERS, problems
+from made_up_spaces import KEYS, TOWERS, problems
 
 from sweeper.common.errors import ConfigError
 from sweeper.study.space.domains import Choices, Domain, Interval
@@ -16,7 +16,7 @@ from sweeper.study.space.reader import parse_space
 def read(key: str, **options: Any) -> tuple[Parameter | None, list[str]]:
     """A parameter p of the key; or all that is wrong with it."""
     try:
-        (parameter,) = parse_space({"p": {"sets": key, **options}}, {}).parameters
+        (parameter,) = parse_space({"p": {"sets": key, **options}}, KEYS).parameters
     except ConfigError as error:
         return None, [line.removeprefix("study.space.") for line in error.problems]
     return parameter, []

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from made_up_configs import SEEDS, SEQUENTIAL, SPACE, objectives, study_config, trial_config
 
 from sweeper.study.algorithms.choices import resolve_pruner, resolve_sampler, seeds_for_wilcoxon
 from sweeper.study.validation import study_problems
+from sweeper.two_tower.app import TwoTowerApp
 
 
 @pytest.mark.parametrize(
@@ -38,16 +42,18 @@ def test_which_sampler_is_meant(values, continuous, sampler):
 )
 def test_which_pruner_is_meant(values, pruner):
     study = study_config(**{"sampler": "tpe", **values})
-    assert resolve_pruner(study, trial_config()) == pruner
+    assert resolve_pruner(study, trial_config(), TwoTowerApp()) == pruner
     # What is chosen for the user is never refused.
-    assert (
-        study_problems(study_config(**values), trial_config(), list(SPACE), [], list(SPACE)) == []
+    space: Any = SimpleNamespace(
+        keys=list(SPACE), continuous=list, unconditional_ranges=lambda: list(SPACE)
     )
+    study.pruner = pruner
+    assert study_problems(study, trial_config(), space, TwoTowerApp()) == []
 
 
 def test_no_pruner_where_there_is_one_evaluation():
     config = trial_config(train__eval_every_epochs=4)
-    assert resolve_pruner(study_config(sampler="tpe"), config) == "none"
+    assert resolve_pruner(study_config(sampler="tpe"), config, TwoTowerApp()) == "none"
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,13 @@ def test_a_directory_with_trials_of_something_else_is_refused(tmp_path, place):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     with pytest.raises(OutputError, match=f"already holds a trial .*{path.name}"):
-        check_place(tmp_path)
+        check_place(tmp_path, "trial.json")
 
 
 def test_a_study_may_go_on_beside_its_own_trials(tmp_path):
     new_study(tmp_path)
     (tmp_path / "trials" / "0000").mkdir(parents=True)
-    check_place(tmp_path)
+    check_place(tmp_path, "trial.json")
 
 
 def test_nothing_but_the_study_is_left_in_its_directory(tmp_path):

@@ -5,14 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from made_up_configs import SEEDS, SEQUENTIAL, objectives, study_config, trial_config
 
+from sweeper.study.algorithms.choices import resolve_pruner, resolve_sampler
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.validation import metric_problems, study_problems
+from sweeper.study.validation import study_problems
+from sweeper.two_tower.app import TwoTowerApp
 from sweeper.two_tower.config import Config
+from sweeper.two_tower.studies.study_rules import example_problems
 
 
 def problems_of(
@@ -22,8 +26,16 @@ def problems_of(
     numeric: tuple[str, ...] = ("optimizer.learning_rate",),
     **values: Any,
 ) -> list[str]:
+    app, config = TwoTowerApp(), config or trial_config()
     study = study_config(**values)
-    return study_problems(study, config or trial_config(), names, continuous, numeric)
+    study.sampler = resolve_sampler(study, continuous)
+    study.pruner = resolve_pruner(study, config, app)
+    app.objective_overrides(study, config, ())
+    space: Any = SimpleNamespace(
+        keys=names, continuous=lambda: continuous, unconditional_ranges=lambda: numeric
+    )
+    problems = study_problems(study, config, space, app)
+    return [*problems, *app.study_problems(study, config, names)]
 
 
 def only_problem(**values: Any) -> str:
@@ -111,7 +123,7 @@ VALUES = [
     ),
     (
         {"objectives": objectives("top_100", "milliseconds_per_query")},
-        "study.objectives[1].metric: got 'milliseconds_per_query', which is never measured: set "
+        "study.objectives[1].metric: got 'milliseconds_per_query', which is never measured; set "
         "evaluation.measure_latency=true",
     ),
     (
@@ -258,15 +270,15 @@ def test_no_choice_on_test_rows():
 )
 def test_trials_keep_their_weights_by_the_first_objective(metric, wanted, problem):
     study = study_config(objectives=objectives(*wanted))
-    problems = list(metric_problems(study, trial_config(evaluation__metric=metric), ()))
+    problems = list(example_problems(study, trial_config(evaluation__metric=metric), ()))
     assert problems == ([problem] if problem else [])
 
 
 def test_the_metric_is_not_searched():
     study = study_config(objectives=objectives("top_10"))
-    assert list(metric_problems(study, trial_config(), ("evaluation.metric",))) == [
+    assert list(example_problems(study, trial_config(), ("evaluation.metric",))) == [
         "evaluation.metric: is searched, which would compare trials whose weights were kept by "
-        "different figures; must be the same for all trials"
+        "different metrics; must be the same for all trials"
     ]
 
 
@@ -320,9 +332,8 @@ def test_all_problems_at_once():
     keys = [problem.split(":")[0] for problem in problems]
     assert keys == [
         "study.seed", "study.name", "study.objectives[0].metric", "study.n_trials",
-        "study.sampler", "study.sampler_options.cmaes.popsize", "evaluation.split",
-        "study.split_seeds", "study.split_seeds", "study.pruner", "study.pruner",
-        "study.callbacks[0]",
+        "study.sampler", "study.sampler_options.cmaes.popsize", "study.pruner", "study.pruner",
+        "study.callbacks[0]", "study.split_seeds", "study.split_seeds", "evaluation.split",
     ]  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def mark_words(subject: StudyResults, rows: Iterable[Row]) -> str:
 def unbeaten_words(found: Iterable[tuple[str, float] | None]) -> str:
     """As `mark_words`, of what each doesn't beat; None: it beats all."""
     unbeaten = [each for each in found if each]
-    return no_better_words(unbeaten) if unbeaten else ""
+    return no_better_words(unbeaten, baseline_words) if unbeaten else ""
 
 
 def unbeaten_of(

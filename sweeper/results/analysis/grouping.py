@@ -6,8 +6,8 @@ from typing import Any
 
 from sweeper.results.analysis.importance import importances, is_seed, study_with_pruned
 from sweeper.results.study_results import StudyResults
+from sweeper.study.fixed_grid import CONFIGURATION
 from sweeper.study.outputs.reading import parameter_text, short_names
-from sweeper.study.retraining import CONFIGURATION
 
 LAYER_SIZES = "layer sizes"
 # A parameter of more values than this tells too many groups apart.

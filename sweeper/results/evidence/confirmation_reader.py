@@ -13,11 +13,12 @@ from sweeper.common.errors import OutputError
 from sweeper.results.evidence.evidence import Evidence, Run
 from sweeper.results.evidence.ranks import read_ranks
 from sweeper.study import attributes
-from sweeper.study.confirmation import DIRECTORY
-from sweeper.study.retraining import CONFIGURATION, CUT, SPLIT_SEED, TRAIN_SEED, Point, point_of
+from sweeper.study.fixed_grid import CONFIGURATION, Point, point_of
 from sweeper.study.storage.factory import load_study
 from sweeper.study.storage.markers import holds_study
 from sweeper.two_tower import record as records
+from sweeper.two_tower.studies.confirmation import DIRECTORY
+from sweeper.two_tower.studies.retraining import CUT, SPLIT_SEED, TRAIN_SEED
 
 # So many trainings that there are not are named.
 SHOWN = 3

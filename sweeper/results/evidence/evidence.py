@@ -26,9 +26,9 @@ from sweeper.results.evidence.statistics import (
     compare_pairs,
     summarize,
 )
-from sweeper.study.confirmation import is_untouched
 from sweeper.two_tower.evaluation.row_parts import Parts
 from sweeper.two_tower.record import TrialRecord
+from sweeper.two_tower.studies.confirmation import is_untouched
 from sweeper.two_tower.trial.result_tables import seen_by
 
 

@@ -6,11 +6,8 @@ import math
 from collections.abc import Sequence
 
 from sweeper.study.algorithms.options import options_of
+from sweeper.study.app import App, TrialConfig
 from sweeper.study.config import StudyConfig
-from sweeper.two_tower.config import Config
-
-# What a trial has only once it has ended; the figures of each evaluation are `config.METRICS`.
-FINAL_METRICS = ("num_parameters", "milliseconds_per_query", "train_seconds")
 
 # Samplers for which Optuna refuses several objectives.
 SINGLE_OBJECTIVE = ("cmaes",)
@@ -31,7 +28,7 @@ def resolve_sampler(study: StudyConfig, continuous: Sequence[str]) -> str:
     return "tpe" if study.space or continuous else "grid"
 
 
-def resolve_pruner(study: StudyConfig, config: Config) -> str:
+def resolve_pruner(study: StudyConfig, config: TrialConfig, app: App) -> str:
     """The pruner's name: one that can save time, if there is any.
 
     Args:
@@ -41,11 +38,11 @@ def resolve_pruner(study: StudyConfig, config: Config) -> str:
     if study.pruner is not None:
         return study.pruner
     metrics = [objective.metric for objective in study.objectives]
-    if study.sampler == "grid" or len(metrics) != 1 or metrics[0] in FINAL_METRICS:
+    if study.sampler == "grid" or len(metrics) != 1 or metrics[0] in app.final_metrics:
         return "none"
     if study.seed_mode == "sequential":
         return "wilcoxon" if len(study.split_seeds) >= seeds_for_wilcoxon(study) else "none"
-    several = config.train.eval_every_epochs < config.train.epochs
+    several = app.report_interval(config) < app.num_steps(config)
     return "successive_halving" if several else "none"
 
 

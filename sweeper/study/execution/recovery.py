@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from sweeper.study import attributes
-from sweeper.two_tower import record as records
+from sweeper.study.plan import Plan
 
 GONE = "its process ended before it"
 
 
-def recover_stale_trials(
-    study: optuna.Study, directory: Path, max_retries: int, died: bool = False
-) -> None:
+def recover_stale_trials(study: optuna.Study, plan: Plan, died: bool = False) -> None:
     """Puts right what processes that have gone left behind; to be called while none runs.
 
     Trials still marked as running are closed, and those cut short are queued again, with
@@ -32,10 +29,12 @@ def recover_stale_trials(
         # Optuna has no public way to an attribute of a trial that another process began.
         # One that was claimed, and never began, had no process to die.
         had_begun = attributes.DIRECTORY in trial.user_attrs
-        for key, value in end_of_interrupted(trial, GONE, max_retries, died and had_begun).items():
+        died_under_it, max_retries = died and had_begun, plan.study.max_retries
+        for key, value in end_of_interrupted(trial, GONE, max_retries, died_under_it).items():
             study._storage.set_trial_user_attr(trial._trial_id, key, value)
         study.tell(trial.number, state=TrialState.FAIL)
-        records.mark_interrupted(directory / attributes.place_of(trial), "interrupted", GONE)
+        directory = plan.directory / attributes.place_of(trial)
+        plan.app.mark_interrupted(directory, "interrupted", GONE)
     trials = study.get_trials(deepcopy=False)
     again = {trial.user_attrs.get(attributes.RETRY_OF) for trial in trials}
     for trial in trials:

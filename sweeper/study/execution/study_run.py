@@ -35,7 +35,7 @@ from sweeper.study.launchers import complete
 from sweeper.study.outputs.leaderboard import write_leaderboard
 from sweeper.study.outputs.live import LiveTable
 from sweeper.study.plan import Plan
-from sweeper.study.space.overrides import to_text
+from sweeper.study.space.keys import to_text
 from sweeper.study.storage.bulk_rdb import study_attribute
 from sweeper.study.storage.factory import load_study
 from sweeper.study.storage.retry import retrying_storage
@@ -97,9 +97,7 @@ class StudyRun:
                 self._storage.wait_for_workers(self._study, SECONDS_TO_END)
                 lost_storage = isinstance(self._launcher_error, OutputError)
                 died = self.stopped_by is None and not lost_storage
-                recover_stale_trials(
-                    self._study, self._plan.directory, self._plan.study.max_retries, died
-                )
+                recover_stale_trials(self._study, self._plan, died)
                 after = self._study.get_trials(deepcopy=False)
                 none_ended = _ended(after) == _ended(before)
                 if isinstance(self._launcher_error, OutputError) and none_ended:
@@ -193,6 +191,7 @@ class StudyRun:
             timeout_seconds=self._plan.study.timeout_seconds,
             step="seed" if self._plan.study.seed_mode == "sequential" else "epoch",
             title=self._plan.purpose,
+            finer_metric=self._plan.app.finer_metric,
             shows_best=self._plan.keeps_best,
         )
 

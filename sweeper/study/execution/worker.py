@@ -38,7 +38,7 @@ from sweeper.study.launchers import (
     hands_out_gpus,
     launcher_of,
 )
-from sweeper.study.plan import GROUPS, Plan
+from sweeper.study.plan import Plan
 from sweeper.study.storage.errors import as_output_error
 from sweeper.study.trial_places import subdir_of
 
@@ -88,7 +88,7 @@ class Worker:
             WorkerLoop(
                 self.plan,
                 self.run_trial,
-                self.epochs_of,
+                self.steps_of,
                 number,
                 sends,
                 preemption.is_given,
@@ -120,11 +120,12 @@ class Worker:
     @cached_property
     def _composer(self) -> Composer:
         loader = self.context.config_loader
-        return Composer(self.config, self.plan.fixed, frozenset(GROUPS), loader)
+        return Composer(self.config, self.plan.fixed, frozenset(self.plan.app.groups), loader)
 
-    def epochs_of(self, overrides: list[str]) -> int:
-        """How many epochs a trial may train."""
-        return int(self.plan.compose(self._composer, overrides).train.epochs)
+    def steps_of(self, overrides: list[str]) -> int:
+        """How many steps a trial may take."""
+        composed = self.plan.compose(self._composer, overrides)
+        return self.plan.app.num_steps(self.plan.app.read(composed))
 
     def directory_of(self, number: int, overrides: list[str]) -> str:
         """Where a trial goes, relative to the study's directory."""

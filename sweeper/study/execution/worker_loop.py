@@ -20,16 +20,14 @@ import optuna
 from optuna.trial import Trial
 
 from sweeper.common.errors import OutputError, TrialError, finishing
-from sweeper.common.output_files import atomic_write
+from sweeper.common.output_files import TRACEBACK, atomic_write
 from sweeper.common.plugins import load
 from sweeper.study import attributes
-from sweeper.study.algorithms.choices import FINAL_METRICS
 from sweeper.study.algorithms.pruners import build_pruner
 from sweeper.study.algorithms.samplers import build_sampler
 from sweeper.study.execution.artifact_sync import upload
 from sweeper.study.execution.locks import must_stop
 from sweeper.study.execution.recovery import GONE, end_of_interrupted, requeue
-from sweeper.study.execution.summary import has_collapsed, summarize
 from sweeper.study.execution.trial_child import (
     COMPLETE,
     DIED,
@@ -46,9 +44,8 @@ from sweeper.study.storage.errors import STORAGE_ERRORS
 from sweeper.study.storage.factory import configured_storage
 from sweeper.study.storage.retry import retrying_storage
 from sweeper.study.storage.storage import held
-from sweeper.two_tower import record as records
 
-COLLAPSED = "scores_collapsed"
+INFEASIBLE = "scores_collapsed"
 OTHER_DATA = (
     "data: what {} has isn't the data that the study began with (its fingerprint is {:.12}, and "
     "was {:.12}); all machines must have the same"
@@ -74,7 +71,7 @@ class WorkerLoop:
     Args:
       plan: the study.
       run: runs one job; called in the trial's process.
-      epochs_of: how many epochs a trial with these overrides may train.
+      steps_of: how many steps a trial with these overrides may take.
       index: of the worker, from 0: each has its own random stream.
       sends: whether the files of trials go to the main process by the database.
       directory_of: where a trial with this number and these overrides goes, below the study's
@@ -86,7 +83,7 @@ class WorkerLoop:
         self,
         plan: Plan,
         run: Callable[[Job], Any],
-        epochs_of: Callable[[list[str]], int],
+        steps_of: Callable[[list[str]], int],
         index: int,
         sends: bool = False,
         must_leave: Callable[[], bool] = lambda: False,
@@ -94,7 +91,7 @@ class WorkerLoop:
             number
         ),
     ) -> None:
-        self._plan, self._epochs_of, self._sends = plan, epochs_of, sends
+        self._plan, self._steps_of, self._sends = plan, steps_of, sends
         self._must_leave, self._directory_of = must_leave, directory_of
         storage = configured_storage(plan.directory, plan.storage, plan.name)
         self._study = ClaimedStudy(plan.name, storage.connect())
@@ -105,8 +102,8 @@ class WorkerLoop:
         trials = self._study.get_trials(deepcopy=False)
         finished = sum(trial.state.is_finished() for trial in trials)
         self._study.sampler = build_sampler(plan.study, index, finished)
-        every = plan.trial.train.eval_every_epochs
-        self._study.pruner = build_pruner(plan.study, plan.max_epochs, every)
+        interval = plan.app.report_interval(plan.trial)
+        self._study.pruner = build_pruner(plan.study, plan.max_steps, interval)
         self._process = TrialProcess(run, self._is_interrupted, plan.study.trial_timeout_seconds)
 
     def run(self) -> None:
@@ -181,7 +178,7 @@ class WorkerLoop:
         except Exception as error:
             reason = str(error) or type(error).__name__
             trial.set_user_attr(attributes.REASON, reason)
-            records.mark_interrupted(job.directory, "failed", reason)
+            self._plan.app.mark_interrupted(job.directory, "failed", reason)
             raise
         return self._summarized(trial, job, outcome, time.monotonic() - started)
 
@@ -196,13 +193,13 @@ class WorkerLoop:
 
     def _summarized(self, trial: Trial, job: Job, outcome: Outcome, seconds: float) -> Outcome:
         """Keeps the figures of a trial's record with the study; its data must be the study's."""
-        result = summarize(job.directory)
+        result = self._plan.app.summarize(job.directory)
         if not result:
             trial.set_user_attr(attributes.DURATION, round(seconds, 1))
             return outcome
         trial.set_user_attr(attributes.RESULT, result)
-        trial.set_constraint(COLLAPSED, 1.0 if has_collapsed(result) else 0.0)
-        own = result["fingerprint"]
+        trial.set_constraint(INFEASIBLE, float(self._plan.app.is_infeasible(result)))
+        own = result.get("fingerprint")
         if not self._plan.one_data or job.fingerprint or not own:
             return outcome
         first = self._first_fingerprint(own)
@@ -223,7 +220,7 @@ class WorkerLoop:
     def _report(self, trial: Trial, job: Job, step: int, metrics: Mapping[str, float]) -> bool:
         """Notes how far a trial is; True prunes it."""
         metric = self._plan.study.objectives[0].metric
-        if metric in FINAL_METRICS:
+        if metric in self._plan.app.final_metrics:
             return False
         if metric not in metrics:
             raise TrialError(
@@ -251,11 +248,11 @@ class WorkerLoop:
         return trial.should_prune() and step < last
 
     def _steps(self, overrides: list[str]) -> int:
-        """How many epochs a trial may train, or how many seeds one after the other."""
+        """How many steps a trial may take, or how many seeds it trains one after the other."""
         study = self._plan.study
         if study.seed_mode == "sequential":
             return len(study.split_seeds)
-        return self._epochs_of(overrides)
+        return self._steps_of(overrides)
 
     def _end(self, trial: Trial, job: Job, outcome: Outcome) -> Any:
         """The objective's values, or the exception that tells Optuna how the trial ended."""
@@ -267,10 +264,10 @@ class WorkerLoop:
                 raise
         if outcome.state == PRUNED:
             raise optuna.TrialPruned(outcome.reason)
-        if outcome.traceback and not (job.directory / records.TRACEBACK).exists():
+        if outcome.traceback and not (job.directory / TRACEBACK).exists():
             # A full disk must not hide the reason.
             with suppress(OutputError):
-                atomic_write(job.directory / records.TRACEBACK, outcome.traceback.encode())
+                atomic_write(job.directory / TRACEBACK, outcome.traceback.encode())
         reason, again = outcome.reason or outcome.state, False
         if outcome.state == INTERRUPTED and self._must_leave():
             reason = LEFT
@@ -288,7 +285,7 @@ class WorkerLoop:
                     requeue(self._study, trial.number, trial.params, trial.user_attrs)
         else:
             trial.set_user_attr(attributes.REASON, reason)
-        records.mark_interrupted(job.directory, "interrupted" if again else "failed", reason)
+        self._plan.app.mark_interrupted(job.directory, "interrupted" if again else "failed", reason)
         raise TrialEndedError(reason)
 
     def _checked(self, values: Any) -> list[float]:

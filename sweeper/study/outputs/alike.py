@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.reading import number_text
-from sweeper.two_tower.config import METRICS, MRR, SEEN_FILTERED, with_same_filter
 
 # Two trials may have the same value by chance.
 FEWEST = 3
 
 
-def alike_text(values: Sequence[Sequence[float]], objectives: Sequence[ObjectiveConfig]) -> str:
+def alike_text(
+    values: Sequence[Sequence[float]],
+    objectives: Sequence[ObjectiveConfig],
+    finer_metric: Callable[[str], str | None] = lambda metric: None,
+) -> str:
     """A sentence if all complete trials have the same value of an objective; else "".
 
     Args:
       values: by complete trial, then by objective.
+      finer_metric: returns a metric that tells trials apart where this one can't, or None.
     """
     if len(values) < FEWEST:
         return ""
@@ -34,8 +38,6 @@ def alike_text(values: Sequence[Sequence[float]], objectives: Sequence[Objective
     if len(objectives) > 1:
         return text
     order = "Their order is that of their numbers"
-    metric = objectives[0].metric
-    # MRR counts every rank: where it is constant, no other metric of the ranking is better.
-    if metric not in METRICS or metric.removeprefix(SEEN_FILTERED) == MRR:
-        return f"{text}. {order}"
-    return f"{text}. {order}; search by another metric, such as {with_same_filter(MRR, metric)}"
+    finer = finer_metric(objectives[0].metric)
+    hint = f"; search by another metric, such as {finer}" if finer else ""
+    return f"{text}. {order}{hint}"

@@ -26,7 +26,6 @@ from sweeper.study.outputs.reading import (
     state_of,
     values_of,
 )
-from sweeper.two_tower.config import baseline_name
 
 LEADERBOARD = "leaderboard.csv"
 
@@ -250,17 +249,20 @@ def _beside_best_baseline(
     return None
 
 
-def no_better_words(unbeaten: Iterable[tuple[str, float]]) -> str:
+def no_better_words(
+    unbeaten: Iterable[tuple[str, float]], baseline_label: Callable[[str], str]
+) -> str:
     """Explains the mark: "no better than EASE (0.4618)", or than the best of several.
 
     Args:
       unbeaten: of each marked trial, see `unbeaten_baseline`.
+      baseline_label: returns a baseline's name as people write it.
     """
     different = set(unbeaten)
     if len(different) > 1:
         return "no better than the best baseline on the same rows"
     ((name, value),) = different
-    return f"no better than {baseline_name(name)} ({number_text(value)})"
+    return f"no better than {baseline_label(name)} ({number_text(value)})"
 
 
 def seed_values(row: Row, metric: str) -> dict[int, float | None]:

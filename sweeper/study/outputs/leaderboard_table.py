@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from sweeper.study.app import App
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.alike import alike_text
 from sweeper.study.outputs.leaderboard import (
@@ -19,27 +20,26 @@ from sweeper.study.outputs.leaderboard import (
     unbeaten_baseline,
 )
 from sweeper.study.outputs.reading import number_text, parameter_text, short_names, values_text
-from sweeper.two_tower.config import SEEN_FILTERED, baseline_name
-from sweeper.two_tower.trial.result_tables import SEEN
 
 NO_BETTER = "▾"
 
 
 def leaderboard_table(
-    rows: Sequence[Row], objectives: Sequence[ObjectiveConfig], limit: int = 10
+    rows: Sequence[Row], objectives: Sequence[ObjectiveConfig], app: App, limit: int = 10
 ) -> RenderableType:
     """The first rows, as wide as the terminal allows, with the baselines below.
 
     Args:
       rows: all of them, in order, from `sweeper.study.outputs.leaderboard.leaderboard_rows`.
     """
-    return _Top(rows, objectives, limit)
+    return _Top(rows, objectives, app, limit)
 
 
 @dataclass
 class _Top:
     rows: Sequence[Row]
     objectives: Sequence[ObjectiveConfig]
+    app: App
     limit: int
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -106,20 +106,17 @@ class _Top:
                 if objective.metric in metrics
             ]
             if values:
-                yield f"{baseline_name(name)}: {', '.join(values)}"
-        if any(objective.metric.startswith(SEEN_FILTERED) for objective in self.objectives):
-            # Results of before there was a choice don't say it.
-            seen = dict.fromkeys(row.result.get("seen", "training") for row in self.rows)
-            yield f"seen-filtered metrics leave out {', or '.join(SEEN[each] for each in seen)}"
+                yield f"{self.app.baseline_label(name)}: {', '.join(values)}"
+        yield from self.app.leaderboard_notes((row.result for row in self.rows), self.objectives)
         complete = [row.values for row in self.rows if row.state == "complete"]
-        if text := alike_text(complete, self.objectives):
+        if text := alike_text(complete, self.objectives, self.app.finer_metric):
             yield f"{text}."
         shown = self.rows[: self.limit]
         unbeaten = [best for row in shown if (best := unbeaten_baseline(row, self.objectives))]
         if unbeaten:
-            yield f"{NO_BETTER} {no_better_words(unbeaten)}"
+            yield f"{NO_BETTER} {no_better_words(unbeaten, self.app.baseline_label)}"
         if left_out:
-            yield f"No room for {', '.join(left_out)}: see {LEADERBOARD}"
+            yield f"Columns hidden: {', '.join(left_out)}; see {LEADERBOARD}"
         more = len(self.rows) - self.limit
         if more > 0:
             yield f"… and {more:,} more in {LEADERBOARD}"

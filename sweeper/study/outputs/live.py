@@ -42,6 +42,7 @@ class LiveTable:
       timeout_seconds: of the study, all its starts together.
       step: what a trial reports a value for each of: "epoch" or "seed".
       title: what runs, where it isn't the study itself.
+      finer_metric: see `sweeper.study.app.App`.
       shows_best: whether each trial's best value so far stands beside its last one, as it is
         the one that counts where trials keep their best weights.
     """
@@ -58,8 +59,10 @@ class LiveTable:
         timeout_seconds: float | None = None,
         step: str = "epoch",
         title: str = "",
+        finer_metric: Callable[[str], str | None] = lambda metric: None,
         shows_best: bool = False,
     ) -> None:
+        self._finer_metric = finer_metric
         self._title, self._shows_best = title, shows_best
         self._study, self._console, self._on_tick, self._step = study, console, on_tick, step
         now = time.monotonic()
@@ -183,7 +186,7 @@ class LiveTable:
         complete = [trial.values for trial in trials if state_of(trial) == "complete"]
         # Later trials can't make the first ones equal.
         self._compared = len(complete) >= FEWEST
-        if text := alike_text(complete, self._tally.objectives):
+        if text := alike_text(complete, self._tally.objectives, self._finer_metric):
             self._print(f"warning: {text}")
 
     def _print(self, line: str) -> None:

@@ -14,11 +14,11 @@ from rich.console import Console
 
 from sweeper.common.console import print_status
 from sweeper.common.output_files import atomic_write
+from sweeper.study.app import App
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import Row, leaderboard_rows, seed_values, write_leaderboard
 from sweeper.study.outputs.leaderboard_table import leaderboard_table
 from sweeper.study.outputs.reading import number_text, objectives_of, values_text
-from sweeper.two_tower import record
 
 if TYPE_CHECKING:
     from sweeper.study.plan import Plan
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 RESULTS, BEST = "optimization_results.yaml", "best.yaml"
 # So many other solutions are named in the head of best.yaml.
 NAMED_SOLUTIONS = 20
-
-
-def recorded_config(directory: Path) -> dict[str, Any] | None:
-    """The configuration in a trial's record; None where a user's own objective left none."""
-    return record.read(directory).config if (directory / record.TRIAL).exists() else None
 
 
 def show_results(study: optuna.Study, plan: Plan, console: Console) -> None:
@@ -41,10 +36,11 @@ def show_results(study: optuna.Study, plan: Plan, console: Console) -> None:
     if not plan.selects:
         print_status(console, "output", str(write_leaderboard(study, plan.directory)))
         return
-    paths = write_results(study, plan.directory, plan.study.split_seeds, plan.study.seed_mode)
+    seeds = (plan.study.split_seeds, plan.study.seed_mode)
+    paths = write_results(study, plan.directory, plan.app, *seeds)
     rows = leaderboard_rows(study)
     console.print()
-    console.print(leaderboard_table(rows, objectives_of(study)))
+    console.print(leaderboard_table(rows, objectives_of(study), plan.app))
     console.print()
     for line in _untracked(rows):
         print_status(console, "tracking", line)
@@ -66,6 +62,7 @@ def _untracked(rows: Sequence[Row]) -> Iterator[str]:
 def write_results(
     study: optuna.Study,
     directory: Path,
+    app: App,
     split_seeds: Sequence[int] = (),
     seed_mode: str = "lockstep",
 ) -> list[Path]:
@@ -86,7 +83,7 @@ def write_results(
     paths = [write_leaderboard(study, directory), directory / RESULTS]
     atomic_write(directory / RESULTS, results_text(rows, objectives).encode())
     best = rows[0] if rows and rows[0].rank == 1 else None
-    config = recorded_config(directory / best.directory) if best and best.directory else None
+    config = app.recorded_config(directory / best.directory) if best and best.directory else None
     if config is not None:
         seeds = {"split_seeds": list(split_seeds), "seed_mode": seed_mode} if split_seeds else None
         head = list(_head(study.study_name, directory, rows, objectives))
@@ -151,7 +148,7 @@ def best_text(
 def _head(
     name: str, directory: Path, rows: Sequence[Row], objectives: Sequence[ObjectiveConfig]
 ) -> Iterator[str]:
-    """Why, figure, cost, command: as the shipped files have it."""
+    """Yields why, result, cost and command, as the shipped files have them."""
     best, others = rows[0], [row for row in rows if row.rank == 1][1:]
     complete = sum(row.rank is not None for row in rows)
     which = f"trial {best.number} ({best.directory}) of the study {name!r}"
@@ -160,7 +157,7 @@ def _head(
         yield f"Why: the best of {trials}: {which}."
     else:
         yield f"Why: of {trials}, it has the best {objectives[0].metric}: {which}."
-    yield f"Figure: {_figures(best, objectives)}"
+    yield f"Result: {_values(best, objectives)}"
     if len(objectives) == 1:
         for seed, value in seed_values(best, objectives[0].metric).items():
             yield f"  split seed {seed}: {'-' if value is None else number_text(value)}"
@@ -171,7 +168,7 @@ def _head(
     if others:
         yield f"It is one of {len(others) + 1:,} in the Pareto set. The others:"
     for row in others[:NAMED_SOLUTIONS]:
-        yield f"  {row.directory}: {_figures(row, objectives)}"
+        yield f"  {row.directory}: {_values(row, objectives)}"
     if len(others) > NAMED_SOLUTIONS:
         yield f"  and {len(others) - NAMED_SOLUTIONS:,} more in {RESULTS}"
     if others:
@@ -190,6 +187,6 @@ def shown_path(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _figures(row: Row, objectives: Sequence[ObjectiveConfig]) -> str:
+def _values(row: Row, objectives: Sequence[ObjectiveConfig]) -> str:
     values = values_text(row.values, row.result, objectives)
     return ", ".join(f"{o.metric} {value}" for o, value in zip(objectives, values, strict=True))

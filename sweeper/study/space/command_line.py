@@ -26,17 +26,18 @@ from hydra.core.override_parser.types import (
 from sweeper.common.errors import ConfigError
 from sweeper.study.space.domain_reader import choice_problems, read_domain, too_many_choices
 from sweeper.study.space.domains import MAX_STEPS, Choices, Domain
-from sweeper.study.space.overrides import SEEDS, Key, find_key, to_text
+from sweeper.study.space.keys import Key, SearchableKeys, to_text
 from sweeper.study.space.parameters import Parameter, SingleParameter
 
 
 def command_line_parameters(
-    overrides: Sequence[Override], searched_keys: Collection[str] = ()
+    overrides: Sequence[Override], keys: SearchableKeys, searched_keys: Collection[str] = ()
 ) -> tuple[list[Parameter], list[str]]:
     """The searched parameters of the command line, and the texts of all other overrides.
 
     Args:
       overrides: parsed with a config loader, so that config groups and `glob()` are known.
+      keys: those that may be searched.
       searched_keys: the keys that `study.space` searches. A single value of one of them is
         a parameter of one choice, since what is suggested would hide a fixed override.
 
@@ -51,7 +52,7 @@ def command_line_parameters(
             fixed.append(str(override.input_line))
             continue
         try:
-            parameters.append(_parameter(override))
+            parameters.append(_parameter(override, keys))
         except ConfigError as error:
             problems += error.problems
     names = [parameter.name for parameter in parameters]
@@ -63,14 +64,13 @@ def command_line_parameters(
     return parameters, fixed
 
 
-def _parameter(override: Override) -> Parameter:
+def _parameter(override: Override, keys: SearchableKeys) -> Parameter:
     name = override.key_or_group
     loader = override.config_loader
     options = loader.get_group_options(name) if loader else []
-    # A grid over splits is a fair way to see how far figures vary; train.seed is not searched.
-    seeds = [seed for seed in SEEDS if seed != "data.split_seed"]
+    keys = replace(keys, groups={name: options} if options else {})
     try:
-        key = find_key(name, {name: options} if options else {}, seeds)
+        key = keys.find(name, is_command_line=True)
     except ConfigError as error:
         raise ConfigError(f"{name}: {problem}" for problem in error.problems) from error
     key = replace(key, element=override.get_key_element())

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sweeper.common.errors import closest
-from sweeper.study.space.overrides import to_text
+from sweeper.study.space.keys import to_text
 
 if TYPE_CHECKING:
     import optuna

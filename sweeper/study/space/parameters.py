@@ -15,7 +15,7 @@ from typing import Any
 
 from sweeper.common.errors import either
 from sweeper.study.space.domains import Choices, Domain
-from sweeper.study.space.overrides import Key, to_text
+from sweeper.study.space.keys import Key, to_text
 
 SHAPES = ("constant", "narrowing", "free")
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sweeper.common.errors import ConfigError, closest, either
+from sweeper.common.ranges import LARGEST, WIDTHS
 from sweeper.study.space.conditions import SPACE, order_parameters
 from sweeper.study.space.domain_reader import RANGE_OPTIONS, read_domain, too_many_choices
 from sweeper.study.space.domains import Choices, Domain
-from sweeper.study.space.overrides import ANY_KEY, Key, find_key
+from sweeper.study.space.keys import ANY_KEY, Key, SearchableKeys
 from sweeper.study.space.parameters import (
     SHAPES,
     Conditions,
@@ -18,7 +19,6 @@ from sweeper.study.space.parameters import (
     TowersParameter,
 )
 from sweeper.study.space.search_space import SearchSpace
-from sweeper.two_tower.config import LARGEST, WIDTHS, Config, known_keys
 
 DOMAIN_OPTIONS = (*RANGE_OPTIONS, "choices")
 OPTIONS = (*DOMAIN_OPTIONS, "towers", "sets", "when")
@@ -26,11 +26,11 @@ MAX_LAYERS = 100
 TOWERS_OPTIONS = ("depth", "width", "shape")
 
 
-def parse_space(space: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> SearchSpace:
+def parse_space(space: Mapping[str, Any], keys: SearchableKeys) -> SearchSpace:
     """Reads `study.space`.
 
     Args:
-      groups: the names of the options of each config group.
+      keys: those that may be searched.
 
     Raises:
       ConfigError: with a line for everything that is wrong.
@@ -40,7 +40,7 @@ def parse_space(space: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -
     unread = []
     for name, given in space.items():
         try:
-            parameters.append(_read_parameter(name, given, groups))
+            parameters.append(_read_parameter(name, given, keys))
         except ConfigError as error:
             problems += error.problems
             unread.append(name)
@@ -49,16 +49,16 @@ def parse_space(space: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -
     return SearchSpace(parameters)
 
 
-def _read_parameter(name: str, given: Any, groups: Mapping[str, Sequence[str]]) -> Parameter:
+def _read_parameter(name: str, given: Any, keys: SearchableKeys) -> Parameter:
     where = f"{SPACE}.{name}"
     if not isinstance(given, Mapping):
         raise ConfigError(f"{where}: got {given!r}; must be options, as {{low: 0, high: 1}}")
     problems = _unknown_options(where, given, OPTIONS)
-    key = _read_key(where, name, given, groups, problems)
+    key = _read_key(where, name, given, keys, problems)
     when = _read_when(f"{where}.when", given.get("when", {}), problems)
     parameter: Parameter | None = None
     if "towers" in given:
-        problems += _towers_problems(where, key, given)
+        problems += _towers_problems(where, key, given, keys)
         parameter = _read_towers(f"{where}.towers", name, key, when, given["towers"], problems)
     elif domain := read_domain(where, given, key.type, key.problem, problems):
         parameter = SingleParameter(name, key, domain, when=when)
@@ -71,11 +71,11 @@ def _read_key(
     where: str,
     name: str,
     given: Mapping[str, Any],
-    groups: Mapping[str, Sequence[str]],
+    keys: SearchableKeys,
     problems: list[str],
 ) -> Key:
     try:
-        return find_key(str(given.get("sets", name)), groups)
+        return keys.find(str(given.get("sets", name)))
     except ConfigError as error:
         start = f"{where}.sets: got {given['sets']!r}; it" if "sets" in given else f"{where}:"
         problems += [f"{start} {problem}" for problem in error.problems]
@@ -96,13 +96,15 @@ def _read_when(where: str, given: Any, problems: list[str]) -> Conditions:
     return when
 
 
-def _towers_problems(where: str, key: Key, given: Mapping[str, Any]) -> Iterator[str]:
+def _towers_problems(
+    where: str, key: Key, given: Mapping[str, Any], keys: SearchableKeys
+) -> Iterator[str]:
     others = [option for option in DOMAIN_OPTIONS if option in given]
     if others:
         yield f"{where}: got towers and {', '.join(others)}; must be towers alone"
     if key.range is not WIDTHS and key is not ANY_KEY:
-        lists = [key for key in known_keys(Config) if key.endswith("layer_sizes")]
-        yield f"{where}.towers: {key.name} is no list of widths; must be {either(lists)}"
+        lists = either(keys.width_lists())
+        yield f"{where}.towers: {key.name} is no list of widths; must be {lists}"
 
 
 def _read_towers(

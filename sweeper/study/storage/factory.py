@@ -11,7 +11,6 @@ from sweeper.study.config import StorageConfig
 from sweeper.study.storage.files import Journal, Sqlite
 from sweeper.study.storage.markers import ELSEWHERE, MARKERS, holds_study
 from sweeper.study.storage.storage import StudyStorage
-from sweeper.two_tower import record as records
 
 FILES: tuple[type[Sqlite] | type[Journal], ...] = (Sqlite, Journal)
 
@@ -61,8 +60,11 @@ def load_study(directory: Path, check: bool = False) -> optuna.Study:
         raise OutputError(f"{directory}: its study is no longer in the database") from None
 
 
-def check_place(directory: Path) -> None:
+def check_place(directory: Path, trial_file: str) -> None:
     """Looks whether a study may begin, or go on, in a directory.
+
+    Args:
+      trial_file: the file by which a directory is known to hold a trial.
 
     Raises:
       OutputError: it holds trials of something else.
@@ -70,7 +72,7 @@ def check_place(directory: Path) -> None:
     if holds_study(directory):
         return
     # A single run's, a plain Hydra sweep's, and those of a study whose database is gone.
-    places = (records.TRIAL, f"*/{records.TRIAL}", "trials/*")
+    places = (trial_file, f"*/{trial_file}", "trials/*")
     trials = [path for place in places for path in directory.glob(place)]
     if trials:
         raise OutputError(

@@ -13,7 +13,6 @@ from omegaconf import OmegaConf
 from processes import ROOT
 from small_trials import compose_config
 
-from sweeper.study.config import register_schema
 from sweeper.two_tower.config import (
     ACTIVATIONS,
     OPTIMIZERS,
@@ -25,6 +24,7 @@ from sweeper.two_tower.config import (
     to_dataclass,
     to_dictionary,
 )
+from sweeper.two_tower.config.experiment import register_schema
 from sweeper.two_tower.validation import validate
 
 PACKAGE = ROOT / "sweeper"

@@ -9,8 +9,8 @@ import yaml
 
 from sweeper.cli.command_line import prepare
 from sweeper.common.errors import ConfigError, shortened
-from sweeper.study.config import ExperimentConfig, register_schema
 from sweeper.two_tower.config import type_at, type_problems
+from sweeper.two_tower.config.experiment import ExperimentConfig, register_schema
 
 WRONG = [
     ("train.epochs", "zehn", "train.epochs: got 'zehn'; must be a whole number"),

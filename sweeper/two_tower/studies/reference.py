@@ -11,22 +11,21 @@ from optuna.trial import TrialState
 
 from sweeper.common.runtime import available_cores
 from sweeper.study import attributes
+from sweeper.study.fixed_grid import CONFIGURATION, FixedGridPlan
 from sweeper.study.outputs.reading import result_of
 from sweeper.study.plan import Plan
-from sweeper.study.retraining import (
-    CONFIGURATION,
+from sweeper.two_tower.config import to_dictionary
+from sweeper.two_tower.studies.retraining import (
     SPLIT_SEED,
     TRAIN_SEED,
-    Retraining,
     experiment_config,
     retraining,
 )
-from sweeper.two_tower.config import to_dictionary
 
 DIRECTORY = "reference"
 
 
-def plan_reference(plan: Plan, loader: ConfigLoader) -> Retraining:
+def plan_reference(plan: Plan, loader: ConfigLoader) -> FixedGridPlan:
     """The reference on the rows that the study's trials are scored on, once for each split."""
     name = str(plan.study.reference)
     config = experiment_config(plan, name, loader)
@@ -46,15 +45,15 @@ def plan_reference(plan: Plan, loader: ConfigLoader) -> Retraining:
     return retraining(plan, DIRECTORY, {name: to_dictionary(config)}, listed, purpose)
 
 
-def note_reference(study: optuna.Study, planned: Retraining, trained: optuna.Study) -> bool:
-    """Keeps the figures of a reference that has been trained with the study's own.
+def keep_reference(study: optuna.Study, planned: FixedGridPlan, trained: optuna.Study) -> bool:
+    """Stores the metrics of a trained reference with the study.
 
     Returns:
-      Whether there are any: not where a training failed.
+      Whether there are any; there are none where a training failed.
     """
     trials = trained.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     results = [result_of(trial) for trial in trials]
-    if len(trials) < len(planned.listed) or not all(results):
+    if len(trials) < len(planned.fixed_points) or not all(results):
         return False
     runs = [
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -12,12 +13,10 @@ from hydra.core.config_loader import ConfigLoader
 from sweeper.common.errors import ConfigError, DataChangedError
 from sweeper.study import attributes
 from sweeper.study.composition import with_words
-from sweeper.study.confirmation import confirmed_cuts
 from sweeper.study.plan import Plan
 from sweeper.study.resume_check import START_ANEW
-from sweeper.study.retraining import experiment_config
 from sweeper.study.storage.markers import holds_study
-from sweeper.two_tower.config import Config
+from sweeper.two_tower.config import MRR, SEEN_FILTERED, Config
 from sweeper.two_tower.data_check import (
     Preview,
     changed_files,
@@ -28,6 +27,8 @@ from sweeper.two_tower.data_check import (
     preview,
     saturated_objectives,
 )
+from sweeper.two_tower.studies.confirmation import confirmed_cuts
+from sweeper.two_tower.studies.retraining import experiment_config
 
 
 def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> Plan:
@@ -127,3 +128,26 @@ def _changed(study: optuna.Study, plan: Plan, began: str, files: dict[str, Any])
         f"{what} has changed since the study in {plan.directory} began: {why}; put the data back "
         f"as it was; {START_ANEW}"
     )
+
+
+def check_scores(study: optuna.Study, directory: Path) -> None:
+    """Checks that all trials of a study by a seen-filtered metric are scored by one rule.
+
+    Versions without MRR ranked the item of a repeat row among the unseen ones; it is a miss now.
+
+    Raises:
+      ConfigError: an earlier version has scored a trial.
+    """
+    filtered = [
+        metric
+        for metric in study.user_attrs.get(attributes.OBJECTIVES, {})
+        if metric.startswith(SEEN_FILTERED)
+    ]
+    for trial in study.get_trials(deepcopy=False) if filtered else ():
+        metrics = (trial.user_attrs.get(attributes.RESULT) or {}).get("metrics")
+        if metrics and f"{SEEN_FILTERED}{MRR}" not in metrics:
+            raise ConfigError(
+                f"study.objectives: an earlier version has scored trial {trial.number} of "
+                f"{directory} by {filtered[0]}, without counting rows whose item the user has "
+                f"already as misses; its trials and new ones can't be compared; {START_ANEW}"
+            )

@@ -17,30 +17,28 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 
 from sweeper.common.errors import StudyError
-from sweeper.study.ablations import ablations
 from sweeper.study.config import ConfirmConfig
+from sweeper.study.fixed_grid import CONFIGURATION, FixedGridPlan, Point
 from sweeper.study.outputs.leaderboard import leaderboard_rows
 from sweeper.study.plan import Plan
-from sweeper.study.retraining import (
-    CONFIGURATION,
-    CUT,
-    SPLIT_SEED,
-    TRAIN_SEED,
-    Point,
-    Retraining,
-    experiment_config,
-    retraining,
-)
 from sweeper.two_tower import record as records
 from sweeper.two_tower.config import DataConfig, to_dictionary, with_defaults
 from sweeper.two_tower.record import TrialRecord
+from sweeper.two_tower.studies.ablations import ablations
+from sweeper.two_tower.studies.retraining import (
+    CUT,
+    SPLIT_SEED,
+    TRAIN_SEED,
+    experiment_config,
+    retraining,
+)
 
 DIRECTORY = "confirmation"
 # Of a split by time, where `study.confirm.cuts` doesn't say.
 CUTS = 3
 
 
-def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> Retraining:
+def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> FixedGridPlan:
     """What confirms a study that is done.
 
     Raises:

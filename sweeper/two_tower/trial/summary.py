@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def summarize(directory: Path) -> dict[str, Any] | None:
     }
 
 
-def has_collapsed(result: dict[str, Any]) -> bool:
+def has_collapsed(result: Mapping[str, Any]) -> bool:
     """Whether the model scores all candidates alike: a tie counts as a miss, so all are missed."""
     accuracies = [value for name, value in result["metrics"].items() if "top_" in name]
     return bool(accuracies) and max(accuracies) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import optuna
@@ -15,18 +16,16 @@ from rich.console import Console
 from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import StudyError, finishing
 from sweeper.common.output_files import atomic_write, make_writable
-from sweeper.study.confirmation import left_out, plan_confirmation
 from sweeper.study.create_or_resume import open_study, prepared, storage_of
-from sweeper.study.data_check import check_data
 from sweeper.study.execution import locks
 from sweeper.study.execution.artifact_sync import download
 from sweeper.study.execution.recovery import counts_toward_budget, recover_stale_trials
 from sweeper.study.execution.study_run import StudyRun
 from sweeper.study.execution.worker import silence_optuna
 from sweeper.study.failures import failure_of, first_failure, nothing_to_rank
+from sweeper.study.hooks import StudyHooks
 from sweeper.study.outputs.result_files import show_results, shown_path
 from sweeper.study.plan import Plan
-from sweeper.study.reference import note_reference, plan_reference
 from sweeper.study.storage.factory import check_place
 
 # Workers on other machines, of a start that has been killed, may need this long to notice.
@@ -37,12 +36,16 @@ Before = Callable[[optuna.Study], None]
 
 def run_study(
     plan: Plan,
+    hooks: StudyHooks,
     config: DictConfig,
     context: HydraContext,
     task: TaskFunction,
     max_relaunches: int,
 ) -> StudyError | None:
-    """Starts a study, or goes on with it, until its budget is used up; then confirms its best.
+    """Starts a study, or resumes it, until its budget is used up; then confirms its best trials.
+
+    Args:
+      hooks: what the app does around the trials.
 
     Returns:
       What failed beside the study's own trials: its reference, or its confirmation.
@@ -55,19 +58,16 @@ def run_study(
     """
     silence_optuna()
     console = make_console()
-
-    command = _command_to_go_on(plan)
-    plan = check_data(plan, context.config_loader, partial(print_status, console, "data"))
-
-    def run(plan: Plan, before: Before | None = None) -> optuna.Study:
-        return _run(plan, command, console, config, context, task, max_relaunches, before)
-
+    plan = hooks.check_data(plan, context.config_loader, partial(print_status, console, "data"))
+    runner = _Runner(hooks, _resume_command(plan), console, config, context, task, max_relaunches)
     failures: list[StudyError] = []
 
     def train_reference(study: optuna.Study) -> None:
-        reference = plan_reference(plan, context.config_loader)
-        trained = run(reference)
-        if not note_reference(study, reference, trained):
+        reference = hooks.reference_plan(plan, context.config_loader)
+        if reference is None:
+            return
+        trained = runner.run(reference)
+        if not hooks.keep_reference(study, reference, trained):
             text = f"{plan.study.reference} failed and is left out: {first_failure(trained)}"
             print_status(console, "reference", f"{text}; see {reference.directory}")
         # The trials are worth as much without it.
@@ -75,63 +75,70 @@ def run_study(
             failures.append(StudyError(f"study.reference: it is left out: {failure}"))
         console.print()
 
-    has_reference = plan.study.reference is not None
-    study = run(plan, train_reference if has_reference else None)
+    study = runner.run(plan, train_reference)
     if failure := failure_of(plan, study):
         raise failure
-    if plan.study.confirm.best:
+    if confirmation := hooks.confirmation_plan(plan, study, context.config_loader):
+        planned, remarks = confirmation
         console.print()
-        confirmation = plan_confirmation(plan, study, context.config_loader)
-        for line in left_out(plan.study.confirm, plan.trial.data.split, confirmation.configs):
+        for line in remarks:
             print_status(console, "confirm", line)
-        if failure := failure_of(confirmation, run(confirmation)):
+        if failure := failure_of(planned, runner.run(planned)):
             failures.append(StudyError(f"study.confirm: {failure}"))
     return failures[0] if failures else None
 
 
-def _run(
-    plan: Plan,
-    command: str,
-    console: Console,
-    config: DictConfig,
-    context: HydraContext,
-    task: TaskFunction,
-    max_relaunches: int,
-    before: Before | None,
-) -> optuna.Study:
-    """As `run_study`, of one study, or of what is trained beside it.
+@dataclass(frozen=True)
+class _Runner:
+    """What the runs of a study, its reference and its confirmation share.
 
-    Args:
-      command: what goes on with it.
-      before: called with the study, once it is open, before its first trial.
+    Attributes:
+      resume_command: what resumes the study.
     """
-    check_place(plan.directory)
-    plan, storage = storage_of(plan)
-    # It must be within reach before anything is written.
-    storage.exists()
-    make_writable("hydra.sweep.dir", plan.directory)
-    with locks.main_process(plan.directory):
-        locks.wait_for_workers(plan.directory)
-        study, remarks = open_study(plan, storage)
-        with storage.main_process(study):
-            storage.wait_for_workers(study, SECONDS_TO_END)
-            plan = prepared(plan, study, remarks, console)
-            atomic_write(plan.directory / "multirun.yaml", OmegaConf.to_yaml(config).encode())
-            if before:
+
+    hooks: StudyHooks
+    resume_command: str
+    console: Console
+    config: DictConfig
+    context: HydraContext
+    task: TaskFunction
+    max_relaunches: int
+
+    def run(self, plan: Plan, before: Before = lambda study: None) -> optuna.Study:
+        """Runs one of them, until its budget is used up.
+
+        Args:
+          before: called with the study, once it is open, before its first trial.
+        """
+        check_place(plan.directory, plan.app.trial_file)
+        plan, storage = storage_of(plan)
+        # It must be within reach before anything is written.
+        storage.exists()
+        make_writable("hydra.sweep.dir", plan.directory)
+        with locks.main_process(plan.directory):
+            locks.wait_for_workers(plan.directory)
+            study, remarks = open_study(plan, storage, self.hooks)
+            with storage.main_process(study):
+                storage.wait_for_workers(study, SECONDS_TO_END)
+                plan = prepared(plan, study, remarks, self.console)
+                path = plan.directory / "multirun.yaml"
+                atomic_write(path, OmegaConf.to_yaml(self.config).encode())
                 before(study)
-            _say_what(plan, study, console)
-            run = StudyRun(plan, storage, study, console, config, context, task)
-            with finishing(lambda: _sum_up(study, plan, console)):
-                run.until_done(max_relaunches)
-    if run.stopped_by:
-        print_status(console, "go on", command)
-        sys.exit(128 + run.stopped_by)
-    return study
+                _print_plan(plan, study, self.console)
+                run = StudyRun(
+                    plan, storage, study, self.console, self.config, self.context, self.task
+                )
+                with finishing(lambda: _sum_up(study, plan, self.console)):
+                    run.until_done(self.max_relaunches)
+        if run.stopped_by:
+            print_status(self.console, "go on", self.resume_command)
+            sys.exit(128 + run.stopped_by)
+        return study
 
 
 def _sum_up(study: optuna.Study, plan: Plan, console: Console) -> None:
     """Settles what the workers left, and writes and shows the results."""
-    recover_stale_trials(study, plan.directory, plan.study.max_retries)
+    recover_stale_trials(study, plan)
     for line in download(study, plan.directory):
         print_status(console, "files", line)
     show_results(study, plan, console)
@@ -139,7 +146,7 @@ def _sum_up(study: optuna.Study, plan: Plan, console: Console) -> None:
         print_status(console, "result", text)
 
 
-def _command_to_go_on(plan: Plan) -> str:
+def _resume_command(plan: Plan) -> str:
     """The command as the user gave it, and the directory where that depended on the time."""
     command = list(sys.orig_argv)
     if plan.study.name is None and not any("hydra.sweep.dir=" in word for word in command):
@@ -147,7 +154,7 @@ def _command_to_go_on(plan: Plan) -> str:
     return shlex.join(command)
 
 
-def _say_what(plan: Plan, study: optuna.Study, console: Console) -> None:
+def _print_plan(plan: Plan, study: optuna.Study, console: Console) -> None:
     if plan.total is None:
         total = f"{plan.study.timeout_seconds:g} s of trials"
     else:
