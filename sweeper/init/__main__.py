@@ -32,8 +32,7 @@ from sweeper.two_tower.config import ColumnsConfig, DataConfig, config_directory
 from sweeper.two_tower.data.columns import CategoricalColumn
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.split import split_interactions
-from sweeper.two_tower.data.validation import data_problems
-from sweeper.two_tower.validation import range_problems
+from sweeper.two_tower.validation import data_problems, range_problems
 
 DESCRIPTION = """\
 Writes a folder to begin a project of your own in: conf/ with your table, features to begin
@@ -123,7 +122,7 @@ def _of_table(
     if not any(READ_BY.search(problem) for problem in wrong):
         comments, found = complete(data, given, tell)
         wrong += found
-    wrong += data_problems(data, config.evaluation.split)
+    wrong += data_problems(config)
     if problems or wrong:
         raise ConfigError(dict.fromkeys([*problems, *wrong]))
     words = [f"{role} {getattr(data.columns, role) or 'none'}" for role in ROLES]

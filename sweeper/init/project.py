@@ -12,7 +12,7 @@ import jinja2
 
 from sweeper.common.output_files import atomic_write, make_writable
 from sweeper.inspect.suggestion import as_yaml
-from sweeper.two_tower.data.table.files import TFDS
+from sweeper.two_tower.config import TFDS_PREFIX
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Where each template goes; NAME is the project's. VARIANT is what tells the second file of features
@@ -103,7 +103,7 @@ def write_files(files: dict[Path, str]) -> None:
 
 def _absolute(path: str) -> str:
     """A path that holds wherever the project is used from; the name of a TFDS data set as it is."""
-    return path if path.startswith(TFDS) else str(Path(path).expanduser().resolve())
+    return path if path.startswith(TFDS_PREFIX) else str(Path(path).expanduser().resolve())
 
 
 def _yaml(value: Any) -> str:

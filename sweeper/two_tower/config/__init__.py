@@ -28,8 +28,10 @@ from sweeper.two_tower.config.composed import (
 )
 from sweeper.two_tower.config.data import (
     DATA_SETS,
+    EXAMPLE_TIME,
     NAMED_SOURCES,
     TABLE_KEYS,
+    TFDS_PREFIX,
     ColumnsConfig,
     CsvConfig,
     DataConfig,
@@ -93,7 +95,7 @@ from sweeper.two_tower.config.trial import (
     layer_sizes,
     supports_sparse_updates,
 )
-from sweeper.two_tower.config.value_types import type_at, type_problems, type_words
+from sweeper.two_tower.config.value_types import describe_type, type_at, type_problems
 
 __all__ = [
     "ACTIVATIONS",
@@ -101,6 +103,7 @@ __all__ = [
     "BASELINES",
     "DATA_SETS",
     "DEFAULT_METRIC",
+    "EXAMPLE_TIME",
     "FEATURE_KINDS",
     "ITEM_KINDS",
     "LARGEST",
@@ -117,6 +120,7 @@ __all__ = [
     "SEQUENCE_ENCODERS",
     "TABLE_KEYS",
     "TASKS",
+    "TFDS_PREFIX",
     "TIMED_KINDS",
     "TOP_K",
     "UNFILTERED_METRICS",
@@ -143,6 +147,7 @@ __all__ = [
     "config_dir_hint",
     "config_directory",
     "constrained_field",
+    "describe_type",
     "ease_last",
     "flatten",
     "goes_by_times",
@@ -165,7 +170,6 @@ __all__ = [
     "to_dictionary",
     "type_at",
     "type_problems",
-    "type_words",
     "unflatten",
     "unknown_key",
     "with_defaults",

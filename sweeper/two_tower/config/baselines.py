@@ -41,9 +41,9 @@ def baseline_name(name: str) -> str:
 def no_times_problem(name: str) -> str:
     """What is wrong with a baseline that goes by times where the data has none."""
     return (
-        f"evaluation.baselines: got {name!r}, which goes by the times of rows, with "
-        "data.columns.timestamp null; must be without it, as evaluation.baselines=[popularity], or "
-        "data.columns.timestamp the column of times"
+        f"evaluation.baselines: got {name!r}, which needs the times of rows, with "
+        "data.columns.timestamp null; leave it out, as in evaluation.baselines=[popularity], or "
+        "set data.columns.timestamp"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 
 from omegaconf import MISSING
 
@@ -31,7 +32,11 @@ TIMESTAMP_UNITS = (
 POLICIES = ("error", "drop")
 UNKNOWN = ("error", "drop", "keep")
 MISSING_FEATURES = ("error", "fill")
-# What `data=table` alone goes by.
+# A path that begins so is the name of a TFDS data set.
+TFDS_PREFIX = "tfds:"
+# A time that tells day and month, and morning and afternoon, apart; errors show formats by it.
+EXAMPLE_TIME = datetime(2031, 10, 25, 17, 48, 56, 123456, tzinfo=timezone(timedelta(hours=2)))
+# Keys of `data` that only apply to `data=table`.
 TABLE_KEYS = (
     "columns", "path", "format", "timestamp_unit", "timestamp_format", "csv", "items", "users",
     "filter",

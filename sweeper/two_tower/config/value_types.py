@@ -25,14 +25,14 @@ NODES: dict[Any, Callable[..., Any]] = {
 }
 
 
-def type_words(kind: Any) -> str:
+def describe_type(kind: Any) -> str:
     """As a user would say it: "number or null", "list of texts"."""
     if kind in NAMES:
         return NAMES[kind]
     if kind is type(None):
         return "null"
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return " or ".join(type_words(each) for each in typing.get_args(kind))
+        return " or ".join(describe_type(each) for each in typing.get_args(kind))
     if typing.get_origin(kind) is list:
         (inside,) = typing.get_args(kind)
         return f"list of {'mappings' if inside not in NAMES else NAMES[inside] + 's'}"
@@ -78,7 +78,7 @@ def type_problems(key: str, value: Any, kind: Any) -> Iterator[str]:
     elif words := invalid_reason(value):
         yield f"{key}: got {shortened(repr(value))}; {words}"
     elif not any(_is_of(value, each) for each in kinds):
-        words = type_words(typing.Union[alternatives])  # noqa: UP007
+        words = describe_type(typing.Union[alternatives])  # noqa: UP007
         article = "" if words.startswith("true") else "a "
         given = "null" if value is None else shortened(repr(value))
         yield f"{key}: got {given}; must be {article}{words}{_example(kind)}"

@@ -11,9 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from sweeper.common.errors import DataError, shortened
-
-# A path of this form is the name of a TFDS data set.
-TFDS = "tfds:"
+from sweeper.two_tower.config import TFDS_PREFIX
 
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".dat": "csv", ".data": "csv",
@@ -55,7 +53,7 @@ def find_files(key: str, path: str, format_: str = "auto") -> TableFiles:
     Raises:
       DataError: nothing is there, no name tells a format, or several formats.
     """
-    if path.startswith(TFDS):
+    if path.startswith(TFDS_PREFIX):
         return TableFiles(key, path, "tfds", ())
     place = Path(os.path.expanduser(path))
     if place.is_file():

@@ -14,9 +14,9 @@ from functools import partial
 import pyarrow as pa
 
 from sweeper.common.errors import DataError, shortened
-from sweeper.two_tower.config import CsvConfig
+from sweeper.two_tower.config import TFDS_PREFIX, CsvConfig
 from sweeper.two_tower.data.table.csv_files import CsvFile
-from sweeper.two_tower.data.table.files import TFDS, TableFiles, check_same_columns, types_apart
+from sweeper.two_tower.data.table.files import TableFiles, check_same_columns, types_apart
 from sweeper.two_tower.data.table.json_lines import first_json_lines, read_json_lines
 from sweeper.two_tower.data.table.parquet_files import read_parquet
 
@@ -105,7 +105,7 @@ def _read_tfds(files: TableFiles) -> pa.Table:
     """All splits of a TFDS data set; prepared, or downloaded as TFDS does it."""
     from sweeper.two_tower.data.table.tfds_records import read_records
 
-    return _not_empty(files, read_records(files.key, files.path.removeprefix(TFDS)))
+    return _not_empty(files, read_records(files.key, files.path.removeprefix(TFDS_PREFIX)))
 
 
 def _not_empty(files: TableFiles, table: pa.Table) -> pa.Table:

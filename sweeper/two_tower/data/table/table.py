@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from sweeper.common.console import stage
 from sweeper.common.errors import DataError
-from sweeper.two_tower.config import TABLE_KEYS, DataConfig
+from sweeper.two_tower.config import TABLE_KEYS, TFDS_PREFIX, DataConfig
 from sweeper.two_tower.data.cache import CacheEntry
 from sweeper.two_tower.data.columns import CategoricalColumn, Column, NumericColumn
 from sweeper.two_tower.data.interactions import Interactions, assemble
 from sweeper.two_tower.data.table import cleaning, roles
 from sweeper.two_tower.data.table.cleaning import Rows
 from sweeper.two_tower.data.table.feature_columns import feature_columns
-from sweeper.two_tower.data.table.files import TFDS, TableFiles, find_files
+from sweeper.two_tower.data.table.files import TableFiles, find_files
 from sweeper.two_tower.data.table.reading import error_context, read_table
 from sweeper.two_tower.data.table.roles import ids
 from sweeper.two_tower.data.table.side_tables import SideTable, read_side_table
@@ -230,7 +230,7 @@ def _texts(config: DataConfig) -> list[str]:
 
 def _is_tfds(config: DataConfig) -> bool:
     paths = (config.path, config.items.path, config.users.path)
-    return any(path is not None and path.startswith(TFDS) for path in paths)
+    return any(path is not None and path.startswith(TFDS_PREFIX) for path in paths)
 
 
 def all_files(config: DataConfig) -> list[TableFiles]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from sweeper.two_tower.config import EXAMPLE_TIME
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Of the year 1, in seconds since 1970.
@@ -21,8 +23,6 @@ FIRST_SECOND = -62_135_596_800
 SECOND = timedelta(seconds=1)
 # Two numbers with nothing between them: only leading zeros tell where one ends.
 ABUTTING = re.compile(r"%[YmdHMSIjyGVu]%[YmdHMSIjyGVu]")
-# A time that tells day and month, and morning and afternoon, apart.
-SPECIMEN = datetime(2031, 10, 25, 17, 48, 56, 123456, tzinfo=timezone(timedelta(hours=2)))
 _DAYS = (
     "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y",
@@ -39,21 +39,6 @@ _WHOLE = (
     "%a %b %d %H:%M:%S UTC %Y", "%a %b %d %H:%M:%S %z %Y",
 )  # fmt: skip
 COMMON = (*_WHOLE, *map("".join, product(_DAYS, _CLOCKS, ("", "%z", " %z"))))
-
-
-def format_problem(format_: str) -> str | None:
-    """Why a text is no form of times: "must …"; None: it is one."""
-    if "%Z" in format_.replace("%%", ""):
-        return "must have %z (+02:00, Z) for the zone: names of zones, %Z, are not read"
-    try:
-        found = datetime.strptime(SPECIMEN.strftime(format_), format_)
-    except (ValueError, re.error) as error:
-        return f"must be a form that Python's datetime.strptime reads, such as %d.%m.%Y ({error})"
-    if found.year != SPECIMEN.year:
-        return "must have the year, such as %Y in %d.%m.%Y"
-    if "%I" in format_ and found.hour != SPECIMEN.hour:
-        return "must have %p (AM or PM) with the hour of twelve, %I, or %H of twenty-four"
-    return None
 
 
 def read_formatted(texts: Sequence[str], format_: str) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +64,7 @@ def read_formatted(texts: Sequence[str], format_: str) -> tuple[np.ndarray, np.n
 def fitting_formats(texts: Sequence[str]) -> list[str]:
     """The common forms that all texts have."""
     shape = _shape(texts[0])
-    same = (each for each in COMMON if _shape(SPECIMEN.strftime(each)) == shape)
+    same = (each for each in COMMON if _shape(EXAMPLE_TIME.strftime(each)) == shape)
     return [each for each in same if not read_formatted(texts, each)[1].any()]
 
 

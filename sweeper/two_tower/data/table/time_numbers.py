@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweeper.common.errors import DataError, shortened
+from sweeper.two_tower.config import EXAMPLE_TIME
 from sweeper.two_tower.data.table.arrays import (
     NOT_A_TIME,
     SECONDS_A_DAY,
@@ -20,7 +21,7 @@ from sweeper.two_tower.data.table.arrays import (
     is_text,
     row_of,
 )
-from sweeper.two_tower.data.table.time_formats import SPECIMEN, read_formatted, read_words
+from sweeper.two_tower.data.table.time_formats import read_formatted, read_words
 
 # How many of each unit a second has; the numbers of today's times differ by as much.
 PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
@@ -113,7 +114,7 @@ def read_digits(whole: np.ndarray, missing: np.ndarray, name: str, format_: str)
     """
     distinct, codes = np.unique(whole[~missing], return_inverse=True)
     # A number has no leading zeros.
-    width = len(SPECIMEN.strftime(format_))
+    width = len(EXAMPLE_TIME.strftime(format_))
     words = pc.utf8_lpad(pa.array(distinct).cast(pa.string()), width, "0")
     found, wrong = read_words(words, format_)
     if wrong.any():
@@ -122,7 +123,7 @@ def read_digits(whole: np.ndarray, missing: np.ndarray, name: str, format_: str)
         row = row_of(at_fault) or 1
         raise DataError(
             f"the column {name!r}, row {row}: got {whole[row - 1]}; must have the form "
-            f"{format_!r}, such as {SPECIMEN.strftime(format_)}; correct it, or set "
+            f"{format_!r}, such as {EXAMPLE_TIME.strftime(format_)}; correct it, or set "
             "data.timestamp_unit or data.timestamp_format to what the numbers are"
         )
     seconds = np.zeros(len(whole), np.int64)

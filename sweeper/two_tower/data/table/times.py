@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweeper.common.errors import DataError, either, shortened
+from sweeper.two_tower.config import EXAMPLE_TIME
 from sweeper.two_tower.data.table.arrays import (
     SECONDS_A_DAY,
     combined,
@@ -25,7 +26,6 @@ from sweeper.two_tower.data.table.arrays import (
 )
 from sweeper.two_tower.data.table.time_formats import (
     FIRST_SECOND,
-    SPECIMEN,
     fitting_formats,
     read_words,
 )
@@ -158,7 +158,7 @@ def _formatted(array: pa.Array, name: str, format_: str) -> Times:
         raise DataError(
             f"the column {name!r}, row {row}: got {shortened(repr(array[row - 1].as_py()))}; must "
             f"have the form {format_!r} of data.timestamp_format, such as "
-            f"{SPECIMEN.strftime(format_)}"
+            f"{EXAMPLE_TIME.strftime(format_)}"
         )
     return Times(found[codes], codes < 0, _form(format_))
 

@@ -17,7 +17,8 @@ from tables import load, write_csv, write_parquet
 
 from sweeper.common.errors import DataError
 from sweeper.two_tower.config import FilterConfig
-from sweeper.two_tower.data.table.time_formats import format_problem, read_formatted, read_words
+from sweeper.two_tower.config.data_rules import timestamp_format_problem
+from sweeper.two_tower.data.table.time_formats import read_formatted, read_words
 from sweeper.two_tower.data.table.times import Times, read_times
 
 PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
@@ -326,7 +327,7 @@ def test_the_form_that_would_do_is_named_and_does(texts: list[str], forms: str) 
     assert told.endswith(f"or set data.timestamp_format to {forms}")
     if not forms.startswith("the"):
         form = forms.split("'")[1]
-        assert format_problem(form) is None
+        assert timestamp_format_problem(form) is None
         times = read(texts, format_=form)
         assert not times.missing.any()
 
@@ -353,15 +354,15 @@ def test_a_form_holds_for_all_rows_and_texts_that_are_missing() -> None:
         ("%c", None),
         ("%d.%m.", "must have the year"),
         ("soon", "must have the year"),
-        ("%Q", "must be a form that Python's datetime.strptime reads"),
-        ("%Y %", "must be a form that"),
+        ("%Q", "must be a format that Python's datetime.strptime reads"),
+        ("%Y %", "must be a format that"),
         ("%Y-%m-%d %I:%M", "must have %p"),
         ("%Y-%m-%d %H:%M %Z", "must have %z"),
         ("%Y-%%Z", None),
     ],
 )
 def test_what_is_no_form_is_told_before_anything_is_read(format_, problem) -> None:
-    told = format_problem(format_)
+    told = timestamp_format_problem(format_)
     assert told is None if problem is None else str(told).startswith(problem)
 
 
