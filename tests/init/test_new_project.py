@@ -397,7 +397,7 @@ def test_without_a_table_there_is_a_place_for_it(place: Path) -> None:
         (["data.path=ratings.csv", "data.format=excel"], "data.format: got 'excel'; must be one"),
         (["data.path=ratings.csv", "data.csv.delimiter=''"], "data.csv.delimiter: got ''; must be"),
         (["data.path="], "data.path: got ''; must be given, not empty"),
-        (["data.path=ratings.csv", "data.pth=x"], "data.pth: is no key of the configuration"),
+        (["data.path=ratings.csv", "data.pth=x"], "data.pth: is not a key of the configuration"),
         (["data.path=ratings.csv", "data.columns.user=custmer"], "Did you mean 'Customer'?"),
     ],
 )

@@ -81,7 +81,7 @@ def test_a_split_that_needs_no_tensorflow_loads_none_and_json_is_alone(tmp_path)
 
 WRONG = [
     (["data=synthetik"], ["data: got 'synthetik'; must be one of"]),
-    (["data.splitt=temporal"], ["data.splitt: is no key of the configuration"]),
+    (["data.splitt=temporal"], ["data.splitt: is not a key of the configuration"]),
     (
         [*SMALL, "data.test_size=0", "data.split=x"],
         ["data.split: got 'x'; must be one of random", "data.test_size: got 0; must be"],

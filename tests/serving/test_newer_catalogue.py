@@ -160,7 +160,10 @@ def test_csv_settings_are_refused_for_other_formats(tmp_path: Path) -> None:
         ("items.csv.quote_char=xy", "got 'xy'; must be auto, one ASCII character, or null"),
         ('items.csv.quote_char="xy"', "got '\"xy\"'; must be auto, one ASCII character, or null"),
         ("items.csv.quote_char=", "got ''; must be auto, one ASCII character, or null"),
-        ("items.csv.delimiter=", "got ''; must be auto, or one or more characters, no quotes and"),
+        (
+            "items.csv.delimiter=",
+            "got ''; must be auto, or one or more characters without quotes",
+        ),
         ("items.csv.delimiter=a\nb", "got 'a\\nb'; must be auto, or one or more characters"),
     ],
 )

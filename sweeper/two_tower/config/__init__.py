@@ -1,10 +1,10 @@
 """The configuration's schema: one dataclass for each group under `conf/`.
 
-The YAML files hold the values; these classes hold the names, types, defaults
-and ranges. With the study's (`sweeper.study.config`) they are registered with
-Hydra as `schema`, the first entry of `conf/config.yaml`, so that a name or a type
-that is wrong fails when the configuration is composed. Ranges, and rules that span
-several values, are checked by `sweeper.two_tower.validation`. Nothing here imports TensorFlow.
+The YAML files hold the values; these classes hold the names, types, defaults and ranges. Together
+with the study's (`sweeper.study.config`) they are registered with Hydra as `schema`, the first
+entry of `conf/config.yaml`, so that a wrong name or type fails when the configuration is composed.
+`sweeper.two_tower.validation` checks the ranges, and the rules that span several values. Nothing
+here imports TensorFlow.
 """
 
 from sweeper.two_tower.config.baselines import (

@@ -1,4 +1,4 @@
-"""Keys that have another name than in an earlier version, and how unknown keys are reported."""
+"""Keys that an earlier version called otherwise, and the error line for unknown keys."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ RENAMED_KEYS = {
 
 
 def unknown_key(key: str, hint: str) -> str:
-    """What is wrong with a dotted key that the schema lacks: it is unknown, or has a new name.
+    """Returns what is wrong with a dotted key that the schema lacks: it is unknown, or was renamed.
 
     Args:
-      hint: ends the message of an unknown key, see `common.errors.closest_key`.
+      hint: the ending of the message on an unknown key, see `common.errors.closest_key`.
     """
     if key in RENAMED_KEYS:
-        return f"is called {RENAMED_KEYS[key]} since version 0.2.0; use that name"
-    return f"is no key of the configuration{hint}"
+        return f"was renamed to {RENAMED_KEYS[key]} in version 0.2.0; use the new name"
+    return f"is not a key of the configuration{hint}"
 
 
 def with_new_names(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A recorded configuration, as nested dictionaries, with the present names of its keys."""
+    """Returns a recorded configuration (nested dictionaries) with the present names of its keys."""
     renamed = copy.deepcopy(dict(config))
     for old, new in RENAMED_KEYS.items():
         section, _, name = old.rpartition(".")

@@ -1,4 +1,4 @@
-"""Which type a key's value must have, in a user's words, and where a value has another."""
+"""Describes the types of keys for users, and finds values of another type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sweeper.two_tower.config.ranges import invalid_reason
 from sweeper.two_tower.config.renamed import unknown_key
 
 NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text"}
-# They take what OmegaConf does: "5" is a whole number, "yes" is true.
+# They accept what OmegaConf does: "5" is a whole number, "yes" is true.
 NODES: dict[Any, Callable[..., Any]] = {
     bool: BooleanNode,
     int: IntegerNode,
@@ -26,7 +26,7 @@ NODES: dict[Any, Callable[..., Any]] = {
 
 
 def describe_type(kind: Any) -> str:
-    """As a user would say it: "number or null", "list of texts"."""
+    """Describes a type for users: "number or null", "list of texts"."""
     if kind in NAMES:
         return NAMES[kind]
     if kind is type(None):
@@ -40,7 +40,7 @@ def describe_type(kind: Any) -> str:
 
 
 def type_at(schema: type, key: str) -> Any:
-    """The type of a dotted key of a schema; None: it has no such key."""
+    """Returns the type of a dotted key of a schema; None if it has no such key."""
     kind: Any = schema
     for part in key.split("."):
         if not dataclasses.is_dataclass(kind):
@@ -50,12 +50,15 @@ def type_at(schema: type, key: str) -> Any:
 
 
 def type_problems(key: str, value: Any, kind: Any) -> Iterator[str]:
-    """Where a value from YAML is not of a key's type, a line each, as "key: got x; must be y".
+    """Finds values from YAML that are not of their key's type.
 
     Args:
-      key: the dotted key, or "" of the whole configuration.
-      value: of plain lists, dictionaries and scalars; interpolations are left alone.
+      key: the dotted key, or "" for the whole configuration.
+      value: plain lists, dictionaries and scalars; interpolations are not checked.
       kind: the key's type in the schema.
+
+    Yields:
+      "key: got x; must be y" for each.
     """
     alternatives = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     if isinstance(value, str) and "${" in value:
@@ -75,17 +78,17 @@ def type_problems(key: str, value: Any, kind: Any) -> Iterator[str]:
                 yield from type_problems(place, element, hints[name])
             else:
                 yield f"{place}: {unknown_key(place, closest(str(name), hints))}"
-    elif words := invalid_reason(value):
-        yield f"{key}: got {shortened(repr(value))}; {words}"
+    elif reason := invalid_reason(value):
+        yield f"{key}: got {shortened(repr(value))}; {reason}"
     elif not any(_is_of(value, each) for each in kinds):
-        words = describe_type(typing.Union[alternatives])  # noqa: UP007
-        article = "" if words.startswith("true") else "a "
+        expected = describe_type(typing.Union[alternatives])  # noqa: UP007
+        article = "" if expected.startswith("true") else "a "
         given = "null" if value is None else shortened(repr(value))
-        yield f"{key}: got {given}; must be {article}{words}{_example(kind)}"
+        yield f"{key}: got {given}; must be {article}{expected}{_example(kind)}"
 
 
 def _is_of(value: Any, kind: Any) -> bool:
-    """Of a type without parts that could be looked into."""
+    """Tells whether a value is of a type that contains no others."""
     if kind in NODES:
         try:
             NODES[kind](value, is_optional=False)
@@ -96,7 +99,7 @@ def _is_of(value: Any, kind: Any) -> bool:
 
 
 def _example(kind: Any) -> str:
-    """What ends the line where a mapping must be given: the keys that must be in it."""
+    """Returns an ending for an error line on a missing mapping: the keys that it must have."""
     inside = next(iter(typing.get_args(kind)), kind)
     if not dataclasses.is_dataclass(inside):
         return ""
