@@ -52,7 +52,7 @@ def prepare(arguments: list[str] | None = None) -> None:
     parsed = get_args_parser().parse_args(arguments)
     given = [name for name in EXCLUSIVE if getattr(parsed, name)]
     if len(given) > 1:
-        raise ConfigError(f"--{given[1]}: is given with --{given[0]}; must be alone")
+        raise ConfigError(f"--{given[1]}: can't be combined with --{given[0]}")
     if any(getattr(parsed, question) for question in QUESTIONS) and not parsed.cfg:
         return
     own = Path(parsed.config_dir) if parsed.config_dir else None
@@ -106,9 +106,9 @@ def _misplaced(overrides: list[Override]) -> Iterator[str]:
                 f"{as_one_value(override)}"
             )
         elif key.startswith(OF_A_STUDY) and not key.startswith(OF_A_TRIAL):
-            yield f"{key}: is given, but no study; must be with study=NAME or --multirun"
+            yield f"{key}: is given without a study; give study=NAME or --multirun"
         elif key == "study" and override.value() is not None:
-            yield f"{override.input_line}: is given with hydra.mode=RUN, which runs one trial"
+            yield f"{override.input_line}: is given with hydra.mode=RUN, which runs a single trial"
 
 
 def _check_output(value: str) -> None:
@@ -116,7 +116,7 @@ def _check_output(value: str) -> None:
     directory = Path(value)
     if (directory / TRIAL).exists():
         raise OutputError(
-            f"hydra.run.dir: got {value}, which already holds a trial ({TRIAL}); must be another "
-            "directory: no result is written over"
+            f"hydra.run.dir: got {value}, which already holds a trial ({TRIAL}); use another "
+            "directory, as results are never overwritten"
         )
     check_writable("hydra.run.dir", directory)

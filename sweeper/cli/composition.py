@@ -97,8 +97,8 @@ def loader(config_path: str | None, own: Path | None) -> Iterator[ConfigLoader]:
 def _check_nothing_hidden(own: Path) -> None:
     if hidden := _hidden_files(own):
         raise ConfigError(
-            f"--config-dir: {each} has the name of a shipped file, which Hydra would take in its "
-            "place; must have another name"
+            f"--config-dir: {each} has the name of a shipped file, which Hydra would use "
+            "instead; give it another name"
             for each in hidden
         )
 
@@ -122,7 +122,7 @@ def add_plugin_path(directory: Path) -> None:
       ConfigError: there is no such directory.
     """
     if not directory.is_dir():
-        raise ConfigError(f"--config-dir: got {directory}, which is no directory")
+        raise ConfigError(f"--config-dir: got {directory}, which is not a directory")
     place = str(directory.resolve().parent)
     if place not in sys.path:
         sys.path.append(place)
@@ -149,11 +149,11 @@ def compose_first(name: str, overrides: list[str], multirun: bool = False) -> Di
                 raise ConfigError(f"{name}.yaml: {first_lines(error)}") from error
             return compose(name, [*choices, *first], return_hydra_config=True)
     except YAMLError as error:
-        raise ConfigError(f"conf: a file is no YAML: {first_lines(error)}") from error
+        raise ConfigError(f"conf: invalid YAML in a file: {first_lines(error)}") from error
     except COMPOSING as error:
         if isinstance(error, MissingConfigException) and error.missing_cfg_file == name:
             raise ConfigError(
-                f"--config-name: got {name!r}, and there is no {name}.yaml in the directories of "
+                f"--config-name: got {name!r}, but there is no {name}.yaml in the directories of "
                 f"the configuration{config_dir_hint(f'{name}.yaml')}"
             ) from error
         problems = explain(name, overrides) or file_problems(error) or [first_lines(error)]

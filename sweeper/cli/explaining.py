@@ -97,8 +97,8 @@ def explain(name: str, overrides: Sequence[str]) -> list[str]:
 
 def _explain_text(text: str, error: Exception) -> str:
     if "=" not in text:
-        return f"{shortened(text)}: is no override; must be KEY=VALUE"
-    return f"{shortened(text)}: is no override: {first_lines(error)}"
+        return f"{shortened(text)}: is not an override; must be KEY=VALUE"
+    return f"{shortened(text)}: is not an override: {first_lines(error)}"
 
 
 def _explain(name: str, value: str, composable: list[str]) -> list[str]:

@@ -78,11 +78,11 @@ def make(key: str, name: str, kind: type, *arguments: Any, **options: Any) -> An
     found = load(key, name)
     if not (isinstance(found, type) and issubclass(found, kind)):
         raise ConfigError(
-            f"{key}: got {name!r}, which is no class of {kind.__module__}.{kind.__qualname__}"
+            f"{key}: got {name!r}, which is not a class of {kind.__module__}.{kind.__qualname__}"
         )
     try:
         return found(*arguments, **options)
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"{key}: got {name!r} with the options {options}, which it refuses: {error}"
+            f"{key}: got {name!r} with the options {options}, which it doesn't accept: {error}"
         ) from error

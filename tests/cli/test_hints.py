@@ -102,7 +102,7 @@ def test_the_hint_is_as_it_must_be_typed_there(
 def test_a_config_name_hints_at_the_study_that_has_it(project: Path) -> None:
     (line,) = problems_of("--config-name", "best", "evaluation.score_test=true")
     assert line == (
-        "--config-name: got 'best', and there is no best.yaml in the directories of the "
+        "--config-name: got 'best', but there is no best.yaml in the directories of the "
         "configuration. outputs/shop/best.yaml exists: give --config-dir outputs/shop"
     )
 

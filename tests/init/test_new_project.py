@@ -205,7 +205,7 @@ def test_a_file_that_a_shipped_one_would_hide_is_refused(place: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == (
         f"error: --config-dir: {conf}/study/loss.yaml has the name of a shipped file, which Hydra "
-        "would take in its place; must have another name\n"
+        "would use instead; give it another name\n"
     )
 
 

@@ -87,7 +87,7 @@ WRONG = [
         ["data.split: got 'x'; must be one of random", "data.test_size: got 0; must be"],
     ),
     ([*SMALL, "data.split_seed=1,2"], ["data.split_seed=1,2: has several values; must be one"]),
-    ([*SMALL, "--config-dir", "nowhere"], ["--config-dir: got nowhere, which is no directory"]),
+    ([*SMALL, "--config-dir", "nowhere"], ["--config-dir: got nowhere, which is not a directory"]),
     ([*SMALL, "--output", "a.pdf"], ["--output: got a.pdf; must end in .png"]),
     (["data=synthetic", "data.synthetic.num_interactions=600000"], [
         "data.synthetic.num_interactions: got 600000; must be at most the 500000 pairs",

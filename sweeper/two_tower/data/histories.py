@@ -191,8 +191,8 @@ def find_histories(
     users, times = interactions.users, interactions.timestamps
     if times is None:
         raise ConfigError(
-            "data.columns.timestamp: got null, but a history needs the order of the rows; must "
-            "name the column of times"
+            "data.columns.timestamp: got null, but a history needs the order of the rows; set "
+            "it to the column of times"
         )
     order = by_user_and_time(users, times) if order is None else order
     is_known = np.ones(len(users), bool)

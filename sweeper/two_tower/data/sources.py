@@ -79,7 +79,7 @@ def from_prepared(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
         if ratings and movies:
             source = f"{data_set.title} as TFDS prepared it in {directory}"
             return read_records(ratings, movies, source, say)
-    raise DataError(f"TFDS has prepared none in {', '.join(map(str, looked_in))}")
+    raise DataError(f"TFDS has not prepared it in {', '.join(map(str, looked_in))}")
 
 
 def from_grouplens(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
@@ -145,9 +145,9 @@ def _first_of(
             failures.append(f"  {attempt.__name__.replace('_', ' ')}: {error}")
     tried = "\n".join(failures)
     raise DataError(
-        f"{data_set.title} can't be had with data.source={source}:\n{tried}\n"
+        f"{data_set.title} can't be loaded with data.source={source}:\n{tried}\n"
         f"Give a copy that you have (data.source=/path/to/{data_set.folder}.zip or its folder), "
-        "or take made-up data (data=synthetic)."
+        "or use synthetic data (data=synthetic)."
     )
 
 

@@ -291,8 +291,8 @@ def _rows_a_user(part: str, size: float | None) -> int:
 def _timestamps(config: DataConfig, interactions: Interactions) -> np.ndarray:
     if interactions.timestamps is None:
         raise ConfigError(
-            f"data.split: got {config.split!r}, which goes by time, and the data has none; must be "
-            "'random', or data.columns.timestamp a column of it"
+            f"data.split: got {config.split!r}, but the data has no times; use 'random', or set "
+            "data.columns.timestamp"
         )
     return interactions.timestamps
 

@@ -50,7 +50,7 @@ def drop_missing(rows: Rows, missing: dict[str, np.ndarray], policy: str) -> Non
         if policy == "error" and wrong.any():
             raise DataError(
                 f"the column {name!r} has {int(wrong.sum()):,} missing values, the first in row "
-                f"{rows.kept[wrong][0] + 1}; must have none, or data.filter.missing_values be "
+                f"{rows.kept[wrong][0] + 1}; remove them, or set data.filter.missing_values to "
                 "'drop'"
             )
         rows.drop(wrong, f"no {name}")
@@ -102,7 +102,7 @@ def drop_unknown(
         examples = ", ".join(shortened(repr(categories[code])) for code in unknown[:EXAMPLES])
         raise DataError(
             f"{len(unknown):,} {role}s of {int(wrong.sum()):,} rows are not in data.{role}s.path, "
-            f"such as {examples}; must be there, or data.filter.unknown_{role}s be 'drop' or 'keep'"
+            f"such as {examples}; add them, or set data.filter.unknown_{role}s to 'drop' or 'keep'"
         )
     rows.drop(wrong, f"{role} not in data.{role}s.path")
 
@@ -128,7 +128,7 @@ def drop_duplicates(rows: Rows, times: np.ndarray | None, policy: str) -> None:
         one, other = sorted(rows.kept[order[first : first + 2]] + 1)
         raise DataError(
             f"{int(repeats.sum()):,} rows repeat a user and an item, such as rows {one} and "
-            f"{other}; must not, or data.filter.duplicates be 'keep', 'first' or 'last'"
+            f"{other}; remove them, or set data.filter.duplicates to 'keep', 'first' or 'last'"
         )
     wrong = np.zeros(len(pairs), bool)
     # Of each run the first stays, which none is before; or the last, which none follows.

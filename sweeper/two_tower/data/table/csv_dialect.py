@@ -88,8 +88,8 @@ def find_dialect(file: Path, key: str, csv: CsvConfig) -> CsvDialect:
     quote, count, lone = rows.quote()
     if lone is not None:
         notes["quotes"] = (
-            f"{file}: its quotes are letters, as the one in line {lone} encloses no value "
-            f"({key}.quote_char)"
+            f"{file}: quotes are ordinary characters, as the one in line {lone} doesn't enclose a "
+            f"value ({key}.quote_char)"
         )
     number = count.rows - (csv.column_names is None)
     return CsvDialect(delimiter, quote, count.spanning, skipped, number, notes)
@@ -183,7 +183,7 @@ class _Rows:
         elif lines.unequal:
             other = (
                 f"line {lines.unequal + self._lines_skipped} has another number of columns than "
-                "the first, if quotes are letters"
+                "the first, if quotes are ordinary characters"
             )
         return DataError(
             f"{self._where(line)}: a value begins with a quote that doesn't enclose it, and "
@@ -196,7 +196,7 @@ class _Rows:
 
     @property
     def _letters(self) -> str:
-        return f"{self.key}.quote_char=null if all quotes are letters"
+        return f"{self.key}.quote_char=null if all quotes are ordinary characters"
 
     @property
     def _lines_skipped(self) -> int:

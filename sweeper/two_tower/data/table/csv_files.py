@@ -120,5 +120,7 @@ class CsvFile:
             return not_utf8(self._file)
         told = unreadable(self._file, "CSV", error)
         if "parse error" in str(error) and self._dialect.quote is not None:
-            return DataError(f"{told}. {self._key}.quote_char=null takes all quotes as letters")
+            return DataError(
+                f"{told}. {self._key}.quote_char=null reads all quotes as ordinary characters"
+            )
         return told

@@ -141,11 +141,11 @@ def _numbers(array: pa.Array, name: str, missing: str, rows: np.ndarray | None) 
     else:
         first = _in_file(row_of(array.is_null()) or 1, rows)
         if array.null_count == len(array):
-            raise DataError(f"the column {name!r} has no number at all; must have some, or not be")
+            raise DataError(f"the column {name!r} has no number at all; fill it in, or remove it")
         if missing == "error":
             raise DataError(
                 f"the column {name!r} has {array.null_count:,} missing numbers, the first in row "
-                f"{first}; must have none, or data.filter.missing_features be 'fill'"
+                f"{first}; fill them in, or set data.filter.missing_features to 'fill'"
             )
         numbers = array.cast(pa.float64(), safe=False)
         values = numbers.fill_null(pc.mean(array).as_py()).to_numpy(zero_copy_only=False)

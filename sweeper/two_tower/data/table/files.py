@@ -70,7 +70,7 @@ def find_files(key: str, path: str, format_: str = "auto") -> TableFiles:
     if not files:
         raise DataError(
             f"{key}: got the folder {path!r}, which has no file of a known format; must have files "
-            f"that end in {', '.join(FORMATS)}, or {_format_key(key)} say which they are"
+            f"that end in {', '.join(FORMATS)}, or {_format_key(key)} is set to theirs"
         )
     found = {file: _format(key, file, format_) for file in files}
     if len(set(found.values())) > 1:
@@ -100,7 +100,7 @@ def _format(key: str, file: Path, format_: str) -> str:
         return found
     raise DataError(
         f"{key}: got {str(file)!r}, whose name doesn't tell its format; must end in "
-        f"{', '.join(FORMATS)}, or {_format_key(key)} say which it is"
+        f"{', '.join(FORMATS)}, or {_format_key(key)} is set to it"
     )
 
 
@@ -160,16 +160,16 @@ def not_utf8(file: Path) -> DataError:
             except UnicodeDecodeError:
                 text = shortened(line.decode("latin-1").strip())
                 return DataError(
-                    f"{file}, line {number}: is no UTF-8 (in Latin-1 it reads {text!r}); must be "
+                    f"{file}, line {number}: is not UTF-8 (in Latin-1 it reads {text!r}); must be "
                     "written in UTF-8"
                 )
-    return DataError(f"{file}: is no UTF-8; must be written in UTF-8")
+    return DataError(f"{file}: is not UTF-8; must be written in UTF-8")
 
 
 def unreadable(file: Path, format_: str, error: Exception) -> DataError:
     """The error for a file that isn't what its name says."""
     if isinstance(error, PermissionError):
-        return DataError(f"{file}: may not be read; must be allowed to be")
+        return DataError(f"{file}: permission denied; allow reading it")
     words = shortened(" ".join(str(error).split()), 300)
     if "in row" in words and format_ != "CSV":
         words += " (the first row is 0)"

@@ -103,8 +103,8 @@ def _encoded(
         others.remove(name)
     if clash := [name for name in others if name in taken]:
         raise DataError(
-            f"has the column {clash[0]!r}, which the interactions or the other table have, too; "
-            "must be in one of them, or left out of data.columns.others"
+            f"has the column {clash[0]!r}, which the interactions or the other table also have; "
+            "keep it in one of them, or leave it out of data.columns.others"
         )
     if unknown := [name for name in config.lists if name not in others]:
         column_of(table.drop_columns(key), unknown[0], f"data.{role}.lists")
@@ -148,7 +148,7 @@ def _with_gaps(column: Column, rows: np.ndarray, name: str, missing: str, role: 
         if missing == "error":
             raise DataError(
                 f"{int(gaps.sum()):,} {role} that data.filter.unknown_{role}=keep keeps have no "
-                f"{name!r}; must have one, or data.filter.missing_features be 'fill'"
+                f"{name!r}; add them, or set data.filter.missing_features to 'fill'"
             )
         values = column.values.astype(np.float64)
         return NumericColumn(np.where(gaps, values.mean(), values[rows]))
