@@ -16,7 +16,7 @@ from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import ConfigError
 from sweeper.common.exit_codes import command_parser, exit_codes
 from sweeper.common.quoting import rejoined
-from sweeper.init.completion import Say, complete, load_or_tell
+from sweeper.init.completion import Say, complete, load_or_report
 from sweeper.init.inference import ROLES
 from sweeper.init.project import (
     FILES,
@@ -26,7 +26,7 @@ from sweeper.init.project import (
     write_files,
 )
 from sweeper.inspect.columns import columns_of
-from sweeper.inspect.profile import facts_of
+from sweeper.inspect.profile import profile_data
 from sweeper.inspect.suggestion import LEFT_OUT, features_yaml, knows_users_by_id, suggest
 from sweeper.two_tower.config import ColumnsConfig, DataConfig, config_directory
 from sweeper.two_tower.data.columns import CategoricalColumn
@@ -104,7 +104,7 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
 
 
 def _of_table(
-    tell: Say, overrides: Sequence[str], given: set[str], problems: list[str]
+    say: Say, overrides: Sequence[str], given: set[str], problems: list[str]
 ) -> dict[str, Any]:
     """What the templates name of a table.
 
@@ -120,22 +120,22 @@ def _of_table(
     wrong = list(range_problems(data, "data."))
     comments: dict[str, str] = {}
     if not any(READ_BY.search(problem) for problem in wrong):
-        comments, found = complete(data, given, tell)
+        comments, found = complete(data, given, say)
         wrong += found
     wrong += data_problems(config)
     if problems or wrong:
         raise ConfigError(dict.fromkeys([*problems, *wrong]))
     words = [f"{role} {getattr(data.columns, role) or 'none'}" for role in ROLES]
-    tell("columns", ", ".join(words))
-    interactions = load_or_tell(data, given, tell)
+    say("columns", ", ".join(words))
+    interactions = load_or_report(data, given, say)
     split = split_interactions(data, interactions)
-    facts = facts_of(interactions, split, columns_of(data, interactions))
-    suggestion = suggest(facts, data.split)
-    tell("metric", f"{suggestion.metric} ({suggestion.why_metric})")
+    profile = profile_data(interactions, split, columns_of(data, interactions))
+    suggestion = suggest(profile, data.split)
+    say("metric", f"{suggestion.metric} ({suggestion.why_metric})")
     features = _without_head(suggestion.features)
     for line in features.splitlines():
         if line.startswith(LEFT_OUT):
-            tell("features", f"left out:{line.removeprefix(LEFT_OUT)}")
+            say("features", f"left out:{line.removeprefix(LEFT_OUT)}")
     values = {
         "data": data,
         "comments": comments,
@@ -149,8 +149,8 @@ def _of_table(
     }
     if interactions.timestamps is None:
         return values
-    user_id = knows_users_by_id(facts, data.split)
-    other = features_yaml(facts, data.split, user_id=not user_id)
+    user_id = knows_users_by_id(profile, data.split)
+    other = features_yaml(profile, data.split, user_id=not user_id)
     return values | {
         "variant": VARIANTS[user_id],
         "variant_words": f"{'without' if user_id else 'with'} the user's id",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from sweeper.common.errors import ConfigError, DataError
-from sweeper.init.inference import ROLES, guess_key, guess_lists, guess_roles
+from sweeper.init.inference import ROLES, infer_key, infer_lists, infer_roles
 from sweeper.inspect.suggestion import in_comment
 from sweeper.two_tower.config import DataConfig, SideTableConfig
 from sweeper.two_tower.data.column_names import is_row_number_name
@@ -56,11 +56,11 @@ def complete(data: DataConfig, given: set[str], say: Say) -> tuple[dict[str, str
         if own is None:
             continue
         if not any(each.startswith(f"data.{part}.lists") for each in given):
-            side.lists = guess_lists(own)
+            side.lists = infer_lists(own)
         column = getattr(data.columns, role)
         if side.key is None and table is not None and column is not None:
             try:
-                side.key = guess_key(own, role, side.path, column, table)
+                side.key = infer_key(own, role, side.path, column, table)
             except ConfigError as error:
                 problems += error.problems
     if table is not None and "data.columns.others" not in given:
@@ -90,7 +90,7 @@ def _set_roles(
 ) -> None:
     named = {r: getattr(data.columns, r) for r in ROLES if f"data.columns.{r}" in given}
     others = {role: each for role, part in SIDES.items() if (each := tables.get(part)) is not None}
-    roles, wrong = guess_roles(table, named, others)
+    roles, wrong = infer_roles(table, named, others)
     problems += wrong
     for role, column in roles.items():
         setattr(data.columns, role, column)
@@ -129,7 +129,7 @@ def _types(table: pa.Table) -> str:
     return ", ".join(f"{in_comment(field.name)} ({word(field.type)})" for field in table.schema)
 
 
-def load_or_tell(data: DataConfig, given: set[str], say: Say) -> Interactions:
+def load_or_report(data: DataConfig, given: set[str], say: Say) -> Interactions:
     """Reads the tables whole.
 
     Raises:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import pyarrow as pa
 
 from sweeper.common.errors import ConfigError, DataError, closest
-from sweeper.init.times import guess_time
+from sweeper.init.times import infer_time
 from sweeper.two_tower.data.column_names import (
     RATING_NAMES,
     is_row_number_name,
@@ -64,7 +64,7 @@ SEPARATOR, SHARE_OF_LISTS = "|", 0.3
 SHARE_OF_IDS = 0.5
 
 
-def guess_roles(
+def infer_roles(
     table: pa.Table,
     given: Mapping[str, str | None],
     others: Mapping[str, pa.Table],
@@ -88,7 +88,7 @@ def guess_roles(
                 problems.append(str(error))
     for role in NEEDED:
         if role not in roles:
-            roles[role] = _guess_ids(table, role, others.get(role), roles.values())
+            roles[role] = _infer_ids(table, role, others.get(role), roles.values())
             if roles[role] is None:
                 problems.append(
                     f"data.columns.{role}: no column looks like {role}s; must be given as one of "
@@ -103,13 +103,13 @@ def guess_roles(
         taken = [name for name in table.column_names if name in roles.values()]
         owners = [name for name in taken if name in (roles["user"], roles["item"])]
         try:
-            roles["timestamp"] = guess_time(table, taken, owners)
+            roles["timestamp"] = infer_time(table, taken, owners)
         except ConfigError as error:
             problems += error.problems
     return roles, problems
 
 
-def guess_key(table: pa.Table, role: str, path: str, column: str, known: pa.Table) -> str:
+def infer_key(table: pa.Table, role: str, path: str, column: str, known: pa.Table) -> str:
     """The column of ids of a table of items or users, by its name or by its values.
 
     Args:
@@ -136,7 +136,7 @@ def guess_key(table: pa.Table, role: str, path: str, column: str, known: pa.Tabl
     )
 
 
-def _guess_ids(
+def _infer_ids(
     table: pa.Table, role: str, other: pa.Table | None, taken: Collection[str | None]
 ) -> str | None:
     """The column of users' or items' ids: what both tables have, else the likeliest name."""
@@ -191,7 +191,7 @@ def _is_number(table: pa.Table, name: str) -> bool:
     return True
 
 
-def guess_lists(table: pa.Table) -> dict[str, str]:
+def infer_lists(table: pa.Table) -> dict[str, str]:
     """Columns of texts that hold several words, as genres do, with what separates them."""
     found = {}
     for name in table.column_names:

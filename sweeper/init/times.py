@@ -28,7 +28,7 @@ EARLIEST_NAMELESS = 978_307_200
 MIN_REPEATS = 20
 
 
-def guess_time(table: pa.Table, taken: Collection[str], owners: Sequence[str]) -> str | None:
+def infer_time(table: pa.Table, taken: Collection[str], owners: Sequence[str]) -> str | None:
     """The column that tells when; None: there is none.
 
     A usual name is enough; another name that ends as one must have values that are times, or

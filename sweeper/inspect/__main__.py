@@ -20,11 +20,11 @@ from sweeper.common.errors import OutputError
 from sweeper.common.exit_codes import command_parser, exit_codes
 from sweeper.common.output_files import atomic_write
 from sweeper.inspect.columns import columns_of
-from sweeper.inspect.held_out import facts_of_splits
+from sweeper.inspect.held_out import profile_splits
 from sweeper.inspect.picture import draw
-from sweeper.inspect.profile import facts_of
+from sweeper.inspect.profile import profile_data
 from sweeper.inspect.suggestion import FILE, Suggestion, suggest
-from sweeper.inspect.tables import print_facts, print_suggestion
+from sweeper.inspect.tables import print_profile, print_suggestion
 from sweeper.two_tower.config import DEFAULT_METRIC, Config, DataConfig
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.loading import load_interactions
@@ -111,18 +111,18 @@ def inspect(config: Config, parsed: argparse.Namespace) -> None:
     split = _split(config.data, interactions, progress)
     rows = len(interactions)
     with _status(progress, "Counting", rows):
-        splits = facts_of_splits(config.data, interactions, split)
-        facts = facts_of(interactions, split, columns_of(config.data, interactions), splits)
-        suggestion = suggest(facts, config.data.split)
+        splits = profile_splits(config.data, interactions, split)
+        profile = profile_data(interactions, split, columns_of(config.data, interactions), splits)
+        suggestion = suggest(profile, config.data.split)
     path = parsed.output or PLACE / f"{_picture_name(config.data)}.png"
     with _status(progress, "Drawing", rows):
-        _write(path, draw(interactions, facts))
+        _write(path, draw(interactions, profile))
     if parsed.json:
-        content = {**asdict(facts), "suggestion": asdict(suggestion), "picture": str(path)}
+        content = {**asdict(profile), "suggestion": asdict(suggestion), "picture": str(path)}
         print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
         return
     console = make_console()
-    print_facts(console, facts, np.bincount(interactions.items, minlength=facts.items))
+    print_profile(console, profile, np.bincount(interactions.items, minlength=profile.items))
     print_suggestion(console, suggestion, _command(parsed, suggestion))
     console.print()
     print_status(console, "picture", str(path))

@@ -30,7 +30,7 @@ SAME_ORDER = 0.99
 
 
 @dataclass(frozen=True)
-class ColumnFacts:
+class ColumnProfile:
     """A column.
 
     Attributes:
@@ -63,21 +63,21 @@ class ColumnFacts:
     role: str = ""
 
 
-def columns_of(config: DataConfig, interactions: Interactions) -> list[ColumnFacts]:
+def columns_of(config: DataConfig, interactions: Interactions) -> list[ColumnProfile]:
     """Every column, those of the rows first."""
     roles = roles_of(config, interactions)
     towers = {"query": interactions.query_columns, "candidate": interactions.candidate_columns}
     found = []
     for tower, columns in towers.items():
         for name, column in columns.items():
-            facts = _column(name, tower, column, roles.get((tower, name), ""))
-            if tower == "query" and not facts.role:
-                facts = replace(
-                    facts,
+            profile = _column(name, tower, column, roles.get((tower, name), ""))
+            if tower == "query" and not profile.role:
+                profile = replace(
+                    profile,
                     constant_for=constant_for(column, interactions),
                     follows_time=_follows(column, interactions.timestamps),
                 )
-            found.append(facts)
+            found.append(profile)
     return found
 
 
@@ -143,19 +143,19 @@ def roles_of(config: DataConfig, interactions: Interactions) -> dict[tuple[str, 
     return roles | {("candidate", interactions.item_column): "item"}
 
 
-def _column(name: str, tower: str, column: Column, role: str) -> ColumnFacts:
+def _column(name: str, tower: str, column: Column, role: str) -> ColumnProfile:
     if isinstance(column, NumericColumn):
         return _numbers(name, tower, column.values, role)
     used = np.bincount(column.codes, minlength=len(column.categories))
     distinct = int(np.count_nonzero(used))
     if not isinstance(column, CategoricalColumn):
         empty = int(np.count_nonzero(np.diff(column.offsets) == 0))
-        return ColumnFacts(name, tower, "lists", distinct, empty, role=role)
+        return ColumnProfile(name, tower, "lists", distinct, empty, role=role)
     # Sorted: the empty text, if there is one, comes first.
     empty = int(used[0]) if column.categories[:1] == [""] else 0
     sampled = column.categories[:: -(-len(column.categories) // MAX_SAMPLED)]
     words = float(np.mean([len(tokens(text)) for text in sampled]))
-    return ColumnFacts(name, tower, "words", distinct, empty, words=words, role=role)
+    return ColumnProfile(name, tower, "words", distinct, empty, words=words, role=role)
 
 
 def count_distinct(values: np.ndarray) -> int:
@@ -164,17 +164,17 @@ def count_distinct(values: np.ndarray) -> int:
     return int(np.count_nonzero(ascending[1:] != ascending[:-1])) + bool(len(values))
 
 
-def _numbers(name: str, tower: str, values: np.ndarray, role: str) -> ColumnFacts:
+def _numbers(name: str, tower: str, values: np.ndarray, role: str) -> ColumnProfile:
     finite = np.isfinite(values)
     missing = len(values) - int(np.count_nonzero(finite))
     known = values if missing == 0 else values[finite]
     distinct = count_distinct(known)
     if distinct == 0:
-        return ColumnFacts(name, tower, "numbers", 0, missing, role=role)
+        return ColumnProfile(name, tower, "numbers", 0, missing, role=role)
     low, high = float(known.min()), float(known.max())
     whole = known.dtype.kind in "iu" or bool((known == np.rint(known)).all())
     ascending = missing == 0 and bool((known[1:] > known[:-1]).all())
-    return ColumnFacts(
+    return ColumnProfile(
         name, tower, "numbers", distinct, missing, low, high, whole,
         is_ascending=ascending, role=role,
     )  # fmt: skip

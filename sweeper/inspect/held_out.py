@@ -18,7 +18,7 @@ SPLITS = ("random", "temporal", "leave_last_out")
 
 
 @dataclass(frozen=True)
-class HeldOutFacts:
+class HeldOutProfile:
     """What a model can know of the test rows of one split.
 
     Attributes:
@@ -44,7 +44,7 @@ class HeldOutFacts:
 
 
 @dataclass(frozen=True)
-class SplitFacts:
+class SplitProfiles:
     """What each split would hold out, of the configured sizes that mean the same under it.
 
     Attributes:
@@ -52,15 +52,15 @@ class SplitFacts:
       impossible: why there is none, by split.
     """
 
-    known: dict[str, HeldOutFacts] = field(default_factory=dict)
+    known: dict[str, HeldOutProfile] = field(default_factory=dict)
     impossible: dict[str, str] = field(default_factory=dict)
 
 
-NOT_COUNTED = SplitFacts()
+NOT_COUNTED = SplitProfiles()
 
 
-def facts_of_splits(config: DataConfig, interactions: Interactions, split: Split) -> SplitFacts:
-    """Counts the test rows of every split; see `HeldOutFacts`.
+def profile_splits(config: DataConfig, interactions: Interactions, split: Split) -> SplitProfiles:
+    """Counts the test rows of every split; see `HeldOutProfile`.
 
     Args:
       split: the configured one.
@@ -85,8 +85,8 @@ def facts_of_splits(config: DataConfig, interactions: Interactions, split: Split
             before = _Known.of(config, interactions, others, by_user)
         elif by_user is not None:
             before = by_time = by_time or _Known.of(config, interactions, None, by_user)
-        known[name] = _facts(interactions, rows, before, is_trials)
-    return SplitFacts(known, impossible)
+        known[name] = _profile(interactions, rows, before, is_trials)
+    return SplitProfiles(known, impossible)
 
 
 def _settings(config: DataConfig, name: str) -> DataConfig:
@@ -148,9 +148,9 @@ class _Known:
         return cls(histories, with_ties)
 
 
-def _facts(
+def _profile(
     interactions: Interactions, split: Split, known: _Known | None, is_trials: bool
-) -> HeldOutFacts:
+) -> HeldOutProfile:
     users, items, test = interactions.users, interactions.items, split.test
     user_rows = np.bincount(users[split.train], minlength=interactions.num_users)
     item_rows = np.bincount(items[split.train], minlength=interactions.num_items)
@@ -163,7 +163,7 @@ def _facts(
         no_history = int(np.count_nonzero(lengths == 0))
         same_second = int(np.count_nonzero(gaps == 0))
         median = float(np.median(lengths))
-    return HeldOutFacts(
+    return HeldOutProfile(
         rows=len(test),
         cold_user=int(np.count_nonzero(cold["cold_user"])),
         cold_item=int(np.count_nonzero(cold["cold_item"])),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeper.inspect.columns import ColumnFacts, count_distinct
-from sweeper.inspect.held_out import NOT_COUNTED, SplitFacts
+from sweeper.inspect.columns import ColumnProfile, count_distinct
+from sweeper.inspect.held_out import NOT_COUNTED, SplitProfiles
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.split import Split
 from sweeper.two_tower.evaluation.cold_start import warm_and_cold
@@ -51,7 +51,7 @@ class Popularity:
 
 
 @dataclass(frozen=True)
-class PartFacts:
+class PartProfile:
     """A part of the split: its rows, and those whose user, item or both no training row has.
 
     Attributes:
@@ -65,7 +65,7 @@ class PartFacts:
 
 
 @dataclass(frozen=True)
-class Facts:
+class DataProfile:
     """What `python -m sweeper.inspect` tells.
 
     Attributes:
@@ -95,24 +95,24 @@ class Facts:
     popularity: Popularity
     first: int | None
     last: int | None
-    parts: dict[str, PartFacts]
+    parts: dict[str, PartProfile]
     unused: int
     ties: tuple[str, ...]
-    columns: list[ColumnFacts]
-    splits: SplitFacts
+    columns: list[ColumnProfile]
+    splits: SplitProfiles
 
 
-def facts_of(
+def profile_data(
     interactions: Interactions,
     split: Split,
-    columns: list[ColumnFacts],
-    splits: SplitFacts = NOT_COUNTED,
-) -> Facts:
-    """Counts everything but what is given; see `Facts`."""
+    columns: list[ColumnProfile],
+    splits: SplitProfiles = NOT_COUNTED,
+) -> DataProfile:
+    """Counts everything but what is given; see `DataProfile`."""
     of_users = np.bincount(interactions.users, minlength=interactions.num_users)
     of_items = np.bincount(interactions.items, minlength=interactions.num_items)
     pairs, times = count_pairs(interactions), interactions.timestamps
-    return Facts(
+    return DataProfile(
         source=interactions.source,
         rows_read=len(interactions) + sum(interactions.dropped.values()),
         rows=len(interactions),
@@ -156,7 +156,7 @@ def head_share(counts: np.ndarray, share: float) -> float:
     return float(np.sort(counts)[-head:].sum() / counts.sum())
 
 
-def parts_of(interactions: Interactions, split: Split) -> dict[str, PartFacts]:
+def parts_of(interactions: Interactions, split: Split) -> dict[str, PartProfile]:
     """Each part's rows, and how many of them are cold."""
     users, items = interactions.users, interactions.items
     user_rows = np.bincount(users[split.train], minlength=interactions.num_users)
@@ -166,7 +166,7 @@ def parts_of(interactions: Interactions, split: Split) -> dict[str, PartFacts]:
         rows = getattr(split, name)
         cold = warm_and_cold(user_rows[users[rows]], item_rows[items[rows]])
         both = cold["cold_user"] & cold["cold_item"]
-        parts[name] = PartFacts(
+        parts[name] = PartProfile(
             len(rows),
             int(np.count_nonzero(cold["cold_user"])),
             int(np.count_nonzero(cold["cold_item"])),
