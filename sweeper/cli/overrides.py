@@ -13,7 +13,6 @@ import functools
 import itertools
 import typing
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -33,7 +32,7 @@ from sweeper.common.quoting import (
     typed,
 )
 from sweeper.study.config import ExperimentConfig
-from sweeper.two_tower.config import known_keys
+from sweeper.two_tower.config import known_keys, type_at
 
 # What Hydra and OmegaConf raise of a configuration that can't be composed: numbers too big for
 # their type, names too long for a file, lists in lists in lists among their reasons.
@@ -117,21 +116,14 @@ def takes_any_text(key: str) -> bool:
     section, _, last = key.rpartition(".")
     if section in ("data.items.lists", "data.users.lists") or key.startswith("hydra."):
         return True
-    node: Any = ExperimentConfig
-    for part in filter(None, section.split(".")):
-        node = typing.get_type_hints(node).get(part)
-        if not dataclasses.is_dataclass(node):
-            return False
-    field = {each.name: each for each in dataclasses.fields(node)}.get(last)
-    if field is None or str not in _alternatives(typing.get_type_hints(node)[last]):
+    kind, node = type_at(ExperimentConfig, key), ExperimentConfig
+    if section:
+        node = type_at(ExperimentConfig, section)
+    if str not in (typing.get_args(kind) or (kind,)) or not dataclasses.is_dataclass(node):
         return False
+    field = next(each for each in dataclasses.fields(node) if each.name == last)
     range_ = field.metadata.get("range")
     return range_ is None or not range_.choices
-
-
-def _alternatives(hint: Any) -> tuple[Any, ...]:
-    """The types that a field may have, one or several."""
-    return typing.get_args(hint) or (hint,)
 
 
 # Of these keys the value is a single character, mostly one that a shell keeps for itself.
@@ -188,7 +180,7 @@ def as_one_value(override: Override) -> str:
     if override.value_type != ValueType.SIMPLE_CHOICE_SWEEP:
         return ""
     text = str(override.input_line)
-    meant = next((each for each in readings(text) if fits(each)), "")
+    meant = _likely(text)
     if meant.endswith("]"):
         return f"; for a list, quote it: {typed(meant)}"
     if not meant or not takes_any_text(override.key_or_group):

@@ -45,12 +45,10 @@ def project_files(directory: Path, values: dict[str, Any]) -> dict[Path, str]:
         # YAML and Python, not HTML.
         autoescape=False,  # nosec B701
     )
-    environment.filters["yaml"] = _yaml
-    environment.filters["shell"] = shlex.quote
-    environment.filters["json"] = _json
-    environment.filters["changed"] = _changed
-    environment.filters["fields"] = _fields
-    environment.filters["absolute"] = _absolute
+    environment.filters |= {
+        "yaml": _yaml, "shell": shlex.quote, "json": _json, "changed": _changed,
+        "fields": _fields, "absolute": _absolute,
+    }  # fmt: skip
     return {
         directory / path: environment.get_template(f"{template}.jinja").render(values)
         for template in FILES

@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -173,7 +173,9 @@ def _write_entry(place: Path, interactions: Interactions) -> None:
         _write_table(partial / ITEMS, items)
         _write_table(partial / CATALOGUE, _arrays(interactions.candidate_columns))
         manifest = json.dumps(_manifest(partial, interactions), indent=2)
-        _write_synced(partial / MANIFEST, manifest.encode())
+        with open(partial / MANIFEST, "wb") as file:
+            file.write(manifest.encode())
+            _sync(file)
         if place.exists():  # a rename can't replace a directory that isn't empty
             os.replace(place, partial / "damaged")
         os.replace(partial, place)
@@ -213,8 +215,7 @@ def _write_table(path: Path, columns: dict[str, pa.Array]) -> None:
     with open(path, "wb") as file:
         with pyarrow.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
-        file.flush()
-        os.fsync(file.fileno())
+        _sync(file)
 
 
 def _read_table(path: Path) -> pa.Table:
@@ -229,8 +230,6 @@ def _arrays(columns: dict[str, Column]) -> dict[str, pa.Array]:
     return {name: to_arrow(column) for name, column in columns.items()}
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

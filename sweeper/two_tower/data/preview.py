@@ -22,12 +22,8 @@ import numpy as np
 
 from sweeper.common.errors import DataError, Stopped, SweeperError
 from sweeper.two_tower.config import DataConfig
-from sweeper.two_tower.data.columns import (
-    CategoricalColumn,
-    CategoricalListColumn,
-    Column,
-    NumericColumn,
-)
+from sweeper.two_tower.data.columns import Column, NumericColumn
+from sweeper.two_tower.data.interactions import Interactions
 
 Say = Callable[[str], None]
 # By "KEY: file", its bytes and the time of its last change in nanoseconds.
@@ -87,20 +83,15 @@ def preview(config: DataConfig, say: Say = print) -> Preview:
         return _in_child(_loaded_preview, config, say)
     from sweeper.two_tower.data import synthetic
 
-    # The columns are the same whatever the size, and the size is given.
-    drawn = synthetic.generate(
-        dataclasses.replace(config.synthetic, num_users=2, num_items=2, num_interactions=3)
-    )
+    # The columns are the same for any size, and the size is in the configuration.
     size = config.synthetic
-    return Preview(
-        _without_rows(drawn.query_columns),
-        _without_rows(drawn.candidate_columns),
-        size.num_interactions,
-        size.num_users,
-        size.num_items,
-        None,
-        drawn.user_column,
-        drawn.timestamp_column,
+    few = dataclasses.replace(size, num_users=2, num_items=2, num_interactions=3)
+    return dataclasses.replace(
+        _preview_of(synthetic.generate(few)),
+        num_rows=size.num_interactions,
+        num_users=size.num_users,
+        num_items=size.num_items,
+        fingerprint=None,
     )
 
 
@@ -140,7 +131,10 @@ def _state(state: tuple[int, int] | list[int]) -> str:
 def _loaded_preview(config: DataConfig, say: Say) -> Preview:
     from sweeper.two_tower.data.loading import load_interactions
 
-    data = load_interactions(config, say)
+    return _preview_of(load_interactions(config, say))
+
+
+def _preview_of(data: Interactions) -> Preview:
     return Preview(
         _without_rows(data.query_columns),
         _without_rows(data.candidate_columns),
@@ -154,17 +148,13 @@ def _loaded_preview(config: DataConfig, say: Say) -> Preview:
 
 
 def _without_rows(columns: Mapping[str, Column]) -> dict[str, Column]:
-    none = np.zeros(0, np.int64)
     empty: dict[str, Column] = {}
     for name, column in columns.items():
-        # Without the words, too, of which there may be many.
-        match column.take(none):
-            case NumericColumn() as numbers:
-                empty[name] = numbers
-            case CategoricalColumn() as words:
-                empty[name] = dataclasses.replace(words, categories=[])
-            case CategoricalListColumn() as lists:
-                empty[name] = dataclasses.replace(lists, categories=[])
+        no_rows = column.take(np.zeros(0, np.int64))
+        if not isinstance(no_rows, NumericColumn):
+            # There may be many words, so they are left out as well.
+            no_rows = dataclasses.replace(no_rows, categories=[])
+        empty[name] = no_rows
     return empty
 
 

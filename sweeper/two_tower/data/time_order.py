@@ -98,5 +98,6 @@ def ties_of_users(
         )
 
 
-def time_text(time: np.int64) -> str:
-    return str(np.datetime64(int(time), "s")).replace("T", " ")
+def time_text(seconds: int | np.int64) -> str:
+    """Returns a time since 1970 (UTC) for people: "2024-05-31", "2024-05-31 18:30:00"."""
+    return str(np.datetime64(int(seconds), "s")).replace("T", " ").removesuffix(" 00:00:00")

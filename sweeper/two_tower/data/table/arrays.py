@@ -19,6 +19,8 @@ MISSING = pa.array([*pyarrow.csv.ConvertOptions().null_values, "NaT", "None"])
 # What a second has of each of Arrow's units.
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 SECONDS_A_DAY = 86_400
+# What Arrow and Python raise for a value that can't be converted.
+UNREADABLE_VALUE = (pa.ArrowException, UnicodeDecodeError, OverflowError)
 
 
 def combined(column: pa.ChunkedArray) -> pa.Array:
@@ -47,9 +49,18 @@ def naming(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
-        words = shortened(" ".join(str(error).split()), 300)
-        raise DataError(f"the column {name!r}: a value can't be read: {words}") from error
+    except UNREADABLE_VALUE as error:
+        raise unreadable_value(f"the column {name!r}", error) from error
+
+
+def unreadable_value(where: str, error: Exception) -> DataError:
+    """Returns the error for a value of which Arrow or Python can't make what it should be."""
+    return DataError(f"{where}: a value can't be read: {one_line(error)}")
+
+
+def one_line(error: Exception) -> str:
+    """Returns an error's message in one line of limited length."""
+    return shortened(" ".join(str(error).split()), 300)
 
 
 def is_text(type_: pa.DataType) -> bool:
@@ -74,11 +85,6 @@ def whole_seconds(array: pa.Array) -> np.ndarray:
         return filled(array.cast(pa.int32()), 0).astype(np.int64) * SECONDS_A_DAY
     unit = "ms" if pa.types.is_date64(array.type) else array.type.unit
     return filled(array.cast(pa.int64()), 0) // PER_SECOND[unit]
-
-
-def date_of(seconds: int | np.int64) -> str:
-    """A time in seconds since 1970 (UTC), for people: "2024-05-31", "2024-05-31 18:30:00"."""
-    return str(np.datetime64(int(seconds), "s")).replace("T", " ").removesuffix(" 00:00:00")
 
 
 def row_of(wrong: pa.Array | np.ndarray) -> int | None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from sweeper.common.errors import DataError, shortened
 from sweeper.two_tower.config import FilterConfig
-from sweeper.two_tower.data.table.arrays import date_of
 from sweeper.two_tower.data.table.times import FIRST_YEAR, LAST_YEAR, Times
+from sweeper.two_tower.data.time_order import time_text
 
 EXAMPLES = 5
 
@@ -66,11 +66,12 @@ def drop_implausible(rows: Rows, times: Times, name: str, policy: str) -> None:
     if policy == "keep" or not wrong.any():
         return
     if policy == "error":
-        first = rows.kept[wrong][0]
+        row = rows.kept[wrong][0]
+        first = time_text(times.seconds[row])
         raise DataError(
             f"the column {name!r} has {int(wrong.sum()):,} times outside the years {FIRST_YEAR} to "
-            f"{LAST_YEAR}, the first in row {first + 1}: {date_of(times.seconds[first])} (read as "
-            f"{times.reading}); correct them, or set data.filter.implausible_times to 'drop' or "
+            f"{LAST_YEAR}, the first in row {row + 1}: {first} (read as {times.reading}); "
+            f"correct them, or set data.filter.implausible_times to 'drop' or "
             "'keep'"
         )
     rows.drop(wrong, f"{name} outside {FIRST_YEAR} to {LAST_YEAR}")

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from sweeper.common.errors import DataError, shortened
 from sweeper.two_tower.config import TFDS_PREFIX
+from sweeper.two_tower.data.table.arrays import one_line
 
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".dat": "csv", ".data": "csv",
@@ -170,10 +171,10 @@ def unreadable(file: Path, format_: str, error: Exception) -> DataError:
     """The error for a file that isn't what its name says."""
     if isinstance(error, PermissionError):
         return DataError(f"{file}: permission denied; allow reading it")
-    words = shortened(" ".join(str(error).split()), 300)
-    if "in row" in words and format_ != "CSV":
-        words += " (the first row is 0)"
-    if file.stat().st_size == 0 or "Empty CSV file" in words:
+    reason = one_line(error)
+    if "in row" in reason and format_ != "CSV":
+        reason += " (the first row is 0)"
+    if file.stat().st_size == 0 or "Empty CSV file" in reason:
         return DataError(f"{file}: is empty; must have at least one row")
     with file.open("rb") as start:
         first = start.read(2)
@@ -181,7 +182,7 @@ def unreadable(file: Path, format_: str, error: Exception) -> DataError:
         return DataError(f"{file}: is UTF-16; must be written in UTF-8")
     if format_ == "JSON lines" and first[:1] == b"[":
         return DataError(f"{file}: is a JSON array; must have an object a line")
-    return DataError(f"{file}: can't be read as {format_}: {words}")
+    return DataError(f"{file}: can't be read as {format_}: {reason}")
 
 
 def check_same_columns(files: TableFiles, schemas: Sequence[pa.Schema]) -> None:

@@ -13,8 +13,9 @@ from functools import partial
 
 import pyarrow as pa
 
-from sweeper.common.errors import DataError, shortened
+from sweeper.common.errors import DataError
 from sweeper.two_tower.config import TFDS_PREFIX, CsvConfig
+from sweeper.two_tower.data.table.arrays import UNREADABLE_VALUE, unreadable_value
 from sweeper.two_tower.data.table.csv_files import CsvFile
 from sweeper.two_tower.data.table.files import TableFiles, check_same_columns, types_apart
 from sweeper.two_tower.data.table.json_lines import first_json_lines, read_json_lines
@@ -125,6 +126,5 @@ def error_context(where: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise error if str(error).startswith("data.") else DataError(f"{where}: {error}") from error
-    except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
-        words = shortened(" ".join(str(error).split()), 300)
-        raise DataError(f"{where}: a value can't be read: {words}") from error
+    except UNREADABLE_VALUE as error:
+        raise unreadable_value(where, error) from error

@@ -16,12 +16,12 @@ from sweeper.two_tower.config import EXAMPLE_TIME
 from sweeper.two_tower.data.table.arrays import (
     NOT_A_TIME,
     SECONDS_A_DAY,
-    date_of,
     filled,
     is_text,
     row_of,
 )
 from sweeper.two_tower.data.table.time_formats import read_formatted, read_words
+from sweeper.two_tower.data.time_order import time_text
 
 # How many of each unit a second has; the numbers of today's times differ by as much.
 PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
@@ -174,7 +174,7 @@ def _check_days(array: pa.Array, whole: np.ndarray, is_likely: np.ndarray, name:
     known, row = whole[is_likely], row_of(is_likely)
     if row is None or known.min() < MIN_DAYS or known.max() >= MAX_DAYS:
         return
-    dates = {unit: date_of((known[0] + first) * SECONDS_A_DAY) for unit, first in DAYS.items()}
+    dates = {unit: time_text((known[0] + first) * SECONDS_A_DAY) for unit, first in DAYS.items()}
     others = "" if is_likely.all() else " but 0, -1 and missing ones"
     raise DataError(
         f"the column {name!r}, row {row}: got {shown(array, row)}, and all numbers of it{others} "

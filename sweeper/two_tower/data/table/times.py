@@ -17,7 +17,6 @@ from sweeper.two_tower.config import EXAMPLE_TIME
 from sweeper.two_tower.data.table.arrays import (
     SECONDS_A_DAY,
     combined,
-    date_of,
     filled,
     is_text,
     row_of,
@@ -37,6 +36,7 @@ from sweeper.two_tower.data.table.time_numbers import (
     shown,
     whole_numbers,
 )
+from sweeper.two_tower.data.time_order import time_text
 
 # The years that interactions are of; the first second of them, and the first after them.
 FIRST_YEAR, LAST_YEAR = 1950, 2099
@@ -76,7 +76,7 @@ class Times:
         known = self.seconds[~self.missing]
         if not len(known):
             return self.reading
-        first, last = (date_of(each)[:10] for each in (known.min(), known.max()))
+        first, last = (time_text(each)[:10] for each in (known.min(), known.max()))
         return f"{self.reading}, {first} to {last}"
 
     def remark(self) -> str | None:
