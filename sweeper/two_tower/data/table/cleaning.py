@@ -1,4 +1,4 @@
-"""Which rows of a table count, and how many are dropped for which reason."""
+"""Drops rows of a table, and counts them by reason."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ EXAMPLES = 5
 
 @dataclass
 class Rows:
-    """The rows of a table that are still in, and the reasons of those that aren't.
+    """The rows of a table that are kept, and the reasons of those that are dropped.
 
     Attributes:
-      users, items: int32 [rows]; -1: missing.
-      kept: int64 [kept], rows in their order.
-      dropped: rows by reason, in the order of the reasons.
+      users, items: int32 [rows]; -1 where missing.
+      kept: int64 [kept], the kept rows in their order.
+      dropped: the number of dropped rows by reason, in the order of dropping.
     """
 
     users: np.ndarray
@@ -30,17 +30,17 @@ class Rows:
     dropped: dict[str, int] = field(default_factory=dict)
 
     def drop(self, wrong: np.ndarray, reason: str) -> None:
-        """Drops the rows of `kept` of which `wrong`, [kept], is true."""
+        """Drops the rows of `kept` where `wrong`, bool [kept], is true."""
         if number := int(wrong.sum()):
             self.dropped[reason] = self.dropped.get(reason, 0) + number
             self.kept = self.kept[~wrong]
 
 
 def drop_missing(rows: Rows, missing: dict[str, np.ndarray], policy: str) -> None:
-    """Drops rows without a value that they need, or refuses them.
+    """Drops rows with missing values, or refuses them.
 
     Args:
-      missing: by column, [rows].
+      missing: whether a value is missing, by column, bool [rows].
 
     Raises:
       DataError: under "error", with column, number and first row.
@@ -57,7 +57,7 @@ def drop_missing(rows: Rows, missing: dict[str, np.ndarray], policy: str) -> Non
 
 
 def drop_implausible(rows: Rows, times: Times, name: str, policy: str) -> None:
-    """Drops rows of a time that no interaction has, as year 1 and year 9999; or refuses them.
+    """Drops rows with an implausible time, such as year 1 and year 9999, or refuses them.
 
     Raises:
       DataError: under "error", with their number and the first row.
@@ -85,7 +85,7 @@ def drop_unknown(
     role: str,
     policy: str,
 ) -> None:
-    """Drops rows whose item or user its own table lacks, refuses or keeps them.
+    """Drops, refuses or keeps rows whose item or user is not in the table of items or users.
 
     Args:
       codes: [rows], each row's item or user.
@@ -109,9 +109,9 @@ def drop_unknown(
 
 
 def drop_duplicates(rows: Rows, times: np.ndarray | None, policy: str) -> None:
-    """Leaves one row, the first or the last by time, of each user and item; or refuses more.
+    """Keeps the first or the last row by time of each user and item, or refuses several.
 
-    Of equal times, or without any, the order of the rows counts.
+    With equal times, or without times, the order of the rows decides.
 
     Raises:
       DataError: under "error", with their number and the first two rows.
@@ -132,13 +132,13 @@ def drop_duplicates(rows: Rows, times: np.ndarray | None, policy: str) -> None:
             f"{other}; remove them, or set data.filter.duplicates to 'keep', 'first' or 'last'"
         )
     wrong = np.zeros(len(pairs), bool)
-    # Of each run the first stays, which none is before; or the last, which none follows.
+    # Of each run of equal pairs, the first (or the last) row stays.
     wrong[order[1:] if policy == "first" else order[:-1]] = repeats
     rows.drop(wrong, f"another row of the same user and item is the {policy}")
 
 
 def drop_rare(rows: Rows, settings: FilterConfig) -> None:
-    """Drops users and items of too few rows, until all that are left have enough: a k-core."""
+    """Drops users and items with too few rows until all others have enough (a k-core)."""
     limits = (
         (rows.users, settings.min_user_interactions, "user"),
         (rows.items, settings.min_item_interactions, "item"),

@@ -21,7 +21,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Of the year 1, in seconds since 1970.
 FIRST_SECOND = -62_135_596_800
 SECOND = timedelta(seconds=1)
-# Two numbers with nothing between them: only leading zeros tell where one ends.
+# Two numbers with nothing between them: only leading zeros show where the first ends.
 ABUTTING = re.compile(r"%[YmdHMSIjyGVu]%[YmdHMSIjyGVu]")
 _DAYS = (
     "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
@@ -33,7 +33,7 @@ _CLOCKS = ("", *(
     for separator in (" ", ", ", "T")
     for clock in ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%H%M%S", "%I:%M %p", "%I:%M:%S %p")
 ))  # fmt: skip
-# What logs, mails and date(1) write.
+# The formats of logs, mails and date(1).
 _WHOLE = (
     "%d/%b/%Y:%H:%M:%S %z", "%a, %d %b %Y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y",
     "%a %b %d %H:%M:%S UTC %Y", "%a %b %d %H:%M:%S %z %Y",
@@ -42,7 +42,7 @@ COMMON = (*_WHOLE, *map("".join, product(_DAYS, _CLOCKS, ("", "%z", " %z"))))
 
 
 def read_formatted(texts: Sequence[str], format_: str) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds since 1970 (UTC), int64 [texts], rounded down, and which have another form.
+    """Reads texts as int64 seconds since 1970 (UTC), rounded down; and which don't fit, bool.
 
     Times without a zone are in UTC.
     """
@@ -62,30 +62,30 @@ def read_formatted(texts: Sequence[str], format_: str) -> tuple[np.ndarray, np.n
 
 
 def fitting_formats(texts: Sequence[str]) -> list[str]:
-    """The common forms that all texts have."""
+    """Returns the common formats that fit all texts."""
     shape = _shape(texts[0])
     same = (each for each in COMMON if _shape(EXAMPLE_TIME.strftime(each)) == shape)
     return [each for each in same if not read_formatted(texts, each)[1].any()]
 
 
 def _shape(text: str) -> str:
-    """The text with each number as 0, each word as a, the zone as +0: 0.0.0 of 31.05.2024."""
+    """Replaces each number by 0, each word by a, the zone by +0: 31.05.2024 becomes 0.0.0."""
     zoned = re.sub(r"(?<=\d)(\s?)(Z|[+-]\d\d:?\d\d)$", r"\1+0", text)
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", zoned))
 
 
-# What ISO dates are made of, in its order.
+# The parts of ISO dates, in order.
 DIGITS = ("%Y", "%m", "%d", "%H", "%M", "%S")
 
 
 def read_words(words: pa.Array, format_: str) -> tuple[np.ndarray, np.ndarray]:
-    """As `read_formatted`, of texts none of which is missing, by Arrow where it can: faster."""
+    """Does the same as `read_formatted` faster, by Arrow if it can; no text may be missing."""
     pattern, iso = _as_iso(format_)
     seconds, left = np.zeros(len(words), np.int64), np.ones(len(words), bool)
     if pattern is not None:
         fits = pc.match_substring_regex(words, pattern)
         dates = pc.replace_substring_regex(words.filter(fits), pattern, iso)
-        # A day that no month has is left to Python, which says which it is.
+        # A day that doesn't exist is left to Python, which finds out which it is.
         with contextlib.suppress(pa.ArrowInvalid):
             known = dates.cast(pa.timestamp("s")).cast(pa.int64())
             left = ~np.asarray(fits)
@@ -97,7 +97,7 @@ def read_words(words: pa.Array, format_: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _as_iso(format_: str) -> tuple[str | None, str]:
-    """What finds the texts of a form of padded numbers alone, and what makes them ISO dates."""
+    """Returns a pattern of texts in a format of padded numbers, and their ISO replacement."""
     directives = re.findall(r"%.", format_)
     if sorted(directives) not in (sorted(DIGITS[:number]) for number in (3, 5, 6)):
         return None, ""

@@ -211,7 +211,7 @@ def test_a_name_that_is_there_twice(tmp_path: Path) -> None:
 
 def test_a_name_that_tells_no_format(tmp_path: Path) -> None:
     (tmp_path / "rows.xls").write_text("user_id,item_id,when\nu,a,1\nv,b,2\n")
-    assert "whose name doesn't tell its format; must end in .csv" in refused(tmp_path / "rows.xls")
+    assert "whose name doesn't show its format; must end in .csv" in refused(tmp_path / "rows.xls")
     assert len(load(tmp_path / "rows.xls", format="csv", columns=COLUMNS)) == 2
 
 

@@ -201,7 +201,7 @@ def test_no_int64_is_too_much(numbers, type_, unit, format_) -> None:
     if type_ == pa.float64():
         numbers = [None if number is None else float(number) for number in numbers]
     assert times.missing.tolist() == [number in (None, SMALLEST) for number in numbers]
-    assert isinstance(times.words(), str)
+    assert isinstance(times.description(), str)
 
 
 @pytest.mark.parametrize("unit", UNITS)
