@@ -1,4 +1,4 @@
-"""What `python -m sweeper.inspect` prints: the profile as tables, the suggestion to paste."""
+"""Prints the profile of a data set as tables, and the suggestion to paste."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ SKETCH_WIDTH = 60
 
 
 def print_profile(console: Console, profile: DataProfile, of_items: np.ndarray) -> None:
-    """Every figure.
+    """Prints the whole profile.
 
     Args:
-      of_items: how many rows each item has, [items].
+      of_items: the number of rows of each item, [items].
     """
     print_status(console, "data", profile.source)
     for table in tables_of(profile, of_items):
@@ -60,7 +60,7 @@ def tables_of(profile: DataProfile, of_items: np.ndarray) -> Iterator[Renderable
 
 
 def print_suggestion(console: Console, suggestion: Suggestion, command: str) -> None:
-    """The YAML to paste, with no line of it broken, and the command that takes it."""
+    """Prints the YAML to paste, with unbroken lines, and the command that uses it."""
     console.print()
     console.print("[bold]Suggested features[/bold]")
     console.print(suggestion.features.rstrip(), markup=False, soft_wrap=True)
@@ -83,7 +83,7 @@ def _size_rows(profile: DataProfile) -> Iterator[tuple[str, str]]:
     yield "rows a user", _spread(profile.of_users)
     yield "rows an item", _spread(profile.of_items)
     if profile.first is None or profile.last is None:
-        yield "time", "none: the split can be random alone"
+        yield "time", "none: the split can only be random"
     else:
         yield "time", f"{day(profile.first)} to {day(profile.last)}"
 
@@ -97,7 +97,7 @@ def _popularity_rows(profile: DataProfile, of_items: np.ndarray) -> Iterator[tup
 
 
 def sketch(counts: np.ndarray) -> str:
-    """The counts by rank in a line of bars, ranks and heights both logarithmic."""
+    """Draws the counts by rank as a line of bars; ranks and heights are logarithmic."""
     descending = np.sort(counts)[::-1]
     ranks = np.geomspace(1, len(descending), SKETCH_WIDTH)
     heights = np.log1p(descending[ranks.astype(np.int64) - 1])
@@ -134,7 +134,7 @@ def _held_out_table(splits: SplitProfiles) -> Table:
 
 
 def _notes(splits: SplitProfiles) -> Iterator[tuple[str, str]]:
-    """What the table of the splits doesn't say by itself."""
+    """Yields notes on the table of the splits."""
     if any(profile.no_history is not None for profile in splits.known.values()):
         yield "history", HISTORY_NOTE
         yield "second", SECOND_NOTE
@@ -199,5 +199,5 @@ def _end(value: float | None, is_time: bool) -> str:
 
 
 def day(seconds: int) -> str:
-    """The day of a time in seconds since 1970, in UTC."""
+    """Returns the day (UTC) of a time in seconds since 1970."""
     return str(np.datetime64(seconds, "s").astype("datetime64[D]"))

@@ -220,7 +220,7 @@ def test_nothing_is_written_over(at_place: Path, capsys) -> None:
     code, _, error = start(capsys, "my project", "data.path=ratings.csv")
     assert code == 2
     lines = error.splitlines()
-    assert "conf/data/my_project.yaml: is there already; must be another folder" in lines[0]
+    assert "conf/data/my_project.yaml: exists already; use another folder" in lines[0]
     assert len(lines) == len(project.FILES)
 
 
@@ -294,7 +294,7 @@ def test_a_column_of_two_tables_is_taken_from_the_items(tmp_path: Path, monkeypa
     paths = ["data.path=rows.csv", "data.items.path=films.csv", "data.cache_dir=cache"]
     code, out, error = start(capsys, "mine", *paths)
     assert code == 0, error
-    assert "title is taken from data.items.path, which has it, too" in out
+    assert "title is taken from data.items.path, which also has it" in out
     assert composed(["data=mine"], Path("mine/conf")).data.columns.others == ["mobile"]
 
 

@@ -51,10 +51,10 @@ def test_the_whole_file_by_hand():
     assert suggest(profile(OWN, own_interactions()), OWN.split).features.splitlines()[1:] == [
         "embedding_dim: 32",
         "query:",
-        "  # The items that the user chose before: known of users without a training row, too.",
+        "  # The items that the user chose before, also known of users without a training row.",
         '  - {column: "product: name", kind: sequence}',
         "  - {column: customer, kind: embedding}",
-        "  # In use, a query is later than all of these.",
+        "  # In production, a query is later than all of these times.",
         '  - {column: "bought {at}", kind: buckets, num_boundaries: 1000}',
         '  - {column: "bought {at}", kind: normalized}',
         "  - {column: age, kind: buckets, num_boundaries: 10, dim: 8}",
@@ -94,7 +94,7 @@ def test_what_is_suggested_composes_and_fits_when_it_is_pasted(tmp_path, name: s
 
 def test_a_time_is_noted_or_left_out():
     assert (
-        "# Under a random split a row's time tells its session"
+        "# Under a random split a row's time reveals its session"
         in suggest(OF_SYNTHETIC, "random").features
     )
     temporal = suggest(OF_SYNTHETIC, "temporal").features

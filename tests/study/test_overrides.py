@@ -111,7 +111,7 @@ def test_what_a_key_is(name: str, type_: Any, element: str) -> None:
     ("name", "words"),
     [
         ("model.dropuot", "is not a key of the configuration. Did you mean 'model.dropout'?"),
-        ("optimizer.options.a-b", "is no key"),
+        ("optimizer.options.a-b", "is not a key"),
         ("model.dropout.more", "is not a key"),
         ("train.seed", "set study.split_seeds"),
         ("data.split_seed", "set study.split_seeds"),

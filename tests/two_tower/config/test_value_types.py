@@ -155,9 +155,8 @@ BAD_SEQUENCES = [
     ),
     (
         ["data=table", "data.path=rows.csv", "features=ids", SEQUENCE % ""],
-        "features.query[0].kind: got 'sequence', which goes by the order of a user's rows, with "
-        "data.columns.timestamp null; must be another kind, or data.columns.timestamp the column "
-        "of times",
+        "features.query[0].kind: got 'sequence', which needs the order of a user's rows, with "
+        "data.columns.timestamp null; use another kind, or set data.columns.timestamp",
     ),
 ]
 
