@@ -193,7 +193,7 @@ def test_a_folder_of_any_name_makes_a_project_that_hydra_takes(
 def test_a_shipped_files_name_is_refused(at_place: Path, capsys, name: str, what: str) -> None:
     code, _, error = start(capsys, name, "data.path=ratings.csv")
     assert code == 2
-    assert error.startswith(f"error: directory: got '{name}', and there is a shipped {what},")
+    assert error.startswith(f"error: directory: got '{name}', but {what} is shipped,")
     assert not (at_place / name).exists()
 
 
