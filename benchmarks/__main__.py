@@ -77,7 +77,8 @@ def page(ended: list[Ended], machine: str) -> str:
     """The page, in Markdown."""
     parts = [
         "# Benchmarks",
-        f"What `python -m benchmarks` printed, all in one go: {machine}.",
+        "After this page you know how fast sweeper is, compared with what, and how it was "
+        f"measured. `python -m benchmarks` printed these tables in one go: {machine}.",
         "\n".join(
             [
                 "| benchmark | against | measured |",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sweeper.report.loaded import LoadedStudy
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # TensorFlow Recommenders needs Keras 2; TensorFlow reads this when it is imported.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"

@@ -11,6 +11,7 @@ from pathlib import Path
 from sweeper.common.console import make_console
 from sweeper.common.errors import ConfigError
 from sweeper.common.exit_codes import command_parser, exit_codes, stop_in_order
+from sweeper.common.ranges import DELIMITER, QUOTE_CHAR, Range
 from sweeper.serving.key_value_args import (
     Reader,
     one_of,
@@ -23,7 +24,6 @@ from sweeper.serving.newer_catalogue import ItemsFile
 from sweeper.serving.newer_version import embed
 from sweeper.serving.queries import NULL
 from sweeper.two_tower.config.data import TABLE_FORMATS
-from sweeper.two_tower.config.ranges import DELIMITER, QUOTE_CHAR, Range
 
 DESCRIPTION = """\
 Gives an export a newer catalogue without training: embeds each item of a file with the

@@ -162,7 +162,7 @@ def _explain_value(override: Override, error: Exception) -> list[str]:
             return [f"{key}: got {given}; give each by itself, as +{name}.{form}"]
     known = [*known_keys(ExperimentConfig), "experiment"]
     if key not in known and not key.startswith("hydra"):
-        return [f"{key}: {unknown_key(key, closest_key(key, known))}"]
+        return [f"{key}: {unknown_key(ExperimentConfig, key, closest_key(key, known))}"]
     options = GlobalHydra.instance().config_loader().get_group_options(override.key_or_group)
     if options and isinstance(override.value(), int | float | dict):
         given = override.get_value_element_as_str()

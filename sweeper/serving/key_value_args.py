@@ -7,8 +7,8 @@ from typing import Any
 
 from sweeper.common.errors import ConfigError, closest, shortened
 from sweeper.common.quoting import rejoined
+from sweeper.common.ranges import Range
 from sweeper.two_tower.config import invalid_reason
-from sweeper.two_tower.config.ranges import Range
 
 # From the text to the value; raises ValueError with "must be …".
 Reader = Callable[[str], Any]

@@ -92,7 +92,7 @@ def ablation_problems(confirm: ConfirmConfig, config: Config) -> Iterator[str]:
     Args:
       config: what the trials begin with.
     """
-    keys = known_keys()
+    keys = known_keys(Config)
     for name, changes in confirm.ablations.items():
         place = f"study.confirm.ablations.{name}"
         if not NAME.fullmatch(name):
@@ -105,7 +105,7 @@ def ablation_problems(confirm: ConfirmConfig, config: Config) -> Iterator[str]:
             continue
         unknown = [key for key in changes if key not in keys]
         for key in unknown:
-            yield f"{place}: {key!r} {unknown_key(key, closest_key(key, keys))}"
+            yield f"{place}: {key!r} {unknown_key(Config, key, closest_key(key, keys))}"
         for key in changes:
             if key.startswith(NOT_OF_THE_MODEL):
                 yield f"{place}: got {key!r}, which is no part of a model; must be another key"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from sweeper.common.errors import ConfigError, closest, either, shortened
 from sweeper.common.plugins import load
+from sweeper.common.schema import range_problems
 from sweeper.study.ablations import ablation_problems
 from sweeper.study.algorithms.choices import (
     FINAL_METRICS,
@@ -20,7 +21,7 @@ from sweeper.study.algorithms.choices import (
 from sweeper.study.config import SAMPLERS, StudyConfig
 from sweeper.study.storage.markers import MARKERS, holds_study
 from sweeper.two_tower.config import METRICS, Config, metric_hint
-from sweeper.two_tower.validation import range_problems, split_seed_problems
+from sweeper.two_tower.validation import split_seed_problems
 
 
 def study_problems(

@@ -258,7 +258,7 @@ def _with_new_names(content: dict[str, Any]) -> dict[str, Any]:
     renamed = {RENAMED.get(key, key): value for key, value in content.items()}
     renamed["format_version"] = FORMAT_VERSION
     if isinstance(config := renamed.get("config"), dict):
-        renamed["config"] = with_new_names(config)
+        renamed["config"] = with_new_names(Config, config)
     if isinstance(seconds := renamed.get("seconds"), dict):
         renamed["seconds"] = {RENAMED_STAGES.get(key, key): value for key, value in seconds.items()}
     if isinstance(repeats := renamed.get("repeats"), list):

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sweeper.common.errors import ConfigError
 from sweeper.common.passwords import password_in
+from sweeper.common.schema import range_problems
 from sweeper.two_tower.config import Config
 from sweeper.two_tower.config.data_rules import (
     DATA_RULES,
@@ -18,7 +19,6 @@ from sweeper.two_tower.config.data_rules import (
     split_seed_problems,
     working_directory_problems,
 )
-from sweeper.two_tower.config.ranges import range_problems
 from sweeper.two_tower.config.rules import RULES
 from sweeper.two_tower.tracking.packages import package_problems
 

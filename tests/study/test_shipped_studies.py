@@ -12,7 +12,7 @@ from sweeper.study.plan import Plan
 from sweeper.study.warm_start import initial_params
 from sweeper.two_tower.config import config_directory
 
-HEAD = ("Why", "Cost", "Figure")
+HEAD = ("Why", "Cost", "Result")
 STUDIES = sorted((config_directory() / "study").glob("*.yaml"))
 
 
@@ -41,7 +41,7 @@ def test_every_shipped_study_tells_why_what_it_costs_and_its_command(path: Path)
     lines = path.read_text().splitlines()
     assert f"# Command: python -m sweeper study={path.stem}" in lines
     told = {word: next(line for line in lines if line.startswith(f"# {word}: ")) for word in HEAD}
-    assert all(re.search(r"\d", told[word]) for word in ("Cost", "Figure")), told
+    assert all(re.search(r"\d", told[word]) for word in ("Cost", "Result")), told
 
 
 def test_the_published_models_are_tried_first() -> None:

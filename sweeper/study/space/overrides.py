@@ -124,7 +124,9 @@ def find_key(
     for part in name.split("."):
         fields = _fields(value_type)
         if part not in fields:
-            raise ConfigError(unknown_key(name, closest_key(name, [*known_keys(), *groups])))
+            raise ConfigError(
+                unknown_key(Config, name, closest_key(name, [*known_keys(Config), *groups]))
+            )
         value_range = fields[part].metadata.get("range")
         value_type = _plain(typing.get_type_hints(value_type)[part])
     if inside := [f"{name}.{field}" for field in _fields(value_type)]:

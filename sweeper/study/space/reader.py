@@ -18,7 +18,7 @@ from sweeper.study.space.parameters import (
     TowersParameter,
 )
 from sweeper.study.space.search_space import SearchSpace
-from sweeper.two_tower.config import LARGEST, WIDTHS, known_keys
+from sweeper.two_tower.config import LARGEST, WIDTHS, Config, known_keys
 
 DOMAIN_OPTIONS = (*RANGE_OPTIONS, "choices")
 OPTIONS = (*DOMAIN_OPTIONS, "towers", "sets", "when")
@@ -101,7 +101,7 @@ def _towers_problems(where: str, key: Key, given: Mapping[str, Any]) -> Iterator
     if others:
         yield f"{where}: got towers and {', '.join(others)}; must be towers alone"
     if key.range is not WIDTHS and key is not ANY_KEY:
-        lists = [key for key in known_keys() if key.endswith("layer_sizes")]
+        lists = [key for key in known_keys(Config) if key.endswith("layer_sizes")]
         yield f"{where}.towers: {key.name} is no list of widths; must be {either(lists)}"
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from sweeper.common.errors import install_command
 from sweeper.common.passwords import password_in
+from sweeper.common.schema import range_problems
 from sweeper.study.config import StorageConfig
 from sweeper.study.space.parameters import Parameter
-from sweeper.two_tower.validation import range_problems
 
 EXAMPLE = "postgresql://user@host:5432/database"
 SCHEMES = ("postgresql", "postgresql+psycopg", "postgres")

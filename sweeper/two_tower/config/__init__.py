@@ -7,6 +7,30 @@ entry of `conf/config.yaml`, so that a wrong name or type fails when the configu
 here imports TensorFlow.
 """
 
+from sweeper.common.ranges import (
+    AUTO,
+    LARGEST,
+    MAX_WORKERS,
+    NOT_EMPTY,
+    POSITIVE,
+    WIDTHS,
+    Range,
+    at_least,
+    constrained_field,
+    invalid_reason,
+    one_of,
+    within,
+)
+from sweeper.common.schema import (
+    flatten,
+    known_keys,
+    range_problems,
+    section_type_errors,
+    unflatten,
+    unknown_key,
+    with_new_names,
+)
+from sweeper.common.value_types import describe_type, type_at, type_problems
 from sweeper.two_tower.config.baselines import (
     BASELINES,
     baseline_name,
@@ -18,12 +42,8 @@ from sweeper.two_tower.config.baselines import (
 from sweeper.two_tower.config.composed import (
     config_dir_hint,
     config_directory,
-    flatten,
-    known_keys,
-    section_type_errors,
     to_dataclass,
     to_dictionary,
-    unflatten,
     with_defaults,
 )
 from sweeper.two_tower.config.data import (
@@ -65,21 +85,6 @@ from sweeper.two_tower.config.metrics import (
     seen_reading,
     with_same_filter,
 )
-from sweeper.two_tower.config.ranges import (
-    AUTO,
-    LARGEST,
-    MAX_WORKERS,
-    NOT_EMPTY,
-    POSITIVE,
-    WIDTHS,
-    Range,
-    at_least,
-    constrained_field,
-    invalid_reason,
-    one_of,
-    within,
-)
-from sweeper.two_tower.config.renamed import unknown_key, with_new_names
 from sweeper.two_tower.config.trial import (
     ACTIVATIONS,
     OPTIMIZERS,
@@ -95,7 +100,6 @@ from sweeper.two_tower.config.trial import (
     layer_sizes,
     supports_sparse_updates,
 )
-from sweeper.two_tower.config.value_types import describe_type, type_at, type_problems
 
 __all__ = [
     "ACTIVATIONS",
@@ -161,6 +165,7 @@ __all__ = [
     "metric_name",
     "no_times_problem",
     "one_of",
+    "range_problems",
     "section_type_errors",
     "seen_reading",
     "sequence_settings",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from sweeper.common.plugins import is_path
+from sweeper.common.ranges import Range
 from sweeper.two_tower.config.features import MAX_SEQUENCE_LENGTH
-from sweeper.two_tower.config.ranges import Range
 
 # `ease_last_N`, with any N, is a baseline as well.
 BASELINES = ("popularity", "recent_popularity", "covisitation", "ease")

@@ -5,16 +5,23 @@ from __future__ import annotations
 import dataclasses
 import glob
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
-from sweeper.common.errors import ConfigError, closest_key, shortened
+from sweeper.common.errors import ConfigError, closest_key
+from sweeper.common.schema import (
+    flatten,
+    known_keys,
+    nested_keys,
+    section_type_errors,
+    unknown_key,
+    with_new_names,
+)
 from sweeper.two_tower.config.features import FeatureConfig
-from sweeper.two_tower.config.renamed import unknown_key, with_new_names
 from sweeper.two_tower.config.trial import OF_A_STUDY, Config
 
 
@@ -34,14 +41,14 @@ def to_dataclass(config: Any) -> Config:
     schema = OmegaConf.structured(Config)
     of_others = (*OF_A_STUDY, "hydra")
     config = OmegaConf.masked_copy(config, [key for key in config if key not in of_others])
-    known = known_keys()
+    known = known_keys(Config)
     # The user chooses the names below mappings that are empty in the schema.
     open_ = tuple(
         f"{key}." for key, value in flatten(to_dictionary(Config())).items() if value == {}
     )
-    unknown = [key for key in _keys(OmegaConf.to_container(config)) if key not in known]
+    unknown = [key for key in nested_keys(OmegaConf.to_container(config)) if key not in known]
     problems = [
-        f"{key}: {unknown_key(key, closest_key(key, known))}"
+        f"{key}: {unknown_key(Config, key, closest_key(key, known))}"
         for key in unknown
         if not key.startswith(open_) and not any(other.startswith(f"{key}.") for other in unknown)
     ]
@@ -54,32 +61,6 @@ def to_dataclass(config: Any) -> Config:
     if problems := list(section_type_errors(trial, Config())):
         raise ConfigError(problems)
     return trial  # type: ignore[return-value]
-
-
-def section_type_errors(node: Any, schema: Any, prefix: str = "") -> Iterator[str]:
-    """Finds values in place of a section, which OmegaConf accepts from `${…}`."""
-    for field_ in dataclasses.fields(schema):
-        key, part = f"{prefix}{field_.name}", getattr(schema, field_.name)
-        if not dataclasses.is_dataclass(part):
-            continue
-        value = getattr(node, field_.name)
-        if type(value) is type(part):
-            yield from section_type_errors(value, part, f"{key}.")
-        else:
-            names = ", ".join(each.name for each in dataclasses.fields(part))
-            yield f"{key}: got {shortened(repr(value))}; must have {names}"
-
-
-def known_keys(schema: type = Config) -> list[str]:
-    """Returns every dotted key of a schema."""
-    return list(_keys(OmegaConf.to_container(OmegaConf.structured(schema))))
-
-
-def _keys(node: Any, prefix: str = "") -> Iterator[str]:
-    for name, value in node.items():
-        yield f"{prefix}{name}"
-        if isinstance(value, dict):
-            yield from _keys(value, f"{prefix}{name}.")
 
 
 def to_dictionary(config: Config) -> dict[str, Any]:
@@ -103,7 +84,7 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
             for name in dict.fromkeys([*schema, *given])
         }
 
-    config = with_new_names(config)
+    config = with_new_names(Config, config)
     filled = merged(to_dictionary(Config()), config)
     # Before the key existed, only this was possible.
     filled["evaluation"]["seen"] = config.get("evaluation", {}).get("seen", "training")
@@ -113,29 +94,6 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
             dataclasses.asdict(FeatureConfig()) | feature for feature in features
         ]
     return filled
-
-
-def flatten(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns a nested configuration by dotted keys; lists and empty mappings are values."""
-    keys: dict[str, Any] = {}
-    for name, value in node.items():
-        if isinstance(value, Mapping) and value:
-            keys |= flatten(value, f"{prefix}{name}.")
-        else:
-            keys[f"{prefix}{name}"] = value
-    return keys
-
-
-def unflatten(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Inverts `flatten`."""
-    node: dict[str, Any] = {}
-    for key, value in keys.items():
-        *sections, name = key.split(".")
-        inside = node
-        for section in sections:
-            inside = inside.setdefault(section, {})
-        inside[name] = value
-    return node
 
 
 # Where a project's conf/ and a study's best.yaml are, relative to where users start.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 from omegaconf import MISSING
 
-from sweeper.two_tower.config.ranges import (
+from sweeper.common.ranges import (
     AUTO,
     DELIMITER,
     NOT_EMPTY,

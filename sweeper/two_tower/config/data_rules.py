@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any, TypeAlias
 
 from sweeper.common.errors import closest
+from sweeper.common.ranges import AUTO
 from sweeper.two_tower.config.data import (
     EXAMPLE_TIME,
     NAMED_SOURCES,
@@ -22,7 +23,6 @@ from sweeper.two_tower.config.data import (
     SyntheticConfig,
     split_has_seed,
 )
-from sweeper.two_tower.config.ranges import AUTO
 from sweeper.two_tower.config.trial import Config
 
 # From a configuration to a line for each thing that is wrong with it.

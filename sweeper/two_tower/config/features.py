@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from sweeper.two_tower.config.ranges import (
+from sweeper.common.ranges import (
     NOT_EMPTY,
     SHARE,
     at_least,

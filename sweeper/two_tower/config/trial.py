@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sweeper.two_tower.config.baselines import BASELINE_LIST
-from sweeper.two_tower.config.data import DataConfig
-from sweeper.two_tower.config.features import MAX_SEQUENCE_LENGTH, FeaturesConfig, id_dropout_of
-from sweeper.two_tower.config.metrics import DEFAULT_METRIC, METRICS, metric_hint
-from sweeper.two_tower.config.ranges import (
+from sweeper.common.ranges import (
     MAX_WORKERS,
     NOT_EMPTY,
     PORTION,
@@ -22,6 +18,10 @@ from sweeper.two_tower.config.ranges import (
     one_of_or_path,
     within,
 )
+from sweeper.two_tower.config.baselines import BASELINE_LIST
+from sweeper.two_tower.config.data import DataConfig
+from sweeper.two_tower.config.features import MAX_SEQUENCE_LENGTH, FeaturesConfig, id_dropout_of
+from sweeper.two_tower.config.metrics import DEFAULT_METRIC, METRICS, metric_hint
 
 TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -220,7 +220,7 @@ class EvaluationConfig:
         all candidates.
     """
 
-    split: str = constrained_field("validation", one_of("validation", "test"))
+    split: str = constrained_field("validation", one_of("validation", "test"), renamed_from="rows")
     metric: str = constrained_field(DEFAULT_METRIC, one_of(*METRICS, hint=metric_hint))
     seen: str = constrained_field("auto", one_of("auto", "before", "training"))
     baselines: list[str] = constrained_field(["popularity"], BASELINE_LIST)
@@ -229,8 +229,8 @@ class EvaluationConfig:
     covisitation_history: int = constrained_field(5, within(1, MAX_SEQUENCE_LENGTH))
     ease_regularization: float = constrained_field(600.0, POSITIVE)
     score_test: bool = True
-    measure_latency: bool = False
-    save_ranks: bool = True
+    measure_latency: bool = constrained_field(False, renamed_from="time_queries")
+    save_ranks: bool = constrained_field(True, renamed_from="keep_rows")
     sampled_candidates: int | None = constrained_field(None, at_least(1))
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
+from cachetools import LRUCache
 
 from sweeper.common.errors import ConfigError
-from sweeper.common.recent import Recent, freeze
+from sweeper.common.result_cache import freeze, get_or_compute
 from sweeper.two_tower.config import DataConfig
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.split import split_interactions
@@ -107,7 +109,7 @@ class Histories:
 
 # Histories of the largest data are kept as well: finding them takes seconds, and a trial reads them
 # several times.
-_histories: Recent[Histories] = Recent(entries=2, most_rows=None)
+_histories: LRUCache[Hashable, Histories] = LRUCache(2)
 
 
 def histories_of(
@@ -136,7 +138,8 @@ def histories_of(
         freeze(found.items, found.times, found.starts, found.stops)
         return replace(found, holds_held_out_rows=config.split != "random")
 
-    return _histories.get(len(interactions), _key(config, interactions, known), find)
+    key = _key(config, interactions, known)
+    return get_or_compute(_histories, key, find, len(interactions), max_rows=inf)
 
 
 def histories_key(

@@ -1,42 +1,43 @@
-"""What trials of one process share where their data and split are the same.
+"""Computes the split, the ranking tasks and the baselines once for all trials of a process.
 
-A study runs many trials in a process. The split, the ranking tasks and the
-baselines follow from the data and a few values of the configuration, so the last
-results are kept, read-only, under exactly these. The encoded features are kept
-in `sweeper.two_tower.training.setup`.
+A study runs many trials in one process. These results depend on the data and on a few values of
+the configuration only, so the last ones are kept, read-only, under exactly these values.
+`sweeper.two_tower.training.setup` keeps the encoded features.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 
-from sweeper.common.recent import Recent, freeze
+from cachetools import LRUCache
+
+from sweeper.common.result_cache import freeze, get_or_compute
 from sweeper.two_tower.config import DataConfig, EvaluationConfig
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.split import Split, split_interactions
 from sweeper.two_tower.evaluation.baselines import Baseline, rank_baselines
 from sweeper.two_tower.evaluation.ranking import RankingTask, ranking_tasks
 
-_splits: Recent[Split] = Recent()
-_tasks: Recent[dict[str, RankingTask]] = Recent()
-_baselines: Recent[dict[str, Baseline]] = Recent()
+_splits: LRUCache[Hashable, Split] = LRUCache(8)
+_tasks: LRUCache[Hashable, dict[str, RankingTask]] = LRUCache(8)
+_baselines: LRUCache[Hashable, dict[str, Baseline]] = LRUCache(8)
 
 
 def prepared_split(config: DataConfig, interactions: Interactions) -> Split:
-    """As `split_interactions`; the arrays can't be written to."""
+    """Returns what `split_interactions` returns, with read-only arrays."""
 
     def compute() -> Split:
         split = split_interactions(config, interactions)
         freeze(split.train, split.validation, split.test, split.taken_away)
         return split
 
-    return _splits.get(len(interactions), _split_key(config, interactions), compute)
+    return get_or_compute(_splits, _split_key(config, interactions), compute, len(interactions))
 
 
 def prepared_tasks(
     config: DataConfig, evaluation: EvaluationConfig, interactions: Interactions, split: Split
 ) -> dict[str, RankingTask]:
-    """As `ranking_tasks`, without the test rows where they are not to be scored."""
+    """Returns what `ranking_tasks` returns, without test rows that must not be scored."""
 
     def compute() -> dict[str, RankingTask]:
         tasks = ranking_tasks(config, evaluation, interactions, split)
@@ -45,7 +46,7 @@ def prepared_tasks(
         return tasks
 
     key = _tasks_key(config, evaluation, interactions)
-    tasks = _tasks.get(len(interactions), key, compute)
+    tasks = get_or_compute(_tasks, key, compute, len(interactions))
     return {
         rows: task
         for rows, task in tasks.items()
@@ -61,7 +62,7 @@ def prepared_baselines(
     tasks: dict[str, RankingTask],
     threads: int,
 ) -> dict[str, Baseline]:
-    """As `rank_baselines`; the arrays can't be written to."""
+    """Returns what `rank_baselines` returns, with read-only arrays."""
 
     def compute() -> dict[str, Baseline]:
         baselines = rank_baselines(evaluation, interactions, split.train, tasks, threads)
@@ -81,13 +82,13 @@ def prepared_baselines(
         tuple(tasks),
         threads,
     )
-    return _baselines.get(len(interactions), key, compute)
+    return get_or_compute(_baselines, key, compute, len(interactions))
 
 
 def _tasks_key(
     config: DataConfig, evaluation: EvaluationConfig, interactions: Interactions
 ) -> Hashable:
-    """What ranking tasks follow from."""
+    """All values that decide the ranking tasks."""
     return (
         _split_key(config, interactions),
         interactions.timestamp_column,
@@ -98,7 +99,7 @@ def _tasks_key(
 
 
 def _split_key(config: DataConfig, interactions: Interactions) -> Hashable:
-    """What a split follows from."""
+    """All values that decide the split."""
     return (
         interactions.fingerprint,
         interactions.user_column,

@@ -9,13 +9,18 @@ import pytest
 
 from sweeper.cli.command_line import prepare
 from sweeper.common.errors import ConfigError
+from sweeper.common.schema import flatten, known_keys, renamed_keys, with_new_names
 from sweeper.study.outputs.reading import result_of
 from sweeper.two_tower import record
-from sweeper.two_tower.config import Config, flatten, known_keys, to_dictionary, with_defaults
-from sweeper.two_tower.config.renamed import RENAMED_KEYS, with_new_names
+from sweeper.two_tower.config import Config, to_dictionary, with_defaults
+
+RENAMED_KEYS = renamed_keys(Config)
 
 
 def test_each_new_name_is_a_key_and_no_old_one_is() -> None:
+    assert set(RENAMED_KEYS) == {
+        "evaluation.rows", "evaluation.keep_rows", "evaluation.time_queries"
+    }  # fmt: skip
     known = known_keys(Config)
     assert set(RENAMED_KEYS.values()) <= set(known)
     assert not set(RENAMED_KEYS) & set(known)
@@ -42,8 +47,8 @@ def test_an_old_key_in_a_file_names_the_new_one(tmp_path) -> None:
 def test_a_recorded_configuration_has_the_new_names() -> None:
     old = {"evaluation": {"rows": "test", "keep_rows": False, "metric": "mrr"}, "name": "a"}
     new = {"evaluation": {"split": "test", "save_ranks": False, "metric": "mrr"}, "name": "a"}
-    assert with_new_names(old) == new
-    assert with_new_names(new) == new
+    assert with_new_names(Config, old) == new
+    assert with_new_names(Config, new) == new
     assert old["evaluation"] == {"rows": "test", "keep_rows": False, "metric": "mrr"}
     flat = flatten(with_defaults(old))
     assert (flat["evaluation.split"], flat["evaluation.save_ranks"]) == ("test", False)

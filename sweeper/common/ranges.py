@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import MISSING
-
-from sweeper.common.errors import closest, shortened
 from sweeper.common.plugins import is_path
 
 # Libraries keep seeds, sizes and counts in 32 bits.
@@ -81,9 +77,16 @@ PART_SIZE = Range(
 )
 
 
-def constrained_field(default: Any, range_: Range) -> Any:
-    """Returns a dataclass field with a default and the range that validation checks."""
-    metadata = {"range": range_}
+def constrained_field(
+    default: Any, range_: Range | None = None, renamed_from: str | None = None
+) -> Any:
+    """Returns a dataclass field with a default and the range that validation checks.
+
+    Args:
+      renamed_from: the field's name in an earlier version.
+    """
+    given = {"range": range_, "renamed_from": renamed_from}
+    metadata = {name: value for name, value in given.items() if value is not None}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -102,36 +105,3 @@ def invalid_reason(value: Any) -> str:
     if isinstance(value, str) and re.search("[\0\ud800-\udfff]", value):
         return "must be a text without NUL and surrogates"
     return ""
-
-
-def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
-    """Finds values outside the range that their field declares.
-
-    Args:
-      node: a dataclass of the configuration.
-      prefix: the key of `node`, ending in ".", or "" of the whole configuration.
-
-    Yields:
-      "key: got x; must be y" for each value that is wrong, at any depth.
-    """
-    for each in dataclasses.fields(node):
-        key, value = f"{prefix}{each.name}", getattr(node, each.name)
-        if dataclasses.is_dataclass(value):
-            yield from range_problems(value, f"{key}.")
-            continue
-        range_: Range | None = each.metadata.get("range")
-        # A float that is not finite is reported by its range, if it has one.
-        if (reason := invalid_reason(value)) and not (range_ and isinstance(value, float)):
-            yield f"{key}: got {shortened(repr(value))}; {reason}"
-            continue
-        if value == MISSING and isinstance(value, str):
-            yield f"{key}: is missing; must be {range_.description if range_ else 'given'}"
-        elif range_ and value is not None and not range_.accepts(value):
-            hint = ""
-            if range_.choices:
-                hint = range_.hint(value) or closest(value, range_.choices)
-            yield f"{key}: got {value!r}; must be {range_.description}{hint}"
-        if isinstance(value, list):
-            for index, element in enumerate(value):
-                if dataclasses.is_dataclass(element):
-                    yield from range_problems(element, f"{key}[{index}].")

@@ -12,8 +12,8 @@ from omegaconf import BooleanNode, FloatNode, IntegerNode, StringNode
 from omegaconf.errors import ValidationError
 
 from sweeper.common.errors import closest, shortened
-from sweeper.two_tower.config.ranges import invalid_reason
-from sweeper.two_tower.config.renamed import unknown_key
+from sweeper.common.ranges import invalid_reason
+from sweeper.common.schema import unknown_key
 
 NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text"}
 # They accept what OmegaConf does: "5" is a whole number, "yes" is true.
@@ -77,7 +77,9 @@ def type_problems(key: str, value: Any, kind: Any) -> Iterator[str]:
             if name in hints:
                 yield from type_problems(place, element, hints[name])
             else:
-                yield f"{place}: {unknown_key(place, closest(str(name), hints))}"
+                section, hint = place.removesuffix(str(name)), closest(str(name), hints)
+                schema = typing.cast(type, kind)
+                yield f"{place}: {unknown_key(schema, str(name), hint, section)}"
     elif reason := invalid_reason(value):
         yield f"{key}: got {shortened(repr(value))}; {reason}"
     elif not any(_is_of(value, each) for each in kinds):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cachetools import LRUCache
 from small_trials import (
     ids_features,
     interactions_of,
@@ -15,7 +16,7 @@ from small_trials import (
 )
 
 from sweeper.common.errors import ConfigError
-from sweeper.common.recent import Recent, freeze
+from sweeper.common.result_cache import freeze, get_or_compute
 from sweeper.two_tower.config import Config, DataConfig, FeatureConfig
 from sweeper.two_tower.data.columns import NumericColumn
 from sweeper.two_tower.data.split import split_interactions
@@ -28,30 +29,34 @@ SOME, OTHER = np.arange(120), np.arange(40, 160)
 
 
 def test_a_result_is_computed_once_for_each_key() -> None:
-    kept, computed = Recent(), []
+    kept, computed = LRUCache(8), []
 
     def get(key: str) -> str:
-        return kept.get(1, key, lambda: computed.append(key) or key.upper())
+        return get_or_compute(kept, key, lambda: computed.append(key) or key.upper(), 1)
 
     assert [get(key) for key in "abaab"] == ["A", "B", "A", "A", "B"]
     assert computed == ["a", "b"]
 
 
 def test_the_one_unused_longest_is_dropped() -> None:
-    kept, computed = Recent(entries=2), []
+    kept, computed = LRUCache(2), []
     for key in "abacab":
-        kept.get(1, key, lambda key=key: computed.append(key))
+        get_or_compute(kept, key, lambda key=key: computed.append(key) or key, 1)
     # c took the place of b, since a had been asked for in between; then b that of c.
     assert computed == ["a", "b", "c", "b"]
 
 
 def test_nothing_is_kept_of_large_data_nor_of_a_failure() -> None:
-    kept: Recent[str] = Recent(most_rows=10)
-    assert kept.get(11, "key", lambda: "large") == "large"
+    kept: LRUCache[str, str] = LRUCache(8)
+
+    def get(num_rows: int, compute) -> str:
+        return get_or_compute(kept, "key", compute, num_rows, max_rows=10)
+
+    assert get(11, lambda: "large") == "large"
     with pytest.raises(ZeroDivisionError):
-        kept.get(10, "key", lambda: 1 / 0)
-    assert kept.get(10, "key", lambda: "small") == "small"
-    assert kept.get(11, "key", lambda: "large") == "large"
+        get(10, lambda: 1 / 0)
+    assert get(10, lambda: "small") == "small"
+    assert get(11, lambda: "large") == "large"
 
 
 def test_what_is_frozen_refuses_to_be_written_to() -> None:
@@ -108,7 +113,7 @@ def test_kept_features_are_those_that_would_be_fitted_anew() -> None:
 
 
 def test_widths_share_one_encoding_and_each_gets_its_own_widths(monkeypatch) -> None:
-    monkeypatch.setattr(setup, "_encoded", Recent())
+    monkeypatch.setattr(setup, "_encoded", LRUCache(8))
     calls = []
     monkeypatch.setattr(
         setup,
