@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from omegaconf import BooleanNode, FloatNode, IntegerNode, StringNode
+from omegaconf import MISSING, BooleanNode, FloatNode, IntegerNode, StringNode
 from omegaconf.errors import ValidationError
 
 from sweeper.common.errors import closest, shortened
@@ -105,10 +105,6 @@ def _example(kind: Any) -> str:
     inside = next(iter(typing.get_args(kind)), kind)
     if not dataclasses.is_dataclass(inside):
         return ""
-    needed = [field.name for field in dataclasses.fields(inside) if _is_missing(field)]
+    needed = [field.name for field in dataclasses.fields(inside) if field.default == MISSING]
     example = ", ".join(f"{name}: {name.upper()}" for name in needed)
     return f", such as {{{example}}}" if example else ""
-
-
-def _is_missing(field: dataclasses.Field[Any]) -> bool:
-    return isinstance(field.default, str) and field.default == "???"

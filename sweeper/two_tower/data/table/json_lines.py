@@ -69,7 +69,7 @@ def _parse(file: Path, texts: list[str]) -> pa.Table:
         )
     # Arrow adds columns of its schema that the file lacks.
     empty = [name for name in texts if table[name].null_count == len(table)]
-    gone = set(empty) - _names(file) if empty else set()
+    gone = set(empty) - {name for row in _rows(file) for name in row} if empty else set()
     return table.drop_columns(list(gone)) if gone else table
 
 
@@ -99,10 +99,6 @@ def _as_texts(names: Collection[str]) -> Callable[[bytes], bytes]:
         return lines
 
     return rewrite
-
-
-def _names(file: Path) -> set[str]:
-    return {name for row in _rows(file) for name in row}
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from sweeper.common.console import stage
 from sweeper.common.errors import DataError
-from sweeper.two_tower.config import TABLE_KEYS, TFDS_PREFIX, DataConfig
+from sweeper.two_tower.config import TABLE_KEYS, DataConfig
 from sweeper.two_tower.data.cache import CacheEntry
 from sweeper.two_tower.data.columns import CategoricalColumn, Column, NumericColumn
 from sweeper.two_tower.data.interactions import Interactions, assemble
@@ -44,9 +44,11 @@ def entry(config: DataConfig) -> CacheEntry:
     chosen = {key: settings[key] for key in TABLE_KEYS}
     for part in (chosen, chosen["items"], chosen["users"]):
         del part["path"]  # The files identify it, whatever the working directory.
-    files = [each.state() for each in all_files(config)]
-    version = metadata.version("tensorflow-datasets") if _is_tfds(config) else ""
-    return CacheEntry.of("table", json.dumps([CACHE_VERSION, version, files, chosen]))
+    tables = all_files(config)
+    has_tfds = any(table.format == "tfds" for table in tables)
+    version = metadata.version("tensorflow-datasets") if has_tfds else ""
+    states = [table.state() for table in tables]
+    return CacheEntry.of("table", json.dumps([CACHE_VERSION, version, states, chosen]))
 
 
 def load(config: DataConfig, say: Say = print) -> Interactions:
@@ -112,7 +114,9 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
     seconds = None if times is None else times.seconds
     cleaning.drop_duplicates(rows, seconds, settings.duplicates)
     cleaning.drop_rare(rows, settings)
-    _say_dropped(rows, len(table), say)
+    if rows.dropped:
+        reasons = _reasons(rows.dropped)
+        say(f"{len(table):,} rows, of which {len(rows.kept):,} are used: {reasons}")
     if not len(rows.kept):
         raise DataError(
             f"none of {len(table):,} rows is left: {_reasons(rows.dropped)}; must be at least one"
@@ -212,11 +216,6 @@ def _say_roles(config: DataConfig, table: pa.Table, times: Times | None, say: Sa
         say(f"{columns.timestamp}: {remark}")
 
 
-def _say_dropped(rows: Rows, read: int, say: Say) -> None:
-    if rows.dropped:
-        say(f"{read:,} rows, of which {len(rows.kept):,} are used: {_reasons(rows.dropped)}")
-
-
 def _reasons(dropped: dict[str, int]) -> str:
     return "; ".join(f"{number:,} dropped ({reason})" for reason, number in dropped.items())
 
@@ -226,11 +225,6 @@ def _texts(config: DataConfig) -> list[str]:
     columns = config.columns
     times = [] if config.timestamp_format is None else [columns.timestamp]
     return [name for name in (columns.user, columns.item, *times) if name is not None]
-
-
-def _is_tfds(config: DataConfig) -> bool:
-    paths = (config.path, config.items.path, config.users.path)
-    return any(path is not None and path.startswith(TFDS_PREFIX) for path in paths)
 
 
 def all_files(config: DataConfig) -> list[TableFiles]:
