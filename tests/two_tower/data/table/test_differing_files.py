@@ -143,7 +143,7 @@ def test_a_column_of_both_tables_may_be_left_out_of_one(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("user_id,item_id,when,kind\nu,a,1,x\nv,b,2,y\n")
     (tmp_path / "items.csv").write_text("item_id,kind\na,p\nb,q\n")
     items = SideTableConfig(path=str(tmp_path / "items.csv"))
-    with pytest.raises(DataError, match=r"'kind'.* or left out of data\.columns\.others"):
+    with pytest.raises(DataError, match=r"'kind'.* or leave it out of data\.columns\.others"):
         load(tmp_path / "r.csv", items=items)
     found = load(tmp_path / "r.csv", items=items, columns=replace(COLUMNS, others=[]))
     assert decoded(found, "kind") == ["p", "q"]

@@ -216,7 +216,7 @@ def test_a_smallest_int64_in_parquet_is_named_by_its_row(type_, tmp_path: Path) 
     path = write_parquet(
         tmp_path, pa.table({"user_id": ["u"] * 3, "item_id": ["a", "b", "c"], "when": when})
     )
-    with pytest.raises(DataError, match=r"'when' has 1 missing values, the first in row 3; must"):
+    with pytest.raises(DataError, match=r"'when' has 1 missing values, the first in row 3; remove"):
         load(path)
     found = load(path, filter=FilterConfig(missing_values="drop"))
     assert found.dropped == {"no when": 1}
