@@ -171,7 +171,7 @@ class _Rows:
         override = f"{self.key}.quote_char={json.dumps(QUOTE)}"
         return DataError(
             f"{self._where(line)}: a value begins with a quote that is closed in a later line, but "
-            f"each of these lines has all columns; must be told, by {self._letters}, or (on a "
+            f"each of these lines has all columns; set {self._letters}, or (on a "
             f"command line) {shlex.quote(override)} if they enclose values of several lines"
         )
 
