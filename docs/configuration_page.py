@@ -16,7 +16,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from sweeper.two_tower.config import type_words
+from sweeper.two_tower.config import describe_type
 from sweeper.two_tower.config.experiment import ExperimentConfig
 
 HEAD = """# Configuration
@@ -46,9 +46,9 @@ def _sections(schema: type, prefix: str) -> Iterator[str]:
         for field in own:
             cells = [
                 f"`{prefix}{field.name}`",
-                type_words(types_[field.name]),
+                describe_type(types_[field.name]),
                 f"`{_default(field)}`",
-                field.metadata["range"].words if "range" in field.metadata else "",
+                field.metadata["range"].description if "range" in field.metadata else "",
                 attributes.get(field.name, ""),
             ]
             yield f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"

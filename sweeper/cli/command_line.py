@@ -1,7 +1,7 @@
-"""The command line of `python -m sweeper`, checked before Hydra runs what it asks for.
+"""Checks the command line of `python -m sweeper` before Hydra runs it.
 
-Hydra ends a wrong one with exit code 1, and after it has made the output directory. Here
-every error is told at once, nothing is written, and the exit code is 2.
+Hydra ends a wrong command line with exit code 1, after it has made the output directory. Here every
+error is reported at once, nothing is written, and the exit code is 2.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from sweeper.two_tower.record import TRIAL
 
 QUESTIONS = ("help", "hydra_help", "cfg", "info", "shell_completion")
 EXCLUSIVE = ("run", "multirun", "cfg", "info", "shell_completion")
-# Of `study:`, what a single trial goes by too.
-OF_A_TRIAL = ("study.split_seeds", "study.seed_mode")
-# The same for all trials of a study.
-OF_ALL_TRIALS = ("study.", "hydra.", "tracking.")
-# Keys and groups that no single trial goes by; `study` itself begins one.
-OF_A_STUDY = ("study.", "storage")
+# Keys of `study` that also apply to a single trial.
+TRIAL_KEYS = ("study.split_seeds", "study.seed_mode")
+# Keys that have the same value for all trials of a study.
+FIXED_KEYS = ("study.", "hydra.", "tracking.")
+# Keys and groups that only apply to a study; `study` itself starts one.
+STUDY_KEYS = ("study.", "storage")
 
 
 def start(run: Callable[[], object]) -> None:
-    """Checks the command line, then runs what `hydra.main` made; ends with its exit code."""
+    """Checks the command line, then runs what `hydra.main` made, and exits with its code."""
     register_schema()
     stop_in_order()
     with exit_codes():
@@ -43,16 +43,16 @@ def start(run: Callable[[], object]) -> None:
 
 
 def prepare(arguments: list[str] | None = None) -> None:
-    """Composes and checks what the command line asks for, before Hydra runs it.
+    """Composes and checks the configuration before Hydra runs it.
 
     Raises:
       ConfigError: with a line for each override or value that is wrong.
-      OutputError: Hydra's output directory can't be made, or holds a trial.
+      OutputError: Hydra's output directory can't be made, or contains a trial.
     """
     parsed = get_args_parser().parse_args(arguments)
     given = [name for name in EXCLUSIVE if getattr(parsed, name)]
     if len(given) > 1:
-        raise ConfigError(f"--{given[1]}: is given with --{given[0]}; must be alone")
+        raise ConfigError(f"--{given[1]}: can't be combined with --{given[0]}")
     if any(getattr(parsed, question) for question in QUESTIONS) and not parsed.cfg:
         return
     own = Path(parsed.config_dir) if parsed.config_dir else None
@@ -60,44 +60,44 @@ def prepare(arguments: list[str] | None = None) -> None:
     with loader(parsed.config_path, own):
         config = compose_first(name, parsed.overrides, parsed.multirun)
         if parsed.cfg:
-            return  # It is shown as it is, right or wrong.
+            return  # The configuration is shown, right or wrong.
         hydra = config.hydra
         is_multirun = parsed.multirun or hydra.mode == RunMode.MULTIRUN
         overrides = parse(parsed.overrides)
         problems = [*misread(overrides), *value_problems(config)]
         place = hydra.sweep.dir if is_multirun else hydra.run.dir
-        if words := invalid_reason(place):
+        if reason := invalid_reason(place):
             key = f"hydra.{'sweep' if is_multirun else 'run'}.dir"
-            problems.append(f"{key}: got {place!r}; {words}")
+            problems.append(f"{key}: got {place!r}; {reason}")
         if is_multirun:
             problems = [*hinted(problems, overrides), *_swept_texts(overrides)]
         else:
             problems = _problems_without_multirun(problems, overrides)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    # A study may go on where it lies; it looks itself at what is there.
+    # A study may be resumed in its directory, and checks that itself.
     if not is_multirun:
         _check_output(hydra.run.dir)
 
 
 def _swept_texts(overrides: list[Override]) -> Iterator[str]:
-    """Texts with commas that stand for one value: such keys no study can search."""
+    """Finds texts with commas for keys that a study can't search."""
     for override in overrides:
-        is_one = override.key_or_group.startswith(OF_ALL_TRIALS)
+        is_one = override.key_or_group.startswith(FIXED_KEYS)
         if is_one and (hint := as_one_value(override)):
             text = override.input_line
             yield f"{text}: has several values; must be one for all trials of a study{hint}"
 
 
 def _problems_without_multirun(problems: list[str], overrides: list[Override]) -> list[str]:
-    """Those of the values, and of what a single trial can't go by."""
+    """Adds the problems of keys and sweeps that don't apply to a single trial."""
     swept = [each.key_or_group for each in overrides if each.is_sweep_override()]
-    # What is wrong with the first value of several is no matter where there must be one.
+    # A sweep is wrong as a whole, so what is wrong with its first value doesn't matter.
     problems = [each for each in problems if not any(key in each for key in swept)]
-    return [*hinted(problems, overrides), *_misplaced(overrides)]
+    return [*hinted(problems, overrides), *_keys_of_a_study(overrides)]
 
 
-def _misplaced(overrides: list[Override]) -> Iterator[str]:
+def _keys_of_a_study(overrides: list[Override]) -> Iterator[str]:
     for override in overrides:
         key = override.key_or_group
         if override.is_sweep_override():
@@ -105,18 +105,18 @@ def _misplaced(overrides: list[Override]) -> Iterator[str]:
                 f"{override.input_line}: has several values; must be one, or with --multirun"
                 f"{as_one_value(override)}"
             )
-        elif key.startswith(OF_A_STUDY) and not key.startswith(OF_A_TRIAL):
-            yield f"{key}: is given, but no study; must be with study=NAME or --multirun"
+        elif key.startswith(STUDY_KEYS) and not key.startswith(TRIAL_KEYS):
+            yield f"{key}: is given without a study; give study=NAME or --multirun"
         elif key == "study" and override.value() is not None:
-            yield f"{override.input_line}: is given with hydra.mode=RUN, which runs one trial"
+            yield f"{override.input_line}: is given with hydra.mode=RUN, which runs a single trial"
 
 
 def _check_output(value: str) -> None:
-    """Looks for an earlier trial, and whether one can be written."""
+    """Checks that a trial can be written, and that there is no earlier one."""
     directory = Path(value)
     if (directory / TRIAL).exists():
         raise OutputError(
-            f"hydra.run.dir: got {value}, which already holds a trial ({TRIAL}); must be another "
-            "directory: no result is written over"
+            f"hydra.run.dir: got {value}, which already holds a trial ({TRIAL}); use another "
+            "directory, as results are never overwritten"
         )
     check_writable("hydra.run.dir", directory)

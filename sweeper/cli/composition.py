@@ -1,7 +1,6 @@
-"""From overrides to a checked configuration, or to all that is wrong with them.
+"""Composes and checks a configuration from overrides, and reports all errors at once.
 
-Hydra reports the first thing that is wrong; here it composes the configuration so that
-every error is told at once, and nothing is written.
+Hydra would report only the first error. Nothing is written here.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from sweeper.two_tower.config import Config, config_dir_hint, config_directory, 
 from sweeper.two_tower.config.experiment import register_schema
 from sweeper.two_tower.validation import validate
 
-# How Hydra begins its complaint of a group whose choice is `???`.
+# The beginning of Hydra's error on a group whose choice is `???`.
 LEFT_OPEN = "You must specify"
 
 
@@ -42,10 +41,10 @@ def composed(
     config_name: str = "config",
     check: Callable[[Config], None] | None = validate,
 ) -> Config:
-    """The configuration of one trial, as `python -m sweeper` would have it; nothing is written.
+    """Returns the configuration of one trial, as `python -m sweeper` would compose it.
 
     Args:
-      check: raises ConfigError for values that are wrong; None: the caller checks them.
+      check: raises ConfigError for values that are wrong; None if the caller checks them.
 
     Raises:
       ConfigError: with a line for each override or value that is wrong.
@@ -68,21 +67,23 @@ def composed(
 
 @contextmanager
 def loader(config_path: str | None, own: Path | None) -> Iterator[ConfigLoader]:
-    """Hydra's loader, with the user's directory after ours, as `--config-dir` has it.
-
-    Within it `compose_first` and `parse` work.
+    """Sets up Hydra's loader, in which `compose_first` and `parse` work.
 
     Args:
-      config_path: as `--config-path` has it: relative to this package; None takes ours.
+      config_path: the value of `--config-path`, relative to this package; None for the shipped
+        `conf/`.
+      own: the user's directory of `--config-dir`, which is searched after the shipped one.
 
     Raises:
-      ConfigError: `own` is no directory, or hides shipped files.
+      ConfigError: `own` is not a directory, or hides shipped files.
     """
     if own:
         add_plugin_path(own)
         _check_nothing_hidden(own)
     version.setbase("1.3")
-    ours = compute_search_path_dir(__file__, None, config_path or str(config_directory()))
+    # Hydra looks for a relative path beside the program that `hydra.main` decorates.
+    program = str(Path(__file__).parents[1] / "__main__.py")
+    ours = compute_search_path_dir(program, None, config_path or str(config_directory()))
     search_path = create_config_search_path(ours)
     if own:
         before = SearchPathQuery(provider="schema")
@@ -98,14 +99,14 @@ def loader(config_path: str | None, own: Path | None) -> Iterator[ConfigLoader]:
 def _check_nothing_hidden(own: Path) -> None:
     if hidden := _hidden_files(own):
         raise ConfigError(
-            f"--config-dir: {each} has the name of a shipped file, which Hydra would take in its "
-            "place; must have another name"
+            f"--config-dir: {each} has the name of a shipped file, which Hydra would use "
+            "instead; give it another name"
             for each in hidden
         )
 
 
 def _hidden_files(own: Path) -> list[Path]:
-    """Files of a user's directory that are named as ours are, and differ from them."""
+    """Returns files of a user's directory that have the name of a shipped file, but differ."""
     ours = config_directory()
     if own.resolve() == ours:
         return []
@@ -117,13 +118,13 @@ def _hidden_files(own: Path) -> list[Path]:
 
 
 def add_plugin_path(directory: Path) -> None:
-    """Lets Python paths in YAML name modules beside the user's `conf/`, in workers, too.
+    """Lets Python paths in YAML name modules beside the user's `conf/`, also in workers.
 
     Raises:
-      ConfigError: there is no such directory.
+      ConfigError: the directory doesn't exist.
     """
     if not directory.is_dir():
-        raise ConfigError(f"--config-dir: got {directory}, which is no directory")
+        raise ConfigError(f"--config-dir: got {directory}, which is not a directory")
     place = str(directory.resolve().parent)
     if place not in sys.path:
         sys.path.append(place)
@@ -132,7 +133,7 @@ def add_plugin_path(directory: Path) -> None:
 
 
 def compose_first(name: str, overrides: list[str], multirun: bool = False) -> DictConfig:
-    """The configuration, with the first value of what is swept; a study checks the others.
+    """Composes the configuration with the first value of each sweep; a study checks the others.
 
     Args:
       multirun: whether `--multirun` is given; `hydra.mode` may say the same.
@@ -150,11 +151,11 @@ def compose_first(name: str, overrides: list[str], multirun: bool = False) -> Di
                 raise ConfigError(f"{name}.yaml: {first_lines(error)}") from error
             return compose(name, [*choices, *first], return_hydra_config=True)
     except YAMLError as error:
-        raise ConfigError(f"conf: a file is no YAML: {first_lines(error)}") from error
+        raise ConfigError(f"conf: invalid YAML in a file: {first_lines(error)}") from error
     except COMPOSING as error:
         if isinstance(error, MissingConfigException) and error.missing_cfg_file == name:
             raise ConfigError(
-                f"--config-name: got {name!r}, and there is no {name}.yaml in the directories of "
+                f"--config-name: got {name!r}, but there is no {name}.yaml in the directories of "
                 f"the configuration{config_dir_hint(f'{name}.yaml')}"
             ) from error
         problems = explain(name, overrides) or file_problems(error) or [first_lines(error)]
@@ -162,7 +163,7 @@ def compose_first(name: str, overrides: list[str], multirun: bool = False) -> Di
 
 
 def _searched_choices(name: str, overrides: list[str], multirun: bool) -> list[str]:
-    """What a study searches first of the config groups that the YAML leaves open (`???`)."""
+    """Returns a study's first choices of the config groups that the YAML leaves open (`???`)."""
     from sweeper.study.composition import open_choices
     from sweeper.study.space.keys import SearchableKeys
     from sweeper.study.space.reader import parse_space

@@ -1,7 +1,7 @@
-"""What is wrong with each override, and with the values of those that compose.
+"""Explains what is wrong with each override, and with the values of those that compose.
 
-Hydra reports the first that is wrong. Here each is composed by itself, so that every error is told
-at once.
+Hydra would report only the first error. Here each override is composed by itself, so that every
+error is reported.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from sweeper.two_tower.config import (
 from sweeper.two_tower.config.experiment import ExperimentConfig
 from sweeper.two_tower.validation import validate
 
-# How Hydra begins its complaint of a file that the schema doesn't fit.
-UNFIT_FILE = re.compile(r"In '(?P<file>[^']+)': \w+ raised while composing config:")
-OF_HYDRA = ("defaults", "hydra")
-# Keys that hold whatever names the user gives, and the form of what is below them.
+# Hydra's error on a file that doesn't fit the schema.
+FILE_ERROR = re.compile(r"In '(?P<file>[^']+)': \w+ raised while composing config:")
+HYDRA_KEYS = ("defaults", "hydra")
+# Keys below which the user chooses the names, and the form of an override of them.
 OPEN_KEYS = {
     "optimizer.options": "NAME=VALUE",
     "model.tower_options": "NAME=VALUE",
@@ -57,7 +57,7 @@ OPEN_KEYS = {
 
 
 def value_problems(config: DictConfig, check: Callable[[Config], None] = validate) -> list[str]:
-    """What is wrong with the values of a composed trial, a line each.
+    """Returns a line for each value of a composed trial that is wrong.
 
     Args:
       check: raises ConfigError for values that are wrong.
@@ -72,7 +72,7 @@ def value_problems(config: DictConfig, check: Callable[[Config], None] = validat
 
 
 def explain(name: str, overrides: Sequence[str]) -> list[str]:
-    """A line for each that is wrong; none if the fault is in the YAML alone."""
+    """Returns a line for each override that is wrong; none if only the YAML is wrong."""
     meant, problems = mended(overrides)
     composable: list[str] = []
     readable = []
@@ -86,7 +86,7 @@ def explain(name: str, overrides: Sequence[str]) -> list[str]:
         readable.append(override)
         by_value = [_explain(name, value, composable) for value in values]
         wrong = [problem for lines in by_value for problem in lines]
-        # Each value is wrong because there should be one, with commas in it.
+        # If each value is wrong, a single value with commas was probably meant.
         one = as_one_value(override) if all(by_value) else ""
         problems += [f"{text}: has several values, none of which fits{one}"] if one else wrong
     if problems:
@@ -97,14 +97,14 @@ def explain(name: str, overrides: Sequence[str]) -> list[str]:
 
 def _explain_text(text: str, error: Exception) -> str:
     if "=" not in text:
-        return f"{shortened(text)}: is no override; must be KEY=VALUE"
-    return f"{shortened(text)}: is no override: {first_lines(error)}"
+        return f"{shortened(text)}: is not an override; must be KEY=VALUE"
+    return f"{shortened(text)}: is not an override: {first_lines(error)}"
 
 
 def _explain(name: str, value: str, composable: list[str]) -> list[str]:
-    """What is wrong with an override of one value; if nothing, adds it to those that compose."""
+    """Explains what is wrong with an override of one value, or adds it to `composable`."""
     override = parse([value])[0]
-    # A group's files may be wrong inside, and Hydra has rules of its own for mappings.
+    # Files of a group may contain errors, and Hydra has its own rules for mappings.
     key = override.key_or_group
     is_plain = "." in key and key in known_keys(ExperimentConfig)
     is_plain = is_plain and not isinstance(override.value(), dict)
@@ -120,11 +120,11 @@ def _explain(name: str, value: str, composable: list[str]) -> list[str]:
 
 
 def file_problems(error: Exception) -> list[str]:
-    """Values of another type, and unknown keys, of the YAML file that Hydra could not add, if any.
+    """Finds values of another type, and unknown keys, in a YAML file that Hydra couldn't merge.
 
-    Hydra names the file alone.
+    Hydra's error only names the file.
     """
-    if not (found := UNFIT_FILE.match(str(error))):
+    if not (found := FILE_ERROR.match(str(error))):
         return []
     loader = GlobalHydra.instance().config_loader()
     assert isinstance(loader, ConfigLoaderImpl)
@@ -136,8 +136,8 @@ def file_problems(error: Exception) -> list[str]:
     key = "" if package == "_global_" else package
     values = OmegaConf.to_container(loaded.config, resolve=False)
     if not key and isinstance(values, dict):
-        # Hydra's own.
-        values = {name: value for name, value in values.items() if name not in OF_HYDRA}
+        # These are Hydra's own.
+        values = {name: value for name, value in values.items() if name not in HYDRA_KEYS}
     kind = type_at(ExperimentConfig, key) if key else ExperimentConfig
     lines = type_problems(key, values, kind) if kind else ()
     return [f"{found['file']}.yaml: {line}" for line in lines]
@@ -170,5 +170,5 @@ def _explain_value(override: Override, error: Exception) -> list[str]:
     kind = type_at(ExperimentConfig, key)
     if kind and (lines := list(type_problems(key, override.value(), kind))):
         return lines
-    words = first_lines(cause).removeprefix(f"{key}: ")
-    return [f"{key}: got {shortened(override.get_value_element_as_str())}; {words}"]
+    reason = first_lines(cause).removeprefix(f"{key}: ")
+    return [f"{key}: got {shortened(override.get_value_element_as_str())}; {reason}"]

@@ -13,7 +13,6 @@ import functools
 import itertools
 import typing
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -32,30 +31,30 @@ from sweeper.common.quoting import (
     split_words,
     typed,
 )
-from sweeper.two_tower.config import known_keys
+from sweeper.two_tower.config import known_keys, type_at
 from sweeper.two_tower.config.experiment import ExperimentConfig
 
-# What Hydra and OmegaConf raise of a configuration that can't be composed: numbers too big for
-# their type, names too long for a file, lists in lists in lists among their reasons.
+# What Hydra and OmegaConf raise for a configuration that can't be composed, for example because a
+# number is too big for its type, a name too long for a file, or a list nested too deeply.
 COMPOSING = (
     HydraException, OmegaConfBaseException, ArithmeticError, AssertionError, AttributeError,
     OSError, RecursionError, TypeError, ValueError,
 )  # fmt: skip
-# What Hydra raises of a text that is no override.
+# What Hydra raises for a text that is not an override.
 PARSING = (HydraException, RecursionError, ValueError)
-# So many values of a sweep are composed, each by itself, to see what is wrong.
+# How many values of a sweep are composed, each by itself, to find what is wrong.
 MAX_EXPLAINED = 20
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
-    """The overrides, as Hydra reads them."""
+    """Parses the overrides as Hydra does."""
     # `glob(*)` asks the loader which files there are.
     config_loader = GlobalHydra.instance().config_loader()
     return list(OverridesParser.create(config_loader).parse_overrides(list(overrides)))
 
 
 def is_override(text: str) -> bool:
-    """Whether Hydra can read it as KEY=VALUE."""
+    """Tells whether Hydra can read a text as KEY=VALUE."""
     try:
         return bool(parse([text])[0].key_or_group)
     except PARSING:
@@ -63,23 +62,23 @@ def is_override(text: str) -> bool:
 
 
 def begins_override(text: str) -> bool:
-    """Whether it can be read as KEY=VALUE, or has a known KEY= although its value can't be read."""
+    """Tells whether a text is KEY=VALUE, or begins with a known KEY= and an unreadable value."""
     key, equals, _ = text.lstrip("+~").partition("=")
     known = {*known_keys(ExperimentConfig), "experiment", "hydra"}
     parts = key.replace("/", ".").split(".")
-    # Below some keys there are whatever names the user gives.
+    # Below some keys the user chooses the names.
     is_known = any(".".join(parts[:number]) in known for number in range(1, len(parts) + 1))
     return is_override(text) or (bool(equals) and is_known)
 
 
 def values_of(override: Override) -> list[str]:
-    """The override itself, or one for each value that it sweeps over.
+    """Returns the override itself, or an override for each value of a sweep.
 
-    Of an interval its ends, of a range its first, of a long list its first ones.
+    An interval gives its ends, a range its first value, and a long list its first values.
     """
     key, value = override.get_key_element(), override.value()
     if isinstance(value, RangeSweep):
-        # Not all of them: there may be no end of them.
+        # A range may be endless.
         return [f"{key}={value.start}"]
     if isinstance(value, IntervalSweep):
         return [f"{key}={value.start}", f"{key}={value.end}"]
@@ -90,7 +89,7 @@ def values_of(override: Override) -> list[str]:
 
 
 def fits(text: str) -> bool:
-    """Whether Hydra can read an override, and its key can have its values, by their type."""
+    """Tells whether Hydra can read an override, and its values have the type of its key."""
     try:
         return all(_fits(parse([value])[0]) for value in values_of(parse([text])[0]))
     except COMPOSING:
@@ -113,33 +112,26 @@ def _schema() -> DictConfig:
 
 
 def takes_any_text(key: str) -> bool:
-    """Whether a key of the schema, or of Hydra, holds a text that the user makes up."""
+    """Tells whether a key of the schema, or of Hydra, takes any text."""
     section, _, last = key.rpartition(".")
     if section in ("data.items.lists", "data.users.lists") or key.startswith("hydra."):
         return True
-    node: Any = ExperimentConfig
-    for part in filter(None, section.split(".")):
-        node = typing.get_type_hints(node).get(part)
-        if not dataclasses.is_dataclass(node):
-            return False
-    field = {each.name: each for each in dataclasses.fields(node)}.get(last)
-    if field is None or str not in _alternatives(typing.get_type_hints(node)[last]):
+    kind, node = type_at(ExperimentConfig, key), ExperimentConfig
+    if section:
+        node = type_at(ExperimentConfig, section)
+    if str not in (typing.get_args(kind) or (kind,)) or not dataclasses.is_dataclass(node):
         return False
+    field = next(each for each in dataclasses.fields(node) if each.name == last)
     range_ = field.metadata.get("range")
     return range_ is None or not range_.choices
 
 
-def _alternatives(hint: Any) -> tuple[Any, ...]:
-    """The types that a field may have, one or several."""
-    return typing.get_args(hint) or (hint,)
-
-
-# Of these keys the value is a single character, mostly one that a shell keeps for itself.
+# The values of these keys are single characters, mostly ones with a meaning in a shell.
 DELIMITERS = (".csv.delimiter.", ".lists.")
 
 
 def mended(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The overrides as they were probably meant, and a line for each that was taken otherwise."""
+    """Returns the overrides as they were probably meant, and a line for each misread one."""
     problems, meant = [], []
     groups = split_words(overrides, begins_override)
     for words, text in _typed_as_one(groups):
@@ -160,7 +152,7 @@ def mended(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _typed_as_one(groups: Sequence[list[str]]) -> Iterator[tuple[list[str], str]]:
-    """Words that were probably typed as one, and how it was typed."""
+    """Yields words that were probably typed as one, and how that was typed."""
 
     def key(words: list[str]) -> object:
         name, equals, _ = words[0].partition("=")
@@ -177,18 +169,18 @@ def _typed_as_one(groups: Sequence[list[str]]) -> Iterator[tuple[list[str], str]
 
 
 def _likely(text: str) -> str:
-    """What an override that Hydra can't read was probably meant to be, or ""."""
+    """Returns what an override that Hydra can't read was probably meant to be, or ""."""
     if "=" not in text:
         return ""
     return next((each for each in readings(text) if fits(each)), "")
 
 
 def as_one_value(override: Override) -> str:
-    """What ends an error's line on a sweep whose commas may have been meant: how to quote it."""
+    """Returns an ending for the error line on a sweep whose commas may belong to a value."""
     if override.value_type != ValueType.SIMPLE_CHOICE_SWEEP:
         return ""
     text = str(override.input_line)
-    meant = next((each for each in readings(text) if fits(each)), "")
+    meant = _likely(text)
     if meant.endswith("]"):
         return f"; for a list, quote it: {typed(meant)}"
     if not meant or not takes_any_text(override.key_or_group):
@@ -197,7 +189,7 @@ def as_one_value(override: Override) -> str:
 
 
 def misread(overrides: Sequence[Override]) -> Iterator[str]:
-    """A line for each text that Hydra takes for a number or a truth value, and changes by that."""
+    """Yields a line for each text that Hydra changes by reading it as a number or a boolean."""
     for override in overrides:
         value, given = override.value(), override.get_value_string().strip()
         if not isinstance(value, int | float) or str(value) == given:
@@ -208,7 +200,7 @@ def misread(overrides: Sequence[Override]) -> Iterator[str]:
 
 
 def hinted(problems: Sequence[str], overrides: Sequence[Override]) -> list[str]:
-    """Problems with values, with what to quote where that may be their reason."""
+    """Adds to problems of values what to quote, if missing quotes may be the reason."""
     hints: dict[str, str] = {}
     for override in overrides:
         if hint := _blank_hint(override) or as_one_value(override):
@@ -220,7 +212,7 @@ def hinted(problems: Sequence[str], overrides: Sequence[Override]) -> list[str]:
 
 
 def _blank_hint(override: Override) -> str:
-    """Where nothing follows the "=" of an override, or nothing but spaces, which Hydra drops."""
+    """Returns a hint if nothing, or only spaces (which Hydra drops), follows an override's "="."""
     key, (_, equals, given) = override.get_key_element(), str(override.input_line).partition("=")
     if not equals or given.strip():
         return ""

@@ -20,15 +20,15 @@ PLAIN_WIDTH = 110
 
 class _Output(Console):
     def on_broken_pipe(self) -> None:
-        """Ends this process as SIGPIPE would, in order: nothing reads its output any more."""
+        """Ends this process in order, as SIGPIPE would: nothing reads its output any more."""
         with suppress(SystemExit):
             super().on_broken_pipe()
         raise Stopped(signal.SIGPIPE)
 
 
 def make_console() -> Console:
-    """The terminal, or plain text of a fixed width where there is none."""
-    # Without emoji: a title may have ":go" in it.
+    """Returns the terminal, or plain text of a fixed width if there is none."""
+    # Without emoji, because a title may contain ":go".
     console = _Output(highlight=False, emoji=False)
     if console.is_terminal:
         return console
@@ -36,7 +36,7 @@ def make_console() -> Console:
 
 
 def print_status(console: Console, topic: str, text: str) -> None:
-    """One line: a topic and what there is to say of it."""
+    """Prints one line: a topic and a text about it."""
     console.print(f"[bold]{topic:<8}[/bold] {escape(text)}", soft_wrap=True)
 
 
@@ -47,12 +47,15 @@ SECONDS_BETWEEN_LINES = 10.0
 def stage(
     say: Callable[[str], None], text: str, total: int | None = None
 ) -> Iterator[Callable[[int], None]]:
-    """Announces a stage and yields a function to be called with each advance.
+    """Shows the progress of a long stage: as a bar on a terminal, as plain lines elsewhere.
 
     Args:
-      say: gets plain lines, where standard error is not a terminal.
+      say: receives plain lines if standard error is not a terminal.
       text: what is going on.
-      total: how many units of work there are; without it no end is foretold.
+      total: the number of units of work; without it no remaining time is shown.
+
+    Yields:
+      a function to call with the number of units done since the last call.
     """
     if sys.stderr.isatty():
         with _bar(text, total) as advance:

@@ -1,8 +1,8 @@
 """The errors that this project raises on purpose.
 
-Every message says what was given, where, and what would be right. The user can
-mend what they tell of (a value, a file, the network), so the process ends with
-exit code 2; any other exception is this project's fault, and ends it with 1.
+Every message says what was given, where, and what would be right. The user can fix their causes (a
+value, a file, the network), so the process ends with exit code 2. Any other exception is a bug of
+this project, and ends the process with 1.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-# Of more names it would take seconds to find the closest.
+# Finding the closest of more names would take seconds.
 MAX_COMPARED = 10_000
-# If more keys of other sections end the same, none of them is hinted at.
-MAX_ELSEWHERE = 3
+# If more keys of other sections end with the same name, none is suggested.
+MAX_SAME_NAME = 3
 
 
 class SweeperError(Exception):
-    """Base of all errors below; `exit_code` becomes the process's exit code.
+    """The base of the errors below; `exit_code` is the exit code of the process.
 
     Attributes:
-      problems: one text for each thing that is wrong, all of them at once.
+      problems: a line for each thing that is wrong.
     """
 
     exit_code = 2
@@ -37,11 +37,11 @@ class ConfigError(SweeperError):
 
 
 class DataError(SweeperError):
-    """The data can't be had, or isn't what it should be."""
+    """The data can't be loaded, or isn't what it should be."""
 
 
 class DataChangedError(DataError):
-    """The data isn't what a study began with, so that its trials couldn't be compared."""
+    """The data has changed since a study began, so its trials couldn't be compared."""
 
 
 class OutputError(SweeperError):
@@ -49,7 +49,7 @@ class OutputError(SweeperError):
 
 
 def unwritable(key: str, directory: object, error: OSError) -> OutputError:
-    """The error for an output directory, given by `key`, that can't be made or written."""
+    """Returns the error for an output directory, given by `key`, that can't be made or written."""
     return OutputError(
         f"{key}: got {directory}: {error.strerror or error}; must be a directory that can be made "
         "and written"
@@ -69,11 +69,11 @@ class TrialError(SweeperError):
 
 
 class TrialPruned(Exception):  # noqa: N818, the name that Optuna gives it
-    """Raised by a report: the study doesn't want the rest of this trial. No error."""
+    """Raised by a report if the study prunes the trial; not an error."""
 
 
 class StudyError(SweeperError):
-    """A study ended before its end: too many of its trials, or its workers, failed."""
+    """A study stopped early because too many of its trials, or its workers, failed."""
 
     exit_code = 1
 
@@ -82,8 +82,8 @@ class StudyError(SweeperError):
 def finishing(*steps: Callable[[], object]) -> Iterator[None]:
     """Calls all steps in order when the block ends, so that no failure hides an earlier one.
 
-    The block's own error is the one raised; what steps raise after it is added as notes, as it
-    is to the first error of a step where the block has none. `TrialPruned` is no error.
+    The block's own error is raised, and errors of steps are added to it as notes. Without an error
+    of the block, the first error of a step is raised. `TrialPruned` is not an error.
     """
     own: BaseException | None = None
     try:
@@ -98,7 +98,7 @@ def finishing(*steps: Callable[[], object]) -> Iterator[None]:
             if first is None:
                 first = error
             elif type(error) is not type(first):
-                # The same again, as of a disk that is full, tells nothing new.
+                # The same error again, such as a full disk, says nothing new.
                 first.add_note(f"afterwards: {type(error).__name__}: {error}")
     if first is None:
         first = own
@@ -107,7 +107,7 @@ def finishing(*steps: Callable[[], object]) -> Iterator[None]:
 
 
 def closest(name: str, choices: Iterable[str]) -> str:
-    """What ends an error's line: ". Did you mean 'x'?" of the nearest; "" of none, or of many."""
+    """Returns an ending for an error line: ". Did you mean 'x'?", or "" if nothing is close."""
     choices = list(choices)
     if len(choices) > MAX_COMPARED:
         return ""
@@ -115,7 +115,7 @@ def closest(name: str, choices: Iterable[str]) -> str:
 
 
 def closest_key(name: str, known: Iterable[str]) -> str:
-    """The same of a dotted key: one of its own section, or one that ends the same elsewhere.
+    """Does the same for a dotted key: one of its section, or one of the same name elsewhere.
 
     "train.epoch" is answered with "train.epochs" and "learning_rate" with
     "optimizer.learning_rate", never with a key of another section that only looks alike.
@@ -124,17 +124,17 @@ def closest_key(name: str, known: Iterable[str]) -> str:
     section, _, last = name.rpartition(".")
     near = _closest_section(section, known)
     beside = [] if near is None else _within(near, known)
-    elsewhere = [key for key in known if key.endswith(f".{last}")]
+    same_name = [key for key in known if key.endswith(f".{last}")]
     for cutoff in (0.8, 0.5):
         if matches := difflib.get_close_matches(last, beside, n=1, cutoff=cutoff):
             return _question([_under(near or "", matches[0])])
-        if 0 < len(elsewhere) <= MAX_ELSEWHERE:
-            return _question(elsewhere)
+        if 0 < len(same_name) <= MAX_SAME_NAME:
+            return _question(same_name)
     return ""
 
 
 def _closest_section(name: str, known: Sequence[str]) -> str | None:
-    """The section itself ("" of top-level keys), or the one whose name is nearest, part by part."""
+    """Returns the section ("" for top-level keys), or the closest one, part by part."""
     found = ""
     for part in name.split(".") if name else ():
         sections = [each for each in _within(found, known) if _within(_under(found, each), known)]
@@ -146,7 +146,7 @@ def _closest_section(name: str, known: Sequence[str]) -> str | None:
 
 
 def _within(section: str, known: Iterable[str]) -> list[str]:
-    """The names directly below a section."""
+    """Returns the names directly below a section."""
     below = [key.rpartition(".") for key in known]
     return [last for parent, _, last in below if parent == section]
 
@@ -160,19 +160,19 @@ def _question(names: Sequence[str]) -> str:
 
 
 def shortened(text: str, length: int = 100) -> str:
-    """A text that may be of any length, as an error repeats it."""
+    """Shortens a text of any length for an error message."""
     return text if len(text) <= length else f"{text[:length]}…"
 
 
 def install_command(extra: str) -> str:
-    """How one of the package's extras is installed: in a checkout, since no index has the package.
+    """Returns the command that installs an extra, in a checkout, as no index has the package.
 
-    `constraints.txt` has the versions that were tested together.
+    `constraints.txt` lists the versions that were tested together.
     """
     return f"pip install -c constraints.txt -e '.[{extra}]'"
 
 
 def either(choices: Sequence[str]) -> str:
-    """The choices in words: "a", "a or b", "a, b or c"."""
+    """Joins choices: "a", "a or b", "a, b or c"."""
     *first, last = choices
     return f"{', '.join(first)} or {last}" if first else last

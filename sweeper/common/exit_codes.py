@@ -1,4 +1,4 @@
-"""From errors to exit codes: 2 for the user's mistake, 128 + N for signal N."""
+"""Turns errors into exit codes: 2 for a mistake of the user, 128 + N for signal N."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sweeper.common.errors import Stopped, SweeperError, shortened
 from sweeper.common.passwords import without_password
 
 NO_ROOM_OR_RIGHT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
-# Read before `exit_codes` sets it; the user's own wish to see whole tracebacks.
+# Whether the user wants whole tracebacks; read before `exit_codes` sets the variable.
 SHOW_ALL = os.environ.get("HYDRA_FULL_ERROR") == "1"
 LONGEST_LINE = 2_000
 
@@ -27,10 +27,10 @@ LONGEST_LINE = 2_000
 def exit_codes() -> Iterator[None]:
     """Prints an error of this project and ends with exit code 2, or 128 + N for signal N.
 
-    If nothing reads its output any more (`| head`), it ends without a word, as by SIGPIPE.
-    Any other exception passes through, with its traceback and exit code 1.
+    If nothing reads its output any more (`| head`), it ends silently, as by SIGPIPE. Any other
+    exception passes through, with its traceback and exit code 1.
     """
-    # Lets exceptions through; Hydra would print them its own way and exit with 1.
+    # With this, Hydra lets exceptions through instead of printing them and exiting with 1.
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -54,25 +54,27 @@ def exit_codes() -> Iterator[None]:
     except OSError as error:
         if SHOW_ALL or error.errno not in NO_ROOM_OR_RIGHT:
             raise
-        _fail([f"{error.filename or 'output'}: {error.strerror}; must be a place that can be used"])
+        _fail(
+            [f"{error.filename or 'output'}: {error.strerror}; must be a place that can be written"]
+        )
         sys.exit(2)
     finally:
         _flush_output()
-        # For whatever is run from this process afterwards.
+        # Restored for what this process runs afterwards.
         del os.environ["HYDRA_FULL_ERROR"]
         if before is not None:
             os.environ["HYDRA_FULL_ERROR"] = before
 
 
 def _output_is_closed() -> bool:
-    """Whether standard output is a pipe that nothing reads any more."""
+    """Tells whether standard output is a pipe that nothing reads any more."""
     poll = select.poll()
     poll.register(1, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _flush_output() -> None:
-    """Writes what is left, so that Python doesn't complain at its end if nothing reads it."""
+    """Flushes the output, so that Python doesn't complain at exit if nothing reads it."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -80,22 +82,22 @@ def _flush_output() -> None:
 
 
 def stop_in_order() -> None:
-    """From now on SIGTERM and SIGHUP end this process as Ctrl-C does, so that it can clear up."""
+    """Makes SIGTERM and SIGHUP end this process as Ctrl-C does, so that it can clean up."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # `nohup` has SIGHUP ignored.
+        # `nohup` ignores SIGHUP.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
 
 
 def _stop(number: int, _: object) -> None:
-    """Once: a scheduler may tell it and its group."""
-    # No `SIG_IGN`, which what this process starts would inherit.
+    """Stops once, as a scheduler may signal both the process and its group."""
+    # Child processes would inherit `SIG_IGN`.
     signal.signal(number, lambda *_: None)
     raise Stopped(number)
 
 
 def command_parser(module: str, description: str, examples: str) -> argparse.ArgumentParser:
-    """Of `python -m MODULE`, whose help shows both texts as they are written."""
+    """Returns the parser of `python -m MODULE`, whose help shows both texts unchanged."""
     return argparse.ArgumentParser(
         f"python -m {module}",
         description=description,
@@ -105,7 +107,7 @@ def command_parser(module: str, description: str, examples: str) -> argparse.Arg
 
 
 def first_lines(error: BaseException) -> str:
-    """An error's own words, without the lines that tell of OmegaConf's inside."""
+    """Returns an error's message without the lines on OmegaConf's internals."""
     if isinstance(error, RecursionError):
         return "is nested too deeply; must have fewer levels"
     lines = [line.strip() for line in str(error).splitlines()]

@@ -1,4 +1,4 @@
-"""Whether what was read from JSON is of the types that a dataclass's fields have."""
+"""Checks that values from JSON have the types of a dataclass's fields."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 @functools.cache
 def hints_of(of: type) -> dict[str, Any]:
-    """The types of a dataclass's fields."""
+    """Returns the types of a dataclass's fields."""
     return get_type_hints(of)
 
 
 def is_of(value: Any, hint: Any) -> bool:
-    """Whether a value from JSON is of a field's type, with all that is in it."""
+    """Tells whether a value from JSON, with all that it contains, has a field's type."""
     if hint is Any:
         return True
     kind, inner = get_origin(hint), get_args(hint)
@@ -27,7 +27,7 @@ def is_of(value: Any, hint: Any) -> bool:
     if kind is dict:
         return isinstance(value, dict) and all(is_of(each, inner[1]) for each in value.values())
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        # A record that is older than a key lacks it.
+        # Older records lack newer keys.
         hints = hints_of(hint)
         return isinstance(value, dict) and all(
             is_of(value[name], hints[name]) for name in hints if name in value

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and what is wrong with a place for them."""
+"""Writes files atomically, and checks that directories can be written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRACEBACK = "traceback.txt"
 
 
 def atomic_write(path: Path, content: bytes) -> None:
-    """Writes a file beside its place, flushes it to the disk, then renames it.
+    """Writes a file beside its place, flushes it to disk, then renames it.
 
     Raises:
       OutputError: it can't be written.
@@ -43,10 +43,10 @@ def atomic_write(path: Path, content: bytes) -> None:
 
 
 def make_writable(key: str, directory: Path) -> None:
-    """Makes a directory, and sees by a file that is gone again that it can be written.
+    """Makes a directory, and checks by a temporary file that it can be written.
 
     Raises:
-      OutputError: it can't; `key` is what names it.
+      OutputError: it can't; the error names `key`.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def make_writable(key: str, directory: Path) -> None:
 
 
 def check_writable(key: str, directory: Path) -> None:
-    """As `make_writable`, and takes a directory that wasn't there away again."""
+    """Does the same as `make_writable`, and removes the directory again if it is new."""
     existed = directory.exists()
     try:
         make_writable(key, directory)
@@ -69,7 +69,7 @@ def check_writable(key: str, directory: Path) -> None:
 
 @contextmanager
 def temporary_files_in(directory: Path) -> Iterator[None]:
-    """Has libraries put there what they leave behind in the system's directory."""
+    """Makes libraries put temporary files there that they would leave in the system's directory."""
     before = tempfile.tempdir
     tempfile.tempdir = str(directory)
     try:
@@ -79,10 +79,10 @@ def temporary_files_in(directory: Path) -> Iterator[None]:
 
 
 def read_json(path: Path, what: str) -> Any:
-    """The content of a file that is to hold `what`.
+    """Reads a JSON file; `what` names its content in errors.
 
     Raises:
-      OutputError: it can't be read, or is no JSON.
+      OutputError: the file can't be read, or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -1,11 +1,11 @@
-"""Passwords in addresses: found before anything is written, and left out of what is told."""
+"""Finds passwords in addresses, and removes them from what is printed."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import unquote
 
-# As SQLAlchemy reads an address, whose password may have slashes; a web server's port may not.
+# As in SQLAlchemy, a password may contain slashes; the port of a web server may not.
 _NAMED = re.compile(r"(?i)(?:(?<!http)(?<!https)|(?!://[^/@:\s]*:\d+/))://[^/@:\s]*:[^@\s]+@")
 _BEFORE_HOST = re.compile(r"://[^/\s]+@")
 _OPTION = re.compile(
@@ -14,13 +14,13 @@ _OPTION = re.compile(
 
 
 def password_in(address: str) -> bool:
-    """Whether an address has a password: before its host, or among its options."""
+    """Tells whether an address contains a password: before its host, or in its options."""
     unbroken = "".join(address.split())
     return bool(_NAMED.search(unbroken) or _OPTION.search(unquote(unbroken)))
 
 
 def without_password(text: str) -> str:
-    """A text without what stands before the host in any address, and without passwords after it."""
+    """Removes from a text what precedes the host in addresses, and passwords in their options."""
     for pattern in (_BEFORE_HOST, _NAMED):
         text = pattern.sub("://", text)
     return _OPTION.sub(r"\1…", text)

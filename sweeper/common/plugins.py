@@ -1,10 +1,10 @@
-"""A user's own parts, named in YAML by their Python paths: `package.module:Name`.
+"""Loads a user's own classes, which YAML names by Python paths: `package.module:Name`.
 
 Features (`features.query[].kind`), towers (`model.tower`), tasks (`task.name`) and baselines
-(`evaluation.baselines[]`) take such a path in place of a built-in name, callbacks of a study
-(`study.callbacks[]`) are named by one. Modules are looked for
-as Python does, in the current directory among others, and beside the `conf/` that
-`--config-dir` names. docs/extending.md has an example of each; `sweeper.testing` checks them.
+(`evaluation.baselines[]`) take such a path in place of a built-in name; callbacks of a study
+(`study.callbacks[]`) always do. Python looks for modules in the current directory, among others,
+and beside the `conf/` that `--config-dir` names. docs/extending.md has an example of each;
+`sweeper.testing` checks them.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ FORM = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def is_path(name: str) -> bool:
-    """Whether a name is meant as a Python path, rather than that of a built-in part."""
+    """Tells whether a name is meant as a Python path, rather than as a built-in name."""
     return ":" in name
 
 
 def path_problem(name: str) -> str:
-    """Why a path can't name anything, or ""; without loading the module itself."""
+    """Returns why a path can't be loaded, or ""; doesn't load the module itself."""
     if not FORM.fullmatch(name):
         return "must have the form package.module:Name"
     module = name.partition(":")[0]
     try:
         found = importlib.util.find_spec(module)
-    except Exception as error:  # A package above it is loaded, and may do what it likes.
+    except Exception as error:  # Parent packages are loaded, and may raise anything.
         return f"the package of {module!r} can't be loaded: {type(error).__name__}: {error}"
     if found is None:
         return (
@@ -42,13 +42,13 @@ def path_problem(name: str) -> str:
 
 
 def load(key: str, name: str) -> Any:
-    """What a path names.
+    """Loads what a path names.
 
     Args:
-      key: the YAML key that has it, for errors.
+      key: the YAML key of the path, for errors.
 
     Raises:
-      ConfigError: the module isn't there, can't be loaded, or lacks the name.
+      ConfigError: the module doesn't exist, can't be loaded, or lacks the name.
     """
     if problem := path_problem(name):
         raise ConfigError(f"{key}: got {name!r}; {problem}")
@@ -70,19 +70,19 @@ def load(key: str, name: str) -> Any:
 
 
 def make(key: str, name: str, kind: type, *arguments: Any, **options: Any) -> Any:
-    """An instance of the class that a path names.
+    """Makes an instance of the class that a path names.
 
     Raises:
-      ConfigError: it is no class of `kind`, or doesn't take these arguments.
+      ConfigError: it is not a subclass of `kind`, or doesn't take these arguments.
     """
     found = load(key, name)
     if not (isinstance(found, type) and issubclass(found, kind)):
         raise ConfigError(
-            f"{key}: got {name!r}, which is no class of {kind.__module__}.{kind.__qualname__}"
+            f"{key}: got {name!r}, which is not a class of {kind.__module__}.{kind.__qualname__}"
         )
     try:
         return found(*arguments, **options)
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"{key}: got {name!r} with the options {options}, which it refuses: {error}"
+            f"{key}: got {name!r} with the options {options}, which it doesn't accept: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""What a value of the configuration may be: the test, and the words for it."""
+"""Ranges of the configuration's values: the test of a value, and its description for errors."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from typing import Any
 
 from sweeper.common.plugins import is_path
 
-# What the libraries below hold in 32 bits: seeds, sizes, counts.
+# Libraries keep seeds, sizes and counts in 32 bits.
 LARGEST = 2**31 - 1
-# More threads or processes than this no machine gains by.
+# No machine gains by more threads or processes than this.
 MAX_WORKERS = 1_000
 
 
 @dataclass(frozen=True)
 class Range:
-    """What a value must be: a test, the words that an error uses for it, any choices.
+    """What a value must be.
 
     Attributes:
-      hint: what ends the error's line for a wrong value, or ""; then the closest choice does.
+      accepts: whether a value is right.
+      description: completes "must be …".
+      choices: the values, if they are names.
+      hint: the ending of the error line for a wrong value; if it is "", the closest choice ends it.
     """
 
-    holds: Callable[[Any], bool]
-    words: str
+    accepts: Callable[[Any], bool]
+    description: str
     choices: tuple[str, ...] = ()
     hint: Callable[[str], str] = lambda value: ""
 
@@ -35,7 +38,7 @@ def one_of(*choices: str, hint: Callable[[str], str] = lambda value: "") -> Rang
 
 
 def one_of_or_path(*choices: str) -> Range:
-    """One of the built-in names, or the Python path of a user's own part."""
+    """Accepts a built-in name, or the Python path of a user's own class."""
     return Range(
         lambda value: value in choices or is_path(value),
         f"one of {', '.join(choices)}, or the Python path of your own (package.module:Name)",
@@ -59,7 +62,7 @@ NOT_EMPTY = Range(lambda value: bool(value), "given, not empty")
 AUTO = "auto"
 DELIMITER = Range(
     lambda value: bool(value) and not re.search(r'["\r\n]', value),
-    "auto, or one or more characters, no quotes and no line ends",
+    "auto, or one or more characters without quotes and line ends",
 )
 QUOTE_CHAR = Range(
     lambda value: value == AUTO or (len(value) == 1 and value.isascii() and value.isprintable()),
@@ -77,7 +80,7 @@ PART_SIZE = Range(
 def constrained_field(
     default: Any, range_: Range | None = None, renamed_from: str | None = None
 ) -> Any:
-    """A dataclass field with a default and the range that validation checks.
+    """Returns a dataclass field with a default and the range that validation checks.
 
     Args:
       renamed_from: the field's name in an earlier version.
@@ -90,15 +93,15 @@ def constrained_field(
 
 
 def invalid_reason(value: Any) -> str:
-    """Why no key can have a value, whatever its range: "must be …", or ""."""
+    """Returns why no key can have a value, whatever its range: "must be …", or ""."""
     if isinstance(value, list | dict):
         inside = [*value, *value.values()] if isinstance(value, dict) else value
-        return next((words for each in inside if (words := invalid_reason(each))), "")
+        return next((reason for each in inside if (reason := invalid_reason(each))), "")
     if isinstance(value, int) and abs(value) > LARGEST:
         return f"must be a whole number of at most {LARGEST:,}"
     if isinstance(value, float) and not math.isfinite(value):
         return "must be a finite number"
-    # No file's name has the first, no record the others.
+    # File names can't contain NUL, and records can't contain surrogates.
     if isinstance(value, str) and re.search("[\0\ud800-\udfff]", value):
         return "must be a text without NUL and surrogates"
     return ""

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from sweeper.common.errors import ConfigError, SweeperError
 
-# XLA takes half of AVX-512's registers by itself; with whole ones an epoch takes 4 to 6 %
-# less. Where there is no AVX-512 it changes nothing.
+# By default XLA uses half of AVX-512's registers; with whole ones an epoch is 4 to 6 % shorter.
+# Without AVX-512 the flag changes nothing.
 XLA_FLAG = "--xla_cpu_prefer_vector_width"
 
 THREADS_VARIABLE = "TF_NUM_INTRAOP_THREADS"
 
-# What TensorFlow prints on any machine without a GPU, whatever its log level.
+# Notices that TensorFlow prints on any machine without a GPU, at any log level.
 NOTICES = (
     b"All log messages before absl::InitializeLog()",
     b"oneDNN custom operations are on",
@@ -34,16 +34,16 @@ NOTICES = (
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def peak_memory_mb() -> float:
-    """The most memory that this process has had, in MiB."""
+    """Returns the peak memory of this process, in MiB."""
     with suppress(OSError):
-        # Unlike `getrusage`, it leaves out what the process that started this one had.
+        # Unlike `getrusage`, this doesn't include the memory of the parent process.
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
@@ -52,10 +52,10 @@ def peak_memory_mb() -> float:
 
 
 def set_threads(threads: int | None) -> int:
-    """Sets how many threads one operation uses (None: all cores); returns the number.
+    """Sets how many threads one operation uses (None for all cores), and returns the number.
 
     Raises:
-      ConfigError: TensorFlow runs in this process already, with another number.
+      ConfigError: TensorFlow already runs in this process with another number.
     """
     wanted = threads or available_cores()
     held = os.environ.get(THREADS_VARIABLE)
@@ -65,7 +65,7 @@ def set_threads(threads: int | None) -> int:
             "must be the same in all trials of a process"
         )
     os.environ[THREADS_VARIABLE] = str(wanted)
-    # One operation at a time: what runs side by side is decided within it.
+    # Operations run one at a time, each with its own threads.
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     return wanted
 
@@ -83,13 +83,13 @@ def start_tensorflow() -> None:
         import tensorflow as tf
 
         for gpu in tf.config.list_physical_devices("GPU"):
-            # Else the first process takes all of its memory.
-            with suppress(RuntimeError):  # It has been started before.
+            # Otherwise the first process would take all of its memory.
+            with suppress(RuntimeError):  # The GPU is already in use.
                 tf.config.experimental.set_memory_growth(gpu, True)
-        # Ten bits of mantissa, in which a GPU would multiply what is meant to be float32.
+        # Otherwise a GPU would multiply float32 with ten bits of mantissa.
         tf.config.experimental.enable_tensor_float_32_execution(False)
         tf.constant(0) + 1
-    # Keras 2 has no version here; Keras 3 has.
+    # Only Keras 3 has a version here.
     version = getattr(tf.keras, "__version__", "2")
     if not version.startswith("2"):
         raise SweeperError(
@@ -99,10 +99,10 @@ def start_tensorflow() -> None:
 
 
 def gpu_names() -> list[str]:
-    """The GPU that TensorFlow, which runs in this process, computes on; empty: there is none."""
+    """Returns the name of the GPU that TensorFlow uses in this process; empty if there is none."""
     import tensorflow as tf
 
-    # The others that it sees get no operation.
+    # TensorFlow runs no operation on further GPUs.
     gpus = tf.config.list_physical_devices("GPU")[:1]
     details = map(tf.config.experimental.get_device_details, gpus)
     return [each.get("device_name", "GPU") for each in details]
@@ -110,7 +110,7 @@ def gpu_names() -> list[str]:
 
 @contextmanager
 def _without_notices() -> Iterator[None]:
-    """Holds back what native code writes to standard error; passes on all but the notices."""
+    """Filters the notices out of what native code writes to standard error."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held_back:
@@ -127,18 +127,18 @@ def _without_notices() -> Iterator[None]:
 
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-# NVIDIA's driver has a folder here for each GPU.
+# NVIDIA's driver has a folder for each GPU here.
 DRIVER = Path("/proc/driver/nvidia/gpus")
 
 
 def visible_gpus() -> list[str]:
-    """What `CUDA_VISIBLE_DEVICES` would name one by one: the user's choice, or all there are."""
+    """Returns the names of `CUDA_VISIBLE_DEVICES`: the user's choice, or all GPUs."""
     chosen = os.environ.get(VISIBLE)
     if chosen is None:
         return [str(index) for index in range(len(list(DRIVER.glob("*"))))]
     names: list[str] = []
     for name in chosen.split(","):
-        # As CUDA reads it: what follows a number that is none is not seen.
+        # As in CUDA, names after an invalid one are ignored.
         if name.strip() in ("", "-1"):
             break
         names.append(name.strip())
@@ -147,10 +147,10 @@ def visible_gpus() -> list[str]:
 
 @contextmanager
 def assign_gpu(gpus: Sequence[str], worker: int) -> Iterator[None]:
-    """Leaves this process, and what it starts meanwhile, the GPU of its worker's turn.
+    """Restricts this process, and what it starts meanwhile, to the GPU of its worker.
 
-    Each of several TensorFlow processes on a GPU is slower than one after the other, so that
-    workers share GPUs only where there are more of them. Without GPUs nothing changes.
+    Several TensorFlow processes on one GPU are slower together than one after the other, so workers
+    only share GPUs if there are more workers than GPUs. Without GPUs nothing changes.
     """
     if not gpus:
         yield
@@ -160,7 +160,7 @@ def assign_gpu(gpus: Sequence[str], worker: int) -> Iterator[None]:
     try:
         yield
     finally:
-        # The process may be the study's own, or run another worker next.
+        # This process may run another worker next.
         if before is None:
             del os.environ[VISIBLE]
         else:

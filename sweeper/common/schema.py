@@ -70,8 +70,8 @@ def unknown_key(schema: type, key: str, hint: str, section: str = "") -> str:
       section: where the schema lies in a larger one, "evaluation.".
     """
     if new := renamed_keys(schema).get(key):
-        return f"is called {section}{new} since version 0.2.0; use that name"
-    return f"is no key of the configuration{hint}"
+        return f"was renamed to {section}{new} in version 0.2.0; use the new name"
+    return f"is not a key of the configuration{hint}"
 
 
 def with_new_names(schema: type, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,17 +108,17 @@ def range_problems(node: Any, prefix: str = "") -> Iterator[str]:
             yield from range_problems(value, f"{key}.")
             continue
         range_: Range | None = field.metadata.get("range")
-        # What is no finite number, a range says in its own words.
+        # A float that is not finite is reported by its range, if it has one.
         if (reason := invalid_reason(value)) and not (range_ and isinstance(value, float)):
             yield f"{key}: got {shortened(repr(value))}; {reason}"
             continue
         if value == MISSING and isinstance(value, str):
-            yield f"{key}: is missing; must be {range_.words if range_ else 'given'}"
-        elif range_ and value is not None and not range_.holds(value):
+            yield f"{key}: is missing; must be {range_.description if range_ else 'given'}"
+        elif range_ and value is not None and not range_.accepts(value):
             hint = ""
             if range_.choices:
                 hint = range_.hint(value) or closest(value, range_.choices)
-            yield f"{key}: got {value!r}; must be {range_.words}{hint}"
+            yield f"{key}: got {value!r}; must be {range_.description}{hint}"
         if isinstance(value, list):
             for index, element in enumerate(value):
                 if dataclasses.is_dataclass(element):

@@ -1,4 +1,4 @@
-"""Which type a key's value must have, in a user's words, and where a value has another."""
+"""Describes the types of keys for users, and finds values of another type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from omegaconf import BooleanNode, FloatNode, IntegerNode, StringNode
+from omegaconf import MISSING, BooleanNode, FloatNode, IntegerNode, StringNode
 from omegaconf.errors import ValidationError
 
 from sweeper.common.errors import closest, shortened
@@ -16,7 +16,7 @@ from sweeper.common.ranges import invalid_reason
 from sweeper.common.schema import unknown_key
 
 NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text"}
-# They take what OmegaConf does: "5" is a whole number, "yes" is true.
+# They accept what OmegaConf does: "5" is a whole number, "yes" is true.
 NODES: dict[Any, Callable[..., Any]] = {
     bool: BooleanNode,
     int: IntegerNode,
@@ -25,14 +25,14 @@ NODES: dict[Any, Callable[..., Any]] = {
 }
 
 
-def type_words(kind: Any) -> str:
-    """As a user would say it: "number or null", "list of texts"."""
+def describe_type(kind: Any) -> str:
+    """Describes a type for users: "number or null", "list of texts"."""
     if kind in NAMES:
         return NAMES[kind]
     if kind is type(None):
         return "null"
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return " or ".join(type_words(each) for each in typing.get_args(kind))
+        return " or ".join(describe_type(each) for each in typing.get_args(kind))
     if typing.get_origin(kind) is list:
         (inside,) = typing.get_args(kind)
         return f"list of {'mappings' if inside not in NAMES else NAMES[inside] + 's'}"
@@ -40,7 +40,7 @@ def type_words(kind: Any) -> str:
 
 
 def type_at(schema: type, key: str) -> Any:
-    """The type of a dotted key of a schema; None: it has no such key."""
+    """Returns the type of a dotted key of a schema; None if it has no such key."""
     kind: Any = schema
     for part in key.split("."):
         if not dataclasses.is_dataclass(kind):
@@ -50,12 +50,15 @@ def type_at(schema: type, key: str) -> Any:
 
 
 def type_problems(key: str, value: Any, kind: Any) -> Iterator[str]:
-    """Where a value from YAML is not of a key's type, a line each, as "key: got x; must be y".
+    """Finds values from YAML that are not of their key's type.
 
     Args:
-      key: the dotted key, or "" of the whole configuration.
-      value: of plain lists, dictionaries and scalars; interpolations are left alone.
+      key: the dotted key, or "" for the whole configuration.
+      value: plain lists, dictionaries and scalars; interpolations are not checked.
       kind: the key's type in the schema.
+
+    Yields:
+      "key: got x; must be y" for each.
     """
     alternatives = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     if isinstance(value, str) and "${" in value:
@@ -77,17 +80,17 @@ def type_problems(key: str, value: Any, kind: Any) -> Iterator[str]:
                 section, hint = place.removesuffix(str(name)), closest(str(name), hints)
                 schema = typing.cast(type, kind)
                 yield f"{place}: {unknown_key(schema, str(name), hint, section)}"
-    elif words := invalid_reason(value):
-        yield f"{key}: got {shortened(repr(value))}; {words}"
+    elif reason := invalid_reason(value):
+        yield f"{key}: got {shortened(repr(value))}; {reason}"
     elif not any(_is_of(value, each) for each in kinds):
-        words = type_words(typing.Union[alternatives])  # noqa: UP007
-        article = "" if words.startswith("true") else "a "
+        expected = describe_type(typing.Union[alternatives])  # noqa: UP007
+        article = "" if expected.startswith("true") else "a "
         given = "null" if value is None else shortened(repr(value))
-        yield f"{key}: got {given}; must be {article}{words}{_example(kind)}"
+        yield f"{key}: got {given}; must be {article}{expected}{_example(kind)}"
 
 
 def _is_of(value: Any, kind: Any) -> bool:
-    """Of a type without parts that could be looked into."""
+    """Tells whether a value is of a type that contains no others."""
     if kind in NODES:
         try:
             NODES[kind](value, is_optional=False)
@@ -98,14 +101,10 @@ def _is_of(value: Any, kind: Any) -> bool:
 
 
 def _example(kind: Any) -> str:
-    """What ends the line where a mapping must be given: the keys that must be in it."""
+    """Returns an ending for an error line on a missing mapping: the keys that it must have."""
     inside = next(iter(typing.get_args(kind)), kind)
     if not dataclasses.is_dataclass(inside):
         return ""
-    needed = [field.name for field in dataclasses.fields(inside) if _is_missing(field)]
+    needed = [field.name for field in dataclasses.fields(inside) if field.default == MISSING]
     example = ", ".join(f"{name}: {name.upper()}" for name in needed)
     return f", such as {{{example}}}" if example else ""
-
-
-def _is_missing(field: dataclasses.Field[Any]) -> bool:
-    return isinstance(field.default, str) and field.default == "???"

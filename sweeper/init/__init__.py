@@ -1,1 +1,1 @@
-"""`python -m sweeper.init`: a folder to begin a project of one's own in."""
+"""Writes a new project around a user's table (`python -m sweeper.init`)."""

@@ -1,4 +1,4 @@
-"""`python -m sweeper.init`: writes a project's `conf/`, with the user's table wired in."""
+"""`python -m sweeper.init`: writes a new project for the user's table."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import ConfigError
 from sweeper.common.exit_codes import command_parser, exit_codes
 from sweeper.common.quoting import rejoined
-from sweeper.common.schema import range_problems
-from sweeper.init.completion import Say, complete, load_or_tell
+from sweeper.init.completion import Say, complete, load_or_report
 from sweeper.init.inference import ROLES
 from sweeper.init.project import (
     FILES,
@@ -27,46 +26,46 @@ from sweeper.init.project import (
     write_files,
 )
 from sweeper.inspect.columns import columns_of
-from sweeper.inspect.profile import facts_of
+from sweeper.inspect.profile import profile_data
 from sweeper.inspect.suggestion import LEFT_OUT, features_yaml, knows_users_by_id, suggest
 from sweeper.two_tower.config import ColumnsConfig, DataConfig, config_directory
 from sweeper.two_tower.data.columns import CategoricalColumn
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.split import split_interactions
-from sweeper.two_tower.data.validation import data_problems
+from sweeper.two_tower.validation import data_problems, range_problems
 
 DESCRIPTION = """\
-Writes a folder to begin a project of your own in: conf/ with your table, features to begin
-with, an experiment and a small study; plugins.py, with an example of each part that you can
-write yourself, and a test of them; README.md, with the commands. No file is written over.
+Writes a new project: conf/ with your table, first features, an experiment and a small study;
+plugins.py with an example of each part that you can write yourself, and a test of them; and
+README.md with the commands. Existing files are never overwritten.
 """
 EXAMPLES = """\
 examples:
   python -m sweeper.init my_project data.path=ratings.csv
   python -m sweeper.init my_project data.path=ratings.csv data.items.path=films.csv
   python -m sweeper.init my_project data.path=plays.parquet data.columns.user=listener
-  python -m sweeper.init my_project                        a table to be named later
+  python -m sweeper.init my_project                        without a table yet
 
-Keys are those of `data` in docs/configuration.md. What isn't given is told by the names of the
-table's columns, and said.
+The keys are those of `data` in docs/configuration.md. Keys that you don't give are inferred from
+the names and values of the table's columns, and reported.
 """
-# Before a table is named.
+# The path until the user names a table.
 PLACEHOLDER = "ratings.csv"
-# Of problems of keys without which no table can be read.
+# Matches problems of keys that are needed to read a table.
 READ_BY = re.compile(r"^data\.((items|users)\.)?(path|format|csv\.\w+): ")
-# What YAML reads as something else than a text.
+# Texts that YAML reads as something else.
 YAML_VALUES = ("null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = command_parser("sweeper.init", DESCRIPTION, EXAMPLES)
-    parser.add_argument("directory", type=Path, help="the project's folder; may be there already")
+    parser.add_argument("directory", type=Path, help="the folder of the project, which may exist")
     parser.add_argument(
         "overrides",
         nargs="*",
-        default=[],  # Else argparse lists it among what is required.
+        default=[],  # Otherwise argparse lists it as required.
         metavar="data.KEY=VALUE",
-        help="your table, and what it holds",
+        help="your table and its columns",
     )
     with exit_codes():
         parsed = parser.parse_intermixed_args(arguments)
@@ -74,10 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def start_project(directory: Path, overrides: Sequence[str]) -> None:
-    """Looks into the table, and writes the project.
+    """Reads the table, and writes the project.
 
     Raises:
-      ConfigError: what is wrong with the folder, the keys and the tables, all at once.
+      ConfigError: with a line for each problem of the folder, the keys and the tables.
       OutputError: a file can't be written.
     """
     console = make_console()
@@ -105,12 +104,12 @@ def start_project(directory: Path, overrides: Sequence[str]) -> None:
 
 
 def _of_table(
-    tell: Say, overrides: Sequence[str], given: set[str], problems: list[str]
+    say: Say, overrides: Sequence[str], given: set[str], problems: list[str]
 ) -> dict[str, Any]:
-    """What the templates name of a table.
+    """Returns the values of the templates for a table.
 
     Raises:
-      ConfigError: `problems`, and what is wrong with the keys and the table.
+      ConfigError: with `problems`, and those of the keys and the table.
     """
     keys = [text for text in overrides if _is_key(text)]
     try:
@@ -121,22 +120,22 @@ def _of_table(
     wrong = list(range_problems(data, "data."))
     comments: dict[str, str] = {}
     if not any(READ_BY.search(problem) for problem in wrong):
-        comments, found = complete(data, given, tell)
+        comments, found = complete(data, given, say)
         wrong += found
-    wrong += data_problems(data, config.evaluation.split)
+    wrong += data_problems(config)
     if problems or wrong:
         raise ConfigError(dict.fromkeys([*problems, *wrong]))
-    words = [f"{role} {getattr(data.columns, role) or 'none'}" for role in ROLES]
-    tell("columns", ", ".join(words))
-    interactions = load_or_tell(data, given, tell)
+    roles = [f"{role} {getattr(data.columns, role) or 'none'}" for role in ROLES]
+    say("columns", ", ".join(roles))
+    interactions = load_or_report(data, given, say)
     split = split_interactions(data, interactions)
-    facts = facts_of(interactions, split, columns_of(data, interactions))
-    suggestion = suggest(facts, data.split)
-    tell("metric", f"{suggestion.metric} ({suggestion.why_metric})")
+    profile = profile_data(interactions, split, columns_of(data, interactions))
+    suggestion = suggest(profile, data.split)
+    say("metric", f"{suggestion.metric} ({suggestion.why_metric})")
     features = _without_head(suggestion.features)
     for line in features.splitlines():
         if line.startswith(LEFT_OUT):
-            tell("features", f"left out:{line.removeprefix(LEFT_OUT)}")
+            say("features", f"left out:{line.removeprefix(LEFT_OUT)}")
     values = {
         "data": data,
         "comments": comments,
@@ -150,8 +149,8 @@ def _of_table(
     }
     if interactions.timestamps is None:
         return values
-    user_id = knows_users_by_id(facts, data.split)
-    other = features_yaml(facts, data.split, user_id=not user_id)
+    user_id = knows_users_by_id(profile, data.split)
+    other = features_yaml(profile, data.split, user_id=not user_id)
     return values | {
         "variant": VARIANTS[user_id],
         "variant_words": f"{'without' if user_id else 'with'} the user's id",
@@ -160,12 +159,12 @@ def _of_table(
 
 
 def _without_head(features: str) -> str:
-    """Without the line that says where to save it, which is done here."""
+    """Removes the line that says where to save the features, which is done here."""
     return features.partition("\n")[2]
 
 
 def _example(interactions: Interactions) -> dict[str, Any]:
-    """The user with the most rows and, where there are times, the latest items of this one."""
+    """Returns the user with the most rows and, if there are times, the user's latest items."""
     users, times = interactions.query_columns[interactions.user_column], interactions.timestamps
     items = interactions.candidate_columns[interactions.item_column]
     assert isinstance(users, CategoricalColumn)
@@ -180,10 +179,10 @@ def _example(interactions: Interactions) -> dict[str, Any]:
 
 
 def _name(directory: Path) -> tuple[str, list[str]]:
-    """The folder's name as Hydra and YAML take one, and what is wrong with it.
+    """Returns a name for Hydra and YAML, made from the folder's, and what is wrong with it.
 
-    That is Latin letters, digits and "_", a letter first; a shipped file's name is wrong, which
-    would be taken in place of the project's.
+    It has Latin letters, digits and "_", and begins with a letter. The name of a shipped file is
+    wrong, because Hydra would use that instead of the project's.
     """
     name = re.sub(r"[^A-Za-z0-9]+", "_", directory.resolve().name).strip("_")
     if not name[:1].isalpha() or name.lower() in YAML_VALUES:
@@ -194,13 +193,13 @@ def _name(directory: Path) -> tuple[str, list[str]]:
     if not shipped:
         return name, []
     return name, [
-        f"directory: got {str(directory)!r}, and there is a shipped {shipped[0]}={name}, which "
-        "would be taken in place of the project's; must have another name"
+        f"directory: got {str(directory)!r}, but {shipped[0]}={name} is shipped, and Hydra would "
+        "use it instead of the project's; give the folder another name"
     ]
 
 
 def _keys(overrides: Sequence[str]) -> tuple[set[str], list[str]]:
-    """The keys that the user gives, and a line for each that isn't one of `data`."""
+    """Returns the keys that the user gives, and a line for each that isn't one of `data`."""
     given = {text.lstrip("+").partition("=")[0] for text in overrides}
     return given, [
         f"{text}: must have the form data.KEY=VALUE" for text in overrides if not _is_key(text)

@@ -1,4 +1,4 @@
-"""Completes the user's keys of `data` by what the tables hold, and tells all that is wrong."""
+"""Completes the user's keys of `data` from the tables, and reports everything that is wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from sweeper.common.errors import ConfigError, DataError
-from sweeper.init.inference import ROLES, guess_key, guess_lists, guess_roles
+from sweeper.init.inference import ROLES, infer_key, infer_lists, infer_roles
 from sweeper.inspect.suggestion import in_comment
 from sweeper.two_tower.config import DataConfig, SideTableConfig
 from sweeper.two_tower.data.column_names import is_row_number_name
@@ -20,26 +20,27 @@ from sweeper.two_tower.data.table.reading import first_rows
 
 Say = Callable[[str, str], None]
 SIDES = {"item": "items", "user": "users"}
-# With these a table can be read on, to see what else is wrong.
+# With these values reading goes on after an error, to find further ones.
 LENIENT = {
     "missing_values": "drop", "unknown_items": "drop", "unknown_users": "drop",
     "missing_features": "fill", "duplicates": "keep",
 }  # fmt: skip
-# What dropping those rows can lead to by itself.
-OF_DROPPED_ROWS = ("rows is left", "has one item")
+# Errors that dropping those rows can cause.
+ERRORS_OF_DROPPING = ("rows is left", "has one item")
 CAN_BE_NULL = ("timestamp", "rating", "weight")
 
 
 def complete(data: DataConfig, given: set[str], say: Say) -> tuple[dict[str, str], list[str]]:
-    """Sets what isn't given, by the first rows of each table.
+    """Sets keys that the user doesn't give, by the first rows of each table.
 
     Args:
-      data: is changed.
-      given: the keys that the user gives, as `data.path`.
-      say: told of what is found, by topic.
+      data: the configuration, which is changed.
+      given: the keys that the user gives, such as `data.path`.
+      say: receives a topic and a text about what is found.
 
     Returns:
-      Each table's columns in words, by "data", "items" and "users"; and a line for each problem.
+      a description of each table's columns, by "data", "items" and "users"; and a line for each
+      problem.
     """
     problems: list[str] = []
     tables = {"data": _first_rows("data", data, problems)}
@@ -56,11 +57,11 @@ def complete(data: DataConfig, given: set[str], say: Say) -> tuple[dict[str, str
         if own is None:
             continue
         if not any(each.startswith(f"data.{part}.lists") for each in given):
-            side.lists = guess_lists(own)
+            side.lists = infer_lists(own)
         column = getattr(data.columns, role)
         if side.key is None and table is not None and column is not None:
             try:
-                side.key = guess_key(own, role, side.path, column, table)
+                side.key = infer_key(own, role, side.path, column, table)
             except ConfigError as error:
                 problems += error.problems
     if table is not None and "data.columns.others" not in given:
@@ -72,7 +73,7 @@ def complete(data: DataConfig, given: set[str], say: Say) -> tuple[dict[str, str
 def _first_rows(
     key: str, settings: DataConfig | SideTableConfig, problems: list[str]
 ) -> pa.Table | None:
-    """Some rows of one table; None: it can't be read."""
+    """Reads some rows of a table; returns None if it can't be read."""
     try:
         files = find_files(f"{key}.path", str(settings.path), settings.format)
         return first_rows(files, settings.csv)
@@ -90,7 +91,7 @@ def _set_roles(
 ) -> None:
     named = {r: getattr(data.columns, r) for r in ROLES if f"data.columns.{r}" in given}
     others = {role: each for role, part in SIDES.items() if (each := tables.get(part)) is not None}
-    roles, wrong = guess_roles(table, named, others)
+    roles, wrong = infer_roles(table, named, others)
     problems += wrong
     for role, column in roles.items():
         setattr(data.columns, role, column)
@@ -99,7 +100,7 @@ def _set_roles(
 def _leave_out_shared(
     data: DataConfig, table: pa.Table, tables: dict[str, pa.Table | None], say: Say
 ) -> None:
-    """Takes a column that another table has, too, from there alone."""
+    """Leaves out columns that a table of items or users also has."""
     used = [getattr(data.columns, role) for role in ROLES]
     shared = {}
     for part in SIDES.values():
@@ -112,11 +113,11 @@ def _leave_out_shared(
         left = [name for name in table.column_names if name not in (*used, *shared)]
         data.columns.others = left
     for name, path in shared.items():
-        say("columns", f"{name} is taken from {path}, which has it, too")
+        say("columns", f"{name} is taken from {path}, which also has it")
 
 
 def _types(table: pa.Table) -> str:
-    """ "user (text), stars (number)"."""
+    """Describes the columns: "user (text), stars (number)"."""
 
     def word(type_: pa.DataType) -> str:
         if pa.types.is_integer(type_) or pa.types.is_floating(type_):
@@ -129,11 +130,11 @@ def _types(table: pa.Table) -> str:
     return ", ".join(f"{in_comment(field.name)} ({word(field.type)})" for field in table.schema)
 
 
-def load_or_tell(data: DataConfig, given: set[str], say: Say) -> Interactions:
-    """Reads the tables whole.
+def load_or_report(data: DataConfig, given: set[str], say: Say) -> Interactions:
+    """Reads the whole tables.
 
     Raises:
-      ConfigError: with a line for each thing that is wrong with their values.
+      ConfigError: with a line for each problem of their values.
     """
     try:
         return load_interactions(data, lambda text: say("data", text))
@@ -142,18 +143,18 @@ def load_or_tell(data: DataConfig, given: set[str], say: Say) -> Interactions:
     lenient = copy.deepcopy(data)
     while _pass_over(lenient, problems[-1]):
         try:
-            # Not through the cache: nobody trains on what is read so.
+            # Without the cache, as nothing is trained on this data.
             table_source.load(lenient, lambda text: None)
             break
         except DataError as error:
-            if any(words in str(error) for words in OF_DROPPED_ROWS):
+            if any(words in str(error) for words in ERRORS_OF_DROPPING):
                 break
             problems.append(_with_way_out(lenient, given, str(error)))
     raise ConfigError(problems)
 
 
 def _pass_over(data: DataConfig, problem: str) -> bool:
-    """Changes the configuration so that the problem doesn't arise; False: it can't be."""
+    """Changes the configuration so that the problem doesn't arise; returns False if it can't."""
     for key, value in LENIENT.items():
         if f"data.filter.{key}" in problem and getattr(data.filter, key) != value:
             setattr(data.filter, key, value)
@@ -171,7 +172,7 @@ def _pass_over(data: DataConfig, problem: str) -> bool:
 
 
 def _with_way_out(data: DataConfig, given: set[str], problem: str) -> str:
-    """Adds to a problem of a column that was guessed how to do without it."""
+    """Adds to a problem of an inferred column how to do without it."""
     for role in CAN_BE_NULL:
         column = getattr(data.columns, role)
         if f"data.columns.{role}" in given or column is None:

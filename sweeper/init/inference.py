@@ -1,4 +1,4 @@
-"""Which column of a table is what, by the names that people give them and by their values."""
+"""Infers the roles of columns from their names and values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import pyarrow as pa
 
 from sweeper.common.errors import ConfigError, DataError, closest
-from sweeper.init.times import guess_time
+from sweeper.init.times import infer_time
 from sweeper.two_tower.data.column_names import (
     RATING_NAMES,
     is_row_number_name,
@@ -18,7 +18,7 @@ from sweeper.two_tower.data.column_names import (
 from sweeper.two_tower.data.table.arrays import combined, is_text
 from sweeper.two_tower.data.table.roles import column_of, ids, numbers
 
-# What people call users and items, as `plain` has it; the likeliest first.
+# Words for users and items, in the form of `plain`; the likeliest first.
 WORDS = {
     "user": ("user", "customer", "member", "client", "account", "visitor", "listener", "reader",
              "reviewer", "profile", "subscriber", "buyer", "shopper", "viewer", "player", "guest",
@@ -29,13 +29,13 @@ WORDS = {
              "book", "video", "game", "show", "recipe", "course", "business", "artikel", "art",
              "produkt", "buch", "spiel", "ware", "waren"),
 }  # fmt: skip
-# A name that ends so is likelier an id than the bare word, which may be a name.
+# A name with this ending is more likely an id than the bare word, which may be a name.
 ID_ENDINGS = ("id", "")
-# A number may count something: these come after all other names.
+# These come after all other names, as a number may also count something.
 NUMBER_ENDINGS = ("nr", "no", "num", "number", "nummer", "key", "code")
-# Words that are more often something else, or none at all, without such an ending.
+# Words that usually mean something else without such an ending.
 NEVER_BARE = ("profile", "kd", "kunden", "mitglieds", "session", "show", "business", "art", "waren")
-# Names that are no such word with an ending, between the ids and the numbers.
+# Further names, which rank between the ids and the numbers.
 OTHER_NAMES = {
     "user": ("uid", "username"),
     "item": ("iid", "isbn", "sku", "stockcode", "parentasin", "asin", "title", "movietitle",
@@ -58,26 +58,26 @@ NAMES = {
 }
 ROLES = ("user", "item", "timestamp", "rating", "weight")
 NEEDED = ("user", "item")
-# Texts of which so many hold it are lists, separated by it.
+# Texts are lists if this share of them contains the separator.
 SEPARATOR, SHARE_OF_LISTS = "|", 0.3
-# So many of the interactions' ids must be in another table's column of ids, as far as it is read.
+# This share of the interactions' ids must be in another table's column of ids.
 SHARE_OF_IDS = 0.5
 
 
-def guess_roles(
+def infer_roles(
     table: pa.Table,
     given: Mapping[str, str | None],
     others: Mapping[str, pa.Table],
 ) -> tuple[dict[str, str | None], list[str]]:
-    """A column for each role of `data.columns`, as given or guessed; and what is wrong.
+    """Infers the column of each role of `data.columns` that isn't given.
 
     Args:
       table: some rows of the interactions.
-      given: what the user has said, by role.
+      given: the columns that the user gives, by role.
       others: some rows of the table of items, and of users, by role ("item", "user").
 
     Returns:
-      The roles, None of what no column is; and a line for each role that isn't known.
+      the columns by role, None for roles without a column; and a line for each problem.
     """
     roles, problems, no_names = dict(given), [], _where_there_are_no_names(table)
     for role, column in given.items():
@@ -88,7 +88,7 @@ def guess_roles(
                 problems.append(str(error))
     for role in NEEDED:
         if role not in roles:
-            roles[role] = _guess_ids(table, role, others.get(role), roles.values())
+            roles[role] = _infer_ids(table, role, others.get(role), roles.values())
             if roles[role] is None:
                 problems.append(
                     f"data.columns.{role}: no column looks like {role}s; must be given as one of "
@@ -103,14 +103,14 @@ def guess_roles(
         taken = [name for name in table.column_names if name in roles.values()]
         owners = [name for name in taken if name in (roles["user"], roles["item"])]
         try:
-            roles["timestamp"] = guess_time(table, taken, owners)
+            roles["timestamp"] = infer_time(table, taken, owners)
         except ConfigError as error:
             problems += error.problems
     return roles, problems
 
 
-def guess_key(table: pa.Table, role: str, path: str, column: str, known: pa.Table) -> str:
-    """The column of ids of a table of items or users, by its name or by its values.
+def infer_key(table: pa.Table, role: str, path: str, column: str, known: pa.Table) -> str:
+    """Infers the column of ids of a table of items or users, from names and values.
 
     Args:
       table: some of its rows.
@@ -118,7 +118,7 @@ def guess_key(table: pa.Table, role: str, path: str, column: str, known: pa.Tabl
       known: some rows of the interactions.
 
     Raises:
-      ConfigError: none looks like it.
+      ConfigError: no column looks like ids.
     """
     by_name = {plain(name): name for name in reversed(table.column_names)}
     usual = [by_name[name] for name in (plain(column), "id", *NAMES[role]) if name in by_name]
@@ -136,10 +136,10 @@ def guess_key(table: pa.Table, role: str, path: str, column: str, known: pa.Tabl
     )
 
 
-def _guess_ids(
+def _infer_ids(
     table: pa.Table, role: str, other: pa.Table | None, taken: Collection[str | None]
 ) -> str | None:
-    """The column of users' or items' ids: what both tables have, else the likeliest name."""
+    """Infers the column of ids: one that both tables have, else the one with the likeliest name."""
     usual = _usual(table, role, taken)
     free = [name for name in table.column_names if name not in taken]
     if other is not None:
@@ -150,7 +150,7 @@ def _guess_ids(
             return common[0]
     if usual or other is None:
         return usual[0] if usual else None
-    # Small whole numbers, as ratings, are among any table's; ids are the column of most values.
+    # Small whole numbers, such as ratings, are in any column of ids; ids have the most values.
     fitting = [
         name for name in free if any(_is_key(other, key, table, name) for key in other.column_names)
     ]
@@ -158,13 +158,13 @@ def _guess_ids(
 
 
 def _usual(table: pa.Table, role: str, taken: Collection[str | None]) -> list[str]:
-    """The free columns that have a usual name of the role, the likeliest first."""
+    """Returns the free columns with a usual name of the role, the likeliest first."""
     free = {plain(name): name for name in reversed(table.column_names) if name not in taken}
     return [free[name] for name in NAMES[role] if name in free]
 
 
 def _is_key(table: pa.Table, key: str, known: pa.Table, column: str) -> bool:
-    """Whether a column has each value once, and most of the ids that the interactions name."""
+    """Tells whether a column has each value once, and most of the ids of the interactions."""
     if key not in table.column_names or is_row_number_name(key):
         return False
     try:
@@ -172,7 +172,7 @@ def _is_key(table: pa.Table, key: str, known: pa.Table, column: str) -> bool:
     except (DataError, pa.ArrowException):
         return False
     words = set(keys.dictionary.to_pylist()) - {""}
-    # As many as there are rows: none is missing, and each is there once.
+    # As many words as rows: none is missing, and each is there once.
     if len(words) < len(table):
         return False
     used = set(named.dictionary.to_pylist()) - {""}
@@ -191,8 +191,8 @@ def _is_number(table: pa.Table, name: str) -> bool:
     return True
 
 
-def guess_lists(table: pa.Table) -> dict[str, str]:
-    """Columns of texts that hold several words, as genres do, with what separates them."""
+def infer_lists(table: pa.Table) -> dict[str, str]:
+    """Returns columns of texts with several words, such as genres, and their separators."""
     found = {}
     for name in table.column_names:
         column = combined(table[name])
@@ -205,11 +205,11 @@ def guess_lists(table: pa.Table) -> dict[str, str]:
 
 
 def _where_there_are_no_names(table: pa.Table) -> str:
-    """What to do where the names look like a row of values; "" where they don't."""
+    """Returns a hint if the names look like a row of values, else ""."""
     if not all(re.fullmatch(r"[\d.:\s-]*\d[\d.:\s-]*", name) for name in table.column_names):
         return ""
     names = ["user", "item", *(f"column_{place + 1}" for place in range(2, table.num_columns))]
     return (
-        ". If these are values, the file has no line of names; name its columns, for example "
+        ". If these are values, the file has no header line; name its columns, for example "
         f"'data.csv.column_names=[{','.join(names[: table.num_columns])}]'"
     )

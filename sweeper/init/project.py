@@ -1,4 +1,4 @@
-"""The files of a new project, and the writing of them."""
+"""Renders and writes the files of a new project."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import jinja2
 
 from sweeper.common.output_files import atomic_write, make_writable
 from sweeper.inspect.suggestion import as_yaml
-from sweeper.two_tower.data.table.files import TFDS
+from sweeper.two_tower.config import TFDS_PREFIX
 
 TEMPLATES = Path(__file__).parent / "templates"
-# Where each template goes; NAME is the project's. VARIANT is what tells the second file of features
-# from the first, where there is one.
+# The path of each template's file; NAME is the project's, VARIANT that of the second file of
+# features, if there is one.
 FILES = {
     "data.yaml": "conf/data/NAME.yaml",
     "features.yaml": "conf/features/NAME.yaml",
@@ -27,15 +27,18 @@ FILES = {
     "test_plugins.py": "test_plugins.py",
     "README.md": "README.md",
 }
-# By whether the features to begin with have the user's id: the others lack it, or have it.
+# The second file of features, by whether the first one has the user's id.
 VARIANTS = {True: "without_user_id", False: "with_user_id"}
 
 
 def project_files(directory: Path, values: dict[str, Any]) -> dict[Path, str]:
-    """The text of each file, by its place.
+    """Renders each file.
 
     Args:
-      values: what the templates name; `name` among them, and `variant`: None: there is none.
+      values: the values of the templates, with `name` and `variant` (None without a variant).
+
+    Returns:
+      the text of each file, by its path.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -45,12 +48,10 @@ def project_files(directory: Path, values: dict[str, Any]) -> dict[Path, str]:
         # YAML and Python, not HTML.
         autoescape=False,  # nosec B701
     )
-    environment.filters["yaml"] = _yaml
-    environment.filters["shell"] = shlex.quote
-    environment.filters["json"] = _json
-    environment.filters["changed"] = _changed
-    environment.filters["fields"] = _fields
-    environment.filters["absolute"] = _absolute
+    environment.filters |= {
+        "yaml": _yaml, "shell": shlex.quote, "json": _json, "changed": _changed,
+        "fields": _fields, "absolute": _absolute,
+    }  # fmt: skip
     return {
         directory / path: environment.get_template(f"{template}.jinja").render(values)
         for template in FILES
@@ -59,7 +60,7 @@ def project_files(directory: Path, values: dict[str, Any]) -> dict[Path, str]:
 
 
 def _place(template: str, name: str, variant: str | None) -> str | None:
-    """Where a template goes; None: it isn't written."""
+    """Returns the path of a template's file; None if it isn't written."""
     place = FILES[template].replace("NAME", name)
     if "VARIANT" not in place:
         return place
@@ -67,16 +68,16 @@ def _place(template: str, name: str, variant: str | None) -> str | None:
 
 
 def existing_files(directory: Path, name: str) -> list[str]:
-    """A line for each of a project's files that is there already.
+    """Returns a line for each of a project's files that exists already.
 
     Args:
-      name: the project's.
+      name: the name of the project.
     """
     places = dict.fromkeys(
         _place(template, name, variant) for variant in VARIANTS.values() for template in FILES
     )
     return [
-        f"{directory / place}: is there already; must be another folder: no file is written over"
+        f"{directory / place}: exists already; use another folder, as files are never overwritten"
         for place in places
         if place is not None and (directory / place).exists()
     ]
@@ -102,12 +103,12 @@ def write_files(files: dict[Path, str]) -> None:
 
 
 def _absolute(path: str) -> str:
-    """A path that holds wherever the project is used from; the name of a TFDS data set as it is."""
-    return path if path.startswith(TFDS) else str(Path(path).expanduser().resolve())
+    """Returns an absolute path; the name of a TFDS data set stays as it is."""
+    return path if path.startswith(TFDS_PREFIX) else str(Path(path).expanduser().resolve())
 
 
 def _yaml(value: Any) -> str:
-    """A value as YAML has it, in one line."""
+    """Writes a value as YAML in one line."""
     if isinstance(value, str):
         return as_yaml(value)
     if isinstance(value, list):
@@ -122,12 +123,12 @@ def _yaml(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    """As a command line has it, without blanks."""
+    """Writes a value as JSON without spaces, for a command line."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _changed(settings: Any) -> dict[str, Any]:
-    """The fields of a dataclass that differ from their defaults."""
+    """Returns the fields of a dataclass that differ from their defaults."""
     default = dataclasses.asdict(type(settings)())
     return {
         key: value for key, value in dataclasses.asdict(settings).items() if value != default[key]

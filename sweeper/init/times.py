@@ -1,4 +1,4 @@
-"""Which column of the interactions tells when, by its name and by its values."""
+"""Infers the column of times of the interactions from names and values."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from sweeper.two_tower.data.column_names import ID_NAME, plain
 from sweeper.two_tower.data.table.arrays import combined, is_text
 from sweeper.two_tower.data.table.times import read_times
 
-# Names that tell it by themselves, without case, spaces and underscores; the likeliest first.
+# Usual names, in the form of `plain`; the likeliest first.
 USUAL = (
     "timestamp", "time", "ts", "datetime", "date", "when", "createdat", "eventtime", "unixtime",
     "datum", "zeit", "zeitpunkt", "zeitstempel", "at",
 )  # fmt: skip
-# What other names of times end in, as "Ordered At", "purchase_time", "InvoiceDate".
+# The last words of other names of times, such as "Ordered At", "purchase_time", "InvoiceDate".
 LAST_WORDS = ("time", "timestamp", "datetime", "date", "datum", "ts", "at", "on", "day")
 JOINED = re.compile(r"(time|timestamp|date|datum|zeitpunkt|zeitstempel)$")
-# In seconds since 1970: what interactions are recorded in, from 1980 to 2100.
+# In seconds since 1970: the times of recorded interactions, from 1980 to 2100.
 EARLIEST, LATEST = 315_532_800, 4_102_444_800
-# From 2001 on: numbers under a name that tells nothing are times within these.
+# Numbers with another name are only times from 2001 on.
 EARLIEST_NAMELESS = 978_307_200
 # With fewer rows beyond each owner's first one, equal times may be chance.
 MIN_REPEATS = 20
 
 
-def guess_time(table: pa.Table, taken: Collection[str], owners: Sequence[str]) -> str | None:
-    """The column that tells when; None: there is none.
+def infer_time(table: pa.Table, taken: Collection[str], owners: Sequence[str]) -> str | None:
+    """Infers the column of times; returns None if there is none.
 
-    A usual name is enough; another name that ends as one must have values that are times, or
-    texts, which are then refused by row when they are read. Without such a name the only column
-    whose values are times is it.
+    A usual name is enough. A column with the ending of such a name must contain times, or texts,
+    which are then refused by row when they are read. Without such a name, the only column whose
+    values are times is chosen.
 
     Args:
       table: some rows of the interactions.
-      taken: columns that are something else.
-      owners: the columns of users and items. What is the same for each of one's rows, as a date
-        of birth, is not when it happened.
+      taken: columns with another role.
+      owners: the columns of users and items. A time that is the same in all rows of a user or an
+        item, such as a date of birth, is not the time of the interaction.
 
     Raises:
-      ConfigError: no name tells it, and several columns hold times.
+      ConfigError: no name shows it, and several columns contain times.
     """
     free = [name for name in table.column_names if name not in taken]
     by_name = {plain(name): name for name in reversed(free)}
@@ -78,7 +78,7 @@ def _ends_as_a_time(name: str) -> bool:
 
 
 def _are_times(column: pa.ChunkedArray, name: str, earliest: int) -> bool:
-    """Whether all values can be read as times, from `earliest` on."""
+    """Tells whether all values can be read as times from `earliest` on."""
     try:
         times = read_times(column, name, "auto", None)
     except (DataError, pa.ArrowException):
@@ -88,11 +88,11 @@ def _are_times(column: pa.ChunkedArray, name: str, earliest: int) -> bool:
 
 
 def _is_constant(table: pa.Table, name: str, owner: str) -> bool:
-    """Whether all rows of each user, or item, have the same value, and there are several."""
+    """Tells whether all rows of each owner have the same value, if owners have several rows."""
     values = pa.table({"owner": combined(table[owner]), "value": combined(table[name])})
     try:
         groups = values.group_by("owner").aggregate([("value", "count_distinct")])
-    except pa.ArrowException:  # A type that can't be compared, as a list.
+    except pa.ArrowException:  # The type, such as a list, can't be compared.
         return False
     if len(table) - len(groups) < MIN_REPEATS:
         return False

@@ -1,1 +1,1 @@
-"""What there is to know of a data set before anything is trained on it."""
+"""Profiles a data set before anything is trained on it."""

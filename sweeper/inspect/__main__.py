@@ -1,4 +1,4 @@
-"""`python -m sweeper.inspect`: what is in a data set, before anything is trained on it."""
+"""`python -m sweeper.inspect`: profiles a data set before anything is trained on it."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from sweeper.common.errors import OutputError
 from sweeper.common.exit_codes import command_parser, exit_codes
 from sweeper.common.output_files import atomic_write
 from sweeper.inspect.columns import columns_of
-from sweeper.inspect.held_out import facts_of_splits
+from sweeper.inspect.held_out import profile_splits
 from sweeper.inspect.picture import draw
-from sweeper.inspect.profile import facts_of
+from sweeper.inspect.profile import profile_data
 from sweeper.inspect.suggestion import FILE, Suggestion, suggest
-from sweeper.inspect.tables import print_facts, print_suggestion
+from sweeper.inspect.tables import print_profile, print_suggestion
 from sweeper.two_tower.config import DEFAULT_METRIC, Config, DataConfig
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.loading import load_interactions
 from sweeper.two_tower.data.split import SHUFFLE_BUFFER, Split, split_interactions
 from sweeper.two_tower.validation import validate_data
 
-# From so many rows on, counting and splitting take more than a moment.
+# Counting and splitting more rows takes more than a moment.
 MANY_ROWS = 5_000_000
 PLACE = Path("outputs") / "inspect"
 DESCRIPTION = """\
-Tells what is in a data set, before anything is trained on it: rows read and dropped, users,
-items, density, time, popularity, how many rows of the split are of users and items that no
-training row has, every column, what a model can know of the test rows under each split, and
-features to begin with, as YAML to paste. With a picture.
+Shows what is in a data set before anything is trained on it: rows read and dropped, users,
+items, density, time, popularity, how many rows of the split have users and items without a
+training row, every column, what a model can know of the test rows under each split, and
+features to begin with, as YAML to paste. It also draws a picture.
 """
 EXAMPLES = """\
 examples:
-  the data that is trained on if nothing else is said:
+  the default data:
     python -m sweeper.inspect
 
   your own interactions; the keys are those of conf/data/table.yaml:
     python -m sweeper.inspect data=table data.path=ratings.csv
 
-  how much is cold if the latest rows are held out:
+  how many rows are cold if the latest rows are held out:
     python -m sweeper.inspect data=synthetic data.split=temporal
 
   a configuration of your own, or a study's best:
@@ -57,9 +57,9 @@ examples:
   for another program:
     python -m sweeper.inspect data=synthetic --json
 
-The picture goes to outputs/inspect/DATA.png, of a table NAME-OF-ITS-FILE.png; an earlier one is
-written over. A wrong key, value or file ends with exit code 2 and a line for each that says what
-would be right.
+The picture is written to outputs/inspect/DATA.png (for a table to NAME-OF-ITS-FILE.png) and
+replaces an earlier one. With a wrong key, value or file, the exit code is 2, and a line for each
+says what would be right.
 """
 
 
@@ -86,50 +86,53 @@ def _parser() -> argparse.ArgumentParser:
         "--config-dir",
         type=Path,
         metavar="DIRECTORY",
-        help="your own YAML files, beside the shipped",
+        help="your own YAML files, besides the shipped ones",
     )
     parser.add_argument(
         "--config-name", default="config", metavar="NAME", help="the file to begin with: NAME.yaml"
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FILE.png", help=f"the picture; else {PLACE}/DATA.png"
+        "--output",
+        type=Path,
+        metavar="FILE.png",
+        help=f"where to write the picture (default: {PLACE}/DATA.png)",
     )
     parser.add_argument("--json", action="store_true", help="print it as JSON, for programs")
     return parser
 
 
 def inspect(config: Config, parsed: argparse.Namespace) -> None:
-    """Loads and splits the data, counts, prints and draws.
+    """Loads, splits and profiles the data, then prints and draws the profile.
 
     Raises:
-      ConfigError, DataError: as a trial on this data would.
+      ConfigError, DataError: as for a trial on this data.
       OutputError: the picture can't be written.
     """
-    # What takes a while says so on standard error: JSON is alone on standard output.
+    # Progress goes to standard error, so that standard output only has the JSON.
     progress = Console(stderr=True, highlight=False, emoji=False)
     interactions = load_interactions(config.data, lambda text: print_status(progress, "data", text))
     split = _split(config.data, interactions, progress)
     rows = len(interactions)
     with _status(progress, "Counting", rows):
-        splits = facts_of_splits(config.data, interactions, split)
-        facts = facts_of(interactions, split, columns_of(config.data, interactions), splits)
-        suggestion = suggest(facts, config.data.split)
+        splits = profile_splits(config.data, interactions, split)
+        profile = profile_data(interactions, split, columns_of(config.data, interactions), splits)
+        suggestion = suggest(profile, config.data.split)
     path = parsed.output or PLACE / f"{_picture_name(config.data)}.png"
     with _status(progress, "Drawing", rows):
-        _write(path, draw(interactions, facts))
+        _write(path, draw(interactions, profile))
     if parsed.json:
-        content = {**asdict(facts), "suggestion": asdict(suggestion), "picture": str(path)}
+        content = {**asdict(profile), "suggestion": asdict(suggestion), "picture": str(path)}
         print(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
         return
     console = make_console()
-    print_facts(console, facts, np.bincount(interactions.items, minlength=facts.items))
+    print_profile(console, profile, np.bincount(interactions.items, minlength=profile.items))
     print_suggestion(console, suggestion, _command(parsed, suggestion))
     console.print()
     print_status(console, "picture", str(path))
 
 
 def _command(parsed: argparse.Namespace, suggestion: Suggestion) -> str:
-    """What trains on this data with the suggestions, once the features are where it says."""
+    """Returns the command that trains with the suggestions, once the features are saved."""
     command = ["python", "-m", "sweeper", "--config-dir", str(parsed.config_dir or "DIRECTORY")]
     if parsed.config_name != "config":
         command += ["--config-name", parsed.config_name]
@@ -141,7 +144,7 @@ def _command(parsed: argparse.Namespace, suggestion: Suggestion) -> str:
 
 
 def _picture_name(config: DataConfig) -> str:
-    """The data set's; of a table its path's, so that each has a picture of its own."""
+    """Returns the name of the data set, or of a table's file, so that each has its own picture."""
     if config.path is None:
         return config.name
     return re.sub(r"[^\w-]+", "_", Path(config.path).stem) or config.name
@@ -158,7 +161,7 @@ def _split(config: DataConfig, interactions: Interactions, progress: Console) ->
 
 @contextmanager
 def _status(progress: Console, text: str, rows: int) -> Iterator[None]:
-    """Says what is going on: on a terminal for as long as it does, else of many rows alone."""
+    """Shows what is going on: a spinner on a terminal; elsewhere a line, if there are many rows."""
     if progress.is_terminal:
         with progress.status(f"{text} …"):
             yield
@@ -174,7 +177,7 @@ def _write(path: Path, picture: bytes) -> None:
     except OutputError as error:
         reason = getattr(error.__cause__, "strerror", None) or error
         raise OutputError(
-            f"{path}: can't be written ({reason}); give --output FILE.png where it can be"
+            f"{path}: can't be written ({reason}); give another file by --output FILE.png"
         ) from error
 
 

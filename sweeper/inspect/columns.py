@@ -1,4 +1,4 @@
-"""What each column holds: its values, what is missing, and what it is used as."""
+"""Profiles each column: its values, missing values, and role."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from sweeper.two_tower.data.columns import (
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.model.features import tokens
 
-# So many distinct values are looked at to tell text from a single word.
+# How many distinct values are read to tell texts from single words.
 MAX_SAMPLED = 10_000
-# Of MovieLens and of synthetic data, whose `data.columns` name none.
+# The rating of MovieLens and of synthetic data, which `data.columns` doesn't name.
 OWN_RATING = "user_rating"
 # With fewer rows beyond each owner's first one, equal values may be chance.
 MIN_REPEATS = 20
-# Most columns differ within so many rows.
+# Most columns differ within this many rows.
 COMPARED_AT_ONCE = 250_000
-# Spearman's correlation from which two orders are the same but for some rows.
+# Spearman's correlation of two orders that are the same except for some rows.
 SAME_ORDER = 0.99
 
 
 @dataclass(frozen=True)
-class ColumnFacts:
-    """A column.
+class ColumnProfile:
+    """The profile of a column.
 
     Attributes:
-      tower: "query", one value a row, or "candidate", one value an item.
+      tower: "query" for one value in each row, or "candidate" for one value for each item.
       holds: "numbers", "words" (one category or text each) or "lists" (of words).
-      distinct: how many values there are; of lists, how many words.
-      missing: numbers that are not finite, empty texts, empty lists.
-      low, high: of numbers; None where none is finite.
-      whole: whether these are whole numbers.
-      words: of texts, how many words one has on average.
+      distinct: the number of distinct values; of lists, the number of distinct words.
+      missing: the number of values that are not finite, or empty.
+      low, high: the range of the numbers; None if none is finite.
+      whole: whether all numbers are whole.
+      words: the average number of words in a text.
       is_ascending: whether each row has a greater number than the row before it.
-      follows_time: whether they rise, or fall, with the times of the rows.
-      constant_for: "user" and "item", as far as all rows of one have the same value; of columns
-        of the rows without a role.
-      role: "user", "item", "time", "rating", "weight"; "" of all others.
+      follows_time: whether the numbers rise, or fall, with the times of the rows.
+      constant_for: "user" if all rows of each user have the same value, and the same for "item";
+        only for columns of the rows without a role.
+      role: "user", "item", "time", "rating", "weight", or "" for other columns.
     """
 
     name: str
@@ -63,29 +63,29 @@ class ColumnFacts:
     role: str = ""
 
 
-def columns_of(config: DataConfig, interactions: Interactions) -> list[ColumnFacts]:
-    """Every column, those of the rows first."""
+def columns_of(config: DataConfig, interactions: Interactions) -> list[ColumnProfile]:
+    """Profiles every column, first those of the rows."""
     roles = roles_of(config, interactions)
     towers = {"query": interactions.query_columns, "candidate": interactions.candidate_columns}
     found = []
     for tower, columns in towers.items():
         for name, column in columns.items():
-            facts = _column(name, tower, column, roles.get((tower, name), ""))
-            if tower == "query" and not facts.role:
-                facts = replace(
-                    facts,
+            profile = _column(name, tower, column, roles.get((tower, name), ""))
+            if tower == "query" and not profile.role:
+                profile = replace(
+                    profile,
                     constant_for=constant_for(column, interactions),
                     follows_time=_follows(column, interactions.timestamps),
                 )
-            found.append(facts)
+            found.append(profile)
     return found
 
 
 def constant_for(column: Column, interactions: Interactions) -> tuple[str, ...]:
-    """Returns of "user" and "item" those whose rows all have the same value of a column.
+    """Returns "user" if all rows of each user have the same value, and the same for "item".
 
-    Such a column of the rows tells of the user, or of the item that is to be found. Where hardly
-    any user, or item, has several rows, it is not among them.
+    Such a column describes the user, or the item that is to be found. If hardly any user, or item,
+    has several rows, it is not returned.
     """
     owners = {
         "user": (interactions.users, interactions.num_users),
@@ -108,9 +108,9 @@ def _is_constant(column: Column, owners: np.ndarray, num_owners: int) -> bool:
 
 
 def _follows(column: Column, times: np.ndarray | None) -> bool:
-    """Whether the numbers of some evenly spaced rows have the order of their times, or the reverse.
+    """Tells whether the numbers of evenly spaced rows are in the order of their times, or reversed.
 
-    So do orders' numbers, and other times; what these are worth, a time is.
+    Order numbers and other times are; they are worth no more than a time.
     """
     if times is None or not isinstance(column, NumericColumn):
         return False
@@ -122,7 +122,7 @@ def _follows(column: Column, times: np.ndarray | None) -> bool:
 
 
 def _equal(one: Column, other: Column) -> bool:
-    """Whether two columns of the same categories have the same values in all rows."""
+    """Tells whether two columns with the same categories are equal."""
     if isinstance(one, NumericColumn) and isinstance(other, NumericColumn):
         return np.array_equal(one.values, other.values, equal_nan=True)
     if isinstance(one, CategoricalListColumn) and isinstance(other, CategoricalListColumn):
@@ -134,7 +134,7 @@ def _equal(one: Column, other: Column) -> bool:
 
 
 def roles_of(config: DataConfig, interactions: Interactions) -> dict[tuple[str, str], str]:
-    """What columns are used as besides features, by tower and name."""
+    """Returns the roles of columns, by tower and name."""
     named = config.columns
     rating = named.rating if config.name == "table" else OWN_RATING
     in_rows = {named.weight: "weight", rating: "rating", named.timestamp: "time"}
@@ -143,38 +143,38 @@ def roles_of(config: DataConfig, interactions: Interactions) -> dict[tuple[str, 
     return roles | {("candidate", interactions.item_column): "item"}
 
 
-def _column(name: str, tower: str, column: Column, role: str) -> ColumnFacts:
+def _column(name: str, tower: str, column: Column, role: str) -> ColumnProfile:
     if isinstance(column, NumericColumn):
         return _numbers(name, tower, column.values, role)
     used = np.bincount(column.codes, minlength=len(column.categories))
     distinct = int(np.count_nonzero(used))
     if not isinstance(column, CategoricalColumn):
         empty = int(np.count_nonzero(np.diff(column.offsets) == 0))
-        return ColumnFacts(name, tower, "lists", distinct, empty, role=role)
-    # Sorted: the empty text, if there is one, comes first.
+        return ColumnProfile(name, tower, "lists", distinct, empty, role=role)
+    # Categories are sorted, so an empty text comes first.
     empty = int(used[0]) if column.categories[:1] == [""] else 0
     sampled = column.categories[:: -(-len(column.categories) // MAX_SAMPLED)]
     words = float(np.mean([len(tokens(text)) for text in sampled]))
-    return ColumnFacts(name, tower, "words", distinct, empty, words=words, role=role)
+    return ColumnProfile(name, tower, "words", distinct, empty, words=words, role=role)
 
 
 def count_distinct(values: np.ndarray) -> int:
-    """How many different ones there are; a sort, which is ten times as fast as hashing them."""
+    """Counts distinct values by sorting, which is ten times as fast as hashing."""
     ascending = np.sort(values)
     return int(np.count_nonzero(ascending[1:] != ascending[:-1])) + bool(len(values))
 
 
-def _numbers(name: str, tower: str, values: np.ndarray, role: str) -> ColumnFacts:
+def _numbers(name: str, tower: str, values: np.ndarray, role: str) -> ColumnProfile:
     finite = np.isfinite(values)
     missing = len(values) - int(np.count_nonzero(finite))
     known = values if missing == 0 else values[finite]
     distinct = count_distinct(known)
     if distinct == 0:
-        return ColumnFacts(name, tower, "numbers", 0, missing, role=role)
+        return ColumnProfile(name, tower, "numbers", 0, missing, role=role)
     low, high = float(known.min()), float(known.max())
     whole = known.dtype.kind in "iu" or bool((known == np.rint(known)).all())
     ascending = missing == 0 and bool((known[1:] > known[:-1]).all())
-    return ColumnFacts(
+    return ColumnProfile(
         name, tower, "numbers", distinct, missing, low, high, whole,
         is_ascending=ascending, role=role,
     )  # fmt: skip

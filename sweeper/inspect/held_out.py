@@ -1,4 +1,4 @@
-"""Counts what is known of the test rows under each split: their users, items and histories."""
+"""Profiles the test rows of each split: what is known of their users, items and histories."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ SPLITS = ("random", "temporal", "leave_last_out")
 
 
 @dataclass(frozen=True)
-class HeldOutFacts:
+class HeldOutProfile:
     """What a model can know of the test rows of one split.
 
     Attributes:
-      rows: the test rows.
-      cold_user, cold_item: those whose user, or item, no training row has.
-      no_history: those whose user has no earlier row that is known when the row is asked about;
-        None, as the next two, where there are no times.
-      same_second: those before which their user has another row in the same second, so that the
-        order of the source alone says which came first.
-      median_history: the median number of earlier rows that are known.
+      rows: the number of test rows.
+      cold_user, cold_item: the number whose user, or item, has no training row.
+      no_history: the number whose user has no known earlier row; None, like the next two, if there
+        are no times.
+      same_second: the number whose user has an earlier row in the same second, so that only the
+        order of the source says which came first.
+      median_history: the median number of known earlier rows.
       is_trials: whether a trial under this split has the same test rows. Where another split is
         configured, NumPy draws the random one, since TensorFlow's, which at most 100,000 rows
         have, takes seconds to start.
@@ -44,32 +44,32 @@ class HeldOutFacts:
 
 
 @dataclass(frozen=True)
-class SplitFacts:
-    """What each split would hold out, of the configured sizes that mean the same under it.
+class SplitProfiles:
+    """The test rows of each split, with the configured sizes that apply to it.
 
     Attributes:
-      known: by split.
-      impossible: why there is none, by split.
+      known: the profiles by split.
+      impossible: why a split is not possible, by split.
     """
 
-    known: dict[str, HeldOutFacts] = field(default_factory=dict)
+    known: dict[str, HeldOutProfile] = field(default_factory=dict)
     impossible: dict[str, str] = field(default_factory=dict)
 
 
-NOT_COUNTED = SplitFacts()
+NOT_COUNTED = SplitProfiles()
 
 
-def facts_of_splits(config: DataConfig, interactions: Interactions, split: Split) -> SplitFacts:
-    """Counts the test rows of every split; see `HeldOutFacts`.
+def profile_splits(config: DataConfig, interactions: Interactions, split: Split) -> SplitProfiles:
+    """Counts the test rows of every split; see `HeldOutProfile`.
 
     Args:
       split: the configured one.
     """
     users, times = interactions.users, interactions.timestamps
-    # One sort for all of them: of 25 million rows it takes seconds.
+    # One sort for all splits: with 25 million rows it takes seconds.
     by_user = None if times is None else by_user_and_time(users, times)
     known, impossible = {}, {}
-    # A split by time knows all earlier rows, whichever it holds out, but for cold-start items.
+    # Under any split by time all earlier rows are known, except those of cold-start items.
     by_time: _Known | None = None
     for name in SPLITS if by_user is not None else SPLITS[:1]:
         try:
@@ -85,16 +85,15 @@ def facts_of_splits(config: DataConfig, interactions: Interactions, split: Split
             before = _Known.of(config, interactions, others, by_user)
         elif by_user is not None:
             before = by_time = by_time or _Known.of(config, interactions, None, by_user)
-        known[name] = _facts(interactions, rows, before, is_trials)
-    return SplitFacts(known, impossible)
+        known[name] = _profile(interactions, rows, before, is_trials)
+    return SplitProfiles(known, impossible)
 
 
 def _settings(config: DataConfig, name: str) -> DataConfig:
-    """The same data under another split.
+    """Returns the configuration of the same data under another split, at its latest cut.
 
-    The random split and the temporal one share their sizes; `leave_last_out` counts rows of each
-    user, so that nothing but an empty validation part means the same there. Each other split is at
-    its latest cut.
+    The random and the temporal split share their sizes. `leave_last_out` counts rows of each user,
+    so that only an empty validation part means the same there.
     """
     other = replace(config, split=name, cut=0)
     if "leave_last_out" not in (name, config.split):
@@ -110,7 +109,7 @@ def _split(
     split: Split,
     by_user: np.ndarray | None,
 ) -> tuple[Split, bool]:
-    """The rows of a split, and whether they are those of a trial under it."""
+    """Returns a split, and whether a trial under it has the same rows."""
     if name == config.split:
         return split, True
     order = by_user if name == "leave_last_out" else None
@@ -123,11 +122,11 @@ def _split(
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """What is known of each row's user before it.
+    """The earlier rows of each row's user.
 
     Attributes:
-      histories: as `data.same_time` has them.
-      with_ties: those that hold earlier rows of the same second.
+      histories: the histories under `data.same_time`.
+      with_ties: the histories that include earlier rows of the same second.
     """
 
     histories: Histories
@@ -148,9 +147,9 @@ class _Known:
         return cls(histories, with_ties)
 
 
-def _facts(
+def _profile(
     interactions: Interactions, split: Split, known: _Known | None, is_trials: bool
-) -> HeldOutFacts:
+) -> HeldOutProfile:
     users, items, test = interactions.users, interactions.items, split.test
     user_rows = np.bincount(users[split.train], minlength=interactions.num_users)
     item_rows = np.bincount(items[split.train], minlength=interactions.num_items)
@@ -163,7 +162,7 @@ def _facts(
         no_history = int(np.count_nonzero(lengths == 0))
         same_second = int(np.count_nonzero(gaps == 0))
         median = float(np.median(lengths))
-    return HeldOutFacts(
+    return HeldOutProfile(
         rows=len(test),
         cold_user=int(np.count_nonzero(cold["cold_user"])),
         cold_item=int(np.count_nonzero(cold["cold_item"])),

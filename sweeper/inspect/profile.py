@@ -1,6 +1,6 @@
-"""The figures of a data set and of its split: counts, time, popularity, cold rows.
+"""Profiles a data set and its split: counts, time, popularity, cold rows.
 
-All is counted over whole columns at once, so that 25 million rows take seconds.
+It counts whole columns at once, so that 25 million rows take seconds.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeper.inspect.columns import ColumnFacts, count_distinct
-from sweeper.inspect.held_out import NOT_COUNTED, SplitFacts
+from sweeper.inspect.columns import ColumnProfile, count_distinct
+from sweeper.inspect.held_out import NOT_COUNTED, SplitProfiles
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.split import Split
 from sweeper.two_tower.evaluation.cold_start import warm_and_cold
@@ -19,7 +19,7 @@ from sweeper.two_tower.evaluation.cold_start import warm_and_cold
 
 @dataclass(frozen=True)
 class Spread:
-    """How many rows each user, or each item, has; of those that have any."""
+    """The number of rows of each user, or each item, that has any."""
 
     minimum: int
     median: float
@@ -37,8 +37,8 @@ class Popularity:
     """How unequal the items of the catalogue are.
 
     Attributes:
-      gini: the Gini coefficient of their rows, from 0 (all have as many) to almost 1.
-      top_1_percent, top_10_percent: the share of all rows that the most popular ones have.
+      gini: the Gini coefficient of their rows, from 0 (all are equal) to almost 1.
+      top_1_percent, top_10_percent: the share of all rows that the most popular items have.
     """
 
     gini: float
@@ -51,11 +51,11 @@ class Popularity:
 
 
 @dataclass(frozen=True)
-class PartFacts:
-    """A part of the split: its rows, and those whose user, item or both no training row has.
+class PartProfile:
+    """A part of the split: its rows, and those whose user, item or both have no training row.
 
     Attributes:
-      cold_user, cold_item: a row of both is in either.
+      cold_user, cold_item: a row where both are cold counts in each.
     """
 
     rows: int
@@ -65,19 +65,19 @@ class PartFacts:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What `python -m sweeper.inspect` tells.
+class DataProfile:
+    """What `python -m sweeper.inspect` reports.
 
     Attributes:
-      rows_read: those of the source; `dropped` of them, by reason, are not used.
-      users, items: those that rows may name; `_interacted`: those that have any.
-      distinct_pairs: how many pairs of a user and an item there are.
+      rows_read: the rows of the source; `dropped` of them, by reason, are not used.
+      users, items: their numbers; `_interacted` counts those that have any row.
+      distinct_pairs: the number of distinct pairs of a user and an item.
       density: their share of all pairs.
-      first, last: the time span, in seconds since 1970 (UTC); None: there are no times.
-      parts: "train", "validation", "test".
-      unused: rows in no part.
-      ties: as `Split.ties`.
-      splits: the test rows of each split, where they were counted.
+      first, last: the time span, in seconds since 1970 (UTC); None if there are no times.
+      parts: the "train", "validation" and "test" parts.
+      unused: the number of rows in no part.
+      ties: see `Split.ties`.
+      splits: the test rows of each split, if they were counted.
     """
 
     source: str
@@ -95,24 +95,24 @@ class Facts:
     popularity: Popularity
     first: int | None
     last: int | None
-    parts: dict[str, PartFacts]
+    parts: dict[str, PartProfile]
     unused: int
     ties: tuple[str, ...]
-    columns: list[ColumnFacts]
-    splits: SplitFacts
+    columns: list[ColumnProfile]
+    splits: SplitProfiles
 
 
-def facts_of(
+def profile_data(
     interactions: Interactions,
     split: Split,
-    columns: list[ColumnFacts],
-    splits: SplitFacts = NOT_COUNTED,
-) -> Facts:
-    """Counts everything but what is given; see `Facts`."""
+    columns: list[ColumnProfile],
+    splits: SplitProfiles = NOT_COUNTED,
+) -> DataProfile:
+    """Profiles a data set; see `DataProfile`."""
     of_users = np.bincount(interactions.users, minlength=interactions.num_users)
     of_items = np.bincount(interactions.items, minlength=interactions.num_items)
     pairs, times = count_pairs(interactions), interactions.timestamps
-    return Facts(
+    return DataProfile(
         source=interactions.source,
         rows_read=len(interactions) + sum(interactions.dropped.values()),
         rows=len(interactions),
@@ -137,13 +137,13 @@ def facts_of(
 
 
 def count_pairs(interactions: Interactions) -> int:
-    """How many distinct pairs of a user and an item the rows have."""
+    """Counts the distinct pairs of a user and an item."""
     users = interactions.users.astype(np.int64)
     return count_distinct(users * interactions.num_items + interactions.items)
 
 
 def gini(counts: np.ndarray) -> float:
-    """The Gini coefficient: half the mean difference of two of the counts, over their mean."""
+    """Returns the Gini coefficient: half the mean difference of two counts, over their mean."""
     ascending = np.sort(counts).astype(np.float64)
     number, total = len(ascending), ascending.sum()
     ranks = np.arange(1, number + 1)
@@ -151,13 +151,13 @@ def gini(counts: np.ndarray) -> float:
 
 
 def head_share(counts: np.ndarray, share: float) -> float:
-    """The part of all rows that the largest counts have; `share` of them, rounded up."""
+    """Returns the share of all rows in the largest counts (`share` of them, rounded up)."""
     head = math.ceil(share * len(counts))
     return float(np.sort(counts)[-head:].sum() / counts.sum())
 
 
-def parts_of(interactions: Interactions, split: Split) -> dict[str, PartFacts]:
-    """Each part's rows, and how many of them are cold."""
+def parts_of(interactions: Interactions, split: Split) -> dict[str, PartProfile]:
+    """Counts the rows of each part, and how many of them are cold."""
     users, items = interactions.users, interactions.items
     user_rows = np.bincount(users[split.train], minlength=interactions.num_users)
     item_rows = np.bincount(items[split.train], minlength=interactions.num_items)
@@ -166,7 +166,7 @@ def parts_of(interactions: Interactions, split: Split) -> dict[str, PartFacts]:
         rows = getattr(split, name)
         cold = warm_and_cold(user_rows[users[rows]], item_rows[items[rows]])
         both = cold["cold_user"] & cold["cold_item"]
-        parts[name] = PartFacts(
+        parts[name] = PartProfile(
             len(rows),
             int(np.count_nonzero(cold["cold_user"])),
             int(np.count_nonzero(cold["cold_item"])),

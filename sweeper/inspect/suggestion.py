@@ -1,4 +1,4 @@
-"""Features, a task and a metric to begin with, from what the columns hold."""
+"""Suggests features, a task and a metric to begin with, from a data set's profile."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from sweeper.inspect.columns import ColumnFacts
-from sweeper.inspect.profile import Facts
+from sweeper.inspect.columns import ColumnProfile
+from sweeper.inspect.profile import DataProfile
 from sweeper.two_tower.data.column_names import (
     ID_NAME,
     NAMELESS,
@@ -25,13 +25,13 @@ from sweeper.two_tower.model.fitting import DEFAULT_BOUNDARIES, DEFAULT_TOKENS, 
 EMBEDDING_DIM = 32
 MIN_DIM = 4
 NUMBER_BOUNDARIES, NUMBER_DIM = 10, 8
-# Texts of several words, of more values than this, are taken apart into their words.
+# Texts of several words with more distinct values than this are split into words.
 FEW_VALUES = 100
 SEVERAL_WORDS = 2.0
-# Up to here a softmax over the whole catalogue costs little more than one over a batch.
+# Up to this size a softmax over the whole catalogue costs little more than over a batch.
 FULL_SOFTMAX_CATALOGUE = 10_000
 
-# Up to so many whole numbers, as ages or years, can all be different by chance.
+# Up to this many whole numbers, such as ages or years, can all be different by chance.
 FEW_BY_CHANCE = 20
 
 PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -40,11 +40,11 @@ HEAD = f"""\
 # Save as DIRECTORY/features/{FILE}.yaml; then --config-dir DIRECTORY features={FILE}
 """
 LEFT_OUT = "# Left out:"
-SEQUENCE_NOTE = "The items that the user chose before: known of users without a training row, too."
+SEQUENCE_NOTE = "The items that the user chose before, also known of users without a training row."
 TIME_NOTES = {
-    "random": "Under a random split a row's time tells its session, which training rows share: "
-    "figures with it are too good.",
-    "leave_last_out": "In use, a query is later than all of these.",
+    "random": "Under a random split a row's time reveals its session, which training rows share: "
+    "metrics with it are too good.",
+    "leave_last_out": "In production, a query is later than all of these times.",
 }
 
 
@@ -53,9 +53,11 @@ class Suggestion:
     """What to begin with.
 
     Attributes:
-      features: a file of `conf/features`.
-      task: a name of `conf/task`, and why.
-      metric: the value for `evaluation.metric`, and why.
+      features: the content of a file of `conf/features`.
+      task: a name of `conf/task`.
+      why: the reason for the task.
+      metric: a value of `evaluation.metric`.
+      why_metric: the reason for the metric.
     """
 
     features: str
@@ -65,13 +67,13 @@ class Suggestion:
     why_metric: str
 
 
-def suggest(facts: Facts, split: str) -> Suggestion:
-    """The features, the task and the metric for these columns and this catalogue.
+def suggest(profile: DataProfile, split: str) -> Suggestion:
+    """Suggests features, a task and a metric.
 
     Args:
-      split: `data.split`, which decides what a time is worth.
+      split: `data.split`, which decides whether a time is a feature.
     """
-    items = facts.items
+    items = profile.items
     if items <= FULL_SOFTMAX_CATALOGUE:
         task, why = "full_softmax", f"{items:,} items: the whole catalogue fits into each step"
     else:
@@ -83,56 +85,56 @@ def suggest(facts: Facts, split: str) -> Suggestion:
     why_metric = f"{items:,} items: the largest k that is at most a fifth of the catalogue"
     if items < MIN_ITEMS_PER_K:
         why_metric = f"{items:,} items: the smallest k, as each is above a fifth of the catalogue"
-    return Suggestion(features_yaml(facts, split), task, why, metric, why_metric)
+    return Suggestion(features_yaml(profile, split), task, why, metric, why_metric)
 
 
-def knows_users_by_id(facts: Facts, split: str) -> bool:
-    """Whether the user's id is among the features to begin with.
+def knows_users_by_id(profile: DataProfile, split: str) -> bool:
+    """Tells whether the user's id is among the suggested features.
 
-    After a cut in time most rows are of users who come new, or come back: what they chose before
-    is known of all of them, and an id of those alone who have training rows.
+    After a cut in time many rows are of new or returning users. What they chose before is known of
+    all of them, but an id only helps with users who have training rows.
     """
-    return facts.first is None or split != "temporal"
+    return profile.first is None or split != "temporal"
 
 
-def features_yaml(facts: Facts, split: str, user_id: bool | None = None) -> str:
-    """A file for `conf/features`, with what was left out and why.
+def features_yaml(profile: DataProfile, split: str, user_id: bool | None = None) -> str:
+    """Returns a file for `conf/features`, with comments on what was left out and why.
 
     Args:
-      user_id: whether the user's id is a feature; None: as `knows_users_by_id` has it.
+      user_id: whether the user's id is a feature; None for the value of `knows_users_by_id`.
     """
-    user_id = knows_users_by_id(facts, split) if user_id is None else user_id
+    user_id = knows_users_by_id(profile, split) if user_id is None else user_id
     lines, left_out = [f"embedding_dim: {EMBEDDING_DIM}"], []
     for tower in ("query", "candidate"):
         lines.append(f"{tower}:")
-        if tower == "query" and facts.first is not None:
+        if tower == "query" and profile.first is not None:
             lines.append(f"  # {SEQUENCE_NOTE}")
-            lines.append(f"  - {_flow({'column': _name_of('item', facts), 'kind': 'sequence'})}")
-        for column in facts.columns:
+            lines.append(f"  - {_flow({'column': _name_of('item', profile), 'kind': 'sequence'})}")
+        for column in profile.columns:
             if column.tower != tower:
                 continue
-            reason = why_not(column, facts, split)
+            reason = why_not(column, profile, split)
             if column.role == "user" and not user_id:
-                reason = _why_no_user_id(column, facts)
+                reason = _why_no_user_id(column, profile)
             if reason:
                 left_out.append(f"{LEFT_OUT} {in_comment(column.name)}, {reason}.")
                 continue
             if column.role == "time":
                 lines.append(f"  # {TIME_NOTES[split]}")
             lines += [f"  - {_flow(feature)}" for feature in features_of(column)]
-        fits = (facts.users + 1) * facts.items <= MAX_HISTORY
-        # Where the order is known, the sequence tells what this would.
-        if tower == "query" and facts.first is None and fits:
-            lines.append(f"  - {_flow({'column': _name_of('user', facts), 'kind': 'history'})}")
+        fits = (profile.users + 1) * profile.items <= MAX_HISTORY
+        # With times, the sequence has the same information.
+        if tower == "query" and profile.first is None and fits:
+            lines.append(f"  - {_flow({'column': _name_of('user', profile), 'kind': 'history'})}")
     return HEAD + "\n".join([*lines, *left_out]) + "\n"
 
 
-def _name_of(role: str, facts: Facts) -> str:
-    return next(each.name for each in facts.columns if each.role == role)
+def _name_of(role: str, profile: DataProfile) -> str:
+    return next(each.name for each in profile.columns if each.role == role)
 
 
-def _why_no_user_id(column: ColumnFacts, facts: Facts) -> str:
-    test = facts.parts["test"]
+def _why_no_user_id(column: ColumnProfile, profile: DataProfile) -> str:
+    test = profile.parts["test"]
     return (
         f"the user's id: {test.cold_user:,} of {test.rows:,} test rows are of users without a "
         "training row, whom it can't tell apart; add "
@@ -140,8 +142,8 @@ def _why_no_user_id(column: ColumnFacts, facts: Facts) -> str:
     )
 
 
-def why_not(column: ColumnFacts, facts: Facts, split: str) -> str:
-    """Why a column is no feature; "" of one that is."""
+def why_not(column: ColumnProfile, profile: DataProfile, split: str) -> str:
+    """Returns why a column is not a feature; "" if it is one."""
     if column.role in ("rating", "weight"):
         return f"the {column.role}: it is known only once the row is"
     if column.role in ("user", "item"):
@@ -153,28 +155,28 @@ def why_not(column: ColumnFacts, facts: Facts, split: str) -> str:
     if column.role == "time":
         late = "the time: held-out rows are later than all that it is fitted on"
         return late if split == "temporal" else ""
-    if _is_row_number(column, facts):
+    if _is_row_number(column, profile):
         return "the row's number, which tells nothing of the row"
     if not column.name:
         return "which a feature can't take without a name"
-    return _why_no_feature_of_rows(column, facts) or _why_an_id(column, facts)
+    return _why_no_feature_of_rows(column, profile) or _why_an_id(column, profile)
 
 
-def _is_row_number(column: ColumnFacts, facts: Facts) -> bool:
-    """Whether it counts the rows: by its name, or by its values."""
+def _is_row_number(column: ColumnProfile, profile: DataProfile) -> bool:
+    """Tells whether a column numbers the rows, by its name or by its values."""
     if column.holds != "numbers" or not column.whole:
         return False
     if is_row_number_name(column.name):
         return True
     if column.tower == "candidate" or column.low is None or column.high is None:
         return False
-    # Rows that were dropped leave gaps.
-    counts_up = column.is_ascending and column.distinct == facts.rows
-    return counts_up and column.low >= 0 and column.high <= facts.rows_read
+    # Dropped rows leave gaps.
+    counts_up = column.is_ascending and column.distinct == profile.rows
+    return counts_up and column.low >= 0 and column.high <= profile.rows_read
 
 
-def _why_no_feature_of_rows(column: ColumnFacts, facts: Facts) -> str:
-    """Why a column of the rows isn't known when a query is asked, or can't help it."""
+def _why_no_feature_of_rows(column: ColumnProfile, profile: DataProfile) -> str:
+    """Returns why a column of the rows isn't known in a query, or can't help."""
     if column.tower != "query":
         return ""
     if plain(column.name) in RATING_NAMES and column.holds == "numbers":
@@ -185,18 +187,18 @@ def _why_no_feature_of_rows(column: ColumnFacts, facts: Facts) -> str:
             "(data.items) can have it"
         )
     numbers = column.holds == "numbers"
-    if numbers and column.whole and column.distinct == facts.rows:
+    if numbers and column.whole and column.distinct == profile.rows:
         return "another number in each row"
     if column.follows_time and column.distinct > FEW_BY_CHANCE:
         return "numbers that rise or fall with the time of the row, as a counter of orders does"
-    if _is_text(column) and column.distinct > facts.rows / 2:
-        return f"{column.distinct:,} texts in {facts.rows:,} rows: nearly one for each row"
+    if _is_text(column) and column.distinct > profile.rows / 2:
+        return f"{column.distinct:,} texts in {profile.rows:,} rows: nearly one for each row"
     return ""
 
 
-def _why_an_id(column: ColumnFacts, facts: Facts) -> str:
-    """Why a column names users, items or something else, rather than tells of them."""
-    owner, owners = ("user", facts.users) if column.tower == "query" else ("item", facts.items)
+def _why_an_id(column: ColumnProfile, profile: DataProfile) -> str:
+    """Returns why a column identifies users, items or something else instead of describing them."""
+    owner, owners = ("user", profile.users) if column.tower == "query" else ("item", profile.items)
     nearly = f"{column.distinct:,} values for {owners:,} {owner}s: nearly an id"
     if column.holds == "words":
         return nearly if not _is_text(column) and column.distinct > owners / 2 else ""
@@ -212,13 +214,13 @@ def _why_an_id(column: ColumnFacts, facts: Facts) -> str:
     return nearly if is_counting or column.distinct > FEW_BY_CHANCE else ""
 
 
-def _is_text(column: ColumnFacts) -> bool:
+def _is_text(column: ColumnProfile) -> bool:
     several = column.words is not None and column.words >= SEVERAL_WORDS
     return several and column.distinct > FEW_VALUES
 
 
-def features_of(column: ColumnFacts) -> Iterator[dict[str, Any]]:
-    """The features of one column, as YAML has them."""
+def features_of(column: ColumnProfile) -> Iterator[dict[str, Any]]:
+    """Yields the features of one column, as in YAML."""
     if column.holds == "numbers":
         is_time = column.role == "time"
         if column.distinct > 2:
@@ -236,25 +238,25 @@ def features_of(column: ColumnFacts) -> Iterator[dict[str, Any]]:
 
 
 def embedding_width(distinct: int) -> int:
-    """The power of two from the square root of the number of values on, 4 to 32."""
+    """Returns the power of two at or above the square root of the number of values, 4 to 32."""
     power = 2 ** math.ceil(math.log2(math.sqrt(distinct)))
     return min(max(power, MIN_DIM), EMBEDDING_DIM)
 
 
 def _flow(feature: dict[str, Any]) -> str:
-    """On one line."""
+    """Writes a feature as YAML in one line."""
     given = feature | {"column": as_yaml(feature["column"])}
     return f"{{{', '.join(f'{key}: {value}' for key, value in given.items())}}}"
 
 
 def in_comment(name: str) -> str:
-    """A column's name as a comment of YAML can have it, in one line."""
+    """Returns a column's name for a YAML comment, in one line."""
     return "".join(letter if letter.isprintable() else " " for letter in name) or NAMELESS
 
 
 def as_yaml(text: str) -> str:
-    """A text as YAML, in one line; in quotes unless none can take it for anything else."""
-    # OmegaConf takes `${` for a reference, unless a backslash stands before it.
+    """Writes a text as YAML in one line, in quotes if it could be read as something else."""
+    # OmegaConf reads `${` as a reference, unless a backslash precedes it.
     text = re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
     if PLAIN_NAME.fullmatch(text) and isinstance(yaml.safe_load(text), str):
         return text

@@ -1,4 +1,4 @@
-"""What `python -m sweeper.inspect` prints: the facts as tables, the suggestion to paste."""
+"""Prints the profile of a data set as tables, and the suggestion to paste."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from sweeper.common.console import print_status
-from sweeper.inspect.columns import ColumnFacts
-from sweeper.inspect.held_out import SplitFacts
-from sweeper.inspect.profile import Facts, Spread
+from sweeper.inspect.columns import ColumnProfile
+from sweeper.inspect.held_out import SplitProfiles
+from sweeper.inspect.profile import DataProfile, Spread
 from sweeper.inspect.suggestion import Suggestion
 from sweeper.two_tower.data.column_names import NAMELESS
 
@@ -32,35 +32,35 @@ BARS = " ▁▂▃▄▅▆▇█"
 SKETCH_WIDTH = 60
 
 
-def print_facts(console: Console, facts: Facts, of_items: np.ndarray) -> None:
-    """Every figure.
+def print_profile(console: Console, profile: DataProfile, of_items: np.ndarray) -> None:
+    """Prints the whole profile.
 
     Args:
-      of_items: how many rows each item has, [items].
+      of_items: the number of rows of each item, [items].
     """
-    print_status(console, "data", facts.source)
-    for table in tables_of(facts, of_items):
+    print_status(console, "data", profile.source)
+    for table in tables_of(profile, of_items):
         console.print()
         console.print(table)
-    for topic, text in _notes(facts.splits):
+    for topic, text in _notes(profile.splits):
         print_status(console, topic, text)
-    if facts.ties:
+    if profile.ties:
         console.print()
-    for text in facts.ties:
+    for text in profile.ties:
         print_status(console, "ties", text)
 
 
-def tables_of(facts: Facts, of_items: np.ndarray) -> Iterator[RenderableType]:
-    yield _pairs("Interactions", _size_rows(facts))
-    yield _pairs("Popularity", _popularity_rows(facts, of_items))
-    yield _split_table(facts)
-    yield _column_table(facts.columns)
-    if facts.splits.known:
-        yield _held_out_table(facts.splits)
+def tables_of(profile: DataProfile, of_items: np.ndarray) -> Iterator[RenderableType]:
+    yield _pairs("Interactions", _size_rows(profile))
+    yield _pairs("Popularity", _popularity_rows(profile, of_items))
+    yield _split_table(profile)
+    yield _column_table(profile.columns)
+    if profile.splits.known:
+        yield _held_out_table(profile.splits)
 
 
 def print_suggestion(console: Console, suggestion: Suggestion, command: str) -> None:
-    """The YAML to paste, with no line of it broken, and the command that takes it."""
+    """Prints the YAML to paste, with unbroken lines, and the command that uses it."""
     console.print()
     console.print("[bold]Suggested features[/bold]")
     console.print(suggestion.features.rstrip(), markup=False, soft_wrap=True)
@@ -70,26 +70,26 @@ def print_suggestion(console: Console, suggestion: Suggestion, command: str) -> 
     print_status(console, "command", command)
 
 
-def _size_rows(facts: Facts) -> Iterator[tuple[str, str]]:
-    yield "rows read", f"{facts.rows_read:,}"
-    for reason, number in facts.dropped.items():
+def _size_rows(profile: DataProfile) -> Iterator[tuple[str, str]]:
+    yield "rows read", f"{profile.rows_read:,}"
+    for reason, number in profile.dropped.items():
         yield "  dropped", f"{number:,}  {reason}"
-    yield "rows used", f"{facts.rows:,}"
-    repeated = facts.rows - facts.distinct_pairs
+    yield "rows used", f"{profile.rows:,}"
+    repeated = profile.rows - profile.distinct_pairs
     yield "  of a pair seen before", f"{repeated:,}"
-    yield "users", _some_of(facts.users_interacted, facts.users)
-    yield "items", _some_of(facts.items_interacted, facts.items)
-    yield "density", f"{100 * facts.density:.3g} % of all pairs of a user and an item"
-    yield "rows a user", _spread(facts.of_users)
-    yield "rows an item", _spread(facts.of_items)
-    if facts.first is None or facts.last is None:
-        yield "time", "none: the split can be random alone"
+    yield "users", _some_of(profile.users_interacted, profile.users)
+    yield "items", _some_of(profile.items_interacted, profile.items)
+    yield "density", f"{100 * profile.density:.3g} % of all pairs of a user and an item"
+    yield "rows a user", _spread(profile.of_users)
+    yield "rows an item", _spread(profile.of_items)
+    if profile.first is None or profile.last is None:
+        yield "time", "none: the split can only be random"
     else:
-        yield "time", f"{day(facts.first)} to {day(facts.last)}"
+        yield "time", f"{day(profile.first)} to {day(profile.last)}"
 
 
-def _popularity_rows(facts: Facts, of_items: np.ndarray) -> Iterator[tuple[str, str]]:
-    popularity = facts.popularity
+def _popularity_rows(profile: DataProfile, of_items: np.ndarray) -> Iterator[tuple[str, str]]:
+    popularity = profile.popularity
     yield "Gini coefficient", f"{popularity.gini:.3f} (0: all items alike, 1: one has all)"
     yield "top 1 % of items", f"{100 * popularity.top_1_percent:.1f} % of rows"
     yield "top 10 % of items", f"{100 * popularity.top_10_percent:.1f} % of rows"
@@ -97,7 +97,7 @@ def _popularity_rows(facts: Facts, of_items: np.ndarray) -> Iterator[tuple[str, 
 
 
 def sketch(counts: np.ndarray) -> str:
-    """The counts by rank in a line of bars, ranks and heights both logarithmic."""
+    """Draws the counts by rank as a line of bars; ranks and heights are logarithmic."""
     descending = np.sort(counts)[::-1]
     ranks = np.geomspace(1, len(descending), SKETCH_WIDTH)
     heights = np.log1p(descending[ranks.astype(np.int64) - 1])
@@ -105,46 +105,46 @@ def sketch(counts: np.ndarray) -> str:
     return "".join(BARS[level] for level in levels)
 
 
-def _split_table(facts: Facts) -> Table:
+def _split_table(profile: DataProfile) -> Table:
     table = _table("Warm and cold: rows whose user or item no training row has")
     for name in ("part", "rows", "cold user", "cold item", "both"):
         table.add_column(name, justify="left" if name == "part" else "right")
-    for name, part in facts.parts.items():
+    for name, part in profile.parts.items():
         cold = [part.cold_user, part.cold_item, part.cold_both]
         cells = ["–"] * 3 if name == "train" else [_share(each, part.rows) for each in cold]
         table.add_row(name, f"{part.rows:,}", *cells)
-    if facts.unused:
-        table.add_row("in no part", f"{facts.unused:,}")
+    if profile.unused:
+        table.add_row("in no part", f"{profile.unused:,}")
     return table
 
 
-def _held_out_table(splits: SplitFacts) -> Table:
+def _held_out_table(splits: SplitProfiles) -> Table:
     table = _table("Test rows under each split: what a model can know of them")
     names = ("split", "rows", "cold user", "cold item", "no history", "same second")
     for name in (*names, "median history"):
         table.add_column(name, justify="left" if name == "split" else "right")
-    for name, facts in splits.known.items():
-        counts = (facts.cold_user, facts.cold_item, facts.no_history, facts.same_second)
-        cells = ["–" if each is None else _share(each, facts.rows) for each in counts]
-        median = "–" if facts.median_history is None else f"{facts.median_history:,g} rows"
-        table.add_row(name, f"{facts.rows:,}", *cells, median)
+    for name, profile in splits.known.items():
+        counts = (profile.cold_user, profile.cold_item, profile.no_history, profile.same_second)
+        cells = ["–" if each is None else _share(each, profile.rows) for each in counts]
+        median = "–" if profile.median_history is None else f"{profile.median_history:,g} rows"
+        table.add_row(name, f"{profile.rows:,}", *cells, median)
     for name in splits.impossible:
         table.add_row(name, *["–"] * 6)
     return table
 
 
-def _notes(splits: SplitFacts) -> Iterator[tuple[str, str]]:
-    """What the table of the splits doesn't say by itself."""
-    if any(facts.no_history is not None for facts in splits.known.values()):
+def _notes(splits: SplitProfiles) -> Iterator[tuple[str, str]]:
+    """Yields notes on the table of the splits."""
+    if any(profile.no_history is not None for profile in splits.known.values()):
         yield "history", HISTORY_NOTE
         yield "second", SECOND_NOTE
-    if any(not facts.is_trials for facts in splits.known.values()):
+    if any(not profile.is_trials for profile in splits.known.values()):
         yield "random", DRAW_NOTE
     for name, reason in splits.impossible.items():
         yield "split", f"{name}: {reason}"
 
 
-def _column_table(columns: Sequence[ColumnFacts]) -> Table:
+def _column_table(columns: Sequence[ColumnProfile]) -> Table:
     table = _table("Columns")
     for name in ("column", "of", "holds", "distinct", "missing", "from", "to", "used as"):
         is_number = name in ("distinct", "missing", "from", "to")
@@ -199,5 +199,5 @@ def _end(value: float | None, is_time: bool) -> str:
 
 
 def day(seconds: int) -> str:
-    """The day of a time in seconds since 1970, in UTC."""
+    """Returns the day (UTC) of a time in seconds since 1970."""
     return str(np.datetime64(seconds, "s").astype("datetime64[D]"))

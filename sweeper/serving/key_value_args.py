@@ -106,8 +106,8 @@ def within(range_: Range) -> Reader:
     """A text that the configuration's schema would take, too."""
 
     def read(value: str) -> str:
-        if not range_.holds(value):
-            raise ValueError(f"must be {range_.words}")
+        if not range_.accepts(value):
+            raise ValueError(f"must be {range_.description}")
         return value
 
     return read

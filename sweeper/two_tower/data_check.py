@@ -1,4 +1,4 @@
-"""Whether a trial's configuration fits the data, as far as that is known before it trains."""
+"""Checks before training whether a trial's configuration fits the data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def misfits(config: Config, data: Preview) -> Iterator[str]:
-    """What of a trial's configuration its data doesn't have, or has too much of, a line each."""
+    """Yields a line for each value of a trial's configuration that doesn't fit its data."""
     for check in (
         lambda: validate(config),
         lambda: check_columns(config.features, data),
@@ -40,10 +40,10 @@ def misfits(config: Config, data: Preview) -> Iterator[str]:
 
 
 def saturated_objectives(metrics: Iterable[str], data: Iterable[Preview]) -> Iterator[str]:
-    """A line for each objective of a study that is the same for every trial, whatever the model.
+    """Yields a line for each objective of a study that is the same for every trial.
 
     Args:
-      data: all that trials are trained on.
+      data: the data sets of all trials.
     """
     largest = max(each.num_items for each in data)
     texts = (saturation_by_size("study.objectives", metric, largest) for metric in metrics)

@@ -264,13 +264,13 @@ def test_every_value_of_a_sweep_is_checked_before_the_first_runs(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["study.n_trials=4"], "error: study.n_trials: is given, but no study; must be with"),
-        (["storage.url=x"], "error: storage.url: is given, but no study; must be with"),
-        (["storage=journal"], "error: storage: is given, but no study; must be with"),
+        (["study.n_trials=4"], "error: study.n_trials: is given without a study; give study="),
+        (["storage.url=x"], "error: storage.url: is given without a study; give study="),
+        (["storage=journal"], "error: storage: is given without a study; give study="),
         (["-m", "study=loss", "--cfg", "job"], "error: --cfg: is given with --multirun"),
         (["--run", "--cfg", "job"], "error: --cfg: is given with --run"),
         (["study=loss", "hydra.mode=RUN"], "error: study=loss: is given with hydra.mode=RUN"),
-        (["-m", "model.drpout=0,1"], "error: model.drpout: is no key of the configuration"),
+        (["-m", "model.drpout=0,1"], "error: model.drpout: is not a key of the configuration"),
         (["-m", "data.split_seed=range(1,1)"], "error: data.split_seed: got no value"),
     ],
 )

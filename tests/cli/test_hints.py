@@ -84,7 +84,7 @@ def test_a_choice_of_a_project_hints_at_its_config_dir(project: Path, group: str
     (line,) = problems_of(f"{group}=my_films")
     assert line.startswith(f"{group}: got 'my_films'; must be one of ")
     assert line.endswith(
-        f". my films/conf/{group}/my_films.yaml is there: give --config-dir 'my films/conf'"
+        f". my films/conf/{group}/my_films.yaml exists: give --config-dir 'my films/conf'"
     )
 
 
@@ -102,8 +102,8 @@ def test_the_hint_is_as_it_must_be_typed_there(
 def test_a_config_name_hints_at_the_study_that_has_it(project: Path) -> None:
     (line,) = problems_of("--config-name", "best", "evaluation.score_test=true")
     assert line == (
-        "--config-name: got 'best', and there is no best.yaml in the directories of the "
-        "configuration. outputs/shop/best.yaml is there: give --config-dir outputs/shop"
+        "--config-name: got 'best', but there is no best.yaml in the directories of the "
+        "configuration. outputs/shop/best.yaml exists: give --config-dir outputs/shop"
     )
 
 

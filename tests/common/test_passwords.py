@@ -37,7 +37,7 @@ WITHOUT = [
 def test_a_password_is_found_and_the_error_keeps_it(address):
     assert password_in(address)
     (problem,) = problems_of(tracking__mlflow=address)
-    assert problem.startswith("tracking.mlflow: holds a password")
+    assert problem.startswith("tracking.mlflow: contains a password")
     assert "MLFLOW_TRACKING_USERNAME" in problem
     assert "MLFLOW_TRACKING_PASSWORD" in problem
     assert SECRET not in problem

@@ -70,10 +70,10 @@ def test_what_a_path_names_is_made_with_its_options() -> None:
         (
             "my_parts:function",
             {},
-            "which is no class of sweeper.two_tower.model.features.CustomFeature",
+            "which is not a class of sweeper.two_tower.model.features.CustomFeature",
         ),
-        ("my_parts:Half", {}, "which it refuses: "),
-        ("my_parts:Good", {"bse": 2}, "with the options {'bse': 2}, which it refuses: "),
+        ("my_parts:Half", {}, "which it doesn't accept: "),
+        ("my_parts:Good", {"bse": 2}, "with the options {'bse': 2}, which it doesn't accept: "),
     ],
 )
 def test_what_a_path_names_is_refused(name: str, options, words: str) -> None:

@@ -123,9 +123,9 @@ def test_what_is_split_is_checked_as_it_was_meant_and_all_else_is_told_too() -> 
 @pytest.mark.parametrize(
     ("typed", "lines"),
     [
-        ("train.epochs=5 foo", ["foo: is no override; must be KEY=VALUE"]),
-        ("model.activation", ["model.activation: is no override; must be KEY=VALUE"]),
-        ("foo train.epochs=5", ["foo: is no override; must be KEY=VALUE"]),
+        ("train.epochs=5 foo", ["foo: is not an override; must be KEY=VALUE"]),
+        ("model.activation", ["model.activation: is not an override; must be KEY=VALUE"]),
+        ("foo train.epochs=5", ["foo: is not an override; must be KEY=VALUE"]),
         (
             "train.epochs=1,000",
             ["train.epochs=1,000: has several values; must be one, or with --multirun"],

@@ -194,7 +194,7 @@ def test_a_folder_of_any_name_makes_a_project_that_hydra_takes(
 def test_a_shipped_files_name_is_refused(at_place: Path, capsys, name: str, what: str) -> None:
     code, _, error = start(capsys, name, "data.path=ratings.csv")
     assert code == 2
-    assert error.startswith(f"error: directory: got '{name}', and there is a shipped {what},")
+    assert error.startswith(f"error: directory: got '{name}', but {what} is shipped,")
     assert not (at_place / name).exists()
 
 
@@ -206,7 +206,7 @@ def test_a_file_that_a_shipped_one_would_hide_is_refused(place: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == (
         f"error: --config-dir: {conf}/study/loss.yaml has the name of a shipped file, which Hydra "
-        "would take in its place; must have another name\n"
+        "would use instead; give it another name\n"
     )
 
 
@@ -221,7 +221,7 @@ def test_nothing_is_written_over(at_place: Path, capsys) -> None:
     code, _, error = start(capsys, "my project", "data.path=ratings.csv")
     assert code == 2
     lines = error.splitlines()
-    assert "conf/data/my_project.yaml: is there already; must be another folder" in lines[0]
+    assert "conf/data/my_project.yaml: exists already; use another folder" in lines[0]
     assert len(lines) == len(project.FILES)
 
 
@@ -295,7 +295,7 @@ def test_a_column_of_two_tables_is_taken_from_the_items(tmp_path: Path, monkeypa
     paths = ["data.path=rows.csv", "data.items.path=films.csv", "data.cache_dir=cache"]
     code, out, error = start(capsys, "mine", *paths)
     assert code == 0, error
-    assert "title is taken from data.items.path, which has it, too" in out
+    assert "title is taken from data.items.path, which also has it" in out
     assert composed(["data=mine"], Path("mine/conf")).data.columns.others == ["mobile"]
 
 
@@ -398,7 +398,7 @@ def test_without_a_table_there_is_a_place_for_it(place: Path) -> None:
         (["data.path=ratings.csv", "data.format=excel"], "data.format: got 'excel'; must be one"),
         (["data.path=ratings.csv", "data.csv.delimiter=''"], "data.csv.delimiter: got ''; must be"),
         (["data.path="], "data.path: got ''; must be given, not empty"),
-        (["data.path=ratings.csv", "data.pth=x"], "data.pth: is no key of the configuration"),
+        (["data.path=ratings.csv", "data.pth=x"], "data.pth: is not a key of the configuration"),
         (["data.path=ratings.csv", "data.columns.user=custmer"], "Did you mean 'Customer'?"),
     ],
 )

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from sweeper.common.errors import ConfigError
-from sweeper.init.times import guess_time
+from sweeper.init.times import infer_time
 
 # Thirty rows of three users and of thirty items, an hour apart.
 SECONDS = [1_700_000_000 + 3_600 * row for row in range(30)]
@@ -17,7 +17,7 @@ ZONED = [f"2024-05-{1 + row:02}T18:30:00+02:00" for row in range(30)]
 
 def time_of(**columns: list) -> str | None:
     names = {name.replace("__", " "): values for name, values in columns.items()}
-    return guess_time(pa.table({**ROWS, **names}), ["user", "item"], ["user", "item"])
+    return infer_time(pa.table({**ROWS, **names}), ["user", "item"], ["user", "item"])
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ from small_trials import interactions_of, skewed_interactions
 from sweeper.cli.composition import composed
 from sweeper.common.errors import ConfigError
 from sweeper.inspect import held_out
-from sweeper.inspect.held_out import HeldOutFacts, SplitFacts, facts_of_splits
+from sweeper.inspect.held_out import HeldOutProfile, SplitProfiles, profile_splits
 from sweeper.inspect.picture import draw
-from sweeper.inspect.profile import facts_of
-from sweeper.inspect.tables import print_facts
+from sweeper.inspect.profile import profile_data
+from sweeper.inspect.tables import print_profile
 from sweeper.two_tower.config import DataConfig
 from sweeper.two_tower.data.histories import histories_of
 from sweeper.two_tower.data.interactions import Interactions
@@ -27,8 +27,8 @@ from sweeper.two_tower.validation import validate_data
 BY_TIME = DataConfig(name="synthetic", split="temporal")
 
 
-def facts(config: DataConfig, interactions: Interactions) -> SplitFacts:
-    return facts_of_splits(config, interactions, split_interactions(config, interactions))
+def profile(config: DataConfig, interactions: Interactions) -> SplitProfiles:
+    return profile_splits(config, interactions, split_interactions(config, interactions))
 
 
 def tied_interactions() -> Interactions:
@@ -73,14 +73,14 @@ def test_the_test_rows_of_each_split_are_those_that_loops_count(
     monkeypatch.setattr(held_out, "SHUFFLE_BUFFER", 100)
     monkeypatch.setattr("sweeper.two_tower.data.split.SHUFFLE_BUFFER", 100)
     config = replace(BY_TIME, split=configured, same_time=same_time)
-    found = facts(config, interactions)
+    found = profile(config, interactions)
     assert found.impossible == {}
     assert list(found.known) == ["random", "temporal", "leave_last_out"]
     for name, each in found.known.items():
         split = split_interactions(replace(config, split=name), interactions)
         known = split.train.tolist() if name == "random" else range(150)
         expected = counted(interactions, split, set(known), same_time == "include")
-        assert each == HeldOutFacts(*expected, is_trials=True)
+        assert each == HeldOutProfile(*expected, is_trials=True)
         assert 0 < each.same_second < each.rows
 
 
@@ -88,7 +88,7 @@ def test_the_test_rows_of_each_split_are_those_that_loops_count(
 def test_rows_of_cold_start_items_are_in_no_history(train_size: float | None) -> None:
     interactions = tied_interactions()
     config = replace(BY_TIME, cold_start_items=0.3, train_size=train_size)
-    found = facts(config, interactions)
+    found = profile(config, interactions)
     for name in ("temporal", "leave_last_out"):
         sizes = {} if name == "temporal" else {"train_size": None}
         split = split_interactions(replace(config, split=name, **sizes), interactions)
@@ -101,11 +101,11 @@ def test_rows_of_cold_start_items_are_in_no_history(train_size: float | None) ->
         assert len(taken_away) > 20
         expected = counted(interactions, split, everything - taken_away, same_time=True)
         assert expected != counted(interactions, split, everything, same_time=True)
-        assert found.known[name] == HeldOutFacts(*expected, is_trials=True)
+        assert found.known[name] == HeldOutProfile(*expected, is_trials=True)
 
 
 def test_a_random_split_that_tensorflow_would_shuffle_is_said_to_be_another_draw() -> None:
-    found = facts(BY_TIME, skewed_interactions())
+    found = profile(BY_TIME, skewed_interactions())
     assert {name: each.is_trials for name, each in found.known.items()} == {
         "random": False, "temporal": True, "leave_last_out": True,
     }  # fmt: skip
@@ -123,18 +123,18 @@ def test_a_random_split_that_tensorflow_would_shuffle_is_said_to_be_another_draw
     ],
 )
 def test_sizes_hold_where_they_mean_the_same(config: DataConfig, rows: list[int]) -> None:
-    known = facts(config, skewed_interactions()).known
+    known = profile(config, skewed_interactions()).known
     assert [each.rows for each in known.values()] == rows
 
 
 def test_an_empty_validation_part_is_one_under_every_split() -> None:
     interactions = tied_interactions()
     one, other = (
-        facts(replace(BY_TIME, split=split, validation_size=0), interactions).known
+        profile(replace(BY_TIME, split=split, validation_size=0), interactions).known
         for split in ("temporal", "leave_last_out")
     )
     assert one == other
-    assert one != facts(BY_TIME, interactions).known
+    assert one != profile(BY_TIME, interactions).known
 
 
 def test_without_times_there_is_the_random_split_alone() -> None:
@@ -142,7 +142,7 @@ def test_without_times_there_is_the_random_split_alone() -> None:
     order = np.arange(300)
     config = replace(BY_TIME, split="random")
     split = split_interactions(config, interactions, order)
-    (found,) = facts_of_splits(config, interactions, split).known.values()
+    (found,) = profile_splits(config, interactions, split).known.values()
     assert (found.rows, found.is_trials) == (60, True)
     assert (found.no_history, found.same_second, found.median_history) == (None, None, None)
 
@@ -150,13 +150,13 @@ def test_without_times_there_is_the_random_split_alone() -> None:
 def test_a_split_that_leaves_a_part_empty_is_said_and_the_others_are_counted() -> None:
     once = interactions_of(np.arange(50), np.arange(50) % 7, num_items=7)
     split = split_interactions(BY_TIME, once)
-    splits = facts_of_splits(BY_TIME, once, split)
+    splits = profile_splits(BY_TIME, once, split)
     assert list(splits.known) == ["random", "temporal"]
     temporal = splits.known["temporal"]
     assert (temporal.cold_user, temporal.no_history, temporal.median_history) == (10, 10, 0)
-    found = facts_of(once, split, [], splits)
+    found = profile_data(once, split, [], splits)
     printed = Console(file=io.StringIO(), width=200)
-    print_facts(printed, found, np.bincount(once.items))
+    print_profile(printed, found, np.bincount(once.items))
     lines = [" ".join(line.split()) for line in printed.file.getvalue().splitlines()]
     assert "temporal 10 10 (100.0 %) 0 (0.0 %) 10 (100.0 %) 0 (0.0 %) 0 rows" in lines
     assert "leave_last_out – – – – – –" in lines

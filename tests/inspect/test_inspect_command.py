@@ -81,13 +81,13 @@ def test_a_split_that_needs_no_tensorflow_loads_none_and_json_is_alone(tmp_path)
 
 WRONG = [
     (["data=synthetik"], ["data: got 'synthetik'; must be one of"]),
-    (["data.splitt=temporal"], ["data.splitt: is no key of the configuration"]),
+    (["data.splitt=temporal"], ["data.splitt: is not a key of the configuration"]),
     (
         [*SMALL, "data.test_size=0", "data.split=x"],
         ["data.split: got 'x'; must be one of random", "data.test_size: got 0; must be"],
     ),
     ([*SMALL, "data.split_seed=1,2"], ["data.split_seed=1,2: has several values; must be one"]),
-    ([*SMALL, "--config-dir", "nowhere"], ["--config-dir: got nowhere, which is no directory"]),
+    ([*SMALL, "--config-dir", "nowhere"], ["--config-dir: got nowhere, which is not a directory"]),
     ([*SMALL, "--output", "a.pdf"], ["--output: got a.pdf; must end in .png"]),
     (["data=synthetic", "data.synthetic.num_interactions=600000"], [
         "data.synthetic.num_interactions: got 600000; must be at most the 500000 pairs",

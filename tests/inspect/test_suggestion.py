@@ -14,8 +14,8 @@ from inspected_data import ODD, OWN, odd_interactions, own_interactions
 from omegaconf import OmegaConf
 
 from sweeper.cli.composition import composed
-from sweeper.inspect.columns import ColumnFacts, columns_of, constant_for
-from sweeper.inspect.profile import Facts, facts_of
+from sweeper.inspect.columns import ColumnProfile, columns_of, constant_for
+from sweeper.inspect.profile import DataProfile, profile_data
 from sweeper.inspect.suggestion import (
     embedding_width,
     features_of,
@@ -39,22 +39,22 @@ DATA_SETS = {
 }
 
 
-def facts(config: DataConfig, interactions: Interactions) -> Facts:
+def profile(config: DataConfig, interactions: Interactions) -> DataProfile:
     split = split_interactions(config, interactions)
-    return facts_of(interactions, split, columns_of(config, interactions))
+    return profile_data(interactions, split, columns_of(config, interactions))
 
 
-OF_SYNTHETIC = facts(*DATA_SETS["synthetic"])
+OF_SYNTHETIC = profile(*DATA_SETS["synthetic"])
 
 
 def test_the_whole_file_by_hand():
-    assert suggest(facts(OWN, own_interactions()), OWN.split).features.splitlines()[1:] == [
+    assert suggest(profile(OWN, own_interactions()), OWN.split).features.splitlines()[1:] == [
         "embedding_dim: 32",
         "query:",
-        "  # The items that the user chose before: known of users without a training row, too.",
+        "  # The items that the user chose before, also known of users without a training row.",
         '  - {column: "product: name", kind: sequence}',
         "  - {column: customer, kind: embedding}",
-        "  # In use, a query is later than all of these.",
+        "  # In production, a query is later than all of these times.",
         '  - {column: "bought {at}", kind: buckets, num_boundaries: 1000}',
         '  - {column: "bought {at}", kind: normalized}',
         "  - {column: age, kind: buckets, num_boundaries: 10, dim: 8}",
@@ -79,7 +79,7 @@ def test_the_whole_file_by_hand():
 @pytest.mark.parametrize("name", DATA_SETS)
 def test_what_is_suggested_composes_and_fits_when_it_is_pasted(tmp_path, name: str):
     config, interactions = DATA_SETS[name]
-    suggestion = suggest(facts(config, interactions), config.split)
+    suggestion = suggest(profile(config, interactions), config.split)
     (tmp_path / "features").mkdir()
     (tmp_path / "features" / "mine.yaml").write_text(suggestion.features, encoding="utf-8")
     pasted = composed(["features=mine", f"task={suggestion.task}"], tmp_path)
@@ -94,7 +94,7 @@ def test_what_is_suggested_composes_and_fits_when_it_is_pasted(tmp_path, name: s
 
 def test_a_time_is_noted_or_left_out():
     assert (
-        "# Under a random split a row's time tells its session"
+        "# Under a random split a row's time reveals its session"
         in suggest(OF_SYNTHETIC, "random").features
     )
     temporal = suggest(OF_SYNTHETIC, "temporal").features
@@ -156,8 +156,8 @@ def test_widths_by_hand(distinct: int, width: int):
     assert embedding_width(distinct) == width
 
 
-def words(distinct: int, per_value: float) -> ColumnFacts:
-    return ColumnFacts("c", "candidate", "words", distinct, 0, words=per_value)
+def words(distinct: int, per_value: float) -> ColumnProfile:
+    return ColumnProfile("c", "candidate", "words", distinct, 0, words=per_value)
 
 
 def test_text_is_what_has_several_words_and_many_values():
@@ -229,7 +229,7 @@ def of_a_table(tmp_path_factory) -> dict[str, str]:
         items=SideTableConfig(str(place / "items.csv")),
         users=SideTableConfig(str(place / "users.csv")),
     )  # fmt: skip
-    found = facts(config, load_interactions(config, lambda text: None))
+    found = profile(config, load_interactions(config, lambda text: None))
     return {each.name: why_not(each, found, "temporal") for each in found.columns}
 
 

@@ -389,4 +389,4 @@ def test_own_modules_are_looked_for_beside_config_dir(exported, tmp_path, monkey
     (line,) = failure([*arguments, "--config-dir", str(tmp_path / "project" / "conf")], capsys)
     assert "own_export_parts.py has no 'Tower'" in line
     (line,) = failure([*arguments, "--config-dir", str(tmp_path / "nowhere")], capsys)
-    assert line == f"error: --config-dir: got {tmp_path / 'nowhere'}, which is no directory"
+    assert line == f"error: --config-dir: got {tmp_path / 'nowhere'}, which is not a directory"

@@ -119,7 +119,7 @@ def test_a_missing_number_is_filled_as_the_trial_says(films: Path) -> None:
 def test_how_a_csv_is_written_may_be_given(films: Path) -> None:
     films = films.with_suffix(".export")
     films.write_text(HEAD.replace(",", ";") + "f1;'One';1;a;1990;True\n")
-    with pytest.raises(DataError, match=r"items\.format say which it is"):
+    with pytest.raises(DataError, match=r"items\.format is set to it"):
         read(films)
     columns = read(films, format="csv", csv={"delimiter": ";", "quote_char": "'"})
     assert plain(columns["title"]) == ["One"]
@@ -160,7 +160,10 @@ def test_csv_settings_are_refused_for_other_formats(tmp_path: Path) -> None:
         ("items.csv.quote_char=xy", "got 'xy'; must be auto, one ASCII character, or null"),
         ('items.csv.quote_char="xy"', "got '\"xy\"'; must be auto, one ASCII character, or null"),
         ("items.csv.quote_char=", "got ''; must be auto, one ASCII character, or null"),
-        ("items.csv.delimiter=", "got ''; must be auto, or one or more characters, no quotes and"),
+        (
+            "items.csv.delimiter=",
+            "got ''; must be auto, or one or more characters without quotes",
+        ),
         ("items.csv.delimiter=a\nb", "got 'a\\nb'; must be auto, or one or more characters"),
     ],
 )

@@ -194,7 +194,7 @@ def test_a_range_of_floats_excludes_its_stop(start: int, step: int, length: int)
         (
             ["model.dropuot=0.1,0.2", "model.dropout=0.1,2"],
             [
-                "model.dropuot: is no key of the configuration. Did you mean 'model.dropout'?",
+                "model.dropuot: is not a key of the configuration. Did you mean 'model.dropout'?",
                 "model.dropout: got 2; must be at least 0 and below 1",
             ],
         ),

@@ -172,7 +172,7 @@ def test_without_a_column_what_counts_the_users_rows_stays():
         (
             "mean",
             {"features.sequence.encodr": "mean"},
-            "is no key of the configuration. Did you mean 'features.sequence.encoder'?",
+            "is not a key of the configuration. Did you mean 'features.sequence.encoder'?",
         ),
         ("mean", {"data.split_seed": 3}, "got 'data.split_seed', which is no part of a model"),
         ("mean", {"train.seed": 3}, "got 'train.seed', which is no part of a model"),

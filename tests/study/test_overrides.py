@@ -75,7 +75,7 @@ def test_every_key_of_the_schema_is_a_key_a_node_or_refused() -> None:
             KEYS.find(name)
         except ConfigError as error:
             refused[name] = str(error)
-    assert not any("is no key" in problem for problem in refused.values())
+    assert not any("is not a key" in problem for problem in refused.values())
     assert set(refused) == {
         *("name", "train.seed", "train.threads", "data.split_seed"),
         *("data.columns", "data.csv", "data.items", "data.items.csv", "data.users"),
@@ -112,9 +112,9 @@ def test_what_a_key_is(name: str, type_: Any, element: str) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("model.dropuot", "is no key of the configuration. Did you mean 'model.dropout'?"),
-        ("optimizer.options.a-b", "is no key"),
-        ("model.dropout.more", "is no key"),
+        ("model.dropuot", "is not a key of the configuration. Did you mean 'model.dropout'?"),
+        ("optimizer.options.a-b", "is not a key"),
+        ("model.dropout.more", "is not a key"),
         ("train.seed", "set study.split_seeds"),
         ("data.split_seed", "set study.split_seeds"),
         ("study.sampler", "can't be searched"),

@@ -110,7 +110,7 @@ def test_what_is_wrong_with_towers(part: str, given: Any, problem: str) -> None:
             [
                 "study.space.model.dropuot.hi: is no option here; must be low, high, step, log, "
                 "choices, towers, sets or when. Did you mean 'high'?",
-                "study.space.model.dropuot: is no key of the configuration. "
+                "study.space.model.dropuot: is not a key of the configuration. "
                 "Did you mean 'model.dropout'?",
                 "study.space.model.dropuot.high: is missing; a range has low and high",
             ],
@@ -118,7 +118,7 @@ def test_what_is_wrong_with_towers(part: str, given: Any, problem: str) -> None:
         (
             "rate: {sets: optimizer.learning_rat, low: 1, high: 0}",
             [
-                "study.space.rate.sets: got 'optimizer.learning_rat'; it is no key of the "
+                "study.space.rate.sets: got 'optimizer.learning_rat'; it is not a key of the "
                 "configuration. Did you mean 'optimizer.learning_rate'?",
                 "study.space.rate.low: got 1 with high 0; low must be below high",
             ],
@@ -126,7 +126,7 @@ def test_what_is_wrong_with_towers(part: str, given: Any, problem: str) -> None:
         (
             "qqq: {choices: [1]}",
             [
-                "study.space.qqq: is no key of the configuration; must be one, "
+                "study.space.qqq: is not a key of the configuration; must be one, "
                 "or have sets: KEY"
             ],
         ),

@@ -253,7 +253,7 @@ RULES = [
     ),
     (
         {"data__source": "/no/such/ml-100k.zip"},
-        "data.source: got '/no/such/ml-100k.zip', which is no file or folder",
+        "data.source: got '/no/such/ml-100k.zip', which is not a file or folder",
         "must be auto, tfds, package_index, or the path of a MovieLens folder or zip",
     ),
     (
@@ -269,7 +269,7 @@ RULES = [
     (
         {"data__cut": 2},
         "data.cut: got 2 with data.split 'random', which has no order of time",
-        "must be 0, or data.split 'temporal' or 'leave_last_out'",
+        "use 0, or set data.split to 'temporal' or 'leave_last_out'",
     ),
     ({"data__test_size": 0.0}, "data.test_size: got 0", "must be greater than 0"),
     (
@@ -294,8 +294,8 @@ RULES = [
     ),
     (
         {"features__candidate__0__kind": "history"},
-        "features.candidate[0].kind: got 'history', which is a user's",
-        "must be in features.query",
+        "features.candidate[0].kind: got 'history', which describes a user",
+        "use it in features.query",
     ),
     (
         {"features__query__2__dim": 3},
@@ -328,7 +328,7 @@ RULES = [
     (
         {"optimizer__clip_value": 1.0, "optimizer__global_clip_norm": 1.0},
         "optimizer.clip_value: is given together with global_clip_norm",
-        "at most one",
+        "give at most one",
     ),
     (
         {"data__validation_size": 1.0},
@@ -342,8 +342,8 @@ RULES = [
     ),
     (
         {"features__candidate__0__kind": "sequence"},
-        "features.candidate[0].kind: got 'sequence', which is a user's",
-        "must be in features.query",
+        "features.candidate[0].kind: got 'sequence', which describes a user",
+        "use it in features.query",
     ),
     (
         {
@@ -405,8 +405,8 @@ def test_baselines_that_go_by_times_want_times() -> None:
         f"evaluation.baselines: got {name!r}" for name in (names[1], *names[3:])
     ]
     assert told[0].endswith(
-        "with data.columns.timestamp null; must be without it, as "
-        "evaluation.baselines=[popularity], or data.columns.timestamp the column of times"
+        "with data.columns.timestamp null; leave it out, as in "
+        "evaluation.baselines=[popularity], or set data.columns.timestamp"
     )
 
 
@@ -443,8 +443,8 @@ def test_a_path_that_exists_is_a_source(tmp_path) -> None:
             "%Y",
             "days",
             [
-                "data.timestamp_unit: got 'days' with data.timestamp_format '%Y', which says what "
-                "the times are; must be 'auto', or the form null"
+                "data.timestamp_unit: got 'days' with data.timestamp_format '%Y', which already "
+                "says what the times are; use 'auto', or set data.timestamp_format to null"
             ],
         ),
     ],

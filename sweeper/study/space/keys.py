@@ -92,10 +92,10 @@ class Key:
                 value = OmegaConf.select(schema, self.name)
             except OmegaConfBaseException:
                 return f"must be {TYPE_WORDS.get(self.type, self.type)}"
-        if self.range is None or value is None or self.range.holds(value):
+        if self.range is None or value is None or self.range.accepts(value):
             return ""
         hint = closest(str(value), self.range.choices) if self.range.choices else ""
-        return f"must be {self.range.words}{hint}"
+        return f"must be {self.range.description}{hint}"
 
 
 # Stands for a key that is wrong itself, so that its values are checked all the same.

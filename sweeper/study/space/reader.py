@@ -79,7 +79,7 @@ def _read_key(
     except ConfigError as error:
         start = f"{where}.sets: got {given['sets']!r}; it" if "sets" in given else f"{where}:"
         problems += [f"{start} {problem}" for problem in error.problems]
-    if problems[-1].endswith("is no key of the configuration"):
+    if problems[-1].endswith("is not a key of the configuration"):
         problems[-1] += "; must be one, or have sets: KEY"
     return ANY_KEY
 

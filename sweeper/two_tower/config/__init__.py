@@ -1,10 +1,10 @@
 """The configuration's schema: one dataclass for each group under `conf/`.
 
-The YAML files hold the values; these classes hold the names, types, defaults
-and ranges. With the study's (`sweeper.study.config`) they are registered with
-Hydra as `schema`, the first entry of `conf/config.yaml`, so that a name or a type
-that is wrong fails when the configuration is composed. Ranges, and rules that span
-several values, are checked by `sweeper.two_tower.validation`. Nothing here imports TensorFlow.
+The YAML files hold the values; these classes hold the names, types, defaults and ranges. Together
+with the study's (`sweeper.study.config`) they are registered with Hydra as `schema`, the first
+entry of `conf/config.yaml`, so that a wrong name or type fails when the configuration is composed.
+`sweeper.two_tower.validation` checks the ranges, and the rules that span several values. Nothing
+here imports TensorFlow.
 """
 
 from sweeper.common.ranges import (
@@ -24,13 +24,12 @@ from sweeper.common.ranges import (
 from sweeper.common.schema import (
     flatten,
     known_keys,
-    range_problems,
     section_type_errors,
     unflatten,
     unknown_key,
     with_new_names,
 )
-from sweeper.common.value_types import type_at, type_problems, type_words
+from sweeper.common.value_types import describe_type, type_at, type_problems
 from sweeper.two_tower.config.baselines import (
     BASELINES,
     baseline_name,
@@ -47,16 +46,15 @@ from sweeper.two_tower.config.composed import (
     with_defaults,
 )
 from sweeper.two_tower.config.data import (
-    DATA_SETS,
-    NAMED_SOURCES,
+    EXAMPLE_TIME,
     TABLE_KEYS,
+    TFDS_PREFIX,
     ColumnsConfig,
     CsvConfig,
     DataConfig,
     FilterConfig,
     SideTableConfig,
     SyntheticConfig,
-    split_has_seed,
 )
 from sweeper.two_tower.config.features import (
     FEATURE_KINDS,
@@ -68,7 +66,6 @@ from sweeper.two_tower.config.features import (
     FeatureConfig,
     FeaturesConfig,
     SequenceConfig,
-    is_id,
     sequence_settings,
 )
 from sweeper.two_tower.config.metrics import (
@@ -98,83 +95,3 @@ from sweeper.two_tower.config.trial import (
     layer_sizes,
     supports_sparse_updates,
 )
-
-__all__ = [
-    "ACTIVATIONS",
-    "AUTO",
-    "BASELINES",
-    "DATA_SETS",
-    "DEFAULT_METRIC",
-    "FEATURE_KINDS",
-    "ITEM_KINDS",
-    "LARGEST",
-    "MAX_SEQUENCE_LENGTH",
-    "MAX_WORKERS",
-    "METRICS",
-    "MRR",
-    "NAMED_SOURCES",
-    "NOT_EMPTY",
-    "OPTIMIZERS",
-    "POSITIVE",
-    "QUERY_KINDS",
-    "SEEN_FILTERED",
-    "SEQUENCE_ENCODERS",
-    "TABLE_KEYS",
-    "TASKS",
-    "TIMED_KINDS",
-    "TOP_K",
-    "UNFILTERED_METRICS",
-    "WIDTHS",
-    "ColumnsConfig",
-    "Config",
-    "CsvConfig",
-    "DataConfig",
-    "EvaluationConfig",
-    "FeatureConfig",
-    "FeaturesConfig",
-    "FilterConfig",
-    "ModelConfig",
-    "OptimizerConfig",
-    "Range",
-    "SequenceConfig",
-    "SideTableConfig",
-    "SyntheticConfig",
-    "TaskConfig",
-    "TrackingConfig",
-    "TrainConfig",
-    "at_least",
-    "baseline_name",
-    "config_dir_hint",
-    "config_directory",
-    "constrained_field",
-    "ease_last",
-    "flatten",
-    "goes_by_times",
-    "id_dropouts",
-    "invalid_reason",
-    "is_baseline",
-    "is_id",
-    "known_keys",
-    "layer_sizes",
-    "metric_hint",
-    "metric_name",
-    "no_times_problem",
-    "one_of",
-    "range_problems",
-    "section_type_errors",
-    "seen_reading",
-    "sequence_settings",
-    "split_has_seed",
-    "supports_sparse_updates",
-    "to_dataclass",
-    "to_dictionary",
-    "type_at",
-    "type_problems",
-    "type_words",
-    "unflatten",
-    "unknown_key",
-    "with_defaults",
-    "with_new_names",
-    "with_same_filter",
-    "within",
-]

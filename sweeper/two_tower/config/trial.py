@@ -1,4 +1,4 @@
-"""The schemas of a trial's other groups, and of the whole."""
+"""The schemas of the model, the loss, the optimizer, training, evaluation and tracking."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ TASKS = ("in_batch_softmax", "corrected_softmax", "full_softmax")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "cosine", "exponential")
 
-# Names in Keras's registries (tf-keras 2.21), so that a misspelt one is known
-# before TensorFlow is imported; a test holds both lists to the registries.
+# Names in Keras's registries (tf-keras 2.21), so that a misspelt one is found before TensorFlow is
+# imported; a test compares both lists with the registries.
 ACTIVATIONS = (
     "elu", "exponential", "gelu", "hard_sigmoid", "leaky_relu", "linear", "mish", "relu",
     "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
@@ -40,27 +40,27 @@ OPTIMIZERS = (
 
 @dataclass
 class ModelConfig:
-    """The dense stacks above the features; the last layer has no activation.
+    """The dense layers above the features; the last layer has no activation.
 
     Attributes:
-      layer_sizes: the widths of both towers' dense layers; empty: one projection, without bias, of
-        the features to `features.embedding_dim`.
-      query_layer_sizes: those of the query tower; null: `layer_sizes`. Both towers must end in the
-        same width.
-      candidate_layer_sizes: those of the candidate tower; null: `layer_sizes`.
-      activation: after each dense layer but the last.
-      dropout: the share of each hidden layer's outputs that is set to 0 in training.
-      input_dropout: the same of the features, below the first dense layer.
-      candidate_input_dropout: that of the candidate tower; null: `input_dropout`.
-      layer_norm: whether a layer normalization stands before each activation.
-      l2: the factor of the dense kernels' squares that is added to the loss.
+      layer_sizes: the widths of both towers' dense layers; if empty, a tower is one projection of
+        the features, without bias, to `features.embedding_dim`.
+      query_layer_sizes: the widths of the query tower's layers; null for `layer_sizes`. Both towers
+        must end in the same width.
+      candidate_layer_sizes: the widths of the candidate tower's layers; null for `layer_sizes`.
+      activation: the activation after each dense layer but the last.
+      dropout: the dropout rate of each hidden layer in training.
+      input_dropout: the dropout rate of the features, below the first dense layer.
+      candidate_input_dropout: the same in the candidate tower; null for `input_dropout`.
+      layer_norm: whether to normalize each layer before its activation.
+      l2: the factor of the dense kernels' squared weights in the loss.
       normalize_output: whether embeddings have length 1, so that scores are cosines.
-      seen_bias: whether a learned number is added to the scores of all that the user has had before
-        the row: it comes out below 0 where people seldom choose the same again, above where they
-        do. Training steps look at the user's latest 1,000.
-      tower: `dense`, or the Python path of a Keras layer of your own, which stands in place of the
-        dense layers.
-      tower_options: what a layer of your own is made with.
+      seen_bias: whether to add a learned number to the scores of all items that the user had before
+        the row. It becomes negative where people seldom choose the same item again, and positive
+        where they often do. Training steps look at the user's latest 1,000 items.
+      tower: `dense`, or the Python path of a Keras layer of your own that replaces the dense
+        layers.
+      tower_options: arguments of a layer of your own.
     """
 
     layer_sizes: list[int] = constrained_field([32], WIDTHS)
@@ -80,24 +80,25 @@ class ModelConfig:
 
 @dataclass
 class TaskConfig:
-    """The loss: a softmax over the batch's candidates or over the catalogue.
+    """The loss: a softmax over the candidates of the batch or of the catalogue.
 
     Attributes:
-      name: `in_batch_softmax`: the batch's other candidates are the negatives; `corrected_softmax`:
-        the same, corrected for how often each is drawn (logQ); `full_softmax`: the whole catalogue;
-        or the Python path of a class of your own.
-      temperature: what scores are divided by.
-      remove_accidental_hits: whether a row's own candidate, where other rows of the batch have it,
-        too, is no negative of it; of in-batch losses alone.
-      num_hard_negatives: how many negatives of each row count, those that score highest; null: all.
+      name: `in_batch_softmax`: the batch's other candidates are the negatives. `corrected_softmax`:
+        the same, corrected for how often each candidate is drawn (logQ). `full_softmax`: the whole
+        catalogue. Or the Python path of a class of your own.
+      temperature: the divisor of the scores.
+      remove_accidental_hits: whether other rows of the batch with a row's own candidate are not
+        negatives of it; only for in-batch losses.
+      num_hard_negatives: how many of each row's negatives count, those with the highest scores;
+        null for all.
       num_uniform_negatives: how many candidates, drawn uniformly from the catalogue for each batch,
-        are added to the batch's own; of in-batch losses alone; null: none.
-      new_item_weight: what a candidate without a training row counts as a negative, in a loss that
-        has the whole catalogue or uniform negatives: the less, the higher new items are ranked;
-        null: 0.1 if ids of candidates are dropped (`features.id_dropout`), else 1.
-      exclude_seen: how many of the latest items that a row's user has before it are no negatives of
-        the row: a product that never shows them again need not rank them low; null: none.
-      options: what a class of your own is made with.
+        to add to the batch's own; only for in-batch losses; null for none.
+      new_item_weight: the weight, as a negative, of a candidate without a training row, in a loss
+        over the whole catalogue or with uniform negatives: the less it is, the higher new items are
+        ranked; null for 0.1 if ids of candidates are dropped (`features.id_dropout`), else 1.
+      exclude_seen: how many of the latest items that a row's user had before it are not negatives
+        of the row: a product that never shows them again need not rank them low; null for none.
+      options: arguments of a class of your own.
     """
 
     name: str = constrained_field("in_batch_softmax", one_of_or_path(*TASKS))
@@ -115,17 +116,18 @@ class OptimizerConfig:
     """A Keras optimizer by name. At most one of the three clips may be given.
 
     Attributes:
-      name: as Keras has it.
-      learning_rate: of the first step. The loss is a sum over the batch: the rate goes with the
-        batch's size.
-      schedule: over the whole training: `cosine` ends at 0, `exponential` at `final_share` of
-        `learning_rate`.
-      final_share: of `learning_rate`, where `exponential` ends.
-      weight_decay: decoupled (Loshchilov and Hutter, 2019); null: Keras's default of the optimizer.
-      clip_value: the largest absolute value of a gradient's elements; null: no limit.
-      clip_norm: the largest norm of each variable's gradient; null: no limit.
-      global_clip_norm: the largest norm of all gradients together; null: no limit.
-      options: more of the Keras optimizer's arguments, by their names there.
+      name: the name of the optimizer in Keras.
+      learning_rate: the learning rate of the first step. The loss is a sum over the batch, so the
+        best rate depends on the batch size.
+      schedule: the learning rate over the whole training: `constant`; `cosine`, which ends at 0; or
+        `exponential`, which ends at `final_share` of `learning_rate`.
+      final_share: where `exponential` ends, as a share of `learning_rate`.
+      weight_decay: decoupled weight decay (Loshchilov and Hutter, 2019); null for the optimizer's
+        default in Keras.
+      clip_value: the largest absolute value of an element of a gradient; null for no limit.
+      clip_norm: the largest norm of each variable's gradient; null for no limit.
+      global_clip_norm: the largest norm of all gradients together; null for no limit.
+      options: further arguments of the Keras optimizer, by name.
     """
 
     name: str = constrained_field("adagrad", one_of(*OPTIMIZERS))
@@ -140,10 +142,10 @@ class OptimizerConfig:
 
 
 def supports_sparse_updates(optimizer: OptimizerConfig) -> bool:
-    """Whether a row of a table that has no gradient stays as it is.
+    """Tells whether a row of an embedding table without a gradient stays as it is.
 
-    Then an update of the other rows alone is the same update. Momentum, moving averages and
-    weight decay change every row in each step.
+    If so, updating only the other rows is the same update. Momentum, moving averages and weight
+    decay change every row in each step.
     """
     if optimizer.weight_decay or optimizer.options.get("use_ema"):
         return False
@@ -154,23 +156,24 @@ def supports_sparse_updates(optimizer: OptimizerConfig) -> bool:
 
 @dataclass
 class TrainConfig:
-    """How long and on what.
+    """The length and the mode of the training.
 
     Attributes:
-      epochs: at most so many passes over the training rows.
-      batch_size: rows of a step.
-      eval_every_epochs: how many epochs lie between two evaluations; the last epoch is always
+      epochs: the largest number of passes over the training rows.
+      batch_size: the number of rows in a step.
+      eval_every_epochs: the number of epochs between two evaluations; the last epoch is always
         evaluated.
-      patience_evaluations: training stops after so many evaluations without a better one; null:
-        never.
-      restore_best: whether it ends with the weights of the best evaluation rather than the last.
-      seed: of the initial weights, the order of rows and the dropout.
-      threads: of one operation; null: all cores, or in a study what its workers share out.
-      xla: whether the training steps are compiled; not with `task.num_hard_negatives`, which is
-        faster without.
-      precision: of the dense layers; variables, embeddings, loss and scores are float32.
-        `mixed_bfloat16` computes in half the bits: for GPUs, and slower on most CPUs.
-        `mixed_float16`, with a scaled loss, is for GPUs that lack bfloat16.
+      patience_evaluations: stop after this many evaluations without improvement; null to train all
+        epochs.
+      restore_best: whether to end with the weights of the best evaluation rather than the last.
+      seed: the seed of the initial weights, the order of rows and the dropout.
+      threads: the number of threads of one operation; null for all cores, or in a study for an
+        equal share of them for each worker.
+      xla: whether to compile the training steps. Steps with `task.num_hard_negatives` are not
+        compiled, because they are faster without it.
+      precision: the precision of the dense layers; variables, embeddings, loss and scores are
+        always float32. `mixed_bfloat16` computes in half the bits, for GPUs; it is slower on most
+        CPUs. `mixed_float16`, with a scaled loss, is for GPUs that lack bfloat16.
     """
 
     epochs: int = constrained_field(300, at_least(1))
@@ -186,33 +189,35 @@ class TrainConfig:
 
 @dataclass
 class EvaluationConfig:
-    """What is scored, by which metrics, and the baselines beside the model.
+    """What is scored, the metrics, and the baselines beside the model.
 
     Attributes:
       split: the part that is scored during training. `validation` keeps the test rows for one look
         at the end; `test` scores them at every evaluation, as the published results did.
-      metric: what early stopping and the kept weights go by: `top_K` (which is the hit rate, and
-        the recall, at K), `ndcg_K` or `mrr`, or one of these with the prefix `seen_filtered_`; a
-        study sets it to its first objective. Evaluations that it can't tell apart go by MRR.
-      seen: what seen-filtered figures never show: `before`: the user's items of all rows before
-        the one that is asked about; `training`: those of the user's training rows; `auto`:
-        `before` where `data.split` goes by time, and else `training`.
-      baselines: what is scored beside the model, on the same rows: `popularity`, always;
-        `recent_popularity`: that of the last days of training; `covisitation`: what stands near the
-        user's latest items in others' sequences; `ease`: a linear model of all that the user has;
-        `ease_last_5`, or another number: of the latest rows alone. docs/evidence.md has them.
+      metric: the metric of early stopping and of the best weights: `top_K` (the hit rate, and the
+        recall, at K), `ndcg_K` or `mrr`, or one of these with the prefix `seen_filtered_`. A study
+        sets it to its first objective. Evaluations with the same value are compared by MRR.
+      seen: which items seen-filtered metrics never show: `before`: the user's items of all rows
+        before the scored one; `training`: the items of the user's training rows; `auto`: `before`
+        if `data.split` goes by time, else `training`.
+      baselines: what to score beside the model, on the same rows. `popularity` is always scored.
+        `recent_popularity`: the popularity in the last days of training. `covisitation`: items near
+        the user's latest items in the sequences of others. `ease`: a linear model of all items
+        that the user has. `ease_last_5`, or another number: the same of the latest rows only. See
+        docs/evidence.md.
       recent_popularity_days: how many days before the last training row `recent_popularity` counts.
-      covisitation_window: how many places apart two items of a sequence may stand for
-        `covisitation` to count them.
-      covisitation_history: how many of the user's latest items `covisitation` goes by.
-      ease_regularization: EASE's lambda, added to the diagonal of the items' Gram matrix.
-      score_test: whether the test rows are scored, once, at the end.
+      covisitation_window: how far apart two items of a sequence may be for `covisitation` to count
+        them.
+      covisitation_history: how many of the user's latest items `covisitation` reads.
+      ease_regularization: EASE's lambda, which is added to the diagonal of the items' Gram matrix.
+      score_test: whether to score the test rows, once, at the end.
       measure_latency: whether to measure the latency of a query at the end, in milliseconds.
       save_ranks: whether to save the rank of each scored row, the model's and the baselines', to
         `validation_rows.parquet` and `test_rows.parquet`, and the catalogue coverage on test rows.
         A report computes intervals and comparisons from them.
-      sampled_candidates: each row is ranked among so many candidates, drawn uniformly and the same
-        for all: quicker, and no figure to compare with others; null: among all.
+      sampled_candidates: rank each row among this many candidates, drawn uniformly and the same for
+        all rows. It is quicker, but the metrics can't be compared with others; null to rank among
+        all candidates.
     """
 
     split: str = constrained_field("validation", one_of("validation", "test"), renamed_from="rows")
@@ -231,14 +236,14 @@ class EvaluationConfig:
 
 @dataclass
 class TrackingConfig:
-    """Experiment trackers that are told of each evaluation and of the end; all are off.
+    """Experiment trackers that receive each evaluation and the end of a trial; off by default.
 
-    They change no result; `sweeper.two_tower.tracking` has the trackers.
+    They change no result. `sweeper.two_tower.tracking` implements them.
 
     Attributes:
-      tensorboard: whether scalars are written below the trial's own directory.
-      mlflow: a tracking URI, or a folder, in which an SQLite database is made; null: off.
-      wandb: the name of a project; null: off.
+      tensorboard: whether to write scalars below the trial's own directory.
+      mlflow: a tracking URI, or a folder in which to make an SQLite database; null for off.
+      wandb: the name of a project; null for off.
     """
 
     tensorboard: bool = False
@@ -246,16 +251,16 @@ class TrackingConfig:
     wandb: str | None = constrained_field(None, NOT_EMPTY)
 
 
-# What a trial never sees of the study that it is part of; `sweeper.study.config` reads it.
+# Keys of a study, which a trial never sees; `sweeper.study.config` reads them.
 OF_A_STUDY = ("study", "storage")
 
 
 @dataclass
 class Config:
-    """One trial.
+    """The configuration of one trial.
 
     Attributes:
-      name: as reports show it; null: that of its directory.
+      name: the name that reports show; null for the name of the directory.
     """
 
     name: str | None = None
@@ -270,7 +275,7 @@ class Config:
 
 
 def layer_sizes(model: ModelConfig, embedding_dim: int) -> tuple[list[int], list[int]]:
-    """The widths of the query tower's and the candidate tower's dense layers."""
+    """Returns the widths of the query tower's and of the candidate tower's dense layers."""
 
     def sizes(own: list[int] | None) -> list[int]:
         return list(model.layer_sizes if own is None else own)
@@ -280,7 +285,7 @@ def layer_sizes(model: ModelConfig, embedding_dim: int) -> tuple[list[int], list
 
 
 def id_dropouts(config: Config, tower: str) -> list[float]:
-    """Of each feature of a tower, the probability that its id is the unknown one in training.
+    """Returns, for each feature of a tower, the probability that training drops its id.
 
     Args:
       tower: "query" or "candidate".

@@ -1,1 +1,1 @@
-"""From ratings to arrays: where rows come from, how they are cached and split."""
+"""Loads interactions from their source or the cache into arrays, and splits them."""

@@ -1,9 +1,9 @@
-"""The cache of encoded interactions: what a data set looks like after its first load.
+"""The cache of encoded interactions.
 
-`<cache_dir>/encoded/<name>-<key>/` holds three Arrow files, memory-mapped on
-reading, and a manifest with their sizes and checksums. An entry appears in one
-piece (a rename), is built once however many processes ask for it, and is built
-again when a checksum says that it is damaged. Nothing here imports TensorFlow.
+`<cache_dir>/encoded/<name>-<key>/` contains three Arrow files, which are memory-mapped when
+they are read, and a manifest with their sizes and checksums. An entry appears at once, by a rename.
+It is built once, however many processes ask for it, and built again if a checksum shows that it is
+damaged. Nothing here imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -37,14 +37,14 @@ ITEM_INDEX, WEIGHT = "item_index", "weight"
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """Names one entry: the data set, and a key for where it came from."""
+    """The name of an entry: the data set, and a key of its source."""
 
     name: str
     key: str
 
     @classmethod
     def of(cls, name: str, settings: str) -> CacheEntry:
-        """The entry of what follows from `settings`, whatever else they say."""
+        """Makes the entry of a data set whose rows are determined by `settings`."""
         return cls(name, hashlib.sha256(settings.encode()).hexdigest()[:16])
 
     @property
@@ -53,11 +53,11 @@ class CacheEntry:
 
 
 class DamagedCacheError(Exception):
-    """An entry is there, but isn't what was written."""
+    """An entry exists, but isn't what was written."""
 
 
 def cache_directory(configured: str | None) -> Path:
-    """`data.cache_dir`, or $SWEEPER_CACHE_DIR, or the user's own cache directory."""
+    """Returns `data.cache_dir`, else $SWEEPER_CACHE_DIR, else the user's cache directory."""
     chosen = configured or os.environ.get("SWEEPER_CACHE_DIR")
     if chosen:
         return Path(os.path.expanduser(chosen)).absolute()
@@ -71,7 +71,7 @@ def load_or_build(
     build: Callable[[], Interactions],
     say: Callable[[str], None],
 ) -> Interactions:
-    """Reads the entry; where it is missing or damaged, builds and writes it first.
+    """Reads the entry; if it is missing or damaged, builds and writes it first.
 
     Raises:
       DataError: `directory` can't be written, or whatever `build` raises.
@@ -96,7 +96,7 @@ def load_or_build(
 
 @contextlib.contextmanager
 def writing_to(directory: Path) -> Iterator[None]:
-    """Turns the file system's refusals into an error that says what to set."""
+    """Turns errors of the file system into one that says what to set."""
     try:
         yield
     except OSError as error:
@@ -124,10 +124,10 @@ def _locked(place: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def read_entry(place: Path) -> Interactions:
-    """Reads an entry, its columns as views of the mapped files.
+    """Reads an entry; its columns are views of the mapped files.
 
     Raises:
-      DamagedCacheError: anything is missing, of another format, or altered.
+      DamagedCacheError: something is missing, altered, or of another format.
     """
     try:
         manifest = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
@@ -158,9 +158,9 @@ def read_entry(place: Path) -> Interactions:
 
 
 def _write_entry(place: Path, interactions: Interactions) -> None:
-    """Writes beside the place and renames, so that no half-written entry is ever seen.
+    """Writes beside the place and renames, so that a half-written entry is never seen.
 
-    What a killed writer left behind goes first: the caller holds the entry's lock.
+    The caller holds the entry's lock, so what a killed writer left behind is removed first.
     """
     partial = place.with_name(place.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -173,7 +173,9 @@ def _write_entry(place: Path, interactions: Interactions) -> None:
         _write_table(partial / ITEMS, items)
         _write_table(partial / CATALOGUE, _arrays(interactions.candidate_columns))
         manifest = json.dumps(_manifest(partial, interactions), indent=2)
-        _write_synced(partial / MANIFEST, manifest.encode())
+        with open(partial / MANIFEST, "wb") as file:
+            file.write(manifest.encode())
+            _sync(file)
         if place.exists():  # a rename can't replace a directory that isn't empty
             os.replace(place, partial / "damaged")
         os.replace(partial, place)
@@ -213,8 +215,7 @@ def _write_table(path: Path, columns: dict[str, pa.Array]) -> None:
     with open(path, "wb") as file:
         with pyarrow.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
-        file.flush()
-        os.fsync(file.fileno())
+        _sync(file)
 
 
 def _read_table(path: Path) -> pa.Table:
@@ -229,8 +230,6 @@ def _arrays(columns: dict[str, Column]) -> dict[str, pa.Array]:
     return {name: to_arrow(column) for name, column in columns.items()}
 
 
-def _write_synced(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

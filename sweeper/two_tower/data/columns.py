@@ -1,7 +1,7 @@
-"""What a column looks like in memory, and the same column in Arrow.
+"""The columns of a data set in memory, and their form in Arrow.
 
-A string is encoded once, when the data is loaded: from then on it is an integer
-code, and the words themselves are kept once, in `categories`.
+A string is encoded once, when the data is loaded. From then on it is an integer code, and
+`categories` has each word once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sweeper.common.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class CategoricalColumn:
-    """One word a row.
+    """A column with one word in each row.
 
     Attributes:
       codes: int32 [num_rows], each an index into `categories`.
@@ -32,13 +32,13 @@ class CategoricalColumn:
         return len(self.codes)
 
     def take(self, rows: np.ndarray) -> CategoricalColumn:
-        """The same column for `rows` (indices), with the same categories."""
+        """Returns the column of `rows` (indices), with the same categories."""
         return CategoricalColumn(self.codes[rows], self.categories)
 
 
 @dataclass(frozen=True, eq=False)
 class NumericColumn:
-    """One number a row.
+    """A column with one number in each row.
 
     Attributes:
       values: float64 or int64 [num_rows].
@@ -50,13 +50,13 @@ class NumericColumn:
         return len(self.values)
 
     def take(self, rows: np.ndarray) -> NumericColumn:
-        """The same column for `rows` (indices)."""
+        """Returns the column of `rows` (indices)."""
         return NumericColumn(self.values[rows])
 
 
 @dataclass(frozen=True, eq=False)
 class CategoricalListColumn:
-    """Any number of words a row: row i has `codes[offsets[i]:offsets[i + 1]]`.
+    """A column with any number of words in each row: row i has `codes[offsets[i]:offsets[i + 1]]`.
 
     Attributes:
       codes: int32 [num_words], each an index into `categories`.
@@ -72,7 +72,7 @@ class CategoricalListColumn:
         return len(self.offsets) - 1
 
     def take(self, rows: np.ndarray) -> CategoricalListColumn:
-        """The same column for `rows` (indices), with the same categories."""
+        """Returns the column of `rows` (indices), with the same categories."""
         lengths = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         within_row = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
@@ -84,23 +84,23 @@ Column: TypeAlias = CategoricalColumn | NumericColumn | CategoricalListColumn
 
 
 class DataColumns(Protocol):
-    """The columns of a data set, whether its rows are there or not."""
+    """The columns of a data set, with or without its rows."""
 
     @property
     def query_columns(self) -> Mapping[str, Column]:
-        """By name, those with an entry a row."""
+        """The columns with one entry for each row, by name."""
 
     @property
     def candidate_columns(self) -> Mapping[str, Column]:
-        """By name, those with an entry a candidate."""
+        """The columns with one entry for each candidate, by name."""
 
     @property
     def user_column(self) -> str:
-        """Which of `query_columns` names the users."""
+        """The name of the column of users in `query_columns`."""
 
     @property
     def timestamp_column(self) -> str | None:
-        """Which of `query_columns` has the times; None: there are none."""
+        """The name of the column of times in `query_columns`; None if there is none."""
 
 
 def encode_words(words: pa.Array | pa.ChunkedArray) -> CategoricalColumn:
@@ -109,7 +109,7 @@ def encode_words(words: pa.Array | pa.ChunkedArray) -> CategoricalColumn:
     if not pa.types.is_dictionary(chunks.type):
         chunks = chunks.dictionary_encode()
     array = chunks.unify_dictionaries().combine_chunks()
-    if isinstance(array, pa.ChunkedArray):  # what Arrow makes of no chunks at all
+    if isinstance(array, pa.ChunkedArray):  # Arrow returns this for a column without chunks.
         array = pa.array([], chunks.type)
     if array.null_count:
         raise DataError(f"{array.null_count} of {len(array)} values are missing.")
@@ -123,7 +123,7 @@ def encode_words(words: pa.Array | pa.ChunkedArray) -> CategoricalColumn:
 
 
 def to_arrow(column: Column) -> pa.Array:
-    """The column as dictionary<int32, string>, a number, or a list of the first."""
+    """Returns the column as dictionary<int32, string>, numbers, or lists of the former."""
     if isinstance(column, NumericColumn):
         return pa.array(column.values)
     words = pa.DictionaryArray.from_arrays(
@@ -135,10 +135,10 @@ def to_arrow(column: Column) -> pa.Array:
 
 
 def from_arrow(array: pa.Array | pa.ChunkedArray) -> Column:
-    """The inverse of `to_arrow`; the numbers are views of Arrow's memory.
+    """Inverts `to_arrow`; the numbers are views of Arrow's memory.
 
     Raises:
-      DataError: the array is of another type, or has missing values.
+      DataError: the array has another type, or missing values.
     """
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()

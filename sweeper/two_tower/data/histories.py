@@ -1,8 +1,8 @@
-"""Finds what each user had done before a row, in one index of all rows sorted by user and time.
+"""Finds what each user did before a row, in one index of all rows sorted by user and time.
 
-A deployed system knows every earlier row of the user it is asked about, those that came after
-training included. Under a split by time a row's history therefore holds all earlier rows; under
-the random split, whose held-out rows lie between the training rows, it holds training rows alone.
+A deployed system knows every earlier row of a user, including those that came after training. Under
+a split by time a row's history therefore contains all earlier rows. Under the random split, whose
+held-out rows lie between the training rows, it only contains training rows.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ NO_ITEM = -1
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """The rows that each row's user had before it, as ranges of one sorted list.
+    """The earlier rows of each row's user, as ranges of one sorted list.
 
-    Row r of the data has the history `items[starts[r]:stops[r]]`, the earliest first. The ranges
-    of one user's rows share the list, so that memory grows with the rows and not with the
+    The history of row r of the data is `items[starts[r]:stops[r]]`, the earliest item first. The
+    ranges of one user's rows share the list, so that memory grows with the rows and not with the
     lengths of their histories.
 
     Attributes:
-      items: int32 [known], the candidates of the rows that histories may hold, sorted by user,
+      items: int32 [known], the candidates of the rows that histories may contain, sorted by user,
         then by time, then by their order in the source.
       times: int64 [known], their times, in seconds since 1970 (UTC).
       starts: int64 [rows], where the user's rows begin in `items`.
-      stops: int64 [rows], where those end that are before the row.
-      holds_held_out_rows: whether they go on after the training rows.
+      stops: int64 [rows], where the user's rows before the row end.
+      holds_held_out_rows: whether histories include held-out rows.
     """
 
     items: np.ndarray
@@ -50,15 +50,15 @@ class Histories:
 
     @property
     def longest(self) -> int:
-        """The largest number of earlier rows that a row has."""
+        """The length of the longest history."""
         return int((self.stops - self.starts).max(initial=0))
 
     def lengths(self, rows: np.ndarray) -> np.ndarray:
-        """The number of earlier rows of each row; int64 [len(rows)]."""
+        """Returns the number of earlier rows of each row; int64 [len(rows)]."""
         return self.stops[rows] - self.starts[rows]
 
     def latest(self, rows: np.ndarray, length: int) -> np.ndarray:
-        """The last `length` candidates before each row, the most recent one last.
+        """Returns the last `length` candidates before each row, the most recent one last.
 
         Args:
           rows: indices into the data, [n].
@@ -74,7 +74,7 @@ class Histories:
         )
 
     def seconds_since_last(self, rows: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
-        """The time from the latest earlier row to each row, in seconds; NaN where there is none.
+        """Returns the seconds from the latest earlier row to each row; NaN where there is none.
 
         Args:
           rows: indices into the data, [n].
@@ -89,15 +89,15 @@ class Histories:
         return np.where(has_any, (timestamps[rows] - last).astype(np.float64), np.nan)
 
     def pairs(self, rows: np.ndarray, last: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Every (row, candidate) of the histories of `rows`.
+        """Returns every pair of a row and a candidate of its history.
 
         Args:
           rows: indices into the data, [n].
-          last: of each history so many of the latest rows alone; None: all.
+          last: how many of the latest rows of each history to return; None for all.
 
         Returns:
-          Two arrays [sum of the lengths]: positions in `rows`, and candidates; a candidate
-          that a history holds several times is there as often.
+          Two arrays [sum of the lengths]: positions in `rows`, and candidates; a
+          candidate that is several times in a history is returned as often.
         """
         lengths = self.lengths(rows)
         if last is not None:
@@ -107,23 +107,23 @@ class Histories:
         return of, self.items[np.repeat(self.stops[rows] - lengths, lengths) + within]
 
 
-# The histories of the largest data are kept, too: they take seconds to find, and a trial reads
-# them several times.
+# Histories of the largest data are kept as well: finding them takes seconds, and a trial reads them
+# several times.
 _histories: LRUCache[Hashable, Histories] = LRUCache(2)
 
 
 def histories_of(
     config: DataConfig, interactions: Interactions, training_rows: np.ndarray
 ) -> Histories:
-    """What is known of each row's user before it, under the configured split.
+    """Returns the histories under the configured split.
 
-    A split by time gives every row all earlier rows of its user, held-out ones included, as a
-    deployed system would have them. The random split gives training rows alone, since its
-    held-out rows lie between them. Rows of cold-start items that are taken away are in no
-    history: such an item is chosen for the first time in the held-out rows.
+    Under a split by time, a history contains all earlier rows of the user, including held-out rows,
+    as in a deployed system. Under the random split, whose held-out rows lie between the training
+    rows, it only contains training rows. Removed rows of cold-start items are in no history: such
+    an item is chosen for the first time in the held-out rows.
 
-    Features, the loss, the ranking and the baselines of one trial all read them: the last ones
-    are kept in the process, read-only.
+    Features, the loss, the ranking and the baselines of one trial all read the histories, so the
+    last ones are kept in the process, read-only.
 
     Args:
       training_rows: indices into the data.
@@ -145,7 +145,7 @@ def histories_of(
 def histories_key(
     config: DataConfig, interactions: Interactions, training_rows: np.ndarray
 ) -> Hashable:
-    """What `histories_of` follows from: where it is the same, histories are the same."""
+    """Returns a key that is the same for the same histories."""
     return _key(config, interactions, _known_rows(config, interactions, training_rows))
 
 
@@ -159,18 +159,18 @@ def _key(config: DataConfig, interactions: Interactions, known: np.ndarray | Non
 def _known_rows(
     config: DataConfig, interactions: Interactions, training_rows: np.ndarray
 ) -> np.ndarray | None:
-    """The rows that histories may hold; None: all."""
+    """Returns the rows that histories may contain; None for all."""
     if config.split == "random":
         return training_rows
     if not config.cold_start_items:
         return None
     taken_away = split_interactions(config, interactions).taken_away
-    # Whoever trains on all rows has taken none away.
+    # Training on all rows has removed none.
     return all_but(np.setdiff1d(taken_away, training_rows), len(interactions))
 
 
 def all_but(rows: np.ndarray, num_rows: int) -> np.ndarray:
-    """The indices of all `num_rows` rows but these, ascending."""
+    """Returns the indices of all `num_rows` rows but these, ascending."""
     return np.delete(np.arange(num_rows), rows)
 
 
@@ -184,10 +184,10 @@ def find_histories(
 
     Args:
       interactions: rows with times.
-      known: indices of the rows that histories may hold; None: all.
+      known: indices of the rows that histories may contain; None for all.
       same_time: whether the user's other rows of the same second count as earlier where the
         source lists them before the row. Otherwise only strictly earlier seconds do.
-      order: what `by_user_and_time` returns, where the caller has it already.
+      order: the result of `by_user_and_time`, if the caller has it already.
 
     Raises:
       ConfigError: the data has no times.
@@ -195,8 +195,8 @@ def find_histories(
     users, times = interactions.users, interactions.timestamps
     if times is None:
         raise ConfigError(
-            "data.columns.timestamp: got null, but a history needs the order of the rows; must "
-            "name the column of times"
+            "data.columns.timestamp: got null, but a history needs the order of the rows; set "
+            "it to the column of times"
         )
     order = by_user_and_time(users, times) if order is None else order
     is_known = np.ones(len(users), bool)
@@ -223,10 +223,10 @@ def find_histories(
 
 
 def history_ties(histories: Histories, times: np.ndarray) -> Iterator[str]:
-    """A line if many rows come in the same second as the user's row before them.
+    """Reports if many rows are of the same second as the user's row before them.
 
-    Or if no row has a history at all, as where `data.same_time` leaves out rows of the same second
-    and all are of one.
+    It also reports if no row has a history, as when all rows have the same second and
+    `data.same_time` leaves out rows of the same second.
 
     Args:
       times: [rows], seconds since 1970.

@@ -1,4 +1,4 @@
-"""The interactions that everything else works on: who chose what, and when."""
+"""Interactions: which user chose which item, and when."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from sweeper.two_tower.data.columns import CategoricalColumn, Column, NumericCol
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
-    """Rows of a user and a candidate, of which there is a catalogue.
+    """Rows of a user and a candidate, and the catalogue of candidates.
 
     Attributes:
-      query_columns: one entry a row: the user, the time, the rating, and what is
-        known of the user. In the order of the source.
-      candidate_columns: one entry a candidate; candidates are distinct, sorted by
-        `item_column`.
+      query_columns: columns with one entry for each row: the user, the time, the rating, and
+        features of the user, in the order of the source.
+      candidate_columns: columns with one entry for each candidate; candidates are distinct, and
+        sorted by `item_column`.
       users: int32 [num_rows], the row's user, from 0 to num_users - 1.
       items: int32 [num_rows], the row's candidate, from 0 to num_items - 1.
-      timestamps: int64 [num_rows], seconds since 1970 (UTC); None: there are none.
-      user_column: which of `query_columns` `users` are the codes of.
-      item_column: which of `candidate_columns` names the candidates.
-      timestamp_column: which of `query_columns` `timestamps` are, if there are any.
+      timestamps: int64 [num_rows], seconds since 1970 (UTC); None if there are none.
+      user_column: the name of the column of users in `query_columns`.
+      item_column: the name of the column of candidates in `candidate_columns`.
+      timestamp_column: the name of the column of times in `query_columns`; None if there is none.
       source: where the rows came from, for people.
       fingerprint: SHA-256 of the contents (not of `source`), in hexadecimal.
-      weights: float32 [num_rows], what each row counts in the loss; None: 1 each.
-      dropped: how many of the source's rows are not among these, by reason.
+      weights: float32 [num_rows], the weight of each row in the loss; None if all weigh 1.
+      dropped: the number of dropped rows of the source, by reason.
     """
 
     query_columns: dict[str, Column]
@@ -60,12 +60,12 @@ class Interactions:
 
     @property
     def item_names(self) -> list[str]:
-        """Each candidate's value of `item_column`."""
+        """The value of each candidate in `item_column`."""
         return _categorical(self.candidate_columns, self.item_column).categories
 
 
 def check_contents(interactions: Interactions, expected: str | None) -> None:
-    """Raises DataChangedError for another fingerprint than the expected one; None: any will do."""
+    """Raises DataChangedError if the fingerprint isn't the expected one; None accepts any."""
     if expected not in (None, interactions.fingerprint):
         raise DataChangedError(
             f"data: {interactions.source}, as {socket.gethostname()} has it, isn't the data that "
@@ -87,7 +87,7 @@ def assemble(
     weights: np.ndarray | None = None,
     dropped: dict[str, int] | None = None,
 ) -> Interactions:
-    """Puts columns together; without `fingerprint`, computes it.
+    """Combines columns into interactions; computes the fingerprint if it isn't given.
 
     Raises:
       DataError: the columns don't fit together.

@@ -24,14 +24,14 @@ class MovieLens:
     """One of the MovieLens data sets.
 
     Attributes:
-      name: as `data.name` has it.
-      title: as people write it.
-      version: TFDS's name for it: its builder configurations are
-        `<version>-ratings` and `<version>-movies`.
-      ratings_file: one line a rating, after `header_lines` lines.
-      other_files: what else TFDS's parser reads.
-      build_time: about how long TFDS takes to prepare it, for people.
-      md5: of the original files, where the project knows them.
+      name: the value of `data.name`.
+      title: the name for people.
+      version: the name in TFDS, whose builder configurations are `<version>-ratings` and
+        `<version>-movies`.
+      ratings_file: the file with one line for each rating, after `header_lines` lines.
+      other_files: the other files that TFDS's parser reads.
+      build_time: about how long TFDS takes to prepare the data, for people.
+      md5: the checksums of the original files, if the project knows them.
     """
 
     name: str
@@ -56,7 +56,7 @@ class MovieLens:
         return f"https://files.grouplens.org/datasets/movielens/{self.folder}.zip"
 
     def altered_files(self, folder: Path) -> list[str]:
-        """Those of the files in `folder` that differ from the known originals."""
+        """Returns the files in `folder` that differ from the known originals."""
         return [name for name in self.md5 if md5_of(folder / name) != self.md5[name]]
 
 
@@ -98,28 +98,28 @@ MOVIELENS = {
 
 
 def md5_of(path: Path) -> str:
-    """The file's MD5 in hexadecimal: it tells originals from altered copies, no more."""
+    """Returns the file's MD5 in hexadecimal, which only tells originals from altered copies."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-# What `zipfile`, and what it decompresses with, raise of an archive that isn't whole.
+# What `zipfile` and its decompressors raise for a damaged archive.
 UNREADABLE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
     OSError, RuntimeError, ValueError,
 )  # fmt: skip
 CHUNK = 2**20
-# Of all files together; the largest MovieLens takes a quarter of it.
+# The largest total size of the files; the largest MovieLens takes a quarter of it.
 MAX_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
 class LocalFiles:
-    """Where the needed files are.
+    """The location of the needed files.
 
     Attributes:
-      path: the folder that holds them, or the archive.
-      members: name of file to name in the archive; empty for a folder.
+      path: the folder that contains them, or the archive.
+      members: the names of the files in the archive, by file; empty for a folder.
     """
 
     path: Path
@@ -128,7 +128,7 @@ class LocalFiles:
 
     @property
     def key(self) -> str:
-        """Changes when a file's place, size or time of change does."""
+        """A key that changes with a file's place, size or modification time."""
         digest = hashlib.sha256()
         names = [""] if self.members else list(self.data_set.files)
         for file in (self.path / name for name in names):
@@ -137,20 +137,20 @@ class LocalFiles:
         return digest.hexdigest()[:16]
 
     def folder(self, work: Path) -> Path:
-        """A folder with the files: their own, or `work` with the extracted members.
+        """Returns a folder with the files: their own, or `work` with the extracted members.
 
         Raises:
           DataError: a member is damaged or encrypted.
         """
         for name, member in self.members.items():
-            # Under the name that is known, whatever the archive calls it.
+            # Under its usual name, whatever the archive calls it.
             with open(work / name, "wb") as target:
                 for chunk in self._chunks(member):
                     target.write(chunk)
         return work if self.members else self.path
 
     def _chunks(self, member: str) -> Iterator[bytes]:
-        """The bytes of a member; no more than the archive said it has."""
+        """Yields the bytes of a member, no more than the archive declares."""
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(member) as source:
                 while chunk := source.read(CHUNK):
@@ -166,7 +166,7 @@ def find_local_files(data_set: MovieLens, source: str) -> LocalFiles:
       DataError: there is no such path, it isn't an archive, or files are missing.
     """
     path = Path(os.path.expanduser(source))
-    # No device or pipe, whose reading may never end.
+    # Reading a device or a pipe might never end.
     if not os.path.isdir(path) and not os.path.isfile(path):
         raise DataError(
             f"data.source={source}: there is no such file or folder "
@@ -206,7 +206,7 @@ def _in_archive(data_set: MovieLens, path: Path) -> LocalFiles:
                 f"of {data_set.title}."
             )
         folders.setdefault(inner.parent, {}).setdefault(inner.name, name)
-    # The one of the data set's name first, then the one that lacks least.
+    # Prefer the folder with the data set's name, then the one that lacks fewest files.
     members = max(
         folders.items(), key=lambda item: (item[0].name == data_set.folder, len(item[1])),
         default=(None, {}),

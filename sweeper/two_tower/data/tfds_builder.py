@@ -1,7 +1,7 @@
 """Turns MovieLens files into TFDS's records, with TFDS's own parser.
 
-Files from anywhere so give the same records in the same order as TFDS's own
-download from GroupLens.
+Files from any source give the same records, in the same order, as TFDS's own download from
+GroupLens.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def build_records(
 
     Args:
       data_set: which MovieLens the files are.
-      files: a folder that holds `data_set.files`.
+      files: a folder that contains `data_set.files`.
       origin: where the files came from, for errors.
       work: an empty directory for the records.
-      say: gets a line for each stage.
+      say: receives a line for each stage.
 
     Returns:
       TFDS's directories of the ratings and of the movies.
@@ -60,7 +60,7 @@ def build_records(
 
 
 class _RowCounter:
-    """Counts rows, and reports them a thousand at a time: a bar's advance is slow."""
+    """Counts rows, and reports them a thousand at a time, because advancing a bar is slow."""
 
     def __init__(self, report: Callable[[int], None]) -> None:
         self.count = 0
@@ -74,14 +74,14 @@ class _RowCounter:
 
 @contextlib.contextmanager
 def _explained(where: str, data_set: MovieLens, rows: _RowCounter) -> Iterator[None]:
-    """Says which row it was: the parser and the encoder raise whatever it makes them."""
+    """Names the row in errors, as the parser and the encoder raise whatever a row makes them."""
     try:
         yield
     except OSError:
         raise
     except Exception as error:
         if os.strerror(errno.ENOSPC) in str(error):
-            # TensorFlow's word for it is no `OSError`.
+            # TensorFlow's error for a full disk is not an `OSError`.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise DataError(
             f"Row {rows.count + 1:,} of {where} is not as {data_set.title} has it: "
@@ -90,7 +90,7 @@ def _explained(where: str, data_set: MovieLens, rows: _RowCounter) -> Iterator[N
 
 
 def _builder_class(files: Path, rows: _RowCounter) -> Any:
-    """TFDS's MovieLens builder, reading from `files` instead of a download."""
+    """Returns TFDS's MovieLens builder, reading from `files` instead of a download."""
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import registered
     from tensorflow_datasets.structured.movielens import Movielens

@@ -1,4 +1,4 @@
-"""Reads records that TFDS has prepared, and encodes them.
+"""Reads and encodes records that TFDS has prepared.
 
 The rows keep TFDS's order, on which the published split depends.
 """
@@ -37,7 +37,7 @@ def read_records(
       ratings: TFDS's directory of `<version>-ratings`, with `dataset_info.json`.
       movies: the same of `<version>-movies`.
       source: where the records came from, for people.
-      say: gets a line for each stage.
+      say: receives a line for each stage.
 
     Raises:
       DataError: the records can't be read, or rate a title that the catalogue lacks.
@@ -57,7 +57,7 @@ def read_records(
 
 
 def read_catalogue(directory: Path) -> dict[str, Column]:
-    """The distinct titles, sorted, each with the genres and id of its first record."""
+    """Returns the distinct titles, sorted, each with the genres and id of its first record."""
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(directory)
@@ -83,7 +83,7 @@ def read_catalogue(directory: Path) -> dict[str, Column]:
 def _read_ratings(
     directory: Path, say: Callable[[str], None]
 ) -> tuple[dict[str, Column], CategoricalColumn]:
-    """The query columns, and the title of each row over the titles that occur."""
+    """Returns the query columns, and the title of each row, over the titles that occur."""
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(directory)
@@ -107,7 +107,7 @@ def _read_ratings(
 
 
 def _encode_chunk(feature: Any, values: np.ndarray) -> pa.DictionaryArray | np.ndarray:
-    """One batch of one column: encoded words, or int64 or float64 numbers."""
+    """Encodes one batch of a column, as words, int64 or float64."""
     if hasattr(feature, "int2str"):
         return _words(np.array(feature.names, object)[values]).dictionary_encode()
     if values.dtype == np.bool_:
@@ -124,7 +124,7 @@ def _join(chunks: list[Any]) -> Column:
 
 
 def _words(values: np.ndarray) -> pa.Array:
-    """Strings from Python's or TensorFlow's (bytes in UTF-8)."""
+    """Converts Python's or TensorFlow's strings (bytes in UTF-8)."""
     return pa.array(values, pa.binary()).cast(pa.string())
 
 

@@ -11,9 +11,10 @@ MAX_KEY = np.iinfo(np.int64).max
 
 
 def by_user_and_time(users: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The rows sorted by user, then by time, then by their order in the source.
+    """Sorts the rows by user, then by time, then by their order in the source.
 
-    As `np.lexsort((times, users))`, in 0.4 of its time: one sort of one number a row.
+    The result is that of `np.lexsort((times, users))` in 0.4 of the time, by one sort of one number
+    for each row.
 
     Args:
       users: int [rows], from 0 on.
@@ -32,12 +33,14 @@ def by_user_and_time(users: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.argsort(keys, kind="stable")
 
 
-# Of fewer rows of a part, or fewer users, nothing is said: seconds have ties in any data.
+# A smaller share of rows, or of users, is not reported: times in seconds have ties in any data.
 MIN_SHARE = 0.01
 
 
 def temporal_ties(parts: Mapping[str, np.ndarray], times: np.ndarray) -> Iterator[str]:
-    """A line for each boundary that falls within a time; one alone where all times are equal.
+    """Reports each boundary between parts that lies within equal times.
+
+    If all times are equal, there is only one line.
 
     Args:
       parts: rows in the order of time by the name of the part, the earliest part first.
@@ -71,13 +74,13 @@ def ties_of_users(
     held_out: np.ndarray,
     num_test: int,
 ) -> Iterator[str]:
-    """A line if, of many users, a row for the test and one before it have the same time.
+    """Reports if a held-out row and the one before it have the same time, for many users.
 
     Args:
       users, times: [rows].
       from_last: [rows], how many later rows the user has.
-      held_out: [rows], how many rows of the user are held out; 0: none. Users with fewer than
-        others are left aside.
+      held_out: [rows], how many rows of the user are held out. Users with fewer than others are
+        not counted.
       num_test: how many of these are for the test.
     """
     most = int(held_out.max())
@@ -98,5 +101,6 @@ def ties_of_users(
         )
 
 
-def time_text(time: np.int64) -> str:
-    return str(np.datetime64(int(time), "s")).replace("T", " ")
+def time_text(seconds: int | np.int64) -> str:
+    """Returns a time since 1970 (UTC) for people: "2024-05-31", "2024-05-31 18:30:00"."""
+    return str(np.datetime64(int(seconds), "s")).replace("T", " ").removesuffix(" 00:00:00")

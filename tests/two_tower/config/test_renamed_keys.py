@@ -31,7 +31,7 @@ def test_an_old_key_on_the_command_line_names_the_new_one(old: str, new: str) ->
     for text in (f"{old}=true", f"+{old}=true"):
         with pytest.raises(ConfigError) as raised:
             prepare([text])
-        assert f"{old}: is called {new} since version 0.2.0; use that name" in str(raised.value)
+        assert f"{old}: was renamed to {new} in version 0.2.0" in str(raised.value)
 
 
 def test_an_old_key_in_a_file_names_the_new_one(tmp_path) -> None:
@@ -40,7 +40,7 @@ def test_an_old_key_in_a_file_names_the_new_one(tmp_path) -> None:
     (directory / "experiment" / "mine.yaml").write_text(
         "# @package _global_\nevaluation:\n  keep_rows: false\n"
     )
-    with pytest.raises(ConfigError, match=r"evaluation\.keep_rows: is called .*save_ranks since"):
+    with pytest.raises(ConfigError, match=r"evaluation\.keep_rows: was renamed to .*save_ranks in"):
         prepare([f"--config-dir={directory}", "experiment=mine"])
 
 

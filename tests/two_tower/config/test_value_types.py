@@ -42,7 +42,8 @@ WRONG = [
     (
         "features.query",
         "[{column: movie_title, kind: sequence, max_lenght: 5}]",
-        "features.query[0].max_lenght: is no key of the configuration. Did you mean 'max_length'?",
+        "features.query[0].max_lenght: is not a key of the configuration. Did you mean "
+        "'max_length'?",
     ),
     (
         "features.query",
@@ -98,8 +99,8 @@ def test_the_file_of_a_group_is_answered_with_whole_keys() -> None:
     file.write_text("embeding_dim: 8\nquery: [a]\nsequence: {max_length: [1]}\n")
     lines = problems_of("--config-dir", "conf", "features=mine")
     assert [line.partition("; ")[0] for line in lines] == [
-        "features/mine.yaml: features.embeding_dim: is no key of the configuration. Did you mean "
-        "'embedding_dim'?",
+        "features/mine.yaml: features.embeding_dim: is not a key of the configuration. Did you "
+        "mean 'embedding_dim'?",
         "features/mine.yaml: features.query[0]: got 'a'",
         "features/mine.yaml: features.sequence.max_length: got [1]",
     ]
@@ -154,9 +155,8 @@ BAD_SEQUENCES = [
     ),
     (
         ["data=table", "data.path=rows.csv", "features=ids", SEQUENCE % ""],
-        "features.query[0].kind: got 'sequence', which goes by the order of a user's rows, with "
-        "data.columns.timestamp null; must be another kind, or data.columns.timestamp the column "
-        "of times",
+        "features.query[0].kind: got 'sequence', which needs the order of a user's rows, with "
+        "data.columns.timestamp null; use another kind, or set data.columns.timestamp",
     ),
 ]
 

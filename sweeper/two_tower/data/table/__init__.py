@@ -1,1 +1,1 @@
-"""`data=table`: a user's own interactions, from files to integer arrays."""
+"""Reads a user's own interactions (`data=table`) from files into integer arrays."""

@@ -16,13 +16,15 @@ from sweeper.common.errors import DataError, shortened
 NOT_A_TIME = -(2**63)
 # The texts that stand for a missing value wherever Arrow, pandas or Python wrote a column.
 MISSING = pa.array([*pyarrow.csv.ConvertOptions().null_values, "NaT", "None"])
-# What a second has of each of Arrow's units.
+# How many of each of Arrow's units are in a second.
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 SECONDS_A_DAY = 86_400
+# What Arrow and Python raise for a value that can't be converted.
+UNREADABLE_VALUE = (pa.ArrowException, UnicodeDecodeError, OverflowError)
 
 
 def combined(column: pa.ChunkedArray) -> pa.Array:
-    """The column in one piece, of values and not of codes; pandas' NaN and NaT are missing."""
+    """Returns the column as one array of values, not codes; pandas' NaN and NaT are missing."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string_view(column.type):
@@ -40,16 +42,25 @@ def combined(column: pa.ChunkedArray) -> pa.Array:
 
 @contextmanager
 def naming(name: str) -> Iterator[None]:
-    """Names the column of which Arrow can't read a value.
+    """Names the column in errors on a value that can't be read.
 
     Raises:
-      DataError: in place of Arrow's own error.
+      DataError: instead of Arrow's own error.
     """
     try:
         yield
-    except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
-        words = shortened(" ".join(str(error).split()), 300)
-        raise DataError(f"the column {name!r}: a value can't be read: {words}") from error
+    except UNREADABLE_VALUE as error:
+        raise unreadable_value(f"the column {name!r}", error) from error
+
+
+def unreadable_value(where: str, error: Exception) -> DataError:
+    """Returns the error for a value of which Arrow or Python can't make what it should be."""
+    return DataError(f"{where}: a value can't be read: {one_line(error)}")
+
+
+def one_line(error: Exception) -> str:
+    """Returns an error's message in one line of limited length."""
+    return shortened(" ".join(str(error).split()), 300)
 
 
 def is_text(type_: pa.DataType) -> bool:
@@ -57,32 +68,27 @@ def is_text(type_: pa.DataType) -> bool:
 
 
 def filled(array: pa.Array, value: float) -> np.ndarray:
-    """NumPy's array, with `value` in place of what is missing."""
+    """Returns NumPy's array, with `value` in place of missing values."""
     whole = array.fill_null(value) if array.null_count else array
     return np.asarray(whole.to_numpy(zero_copy_only=False))
 
 
 def texts_of(array: pa.Array) -> pa.Array:
-    """Texts that stand for something else, without spaces around them; "", NULL, NaN as missing."""
+    """Strips texts that stand for something else; "", NULL, NaN and the like are missing."""
     array = pc.utf8_trim_whitespace(array)
     return pc.if_else(pc.is_in(array, MISSING), None, array)
 
 
 def whole_seconds(array: pa.Array) -> np.ndarray:
-    """Of dates and times, since 1970 (UTC), rounded down, int64; 0 where they are missing."""
+    """Converts dates and times to int64 seconds since 1970 (UTC), rounded down; 0 if missing."""
     if pa.types.is_date32(array.type):
         return filled(array.cast(pa.int32()), 0).astype(np.int64) * SECONDS_A_DAY
     unit = "ms" if pa.types.is_date64(array.type) else array.type.unit
     return filled(array.cast(pa.int64()), 0) // PER_SECOND[unit]
 
 
-def date_of(seconds: int | np.int64) -> str:
-    """A time in seconds since 1970 (UTC), for people: "2024-05-31", "2024-05-31 18:30:00"."""
-    return str(np.datetime64(int(seconds), "s")).replace("T", " ").removesuffix(" 00:00:00")
-
-
 def row_of(wrong: pa.Array | np.ndarray) -> int | None:
-    """The first row of which `wrong` is true, counted from 1; None: there is none."""
+    """Returns the first row where `wrong` is true, counted from 1; None if there is none."""
     places = np.flatnonzero(np.asarray(wrong))
     return int(places[0]) + 1 if len(places) else None
 
@@ -91,7 +97,7 @@ UUID_BYTES = 16
 
 
 def plain_table(table: pa.Table) -> pa.Table:
-    """The table with each column of a plain type, see `plain_column`."""
+    """Converts each column of the table to a plain type, see `plain_column`."""
     for place, name in enumerate(table.column_names):
         column = plain_column(table[name])
         if column is not table[name] and column.type != table[name].type:
@@ -100,11 +106,11 @@ def plain_table(table: pa.Table) -> pa.Table:
 
 
 def plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The same values in a plain type, if they have one.
+    """Converts a column to a plain type, if it has one.
 
-    UUIDs become texts as RFC 9562 writes them, and so do bytes if all are UTF-8, or else all are
-    16 long. Codes of such values, views and runs become what they stand for, lists of all kinds
-    lists, short decimals longer ones, other extension types what they are stored as.
+    UUIDs become texts as in RFC 9562. So do bytes if all of them are UTF-8, or else if all are 16
+    long. Codes of such values, views and runs become the values themselves, lists of all kinds
+    become lists, short decimals longer ones, and other extension types their storage type.
     """
     type_ = column.type
     if isinstance(type_, pa.BaseExtensionType):
@@ -131,7 +137,7 @@ def plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def is_binary(type_: pa.DataType) -> bool:
-    """Whether values are bytes, which may or may not be texts."""
+    """Tells whether values are bytes, which may or may not be texts."""
     kinds = (
         pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary,
         pa.types.is_binary_view,
@@ -140,7 +146,7 @@ def is_binary(type_: pa.DataType) -> bool:
 
 
 def _texts_of_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Texts of bytes that are texts, or UUIDs; others as they are."""
+    """Converts bytes that are texts or UUIDs to texts; others stay as they are."""
     values = column.cast(pa.large_binary())
     try:
         return values.cast(pa.large_string())
@@ -150,7 +156,7 @@ def _texts_of_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _uuid_texts(array: pa.Array) -> pa.Array:
-    """UUIDs of 16 bytes as texts of 36 letters."""
+    """Converts UUIDs of 16 bytes to texts of 36 letters."""
     values = array.cast(pa.large_binary()).fill_null(bytes(UUID_BYTES)).to_pylist()
     digits = np.frombuffer(b"".join(values).hex().encode(), np.uint8).reshape(-1, 2 * UUID_BYTES)
     letters = np.insert(digits, [8, 12, 16, 20], ord("-"), axis=1)

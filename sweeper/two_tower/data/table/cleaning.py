@@ -1,4 +1,4 @@
-"""Which rows of a table count, and how many are dropped for which reason."""
+"""Drops rows of a table, and counts them by reason."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 
 from sweeper.common.errors import DataError, shortened
 from sweeper.two_tower.config import FilterConfig
-from sweeper.two_tower.data.table.arrays import date_of
 from sweeper.two_tower.data.table.times import FIRST_YEAR, LAST_YEAR, Times
+from sweeper.two_tower.data.time_order import time_text
 
 EXAMPLES = 5
 
 
 @dataclass
 class Rows:
-    """The rows of a table that are still in, and the reasons of those that aren't.
+    """The rows of a table that are kept, and the reasons of those that are dropped.
 
     Attributes:
-      users, items: int32 [rows]; -1: missing.
-      kept: int64 [kept], rows in their order.
-      dropped: rows by reason, in the order of the reasons.
+      users, items: int32 [rows]; -1 where missing.
+      kept: int64 [kept], the kept rows in their order.
+      dropped: the number of dropped rows by reason, in the order of dropping.
     """
 
     users: np.ndarray
@@ -30,17 +30,17 @@ class Rows:
     dropped: dict[str, int] = field(default_factory=dict)
 
     def drop(self, wrong: np.ndarray, reason: str) -> None:
-        """Drops the rows of `kept` of which `wrong`, [kept], is true."""
+        """Drops the rows of `kept` where `wrong`, bool [kept], is true."""
         if number := int(wrong.sum()):
             self.dropped[reason] = self.dropped.get(reason, 0) + number
             self.kept = self.kept[~wrong]
 
 
 def drop_missing(rows: Rows, missing: dict[str, np.ndarray], policy: str) -> None:
-    """Drops rows without a value that they need, or refuses them.
+    """Drops rows with missing values, or refuses them.
 
     Args:
-      missing: by column, [rows].
+      missing: whether a value is missing, by column, bool [rows].
 
     Raises:
       DataError: under "error", with column, number and first row.
@@ -50,14 +50,14 @@ def drop_missing(rows: Rows, missing: dict[str, np.ndarray], policy: str) -> Non
         if policy == "error" and wrong.any():
             raise DataError(
                 f"the column {name!r} has {int(wrong.sum()):,} missing values, the first in row "
-                f"{rows.kept[wrong][0] + 1}; must have none, or data.filter.missing_values be "
+                f"{rows.kept[wrong][0] + 1}; remove them, or set data.filter.missing_values to "
                 "'drop'"
             )
         rows.drop(wrong, f"no {name}")
 
 
 def drop_implausible(rows: Rows, times: Times, name: str, policy: str) -> None:
-    """Drops rows of a time that no interaction has, as year 1 and year 9999; or refuses them.
+    """Drops rows with an implausible time, such as year 1 and year 9999, or refuses them.
 
     Raises:
       DataError: under "error", with their number and the first row.
@@ -66,11 +66,12 @@ def drop_implausible(rows: Rows, times: Times, name: str, policy: str) -> None:
     if policy == "keep" or not wrong.any():
         return
     if policy == "error":
-        first = rows.kept[wrong][0]
+        row = rows.kept[wrong][0]
+        first = time_text(times.seconds[row])
         raise DataError(
             f"the column {name!r} has {int(wrong.sum()):,} times outside the years {FIRST_YEAR} to "
-            f"{LAST_YEAR}, the first in row {first + 1}: {date_of(times.seconds[first])} (read as "
-            f"{times.reading}); correct them, or set data.filter.implausible_times to 'drop' or "
+            f"{LAST_YEAR}, the first in row {row + 1}: {first} (read as {times.reading}); "
+            f"correct them, or set data.filter.implausible_times to 'drop' or "
             "'keep'"
         )
     rows.drop(wrong, f"{name} outside {FIRST_YEAR} to {LAST_YEAR}")
@@ -84,7 +85,7 @@ def drop_unknown(
     role: str,
     policy: str,
 ) -> None:
-    """Drops rows whose item or user its own table lacks, refuses or keeps them.
+    """Drops, refuses or keeps rows whose item or user is not in the table of items or users.
 
     Args:
       codes: [rows], each row's item or user.
@@ -102,15 +103,15 @@ def drop_unknown(
         examples = ", ".join(shortened(repr(categories[code])) for code in unknown[:EXAMPLES])
         raise DataError(
             f"{len(unknown):,} {role}s of {int(wrong.sum()):,} rows are not in data.{role}s.path, "
-            f"such as {examples}; must be there, or data.filter.unknown_{role}s be 'drop' or 'keep'"
+            f"such as {examples}; add them, or set data.filter.unknown_{role}s to 'drop' or 'keep'"
         )
     rows.drop(wrong, f"{role} not in data.{role}s.path")
 
 
 def drop_duplicates(rows: Rows, times: np.ndarray | None, policy: str) -> None:
-    """Leaves one row, the first or the last by time, of each user and item; or refuses more.
+    """Keeps the first or the last row by time of each user and item, or refuses several.
 
-    Of equal times, or without any, the order of the rows counts.
+    With equal times, or without times, the order of the rows decides.
 
     Raises:
       DataError: under "error", with their number and the first two rows.
@@ -128,16 +129,16 @@ def drop_duplicates(rows: Rows, times: np.ndarray | None, policy: str) -> None:
         one, other = sorted(rows.kept[order[first : first + 2]] + 1)
         raise DataError(
             f"{int(repeats.sum()):,} rows repeat a user and an item, such as rows {one} and "
-            f"{other}; must not, or data.filter.duplicates be 'keep', 'first' or 'last'"
+            f"{other}; remove them, or set data.filter.duplicates to 'keep', 'first' or 'last'"
         )
     wrong = np.zeros(len(pairs), bool)
-    # Of each run the first stays, which none is before; or the last, which none follows.
+    # Of each run of equal pairs, the first (or the last) row stays.
     wrong[order[1:] if policy == "first" else order[:-1]] = repeats
     rows.drop(wrong, f"another row of the same user and item is the {policy}")
 
 
 def drop_rare(rows: Rows, settings: FilterConfig) -> None:
-    """Drops users and items of too few rows, until all that are left have enough: a k-core."""
+    """Drops users and items with too few rows until all others have enough (a k-core)."""
     limits = (
         (rows.users, settings.min_user_interactions, "user"),
         (rows.items, settings.min_item_interactions, "item"),

@@ -1,4 +1,4 @@
-"""Tells how a CSV file is written: what separates its values, and what its quotes are."""
+"""Finds the dialect of a CSV file: its delimiter, and whether its quotes enclose values."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from sweeper.two_tower.config import AUTO, CsvConfig
 from sweeper.two_tower.data.table.csv_lines import BOM, RowCount, count_lines, count_rows
 from sweeper.two_tower.data.table.files import RewrittenLines, opened
 
-# Looked for in the first line, in this order, if it lacks the usual one.
+# Tried in this order if the first line lacks the usual delimiter.
 DELIMITERS = (",", "\t", ";", "::", "|")
 QUOTE = '"'
-# Stands for a delimiter of several bytes while the file is read.
+# Replaces a delimiter of several bytes while the file is read.
 STAND_IN = b"\x1f"
 FIRST_BYTES = 1024 * 1024
-# Of the first lines, so many have as many delimiters as that of the names.
+# This share of the first lines has as many delimiters as the header, if the delimiter is right.
 SOME_LINES, SHARE_OF_LINES = 100, 0.9
 
 
 @dataclass(frozen=True)
 class CsvDialect:
-    """How a file is written.
+    """The format of a CSV file.
 
     Attributes:
       delimiter: what separates values in the file.
-      quote: what encloses fields; None: nothing does, and quotes are letters.
-      spans_lines: whether a quoted field has several lines.
-      skipped_bytes: what comes before the first row: a line that says what the delimiter is.
-      rows: counted by the file's bytes, without the line of names.
-      notes: what was found out, by its kind, for people.
+      quote: what encloses values; None if quotes are ordinary characters.
+      spans_lines: whether a quoted value has several lines.
+      skipped_bytes: the length of a first line that declares the delimiter.
+      rows: the number of rows by the file's bytes, without the header.
+      notes: findings for people, by kind.
     """
 
     delimiter: bytes
@@ -46,23 +46,23 @@ class CsvDialect:
 
     @property
     def byte(self) -> bytes:
-        """What separates values in the stream."""
+        """The byte that separates values in the stream."""
         return self.delimiter if len(self.delimiter) == 1 else STAND_IN
 
     def open(self, file: Path) -> Any:
-        """A stream of the rows, in which one byte separates values."""
+        """Opens a stream of the rows, in which one byte separates values."""
         return _rows_of(file, self.delimiter, self.skipped_bytes)
 
 
 def find_dialect(file: Path, key: str, csv: CsvConfig) -> CsvDialect:
-    """Looks through a file for what its configuration leaves open, and counts its rows.
+    """Reads a file to find what its configuration leaves open, and counts its rows.
 
     Args:
-      key: of `csv` in YAML, for errors.
+      key: the key of `csv` in YAML, for errors.
 
     Raises:
-      DataError: it can't be told whether quotes are letters, with the line; or the quote is part
-        of the delimiter.
+      DataError: quotes can be read in both ways or in none (the line is named), or the quote is
+        part of the delimiter.
     """
     with opened(file) as stream:
         start = stream.read(FIRST_BYTES)
@@ -88,18 +88,18 @@ def find_dialect(file: Path, key: str, csv: CsvConfig) -> CsvDialect:
     quote, count, lone = rows.quote()
     if lone is not None:
         notes["quotes"] = (
-            f"{file}: its quotes are letters, as the one in line {lone} encloses no value "
-            f"({key}.quote_char)"
+            f"{file}: quotes are ordinary characters, as the one in line {lone} doesn't enclose a "
+            f"value ({key}.quote_char)"
         )
     number = count.rows - (csv.column_names is None)
     return CsvDialect(delimiter, quote, count.spanning, skipped, number, notes)
 
 
 def _delimiter_of(start: bytes, usual: str) -> str:
-    """What the first lines have, the usual one before the others.
+    """Returns the delimiter of the first lines; the usual one is preferred.
 
-    One that each line has as often as the first goes before one that names alone have, as the
-    comma of a column's name.
+    A delimiter that all lines have equally often is preferred to one in the header only, such as
+    the comma in a column's name.
     """
     lines = re.split(rb"\r\n|\r|\n", start.lstrip(b"\r\n"))
     # The last one may be cut off.
@@ -134,7 +134,7 @@ def _rows_of(file: Path, delimiter: bytes, skipped: int) -> Any:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of a file, whose quotes may be letters."""
+    """The rows of a file whose quotes may be ordinary characters."""
 
     file: Path
     key: str
@@ -143,14 +143,14 @@ class _Rows:
     skipped: int
 
     def quote(self) -> tuple[str | None, RowCount, int | None]:
-        """What encloses values, how many rows there are so, and the line of a lone quote.
+        """Returns the quote, the number of rows with it, and the line of a lone quote.
 
-        That quotes enclose values, as RFC 4180 has it, is taken if it is possible; that they are
-        letters, if that alone is. Where the lines of a row could as well be rows, it is not told
-        unless other values of several lines show what the quotes are.
+        Quotes enclose values, as in RFC 4180, if that is possible, and are ordinary characters if
+        only that is. If the lines of a row could also be rows, the file is ambiguous, unless other
+        values of several lines show what the quotes are.
 
         Raises:
-          DataError: neither is possible, or it can't be told.
+          DataError: neither is possible, or the file is ambiguous.
         """
         is_open = self.csv.quote_char == AUTO
         quote = QUOTE if is_open else self.csv.quote_char
@@ -164,26 +164,26 @@ class _Rows:
                 raise self._broken(count.broken, lines)
         elif is_open and count.ambiguous and not count.enclosing:
             raise self._ambiguous(count.ambiguous)
-        # Rows that have another number of columns are named by the reader.
+        # The reader names rows with another number of columns.
         return quote if count.has_quotes else None, count, None
 
     def _ambiguous(self, line: int) -> DataError:
         override = f"{self.key}.quote_char={json.dumps(QUOTE)}"
         return DataError(
             f"{self._where(line)}: a value begins with a quote that is closed in a later line, but "
-            f"each of these lines has all columns; must be told, by {self._letters}, or (on a "
+            f"each of these lines has all columns; set {self._letters}, or (on a "
             f"command line) {shlex.quote(override)} if they enclose values of several lines"
         )
 
     def _broken(self, line: int, lines: RowCount) -> DataError:
-        """`lines`: what speaks against all quotes being letters, if anything does."""
+        """`lines`: the count with all quotes as ordinary characters, which may rule that out."""
         other = "quotes are said to enclose values"
         if lines.enclosed:
             other = f"line {lines.enclosed + self._lines_skipped} has a value in quotes"
         elif lines.unequal:
             other = (
                 f"line {lines.unequal + self._lines_skipped} has another number of columns than "
-                "the first, if quotes are letters"
+                "the first, if quotes are ordinary characters"
             )
         return DataError(
             f"{self._where(line)}: a value begins with a quote that doesn't enclose it, and "
@@ -196,7 +196,7 @@ class _Rows:
 
     @property
     def _letters(self) -> str:
-        return f"{self.key}.quote_char=null if all quotes are letters"
+        return f"{self.key}.quote_char=null if all quotes are ordinary characters"
 
     @property
     def _lines_skipped(self) -> int:

@@ -1,4 +1,4 @@
-"""Reads CSV files with Arrow, and holds the number of their rows to what their bytes say."""
+"""Reads CSV files with Arrow, and compares the number of rows with that of their bytes."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
 class CsvFile:
-    """One file, of which it is known how it is written.
+    """A CSV file whose dialect is known.
 
     Attributes:
       notes: see `CsvDialect`.
     """
 
     def __init__(self, file: Path, key: str, csv: CsvConfig) -> None:
-        """Looks through the whole file.
+        """Reads through the whole file to find its dialect.
 
         Raises:
-          DataError: it can't be read, or it can't be told what its quotes are.
+          DataError: it can't be read, or its quotes are ambiguous.
         """
         self._file, self._key, self._names = file, key, csv.column_names
         try:
@@ -39,10 +39,10 @@ class CsvFile:
         self.notes = self._dialect.notes
 
     def read(self, texts: Collection[str]) -> pa.Table:
-        """All rows; `texts` are columns whose values are texts, whatever they look like.
+        """Reads all rows; `texts` are columns to be read as text, whatever their values look like.
 
         Raises:
-          DataError: it can't be read, naming the row; or rows are missing.
+          DataError: the file can't be read (the row is named), or rows are missing.
         """
         try:
             table = self._read(texts, threads=True)
@@ -50,13 +50,15 @@ class CsvFile:
             if "parse error" not in str(error):
                 raise self._unreadable(error) from error
             try:
-                table = self._read(texts, threads=False)  # Then the error has the row.
+                table = self._read(
+                    texts, threads=False
+                )  # Without threads, the error names the row.
             except UNREADABLE as error:
                 raise self._unreadable(error) from error
         except UNREADABLE as error:
             raise self._unreadable(error) from error
         if any(pa.types.is_binary(type_) for type_ in table.schema.types):
-            # What Arrow makes of texts that are none.
+            # Arrow reads texts that are not UTF-8 as bytes.
             raise not_utf8(self._file)
         if len(table) != self._dialect.rows:
             raise DataError(
@@ -66,7 +68,7 @@ class CsvFile:
         return self._with_delimiters(table)
 
     def first_rows(self) -> pa.Table:
-        """Those of the first block, with the types that Arrow makes of these.
+        """Reads the first block, with the types that Arrow infers from it.
 
         Raises:
           DataError: as `read`.
@@ -103,7 +105,7 @@ class CsvFile:
         )
 
     def _with_delimiters(self, table: pa.Table) -> pa.Table:
-        """With the delimiters again that texts in quotes have."""
+        """Restores the delimiters in quoted texts."""
         if self._dialect.quote is None or self._dialect.byte != STAND_IN:
             return table
         for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
@@ -118,7 +120,9 @@ class CsvFile:
         is_other = isinstance(error, UnicodeDecodeError) or "invalid UTF8" in str(error)
         if is_other:
             return not_utf8(self._file)
-        told = unreadable(self._file, "CSV", error)
+        problem = unreadable(self._file, "CSV", error)
         if "parse error" in str(error) and self._dialect.quote is not None:
-            return DataError(f"{told}. {self._key}.quote_char=null takes all quotes as letters")
-        return told
+            return DataError(
+                f"{problem}. {self._key}.quote_char=null reads all quotes as ordinary characters"
+            )
+        return problem

@@ -1,9 +1,9 @@
-"""Counts the rows of a CSV file by its bytes, and tells what its quotes are.
+"""Counts the rows of a CSV file by its bytes, and finds how its quotes can be read.
 
-No parser is asked, so that what a parser reads can be held to it. The rules are those of RFC
-4180: a quoted field begins with a quote and ends with the next one that isn't doubled, which
-stands right before a delimiter or a line's end. A quote within a field that begins with anything
-else is a letter. As in Arrow, lone carriage returns end lines, and empty lines are no rows.
+It uses no parser, so that what a parser reads can be compared with it. The rules are those of RFC
+4180: a quoted field begins with a quote and ends with the next one that isn't doubled, which is
+right before a delimiter or the end of a line. A quote within a field that begins otherwise is an
+ordinary character. As in Arrow, lone carriage returns end lines, and empty lines are not rows.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import numpy as np
 LF, CR = 10, 13
 BOM = b"\xef\xbb\xbf"
 BLOCK_BYTES = 512 * 1024
-# No row of Arrow's may be longer; so of a quote that is never closed no more than this is read.
+# Arrow has no longer rows, so no more than this is read after a quote that is never closed.
 LONGEST_ROW = 16 * 1024 * 1024
 
 
 @dataclass
 class RowCount:
-    """What the bytes of a file say of its rows; lines are counted from 1, empty ones, too.
+    """The rows of a file by its bytes; lines are counted from 1, including empty ones.
 
     Attributes:
-      delimiters: in each row; None until there is a first row, which then says it.
-      rows: the line of names among them.
-      lines: all of them.
-      has_quotes: whether the quote is anywhere.
+      delimiters: the number in each row; None until the first row decides it.
+      rows: the number of rows, including the header.
+      lines: the number of lines.
+      has_quotes: whether the file has any quote.
       enclosed: the first line in which a quoted field begins and ends.
       spanning: whether a row has several lines.
       enclosing: whether such a row has all delimiters, while one of its lines can't be a row.
@@ -38,7 +38,8 @@ class RowCount:
       broken: the first line of the first row whose quotes aren't those of RFC 4180.
       ragged: the first line of the first row of several lines that has another number of
         delimiters.
-      unequal: the first line that has another number of delimiters, were all quotes letters.
+      unequal: the first line that has another number of delimiters if all quotes are ordinary
+        characters.
     """
 
     delimiters: int | None
@@ -57,11 +58,11 @@ class RowCount:
 def count_rows(
     stream: Any, delimiter: bytes, quote: bytes | None, columns: int | None = None
 ) -> RowCount:
-    """Counts the rows of a file, to the first whose quotes aren't those of RFC 4180.
+    """Counts the rows of a file, up to the first whose quotes aren't those of RFC 4180.
 
     Args:
       delimiter, quote: one byte each; without a quote each line is a row.
-      columns: of each row; None: as many as the first row has.
+      columns: the number in each row; None for the number in the first row.
     """
     count = RowCount(None if columns is None else columns - 1)
     for block in _blocks(stream, delimiter, quote):
@@ -75,7 +76,7 @@ def count_rows(
 def count_lines(
     stream: Any, delimiter: bytes, quote: bytes, columns: int | None = None
 ) -> RowCount:
-    """Counts the lines as rows, all quotes being letters, to the first that speaks against it.
+    """Counts the lines as rows, with all quotes as ordinary characters, up to a contradiction.
 
     Args:
       columns: as in `count_rows`.
@@ -90,9 +91,9 @@ def count_lines(
 
 
 def _blocks(stream: Any, delimiter: bytes, quote: bytes | None) -> Iterator[_Block]:
-    """The file in blocks of whole rows."""
+    """Yields the file in blocks of whole rows."""
     rest, is_first = b"", True
-    # Of a row that doesn't end more is read each time: no byte is looked at often.
+    # For a row that doesn't end, more is read each time, so that no byte is read often.
     while more := stream.read(max(BLOCK_BYTES, len(rest))):
         rest += more.removeprefix(BOM) if is_first else more
         is_first = False
@@ -109,10 +110,10 @@ def _blocks(stream: Any, delimiter: bytes, quote: bytes | None) -> Iterator[_Blo
 
 
 class _Block:
-    """Some bytes of a file, the first of which begins a row.
+    """Some bytes of a file that begin with a row.
 
     Attributes:
-      end: where its last whole row ends.
+      end: where the last whole row ends.
     """
 
     def __init__(self, data: bytes, delimiter: int, quote: int | None) -> None:
@@ -131,7 +132,7 @@ class _Block:
         return _Quotes(self._bytes, self._delimiter, quote, lines)
 
     def last_row(self) -> int:
-        """Where the last row begins, which may go on in the next block."""
+        """Returns where the last row begins, which may continue in the next block."""
         rows = self._starts[self._is_row]
         return int(rows[-1]) if len(rows) else 0
 
@@ -141,7 +142,7 @@ class _Block:
         count.lines += self._lines(self.end)
 
     def check_rows(self, count: RowCount) -> None:
-        """Looks at the quotes of the block's whole rows."""
+        """Checks the quotes of the block's whole rows."""
         number = int(np.searchsorted(self._starts, self.end))
         starts, is_row = self._starts[:number], self._is_row[:number]
         if not number:
@@ -158,7 +159,7 @@ class _Block:
             self._check_spanning(count, starts, np.flatnonzero(is_row))
 
     def _check_spanning(self, count: RowCount, starts: np.ndarray, rows: np.ndarray) -> None:
-        """Looks at the rows of several lines; `rows`: which lines begin one."""
+        """Checks the rows of several lines; `rows` are the lines that begin a row."""
         spanning = np.diff(np.append(rows, len(starts))) > 1
         is_ragged = self._delimiters_of(starts[rows], outside=True) != count.delimiters
         are_full = self._delimiters_of(starts) == count.delimiters
@@ -172,7 +173,7 @@ class _Block:
             count.ambiguous = self._line(count, int(ambiguous[0]))
 
     def check_lines(self, count: RowCount, quote: int) -> None:
-        """Looks for lines that can't be rows, and for fields that a line has in quotes."""
+        """Finds lines that can't be rows, and fields in quotes within a line."""
         starts = self._starts[self._starts < self.end]
         if count.delimiters is None and len(starts):
             count.delimiters = int(self._delimiters_of(starts[:2])[0])
@@ -185,18 +186,18 @@ class _Block:
                 count.enclosed = self._line(count, enclosed[0])
 
     def _line(self, count: RowCount, place: int) -> int:
-        """The number of a byte's line in the file."""
+        """Returns the number of a byte's line in the file."""
         return count.lines + self._lines(place) + 1
 
     def _delimiters_of(self, starts: np.ndarray, outside: bool = False) -> np.ndarray:
-        """How many delimiters there are from each start to the next, or to the end."""
+        """Counts the delimiters from each start to the next, or to the end."""
         places = np.flatnonzero(self._bytes[: self.end] == self._delimiter)
         if outside and self._quotes is not None:
             places = places[~self._quotes.is_inside(places)]
         return np.diff(np.append(np.searchsorted(places, starts), len(places)))
 
     def _lines(self, end: int) -> int:
-        """How many lines end before a byte; the last one of a file ends with it."""
+        """Counts the lines that end before a byte; the last line of a file ends with it."""
         part = self._bytes[:end]
         returns = np.flatnonzero(part == CR)
         after = self._bytes[np.minimum(returns + 1, len(self._bytes) - 1)]
@@ -206,15 +207,15 @@ class _Block:
 class _Quotes:
     """The runs of quotes of some bytes, and which of their quotes enclose fields.
 
-    An odd run at a field's start opens a quoted field, or ends one; another odd run can only end
-    one, and leaves nothing open; even runs change nothing. So whether a run is inside is told by
-    how many of the first kind there are since the last of the second: no loop is needed.
+    An odd run at a field's start opens or ends a quoted field. Another odd run can only end one,
+    and leaves nothing open. Even runs change nothing. So the number of runs of the first kind since
+    the last of the second decides whether a run is inside, and no loop is needed.
     """
 
     def __init__(
         self, bytes_: np.ndarray, delimiter: int, quote: int, lines: np.ndarray | None
     ) -> None:
-        """`lines`: where lines begin that no quoted field may go beyond."""
+        """`lines`: where lines begin, if no quoted field may span lines."""
         places = np.flatnonzero(bytes_ == quote)
         is_first = np.concatenate([[True], np.diff(places) > 1])
         self._first = places[is_first]
@@ -227,12 +228,12 @@ class _Quotes:
         )
         self._is_odd = (self._last - self._first) % 2 == 0
         swaps = np.append(self._is_odd & self._at_start, False)
-        # Where nothing is open, whatever was before.
+        # Nothing is open after these.
         is_outside = np.concatenate([[True], self._is_odd & ~self._at_start])
         if lines is not None:
             line = np.searchsorted(lines, self._first, "right")
             is_outside[1:-1] |= line[1:] != line[:-1]
-        # Their number before each run, and after the last; only its last bit counts.
+        # The number before each run, and after the last; only the last bit matters.
         number = np.cumsum(swaps, dtype=np.uint8) - swaps
         if is_outside[1:].any():
             last = np.maximum.accumulate(np.where(is_outside, np.arange(len(swaps)), 0))
@@ -240,11 +241,11 @@ class _Quotes:
         self._inside = number % 2 == 1
 
     def is_inside(self, places: np.ndarray) -> np.ndarray:
-        """Which of the bytes are in quoted fields; quotes themselves are not asked for."""
+        """Tells which bytes (other than quotes) are in quoted fields."""
         return self._inside[np.searchsorted(self._first, places)]
 
     def first_broken(self, end: int) -> list[int]:
-        """Where the first quoted field begins that doesn't end as it must, before `end`."""
+        """Returns where the first quoted field with a wrong end begins, before `end`, if any."""
         wrong = np.flatnonzero(self._ends() & ~self._at_end & (self._first < end))
         if len(wrong):
             return [self._opening(int(wrong[0]))]
@@ -252,17 +253,17 @@ class _Quotes:
         return [self._opening(number)] if self._inside[number] else []
 
     def first_enclosed(self, end: int) -> list[int]:
-        """Where the first quoted field ends that ends as it must, before `end`."""
+        """Returns where the first quoted field with a right end ends, before `end`, if any."""
         places = self._first[self._ends() & self._at_end & (self._first < end)]
         return [int(place) for place in places[:1]]
 
     def _ends(self) -> np.ndarray:
-        """Runs that end a quoted field; those of an empty one begin it, too."""
+        """Tells which runs end a quoted field; the run of an empty field also begins it."""
         inside = self._inside[:-1]
         return (inside & self._is_odd) | (~inside & ~self._is_odd & self._at_start)
 
     def _opening(self, run: int) -> int:
-        """Where the quoted field begins that a run is in."""
+        """Returns where the quoted field of a run begins."""
         if not self._inside[run]:
             return int(self._first[run])
         return int(self._first[np.flatnonzero(~self._inside[:run])[-1]])

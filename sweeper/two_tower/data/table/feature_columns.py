@@ -1,4 +1,4 @@
-"""Turns Arrow columns into the columns that features are made of."""
+"""Turns Arrow columns into the columns that features read."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def feature_columns(
     lists: Mapping[str, str],
     rows: np.ndarray | None = None,
 ) -> dict[str, Column]:
-    """The named columns, as far as features can be made of them; says what each holds.
+    """Returns the named columns that features can read, and reports what each contains.
 
     Args:
       missing: see `feature_column`.
-      lists: what separates the words of columns of lists.
-      rows: where in the file each row stands, from 0; None: they are all of it, in order.
+      lists: the separators of columns of lists, by name.
+      rows: the position of each row in the file, from 0; None if all rows are there, in order.
 
     Raises:
       DataError: as `feature_column`.
@@ -55,13 +55,15 @@ def feature_columns(
             say(f"{shown}: {table[name].type} is left out: no feature can be made of it")
             continue
         columns[name], gaps = found
-        text = f"{shown}: {words_of(columns[name])}" + (f", {gaps:,} missing" if gaps else "")
+        text = f"{shown}: {describe_column(columns[name])}" + (
+            f", {gaps:,} missing" if gaps else ""
+        )
         say(text + _why_no_numbers(columns[name], rows))
     return columns
 
 
 def _why_no_numbers(column: Column, rows: np.ndarray | None) -> str:
-    """The first word that is no number, of a column most of whose words are."""
+    """Returns a note on the first word that isn't a number, if most words of a column are."""
     if not isinstance(column, CategoricalColumn):
         return ""
     words = pc.utf8_trim_whitespace(pa.array(column.categories, pa.string()))
@@ -72,13 +74,13 @@ def _why_no_numbers(column: Column, rows: np.ndarray | None) -> str:
     row = row_of(is_other) or 1
     word = shortened(repr(column.categories[column.codes[row - 1]]))
     return (
-        f"; no numbers, as row {_in_file(row, rows)} has {word} ({int(is_number.sum()):,} values "
+        f"; not numbers, as row {_in_file(row, rows)} has {word} ({int(is_number.sum()):,} values "
         "are numbers)"
     )
 
 
 def _in_file(row: int, rows: np.ndarray | None) -> int:
-    """Where in the file a row stands, both counted from 1."""
+    """Returns the position of a row in the file, both counted from 1."""
     return row if rows is None else int(rows[row - 1]) + 1
 
 
@@ -89,13 +91,13 @@ def feature_column(
     separator: str | None = None,
     rows: np.ndarray | None = None,
 ) -> tuple[Column, int] | None:
-    """The column, and how many of its values were missing; None: features can't be made of it.
+    """Returns the column and its number of missing values; None if features can't read it.
 
-    Texts and truths are words, the empty one where they are missing; times are seconds since
-    1970, durations seconds; lists are of words.
+    Texts and booleans become words, and the empty word where they are missing. Times become seconds
+    since 1970, durations seconds, and lists are lists of words.
 
     Args:
-      missing: what becomes of missing numbers: "error", or "fill" for the mean of the others.
+      missing: what to do with missing numbers: "error", or "fill" with the mean of the others.
       separator: splits texts into lists.
       rows: see `feature_columns`.
 
@@ -133,7 +135,7 @@ def feature_column(
 
 
 def _numbers(array: pa.Array, name: str, missing: str, rows: np.ndarray | None) -> NumericColumn:
-    """int64 where all are whole, there, and no more than int64 holds; else float64."""
+    """Returns int64 if no number is missing, fractional or too large for it, else float64."""
     if pa.types.is_decimal(array.type):
         array = array.cast(pa.float64())
     if array.null_count == 0:
@@ -141,11 +143,11 @@ def _numbers(array: pa.Array, name: str, missing: str, rows: np.ndarray | None) 
     else:
         first = _in_file(row_of(array.is_null()) or 1, rows)
         if array.null_count == len(array):
-            raise DataError(f"the column {name!r} has no number at all; must have some, or not be")
+            raise DataError(f"the column {name!r} has no number at all; fill it in, or remove it")
         if missing == "error":
             raise DataError(
                 f"the column {name!r} has {array.null_count:,} missing numbers, the first in row "
-                f"{first}; must have none, or data.filter.missing_features be 'fill'"
+                f"{first}; fill them in, or set data.filter.missing_features to 'fill'"
             )
         numbers = array.cast(pa.float64(), safe=False)
         values = numbers.fill_null(pc.mean(array).as_py()).to_numpy(zero_copy_only=False)
@@ -164,13 +166,13 @@ def _number_type(array: pa.Array) -> pa.DataType:
 
 
 def _seconds(durations: pa.Array) -> pa.Array:
-    """float64, of any unit."""
+    """Converts durations of any unit to float64 seconds."""
     second = float(PER_SECOND[durations.type.unit])
     return pc.divide(durations.cast(pa.int64()).cast(pa.float64(), safe=False), second)
 
 
 def _list(array: pa.Array) -> CategoricalListColumn:
-    """Lists of words; a missing list is an empty one."""
+    """Encodes lists of words; a missing list becomes an empty one."""
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False)
     words = encode_words(array.flatten().cast(pa.string()).fill_null(""))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -178,13 +180,13 @@ def _list(array: pa.Array) -> CategoricalListColumn:
 
 
 def _split(words: pa.Array, separator: str) -> CategoricalListColumn:
-    """Texts cut at each `separator`; the empty text is the empty list."""
+    """Splits texts at each `separator`; the empty text becomes the empty list."""
     texts = pc.if_else(pc.equal(words, ""), None, words)
     return _list(pc.split_pattern(texts, separator))
 
 
-def words_of(column: Column) -> str:
-    """What a column holds, for people: "12 words", "whole numbers, 1 to 5"."""
+def describe_column(column: Column) -> str:
+    """Describes the content of a column: "12 different words", "whole numbers, 1 to 5"."""
     if isinstance(column, CategoricalColumn):
         return f"{len(column.categories):,} different words"
     if isinstance(column, CategoricalListColumn):

@@ -11,9 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from sweeper.common.errors import DataError, shortened
-
-# A path of this form is the name of a TFDS data set.
-TFDS = "tfds:"
+from sweeper.two_tower.config import TFDS_PREFIX
+from sweeper.two_tower.data.table.arrays import one_line
 
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".dat": "csv", ".data": "csv",
@@ -25,13 +24,13 @@ COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 
 @dataclass(frozen=True)
 class TableFiles:
-    """The files of one table, in the order in which their rows count.
+    """The files of one table, in the order of their rows.
 
     Attributes:
       key: the YAML key that names them, for errors.
-      path: what it was given.
-      format: "csv", "parquet" or "jsonl"; of a TFDS data set "tfds".
-      files: empty of a TFDS data set.
+      path: the value of the key.
+      format: "csv", "parquet" or "jsonl", or "tfds" for a TFDS data set.
+      files: the files; empty for a TFDS data set.
     """
 
     key: str
@@ -40,7 +39,7 @@ class TableFiles:
     files: tuple[Path, ...]
 
     def state(self) -> list[tuple[str, int, int]]:
-        """(place, bytes, time of the last change in nanoseconds) of each file; a TFDS name."""
+        """Returns (path, bytes, modification time in ns) of each file, or the TFDS name."""
         if not self.files:
             return [(self.path, 0, 0)]
         stats = [(str(file.resolve()), file.stat()) for file in self.files]
@@ -48,14 +47,14 @@ class TableFiles:
 
 
 def find_files(key: str, path: str, format_: str = "auto") -> TableFiles:
-    """The files at `path`: itself, or those in a folder whose names tell a format.
+    """Finds the files at `path`: itself, or those in a folder whose names show a format.
 
-    Names that begin with "." or "_" are left out, as Arrow and Spark have it.
+    Names that begin with "." or "_" are left out, as in Arrow and Spark.
 
     Raises:
-      DataError: nothing is there, no name tells a format, or several formats.
+      DataError: nothing is there, no name shows a format, or there are several formats.
     """
-    if path.startswith(TFDS):
+    if path.startswith(TFDS_PREFIX):
         return TableFiles(key, path, "tfds", ())
     place = Path(os.path.expanduser(path))
     if place.is_file():
@@ -72,7 +71,7 @@ def find_files(key: str, path: str, format_: str = "auto") -> TableFiles:
     if not files:
         raise DataError(
             f"{key}: got the folder {path!r}, which has no file of a known format; must have files "
-            f"that end in {', '.join(FORMATS)}, or {_format_key(key)} say which they are"
+            f"that end in {', '.join(FORMATS)}, or {_format_key(key)} is set to theirs"
         )
     found = {file: _format(key, file, format_) for file in files}
     if len(set(found.values())) > 1:
@@ -85,13 +84,13 @@ def find_files(key: str, path: str, format_: str = "auto") -> TableFiles:
 
 
 def format_of(file: Path) -> str | None:
-    """What a file's name says of its format."""
+    """Returns the format that a file's name shows, or None."""
     suffixes = [suffix.lower() for suffix in file.suffixes if suffix.lower() not in COMPRESSIONS]
     return FORMATS.get(suffixes[-1]) if suffixes else None
 
 
 def compression_of(file: Path) -> str | None:
-    """ "gzip" or "zstd", by the file's name."""
+    """Returns "gzip" or "zstd" by the file's name, or None."""
     return COMPRESSIONS.get(file.suffix.lower())
 
 
@@ -101,29 +100,29 @@ def _format(key: str, file: Path, format_: str) -> str:
     if found := format_of(file):
         return found
     raise DataError(
-        f"{key}: got {str(file)!r}, whose name doesn't tell its format; must end in "
-        f"{', '.join(FORMATS)}, or {_format_key(key)} say which it is"
+        f"{key}: got {str(file)!r}, whose name doesn't show its format; must end in "
+        f"{', '.join(FORMATS)}, or {_format_key(key)} is set to it"
     )
 
 
 def _format_key(key: str) -> str:
-    """ "data.items.format" beside "data.items.path"."""
+    """Returns "data.items.format" for "data.items.path"."""
     return f"{key.rpartition('.')[0]}.format"
 
 
-# What a block of a file must hold in whole: the longest row, and Arrow's guess at types.
+# A block must contain the longest row, and enough rows for Arrow to infer types.
 BLOCK_BYTES = 16 * 1024 * 1024
-# What Arrow, the file system and the decompressors raise.
+# What Arrow, the file system and the decompressors raise for a file that can't be read.
 UNREADABLE = (pa.ArrowException, OSError, EOFError, ValueError)
 
 
 def opened(file: Path) -> Any:
-    """A stream of the file's bytes, decompressed."""
+    """Opens a stream of the file's decompressed bytes."""
     return pa.input_stream(str(file), compression=compression_of(file))
 
 
 class RewrittenLines:
-    """A stream of which `rewrite` has changed some whole lines at a time."""
+    """A stream whose lines are changed by `rewrite`, some whole lines at a time."""
 
     closed = False
 
@@ -154,7 +153,7 @@ class RewrittenLines:
 
 
 def not_utf8(file: Path) -> DataError:
-    """The error for a text in another encoding, with the first line that isn't UTF-8."""
+    """Returns the error for another encoding, with the first line that isn't UTF-8."""
     with opened(file) as stream:
         for number, line in enumerate(stream.read().split(b"\n"), start=1):
             try:
@@ -162,20 +161,20 @@ def not_utf8(file: Path) -> DataError:
             except UnicodeDecodeError:
                 text = shortened(line.decode("latin-1").strip())
                 return DataError(
-                    f"{file}, line {number}: is no UTF-8 (in Latin-1 it reads {text!r}); must be "
+                    f"{file}, line {number}: is not UTF-8 (in Latin-1 it reads {text!r}); must be "
                     "written in UTF-8"
                 )
-    return DataError(f"{file}: is no UTF-8; must be written in UTF-8")
+    return DataError(f"{file}: is not UTF-8; must be written in UTF-8")
 
 
 def unreadable(file: Path, format_: str, error: Exception) -> DataError:
-    """The error for a file that isn't what its name says."""
+    """Returns the error for a file that can't be read in its format."""
     if isinstance(error, PermissionError):
-        return DataError(f"{file}: may not be read; must be allowed to be")
-    words = shortened(" ".join(str(error).split()), 300)
-    if "in row" in words and format_ != "CSV":
-        words += " (the first row is 0)"
-    if file.stat().st_size == 0 or "Empty CSV file" in words:
+        return DataError(f"{file}: permission denied; allow reading it")
+    reason = one_line(error)
+    if "in row" in reason and format_ != "CSV":
+        reason += " (the first row is 0)"
+    if file.stat().st_size == 0 or "Empty CSV file" in reason:
         return DataError(f"{file}: is empty; must have at least one row")
     with file.open("rb") as start:
         first = start.read(2)
@@ -183,11 +182,11 @@ def unreadable(file: Path, format_: str, error: Exception) -> DataError:
         return DataError(f"{file}: is UTF-16; must be written in UTF-8")
     if format_ == "JSON lines" and first[:1] == b"[":
         return DataError(f"{file}: is a JSON array; must have an object a line")
-    return DataError(f"{file}: can't be read as {format_}: {words}")
+    return DataError(f"{file}: can't be read as {format_}: {reason}")
 
 
 def check_same_columns(files: TableFiles, schemas: Sequence[pa.Schema]) -> None:
-    """Every file must have the same columns, and none twice.
+    """Checks that all files have the same columns, and none twice.
 
     Raises:
       DataError: naming the files and the columns.
@@ -208,13 +207,13 @@ def check_same_columns(files: TableFiles, schemas: Sequence[pa.Schema]) -> None:
 
 
 def common_type(types: Sequence[pa.DataType]) -> pa.DataType | None:
-    """The one type that values of all can have, those of codes standing for their values.
+    """Returns the type that values of all types can have; None if that is only text.
 
-    None: there is none but text.
+    Types of codes stand for those of their values.
     """
     values = {type_.value_type if pa.types.is_dictionary(type_) else type_ for type_ in types}
     if pa.uint64() in values and any(pa.types.is_signed_integer(type_) for type_ in values):
-        return pa.float64()  # Arrow would take int64, which lacks half of the others.
+        return pa.float64()  # Arrow would use int64, which lacks half of uint64.
     schemas = [pa.schema([("", type_)]) for type_ in sorted(values, key=str)]
     try:
         return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
@@ -223,7 +222,7 @@ def common_type(types: Sequence[pa.DataType]) -> pa.DataType | None:
 
 
 def types_apart(schemas: Sequence[pa.Schema]) -> dict[str, str]:
-    """The columns whose types have nothing but text in common, and the types in words."""
+    """Returns the columns whose types only have text in common, and describes the types."""
     types = {name: [schema.field(name).type for schema in schemas] for name in schemas[0].names}
     return {
         name: " and ".join(dict.fromkeys(map(str, own)))
@@ -235,5 +234,5 @@ def types_apart(schemas: Sequence[pa.Schema]) -> dict[str, str]:
 def _names(schema: pa.Schema, files: TableFiles, number: int) -> list[str]:
     try:
         return list(schema.names)
-    except UnicodeDecodeError as error:  # Arrow hasn't looked at them before.
+    except UnicodeDecodeError as error:  # Arrow decodes names only now.
         raise not_utf8(files.files[number]) from error

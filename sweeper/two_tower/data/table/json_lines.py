@@ -1,4 +1,4 @@
-"""Reads JSON lines with Arrow; columns of texts as they are written, numbers among them."""
+"""Reads JSON lines with Arrow; columns of texts are read as they are written."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from sweeper.common.errors import DataError, shortened
 from sweeper.two_tower.data.table import files
 from sweeper.two_tower.data.table.files import UNREADABLE, RewrittenLines, opened, unreadable
 
-# What can stand for a text without being one; NaN is pandas' gap.
+# Values without quotes that can be read as text; NaN is a missing value of pandas.
 VALUE = rb"(-?[0-9][^\s,}\]]*|true|false)"
 TEXTS = ("text", "number", "truth")
 
 
 def read_json_lines(file: Path, texts: Collection[str]) -> pa.Table:
-    """All rows; `texts` are columns whose values are texts: `1.0` is "1.0".
+    """Reads all rows; `texts` are columns to be read as text: `1.0` becomes "1.0".
 
-    Columns of texts, numbers and truths are texts as well.
+    Columns that mix texts, numbers and booleans are read as text as well.
 
     Raises:
-      DataError: it can't be read; a column has values that no text can stand for, with the row.
+      DataError: the file can't be read, or a column has values that can't be text, with the row.
     """
     chosen = dict.fromkeys(texts)
     while True:
@@ -40,7 +40,7 @@ def read_json_lines(file: Path, texts: Collection[str]) -> pa.Table:
 
 
 def first_json_lines(file: Path) -> pa.Table:
-    """The whole lines of a file's first block.
+    """Reads the whole lines of a file's first block.
 
     Raises:
       DataError: they can't be read.
@@ -67,17 +67,17 @@ def _parse(file: Path, texts: list[str]) -> pa.Table:
         table = pyarrow.json.read_json(
             source, pyarrow.json.ReadOptions(block_size=files.BLOCK_BYTES), options
         )
-    # Arrow adds the columns of its schema that the file lacks.
+    # Arrow adds columns of its schema that the file lacks.
     empty = [name for name in texts if table[name].null_count == len(table)]
-    gone = set(empty) - _names(file) if empty else set()
+    gone = set(empty) - {name for row in _rows(file) for name in row} if empty else set()
     return table.drop_columns(list(gone)) if gone else table
 
 
 def _as_texts(names: Collection[str]) -> Callable[[bytes], bytes]:
-    """What puts quotes around the values of some keys, where they have none.
+    """Returns a function that puts quotes around the values of some keys, where they have none.
 
-    A quote in a text has a backslash before it, so that what it finds are keys. Those of objects
-    within a row change as well, of which no column is made.
+    A quote within a text follows a backslash, so that only keys are found. Keys of objects within a
+    row change as well, but these are not columns.
     """
     spellings = dict.fromkeys(
         json.dumps(name, ensure_ascii=is_ascii).encode()
@@ -86,7 +86,7 @@ def _as_texts(names: Collection[str]) -> Callable[[bytes], bytes]:
     )
     patterns = []
     for spelling in spellings:
-        # It begins with letters alone, which are found fast.
+        # The pattern begins with fixed letters, which are found fast.
         name = re.escape(spelling)
         key = rb"(%s(?<!\\%s)\s*:\s*)" % (name, name)
         patterns.append((re.compile(key + VALUE), re.compile(key + rb"NaN\b")))
@@ -101,12 +101,8 @@ def _as_texts(names: Collection[str]) -> Callable[[bytes], bytes]:
     return rewrite
 
 
-def _names(file: Path) -> set[str]:
-    return {name for row in _rows(file) for name in row}
-
-
 def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows as Python reads them; those that are no objects, or no JSON, are empty."""
+    """Yields the rows as Python reads them; rows that aren't JSON objects are empty."""
     with opened(file) as stream:
         for line in stream.read().removeprefix(b"\xef\xbb\xbf").splitlines():
             if not line.strip():
@@ -119,10 +115,10 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _mixed_column(file: Path, texts: Collection[str]) -> str | None:
-    """The first column of several kinds of values that all can be texts.
+    """Returns the first column with several kinds of values that can all be text.
 
     Raises:
-      DataError: a column has kinds that can't, with the row.
+      DataError: a column has kinds that can't be text, with the row.
     """
     first: dict[str, str] = dict.fromkeys(texts, "text")
     mixed: str | None = None
@@ -142,7 +138,7 @@ def _mixed_column(file: Path, texts: Collection[str]) -> str | None:
 
 
 def _kind(value: Any) -> str | None:
-    """What a value is; None: null, or an empty list, which fit all."""
+    """Returns the kind of a value; None for null and an empty list, which fit all kinds."""
     if isinstance(value, list):
         kinds = sorted({kind for each in value if (kind := _kind(each)) is not None})
         return f"list of {' and '.join(kinds)}s" if kinds else None

@@ -18,10 +18,12 @@ from sweeper.two_tower.data.table.roles import ids as id_texts
 def read_parquet(
     files: TableFiles, ids: Collection[str], say: Callable[[str], None], rows: int | None = None
 ) -> pa.Table:
-    """All rows in plain types, see `plain_column`, or the first ones; ids as texts if files differ.
+    """Reads all rows, or the first `rows`, in plain types (see `plain_column`).
+
+    If the types of a column of ids differ between files, it is read as text.
 
     Raises:
-      DataError: it can't be read, or files differ in their columns.
+      DataError: a file can't be read, or files differ in their columns.
     """
     try:
         found = _data_set(files, ids)
@@ -51,7 +53,7 @@ def read_parquet(
 
 
 def _data_set(files: TableFiles, ids: Collection[str]) -> Any:
-    """Arrow's data set of the files, `name=value` folders as columns; those of ids as texts."""
+    """Returns Arrow's data set of the files, with `name=value` folders as columns."""
     keys = dict.fromkeys(
         part.partition("=")[0] for file in files.files for part in file.parts if "=" in part
     )
@@ -69,7 +71,7 @@ def _data_set(files: TableFiles, ids: Collection[str]) -> Any:
 
 
 def _own_types(schema: pa.Schema, fragment: Any, differing: Collection[str]) -> pa.Table:
-    """The rows of one file, in which columns that differ have their own type."""
+    """Reads the rows of one file, with its own types of the columns that differ."""
     own = fragment.physical_schema
     fields = [own.field(field.name) if field.name in differing else field for field in schema]
     return plain_table(fragment.to_table(schema=pa.schema(fields)))
@@ -85,7 +87,7 @@ def _ids(file: Path, column: pa.ChunkedArray, name: str) -> pa.Array:
 def _alike(
     columns: list[pa.ChunkedArray], name: str, say: Callable[[str], None]
 ) -> list[pa.ChunkedArray]:
-    """A feature's values of several files, in the type that they have in common, or as texts."""
+    """Converts a feature's values of several files to their common type, or to text."""
     types = [column.type for column in columns]
     common = common_type(types)
     if common is None:

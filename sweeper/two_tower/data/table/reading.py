@@ -1,7 +1,7 @@
 """Reads the files of a table with Arrow: CSV, Parquet, JSON lines, or a TFDS data set.
 
-Columns of ids are texts as they are written. Of the others Arrow infers a type; where a later
-row, or another file, doesn't fit it, the column is a text as a whole, which is said.
+Columns of ids are read as text, as they are written. Arrow infers the types of the others; if a
+later row or another file doesn't fit, the whole column is read as text, and that is reported.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from functools import partial
 
 import pyarrow as pa
 
-from sweeper.common.errors import DataError, shortened
-from sweeper.two_tower.config import CsvConfig
+from sweeper.common.errors import DataError
+from sweeper.two_tower.config import TFDS_PREFIX, CsvConfig
+from sweeper.two_tower.data.table.arrays import UNREADABLE_VALUE, unreadable_value
 from sweeper.two_tower.data.table.csv_files import CsvFile
-from sweeper.two_tower.data.table.files import TFDS, TableFiles, check_same_columns, types_apart
+from sweeper.two_tower.data.table.files import TableFiles, check_same_columns, types_apart
 from sweeper.two_tower.data.table.json_lines import first_json_lines, read_json_lines
 from sweeper.two_tower.data.table.parquet_files import read_parquet
 
@@ -26,21 +27,21 @@ Say = Callable[[str], None]
 
 
 def silent(text: str) -> None:
-    """Says nothing."""
+    """Ignores a text."""
 
 
 def read_table(
     files: TableFiles, csv: CsvConfig, ids: Collection[str], say: Say = silent
 ) -> pa.Table:
-    """All rows, in the order of the files.
+    """Reads all rows, in the order of the files.
 
     Args:
-      ids: columns that are texts, whatever they look like.
-      say: told what was found out about the files.
+      ids: columns to be read as text, whatever their values look like.
+      say: receives what was found out about the files.
 
     Raises:
-      DataError: naming the file: it can't be read as what its name says, holds no row, or
-        differs from the others in its columns.
+      DataError: a file (which is named) can't be read in its format, has no row, or differs from
+        the others in its columns.
     """
     if files.format == "tfds":
         return _read_tfds(files)
@@ -52,11 +53,11 @@ def read_table(
         tables = [read(texts) for read in reads]
         schemas = [table.schema for table in tables]
         check_same_columns(files, schemas)
-        apart = {name: words for name, words in types_apart(schemas).items() if name not in texts}
+        apart = {name: types for name, types in types_apart(schemas).items() if name not in texts}
         if not apart:
             break
-        for name, words in apart.items():
-            say(f"{name}: texts, as its type differs between the files: {words}")
+        for name, types in apart.items():
+            say(f"{name}: texts, as its type differs between the files: {types}")
         texts |= apart.keys()
     try:
         table = pa.concat_tables(tables, promote_options="permissive")
@@ -66,7 +67,7 @@ def read_table(
 
 
 def first_rows(files: TableFiles, csv: CsvConfig) -> pa.Table:
-    """Some of the first rows, with the types that Arrow makes of these.
+    """Reads some of the first rows, with the types that Arrow infers from them.
 
     Raises:
       DataError: as `read_table`.
@@ -85,11 +86,11 @@ def first_rows(files: TableFiles, csv: CsvConfig) -> pa.Table:
 def _readers(
     files: TableFiles, csv: CsvConfig, say: Say
 ) -> list[Callable[[Collection[str]], pa.Table]]:
-    """What reads each file, given the columns that are texts."""
+    """Returns a reader of each file, which takes the columns to be read as text."""
     if files.format == "jsonl":
         return [partial(read_json_lines, file) for file in files.files]
     found = [CsvFile(file, _csv_key(files), csv) for file in files.files]
-    # One file stands for all.
+    # One note of each kind is enough for all files.
     notes = {kind: text for file in reversed(found) for kind, text in file.notes.items()}
     for text in notes.values():
         say(text)
@@ -97,15 +98,15 @@ def _readers(
 
 
 def _csv_key(files: TableFiles) -> str:
-    """ "data.items.csv" beside "data.items.path"."""
+    """Returns "data.items.csv" for "data.items.path"."""
     return f"{files.key.rpartition('.')[0]}.csv"
 
 
 def _read_tfds(files: TableFiles) -> pa.Table:
-    """All splits of a TFDS data set; prepared, or downloaded as TFDS does it."""
+    """Reads all splits of a TFDS data set, which TFDS downloads if needed."""
     from sweeper.two_tower.data.table.tfds_records import read_records
 
-    return _not_empty(files, read_records(files.key, files.path.removeprefix(TFDS)))
+    return _not_empty(files, read_records(files.key, files.path.removeprefix(TFDS_PREFIX)))
 
 
 def _not_empty(files: TableFiles, table: pa.Table) -> pa.Table:
@@ -116,15 +117,14 @@ def _not_empty(files: TableFiles, table: pa.Table) -> pa.Table:
 
 @contextmanager
 def error_context(where: str) -> Iterator[None]:
-    """Lets errors of a table say which one, unless they name a key already.
+    """Adds the name of a table to its errors, unless they name a key already.
 
     Raises:
-      DataError: also for what Arrow can't make of a value.
+      DataError: also for a value that Arrow can't convert.
     """
     try:
         yield
     except DataError as error:
         raise error if str(error).startswith("data.") else DataError(f"{where}: {error}") from error
-    except (pa.ArrowException, UnicodeDecodeError, OverflowError) as error:
-        words = shortened(" ".join(str(error).split()), 300)
-        raise DataError(f"{where}: a value can't be read: {words}") from error
+    except UNREADABLE_VALUE as error:
+        raise unreadable_value(where, error) from error

@@ -27,10 +27,10 @@ NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 def column_of(table: pa.Table, name: str, key: str) -> pa.ChunkedArray:
-    """The column that a YAML key names.
+    """Returns the column that a YAML key names.
 
     Raises:
-      DataError: the table lacks it; names those that it has.
+      DataError: the table lacks it; the message lists its columns.
     """
     names = table.column_names
     if name not in names:
@@ -41,10 +41,10 @@ def column_of(table: pa.Table, name: str, key: str) -> pa.ChunkedArray:
 
 
 def delimiter_hint(names: Sequence[str], key: str) -> str:
-    """What ends an error of a missing column where a whole line is the only name, or "".
+    """Returns an ending for an error line if a whole header line is the only name, or "".
 
     Args:
-      key: of the table, whose `csv.delimiter` is to be given.
+      key: the key of the table, whose `csv.delimiter` the hint suggests to set.
     """
     others = [each for each in DELIMITERS if len(names) == 1 and each in names[0]]
     if not others:
@@ -54,10 +54,10 @@ def delimiter_hint(names: Sequence[str], key: str) -> str:
 
 
 def check_columns(table: pa.Table, columns: ColumnsConfig) -> None:
-    """Refuses a table that lacks any of the columns that stand for something.
+    """Checks that a table has all columns that have a role.
 
     Raises:
-      DataError: with a line for each of them.
+      DataError: with a line for each missing column.
     """
     problems = []
     for role in ("user", "item", "timestamp", "rating", "weight"):
@@ -74,10 +74,10 @@ def check_columns(table: pa.Table, columns: ColumnsConfig) -> None:
 def numbers(
     column: pa.ChunkedArray, name: str, least: float = -np.inf, most: float = np.inf
 ) -> tuple[np.ndarray, np.ndarray]:
-    """float64 [rows], and where they are missing.
+    """Reads numbers: float64 [rows], and where they are missing, bool [rows].
 
     Raises:
-      DataError: a value that is no finite number, or not from `least` to `most`, with its row.
+      DataError: a value is not a finite number from `least` to `most`, with its row.
     """
     array = combined(column)
     if is_text(array.type):
@@ -94,23 +94,23 @@ def numbers(
     # A whole number beyond 2^53 is rounded.
     values = filled(array.cast(pa.float64(), safe=False), 0.0)
     if row := row_of(~np.isfinite(values) | (values < least) | (values > most)):
-        words = f"a number from {least:g} to {most:g}" if least > -np.inf else "a finite number"
-        raise DataError(f"the column {name!r}, row {row}: got {values[row - 1]:g}; must be {words}")
+        right = f"a number from {least:g} to {most:g}" if least > -np.inf else "a finite number"
+        raise DataError(f"the column {name!r}, row {row}: got {values[row - 1]:g}; must be {right}")
     return values, missing
 
 
-# From here on several whole numbers are one float, by its bits.
+# The first whole number that a float of so many bits may share with others.
 FIRST_SHARED = {16: 2**11, 32: 2**24, 64: 2**53}
 
 
 def ids(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
-    """Texts as dictionary<int32, string>; only the empty text and null are missing.
+    """Reads ids as texts, dictionary<int32, string>; the empty text and null are missing.
 
-    Whole numbers become their digits, also those that floats or decimals hold, and dates
-    2024-05-31. In floats NaN, pandas' gap, is missing, too.
+    Whole numbers, also in floats or decimals, become their digits, and dates 2024-05-31. NaN in
+    floats is missing.
 
     Raises:
-      DataError: values of another type, or numbers that aren't whole, with the first row.
+      DataError: the values have another type, or a number isn't whole, with the first row.
     """
     with naming(name):
         return _encoded(column, name)
@@ -127,13 +127,13 @@ def _encoded(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
         column = column.cast(pa.string())
     if not pa.types.is_dictionary(column.type):
         if pa.types.is_nested(inside):  # Arrow can't encode them.
-            raise _unfit(name, inside)
+            raise _wrong_type(name, inside)
         column = column.dictionary_encode()
     array = column.unify_dictionaries().combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = pa.array([], column.type) if array.num_chunks == 0 else array.chunk(0)
     words = _words(array, name, shared)
-    words.validate(full=True)  # Parquet may hold texts that are no UTF-8.
+    words.validate(full=True)  # Parquet may contain texts that are not UTF-8.
     # Different values may have become one text, and the empty one none.
     distinct = words.dictionary_encode()
     codes = filled(distinct.indices, -1)
@@ -148,7 +148,7 @@ def _encoded(column: pa.ChunkedArray, name: str) -> pa.DictionaryArray:
 
 
 def _words(array: pa.DictionaryArray, name: str, shared: int) -> pa.Array:
-    """The distinct values of an id column as texts."""
+    """Returns the distinct values of a column of ids as texts."""
     values = array.dictionary
     type_ = values.type
     if pa.types.is_floating(type_) or pa.types.is_decimal(type_):
@@ -169,11 +169,11 @@ def _words(array: pa.DictionaryArray, name: str, shared: int) -> pa.Array:
         is_text, pa.types.is_integer, pa.types.is_boolean, pa.types.is_date,
     )  # fmt: skip
     if not any(each(type_) for each in fits):
-        raise _unfit(name, type_)
+        raise _wrong_type(name, type_)
     return values.cast(pa.string())
 
 
-def _unfit(name: str, type_: pa.DataType) -> DataError:
+def _wrong_type(name: str, type_: pa.DataType) -> DataError:
     return DataError(
         f"the column {name!r} has the type {type_}; ids must be texts, whole numbers, dates, or "
         "bytes that are texts in UTF-8 or UUIDs"

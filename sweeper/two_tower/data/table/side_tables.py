@@ -1,4 +1,4 @@
-"""What is known of items, or of users: a table of a row each, joined by its key."""
+"""Reads a table of items or of users, with a row each, and joins it by its key."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from sweeper.two_tower.data.table.roles import column_of, ids
 
 @dataclass(frozen=True)
 class SideTable:
-    """A table's rows by their keys.
+    """The rows of a table by their keys.
 
     Attributes:
       row_of: the row of each key.
-      columns: what features can be made of, [rows] each.
+      columns: the columns that features can read, [rows] each.
     """
 
     row_of: dict[str, int]
     columns: dict[str, Column]
 
     def known(self, categories: list[str]) -> np.ndarray:
-        """Which of the words are keys, [categories]."""
+        """Tells which of the words are keys, bool [categories]."""
         return np.array([category in self.row_of for category in categories], bool)
 
     def joined(self, categories: list[str], missing: str, role: str) -> dict[str, Column]:
-        """The columns of a row for each word, in the words' order.
+        """Returns the columns with a row for each word, in the words' order.
 
-        A word that is no key has the empty word, an empty list, and the mean of the numbers.
+        A word that isn't a key gets the empty word, an empty list, and the mean of the numbers.
 
         Raises:
-          DataError: under "error", if a number would be missing so.
+          DataError: under "error", if a number would be missing.
         """
         rows = np.array([self.row_of.get(category, -1) for category in categories], np.int64)
         if (rows < 0).any():
@@ -62,7 +62,7 @@ def read_side_table(
     role: str,
     config: SideTableConfig,
     key: str,
-    taken: Collection[str],
+    used: Collection[str],
     missing: str,
     say: Callable[[str], None],
 ) -> SideTable:
@@ -71,18 +71,19 @@ def read_side_table(
     Args:
       role: "items" or "users".
       key: the column of ids, unless the configuration names another.
-      taken: columns of the interactions, which none here may have the name of.
-      missing: what becomes of missing numbers, see `feature_column`.
+      used: names of columns of the interactions, which no column here may have.
+      missing: what to do with missing numbers, see `feature_column`.
 
     Raises:
-      DataError: it can't be read, a key is missing or there twice, a column is in both tables.
+      DataError: the table can't be read, a key is missing or repeated, or a column is in both
+        tables.
     """
     assert config.path is not None
     key = config.key or key
     files = find_files(f"data.{role}.path", config.path, config.format)
     table = read_table(files, config.csv, [key], lambda text: say(f"{role}: {text}"))
     with error_context(f"data.{role}.path ({config.path})"):
-        return _encoded(role, config, table, key, taken, missing, say)
+        return _encoded(role, config, table, key, used, missing, say)
 
 
 def _encoded(
@@ -90,7 +91,7 @@ def _encoded(
     config: SideTableConfig,
     table: pa.Table,
     key: str,
-    taken: Collection[str],
+    used: Collection[str],
     missing: str,
     say: Callable[[str], None],
 ) -> SideTable:
@@ -98,13 +99,13 @@ def _encoded(
     check_keys(keys, key)
     others = [name for name in table.column_names if name != key]
     # Programs number the rows of every table that they write, under the same name.
-    for name in [each for each in others if each in taken and is_row_number_name(each)]:
+    for name in [each for each in others if each in used and is_row_number_name(each)]:
         say(f"{role}: {name or NAMELESS}: is left out: the rows of both tables are numbered so")
         others.remove(name)
-    if clash := [name for name in others if name in taken]:
+    if clash := [name for name in others if name in used]:
         raise DataError(
-            f"has the column {clash[0]!r}, which the interactions or the other table have, too; "
-            "must be in one of them, or left out of data.columns.others"
+            f"has the column {clash[0]!r}, which the interactions or the other table also have; "
+            "keep it in one of them, or leave it out of data.columns.others"
         )
     if unknown := [name for name in config.lists if name not in others]:
         column_of(table.drop_columns(key), unknown[0], f"data.{role}.lists")
@@ -118,10 +119,10 @@ def _encoded(
 
 
 def check_keys(keys: pa.DictionaryArray, key: str) -> None:
-    """Refuses keys that are missing or there more than once.
+    """Checks that no key is missing or repeated.
 
     Raises:
-      DataError: naming the first row without a key, or some of the keys that are repeated.
+      DataError: with the first row without a key, or some of the repeated keys.
     """
     if keys.null_count:
         raise DataError(
@@ -142,13 +143,13 @@ def check_keys(keys: pa.DictionaryArray, key: str) -> None:
 
 
 def _with_gaps(column: Column, rows: np.ndarray, name: str, missing: str, role: str) -> Column:
-    """The column's rows, and where `rows` is -1 what stands for a missing value."""
+    """Returns the column's rows, with a stand-in for a missing value where `rows` is -1."""
     gaps = rows < 0
     if isinstance(column, NumericColumn):
         if missing == "error":
             raise DataError(
                 f"{int(gaps.sum()):,} {role} that data.filter.unknown_{role}=keep keeps have no "
-                f"{name!r}; must have one, or data.filter.missing_features be 'fill'"
+                f"{name!r}; add them, or set data.filter.missing_features to 'fill'"
             )
         values = column.values.astype(np.float64)
         return NumericColumn(np.where(gaps, values.mean(), values[rows]))
@@ -164,6 +165,6 @@ def _with_empty_word(
 ) -> CategoricalColumn:
     if column.categories[0] == "":
         return CategoricalColumn(np.where(gaps, 0, column.codes[rows]), column.categories)
-    # It is sorted before all others.
+    # The empty word is sorted before all others.
     codes = np.where(gaps, 0, column.codes[rows] + 1)
     return CategoricalColumn(codes.astype(np.int32), ["", *column.categories])

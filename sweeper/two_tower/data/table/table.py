@@ -1,4 +1,4 @@
-"""`data=table`: reads a user's interactions, cleans and joins them, and encodes what is left."""
+"""Reads a user's interactions (`data=table`), cleans, joins and encodes them."""
 
 from __future__ import annotations
 
@@ -19,41 +19,43 @@ from sweeper.two_tower.data.interactions import Interactions, assemble
 from sweeper.two_tower.data.table import cleaning, roles
 from sweeper.two_tower.data.table.cleaning import Rows
 from sweeper.two_tower.data.table.feature_columns import feature_columns
-from sweeper.two_tower.data.table.files import TFDS, TableFiles, find_files
+from sweeper.two_tower.data.table.files import TableFiles, find_files
 from sweeper.two_tower.data.table.reading import error_context, read_table
 from sweeper.two_tower.data.table.roles import ids
 from sweeper.two_tower.data.table.side_tables import SideTable, read_side_table
 from sweeper.two_tower.data.table.times import Times, read_times
 
-# Goes up with each change in what the same files give.
+# To be raised with each change of the rows of the same files.
 CACHE_VERSION = 4
 
-# Of a 32-bit float.
+# The largest 32-bit float.
 MAX_WEIGHT = float(np.finfo(np.float32).max)
 
 Say = Callable[[str], None]
 
 
 def entry(config: DataConfig) -> CacheEntry:
-    """The cache entry of a table: of its files as they are, and all keys that decide on rows.
+    """Returns the cache entry of a table, by the state of its files and all keys that matter.
 
     Raises:
-      DataError: a file isn't there.
+      DataError: a file doesn't exist.
     """
     settings = dataclasses.asdict(config)
     chosen = {key: settings[key] for key in TABLE_KEYS}
     for part in (chosen, chosen["items"], chosen["users"]):
-        del part["path"]  # The files tell of it, from whatever folder it is named.
-    files = [each.state() for each in all_files(config)]
-    version = metadata.version("tensorflow-datasets") if _is_tfds(config) else ""
-    return CacheEntry.of("table", json.dumps([CACHE_VERSION, version, files, chosen]))
+        del part["path"]  # The files identify it, whatever the working directory.
+    tables = all_files(config)
+    has_tfds = any(table.format == "tfds" for table in tables)
+    version = metadata.version("tensorflow-datasets") if has_tfds else ""
+    states = [table.state() for table in tables]
+    return CacheEntry.of("table", json.dumps([CACHE_VERSION, version, states, chosen]))
 
 
 def load(config: DataConfig, say: Say = print) -> Interactions:
-    """Reads the table; says each column's type and use, and what is dropped.
+    """Reads the table, and reports each column's type and use, and the dropped rows.
 
     Raises:
-      DataError: naming key, file, column or row of what is wrong.
+      DataError: with the key, file, column or row that is wrong.
     """
     files = find_files("data.path", str(config.path), config.format)
     with stage(say, f"Reading {config.path}"):
@@ -89,10 +91,10 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
         )
     _say_roles(config, table, times, say)
     others = _other_columns(config, table)
-    taken = [name for name in table.column_names if name in others or name in _roles(config)]
-    catalogue = _side_table(config, "items", taken, say)
-    taken += catalogue.columns if catalogue else []
-    people = _side_table(config, "users", taken, say)
+    used = [name for name in table.column_names if name in others or name in _roles(config)]
+    catalogue = _side_table(config, "items", used, say)
+    used += catalogue.columns if catalogue else []
+    people = _side_table(config, "users", used, say)
 
     user_words, item_words = users.dictionary.to_pylist(), items.dictionary.to_pylist()
     rows = Rows(_codes(users), _codes(items), np.arange(len(table)))
@@ -112,7 +114,9 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
     seconds = None if times is None else times.seconds
     cleaning.drop_duplicates(rows, seconds, settings.duplicates)
     cleaning.drop_rare(rows, settings)
-    _say_dropped(rows, len(table), say)
+    if rows.dropped:
+        reasons = _reasons(rows.dropped)
+        say(f"{len(table):,} rows, of which {len(rows.kept):,} are used: {reasons}")
     if not len(rows.kept):
         raise DataError(
             f"none of {len(table):,} rows is left: {_reasons(rows.dropped)}; must be at least one"
@@ -153,7 +157,7 @@ def _encode(config: DataConfig, table: pa.Table, say: Say) -> Interactions:
 
 
 def _other_columns(config: DataConfig, table: pa.Table) -> list[str]:
-    """Those that features may take. What is known only afterwards, as a rating, is none."""
+    """Returns the columns that features may read, which have no role (a rating is known later)."""
     chosen = config.columns.others
     others = [name for name in table.column_names if name not in _roles(config)]
     if chosen is None:
@@ -164,19 +168,19 @@ def _other_columns(config: DataConfig, table: pa.Table) -> list[str]:
 
 
 def _roles(config: DataConfig) -> list[str]:
-    """The columns that stand for something."""
+    """Returns the columns that have a role."""
     columns = config.columns
     named = (columns.user, columns.item, columns.timestamp, columns.rating, columns.weight)
     return [name for name in named if name is not None]
 
 
-def _side_table(config: DataConfig, role: str, taken: Iterable[str], say: Say) -> SideTable | None:
+def _side_table(config: DataConfig, role: str, used: Iterable[str], say: Say) -> SideTable | None:
     settings = {"items": config.items, "users": config.users}[role]
     if settings.path is None:
         return None
     key = config.columns.item if role == "items" else config.columns.user
-    # One of ids stands in both by design, unless the other table's ids are in another column.
-    names = [name for name in taken if name != key or settings.key not in (None, key)]
+    # Both tables have the column of ids, unless the other table's ids are in another column.
+    names = [name for name in used if name != key or settings.key not in (None, key)]
     return read_side_table(role, settings, key, names, config.filter.missing_features, say)
 
 
@@ -186,7 +190,7 @@ def _codes(words: pa.DictionaryArray) -> np.ndarray:
 
 
 def _recoded(codes: np.ndarray, words: list[str], also: Iterable[str] = ()) -> CategoricalColumn:
-    """The column of those words that occur, and `also` of others, sorted."""
+    """Returns a column of the words that occur, and of `also`, with sorted categories."""
     used = np.flatnonzero(np.bincount(codes, minlength=len(words)))
     categories = sorted({words[code] for code in used}.union(also))
     place = {word: index for index, word in enumerate(categories)}
@@ -200,7 +204,7 @@ def _say_roles(config: DataConfig, table: pa.Table, times: Times | None, say: Sa
     for name, use in (
         (columns.user, "the users"),
         (columns.item, "the items"),
-        (columns.timestamp, f"when ({times.words()})" if times else ""),
+        (columns.timestamp, f"when ({times.description()})" if times else ""),
         (columns.rating, "the rating, no feature"),
         (columns.weight, "what a row counts in the loss"),
     ):
@@ -212,25 +216,15 @@ def _say_roles(config: DataConfig, table: pa.Table, times: Times | None, say: Sa
         say(f"{columns.timestamp}: {remark}")
 
 
-def _say_dropped(rows: Rows, read: int, say: Say) -> None:
-    if rows.dropped:
-        say(f"{read:,} rows, of which {len(rows.kept):,} are used: {_reasons(rows.dropped)}")
-
-
 def _reasons(dropped: dict[str, int]) -> str:
     return "; ".join(f"{number:,} dropped ({reason})" for reason, number in dropped.items())
 
 
 def _texts(config: DataConfig) -> list[str]:
-    """The columns that are read as they are written: ids, and times of a form of their own."""
+    """Returns the columns to be read as text: ids, and times with a format."""
     columns = config.columns
     times = [] if config.timestamp_format is None else [columns.timestamp]
     return [name for name in (columns.user, columns.item, *times) if name is not None]
-
-
-def _is_tfds(config: DataConfig) -> bool:
-    paths = (config.path, config.items.path, config.users.path)
-    return any(path is not None and path.startswith(TFDS) for path in paths)
 
 
 def all_files(config: DataConfig) -> list[TableFiles]:

@@ -1,4 +1,4 @@
-"""A data set of TFDS as an Arrow table."""
+"""Reads a data set of TFDS as an Arrow table."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ BATCH_SIZE = 8_192
 
 
 def read_records(key: str, name: str) -> pa.Table:
-    """All splits of `name`, in their order; prepared before, or by TFDS's own download.
+    """Reads all splits of `name`, in their order; TFDS downloads it if needed.
 
-    Features of a single value a record, and lists of these, are columns; class labels are
-    their names. Others are left out: TFDS's pictures and the like are no columns of a table.
+    Features with one value for each record, and lists of such values, become columns; class labels
+    become their names. Others, such as images, are left out.
 
     Raises:
       DataError: TFDS has no data set of that name, or can't prepare it.
@@ -55,7 +55,7 @@ def read_records(key: str, name: str) -> pa.Table:
 
 
 def _is_flat(feature: Any) -> bool:
-    """Whether a feature is one value a record, or a list of values."""
+    """Tells whether a feature is one value for each record, or a list of values."""
     inside = getattr(feature, "feature", feature)
     return getattr(inside, "shape", None) == () and len(feature.shape) <= 1
 

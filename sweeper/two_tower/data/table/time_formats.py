@@ -8,21 +8,21 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sweeper.two_tower.config import EXAMPLE_TIME
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Of the year 1, in seconds since 1970.
 FIRST_SECOND = -62_135_596_800
 SECOND = timedelta(seconds=1)
-# Two numbers with nothing between them: only leading zeros tell where one ends.
+# Two numbers with nothing between them: only leading zeros show where the first ends.
 ABUTTING = re.compile(r"%[YmdHMSIjyGVu]%[YmdHMSIjyGVu]")
-# A time that tells day and month, and morning and afternoon, apart.
-SPECIMEN = datetime(2031, 10, 25, 17, 48, 56, 123456, tzinfo=timezone(timedelta(hours=2)))
 _DAYS = (
     "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y",
@@ -33,7 +33,7 @@ _CLOCKS = ("", *(
     for separator in (" ", ", ", "T")
     for clock in ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%H%M%S", "%I:%M %p", "%I:%M:%S %p")
 ))  # fmt: skip
-# What logs, mails and date(1) write.
+# The formats of logs, mails and date(1).
 _WHOLE = (
     "%d/%b/%Y:%H:%M:%S %z", "%a, %d %b %Y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y",
     "%a %b %d %H:%M:%S UTC %Y", "%a %b %d %H:%M:%S %z %Y",
@@ -41,23 +41,8 @@ _WHOLE = (
 COMMON = (*_WHOLE, *map("".join, product(_DAYS, _CLOCKS, ("", "%z", " %z"))))
 
 
-def format_problem(format_: str) -> str | None:
-    """Why a text is no form of times: "must …"; None: it is one."""
-    if "%Z" in format_.replace("%%", ""):
-        return "must have %z (+02:00, Z) for the zone: names of zones, %Z, are not read"
-    try:
-        found = datetime.strptime(SPECIMEN.strftime(format_), format_)
-    except (ValueError, re.error) as error:
-        return f"must be a form that Python's datetime.strptime reads, such as %d.%m.%Y ({error})"
-    if found.year != SPECIMEN.year:
-        return "must have the year, such as %Y in %d.%m.%Y"
-    if "%I" in format_ and found.hour != SPECIMEN.hour:
-        return "must have %p (AM or PM) with the hour of twelve, %I, or %H of twenty-four"
-    return None
-
-
 def read_formatted(texts: Sequence[str], format_: str) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds since 1970 (UTC), int64 [texts], rounded down, and which have another form.
+    """Reads texts as int64 seconds since 1970 (UTC), rounded down; and which don't fit, bool.
 
     Times without a zone are in UTC.
     """
@@ -77,30 +62,30 @@ def read_formatted(texts: Sequence[str], format_: str) -> tuple[np.ndarray, np.n
 
 
 def fitting_formats(texts: Sequence[str]) -> list[str]:
-    """The common forms that all texts have."""
+    """Returns the common formats that fit all texts."""
     shape = _shape(texts[0])
-    same = (each for each in COMMON if _shape(SPECIMEN.strftime(each)) == shape)
+    same = (each for each in COMMON if _shape(EXAMPLE_TIME.strftime(each)) == shape)
     return [each for each in same if not read_formatted(texts, each)[1].any()]
 
 
 def _shape(text: str) -> str:
-    """The text with each number as 0, each word as a, the zone as +0: 0.0.0 of 31.05.2024."""
+    """Replaces each number by 0, each word by a, the zone by +0: 31.05.2024 becomes 0.0.0."""
     zoned = re.sub(r"(?<=\d)(\s?)(Z|[+-]\d\d:?\d\d)$", r"\1+0", text)
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", zoned))
 
 
-# What ISO dates are made of, in its order.
+# The parts of ISO dates, in order.
 DIGITS = ("%Y", "%m", "%d", "%H", "%M", "%S")
 
 
 def read_words(words: pa.Array, format_: str) -> tuple[np.ndarray, np.ndarray]:
-    """As `read_formatted`, of texts none of which is missing, by Arrow where it can: faster."""
+    """Does the same as `read_formatted` faster, by Arrow if it can; no text may be missing."""
     pattern, iso = _as_iso(format_)
     seconds, left = np.zeros(len(words), np.int64), np.ones(len(words), bool)
     if pattern is not None:
         fits = pc.match_substring_regex(words, pattern)
         dates = pc.replace_substring_regex(words.filter(fits), pattern, iso)
-        # A day that no month has is left to Python, which says which it is.
+        # A day that doesn't exist is left to Python, which finds out which it is.
         with contextlib.suppress(pa.ArrowInvalid):
             known = dates.cast(pa.timestamp("s")).cast(pa.int64())
             left = ~np.asarray(fits)
@@ -112,7 +97,7 @@ def read_words(words: pa.Array, format_: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _as_iso(format_: str) -> tuple[str | None, str]:
-    """What finds the texts of a form of padded numbers alone, and what makes them ISO dates."""
+    """Returns a pattern of texts in a format of padded numbers, and their ISO replacement."""
     directives = re.findall(r"%.", format_)
     if sorted(directives) not in (sorted(DIGITS[:number]) for number in (3, 5, 6)):
         return None, ""

@@ -1,6 +1,6 @@
-"""Times that are numbers: counted from 1970 in some unit, a spreadsheet's days, or digits of dates.
+"""Reads times that are numbers: units since 1970, a spreadsheet's days, or digits of dates.
 
-Whole numbers stay whole: no nanosecond is rounded by a 64-bit float.
+Whole numbers stay whole, so that no 64-bit float rounds a nanosecond.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweeper.common.errors import DataError, shortened
+from sweeper.two_tower.config import EXAMPLE_TIME
 from sweeper.two_tower.data.table.arrays import (
     NOT_A_TIME,
     SECONDS_A_DAY,
-    date_of,
     filled,
     is_text,
     row_of,
 )
-from sweeper.two_tower.data.table.time_formats import SPECIMEN, read_formatted, read_words
+from sweeper.two_tower.data.table.time_formats import read_formatted, read_words
+from sweeper.two_tower.data.time_order import time_text
 
-# How many of each unit a second has; the numbers of today's times differ by as much.
+# How many of each unit are in a second; the numbers of present times differ by these factors.
 PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 # In seconds the year 5138; as many milliseconds are 1973, and so on.
 FIRST_OF_NEXT_UNIT = 100_000_000_000
@@ -32,7 +33,7 @@ READINGS = {
     **{unit: f"{unit} since 1970" for unit in (*PER_SECOND, "days")},
     "excel_days": "days of a spreadsheet (1 is 1900-01-01)",
 }
-# From 1990 as days since 1970 to 2100 as a spreadsheet's; as seconds all are of one day of 1970.
+# From 1990 in days since 1970 to 2100 in a spreadsheet's; in seconds all are in one day of 1970.
 MIN_DAYS, MAX_DAYS = 7_305, 73_050
 # In seconds since 1970.
 YEAR_1971, YEAR_1990, YEAR_10000 = 31_536_000, 631_152_000, 253_402_300_800
@@ -45,10 +46,12 @@ LARGEST = 2.0**63
 
 
 def whole_numbers(array: pa.Array, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """int64 [rows], rounded down, and where they are missing, as the smallest int64 says, too.
+    """Reads int64 [rows], rounded down, and where they are missing, bool [rows].
+
+    The smallest int64 stands for a missing time as well.
 
     Raises:
-      DataError: a number that is infinite, or too large for int64, with its row.
+      DataError: a number is infinite, or too large for int64, with its row.
     """
     missing = np.asarray(array.is_null())
     if pa.types.is_integer(array.type) and array.type != pa.uint64():
@@ -75,13 +78,13 @@ def whole_numbers(array: pa.Array, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_numbers(array: pa.Array, name: str, unit: str) -> tuple[np.ndarray, np.ndarray, str]:
-    """Seconds since 1970, int64 [rows]; where they are missing; what they were taken for.
+    """Returns seconds since 1970, int64 [rows]; where they are missing; how they were read.
 
     Args:
       unit: `data.timestamp_unit`.
 
     Raises:
-      DataError: a number that is no time, or under "auto" of another unit than others.
+      DataError: a number isn't a time, or under "auto" has another unit than others.
     """
     whole, missing = whole_numbers(array, name)
     if unit == "auto" and not missing.all():
@@ -98,22 +101,22 @@ def read_numbers(array: pa.Array, name: str, unit: str) -> tuple[np.ndarray, np.
         unit = "seconds"
     if unit in DAYS:
         days = filled(array.cast(pa.float64(), safe=False), 0.0) + DAYS[unit]
-        # A fraction of a day is as exact as 1e-11 of it: the milliseconds are right. No day that
-        # is out of reach overflows: it is refused as any beyond the year 9999.
+        # A fraction of a day is exact to 1e-11 of it, so the milliseconds are right. Days that are
+        # out of reach don't overflow, but are refused like any beyond the year 9999.
         milliseconds = np.round(np.clip(days, -1e7, 1e7) * SECONDS_A_DAY * 1_000).astype(np.int64)
         return np.where(missing, 0, milliseconds // 1_000), missing, READINGS[unit]
     return whole // PER_SECOND[unit], missing, READINGS[unit]
 
 
 def read_digits(whole: np.ndarray, missing: np.ndarray, name: str, format_: str) -> np.ndarray:
-    """Seconds since 1970 of numbers whose digits are dates, int64 [rows]; 0 where missing.
+    """Returns seconds since 1970 of numbers whose digits are dates, int64 [rows]; 0 if missing.
 
     Raises:
-      DataError: a number of another form, with its row.
+      DataError: a number has another format, with its row.
     """
     distinct, codes = np.unique(whole[~missing], return_inverse=True)
     # A number has no leading zeros.
-    width = len(SPECIMEN.strftime(format_))
+    width = len(EXAMPLE_TIME.strftime(format_))
     words = pc.utf8_lpad(pa.array(distinct).cast(pa.string()), width, "0")
     found, wrong = read_words(words, format_)
     if wrong.any():
@@ -122,7 +125,7 @@ def read_digits(whole: np.ndarray, missing: np.ndarray, name: str, format_: str)
         row = row_of(at_fault) or 1
         raise DataError(
             f"the column {name!r}, row {row}: got {whole[row - 1]}; must have the form "
-            f"{format_!r}, such as {SPECIMEN.strftime(format_)}; correct it, or set "
+            f"{format_!r}, such as {EXAMPLE_TIME.strftime(format_)}; correct it, or set "
             "data.timestamp_unit or data.timestamp_format to what the numbers are"
         )
     seconds = np.zeros(len(whole), np.int64)
@@ -131,13 +134,13 @@ def read_digits(whole: np.ndarray, missing: np.ndarray, name: str, format_: str)
 
 
 def _digits_of_dates(known: np.ndarray, name: str) -> str | None:
-    """The form of the dates whose digits most of the numbers are; None: they aren't.
+    """Returns the format of dates if the digits of most numbers are dates, else None.
 
-    Hardly any number is a date by chance: of eight digits, one of 28, and of all seconds, those of
-    two weeks of 1970.
+    Hardly any number is a date by chance: of numbers with eight digits, one in 28; and of seconds,
+    those of two weeks in 1970.
 
     Raises:
-      DataError: they may be years.
+      DataError: the numbers may be years.
     """
     if not len(known):
         return None
@@ -169,11 +172,11 @@ def _unit_by_size(known: np.ndarray) -> str:
 
 
 def _check_days(array: pa.Array, whole: np.ndarray, is_likely: np.ndarray, name: str) -> None:
-    """Raises DataError if all likely numbers may be days: as seconds they'd be of a day of 1970."""
+    """Raises DataError if all likely numbers may be days; as seconds they'd be in a day of 1970."""
     known, row = whole[is_likely], row_of(is_likely)
     if row is None or known.min() < MIN_DAYS or known.max() >= MAX_DAYS:
         return
-    dates = {unit: date_of((known[0] + first) * SECONDS_A_DAY) for unit, first in DAYS.items()}
+    dates = {unit: time_text((known[0] + first) * SECONDS_A_DAY) for unit, first in DAYS.items()}
     others = "" if is_likely.all() else " but 0, -1 and missing ones"
     raise DataError(
         f"the column {name!r}, row {row}: got {shown(array, row)}, and all numbers of it{others} "
@@ -200,7 +203,7 @@ def _check_same_unit(
 
 
 def shown(array: pa.Array, row: int) -> str:
-    """A number, or a date, as an error repeats it."""
+    """Returns a number or a date for an error message."""
     try:
         value = array[row - 1].as_py()
     except (OverflowError, ValueError):  # Python's dates end with the year 9999.

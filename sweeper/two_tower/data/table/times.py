@@ -1,6 +1,6 @@
-"""Reads a column of times: Arrow's dates, texts in ISO's or another form, or numbers.
+"""Reads a column of times: Arrow's dates, texts in ISO 8601 or another format, or numbers.
 
-Errors name the row, counted from 1 over all of the table's files, without lines of names.
+Errors name the row, counted from 1 over all files of the table, without header lines.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweeper.common.errors import DataError, either, shortened
+from sweeper.two_tower.config import EXAMPLE_TIME
 from sweeper.two_tower.data.table.arrays import (
     SECONDS_A_DAY,
     combined,
-    date_of,
     filled,
     is_text,
     row_of,
@@ -25,7 +25,6 @@ from sweeper.two_tower.data.table.arrays import (
 )
 from sweeper.two_tower.data.table.time_formats import (
     FIRST_SECOND,
-    SPECIMEN,
     fitting_formats,
     read_words,
 )
@@ -37,8 +36,9 @@ from sweeper.two_tower.data.table.time_numbers import (
     shown,
     whole_numbers,
 )
+from sweeper.two_tower.data.time_order import time_text
 
-# The years that interactions are of; the first second of them, and the first after them.
+# The plausible years of interactions; their first second, and the first second after them.
 FIRST_YEAR, LAST_YEAR = 1950, 2099
 FIRST_PLAUSIBLE, FIRST_IMPLAUSIBLE = -631_152_000, 4_102_444_800
 NUMBER = r"^[+-]?\d+(\.\d*)?$"
@@ -47,7 +47,7 @@ ISO = (
     r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
     r"( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?)?$"
 )
-# What Arrow reads otherwise.
+# What Arrow doesn't read in this form.
 NOT_ARROWS = r",|UTC|GMT|:\d{2}(\.\d+)? "
 SOME_ROWS = 1_000
 
@@ -57,9 +57,9 @@ class Times:
     """A column of times.
 
     Attributes:
-      seconds: int64 [rows], since 1970 (UTC), rounded down; 0 where they are missing.
+      seconds: int64 [rows], since 1970 (UTC), rounded down; 0 where missing.
       missing: bool [rows].
-      reading: what they were taken for, for people.
+      reading: how the values were read, for people.
     """
 
     seconds: np.ndarray
@@ -68,19 +68,19 @@ class Times:
 
     @property
     def is_plausible(self) -> np.ndarray:
-        """Which are of the years that interactions are of, bool [rows]."""
+        """Whether a time is in the plausible years of interactions, bool [rows]."""
         return (self.seconds >= FIRST_PLAUSIBLE) & (self.seconds < FIRST_IMPLAUSIBLE)
 
-    def words(self) -> str:
-        """What they were taken for, with the first and the last day."""
+    def description(self) -> str:
+        """Describes how the values were read, with the first and the last day."""
         known = self.seconds[~self.missing]
         if not len(known):
             return self.reading
-        first, last = (date_of(each)[:10] for each in (known.min(), known.max()))
+        first, last = (time_text(each)[:10] for each in (known.min(), known.max()))
         return f"{self.reading}, {first} to {last}"
 
     def remark(self) -> str | None:
-        """What is to be said of times around 0 among those of today; None: there are none."""
+        """Returns a remark on times around 0 among present ones; None if there are none."""
         known = ~self.missing
         around = known & (np.abs(self.seconds) <= SECONDS_A_DAY)
         row = row_of(around)
@@ -93,14 +93,14 @@ class Times:
 
 
 def read_times(column: pa.ChunkedArray, name: str, unit: str, format_: str | None) -> Times:
-    """The times of a column; those without a zone are in UTC.
+    """Reads the times of a column; those without a zone are in UTC.
 
     Args:
-      unit: what numbers count, `data.timestamp_unit`.
-      format_: the form of texts and of digits, `data.timestamp_format`; None: ISO's.
+      unit: the unit of numbers, `data.timestamp_unit`.
+      format_: the format of texts and of digits, `data.timestamp_format`; None for ISO 8601.
 
     Raises:
-      DataError: a value that is not a time, or not one of the years 1 to 9999, with its row.
+      DataError: a value is not a time, or not in the years 1 to 9999, with its row.
     """
     array = combined(column)
     if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type):
@@ -152,29 +152,29 @@ def _formatted(array: pa.Array, name: str, format_: str) -> Times:
     words = array.dictionary_encode()
     found, wrong = read_words(words.dictionary, format_)
     codes = filled(words.indices, -1)
-    # Of a missing text the last ones, which there are not.
+    # The code -1 of a missing text selects the last ones, which are added here.
     found, wrong = np.append(found, 0), np.append(wrong, False)
     if row := row_of(wrong[codes]):
         raise DataError(
             f"the column {name!r}, row {row}: got {shortened(repr(array[row - 1].as_py()))}; must "
             f"have the form {format_!r} of data.timestamp_format, such as "
-            f"{SPECIMEN.strftime(format_)}"
+            f"{EXAMPLE_TIME.strftime(format_)}"
         )
     return Times(found[codes], codes < 0, _form(format_))
 
 
 def _iso(array: pa.Array, name: str) -> np.ndarray:
-    """Seconds since 1970 of dates, with or without time and zone, as ISO 8601 writes them."""
+    """Returns seconds since 1970 of ISO 8601 dates, with or without time and zone."""
     is_date, is_number = (pc.match_substring_regex(array, form) for form in (ISO, NUMBER))
     for right in (pc.or_(is_date, is_number), is_date):
-        # What is neither, first; then numbers, which are not times among dates.
+        # First what is neither; then numbers, which are not times among dates.
         if row := row_of(filled(pc.invert(right), False)):
             raise _no_time(array, name, row)
     plain = array
     if pc.any(pc.match_substring_regex(array, NOT_ARROWS)).as_py():
         for wrong, right in ((",", "."), (" ?(UTC|GMT|Z)$", "Z"), (r" ([+-]\d+(:\d+)?)$", r"\1")):
             plain = pc.replace_substring_regex(plain, wrong, right)
-    # Of a second's parts below the microsecond Arrow wants none.
+    # Arrow accepts no digits below the microsecond.
     plain = pc.replace_substring_regex(plain, r"(\.\d{6})\d+", r"\1")
     zoned = pc.match_substring_regex(plain, r":.*(Z|[+-]\d{2}(:?\d{2})?)$")
 
@@ -191,7 +191,7 @@ def _iso(array: pa.Array, name: str) -> np.ndarray:
 
 
 def _first_refused(parsed: Callable[[int, int], np.ndarray], rows: int) -> int:
-    """The row of the first text that has the form of a date and is none, as 2024-13-01."""
+    """Returns the row of the first text in the form of a date that isn't one, as 2024-13-01."""
     first, last = 0, rows
     while last - first > 1:
         middle = (first + last) // 2
@@ -204,7 +204,7 @@ def _first_refused(parsed: Callable[[int, int], np.ndarray], rows: int) -> int:
 
 
 def _no_time(array: pa.Array, name: str, row: int) -> DataError:
-    """The error for a text that isn't a time, with a form that would fit all that are like it."""
+    """Returns the error for a text that isn't a time, with a format that would fit its like."""
     text = array[row - 1].as_py()
     others = array[:: -(-len(array) // SOME_ROWS)].drop_null().unique().to_pylist()
     forms = [repr(each) for each in fitting_formats([text, *others])]

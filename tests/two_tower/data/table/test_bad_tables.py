@@ -139,7 +139,7 @@ def test_a_text_in_latin_1(compress, tmp_path: Path) -> None:
     path = tmp_path / ("r.csv.gz" if compress else "r.csv")
     path.write_bytes(compress(data) if compress else data)
     assert refused(path) == (
-        f"{path}, line 3: is no UTF-8 (in Latin-1 it reads 'v,Été,2'); must be written in UTF-8"
+        f"{path}, line 3: is not UTF-8 (in Latin-1 it reads 'v,Été,2'); must be written in UTF-8"
     )
 
 
@@ -211,14 +211,14 @@ def test_a_name_that_is_there_twice(tmp_path: Path) -> None:
 
 def test_a_name_that_tells_no_format(tmp_path: Path) -> None:
     (tmp_path / "rows.xls").write_text("user_id,item_id,when\nu,a,1\nv,b,2\n")
-    assert "whose name doesn't tell its format; must end in .csv" in refused(tmp_path / "rows.xls")
+    assert "whose name doesn't show its format; must end in .csv" in refused(tmp_path / "rows.xls")
     assert len(load(tmp_path / "rows.xls", format="csv", columns=COLUMNS)) == 2
 
 
 def test_features_and_ids_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_bytes(b"user_id,item_id,note\nu,a,fine\nv,b,\xff\xfe\n")
     columns = ColumnsConfig("user_id", "item_id", None)
-    assert "r.csv, line 3: is no UTF-8" in refused(tmp_path / "r.csv", columns=columns)
+    assert "r.csv, line 3: is not UTF-8" in refused(tmp_path / "r.csv", columns=columns)
     text = pa.array([b"u", b"\xff"]).view(pa.string())
     path = write_parquet(tmp_path, pa.table({"user_id": text, "item_id": ["a", "b"]}))
     assert f"data.path ({path}): the column 'user_id': a value can't be read: " in refused(

@@ -121,15 +121,15 @@ def test_large_numbers_with_gaps_are_filled(tmp_path: Path) -> None:
     [
         (
             ["1", "2", "1,234"],
-            "3 different words; no numbers, as row 4 has '1,234' (2 values are num",
+            "3 different words; not numbers, as row 4 has '1,234' (2 values are num",
         ),
         (
             ["12%", "3", "4.5e1"],
-            "3 different words; no numbers, as row 2 has '12%' (2 values are numb",
+            "3 different words; not numbers, as row 2 has '12%' (2 values are numb",
         ),
         (
             ["007", "8", "n/a?", ""],
-            "4 different words; no numbers, as row 4 has 'n/a?' (2 values are",
+            "4 different words; not numbers, as row 4 has 'n/a?' (2 values are",
         ),
         (["a", "b", "1"], "3 different words"),
         (["a", "1"], "2 different words"),

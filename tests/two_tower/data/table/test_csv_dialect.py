@@ -12,13 +12,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from tables import COLUMNS, decoded, load
 
 from sweeper.common.errors import DataError
-from sweeper.two_tower.config import ColumnsConfig, CsvConfig, DataConfig
+from sweeper.two_tower.config import ColumnsConfig, Config, CsvConfig, DataConfig
 from sweeper.two_tower.data.table import files
 from sweeper.two_tower.data.table.csv_dialect import find_dialect
 from sweeper.two_tower.data.table.files import RewrittenLines, find_files
 from sweeper.two_tower.data.table.reading import first_rows
 from sweeper.two_tower.data.table.roles import column_of
-from sweeper.two_tower.data.validation import data_problems
+from sweeper.two_tower.validation import data_problems
 
 TEXT = "user_id,item_id,when\nu,a b,1700000000\nv,ü,1700000060\n"
 
@@ -131,14 +131,15 @@ def test_rewritten_lines_are_whole_ones(size: int, monkeypatch) -> None:
 
 
 def test_the_quote_is_no_part_of_the_delimiter(tmp_path: Path) -> None:
-    config = DataConfig(name="table", path=str(tmp_path), columns=COLUMNS)
-    assert list(data_problems(config, "validation")) == []
-    config.csv = CsvConfig("';", quote_char="'")
-    (problem,) = data_problems(config, "validation")
-    assert problem.startswith('data.csv.quote_char: got "\'", which data.csv.delimiter has')
+    data = DataConfig(name="table", path=str(tmp_path), columns=COLUMNS)
+    config = Config(data=data)
+    assert data_problems(config) == []
+    data.csv = CsvConfig("';", quote_char="'")
+    (problem,) = data_problems(config)
+    assert problem.startswith('data.csv.quote_char: got "\'", which is part of data.csv.delimiter')
     # "auto" has no letters of its own: what the file has is told when it is read.
-    config.csv = CsvConfig(quote_char="a")
-    assert list(data_problems(config, "validation")) == []
+    data.csv = CsvConfig(quote_char="a")
+    assert data_problems(config) == []
     (tmp_path / "r.csv").write_text(TEXT)
     with pytest.raises(DataError, match=r"data\.csv\.quote_char: got ',', and ',' separates the "):
         find_dialect(tmp_path / "r.csv", "data.csv", CsvConfig(quote_char=","))

@@ -67,7 +67,7 @@ def test_quotes_as_letters_are_said_with_their_line(tmp_path: Path) -> None:
     assert '"Hero' in decoded(load(tmp_path / "r.csv", said.append), "item_id")
     path = tmp_path / "r.csv"
     assert (
-        f"{path}: its quotes are letters, as the one in line 21 encloses no value "
+        f"{path}: quotes are ordinary characters, as the one in line 21 doesn't enclose a value "
         "(data.csv.quote_char)" in said
     )
 
@@ -82,7 +82,7 @@ def test_what_can_be_read_both_ways_is_asked_about(tmp_path: Path) -> None:
     text = titles('"Hero', '7"')
     told = refused(tmp_path / "r.csv", text)
     assert told.startswith("line 11: a value begins with a quote that is closed in a later line,")
-    assert "data.csv.quote_char=null if all quotes are letters" in told
+    assert "data.csv.quote_char=null if all quotes are ordinary characters" in told
     assert """'data.csv.quote_char="\\""' if they enclose""" in told
     assert len(read(tmp_path / "r.csv", text, quote_char=None)) == 100
     enclosed = read(tmp_path / "r.csv", text, quote_char='"')

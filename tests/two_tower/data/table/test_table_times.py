@@ -17,7 +17,8 @@ from tables import load, write_csv, write_parquet
 
 from sweeper.common.errors import DataError
 from sweeper.two_tower.config import FilterConfig
-from sweeper.two_tower.data.table.time_formats import format_problem, read_formatted, read_words
+from sweeper.two_tower.config.data_rules import timestamp_format_problem
+from sweeper.two_tower.data.table.time_formats import read_formatted, read_words
 from sweeper.two_tower.data.table.times import Times, read_times
 
 PER_SECOND = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
@@ -200,7 +201,7 @@ def test_no_int64_is_too_much(numbers, type_, unit, format_) -> None:
     if type_ == pa.float64():
         numbers = [None if number is None else float(number) for number in numbers]
     assert times.missing.tolist() == [number in (None, SMALLEST) for number in numbers]
-    assert isinstance(times.words(), str)
+    assert isinstance(times.description(), str)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -215,7 +216,7 @@ def test_a_smallest_int64_in_parquet_is_named_by_its_row(type_, tmp_path: Path) 
     path = write_parquet(
         tmp_path, pa.table({"user_id": ["u"] * 3, "item_id": ["a", "b", "c"], "when": when})
     )
-    with pytest.raises(DataError, match=r"'when' has 1 missing values, the first in row 3; must"):
+    with pytest.raises(DataError, match=r"'when' has 1 missing values, the first in row 3; remove"):
         load(path)
     found = load(path, filter=FilterConfig(missing_values="drop"))
     assert found.dropped == {"no when": 1}
@@ -326,7 +327,7 @@ def test_the_form_that_would_do_is_named_and_does(texts: list[str], forms: str) 
     assert told.endswith(f"or set data.timestamp_format to {forms}")
     if not forms.startswith("the"):
         form = forms.split("'")[1]
-        assert format_problem(form) is None
+        assert timestamp_format_problem(form) is None
         times = read(texts, format_=form)
         assert not times.missing.any()
 
@@ -353,15 +354,15 @@ def test_a_form_holds_for_all_rows_and_texts_that_are_missing() -> None:
         ("%c", None),
         ("%d.%m.", "must have the year"),
         ("soon", "must have the year"),
-        ("%Q", "must be a form that Python's datetime.strptime reads"),
-        ("%Y %", "must be a form that"),
+        ("%Q", "must be a format that Python's datetime.strptime reads"),
+        ("%Y %", "must be a format that"),
         ("%Y-%m-%d %I:%M", "must have %p"),
         ("%Y-%m-%d %H:%M %Z", "must have %z"),
         ("%Y-%%Z", None),
     ],
 )
 def test_what_is_no_form_is_told_before_anything_is_read(format_, problem) -> None:
-    told = format_problem(format_)
+    told = timestamp_format_problem(format_)
     assert told is None if problem is None else str(told).startswith(problem)
 
 

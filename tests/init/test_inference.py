@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from sweeper.common.errors import ConfigError
-from sweeper.init.inference import ROLES, guess_key, guess_lists, guess_roles
+from sweeper.init.inference import ROLES, infer_key, infer_lists, infer_roles
 
 
 def table(*names: str, **columns: list) -> pa.Table:
@@ -15,7 +15,7 @@ def table(*names: str, **columns: list) -> pa.Table:
 
 
 def roles_of(interactions: pa.Table, given=None, **others: pa.Table) -> list[str | None]:
-    roles, problems = guess_roles(interactions, given or {}, others)
+    roles, problems = infer_roles(interactions, given or {}, others)
     assert problems == []
     return [roles[role] for role in ROLES]
 
@@ -61,7 +61,7 @@ def test_what_is_given_is_not_guessed_and_taken_once() -> None:
 
 
 def test_users_and_items_are_needed_and_all_problems_are_told() -> None:
-    _, problems = guess_roles(table("a", "b"), {"rating": "c"}, {})
+    _, problems = infer_roles(table("a", "b"), {"rating": "c"}, {})
     assert problems == [
         "data.columns.rating: got 'c'; must be one of a, b",
         *(
@@ -72,12 +72,12 @@ def test_users_and_items_are_needed_and_all_problems_are_told() -> None:
 
 
 def test_a_column_without_a_name_is_none_to_choose() -> None:
-    _, problems = guess_roles(table("", "a"), {"item": "a"}, {})
+    _, problems = infer_roles(table("", "a"), {"item": "a"}, {})
     assert problems == ["data.columns.user: no column looks like users; must be given as one of a"]
 
 
 def test_a_line_of_values_in_place_of_names_is_told() -> None:
-    _, problems = guess_roles(table("196", "242", "881250949"), {}, {})
+    _, problems = infer_roles(table("196", "242", "881250949"), {}, {})
     assert "'data.csv.column_names=[user,item,column_3]'" in problems[0]
     assert "column_names" not in problems[1]
 
@@ -87,7 +87,7 @@ def test_the_only_common_column_is_the_key_of_both() -> None:
     films = table("", code=["x", "y"], genre=["g", "g"], made=[8, 9])
     # `title` is a usual name, `made` is in both; but `code` names rows of the other table.
     assert roles_of(plays, item=films)[1] == "code"
-    assert guess_key(films, "item", "films.csv", "code", plays) == "code"
+    assert infer_key(films, "item", "films.csv", "code", plays) == "code"
 
 
 def test_of_several_common_columns_the_usual_name_is_the_key() -> None:
@@ -103,12 +103,12 @@ def test_without_a_usual_name_the_column_of_the_other_tables_ids_is_it() -> None
     # The grades 1 and 2 are levels, too; the ids are the column of more values.
     plays = pa.concat_tables([plays, plays.slice(1)]).set_column(1, "grade", pa.array([1, 1, 1]))
     assert roles_of(plays, item=things)[1] == "thing"
-    assert guess_key(things, "item", "t.csv", "thing", plays) == "nr"
+    assert infer_key(things, "item", "t.csv", "thing", plays) == "nr"
 
 
 def test_keys_of_other_tables() -> None:
     def key(names: list[str], column: str) -> str:
-        return guess_key(table(*names), "item", "f.csv", column, table("other"))
+        return infer_key(table(*names), "item", "f.csv", column, table("other"))
 
     assert key(["title", "film"], "film") == "film"
     assert key(["title", "Film Id", "id"], "film_id") == "Film Id"
@@ -120,7 +120,7 @@ def test_keys_of_other_tables() -> None:
 def test_a_key_of_a_usual_name_that_lacks_the_ids_gives_way_to_one_that_has_them() -> None:
     plays = table("user", book=["i1", "i2"])
     books = table("id", isbn_13=["i1", "i2"])
-    assert guess_key(books, "item", "books.csv", "book", plays) == "isbn_13"
+    assert infer_key(books, "item", "books.csv", "book", plays) == "isbn_13"
 
 
 def test_texts_with_a_separator_are_lists() -> None:
@@ -131,4 +131,4 @@ def test_texts_with_a_separator_are_lists() -> None:
             "year": [1, 2, 3, 4],
         }
     )
-    assert guess_lists(lists) == {"genres": "|"}
+    assert infer_lists(lists) == {"genres": "|"}

@@ -13,10 +13,10 @@ from inspected_data import ODD, odd_interactions
 from rich.console import Console
 from small_trials import interactions_of, skewed_interactions
 
-from sweeper.inspect.columns import ColumnFacts, columns_of
+from sweeper.inspect.columns import ColumnProfile, columns_of
 from sweeper.inspect.picture import draw
-from sweeper.inspect.profile import PartFacts, Spread, facts_of, gini, head_share
-from sweeper.inspect.tables import day, print_facts, sketch
+from sweeper.inspect.profile import PartProfile, Spread, gini, head_share, profile_data
+from sweeper.inspect.tables import day, print_profile, sketch
 from sweeper.two_tower.config import DataConfig
 from sweeper.two_tower.data.columns import CategoricalColumn
 from sweeper.two_tower.data.interactions import assemble
@@ -28,20 +28,20 @@ def test_the_figures_of_six_rows_by_hand():
     users, items = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 0, 2, 0])
     interactions = interactions_of(users, items, num_items=4)
     split = Split(np.array([0, 1, 2]), np.array([3]), np.array([4, 5]), unused=0)
-    facts = facts_of(interactions, split, [])
-    assert (facts.rows_read, facts.rows, facts.dropped) == (6, 6, {})
-    assert (facts.users, facts.items, facts.items_interacted) == (3, 4, 3)
-    assert (facts.distinct_pairs, facts.density) == (5, 5 / 12)
-    assert facts.of_users == Spread(1, 2.0, 2.0, 3)
-    assert facts.of_items == Spread(1, 1.0, 2.0, 4)
+    profile = profile_data(interactions, split, [])
+    assert (profile.rows_read, profile.rows, profile.dropped) == (6, 6, {})
+    assert (profile.users, profile.items, profile.items_interacted) == (3, 4, 3)
+    assert (profile.distinct_pairs, profile.density) == (5, 5 / 12)
+    assert profile.of_users == Spread(1, 2.0, 2.0, 3)
+    assert profile.of_items == Spread(1, 1.0, 2.0, 4)
     # Counts 0, 1, 1, 4: 2 * (0 + 2 + 3 + 16) / (4 * 6) - 5 / 4.
-    assert facts.popularity.gini == pytest.approx(0.5)
-    assert facts.popularity.top_10_percent == facts.popularity.top_1_percent == 4 / 6
-    assert (facts.first, facts.last) == (0, 300)
-    assert facts.parts == {
-        "train": PartFacts(3, 0, 0, 0),
-        "validation": PartFacts(1, 1, 0, 0),
-        "test": PartFacts(2, 2, 1, 1),
+    assert profile.popularity.gini == pytest.approx(0.5)
+    assert profile.popularity.top_10_percent == profile.popularity.top_1_percent == 4 / 6
+    assert (profile.first, profile.last) == (0, 300)
+    assert profile.parts == {
+        "train": PartProfile(3, 0, 0, 0),
+        "validation": PartProfile(1, 1, 0, 0),
+        "test": PartProfile(2, 2, 1, 1),
     }
 
 
@@ -54,20 +54,20 @@ def test_dropped_rows_count_as_read():
         timestamp_column=None,
         dropped={"rated below 4": 5, "no user": 2},
     )
-    facts = facts_of(interactions, Split(*np.split(np.arange(3), [1, 2]), unused=0), [])
-    assert (facts.rows_read, facts.rows) == (10, 3)
-    assert (facts.first, facts.last) == (None, None)
-    assert draw(interactions, facts).startswith(b"\x89PNG")
+    profile = profile_data(interactions, Split(*np.split(np.arange(3), [1, 2]), unused=0), [])
+    assert (profile.rows_read, profile.rows) == (10, 3)
+    assert (profile.first, profile.last) == (None, None)
+    assert draw(interactions, profile).startswith(b"\x89PNG")
 
 
 def test_the_smallest_data_there_is_can_be_drawn():
     """One row in each part, all of one user, one item and one time."""
     one = interactions_of(np.zeros(3, np.int64), np.zeros(3, np.int64), num_items=1)
     one = replace(one, timestamps=np.zeros(3, np.int64))
-    facts = facts_of(one, Split(*np.split(np.arange(3), [1, 2]), unused=0), [])
-    assert facts.popularity.gini == 0
-    assert facts.density == 1
-    assert draw(one, facts).startswith(b"\x89PNG")
+    profile = profile_data(one, Split(*np.split(np.arange(3), [1, 2]), unused=0), [])
+    assert profile.popularity.gini == 0
+    assert profile.density == 1
+    assert draw(one, profile).startswith(b"\x89PNG")
     assert set(sketch(np.array([3]))) == {"█"}
 
 
@@ -81,20 +81,20 @@ LAST_SECOND = "9999-12-31T23:59:59"
 def test_the_first_and_the_last_year_can_be_drawn(times):
     rows = interactions_of(np.zeros(3, np.int64), np.zeros(3, np.int64), num_items=1)
     rows = replace(rows, timestamps=np.array(times, "datetime64[s]").astype(np.int64))
-    facts = facts_of(rows, Split(*np.split(np.arange(3), [1, 2]), unused=0), [])
-    assert draw(rows, facts).startswith(b"\x89PNG")
-    assert (day(facts.first), day(facts.last)) == (times[0][:10], times[-1][:10])
+    profile = profile_data(rows, Split(*np.split(np.arange(3), [1, 2]), unused=0), [])
+    assert draw(rows, profile).startswith(b"\x89PNG")
+    assert (day(profile.first), day(profile.last)) == (times[0][:10], times[-1][:10])
 
 
 def test_equal_times_are_facts():
     interactions = skewed_interactions(num_rows=120)
     interactions = replace(interactions, timestamps=np.full(120, 1_700_000_000))
     config = DataConfig(name="synthetic", split="temporal")
-    facts = facts_of(interactions, split_interactions(config, interactions), [])
-    (line,) = facts.ties
+    profile = profile_data(interactions, split_interactions(config, interactions), [])
+    (line,) = profile.ties
     assert line.startswith("all rows have the same time, 2023-11-14 22:13:20")
     printed = Console(file=io.StringIO(), width=200)
-    print_facts(printed, facts, np.bincount(interactions.items))
+    print_profile(printed, profile, np.bincount(interactions.items))
     assert f"ties     {line}" in printed.file.getvalue()
 
 
@@ -117,16 +117,16 @@ def test_gini_is_half_the_mean_difference_over_the_mean(counts):
 def test_cold_rows_and_pairs_are_those_that_loops_count(split: str):
     interactions = skewed_interactions(num_rows=120)
     parts = split_interactions(DataConfig(name="synthetic", split=split), interactions)
-    facts = facts_of(interactions, parts, [])
+    profile = profile_data(interactions, parts, [])
     users, items = interactions.users.tolist(), interactions.items.tolist()
-    assert facts.distinct_pairs == len(set(zip(users, items, strict=True)))
+    assert profile.distinct_pairs == len(set(zip(users, items, strict=True)))
     known_users = {users[row] for row in parts.train}
     known_items = {items[row] for row in parts.train}
     for name in ("validation", "test"):
         rows = getattr(parts, name).tolist()
         cold_user = {row for row in rows if users[row] not in known_users}
         cold_item = {row for row in rows if items[row] not in known_items}
-        assert facts.parts[name] == PartFacts(
+        assert profile.parts[name] == PartProfile(
             len(rows), len(cold_user), len(cold_item), len(cold_user & cold_item)
         )
 
@@ -134,15 +134,15 @@ def test_cold_rows_and_pairs_are_those_that_loops_count(split: str):
 def test_columns_by_hand():
     assert columns_of(ODD, odd_interactions()) == [
         # A user whom no row has is none of the values.
-        ColumnFacts("who", "query", "words", 2, 0, words=1.0, role="user"),
-        ColumnFacts("when", "query", "numbers", 2, 0, 50, 100, True, role="time"),
-        ColumnFacts("stars", "query", "numbers", 2, 0, 1.5, 5, False, role="rating"),
-        ColumnFacts("counts", "query", "numbers", 2, 0, 1, 2, True, role="weight"),
-        ColumnFacts("age", "query", "numbers", 2, 1, 30.5, 31, False),
-        ColumnFacts("nothing", "query", "numbers", 0, 3),
-        ColumnFacts("what", "candidate", "words", 2, 0, words=2.0, role="item"),
-        ColumnFacts("note", "candidate", "words", 2, 1, words=0.5),
-        ColumnFacts("tags", "candidate", "lists", 1, 1),
+        ColumnProfile("who", "query", "words", 2, 0, words=1.0, role="user"),
+        ColumnProfile("when", "query", "numbers", 2, 0, 50, 100, True, role="time"),
+        ColumnProfile("stars", "query", "numbers", 2, 0, 1.5, 5, False, role="rating"),
+        ColumnProfile("counts", "query", "numbers", 2, 0, 1, 2, True, role="weight"),
+        ColumnProfile("age", "query", "numbers", 2, 1, 30.5, 31, False),
+        ColumnProfile("nothing", "query", "numbers", 0, 3),
+        ColumnProfile("what", "candidate", "words", 2, 0, words=2.0, role="item"),
+        ColumnProfile("note", "candidate", "words", 2, 1, words=0.5),
+        ColumnProfile("tags", "candidate", "lists", 1, 1),
     ]
 
 
