@@ -75,7 +75,7 @@ def _columns_of_time(
     return columns
 
 
-def metrics_by_warmth(ranks: Ranks, table: pyarrow.Table) -> dict[str, dict[str, float]]:
+def metrics_by_cold_start(ranks: Ranks, table: pyarrow.Table) -> dict[str, dict[str, float]]:
     """Of warm rows and of cold ones, as far as there are any, their number `rows` and metrics.
 
     Args:

@@ -55,7 +55,7 @@ class Evaluation:
 class History:
     """All evaluations of a run, and which one's weights the model ended with."""
 
-    checkpoints: list[Evaluation] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
     kept: Evaluation | None = None
     stopped_early: bool = False
     first_epoch_seconds: float = 0.0
@@ -109,11 +109,11 @@ def train(
             continue
         started = time.perf_counter()
         metrics = callbacks.evaluate()
-        checkpoint = clock.checkpoint(epoch, loss, metrics, time.perf_counter() - started)
-        history.checkpoints.append(checkpoint)
-        if best.keeps(checkpoint):
-            history.kept = checkpoint
-        yield checkpoint
+        evaluation = clock.evaluation(epoch, loss, metrics, time.perf_counter() - started)
+        history.evaluations.append(evaluation)
+        if best.keeps(evaluation):
+            history.kept = evaluation
+        yield evaluation
         if config.patience_evaluations and best.evaluations_since() >= config.patience_evaluations:
             history.stopped_early = True
             break
@@ -134,7 +134,7 @@ class _Clock:
         self._epochs, self._seconds = self._epochs + 1, self._seconds + seconds
         return self._num_rows / seconds
 
-    def checkpoint(self, epoch: int, loss: float, metrics: Metrics, seconds: float) -> Evaluation:
+    def evaluation(self, epoch: int, loss: float, metrics: Metrics, seconds: float) -> Evaluation:
         """Counts an evaluation of so many seconds."""
         self._evaluate_seconds += seconds
         rate = self._epochs * self._num_rows / self._seconds
@@ -152,9 +152,9 @@ class _Best:
         self._weights = None
         self._since, self._differ = 0, False
 
-    def keeps(self, checkpoint: Evaluation) -> bool:
+    def keeps(self, evaluation: Evaluation) -> bool:
         """Whether the training would end with the weights of this evaluation, were it the last."""
-        value = tuple(checkpoint.metrics[name] for name in self._metrics)
+        value = tuple(evaluation.metrics[name] for name in self._metrics)
         best = self._value
         self._differ = self._differ or not (best is None or value == best)
         self._since = 0 if best is None or value > best else self._since + 1

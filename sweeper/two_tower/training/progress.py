@@ -78,23 +78,23 @@ class TrainingProgress:
                 rate=f"{rate / 1_000:,.0f}k" if rate >= 10_000 else f"{rate:,.0f}",
             )
 
-    def on_checkpoint(self, checkpoint: Evaluation) -> None:
+    def on_evaluation(self, evaluation: Evaluation) -> None:
         if self._bar:
-            self._bar.update(self._task, accuracy=f"{checkpoint.metrics[self._metric]:.4f}")
+            self._bar.update(self._task, accuracy=f"{evaluation.metrics[self._metric]:.4f}")
             return
         now = time.monotonic()
         if self._last_line is None or now - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._print(checkpoint)
+            self._print(evaluation)
         else:
-            self._unprinted = checkpoint
+            self._unprinted = evaluation
 
-    def _print(self, checkpoint: Evaluation) -> None:
+    def _print(self, evaluation: Evaluation) -> None:
         self._last_line, self._unprinted = time.monotonic(), None
-        left = (checkpoint.train_seconds + checkpoint.evaluate_seconds) / checkpoint.epoch
-        left *= self._epochs - checkpoint.epoch
+        left = (evaluation.train_seconds + evaluation.evaluate_seconds) / evaluation.epoch
+        left *= self._epochs - evaluation.epoch
         self._console.print(
-            f"epoch {checkpoint.epoch}/{self._epochs}  loss {checkpoint.loss:.4f}  "
-            f"{self._rows} {self._words} {checkpoint.metrics[self._metric]:.4f}  "
-            f"{checkpoint.examples_per_second:,.0f} examples/s  {left:.0f} s left",
+            f"epoch {evaluation.epoch}/{self._epochs}  loss {evaluation.loss:.4f}  "
+            f"{self._rows} {self._words} {evaluation.metrics[self._metric]:.4f}  "
+            f"{evaluation.examples_per_second:,.0f} examples/s  {left:.0f} s left",
             soft_wrap=True,
         )

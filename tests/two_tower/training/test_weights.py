@@ -54,7 +54,7 @@ def trained(weights) -> tuple[list[np.ndarray], float]:
             config.train, made, "top_100", Callbacks(lambda: dict.fromkeys(METRICS, 0.0)), history
         )
     )
-    return made.model.get_weights(), history.checkpoints[0].loss
+    return made.model.get_weights(), history.evaluations[0].loss
 
 
 def test_a_batch_loses_what_tfrs_loses_with_sample_weight() -> None:
