@@ -41,10 +41,14 @@ import tensorflow as tf  # noqa: E402
 from sweeper.two_tower.evaluation.baselines import fit_baselines  # noqa: E402
 from sweeper.two_tower.evaluation.ranking import EVERY, RankingTask, SeenItems, rank  # noqa: E402
 from sweeper.two_tower.model.feature_graphs import check_graph, raw_values  # noqa: E402
+from sweeper.two_tower.model.feature_layers import (  # noqa: E402
+    feature_layer,
+    sequence_encoder,
+)
 from sweeper.two_tower.model.features import CustomFeature  # noqa: E402
 from sweeper.two_tower.model.fitting import fit_features  # noqa: E402
 from sweeper.two_tower.model.retrieval import build_task  # noqa: E402
-from sweeper.two_tower.model.towers import Tower, feature_layer, sequence_encoder  # noqa: E402
+from sweeper.two_tower.model.towers import Tower  # noqa: E402
 
 ROWS, TRAINING_ROWS = 12, 9
 USERS, ITEMS, DIM = 4, 6, 3

@@ -75,7 +75,7 @@ def prepare_for_sparse_gradients(
 ) -> None:
     """Makes the updates of a built optimizer cost what the rows of sparse gradients do.
 
-    It takes it that those of `tables` are distinct, or zeros: `model.towers.sparse_lookup`
+    It takes it that those of `tables` are distinct, or zeros: `model.embeddings.sparse_lookup`
     makes them so, and Keras would look for equal ones by `tf.unique`, which XLA can't compile.
     Of other variables, as those of a user's own layers, sparse gradients are made dense. Plain
     SGD loses its momentum, a table of zeros as large as each variable that Keras adds in.

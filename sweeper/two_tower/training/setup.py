@@ -23,6 +23,8 @@ from sweeper.two_tower.config import (
 )
 from sweeper.two_tower.data.histories import Histories, histories_key
 from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.model.embeddings import LARGE_TABLE, Embedding
+from sweeper.two_tower.model.feature_layers import ItemSequence
 from sweeper.two_tower.model.features import (
     BucketFeature,
     CustomFeature,
@@ -33,7 +35,6 @@ from sweeper.two_tower.model.features import (
     SequenceFeature,
 )
 from sweeper.two_tower.model.sequence_fitting import with_settings
-from sweeper.two_tower.model.towers import LARGE_TABLE, Lookup, Sequence
 from sweeper.two_tower.model.two_tower import (
     EncodedFeatures,
     TwoTowerModel,
@@ -151,7 +152,9 @@ def whole_updates(config: OptimizerConfig, model: TwoTowerModel) -> Iterator[str
     if supports_sparse_updates(config):
         return
     sequences = [
-        layer.lookup for layer in model.query_tower.feature_layers if isinstance(layer, Sequence)
+        layer.lookup
+        for layer in model.query_tower.feature_layers
+        if isinstance(layer, ItemSequence)
     ]
     # What a sequence shares with the candidate tower is told once.
     for layer in dict.fromkeys([*_lookups(model), *sequences]):
@@ -164,9 +167,9 @@ def whole_updates(config: OptimizerConfig, model: TwoTowerModel) -> Iterator[str
             )
 
 
-def _lookups(model: TwoTowerModel) -> list[Lookup]:
+def _lookups(model: TwoTowerModel) -> list[Embedding]:
     layers = (*model.query_tower.feature_layers, *model.candidate_tower.feature_layers)
-    return [layer for layer in layers if isinstance(layer, Lookup)]
+    return [layer for layer in layers if isinstance(layer, Embedding)]
 
 
 def new_item_weights(config: Config, items: np.ndarray, size: int) -> np.ndarray | None:
