@@ -57,13 +57,13 @@ class TrialRecord:
       baselines: by baseline, then as `metrics`.
       epochs: the last epoch trained and evaluated; of repeats, their sum.
       by_cold_start: by the rows scored, then by "warm", "cold_user" and "cold_item" (see
-        `evaluation.cold_start`), the number `rows` and the model's metrics on these; of repeats the
+        `evaluation.segments`), the number `rows` and the model's metrics on these; of repeats the
         metrics' means are over those with such rows; empty where no ranks are kept.
       by_repetition: by the rows scored, then by "repeat" (the row's user has its candidate
         already, see `evaluation.seen`) and "new", the number `rows` and the model's metrics on
         these; over several splits as `by_cold_start`.
       by_history_length, by_time_since_training: by "model" and baseline, then by the rows scored,
-        then by part (see `evaluation.row_parts`), the number `rows`, top-10, top-100 and NDCG@10 on
+        then by part (see `evaluation.segments`), the number `rows`, top-10, top-100 and NDCG@10 on
         these, unfiltered and seen-filtered, and the trial's metric; over several splits as
         `by_cold_start`. Empty where no ranks are kept or the data has no times; the
         latter also where not all scored rows come after training.

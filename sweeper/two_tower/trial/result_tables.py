@@ -15,7 +15,7 @@ from sweeper.two_tower.config import (
     metric_name,
     seen_reading,
 )
-from sweeper.two_tower.evaluation.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING, Parts
+from sweeper.two_tower.evaluation.segments import HISTORY_LENGTH, TIME_SINCE_TRAINING, Segmentation
 from sweeper.two_tower.record import Metrics, TrialRecord
 
 COLD_START = {
@@ -188,7 +188,7 @@ def parts_table(record: TrialRecord, rows: str) -> Table | None:
 
 def _part_lines(
     found: Mapping[str, Mapping[str, Mapping[str, Metrics]]],
-    parts: Parts,
+    parts: Segmentation,
     rows: str,
     metric: str,
     scorers: Iterable[str],
@@ -198,7 +198,7 @@ def _part_lines(
         return
     for part, metrics in found["model"][rows].items():
         values = [f"{found[name][rows][part][metric]:.4f}" for name in scorers]
-        yield [parts.words[part], _number(metrics["rows"]), *values]
+        yield [parts.labels[part], _number(metrics["rows"]), *values]
 
 
 def result_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:

@@ -22,16 +22,16 @@ from sweeper.two_tower.data.split import Split, check_sizes
 from sweeper.two_tower.evaluation.baselines import Baseline, check_baselines
 from sweeper.two_tower.evaluation.best_possible import best_possible, is_known
 from sweeper.two_tower.evaluation.ranking import RankingTask, Ranks
-from sweeper.two_tower.evaluation.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING
 from sweeper.two_tower.evaluation.rows import (
     as_parquet,
     coverage,
-    metrics_by,
     metrics_by_cold_start,
     metrics_by_repetition,
+    metrics_by_segment,
     row_table,
 )
 from sweeper.two_tower.evaluation.saturation import known_saturation, observed_saturation
+from sweeper.two_tower.evaluation.segments import HISTORY_LENGTH, TIME_SINCE_TRAINING
 from sweeper.two_tower.model.fitting import check_columns
 from sweeper.two_tower.record import Metrics, TrialRecord
 from sweeper.two_tower.tracking.tracker import STANDALONE, Origin
@@ -268,13 +268,16 @@ class Trial:
         table = row_table(ranks, task, inputs.interactions, inputs.split.train)
         atomic_write(self.recorder.directory / records.ROWS[rows], as_parquet(table))
         record.by_cold_start[rows] = metrics_by_cold_start(ranks["model"], table)
-        for parts, found in (
+        for segmentation, found in (
             (HISTORY_LENGTH, record.by_history_length),
             (TIME_SINCE_TRAINING, record.by_time_since_training),
         ):
-            for name, each in ranks.items() if parts.column in table.column_names else ():
-                metrics = metrics_by(parts, each, table, self.config.evaluation.metric)
-                found.setdefault(name, {})[rows] = metrics
+            if segmentation.column in table.column_names:
+                for name, each in ranks.items():
+                    metrics = metrics_by_segment(
+                        segmentation, each, table, self.config.evaluation.metric
+                    )
+                    found.setdefault(name, {})[rows] = metrics
         if rows == "test":
             scorer = inputs.scorer(rows).scorer()
             record.coverage = {"model": coverage(scorer, task, inputs.threads)}

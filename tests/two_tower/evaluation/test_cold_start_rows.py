@@ -16,9 +16,9 @@ from sweeper.two_tower import record as records
 from sweeper.two_tower.config import DataConfig, EvaluationConfig, SyntheticConfig
 from sweeper.two_tower.data.loading import load_interactions
 from sweeper.two_tower.data.split import split_interactions
-from sweeper.two_tower.evaluation.cold_start import warm_and_cold
 from sweeper.two_tower.evaluation.ranking import Ranks
 from sweeper.two_tower.evaluation.rows import metrics_by_cold_start
+from sweeper.two_tower.evaluation.segments import warm_and_cold
 from sweeper.two_tower.record import TrialRecord
 from sweeper.two_tower.trial.aggregation import mean_by_part
 from sweeper.two_tower.trial.repeats import run_repeats

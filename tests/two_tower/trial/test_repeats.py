@@ -230,7 +230,7 @@ def failing(monkeypatch):
         monkeypatch.setattr("sweeper.two_tower.trial.trial.prepared_baselines", lambda *_: {})
         monkeypatch.setattr("sweeper.two_tower.trial.trial.metrics_by_cold_start", lambda *_: {})
         monkeypatch.setattr("sweeper.two_tower.trial.trial.metrics_by_repetition", lambda *_: {})
-        monkeypatch.setattr("sweeper.two_tower.trial.trial.metrics_by", lambda *_: {})
+        monkeypatch.setattr("sweeper.two_tower.trial.trial.metrics_by_segment", lambda *_: {})
 
     return prepare
 

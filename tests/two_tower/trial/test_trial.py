@@ -37,7 +37,7 @@ from sweeper.two_tower.config import (
 )
 from sweeper.two_tower.data.loading import load_interactions
 from sweeper.two_tower.evaluation import baselines, scoring
-from sweeper.two_tower.evaluation.item_to_item import Ease
+from sweeper.two_tower.evaluation.baseline_models import Ease
 from sweeper.two_tower.evaluation.ranking import Ranks
 from sweeper.two_tower.tracking.trackers import Trackers
 from sweeper.two_tower.trial.curves import draw_curves
