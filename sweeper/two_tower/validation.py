@@ -26,7 +26,7 @@ from sweeper.two_tower.config import (
 )
 from sweeper.two_tower.data.table.files import TFDS
 from sweeper.two_tower.data.validation import data_problems
-from sweeper.two_tower.tracking.packages import package_problems
+from sweeper.two_tower.tracking.trackers import package_problems
 
 
 def validate(config: Config) -> None:
