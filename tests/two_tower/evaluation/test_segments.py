@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sweeper.common.json_types import hints_of, is_of
 from sweeper.two_tower.evaluation.ranking import Ranks
-from sweeper.two_tower.evaluation.rows import metrics_by
+from sweeper.two_tower.evaluation.rows import metrics_by_segment
 from sweeper.two_tower.evaluation.segments import DAY, HISTORY_LENGTH, HOUR, TIME_SINCE_TRAINING
 from sweeper.two_tower.record import TrialRecord
 from sweeper.two_tower.trial.aggregation import mean_by_scorer
@@ -44,7 +44,7 @@ def test_every_part_has_its_words(parts):
 
 
 def test_metrics_of_each_part():
-    found = metrics_by(HISTORY_LENGTH, RANKS, TABLE, "mrr")
+    found = metrics_by_segment(HISTORY_LENGTH, RANKS, TABLE, "mrr")
     assert {part: each["rows"] for part, each in found.items()} == {
         "0": 2, "1_to_5": 2, "6_to_20": 2, "over_20": 1,
     }  # fmt: skip
@@ -56,7 +56,9 @@ def test_metrics_of_each_part():
         "rows", "top_10", "top_100", "ndcg_10", "mrr", "seen_filtered_top_10",
         "seen_filtered_top_100", "seen_filtered_ndcg_10",
     ]  # fmt: skip
-    few = metrics_by(HISTORY_LENGTH, RANKS.only(np.array([1, 2])), TABLE.take([1, 2]), "top_10")
+    few = metrics_by_segment(
+        HISTORY_LENGTH, RANKS.only(np.array([1, 2])), TABLE.take([1, 2]), "top_10"
+    )
     assert list(few) == ["1_to_5"]
 
 
@@ -83,10 +85,10 @@ def recorded() -> TrialRecord:
     record = TrialRecord({"evaluation": {"metric": "top_10"}, "data": {"split": "temporal"}})
     for name, ranks in (("model", RANKS), ("popularity", best), ("ease", best)):
         record.by_history_length[name] = {
-            "test": metrics_by(HISTORY_LENGTH, ranks, TABLE, "top_10")
+            "test": metrics_by_segment(HISTORY_LENGTH, ranks, TABLE, "top_10")
         }
         record.by_time_since_training[name] = {
-            "test": metrics_by(TIME_SINCE_TRAINING, ranks, seconds, "top_10")
+            "test": metrics_by_segment(TIME_SINCE_TRAINING, ranks, seconds, "top_10")
         }
     record.baselines = {"popularity": {"test": {"top_10": 0.1}}, "ease": {"test": {"top_10": 0.2}}}
     return record

@@ -157,7 +157,7 @@ def test_compiled_loop_equals_plain_python_and_tfrs_at_every_step(name: str) -> 
 def test_cutting_an_epoch_into_several_plans_changes_no_loss() -> None:
     config = config_of(TASKS["in_batch"], xla=False)
     whole = compiled_losses(config)
-    np.testing.assert_allclose(compiled_losses(config, steps_per_plan=4), whole, rtol=1e-6)
+    np.testing.assert_allclose(compiled_losses(config, steps_per_block=4), whole, rtol=1e-6)
 
 
 def test_blocks_of_rows_for_several_threads_change_no_loss() -> None:
@@ -362,7 +362,7 @@ def test_times_and_speed_are_of_what_they_say(monkeypatch) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_loss_that_is_not_finite_names_its_epoch_and_step(value: float) -> None:
     # Ten rows two at a time: five steps an epoch, in plans of two.
-    planner = BatchPlanner(np.arange(10), np.arange(10), 10, 2, False, seed=0, steps_per_plan=2)
+    planner = BatchPlanner(np.arange(10), np.arange(10), 10, 2, False, seed=0, steps_per_block=2)
     calls = []
 
     def runner(plan):
