@@ -102,12 +102,16 @@ def check_feature(kind: str, column: Column, dim: int = 3, **options: Any) -> No
     with tf.GradientTape() as tape:
         values = layer(tf.constant(encoded))
         loss = tf.reduce_sum(values * values)
-    assert values.shape == (ROWS, feature.dim), f"the layer gives {values.shape}"
-    assert values.dtype == tf.float32, f"the layer gives {values.dtype}"
     assert np.isfinite(values).all(), "the layer gives values that are not finite"
-    gradients = tape.gradient(loss, layer.trainable_variables)
-    assert all(each is not None for each in gradients), "a weight of the layer gets no gradient"
+    _check_layer("layer", values, feature.dim, tape.gradient(loss, layer.trainable_variables))
     assert again.name == feature.name
+
+
+def _check_layer(name: str, values: tf.Tensor, width: int, gradients: list[Any]) -> None:
+    """Checks the form of a layer's output, and that each of its weights gets a gradient."""
+    assert values.shape == (ROWS, width), f"the {name} gives {values.shape}"
+    assert values.dtype == tf.float32, f"the {name} gives {values.dtype}"
+    assert all(each is not None for each in gradients), f"a weight of the {name} gets no gradient"
 
 
 def _fitted(kind: str, column: Column, dim: int, options: dict[str, Any]) -> tuple[Any, np.ndarray]:
@@ -139,10 +143,7 @@ def check_tower(name: str, layer_sizes: tuple[int, ...] = (5, DIM), **options: A
     with tf.GradientTape() as tape:
         values = tower(inputs, training=True)
         loss = tf.reduce_sum(values * values)
-    assert values.shape == (ROWS, layer_sizes[-1]), f"the tower gives {values.shape}"
-    assert values.dtype == tf.float32, f"the tower gives {values.dtype}"
-    gradients = tape.gradient(loss, tower.trainable_variables)
-    assert all(each is not None for each in gradients), "a weight of the tower gets no gradient"
+    _check_layer("tower", values, layer_sizes[-1], tape.gradient(loss, tower.trainable_variables))
     scored = tower(inputs, training=False)
     assert np.isfinite(scored).all(), "the tower gives values that are not finite"
     np.testing.assert_array_equal(
@@ -185,10 +186,8 @@ def check_sequence_encoder(name: str, dim: int = 4, **options: Any) -> None:
     with tf.GradientTape() as tape:
         encoded = encoder(tf.constant(vectors), there, training=True)
         loss = tf.reduce_sum(encoded**3)
-    assert encoded.shape == (ROWS, encoder.width), f"the encoder gives {encoded.shape}"
-    assert encoded.dtype == tf.float32, f"the encoder gives {encoded.dtype}"
     gradients = tape.gradient(loss, encoder.trainable_variables)
-    assert all(each is not None for each in gradients), "a weight of the encoder gets no gradient"
+    _check_layer("encoder", encoded, encoder.width, gradients)
     scored = encoder(tf.constant(vectors), there, training=False)
     assert np.isfinite(scored).all(), "the encoder gives values that are not finite"
     other = np.where(is_there[:, :, None], vectors, 100.0).astype(np.float32)

@@ -26,10 +26,8 @@ from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.model.embeddings import LARGE_TABLE, Embedding
 from sweeper.two_tower.model.feature_layers import ItemSequence
 from sweeper.two_tower.model.features import (
-    BucketFeature,
     CustomFeature,
     Feature,
-    HistoryFeature,
     HistoryNumberFeature,
     ScaledFeature,
     SequenceFeature,
@@ -236,12 +234,8 @@ def encoded_features(
         encoded = encode_features(config, interactions, training_rows)
         freeze(*encoded.query.values(), *encoded.candidate.values())
         for feature in (*encoded.query_features, *encoded.candidate_features):
-            if isinstance(feature, BucketFeature):
-                freeze(feature.boundaries)
-            if isinstance(feature, HistoryFeature):
-                freeze(feature.counts, feature.own)
-            if isinstance(feature, SequenceFeature):
-                freeze(feature.items, feature.ranges, feature.item_codes)
+            if not isinstance(feature, CustomFeature):
+                freeze(*(each for each in vars(feature).values() if isinstance(each, np.ndarray)))
         return encoded
 
     kept = get_or_compute(_encoded, key, encode, len(interactions))

@@ -112,11 +112,7 @@ def seen_by(config: Mapping[str, Any]) -> str:
 
 def model_table(layers: list[tuple[str, str, int, int]]) -> Table:
     """Makes the table of the model's layers, (tower, layer, output width, parameters)."""
-    table = Table(title="Model", title_justify="left", box=None, pad_edge=False)
-    table.add_column("tower")
-    table.add_column("layer")
-    table.add_column("output width", justify="right")
-    table.add_column("parameters", justify="right")
+    table = _table("Model", ["tower", "layer"], ["output width", "parameters"])
     previous = None
     for tower, layer, width, parameters in layers:
         table.add_row(tower if tower != previous else "", layer, str(width), f"{parameters:,}")
@@ -131,11 +127,7 @@ def result_table(record: TrialRecord, rows: str) -> Table:
     title = f"Metrics on {record.data['rows'][rows]:,} {rows} rows"
     if words := sampled_words(record.config):
         title += f", {words}"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
-    table.add_column("candidates")
-    for name in SHOWN_METRICS:
-        table.add_column(metric_name(name), justify="right")
+    table = _table(title, ["", "candidates"], map(metric_name, SHOWN_METRICS))
     if record.repeats:
         scored = {f"this model, mean of {len(record.repeats)} splits": record.metrics[rows]}
         if record.deviations:
@@ -178,10 +170,7 @@ def parts_table(record: TrialRecord, rows: str) -> Table | None:
     if not lines:
         return None
     title = f"{metric_name(metric)} on parts of the {rows} rows"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
-    for name in ("rows", *scorers.values()):
-        table.add_column(name, justify="right")
+    table = _table(title, [""], ["rows", *scorers.values()])
     for line in lines:
         table.add_row(*line)
     return table
@@ -200,6 +189,16 @@ def _part_lines(
     for part, metrics in found["model"][rows].items():
         values = [f"{found[name][rows][part][metric]:.4f}" for name in scorers]
         yield [parts.labels[part], _number(metrics["rows"]), *values]
+
+
+def _table(title: str, texts: Iterable[str], numbers: Iterable[str]) -> Table:
+    """Makes a table with columns of texts, then right-justified columns of numbers."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in texts:
+        table.add_column(name)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
 
 
 def result_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
