@@ -142,7 +142,7 @@ def create(directory: Path, record: TrialRecord) -> None:
     if (directory / TRIAL).exists():
         raise OutputError(
             f"{directory}: already holds a trial ({TRIAL}); give another hydra.run.dir, or move "
-            "it away: no result is written over"
+            "it away: no result is overwritten"
         )
     record.started = datetime.now(UTC).isoformat(timespec="seconds")
     record.command = list(sys.argv)

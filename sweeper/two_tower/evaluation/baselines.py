@@ -46,7 +46,7 @@ def check_baselines(config: EvaluationConfig, num_users: int, num_items: int) ->
     if limits:
         raise ConfigError(
             f"evaluation.baselines: got {name!r} for {num_users:,} users and a catalogue of "
-            f"{num_items:,}, but it {limits}; must be without, as evaluation.baselines=[popularity]"
+            f"{num_items:,}, but it {limits}; leave it out, as in evaluation.baselines=[popularity]"
         )
 
 

@@ -53,7 +53,7 @@ def observed_saturation(metric: str, values: Sequence[float]) -> str:
     if number == len(values) == 1 and best in EXTREMES:
         return f"{name} was {best:.4f} at the only evaluation"
     if number == len(values) > 1:
-        return f"{name} was {best:.4f} at each of {number} evaluations: it tells none from another"
+        return f"{name} was {best:.4f} at each of {number} evaluations: it can't tell them apart"
     if number > 1 and best in EXTREMES:
         return f"{name} was {best:.4f}, its highest possible, at {number} evaluations"
     return ""

@@ -130,8 +130,8 @@ def _sharing_problems(feature: FeatureConfig, config: FeaturesConfig) -> Iterato
     if not alike:
         yield (
             f".share_with_candidates: got True, but features.candidate has no feature of column "
-            f"{feature.column!r} and kind {item_kind!r} to share with; must have it, or this be "
-            "false"
+            f"{feature.column!r} and kind {item_kind!r} to share with; add it, or set this "
+            "to false"
         )
         return
     default = config.embedding_dim

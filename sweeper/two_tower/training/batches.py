@@ -95,8 +95,8 @@ class BatchPlanner:
         if self.largest_weight < MIN_WEIGHT:
             raise DataError(
                 f"data.columns.weight: the largest weight of a training row is "
-                f"{self.largest_weight:g}; one at least must have {MIN_WEIGHT:g} or more: beside "
-                "the epsilon of Keras's optimizers smaller gradients vanish; nothing is learned"
+                f"{self.largest_weight:g}; at least one must be {MIN_WEIGHT:g} or more: smaller "
+                "gradients vanish beside the epsilon of Keras's optimizers, and nothing is learned"
             )
         self.batch_size = min(batch_size, len(rows))
         self.steps_per_epoch = -(-len(rows) // self.batch_size)

@@ -139,9 +139,10 @@ def small_weights(planner: BatchPlanner) -> Iterator[str]:
     largest = planner.largest_weight
     if largest < SMALL_WEIGHT:
         yield (
-            f"the largest weight of a training row is {largest:g}: gradients are as much smaller "
-            "than with weights of about 1, which learning rates are made for, and little may be "
-            "learned (adagrad's accumulators start at 0.1); divide the weights by their mean"
+            f"the largest weight of a training row is {largest:g}: gradients are smaller by this "
+            "factor than with weights of about 1, for which learning rates are made, so that the "
+            "model may learn little (adagrad's accumulators start at 0.1); divide the weights by "
+            "their mean"
         )
 
 

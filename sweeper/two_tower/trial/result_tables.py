@@ -59,7 +59,10 @@ def data_lines(
         yield "dropped", f"{read - data['interactions']:,} of {read:,} rows read: {reasons}"
     if data.get("is_weighted"):
         column = config["data"]["columns"]["weight"]
-        yield "weights", f"a training row counts its {column!r} in the loss; scores weigh nothing"
+        yield (
+            "weights",
+            f"column {column!r} weights training rows in the loss; metrics have no weights",
+        )
     split = config["data"]["split"]
     cold_start = data.get("cold_start")
     seed = f", seed {config['data']['split_seed']}" if split == "random" or cold_start else ""
@@ -87,8 +90,8 @@ def data_lines(
     else:
         yield (
             "protocol",
-            "evaluates on the TEST rows during training, as the published figures did; make no "
-            "choice between models on these",
+            "evaluates on the TEST rows during training, as the published results did; don't "
+            "choose between models by these",
         )
     if words := sampled_words(config):
         yield "sampled", words
@@ -99,7 +102,9 @@ def sampled_words(config: Mapping[str, Any]) -> str:
     number = config["evaluation"].get("sampled_candidates")
     if number is None:
         return ""
-    return f"each ranked among {number:,} sampled candidates: not to be compared with others"
+    return (
+        f"each ranked among {number:,} sampled candidates: don't compare these metrics with others"
+    )
 
 
 def seen_by(config: Mapping[str, Any]) -> str:

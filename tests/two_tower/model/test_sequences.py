@@ -179,7 +179,7 @@ def test_sharing_wants_a_feature_of_the_same_column_kind_width_and_words() -> No
     text = dataclasses.replace(TITLES, item_kind="text")
     assert problem(text) == (
         "features.query[0].share_with_candidates: got True, but features.candidate has no feature "
-        "of column 'movie_title' and kind 'text' to share with; must have it, or this be false"
+        "of column 'movie_title' and kind 'text' to share with; add it, or set this to false"
     )
     assert problem(dataclasses.replace(TITLES, dim=3)).startswith(
         "features.query[0].dim: got 3, shared with features.candidate's 'movie_title' (embedding) "

@@ -101,7 +101,7 @@ def test_weights_of_one_change_no_bit_and_a_row_of_weight_0_teaches_nothing() ->
 def test_weights_with_which_nothing_is_learned_are_refused(weight: float) -> None:
     weights = np.ones(300, np.float32)
     weights[ROWS] = weight
-    with pytest.raises(DataError, match=rf"weight of a training row is {weight:g}; one at least"):
+    with pytest.raises(DataError, match=rf"weight of a training row is {weight:g}; at least one"):
         planner(weights)
 
 
