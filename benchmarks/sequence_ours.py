@@ -93,13 +93,13 @@ def measure_epochs(config: Config) -> dict[str, Any]:
 
     history = []
     metric = config.evaluation.metric
-    for checkpoint in train(config.train, training, metric, Callbacks(evaluate), History()):
+    for evaluation in train(config.train, training, metric, Callbacks(evaluate), History()):
         history.append(
             {
-                "epoch": checkpoint.epoch,
-                "seconds": checkpoint.train_seconds,
+                "epoch": evaluation.epoch,
+                "seconds": evaluation.train_seconds,
                 "cpu_seconds": cpu_seconds,
-                "top_100": checkpoint.metrics["top_100"],
+                "top_100": evaluation.metrics["top_100"],
             }
         )
     return {"history": history}

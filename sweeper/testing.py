@@ -1,14 +1,14 @@
 """Checks of a user's own features, towers, tasks and baselines: `package.module:Name`.
 
-Each takes what YAML would have, a built-in name or a Python path, and its options. It raises
-AssertionError, or the error of this project that a trial would, and returns nothing:
+Each check takes a built-in name or a Python path, as YAML does, and its options. It raises
+AssertionError, or the error of this project that a trial would raise:
 
   from sweeper.testing import check_feature
 
   def test_hour():
       check_feature("plugins:Hour", numbers(), dim=4)
 
-This project's own parts are held to the same checks.
+The built-in parts of this project pass the same checks.
 """
 
 from __future__ import annotations
@@ -41,50 +41,54 @@ import tensorflow as tf  # noqa: E402
 from sweeper.two_tower.evaluation.baselines import fit_baselines  # noqa: E402
 from sweeper.two_tower.evaluation.ranking import EVERY, RankingTask, SeenItems, rank  # noqa: E402
 from sweeper.two_tower.model.feature_graphs import check_graph, raw_values  # noqa: E402
+from sweeper.two_tower.model.feature_layers import (  # noqa: E402
+    feature_layer,
+    sequence_encoder,
+)
 from sweeper.two_tower.model.features import CustomFeature  # noqa: E402
 from sweeper.two_tower.model.fitting import fit_features  # noqa: E402
 from sweeper.two_tower.model.retrieval import build_task  # noqa: E402
-from sweeper.two_tower.model.towers import Tower, feature_layer, sequence_encoder  # noqa: E402
+from sweeper.two_tower.model.towers import Tower  # noqa: E402
 
 ROWS, TRAINING_ROWS = 12, 9
 USERS, ITEMS, DIM = 4, 6, 3
 
 
 def words() -> CategoricalColumn:
-    """A column of words, some of which only the last three rows have."""
+    """Makes a column of words, some of which only the last three rows have."""
     codes = np.array([0, 1, 2, 0, 1, 2, 0, 0, 1, 3, 3, 0], np.int32)
     return CategoricalColumn(codes, ["", "amber birch", "birch", "cedar delta"])
 
 
 def numbers() -> NumericColumn:
-    """A column of whole numbers, the last three of which lie outside of the others."""
+    """Makes a column of whole numbers, the last three of which lie outside the range before."""
     return NumericColumn(np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 100, -7, 3]))
 
 
 def lists() -> CategoricalListColumn:
-    """A column of lists of words, empty ones and words that only the last rows have among them."""
+    """Makes a column of lists of words, some empty and some with words of the last rows only."""
     offsets = np.array([0, 2, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 13])
     codes = np.array([0, 1, 1, 0, 0, 1, 0, 1, 1, 0, 2, 2, 2], np.int32)
     return CategoricalListColumn(codes, offsets, ["a", "b", "c"])
 
 
 def check_feature(kind: str, column: Column, dim: int = 3, **options: Any) -> None:
-    """Holds a feature to what a tower takes it to be.
+    """Checks that a feature behaves as a tower expects.
 
-    It is fitted on training rows alone, encodes every row, unseen values too, and the same
-    way each time; its graph, if it has one, encodes the same; its layer gives finite float32
-    [rows, dim] and lets gradients through.
+    It is fitted on training rows alone, and encodes every row, unseen values too, in the same way
+    each time. Its graph, if it has one, encodes the same. Its layer returns finite float32
+    [rows, dim] and passes gradients on.
 
     Args:
-      column: for `ROWS` rows, of which the first `TRAINING_ROWS` are for training.
+      column: a column of `ROWS` rows, the first `TRAINING_ROWS` of which are for training.
     """
     feature, encoded = _fitted(kind, column, dim, options)
     assert len(encoded) == ROWS, f"encode gives {len(encoded)} rows of {ROWS}"
     assert encoded.dtype in (np.int32, np.float32), f"encode gives {encoded.dtype}"
-    assert np.isfinite(encoded).all(), "encode gives what is not finite"
+    assert np.isfinite(encoded).all(), "encode gives values that are not finite"
     again, same = _fitted(kind, column, dim, options)
     np.testing.assert_array_equal(encoded, same, "two fits of the same rows differ")
-    # Only held-out rows are changed, so that training rows must be what they were.
+    # Only held-out rows change, so that the encoding of training rows must stay the same.
     order = np.r_[0:TRAINING_ROWS, ROWS - 1 : TRAINING_ROWS - 1 : -1]
     _, other = _fitted(kind, column.take(order), dim, options)
     training = slice(0, TRAINING_ROWS)
@@ -98,12 +102,16 @@ def check_feature(kind: str, column: Column, dim: int = 3, **options: Any) -> No
     with tf.GradientTape() as tape:
         values = layer(tf.constant(encoded))
         loss = tf.reduce_sum(values * values)
-    assert values.shape == (ROWS, feature.dim), f"the layer gives {values.shape}"
-    assert values.dtype == tf.float32, f"the layer gives {values.dtype}"
-    assert np.isfinite(values).all(), "the layer gives what is not finite"
-    gradients = tape.gradient(loss, layer.trainable_variables)
-    assert all(each is not None for each in gradients), "a weight of the layer gets no gradient"
+    assert np.isfinite(values).all(), "the layer gives values that are not finite"
+    _check_layer("layer", values, feature.dim, tape.gradient(loss, layer.trainable_variables))
     assert again.name == feature.name
+
+
+def _check_layer(name: str, values: tf.Tensor, width: int, gradients: list[Any]) -> None:
+    """Checks the form of a layer's output, and that each of its weights gets a gradient."""
+    assert values.shape == (ROWS, width), f"the {name} gives {values.shape}"
+    assert values.dtype == tf.float32, f"the {name} gives {values.dtype}"
+    assert all(each is not None for each in gradients), f"a weight of the {name} gets no gradient"
 
 
 def _fitted(kind: str, column: Column, dim: int, options: dict[str, Any]) -> tuple[Any, np.ndarray]:
@@ -116,11 +124,11 @@ def _fitted(kind: str, column: Column, dim: int, options: dict[str, Any]) -> tup
 
 
 def check_tower(name: str, layer_sizes: tuple[int, ...] = (5, DIM), **options: Any) -> None:
-    """Holds a tower to its width, to gradients, and to scoring alike each time.
+    """Checks that a tower has its width and gradients, and scores in the same way each time.
 
     Args:
       name: "dense" or a path.
-      options: `model.tower_options`; of "dense", values of `model`.
+      options: `model.tower_options`; for "dense", values of `model`.
     """
     own = {"tower": name, "tower_options": options} if ":" in name else options
     config, column = ModelConfig(**own), words()
@@ -135,12 +143,9 @@ def check_tower(name: str, layer_sizes: tuple[int, ...] = (5, DIM), **options: A
     with tf.GradientTape() as tape:
         values = tower(inputs, training=True)
         loss = tf.reduce_sum(values * values)
-    assert values.shape == (ROWS, layer_sizes[-1]), f"the tower gives {values.shape}"
-    assert values.dtype == tf.float32, f"the tower gives {values.dtype}"
-    gradients = tape.gradient(loss, tower.trainable_variables)
-    assert all(each is not None for each in gradients), "a weight of the tower gets no gradient"
+    _check_layer("tower", values, layer_sizes[-1], tape.gradient(loss, tower.trainable_variables))
     scored = tower(inputs, training=False)
-    assert np.isfinite(scored).all(), "the tower gives what is not finite"
+    assert np.isfinite(scored).all(), "the tower gives values that are not finite"
     np.testing.assert_array_equal(
         scored, tower(inputs, training=False), "the same rows are scored differently"
     )
@@ -156,15 +161,15 @@ def check_tower(name: str, layer_sizes: tuple[int, ...] = (5, DIM), **options: A
 
 
 def check_sequence_encoder(name: str, dim: int = 4, **options: Any) -> None:
-    """Holds an encoder of sequences to its width, to gradients, and to the items alone.
+    """Checks that an encoder of sequences has its width and gradients, and reads the items alone.
 
-    What padding holds changes no bit, a row depends on no other row, and the same rows are
-    scored alike each time.
+    The values of padding must not change the result, rows must not depend on each other, and the
+    same rows must be encoded in the same way each time.
 
     Args:
       name: a built-in name or a path.
       dim: the width of the items' vectors.
-      options: `features.sequence.options`; of a built-in one, values of `features.sequence`.
+      options: `features.sequence.options`; for a built-in one, values of `features.sequence`.
     """
     own = {"options": options} if ":" in name else options
     settings = SequenceConfig(max_length=ITEMS, encoder=name, **own)
@@ -175,18 +180,16 @@ def check_sequence_encoder(name: str, dim: int = 4, **options: Any) -> None:
 
     rng, encoder = np.random.default_rng(0), build()
     vectors = rng.normal(size=(ROWS, ITEMS, dim)).astype(np.float32)
-    # From a whole sequence to none.
+    # Row by row, sequences get shorter, down to none.
     is_there = np.arange(ITEMS)[None, :] >= (np.arange(ROWS) % (ITEMS + 1))[:, None]
     there = tf.constant(is_there)
     with tf.GradientTape() as tape:
         encoded = encoder(tf.constant(vectors), there, training=True)
         loss = tf.reduce_sum(encoded**3)
-    assert encoded.shape == (ROWS, encoder.width), f"the encoder gives {encoded.shape}"
-    assert encoded.dtype == tf.float32, f"the encoder gives {encoded.dtype}"
     gradients = tape.gradient(loss, encoder.trainable_variables)
-    assert all(each is not None for each in gradients), "a weight of the encoder gets no gradient"
+    _check_layer("encoder", encoded, encoder.width, gradients)
     scored = encoder(tf.constant(vectors), there, training=False)
-    assert np.isfinite(scored).all(), "the encoder gives what is not finite"
+    assert np.isfinite(scored).all(), "the encoder gives values that are not finite"
     other = np.where(is_there[:, :, None], vectors, 100.0).astype(np.float32)
     np.testing.assert_array_equal(
         encoder(tf.constant(other), there, training=False), scored,
@@ -203,10 +206,10 @@ def check_sequence_encoder(name: str, dim: int = 4, **options: Any) -> None:
 
 
 def check_task(name: str, **options: Any) -> None:
-    """Holds a task to a finite loss that padding doesn't change and that better scores lower.
+    """Checks that a task's loss is finite, that padding doesn't change it, and that steps lower it.
 
     Args:
-      options: `task.options` of a path, else values of `task`.
+      options: `task.options` for a path, else values of `task`.
     """
     own = {"options": options} if ":" in name else options
     task = build_task(TaskConfig(name, **own))
@@ -248,7 +251,7 @@ def check_task(name: str, **options: Any) -> None:
 def _loss(
     task: Any, batch: dict[str, np.ndarray], positions: np.ndarray
 ) -> tuple[np.ndarray, list[np.ndarray | None]]:
-    """The loss, and the gradients of both embeddings."""
+    """Computes the loss and the gradients of both embeddings."""
     inputs = {key: tf.constant(value, tf.float32) for key, value in batch.items()}
     embeddings = [inputs["query_embeddings"], inputs["candidate_embeddings"]]
     with tf.GradientTape() as tape:
@@ -259,10 +262,10 @@ def _loss(
 
 
 def check_baseline(name: str, **evaluation: Any) -> None:
-    """Holds a baseline to finite scores of all candidates, and the same of chosen ones and rows.
+    """Checks that a baseline's scores are finite, and the same for chosen candidates and rows.
 
-    It is asked about rows whose histories hold all earlier rows, as under a split by time, and
-    about rows whose histories hold training rows alone, as under the random one.
+    It scores rows whose histories have all earlier rows, as under a split by time, and rows whose
+    histories have training rows alone, as under the random split.
 
     Args:
       evaluation: values of `evaluation`.
@@ -290,7 +293,7 @@ def check_baseline(name: str, **evaluation: Any) -> None:
 
 
 def small_interactions() -> Interactions:
-    """`ROWS` rows of four users and six items."""
+    """Makes `ROWS` rows of four users and six items."""
     users = np.array([0, 1, 2, 3, 0, 1, 2, 0, 1, 0, 2, 3], np.int32)
     items = np.array([0, 1, 0, 2, 1, 0, 3, 4, 2, 2, 1, 0], np.int32)
     names = [f"item {index}" for index in range(ITEMS)]

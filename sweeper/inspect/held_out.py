@@ -12,7 +12,7 @@ from sweeper.two_tower.data.histories import Histories, all_but, find_histories
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.split import GLOBAL_SEED, SHUFFLE_BUFFER, Split, split_interactions
 from sweeper.two_tower.data.time_order import by_user_and_time
-from sweeper.two_tower.evaluation.cold_start import warm_and_cold
+from sweeper.two_tower.evaluation.segments import warm_and_cold
 
 SPLITS = ("random", "temporal", "leave_last_out")
 

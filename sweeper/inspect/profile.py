@@ -14,7 +14,7 @@ from sweeper.inspect.columns import ColumnProfile, count_distinct
 from sweeper.inspect.held_out import NOT_COUNTED, SplitProfiles
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.split import Split
-from sweeper.two_tower.evaluation.cold_start import warm_and_cold
+from sweeper.two_tower.evaluation.segments import warm_and_cold
 
 
 @dataclass(frozen=True)

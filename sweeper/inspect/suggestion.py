@@ -19,7 +19,7 @@ from sweeper.two_tower.data.column_names import (
     is_row_number_name,
     plain,
 )
-from sweeper.two_tower.evaluation.default_metric import MIN_ITEMS_PER_K, default_metric
+from sweeper.two_tower.evaluation.metrics import MIN_ITEMS_PER_K, default_metric
 from sweeper.two_tower.model.fitting import DEFAULT_BOUNDARIES, DEFAULT_TOKENS, MAX_HISTORY
 
 EMBEDDING_DIM = 32

@@ -16,6 +16,7 @@ from sweeper.two_tower.config import TIMED_KINDS, Config, FeatureConfig
 from sweeper.two_tower.data.columns import Column
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.model.feature_graphs import feature_graph, input_spec, same_rows
+from sweeper.two_tower.model.feature_layers import ItemSequence
 from sweeper.two_tower.model.features import (
     Feature,
     HistoryFeature,
@@ -30,7 +31,6 @@ from sweeper.two_tower.model.history_graphs import (
     KnownHistory,
     TimeGaps,
 )
-from sweeper.two_tower.model.towers import Sequence
 from sweeper.two_tower.model.two_tower import EncodedFeatures, TwoTowerModel
 
 DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -228,7 +228,7 @@ class SequenceOf(tf.Module):
     The mean vector of each candidate's words is computed once, for the whole catalogue.
     """
 
-    def __init__(self, layer: Sequence) -> None:
+    def __init__(self, layer: ItemSequence) -> None:
         super().__init__()
         # A method and no layer: what is saved needs no Keras.
         self._read, self._vectors = layer.read, layer.vectors

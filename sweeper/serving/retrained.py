@@ -109,9 +109,9 @@ def train_again(retraining: Retraining, record: TrialRecord, console: Console) -
             callbacks = Callbacks(lambda: dict.fromkeys(METRICS, np.nan), progress.on_epoch)
         else:
             callbacks = Callbacks(scores[record.rows], progress.on_epoch)
-        for checkpoint in train(config.train, retraining.training, metric, callbacks, history):
+        for evaluation in train(config.train, retraining.training, metric, callbacks, history):
             if not retraining.is_on_all_rows:
-                progress.on_checkpoint(checkpoint)
+                progress.on_evaluation(evaluation)
     if retraining.is_on_all_rows:
         return retraining
     metrics = {rows: scores[rows]() for rows in record.metrics}

@@ -1,6 +1,6 @@
-"""What a trial leaves on disk: `trial.json`, `history.csv`, `curves.png` and its ranks.
+"""The files of a trial: `trial.json`, `history.csv`, `curves.png` and its ranks.
 
-This file alone knows their names and forms. Each appears whole or not at all, see
+Only this module knows their names and formats. Each file is written atomically, see
 `sweeper.common.output_files`.
 """
 
@@ -27,53 +27,54 @@ from sweeper.common.runtime import peak_memory_mb
 from sweeper.two_tower.config import Config, with_new_names
 
 FORMAT_VERSION, READ_VERSIONS = 2, (1, 2)
-# Of format 1, and the names that they have now.
+# The names of format 1, and their names now.
 RENAMED = {"kept_epoch": "best_epoch", "by_warmth": "by_cold_start"}
 RENAMED_STAGES = {"keep_rows": "save_ranks", "time_queries": "measure_latency"}
 TRIAL, HISTORY, CURVES = "trial.json", "history.csv", "curves.png"
 ROWS = {"validation": "validation_rows.parquet", "test": "test_rows.parquet"}
 
 Metrics = dict[str, float]
-# Of each repeat, what is read again.
+# The values of a repeat that are read again.
 REPEAT = {"split_seed": int, "directory": str, "metrics": dict[str, Metrics]}
 
 
 @dataclass
 class TrialRecord:
-    """Everything that is known of one trial, or of its repeats on several splits.
+    """The record of one trial, or of its repeats on several splits.
+
+    For repeats, all values are means unless said otherwise.
 
     Attributes:
       state: running, completed, pruned, interrupted or failed.
       reason: why it failed or was cut short.
-      untracked: by experiment tracker that failed, why; it lacks a part of the trial.
+      untracked: the reason by experiment tracker that failed; it lacks a part of the trial.
       config: the resolved configuration.
-      num_parameters: weights of the model; of repeats, of the first one's.
-      metrics: by the rows scored ("validation", "test"), then by metric; of
-        repeats, as all figures below that are not said to be sums, their means.
-      deviations: as `metrics`, the sample standard deviations over the repeats;
-        empty where there are no two.
-      repeats: of each split seed its `split_seed`, `directory` (within this
+      num_parameters: the number of weights of the model; for repeats, of the first one.
+      metrics: by the rows scored ("validation", "test"), then by metric.
+      deviations: like `metrics`, the sample standard deviations over the repeats;
+        empty with fewer than two.
+      repeats: for each split seed its `split_seed`, `directory` (within this
         record's), `state`, `epochs`, `best_epoch` and `metrics`.
-      baselines: by baseline, then as `metrics`.
-      epochs: the last epoch trained and evaluated; of repeats, their sum.
+      baselines: by baseline, then like `metrics`.
+      epochs: the last epoch trained and evaluated; for repeats, their sum.
       by_cold_start: by the rows scored, then by "warm", "cold_user" and "cold_item" (see
-        `evaluation.cold_start`), the number `rows` and the model's metrics on these; of repeats the
-        metrics' means are over those with such rows; empty where no ranks are kept.
+        `evaluation.segments`), the number `rows` and the model's metrics on these; for repeats the
+        metrics are means over those with such rows; empty where no ranks are kept.
       by_repetition: by the rows scored, then by "repeat" (the row's user has its candidate
         already, see `evaluation.seen`) and "new", the number `rows` and the model's metrics on
-        these; over several splits as `by_cold_start`.
+        these; for repeats like `by_cold_start`.
       by_history_length, by_time_since_training: by "model" and baseline, then by the rows scored,
-        then by part (see `evaluation.row_parts`), the number `rows`, top-10, top-100 and NDCG@10 on
-        these, unfiltered and seen-filtered, and the trial's metric; over several splits as
-        `by_cold_start`. Empty where no ranks are kept or the data has no times; the
-        latter also where not all scored rows come after training.
+        then by segment (see `evaluation.segments`), the number `rows`, top-10, top-100 and NDCG@10
+        on these, unfiltered and seen-filtered, and the trial's metric; for repeats like
+        `by_cold_start`. Both are empty where no ranks are kept or the data has no times; the latter
+        also where not all scored rows come after training.
       coverage: the share of the catalogue in anyone's top 100, by "model" and baseline;
         None: not measured.
       best_epoch: the epoch whose weights the metrics belong to; each repeat has its own.
-      history: one entry an evaluation, the rows of `history.csv`.
+      history: one entry for each evaluation, the rows of `history.csv`.
       milliseconds_per_query: see `sweeper.two_tower.evaluation.latency`; None: not measured.
-      seconds: by stage; of repeats, their sums. `total` leaves out the time between two
-        steps of the trial, that of a report or of another repeat.
+      seconds: by stage; for repeats, their sums. `total` leaves out the time between two steps of
+        the trial, in which a report is made or another repeat runs.
     """
 
     config: dict[str, Any]
@@ -111,7 +112,7 @@ class TrialRecord:
         return str(self.config["evaluation"]["split"])
 
     def value(self, name: str) -> float:
-        """An objective's value: a metric on `rows`, or a cost of the whole trial.
+        """Returns the value of an objective: a metric on `rows`, or a cost of the whole trial.
 
         Args:
           name: "top_100", ..., "num_parameters", "milliseconds_per_query" or
@@ -141,7 +142,7 @@ def create(directory: Path, record: TrialRecord) -> None:
     if (directory / TRIAL).exists():
         raise OutputError(
             f"{directory}: already holds a trial ({TRIAL}); give another hydra.run.dir, or move "
-            "it away: no result is written over"
+            "it away: no result is overwritten"
         )
     record.started = datetime.now(UTC).isoformat(timespec="seconds")
     record.command = list(sys.argv)
@@ -150,7 +151,7 @@ def create(directory: Path, record: TrialRecord) -> None:
 
 @contextmanager
 def recording_outcome(directory: Path, record: TrialRecord) -> Iterator[None]:
-    """Notes in the record how what runs within it ends; a failure's traceback gets a file."""
+    """Records how the block ends; the traceback of a failure gets a file."""
     try:
         yield
         record.state = "completed"
@@ -162,7 +163,7 @@ def recording_outcome(directory: Path, record: TrialRecord) -> Iterator[None]:
         record.state, record.reason = "interrupted", reason
         raise
     except GeneratorExit:
-        # Whoever advances the trial step by step takes no more of them.
+        # The caller that advances the trial step by step has closed it.
         record.state, record.reason = "interrupted", "ended by its caller"
         raise
     except BaseException as error:
@@ -174,16 +175,17 @@ def recording_outcome(directory: Path, record: TrialRecord) -> Iterator[None]:
 
 
 def close(directory: Path, record: TrialRecord) -> None:
-    """Writes the record for the last time, with the most memory that the process has had."""
+    """Writes the record for the last time, with the peak memory of the process."""
     record.seconds = {name: round(value, 4) for name, value in record.seconds.items()}
     record.peak_memory_mb = round(peak_memory_mb(), 1)
     write(directory, record)
 
 
 def mark_interrupted(directory: Path, state: str, reason: str) -> None:
-    """Says in the records of a trial, and of its repeats, how it ended, if they don't.
+    """Sets the outcome in the records of a trial and its repeats that have none yet.
 
-    Its process has died, or had to be stopped. A record that can't be written is left.
+    It is called when the trial's process has died or had to be stopped. A record that can't be
+    written stays as it is.
     """
     for path in [directory, *directory.glob("*/")]:
         with suppress(OutputError):
@@ -217,7 +219,7 @@ def read(directory: Path) -> TrialRecord:
     """Reads a trial back, history included.
 
     Raises:
-      OutputError: there is none, or it is damaged or of another version.
+      OutputError: the directory has no trial, or it is damaged or of another version.
     """
     path = directory / TRIAL
     content = read_json(path, "trial")
@@ -254,7 +256,7 @@ def read(directory: Path) -> TrialRecord:
 
 
 def _with_new_names(content: dict[str, Any]) -> dict[str, Any]:
-    """The content of a record of format 1 as one of format 2."""
+    """Converts the content of a record of format 1 to format 2."""
     renamed = {RENAMED.get(key, key): value for key, value in content.items()}
     renamed["format_version"] = FORMAT_VERSION
     if isinstance(config := renamed.get("config"), dict):
@@ -272,7 +274,7 @@ def _with_new_names(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _misfits(record: TrialRecord) -> Iterator[tuple[str, Any]]:
-    """What of a record from JSON is of no type that a record is written with."""
+    """Yields the name and the value of each field of a record whose type is wrong."""
     for name, hint in hints_of(TrialRecord).items():
         if not is_of(getattr(record, name), hint):
             yield name, getattr(record, name)

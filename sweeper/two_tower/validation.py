@@ -20,7 +20,7 @@ from sweeper.two_tower.config.data_rules import (
     working_directory_problems,
 )
 from sweeper.two_tower.config.rules import RULES
-from sweeper.two_tower.tracking.packages import package_problems
+from sweeper.two_tower.tracking.trackers import package_problems
 
 __all__ = [
     "data_problems",

@@ -23,7 +23,7 @@ from sweeper.two_tower.data.split import Split
 from sweeper.two_tower.data.synthetic import generate
 from sweeper.two_tower.evaluation.ranking import Ranks, ranking_tasks
 from sweeper.two_tower.evaluation.scoring import ModelScorer
-from sweeper.two_tower.training.batches import Plan
+from sweeper.two_tower.training.batches import BatchBlock
 from sweeper.two_tower.training.setup import Training, set_up_training
 
 import tensorflow as tf  # isort: skip  (after sweeper: it sets Keras 2)
@@ -158,7 +158,7 @@ def assert_relatively_close(actual, expected, tolerance: float = 1e-5) -> None:
     assert np.abs(actual - expected).max() <= tolerance * np.abs(expected).max()
 
 
-def batches_of(plan: Plan) -> list[np.ndarray]:
+def batches_of(plan: BatchBlock) -> list[np.ndarray]:
     """The rows of each step, without padding."""
     return [
         rows[weight > 0]

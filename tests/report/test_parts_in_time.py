@@ -23,8 +23,8 @@ from sweeper.results.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import Row
 from sweeper.two_tower import record as records
-from sweeper.two_tower.evaluation.row_parts import DAY, HISTORY_LENGTH, TIME_SINCE_TRAINING
 from sweeper.two_tower.evaluation.rows import as_parquet
+from sweeper.two_tower.evaluation.segments import DAY, HISTORY_LENGTH, TIME_SINCE_TRAINING
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

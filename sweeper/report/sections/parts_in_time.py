@@ -10,7 +10,7 @@ from sweeper.report.rendering.page import Block, Figure, Table, Text
 from sweeper.report.rendering.palette import plot, series
 from sweeper.results.evidence.row_groups import Group, Part
 from sweeper.results.formatting import count, metric_words, number
-from sweeper.two_tower.evaluation.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING, Parts
+from sweeper.two_tower.evaluation.segments import HISTORY_LENGTH, TIME_SINCE_TRAINING, Segmentation
 
 # Beside the model; more lines hide each other.
 OTHER_LINES = 3
@@ -36,7 +36,7 @@ NOTE = (
 
 
 def parts_in_time(
-    found: Callable[[Parts], Sequence[Part]], metric: str, rows: str
+    found: Callable[[Segmentation], Sequence[Part]], metric: str, rows: str
 ) -> Iterator[Block]:
     """A plot for each way to part the rows; a sentence where all are in one part.
 
@@ -51,7 +51,7 @@ def parts_in_time(
     for parts, name, title, by in FIGURES:
         each = found(parts)
         if len(each) == 1:
-            yield Text(f"All of {rows} ({each[0].rows:,}) are {parts.words[each[0].part]}.")
+            yield Text(f"All of {rows} ({each[0].rows:,}) are {parts.labels[each[0].part]}.")
         elif each:
             yield _figure(each, parts, name, title, f"{rows}, {by}", metric)
 
@@ -68,9 +68,9 @@ def lines_shown(parts: Sequence[Part] | Sequence[Group]) -> list[str]:
 
 
 def _figure(
-    parts: Sequence[Part], of: Parts, name: str, title: str, rows: str, metric: str
+    parts: Sequence[Part], of: Segmentation, name: str, title: str, rows: str, metric: str
 ) -> Figure:
-    labels = [of.words[part.part] for part in parts]
+    labels = [of.labels[part.part] for part in parts]
     shown = lines_shown(parts)
     traces = [
         go.Scatter(

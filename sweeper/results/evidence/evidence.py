@@ -26,7 +26,7 @@ from sweeper.results.evidence.statistics import (
     compare_pairs,
     summarize,
 )
-from sweeper.two_tower.evaluation.row_parts import Parts
+from sweeper.two_tower.evaluation.segments import Segmentation
 from sweeper.two_tower.record import TrialRecord
 from sweeper.two_tower.studies.confirmation import is_untouched
 from sweeper.two_tower.trial.result_tables import seen_by
@@ -249,7 +249,7 @@ class Evidence:
         ranks = self._ranks()
         return [] if ranks is None else by_repetition(ranks, self._mean_hits(metric))
 
-    def by_parts(self, parts: Parts, metric: str) -> list[Part]:
+    def by_parts(self, parts: Segmentation, metric: str) -> list[Part]:
         """See `sweeper.results.evidence.row_groups`, on the own test rows, means over the seeds."""
         ranks = self._ranks()
         return [] if ranks is None else by_parts(parts, ranks, self._mean_hits(metric))

@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow
 
 from sweeper.results.evidence.clustered_tests import interval_over_users
-from sweeper.two_tower.evaluation.cold_start import warm_and_cold
-from sweeper.two_tower.evaluation.row_parts import Parts
+from sweeper.two_tower.evaluation.segments import Segmentation, warm_and_cold
 
 GROUPS = 10
 
@@ -30,8 +29,8 @@ class Part:
     """Some of the rows.
 
     Attributes:
-      part: "warm", "cold_user" or "cold_item" (`evaluation.cold_start`); "repeat" or "new"; or
-        one of `sweeper.two_tower.evaluation.row_parts`.
+      part: "warm", "cold_user" or "cold_item" (`evaluation.segments`); "repeat" or "new"; or
+        one of `sweeper.two_tower.evaluation.segments`.
       intervals: as the accuracies, those of 95 %, had other users been asked; None where the
         rows are of a single user. Of the last kind of part alone.
     """
@@ -68,7 +67,9 @@ def by_repetition(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[
     return _by_part({"repeat": is_repeat, "new": ~is_repeat}, hits)
 
 
-def by_parts(parts: Parts, ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Part]:
+def by_parts(
+    parts: Segmentation, ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]
+) -> list[Part]:
     """Accuracies on each part that has rows, with intervals over users.
 
     Empty where the ranks don't have the column that the parts go by.
@@ -78,7 +79,7 @@ def by_parts(parts: Parts, ranks: pyarrow.Table, hits: Mapping[str, np.ndarray])
     """
     if parts.column not in ranks.column_names:
         return []
-    users, found = np.asarray(ranks["user"]), parts.of(np.asarray(ranks[parts.column]))
+    users, found = np.asarray(ranks["user"]), parts.masks(np.asarray(ranks[parts.column]))
     return [
         replace(
             part,

@@ -1,8 +1,8 @@
-"""What a model must beat: popular titles, co-visitation, EASE, and functions of your own.
+"""The baselines of a trial: which ones are fitted, and their ranks on the rows to score.
 
-All are fitted on the training rows and ranked by the same code as the model. Those that read what
-a user had before a row read the histories that the model's sequence features read. Each row counts
-once, whatever its weight in the loss.
+All baselines are fitted on the training rows and ranked by the same code as the model. Those that
+read what a user had before a row read the same histories as the model's sequence features. Each
+row counts once, whatever its weight in the loss.
 """
 
 from __future__ import annotations
@@ -17,14 +17,19 @@ from sweeper.common.errors import ConfigError
 from sweeper.common.plugins import is_path, load
 from sweeper.two_tower.config import EvaluationConfig, ease_last, goes_by_times, no_times_problem
 from sweeper.two_tower.data.interactions import Interactions
-from sweeper.two_tower.evaluation.item_to_item import Ease, fit_covisitation
-from sweeper.two_tower.evaluation.popularity import fit_popularity, fit_recent_popularity
+from sweeper.two_tower.evaluation.baseline_models import (
+    Ease,
+    Fitted,
+    TrainingRows,
+    fit_covisitation,
+    fit_popularity,
+    fit_recent_popularity,
+)
 from sweeper.two_tower.evaluation.ranking import RankingTask, Ranks, rank
 from sweeper.two_tower.evaluation.rows import coverage
-from sweeper.two_tower.evaluation.training_rows import Fitted, TrainingRows
 
-# EASE inverts a dense [candidates, candidates] matrix of 3.2 GB at this size, which it holds
-# beside its inverse, and takes a dense [users, candidates] one of 4 bytes a cell.
+# At this size EASE inverts a dense [candidates, candidates] matrix of 3.2 GB, with its inverse
+# beside it, and needs a dense [users, candidates] one of 4 bytes per cell.
 MAX_EASE_CATALOGUE, MAX_EASE_MATRIX = 20_000, 500_000_000
 
 
@@ -41,29 +46,29 @@ def check_baselines(config: EvaluationConfig, num_users: int, num_items: int) ->
     if limits:
         raise ConfigError(
             f"evaluation.baselines: got {name!r} for {num_users:,} users and a catalogue of "
-            f"{num_items:,}, but it {limits}; must be without, as evaluation.baselines=[popularity]"
+            f"{num_items:,}, but it {limits}; leave it out, as in evaluation.baselines=[popularity]"
         )
 
 
 def is_ease(name: str) -> bool:
-    """Whether a baseline goes by EASE's weights."""
+    """Whether a baseline uses EASE's weights."""
     return name == "ease" or ease_last(name) is not None
 
 
 @dataclass(frozen=True, eq=False)
 class Fitting:
-    """The rows and the settings that the baselines of a trial are fitted by."""
+    """The rows and the settings that the baselines of a trial are fitted with."""
 
     rows: TrainingRows
     config: EvaluationConfig
 
     @cached_property
     def ease(self) -> Ease:
-        """Fitted once for all that go by it: it is a large inversion."""
+        """The model of all baselines that use EASE, fitted once: it is a large inversion."""
         return Ease.fit(self.rows, self.config.ease_regularization)
 
 
-# And `ease_last_N`.
+# The built-in baselines by name, except `ease_last_N`.
 FITS: dict[str, Callable[[Fitting], Fitted]] = {
     "popularity": lambda by: fit_popularity(by.rows),
     "recent_popularity": lambda by: fit_recent_popularity(
@@ -79,13 +84,13 @@ FITS: dict[str, Callable[[Fitting], Fitted]] = {
 def fit_baselines(
     config: EvaluationConfig, interactions: Interactions, training_rows: np.ndarray
 ) -> dict[str, Fitted]:
-    """Popularity always, and what `config` names, by name.
+    """Fits popularity and the baselines that `config` names; returns them by name.
 
-    A path names a function of (users, items, num_users, num_candidates, config), the first two of
-    the training rows in their order, that gives a `Fitted`.
+    A path names a function of (users, items, num_users, num_candidates, config) that returns a
+    `Fitted`; users and items are those of the training rows, in their order.
 
     Raises:
-      ConfigError: a path names none, or a baseline can't be fitted to this data.
+      ConfigError: a path names no function, or a baseline can't be fitted to this data.
     """
     check_baselines(config, interactions.num_users, interactions.num_items)
     if interactions.timestamps is None:
@@ -96,28 +101,22 @@ def fit_baselines(
 
 
 def _fit(name: str, by: Fitting) -> Fitted:
-    if is_path(name):
-        rows = by.rows
-        fit = _own(name)
-        return fit(rows.users, rows.items, rows.num_users, rows.num_candidates, by.config)
-    last = ease_last(name)
-    return FITS[name](by) if last is None else by.ease.fitted(last)
-
-
-def _own(name: str) -> Callable[..., Fitted]:
-    fit = load("evaluation.baselines", name)
+    if not is_path(name):
+        last = ease_last(name)
+        return FITS[name](by) if last is None else by.ease.fitted(last)
+    fit, rows = load("evaluation.baselines", name), by.rows
     if not callable(fit):
-        raise ConfigError(f"evaluation.baselines: got {name!r}, which is no function")
-    return fit  # type: ignore[no-any-return]
+        raise ConfigError(f"evaluation.baselines: got {name!r}, which is not a function")
+    return fit(rows.users, rows.items, rows.num_users, rows.num_candidates, by.config)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a baseline came to.
+    """The results of a baseline.
 
     Attributes:
       ranks: by task, "validation" and "test".
-      coverage: of the test rows, see `evaluation.rows.coverage`; None: not wanted.
+      coverage: of the test rows, see `evaluation.rows.coverage`; None: not computed.
     """
 
     ranks: dict[str, Ranks]
@@ -131,9 +130,9 @@ def rank_baselines(
     tasks: dict[str, RankingTask],
     threads: int = 1,
 ) -> dict[str, Baseline]:
-    """Fits the baselines, as `fit_baselines` names them, and ranks the rows of all tasks.
+    """Fits the baselines of `fit_baselines` and ranks the rows of all tasks.
 
-    With `evaluation.save_ranks` also the coverage of the test rows, if there are any.
+    With `evaluation.save_ranks`, also computes the coverage of the test rows, if there are any.
     """
     found = {}
     for name, fitted in fit_baselines(config, interactions, training_rows).items():

@@ -1,4 +1,4 @@
-"""The best metrics that any model can expect on made-up data whose order is known."""
+"""The best metrics that any model can expect on synthetic data, whose order is known."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PAIRS_A_CHUNK = 1_000_000
 
 
 def is_known(data: DataConfig, evaluation: EvaluationConfig) -> bool:
-    """Whether `best_possible` can be computed: the data is made up with an order.
+    """Whether `best_possible` can be computed: the data is synthetic, with an order.
 
-    Not under the random split, where the user's later rows tell of a row, too, nor where a sample
-    of the catalogue competes.
+    It can't be computed under the random split, where the user's later rows help to predict a row,
+    nor where only a sample of the catalogue competes.
     """
     ordered = data.name == "synthetic" and data.synthetic.markov_share > 0
     return ordered and data.split != "random" and evaluation.sampled_candidates is None
@@ -34,21 +34,21 @@ def best_possible(
     With p_1 >= p_2 >= ... the probabilities of a row's candidates (see
     `data.synthetic_chain`), and v_r what a metric counts for the rank r, the metric is
     expected to be sum_r p_r v_r; of top-k accuracies that is p_1 + ... + p_k. No other ranking is
-    expected to do better, as v falls with the rank. What is drawn next follows the whole history,
-    with the rows of cold-start items that a model doesn't get. The figure is the mean over the
-    rows: the accuracy on them differs from it by chance, with a standard deviation of at most
+    expected to do better, as v falls with the rank. The next item depends on the whole history,
+    including the rows of cold-start items that a model doesn't get. The result is the mean over
+    the rows: the accuracy on them differs from it by chance, with a standard deviation of at most
     1 / (2 sqrt(rows)).
 
-    No user has an item twice, so that the best ranking has what was seen last, and it is the same
-    seen-filtered.
+    No user has an item twice, so that the best ranking lists seen items last, and its seen-filtered
+    metrics are the same.
 
     Args:
-      config: with which `is_known` is true.
-      interactions: what it names.
+      config: one for which `is_known` is true.
+      interactions: the data that `config` names.
       rows: indices of the rows to score, [n].
 
     Returns:
-      by name, all of `METRICS`.
+      All of `METRICS`, by name.
     """
     next_item = NextItem(config.synthetic, *synthetic_structure(config.synthetic))
     whole = replace(config, same_time="include", cold_start_items=0.0)
@@ -70,7 +70,7 @@ def best_possible(
 def _probabilities(
     next_item: NextItem, histories: Histories, interactions: Interactions, rows: np.ndarray
 ) -> np.ndarray:
-    """P(item | user, history) of every item for each row, [rows, num_items]."""
+    """Computes P(item | user, history) of every item for each row, [rows, num_items]."""
     had = np.zeros((len(rows), interactions.num_items), bool)
     had[histories.pairs(rows)] = True
     previous = histories.latest(rows, 1)[:, 0]

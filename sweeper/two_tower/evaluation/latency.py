@@ -1,4 +1,4 @@
-"""How long one query takes: its embedding, the scores of all candidates, the best of them."""
+"""The latency of one query: its embedding, the scores of all candidates, the best of them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ BEST = 100
 def milliseconds_per_query(
     model: TwoTowerModel, encoded: EncodedFeatures, rows: np.ndarray
 ) -> float:
-    """The median wall time of an exact answer to one query, in milliseconds.
+    """Measures the median wall time of an exact answer to one query, in milliseconds.
 
-    Each query is one row, embedded by itself; the candidates' embeddings are
-    there beforehand, and so is what its user had before, if the model has a bias for it. The
-    answer is the `BEST` candidates with their scores.
+    Each query is one row, embedded by itself. The candidates' embeddings are computed beforehand,
+    and so is what its user had before, if the model has a bias for it. The answer is the `BEST`
+    candidates with their scores.
 
     Args:
       model: trained.
       encoded: every row's and every candidate's features.
-      rows: the rows of the data to ask for, [n]; up to `TIMED_QUERIES` of them, evenly spaced.
+      rows: rows of the data, [n]; up to `TIMED_QUERIES` of them, evenly spaced, are queried.
     """
     candidates = model.candidate_tower(
         {name: tf.constant(value) for name, value in encoded.candidate.items()}, training=False
@@ -56,7 +56,10 @@ def milliseconds_per_query(
 
 
 def _seen(model: TwoTowerModel, encoded: EncodedFeatures, row: int) -> np.ndarray:
-    """The distinct candidates that the row's user had before it, if the model asks; int32 [n]."""
+    """Finds the distinct candidates that the row's user had before it, int32 [n].
+
+    It finds none where the model has no bias for them.
+    """
     if model.seen_bias is None:
         return np.zeros(0, np.int32)
     assert encoded.histories is not None
@@ -69,6 +72,6 @@ def _seconds(
 ) -> float:
     started = time.perf_counter()
     scores, items = answer(query, seen)
-    # The answer is there only once it is read.
+    # Reading the answer waits for it.
     scores.numpy(), items.numpy()
     return time.perf_counter() - started

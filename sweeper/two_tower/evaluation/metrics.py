@@ -15,17 +15,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from sweeper.two_tower.config import MRR, SEEN_FILTERED
+from sweeper.two_tower.config import MRR, SEEN_FILTERED, TOP_K
 
 # The rank, in the seen-filtered metrics, of an item that the user has already: a product never
 # shows it, so that the row is a miss at every k. It is the largest int32, so that it is below no k.
 NEVER_SHOWN = np.iinfo(np.int32).max
-# Of how many first candidates of a row the catalogue coverage is told.
+# The catalogue coverage counts the first SHOWN candidates of each row.
 SHOWN = 100
+# A list of k items drawn at random has the true one with probability k / candidates. With k at
+# most a fifth of the catalogue, at least four fifths of the scale lie above that.
+MIN_ITEMS_PER_K = 5
 
 
 def row_values(name: str, ranks: np.ndarray) -> np.ndarray:
-    """What each row contributes to a metric's mean, [rows]; bool for `top_k`, else float64.
+    """Returns what each row contributes to a metric's mean, [rows]; bool for `top_k`, else float64.
 
     Args:
       name: `top_K`, `ndcg_K` or `mrr`, without the prefix of seen-filtered metrics.
@@ -39,10 +42,20 @@ def row_values(name: str, ranks: np.ndarray) -> np.ndarray:
 
 
 def is_always_hit(metric: str, candidates: int) -> bool:
-    """Whether a metric is `top_k`, or seen-filtered, and no list of k lacks any of the candidates.
+    """Whether a metric is a top-k accuracy and every list of k has all candidates.
 
     Args:
-      metric: any objective.
+      metric: any objective, seen-filtered or not.
     """
     kind, _, k = metric.removeprefix(SEEN_FILTERED).partition("_")
     return kind == "top" and candidates <= int(k)
+
+
+def default_metric(num_candidates: int) -> str:
+    """Returns the `top_k` of the largest k that is at most a fifth of the candidates.
+
+    A k close to the size of the catalogue makes every model's score 1, so that no search can
+    order its trials by it. With fewer than five candidates the metric is `top_1`.
+    """
+    fitting = [k for k in TOP_K if k * MIN_ITEMS_PER_K <= num_candidates]
+    return f"top_{max(fitting, default=min(TOP_K))}"

@@ -1,17 +1,17 @@
 """The rank of each row's true candidate, by counting.
 
-It is the number of other candidates whose score is greater than or equal to its own:
-no sort, and a tie never helps, so that a model that scores everything alike is last.
-Without ties the top-k accuracies equal `tfrs.metrics.FactorizedTopK`. Each row counts
-once, whatever its weight in the loss.
+The rank is the number of other candidates whose score is at least its own. There is no sort, and a
+tie never helps: a model that gives everything the same score ranks last. Without ties the top-k
+accuracies equal `tfrs.metrics.FactorizedTopK`. Each row counts once, whatever its weight in the
+loss.
 
-Seen-filtered ranks are those of a product that never shows what the user has already:
-such candidates don't compete, and a row whose own candidate is one of them is never
-answered right. `sweeper.serving` answers the same way. What a user has already is, by
-`evaluation.seen`, what the training rows hold, or all that came before the row.
+Seen-filtered ranks are those of a product that never shows what the user has already: such
+candidates don't compete, and a row whose own candidate is one of them is always a miss.
+`sweeper.serving` filters in the same way. `evaluation.seen` says whether a user has the items of
+the training rows, or all items from before the row.
 
-Where a sample of the catalogue competes, and not all of it, ranks are smaller, and may
-order models in another way: Krichene and Rendle, "On sampled metrics for item
+Where only a sample of the catalogue competes, ranks are smaller and may order models in another
+way: Krichene and Rendle, "On sampled metrics for item
 recommendation", KDD 2020.
 """
 
@@ -36,12 +36,12 @@ from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.split import Split
 from sweeper.two_tower.evaluation.metrics import NEVER_SHOWN, row_values
 
-# A thread holds the scores of about this many (row, candidate) pairs at a time, but of as many
-# rows as make a product of matrices worth its while.
+# A thread scores about PAIRS_A_CHUNK (row, candidate) pairs at a time, but at least ROWS_A_CHUNK
+# rows, so that the product of matrices is efficient.
 PAIRS_A_CHUNK, ROWS_A_CHUNK = 1_000_000, 64
 
-# Scores of the rows between two positions, of chosen candidates or all (`slice(None)`):
-# (start, stop, candidates) -> [stop - start, candidates].
+# A scorer returns the scores of the rows between two positions, for chosen candidates or for all
+# (`slice(None)`): (start, stop, candidates) -> [stop - start, candidates].
 Candidates = np.ndarray | slice
 Scorer = Callable[[int, int, Candidates], np.ndarray]
 EVERY = slice(None)
@@ -63,18 +63,18 @@ class SeenItems:
     def from_rows(
         cls, users: np.ndarray, items: np.ndarray, num_users: int, num_candidates: int
     ) -> SeenItems:
-        """From the user and the candidate of each training row."""
+        """Makes them from the user and the candidate of each training row."""
         pairs = _distinct(users.astype(np.int64) * num_candidates + items)
         counts = np.bincount(pairs // num_candidates, minlength=num_users)
         offsets = np.concatenate([[0], np.cumsum(counts)])
         return cls(offsets, (pairs % num_candidates).astype(np.int32))
 
     def counts(self, users: np.ndarray) -> np.ndarray:
-        """How many candidates the user of each row has seen, [rows]."""
+        """Returns the number of candidates that the user of each row has seen, [rows]."""
         return self.offsets[users + 1] - self.offsets[users]
 
     def of(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(row, item) of every candidate seen by the user of each row, two arrays."""
+        """Returns two arrays, (row, item) of every candidate seen by the user of each row."""
         counts = self.counts(users)
         rows = np.repeat(np.arange(len(users)), counts)
         within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -83,17 +83,17 @@ class SeenItems:
 
 @dataclass(frozen=True)
 class RankingTask:
-    """The rows to score: who asks, and what the right answer is.
+    """The rows to score: the user and the right answer of each.
 
     Attributes:
       users, items: [rows], the user and the true candidate of each row.
       num_candidates: the size of the catalogue.
-      seen: what is never shown in the filtered figures, unless `hides_before`.
+      seen: what the filtered metrics never show, unless `hides_before`.
       sample: [sampled] sorted; the candidates that compete with the true one. None: all.
-      rows: [rows], each row's index in the data; None: they are of no data.
+      rows: [rows], each row's index in the data; None: the rows belong to no data.
       histories: what each row's user had before it, by its index in the data; None: the data has
         no times.
-      hides_before: whether the filtered figures never show what is in a row's history.
+      hides_before: whether the filtered metrics never show what is in a row's history.
     """
 
     users: np.ndarray
@@ -109,9 +109,9 @@ class RankingTask:
         return len(self.users)
 
     def seen_by(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """(row, item) of every candidate that the rows from `start` to `stop` are never shown.
+        """Returns (row, item) of each candidate that the rows `start` to `stop` are never shown.
 
-        Rows count from 0 at `start`, and no pair is there twice.
+        Rows count from 0 at `start`, and all pairs are distinct.
         """
         if not self.hides_before:
             return self.seen.of(self.users[start:stop])
@@ -121,7 +121,7 @@ class RankingTask:
         return np.divmod(_distinct(rows * self.num_candidates + items), self.num_candidates)
 
     def largest_rank(self, is_filtered: bool) -> int:
-        """What no row's rank can exceed, whatever the scores; repeat rows have none."""
+        """Returns the largest rank that any row but a repeat row can have, whatever the scores."""
         if self.sample is not None:
             return len(self.sample) - int(np.isin(self.items, self.sample).all())
         hidden = 0
@@ -131,8 +131,8 @@ class RankingTask:
 
 
 def _distinct(numbers: np.ndarray) -> np.ndarray:
-    """Each of the non-negative numbers once, sorted; [distinct]."""
-    # As np.unique, which hashes integers: of 17 M 0.7 s instead of 36.
+    """Returns the distinct non-negative numbers, sorted."""
+    # np.unique hashes integers and takes 36 s for 17 M; this takes 0.7 s.
     numbers = np.sort(numbers)
     return numbers[np.diff(numbers, prepend=-1) > 0]
 
@@ -140,11 +140,11 @@ def _distinct(numbers: np.ndarray) -> np.ndarray:
 def ranking_tasks(
     data: DataConfig, evaluation: EvaluationConfig, interactions: Interactions, split: Split
 ) -> dict[str, RankingTask]:
-    """A task for each part that is held out and not empty, "validation" and "test".
+    """Makes a task for each held-out part that has rows, "validation" and "test".
 
     Raises:
-      ConfigError: the catalogue has no more than the candidates to sample; or what came before a
-        row is to be hidden, and the data has no times.
+      ConfigError: the catalogue has no more candidates than should be sampled; or what came before
+        a row should be hidden, and the data has no times.
     """
     users, items = interactions.users, interactions.items
     seen = SeenItems.from_rows(
@@ -177,7 +177,7 @@ def ranking_tasks(
 
 
 def draw_sample(size: int | None, num_candidates: int) -> np.ndarray | None:
-    """Distinct candidates, uniformly drawn and sorted, [size]; the same whoever asks."""
+    """Draws distinct candidates uniformly and sorts them, [size]; each call draws the same."""
     if size is None:
         return None
     if size >= num_candidates:
@@ -193,9 +193,9 @@ class Ranks:
     """The rank of each row's true candidate, from 0; int32 [rows] each.
 
     Attributes:
-      unfiltered: among all candidates.
-      seen_filtered: among those that the user doesn't have already, see `RankingTask.seen_by`;
-        `NEVER_SHOWN` of a row whose true candidate is one that the user has.
+      unfiltered: the rank among all candidates.
+      seen_filtered: the rank among those that the user doesn't have already, see
+        `RankingTask.seen_by`; `NEVER_SHOWN` in rows whose true candidate the user has.
     """
 
     unfiltered: np.ndarray
@@ -207,11 +207,11 @@ class Ranks:
         return self.seen_filtered == NEVER_SHOWN
 
     def only(self, rows: np.ndarray) -> Ranks:
-        """The ranks of chosen rows: a bool for each, or positions."""
+        """Returns the ranks of chosen rows; `rows` is a mask or has positions."""
         return Ranks(self.unfiltered[rows], self.seen_filtered[rows])
 
     def metrics(self) -> dict[str, float]:
-        """The means over the rows of all `sweeper.two_tower.config.METRICS`, by name."""
+        """Computes all `sweeper.two_tower.config.METRICS`, by name: their means over the rows."""
         parts = {"": self.unfiltered, SEEN_FILTERED: self.seen_filtered}
         return {
             f"{prefix}{name}": float(np.mean(row_values(name, ranks)))
@@ -224,10 +224,10 @@ def rank(scorer: Scorer, task: RankingTask, name: str = "the model", threads: in
     """Ranks each row's true candidate among the catalogue, in chunks side by side.
 
     Args:
-      scorer: gives the scores of a run of rows; called from several threads.
+      scorer: returns the scores of a run of rows; called from several threads.
       task: the rows.
-      name: whose scores they are, for errors.
-      threads: how many chunks are in work at a time.
+      name: the scorer's name, for errors.
+      threads: the number of chunks that are computed at a time.
 
     Raises:
       TrialError: a score is not finite.
@@ -245,14 +245,14 @@ def rank(scorer: Scorer, task: RankingTask, name: str = "the model", threads: in
 
 
 def rows_a_chunk(num_candidates: int) -> int:
-    """How many rows are scored at a time."""
+    """Returns the number of rows that are scored at a time."""
     return max(PAIRS_A_CHUNK // num_candidates, ROWS_A_CHUNK)
 
 
 def _rank_chunk(
     scorer: Scorer, task: RankingTask, start: int, stop: int, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both ranks of the rows from `start` to `stop`."""
+    """Computes both ranks of the rows from `start` to `stop`."""
     stop = min(stop, len(task))
     every, own = np.arange(stop - start), task.items[start:stop]
     rows, seen = task.seen_by(start, stop)
@@ -261,14 +261,14 @@ def _rank_chunk(
     candidates: Candidates = EVERY
     outside = None
     if task.sample is not None:
-        # Each row's own candidate is scored with the sample, and competes in no other row.
+        # Each row's own candidate is scored with the sample but competes in no other row.
         competing = np.union1d(task.sample, own)
         outside = np.isin(competing, task.sample, invert=True)
         there = np.isin(seen, competing)
         rows, seen = rows[there], np.searchsorted(competing, seen[there])
         own, candidates = np.searchsorted(competing, own), competing
     scores = np.ascontiguousarray(scorer(start, stop, candidates))
-    # Not a number and either infinity all make the sum not finite.
+    # NaN and either infinity make the sum not finite.
     if not np.isfinite(scores.sum()):
         raise TrialError(
             f"{name} gave a score that is not finite among rows {start} to {stop - 1}; "

@@ -1,33 +1,32 @@
-"""Whether the metric that a trial goes by can tell one model, or one evaluation, from another."""
+"""Whether a trial's metric can tell one model, or one evaluation, from another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from sweeper.two_tower.config import MRR, SEEN_FILTERED, metric_name, with_same_filter
-from sweeper.two_tower.evaluation.default_metric import default_metric
-from sweeper.two_tower.evaluation.metrics import is_always_hit
+from sweeper.two_tower.evaluation.metrics import default_metric, is_always_hit
 from sweeper.two_tower.evaluation.ranking import RankingTask
 
-# A metric's worst and best value: a model that has either can't be told from a worse or better one.
+# A metric's worst and best value, which hide how much worse or better a model is.
 EXTREMES = (0.0, 1.0)
 
 
 def known_saturation(metric: str, task: RankingTask) -> str:
-    """Why any model has the same value of this metric on these rows; "" if models can differ.
+    """Says why all models have the same value of this metric on these rows; "" if they can differ.
 
-    With k candidates or fewer to choose from, every one is among the first k. The reason ends
-    with a metric that can tell models apart.
+    With k candidates or fewer to choose from, every one is among the first k. The text names a
+    metric that can tell models apart.
     """
     candidates = 1 + task.largest_rank(is_filtered=metric.startswith(SEEN_FILTERED))
     return saturation_by_size("evaluation.metric", metric, candidates)
 
 
 def saturation_by_size(key: str, metric: str, candidates: int) -> str:
-    """The same by the number of candidates that a row has at most.
+    """Says the same as `known_saturation`, from the largest number of candidates of a row.
 
     Args:
-      key: which key of the configuration names the metric.
+      key: the key of the configuration that names the metric.
     """
     if not is_always_hit(metric, candidates):
         return ""
@@ -40,9 +39,12 @@ def saturation_by_size(key: str, metric: str, candidates: int) -> str:
 
 
 def observed_saturation(metric: str, values: Sequence[float]) -> str:
-    """What a metric failed to tell apart, by its value at each evaluation; "" if nothing.
+    """Says which evaluations a metric failed to tell apart; "" if it told all apart.
 
-    That is all evaluations if it never changed, and those at its best value if that is 0 or 1.
+    These are all evaluations if it never changed, and those at its best value if that is 0 or 1.
+
+    Args:
+      values: the metric at each evaluation.
     """
     if not values:
         return ""
@@ -51,7 +53,7 @@ def observed_saturation(metric: str, values: Sequence[float]) -> str:
     if number == len(values) == 1 and best in EXTREMES:
         return f"{name} was {best:.4f} at the only evaluation"
     if number == len(values) > 1:
-        return f"{name} was {best:.4f} at each of {number} evaluations: it tells none from another"
+        return f"{name} was {best:.4f} at each of {number} evaluations: it can't tell them apart"
     if number > 1 and best in EXTREMES:
         return f"{name} was {best:.4f}, its highest possible, at {number} evaluations"
     return ""

@@ -1,4 +1,4 @@
-"""Scores of a two-tower model: query embeddings against all candidates."""
+"""Scores of a two-tower model: products of query and candidate embeddings."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class ModelScorer:
         self._model = model
 
     def rank(self, task: RankingTask, threads: int = 1) -> Ranks:
-        """Ranks each row's true candidate; see `sweeper.two_tower.evaluation.ranking.rank`."""
+        """Ranks each row's true candidate, as `sweeper.two_tower.evaluation.ranking.rank` does."""
         return rank(self.scorer(), task, threads=threads)
 
     def scorer(self) -> Scorer:
-        """Gives the scores of the model as it is now, whatever becomes of it later."""
+        """Returns the scorer of the model as it is now; later training does not change it."""
         candidates = self._model.embed_candidates(self._candidate, training=False)
         queries = self.embed_queries()
         bias = self._model.seen_bias
@@ -40,7 +40,7 @@ class ModelScorer:
 
         def scores(start: int, stop: int, chosen: Candidates) -> np.ndarray:
             scored = candidates if chosen is EVERY else tf.gather(candidates, chosen)
-            # Not `numpy()`, which copies.
+            # `numpy()` would copy.
             products = np.asarray(tf.matmul(queries[start:stop], scored, transpose_b=True))
             if bias is None:
                 return products
@@ -57,7 +57,7 @@ class ModelScorer:
         return is_seen
 
     def embed_queries(self) -> tf.Tensor:
-        """Of the chosen rows, [n, dimensions]."""
+        """Embeds the chosen rows, [n, dim]."""
         batches = [
             {name: value[start : start + ROWS_A_BATCH] for name, value in self._query.items()}
             for start in range(0, self._num_rows, ROWS_A_BATCH)

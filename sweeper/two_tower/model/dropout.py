@@ -1,4 +1,4 @@
-"""Dropout that gives the same masks in each process: of values, and of ids."""
+"""Dropout of values and of ids, with the same masks in each process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _for_xla = ContextVar("_for_xla", default=False)
 
 @contextmanager
 def traced_for_xla(is_so: bool) -> Iterator[None]:
-    """Says of what is traced inside whether XLA compiles it: `Dropout` draws by that."""
+    """Sets for the functions traced in the block whether XLA compiles them, for `Dropout`."""
     token = _for_xla.set(is_so)
     try:
         yield
@@ -24,12 +24,12 @@ def traced_for_xla(is_so: bool) -> Iterator[None]:
 
 
 class Dropout(tf.keras.layers.Layer):
-    """Dropout with masks that follow from a seed and a counter, in each process anew.
+    """Dropout with masks that depend on a seed and a counter only, in each process.
 
-    As Keras's, whose default generator starts anew in each process under XLA, and whose other one
-    takes Philox: compiled for a CPU, 918,000 numbers of it take 17.5 ms, and 2.3 ms of Threefry,
-    which TensorFlow has under XLA alone. Both are counter-based: Salmon et al., "Parallel random
-    numbers: as easy as 1, 2, 3", SC 2011.
+    It replaces Keras's, whose default generator starts anew in each process under XLA, and whose
+    other one uses Philox: compiled for a CPU, 918,000 of its numbers take 17.5 ms, and 2.3 ms with
+    Threefry, which TensorFlow has under XLA only. Both are counter-based: Salmon et al., "Parallel
+    random numbers: as easy as 1, 2, 3", SC 2011.
 
     Args:
       rate: the share of values that become 0 in training, in [0, 1); the others are divided by
@@ -40,7 +40,7 @@ class Dropout(tf.keras.layers.Layer):
     def __init__(self, rate: float, seed: int, name: str, precision: str = "float32") -> None:
         super().__init__(name=name, dtype=precision)
         self.rate, self.seed = rate, seed
-        # Not among the layer's weights, which a trial keeps the best of.
+        # The generator is not one of the layer's weights, which a trial restores the best of.
         self._generator = tf.random.Generator.from_seed(seed, alg="philox")
 
     def call(self, values: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -55,17 +55,17 @@ class Dropout(tf.keras.layers.Layer):
 
 
 class IdDropout(tf.keras.layers.Layer):
-    """Replaces codes of ids by that of unknown ids, in training, each with a probability.
+    """Replaces each id's code by the code of unknown ids with a probability, in training.
 
-    So the vector of unknown ids is trained, and the tower learns what else it knows of a row
-    whose id it lacks, as DropoutNet does by leaving out whole inputs: Volkovs, Yu and Poutanen,
+    This trains the vector of unknown ids, and the tower learns to use the other features of a row
+    whose id is unknown, as DropoutNet does by leaving out whole inputs: Volkovs, Yu and Poutanen,
     "DropoutNet: Addressing cold start in recommender systems", NIPS 2017.
 
-    Takes and gives int32 codes of any shape; 0 stands for the unknown id.
+    It takes and returns int32 codes of any shape; 0 is the unknown id.
 
     Args:
       rate: the probability, in [0, 1).
-      seed: of the masks, which repeat as those of `Dropout` do.
+      seed: seeds the masks, which repeat like those of `Dropout`.
     """
 
     def __init__(self, rate: float, seed: int) -> None:

@@ -1,8 +1,8 @@
-"""The features' encodings as TensorFlow graphs: an exported model takes raw values.
+"""The features' encodings as TensorFlow graphs, since an exported model takes raw values.
 
-Each gives for the same values exactly what the feature's own `encode` gives in NumPy;
-tests/two_tower/model/test_feature_graphs.py holds every kind of feature to that. Nothing in them
-depends on Python, or on this package, once they are saved.
+Each graph returns exactly what the feature's own `encode` returns in NumPy for the same values;
+tests/two_tower/model/test_feature_graphs.py checks this for every kind of feature. Once saved, the
+graphs need neither Python nor this package.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from sweeper.two_tower.model.features import (
 )
 
 SURROGATES = range(0xD800, 0xE000)
-# The one letter that Python lower-cases to two.
+# The only letter that Python lower-cases to two.
 DOTTED_I, LOWER_DOTTED_I = "İ", "i̇"
 DELETED = -1
 
 
 def input_spec(column: Column, name: str) -> tf.TensorSpec:
-    """What an exported model takes of a column.
+    """Returns the form in which an exported model takes a column.
 
-    One string a row, [rows]; of lists [rows, longest] strings, the short ones filled up with
-    ""; of numbers [rows] float64, NaN where one is missing.
+    Strings are [rows]; lists of strings are [rows, longest], with "" at the end of short ones;
+    numbers are [rows] float64, with NaN where one is missing.
     """
     if isinstance(column, CategoricalColumn):
         return tf.TensorSpec([None], tf.string, name)
@@ -55,7 +55,7 @@ def input_spec(column: Column, name: str) -> tf.TensorSpec:
 
 
 def raw_values(column: Column) -> tf.Tensor:
-    """The column's values as an exported model takes them; see `input_spec`."""
+    """Returns the column's values in the form of `input_spec`."""
     if isinstance(column, NumericColumn):
         return tf.constant(column.values, tf.float64)
     words = tf.constant(
@@ -80,7 +80,7 @@ def same_rows(inputs: Mapping[str, tf.Tensor], first: str) -> list[tf.Operation]
 
 
 class StringLookup(tf.Module):
-    """Strings to int32 codes; a string that is not among `words` has the code `unknown`."""
+    """Maps strings to int32 codes; a string that is not in `words` has the code `unknown`."""
 
     def __init__(self, words: Sequence[str], first: int, unknown: int) -> None:
         super().__init__()
@@ -94,11 +94,11 @@ class StringLookup(tf.Module):
 
 
 class Lists(tf.Module):
-    """As `ListFeature.encode` of lists: [rows, longest] strings to codes; "" is padding.
+    """The `ListFeature.encode` of lists: [rows, longest] strings to codes; "" is padding.
 
     Args:
-      width: of the rows that the model was evaluated on. Shorter lists are padded up to it, so
-        that their sums are added up in the same order.
+      width: the width of the rows that the model was evaluated on. Shorter lists are padded to
+        it, so that their sums are computed in the same order.
     """
 
     def __init__(self, vocabulary: Sequence[str], width: int) -> None:
@@ -113,7 +113,7 @@ class Lists(tf.Module):
 
 
 class Text(tf.Module):
-    """As `ListFeature.encode` of texts: [rows] strings to the codes of their words."""
+    """The `ListFeature.encode` of texts: [rows] strings to the codes of their words."""
 
     def __init__(self, vocabulary: Sequence[str], width: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Text(tf.Module):
         self.table = tf.lookup.StaticHashTable(initializer, DELETED - 1)
 
     def tokens(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """As `sweeper.two_tower.model.features.tokens` of each text."""
+        """Computes `sweeper.two_tower.model.features.tokens` of each text."""
         texts = tf.strings.regex_replace(texts, DOTTED_I, LOWER_DOTTED_I)
         letters = tf.strings.unicode_decode(texts, "UTF-8")
         mapped = self.table.lookup(letters.flat_values)
@@ -139,11 +139,11 @@ class Text(tf.Module):
 
 @functools.cache
 def letter_table() -> tuple[np.ndarray, np.ndarray]:
-    """What `tokens` does to single letters, as code points: to which it changes each.
+    """Returns the letters that `tokens` changes and what it changes them to, as code points.
 
-    White space becomes a blank, what it leaves out `DELETED`. Letters that stay as they are
-    aren't listed. TensorFlow's own lower-casing and white space are of another version of
-    Unicode than Python's, and depend on the machine's language.
+    White space becomes a blank, and letters that are left out become `DELETED`. TensorFlow's own
+    lower-casing and white space follow another version of Unicode than Python's, and depend on the
+    machine's language.
     """
     mapped = {}
     for code in range(sys.maxunicode + 1):
@@ -160,7 +160,7 @@ def letter_table() -> tuple[np.ndarray, np.ndarray]:
 
 
 class Buckets(tf.Module):
-    """As `BucketFeature.encode`: [rows] float64 to the index of each one's bucket."""
+    """The `BucketFeature.encode`: [rows] float64 to the index of each one's bucket."""
 
     def __init__(self, feature: BucketFeature) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ class Buckets(tf.Module):
 
 
 class Scaled(tf.Module):
-    """As `ScaledFeature.encode`: computed in float64, rounded to float32 at the end."""
+    """The `ScaledFeature.encode`: computed in float64, rounded to float32 at the end."""
 
     def __init__(self, feature: ScaledFeature) -> None:
         super().__init__()
@@ -186,7 +186,7 @@ class Scaled(tf.Module):
 
 
 class HistoryOf(tf.Module):
-    """As `HistoryFeature.encode` of rows that no training row is: their own candidate is none."""
+    """The `HistoryFeature.encode` of rows outside of training, which have no own candidate."""
 
     def __init__(self, column: CategoricalColumn) -> None:
         super().__init__()
@@ -201,15 +201,15 @@ Encoder = Callable[[tf.Tensor], tf.Tensor]
 
 
 def feature_graph(feature: Feature, column: Column, encoded: np.ndarray) -> Encoder:
-    """A module that encodes raw values of the feature's column; see `input_spec` for their form.
+    """Makes the graph that encodes raw values of the feature's column, see `input_spec`.
 
     Args:
       feature: fitted.
-      column: of the data.
-      encoded: what the feature made of the column.
+      column: the feature's column of the data.
+      encoded: the column as the feature encodes it.
 
     Raises:
-      ConfigError: there is no such graph for this kind of feature.
+      ConfigError: this kind of feature has no graph.
     """
     if isinstance(feature, LookupFeature):
         return StringLookup(feature.vocabulary, first=1, unknown=OUT_OF_VOCABULARY)
@@ -235,11 +235,14 @@ def _filled(values: tf.Tensor, missing: tf.Tensor) -> tf.Tensor:
 
 
 def check_graph(feature: CustomFeature, values: tf.Tensor, expected: np.ndarray, key: str) -> None:
-    """Raises ConfigError, whose line begins with `key`, if `graph` doesn't encode as `encode` did.
+    """Checks that `graph` encodes values as `encode` does.
 
     Args:
-      values: as a request has them.
-      expected: what `encode` makes of the same values, [rows, ...].
+      values: raw values, as in a request.
+      expected: the same values as `encode` encodes them, [rows, ...].
+
+    Raises:
+      ConfigError: it does not; the line begins with `key`.
     """
     try:
         graph = tf.function(feature.graph())
@@ -261,9 +264,9 @@ def check_graph(feature: CustomFeature, values: tf.Tensor, expected: np.ndarray,
 
 
 def reason_of(error: Exception) -> str:
-    """The line of an error that tells what is wrong."""
+    """Returns the line of an error that says what is wrong."""
     lines = str(error).strip().splitlines() or [""]
-    # What fails within a graph ends with the error itself, after the lines of the user's code.
+    # An error within a graph ends with the message itself, after the lines of the user's code.
     line = lines[-1] if lines[0].startswith("in user code") else lines[0]
     return shortened(f"{type(error).__name__}: {line.strip()}", 300)
 

@@ -1,9 +1,9 @@
-"""Features: how a column of the data becomes numbers that a tower takes.
+"""Features: how a column of the data becomes the numbers that a tower takes.
 
-A feature is fitted on the rows of the training part alone (`sweeper.two_tower.model.fitting`),
-then encodes every row once, so that training touches integers and floats only. This
-file is NumPy; `model.feature_graphs` has the same encodings as TensorFlow graphs, for
-an exported model; the layers on top are in `sweeper.two_tower.model.towers`.
+A feature is fitted on the training rows alone (`sweeper.two_tower.model.fitting`), then encodes
+every row once, so that training reads integers and floats only. This file is NumPy;
+`model.feature_graphs` has the same encodings as TensorFlow graphs, for an exported model. The
+layers above are in `sweeper.two_tower.model.feature_layers`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ PADDING, OUT_OF_VOCABULARY = 0, 0
 LIST_OUT_OF_VOCABULARY = 1
 
 
-# The punctuation that Keras's TextVectorization strips. A Greek sigma is lower-cased to another
-# letter at the end of a word: taken as one, no letter depends on those around it.
+# The punctuation that Keras's TextVectorization strips. Python lower-cases a Greek sigma to another
+# letter at the end of a word; with both as one, no letter depends on its neighbours.
 _STRIP_PUNCTUATION = str.maketrans("ς", "σ", string.punctuation)
 
 
 @dataclass(frozen=True)
 class LookupFeature:
-    """Codes into an embedding table; [rows] int32, 0 is out of vocabulary."""
+    """Codes of single values; [rows] int32, 0 is out of vocabulary."""
 
     name: str
     vocabulary: tuple[str, ...]
@@ -54,9 +54,9 @@ class LookupFeature:
 
 @dataclass(frozen=True)
 class ListFeature:
-    """Codes of several values, averaged; [rows, longest] int32, 0 is padding, 1 unknown.
+    """Codes of several values, whose embeddings are averaged; [rows, longest] int32.
 
-    An empty value in a list is no value, but padding.
+    0 is padding, 1 is out of vocabulary. An empty value in a list counts as padding.
     """
 
     name: str
@@ -86,7 +86,7 @@ class ListFeature:
 
 @dataclass(frozen=True)
 class BucketFeature:
-    """Index of the bucket between boundaries; [rows] int32. NaN is in that of `missing`."""
+    """Index of the bucket between boundaries; [rows] int32. NaN counts as `missing`."""
 
     name: str
     boundaries: np.ndarray
@@ -106,9 +106,9 @@ class BucketFeature:
 
 @dataclass(frozen=True)
 class ScaledFeature:
-    """(value - mean) / deviation; [rows] float32. Mean 0 and deviation 1 leave it as it is.
+    """(value - mean) / deviation; [rows] float32. Mean 0 and deviation 1 change nothing.
 
-    NaN counts as `missing`. What is too small for a normal float32 is 0, as TensorFlow has it.
+    NaN counts as `missing`. Values too small for a normal float32 become 0, as in TensorFlow.
     """
 
     name: str
@@ -127,14 +127,14 @@ class ScaledFeature:
 
 @dataclass(frozen=True)
 class HistoryFeature:
-    """The candidates that go with a row's category in the training rows, as a user's history.
+    """The candidates that occur with a row's category in the training rows: a user's history.
 
-    A training row's own candidate is left out of it: it is what the row asks for.
+    A training row's own candidate is left out, since the model must predict it.
 
     Attributes:
-      counts: [categories + 1, candidates] float32, how often the two go together; the first
-        category is out of vocabulary and has none.
-      own: [rows] int32, the candidate of each training row, from 1; 0 of all other rows.
+      counts: [categories + 1, candidates] float32, how often the two occur together; the first
+        category is out of vocabulary and has no candidates.
+      own: [rows] int32, the candidate of each training row, from 1; 0 for all other rows.
     """
 
     name: str
@@ -143,7 +143,7 @@ class HistoryFeature:
     dim: int
 
     def encode(self, column: Column) -> np.ndarray:
-        """[rows, 2]: the row's category, from 1, and `own`."""
+        """Returns [rows, 2]: the row's category, from 1, and `own`."""
         assert isinstance(column, CategoricalColumn)
         return np.stack([column.codes + 1, self.own], axis=1).astype(np.int32)
 
@@ -156,12 +156,12 @@ class SequenceFeature:
       items: int32 [known rows], the candidates that histories are ranges of; see
         `sweeper.two_tower.data.histories`.
       ranges: int32 [rows, 2], where each row's history begins in `items`, and where it ends.
-      item_feature: how an item's value becomes codes, fitted on the items of the training rows.
+      item_feature: turns an item's value into codes; fitted on the items of the training rows.
       item_codes: [candidates] or [candidates, longest] int32, of the whole catalogue.
       dim: the width of an item's vector.
       settings: length, encoder and the rest.
-      shared_with: the name of the candidate tower's feature that has the same vectors; None: no
-        feature has.
+      shared_with: the name of the candidate tower's feature that has the same vectors; None: the
+        vectors are not shared.
     """
 
     name: str
@@ -174,17 +174,17 @@ class SequenceFeature:
     shared_with: str | None
 
     def encode(self, column: Column) -> np.ndarray:
-        """The ranges; the sequence itself is read from them batch by batch."""
+        """Returns the ranges, from which each batch reads its sequences."""
         return self.ranges
 
 
 @dataclass(frozen=True)
 class HistoryNumberFeature:
-    """A number of what the user did before each row, scaled; [rows] float32.
+    """A number that describes the user's history before each row, scaled; [rows] float32.
 
     Attributes:
-      numbers: [rows] float64, of every row of the data; NaN where there is none.
-      scaled: how a number becomes the feature.
+      numbers: [rows] float64, for every row of the data; NaN where there is none.
+      scaled: scales the numbers.
     """
 
     name: str
@@ -193,27 +193,28 @@ class HistoryNumberFeature:
     dim: ClassVar[int] = 1
 
     def encode(self, column: Column) -> np.ndarray:
-        """The numbers, scaled; the column only says which data they are of."""
+        """Returns the scaled numbers; the column is not read."""
         return self.scaled.encode(NumericColumn(self.numbers))
 
 
 class CustomFeature(ABC):
-    """Base of a user's own features; `features.query[].kind: package.module:Name`.
+    """Base class of a user's own features; `features.query[].kind: package.module:Name`.
 
-    An instance is made once the data is read, and fitted by its constructor:
+    An instance is made once the data is read, and its constructor fits it:
 
       Name(name, column, rows, dim, **options)
 
     Args:
-      name: of the feature, to be that of its layer.
+      name: the feature's name, which its layer should have, too.
       column: the feature's column, for all rows of the data or for all candidates.
-      rows: the training rows; nothing may be learnt from others. [training rows] indices.
+      rows: the indices of the training rows, [training rows]; the feature must learn nothing from
+        other rows.
       dim: the width that the configuration asks for.
-      options: what `options` in YAML says.
+      options: the values of `options` in YAML.
 
     Attributes:
       name: as given.
-      dim: the width of what `layer` gives.
+      dim: the width of the layer's output.
     """
 
     name: str
@@ -221,22 +222,22 @@ class CustomFeature(ABC):
 
     @abstractmethod
     def encode(self, column: Column) -> np.ndarray:
-        """Numbers for each row of a column like the feature's own; [rows, ...], int32 or float32.
+        """Encodes each row of a column like the feature's own; [rows, ...], int32 or float32.
 
-        Values that no training row has must be encoded, too.
+        It must also encode values that no training row has.
         """
 
     @abstractmethod
     def layer(self) -> Any:
-        """A Keras layer that takes encoded rows, [rows, ...], and gives float32 [rows, dim]."""
+        """Makes a Keras layer that takes encoded rows, [rows, ...], to float32 [rows, dim]."""
 
     def graph(self) -> Any:
-        """What encodes a request's raw values as `encode` does, in TensorFlow; None: nothing.
+        """Makes what encodes a request's raw values as `encode` does, in TensorFlow.
 
-        A function, or a `tf.Module`, of [rows] strings, or of float64 numbers with NaN for a
-        missing one. Without it a model with this feature in its query tower isn't exported; if it
-        is in the candidate tower, that tower is left out of the export, so that a newer catalogue
-        needs another training.
+        It is a function or a `tf.Module` of [rows] strings, or of float64 numbers with NaN for a
+        missing one. Without it (None), a model with this feature in its query tower can't be
+        exported. If the feature is in the candidate tower, the export leaves out that tower, so
+        that a newer catalogue needs another training.
         """
         return None
 
@@ -254,10 +255,10 @@ Feature = (
 
 
 def tokens(text: str) -> list[str]:
-    """Lower-cased, ς as σ, without punctuation, split on white space.
+    """Splits a text on white space; lower-cased, with ς as σ and without punctuation.
 
-    As Keras's TextVectorization, except that it lower-cases ASCII letters alone and knows no
-    white space beyond ASCII.
+    Keras's TextVectorization does the same, but lower-cases ASCII letters alone and knows only
+    ASCII white space.
     """
     return text.lower().translate(_STRIP_PUNCTUATION).split()
 
@@ -265,20 +266,20 @@ def tokens(text: str) -> list[str]:
 def _codes(
     categories: list[str], vocabulary: tuple[str, ...], first: int, unknown: int
 ) -> np.ndarray:
-    """For each category its code in the vocabulary, counted from `first`; [categories] int32."""
+    """Returns the code of each category in the vocabulary, from `first`; [categories] int32."""
     position = {word: index for index, word in enumerate(vocabulary, start=first)}
     return np.array([position.get(category, unknown) for category in categories], np.int32)
 
 
 def _filled(values: np.ndarray, missing: float) -> np.ndarray:
-    """The numbers in float64, with `missing` for NaN."""
+    """Returns the numbers in float64, with `missing` for NaN."""
     values = values.astype(np.float64, copy=False)
     is_missing = np.isnan(values)
     return np.where(is_missing, missing, values) if is_missing.any() else values
 
 
 def _padded(codes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Lists laid end to end as a matrix, padded with 0; [lists, longest] int32."""
+    """Makes a matrix of lists that lie end to end, padded with 0; [lists, longest] int32."""
     width = max(1, int(sizes.max(initial=1)))
     matrix = np.full((len(sizes), width), PADDING, np.int32)
     matrix[np.arange(width)[None, :] < sizes[:, None]] = codes

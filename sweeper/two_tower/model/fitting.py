@@ -44,10 +44,10 @@ from sweeper.two_tower.model.sequence_fitting import (
 DEFAULT_BOUNDARIES = 1_000
 DEFAULT_TOKENS = 10_000
 
-# Of categories x candidates: a dense matrix of 400 MB.
+# The largest product of categories and candidates: a dense matrix of 400 MB.
 MAX_HISTORY = 100_000_000
 
-# What a column holds, and the kinds of feature that can be made of it.
+# The content of a type of column, and the kinds of feature that can be made of it.
 FITTING_KINDS = {
     NumericColumn: ("numbers", ("buckets", "normalized", "numeric")),
     CategoricalColumn: ("single strings", ("embedding", "text", "history")),
@@ -73,11 +73,11 @@ def fit_features(
       embedding_dim: the width of embeddings that set no `dim`.
       key: the YAML key of the list, for errors ("features.query").
       items: the candidate of each row; None where the rows are candidates themselves.
-      sequences: what users did before each row; None where no feature asks for it.
+      sequences: the users' histories; None where no feature reads them.
 
     Raises:
-      ConfigError: naming each feature's key: an unknown column, a kind that
-        doesn't fit the column's type, an empty vocabulary.
+      ConfigError: a column is unknown, a kind doesn't fit the column's type, or a vocabulary is
+        empty; names each feature's key.
     """
     problems, features = [], []
     for index, config in enumerate(configs):
@@ -98,9 +98,11 @@ def fit_features(
 
 
 def check_columns(config: FeaturesConfig, data: DataColumns) -> None:
-    """Raises ConfigError as `fit_features` would for unknown columns and unfit kinds.
+    """Checks the columns and kinds of all features before any is fitted.
 
-    Also for sequences that share a table which the candidate tower doesn't have.
+    Raises:
+      ConfigError: a column is unknown, a kind doesn't fit its column, or a sequence shares a table
+        that the candidate tower doesn't have; names each feature's key.
     """
     problems = []
     for tower in ("query", "candidate"):
@@ -118,7 +120,7 @@ def check_columns(config: FeaturesConfig, data: DataColumns) -> None:
 
 
 def _sharing_problems(feature: FeatureConfig, config: FeaturesConfig) -> Iterator[str]:
-    """What of the candidate tower doesn't fit a sequence that shares a table with it."""
+    """Yields why a sequence can't share a table with the candidate tower."""
     if not sequence_settings(feature, config.sequence).share_with_candidates:
         return
     item_kind = feature.item_kind or "embedding"
@@ -128,8 +130,8 @@ def _sharing_problems(feature: FeatureConfig, config: FeaturesConfig) -> Iterato
     if not alike:
         yield (
             f".share_with_candidates: got True, but features.candidate has no feature of column "
-            f"{feature.column!r} and kind {item_kind!r} to share with; must have it, or this be "
-            "false"
+            f"{feature.column!r} and kind {item_kind!r} to share with; add it, or set this "
+            "to false"
         )
         return
     default = config.embedding_dim
@@ -145,10 +147,10 @@ def _sharing_problems(feature: FeatureConfig, config: FeaturesConfig) -> Iterato
 
 
 def feature_column(config: FeatureConfig, data: DataColumns, is_query: bool) -> Column:
-    """The column of the data that a feature is made of.
+    """Finds the column of the data that a feature is made of.
 
     Raises:
-      ConfigError: there is none, or the kind doesn't fit it.
+      ConfigError: there is no such column, or the kind doesn't fit it.
     """
     if config.kind not in TIMED_KINDS or not is_query:
         columns = data.query_columns if is_query else data.candidate_columns
@@ -171,7 +173,7 @@ def feature_column(config: FeatureConfig, data: DataColumns, is_query: bool) -> 
 def _fit_timed(
     config: FeatureConfig, source: SequenceSource, rows: np.ndarray, dim: int
 ) -> Feature:
-    """A feature of what users did before each row."""
+    """Fits a feature of the users' histories."""
     if config.kind != "sequence":
         feature_column(config, source.interactions, is_query=True)
         return fit_history_number(config, source, rows)
@@ -183,7 +185,7 @@ def _fit_timed(
 
 
 def _item_of_sequence(config: FeatureConfig, columns: Mapping[str, Column]) -> FeatureConfig:
-    """What a sequence reads of each item, as a feature of the catalogue.
+    """Returns what a sequence reads of each item, as a feature of the catalogue.
 
     Raises:
       ConfigError: the catalogue has no such column, or the item's kind doesn't fit it.
@@ -210,7 +212,7 @@ def _item_of_sequence(config: FeatureConfig, columns: Mapping[str, Column]) -> F
 
 
 def _column(config: FeatureConfig, columns: Mapping[str, Column], is_query: bool) -> Column:
-    """The feature's column, if there is one and the kind fits it; a candidate has no history."""
+    """Returns the feature's column, after checking that it exists and that the kind fits it."""
     if config.column not in columns:
         raise ConfigError(
             f".column: got {config.column!r}; must be one of {', '.join(sorted(columns))} "
@@ -294,7 +296,7 @@ def _history(
 def _vocabulary(
     config: FeatureConfig, column: CategoricalColumn | CategoricalListColumn, rows: np.ndarray
 ) -> tuple[str, ...]:
-    """The categories that occur in `rows`, in the order of their codes; "" in a list is none."""
+    """Returns the categories in `rows`, in the order of their codes, without "" in lists."""
     is_list = isinstance(column, CategoricalListColumn)
     used = np.unique(column.take(rows).codes)
     words = [column.categories[code] for code in used]
@@ -305,9 +307,9 @@ def _vocabulary(
 def _text_vocabulary(
     config: FeatureConfig, column: CategoricalColumn, rows: np.ndarray
 ) -> tuple[str, ...]:
-    """The most frequent words of the distinct texts in `rows`, ties by alphabet.
+    """Returns the most frequent words of the distinct texts in `rows`, ties by alphabet.
 
-    Two of `max_tokens` are for padding and for unknown words, as in Keras.
+    Two of `max_tokens` are reserved for padding and for unknown words, as in Keras.
     """
     texts = [column.categories[code] for code in np.unique(column.codes[rows])]
     frequency = Counter(word for text in texts for word in tokens(text))

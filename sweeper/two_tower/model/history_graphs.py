@@ -1,8 +1,7 @@
-"""Histories as an exported model takes them: titles in a request, to what features read of them.
+"""The history features of an exported model, as TensorFlow graphs of the titles in a request.
 
-`model.feature_graphs` has the features of the columns of the data. What is read here is
-what `data.histories` has of the same titles; tests/two_tower/model/test_history_graphs.py holds the
-two to each other.
+`model.feature_graphs` has the features of the columns of the data. These graphs read the same
+histories as `data.histories` does; tests/two_tower/model/test_history_graphs.py compares the two.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ class KnownHistory(NamedTuple):
 
     Attributes:
       items: int32 [known + 1], the candidates of all rows, row after row, the most recent of a
-        row last; at the end is one of no row, so that there is always one.
-      ranges: int32 [rows, 2], where each row's begin in `items`, and where they end.
-      unknown: int32 [rows], how many titles the catalogue lacks.
+        row last; the last element belongs to no row, so that there is always one.
+      ranges: int32 [rows, 2], where each row's candidates begin in `items`, and where they end.
+      unknown: int32 [rows], the number of titles that the catalogue lacks.
     """
 
     items: tf.Tensor
@@ -39,7 +38,7 @@ class KnownHistory(NamedTuple):
 
 
 class HistoryReader(tf.Module):
-    """Looks titles up in the catalogue; the others move together where it lacks some.
+    """Looks titles up in the catalogue and drops those that it lacks.
 
     Args:
       items: the candidates' names, in the catalogue's order.
@@ -62,7 +61,7 @@ class HistoryReader(tf.Module):
 
 
 class HistoryLengths(tf.Module):
-    """As `HistoryNumberFeature.encode` of the number of earlier rows: [rows] float32."""
+    """The `HistoryNumberFeature.encode` of the number of earlier rows: [rows] float32."""
 
     def __init__(self, feature: HistoryNumberFeature) -> None:
         super().__init__()
@@ -73,9 +72,9 @@ class HistoryLengths(tf.Module):
 
 
 class TimeGaps(tf.Module):
-    """As `HistoryNumberFeature.encode` of seconds: [rows] float64 to float32.
+    """The `HistoryNumberFeature.encode` of seconds: [rows] float64 to float32.
 
-    NaN, and what is below 0, counts as a row without an earlier one.
+    NaN and negative numbers mean that a row has no earlier one.
     """
 
     def __init__(self, feature: HistoryNumberFeature) -> None:

@@ -25,15 +25,15 @@ MIN_PROBABILITY, MAX_PROBABILITY = 1e-6, 1.0
 
 
 class CustomTask(tf.keras.layers.Layer):
-    """Base of a user's own tasks; `task.name: package.module:Name`.
+    """Base class of a user's own tasks; `task.name: package.module:Name`.
 
-    `call` takes what `DistinctRetrieval.call` takes, by the same names, and gives the batch's
-    summed loss, a scalar. Rows of weight 0 and candidates of count 0 are padding, and must
+    `call` takes the arguments of `DistinctRetrieval.call`, by the same names, and returns the
+    batch's summed loss, a scalar. Rows of weight 0 and candidates of count 0 are padding and must
     change nothing.
 
     Args:
-      config: the task's configuration; temperature and the like are the task's to heed.
-      options: what `task.options` says.
+      config: the task's configuration; the task itself must apply the temperature and the like.
+      options: the values of `task.options`.
     """
 
     def __init__(self, config: TaskConfig, **options: Any) -> None:
@@ -42,7 +42,7 @@ class CustomTask(tf.keras.layers.Layer):
 
 
 def build_task(config: TaskConfig, row_blocks: int = 1) -> DistinctRetrieval | CustomTask:
-    """The task that the configuration names.
+    """Makes the task that the configuration names.
 
     Raises:
       ConfigError: a path that names no `CustomTask`.
@@ -53,10 +53,9 @@ def build_task(config: TaskConfig, row_blocks: int = 1) -> DistinctRetrieval | C
 
 
 class DistinctRetrieval(tfrs.tasks.Retrieval):
-    """The loss of `tfrs.tasks.Retrieval`, given each distinct candidate once.
+    """The loss of `tfrs.tasks.Retrieval`, computed from each distinct candidate once.
 
-    Reduction is SUM over the batch, as there: the learning rate scales with the
-    batch size.
+    The loss is summed over the batch, as there: the learning rate scales with the batch size.
     """
 
     def __init__(self, config: TaskConfig, row_blocks: int = 1) -> None:
@@ -92,29 +91,26 @@ class DistinctRetrieval(tfrs.tasks.Retrieval):
           sample_weight: [batch], the weight of each row; 0 marks padding.
           candidate_sampling_probability: [num_candidates], needed by
             `corrected_softmax` and ignored by the others.
-          excluded: [batch, num_candidates] booleans, the candidates that are no negatives of a
+          excluded: [batch, num_candidates] booleans, the candidates that are not negatives of a
             row; the row's own is never excluded.
           seen: [batch, num_candidates] booleans, the candidates to whose scores `seen_bias` is
             added, a scalar.
         """
         scaled = query_embeddings / self._temperature
-        own = tf.gather(candidate_embeddings, positions)
+        bias = None if seen is None else seen_bias / self._temperature
         if excluded is not None:
             columns = tf.range(tf.shape(counts)[0], dtype=positions.dtype)
             excluded &= columns[None, :] != positions[:, None]
-        positive = tf.reduce_sum(scaled * own, axis=1)
-        biased = None
+        positive = tf.reduce_sum(scaled * tf.gather(candidate_embeddings, positions), axis=1)
         if seen is not None:
-            bias = seen_bias / self._temperature
-            biased = bias, seen
-            positive += tf.where(tf.gather(seen, positions, axis=1, batch_dims=1), bias, 0.0)
+            is_seen = tf.gather(seen, positions, axis=1, batch_dims=1)
+            positive += tf.where(is_seen, bias, 0.0)
         weights, log_probability = counts, None
         if self._corrects_sampling:
             probability = tf.clip_by_value(
                 candidate_sampling_probability, MIN_PROBABILITY, MAX_PROBABILITY
             )
-            weights = counts / probability
-            log_probability = tf.math.log(probability)
+            weights, log_probability = counts / probability, tf.math.log(probability)
             positive -= tf.gather(log_probability, positions)
         if self._num_hard_negatives is None:
             log_sum = weighted_log_sum_exp(
@@ -125,37 +121,34 @@ class DistinctRetrieval(tfrs.tasks.Retrieval):
                 self._own_factors(counts, positions),
                 self._row_blocks,
                 excluded,
-                biased,
+                None if seen is None else (bias, seen),
             )
         else:
             scores = tf.matmul(scaled, candidate_embeddings, transpose_b=True)
-            if biased is not None:
-                scores += tf.where(biased[1], biased[0], 0.0)
+            if seen is not None:
+                scores += tf.where(seen, bias, 0.0)
             if log_probability is not None:
                 scores -= log_probability[None, :]
             negatives = self._negative_counts(counts, positions)
             if excluded is not None:
                 negatives = tf.where(excluded, 0.0, negatives)
             log_sum = hard_negative_log_sum_exp(
-                scores,
-                weights,
-                negatives,
-                positions,
-                self._num_hard_negatives,
+                scores, weights, negatives, positions, self._num_hard_negatives
             )
         losses = log_sum - positive
-        if sample_weight is not None:
-            losses *= sample_weight
-        return tf.reduce_sum(losses)
+        return tf.reduce_sum(losses if sample_weight is None else losses * sample_weight)
 
     def _own_factors(self, counts: tf.Tensor, positions: tf.Tensor) -> tf.Tensor | None:
-        """What leaves one occurrence of the row's own candidate, or None for all."""
+        """Returns the factors that leave one occurrence of each row's own candidate.
+
+        None: all occurrences count.
+        """
         if not self._remove_accidental_hits:
             return None
         return 1.0 / tf.maximum(tf.gather(counts, positions), 1.0)
 
     def _negative_counts(self, counts: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-        """[batch, num_candidates]: how often each candidate is a negative of the row."""
+        """Returns how often each candidate is a negative of the row, [batch, num_candidates]."""
         own = tf.one_hot(positions, tf.shape(counts)[0], dtype=counts.dtype)
         if self._remove_accidental_hits:
             return counts[None, :] * (1.0 - own)

@@ -1,9 +1,9 @@
 """Encoders of a user's latest items: from a vector for each item to one vector for each row.
 
-Each is a Keras layer on top of the items' embeddings, of which the most recent one stands last.
-Where a history is shorter than the sequence, the beginning is padding: whatever it holds, it
-changes no bit of the result. A row without any history has zeros, or what the encoder makes of
-its weights alone.
+Each is a Keras layer on top of the items' embeddings, the most recent of which comes last. Where
+a history is shorter than the sequence, the sequence begins with padding, whose values never change
+the result. A row without any history gets zeros, or what the encoder computes from its weights
+alone.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ import tensorflow as tf
 from sweeper.two_tower.model.dropout import Dropout
 from sweeper.two_tower.model.weighted_means import weighted_means
 
-# The slowest and the fastest decay that `Recency` begins with, per position.
+# The slowest and the fastest initial decay of `Recency`, per position.
 SLOWEST, FASTEST = 0.02, 1.0
-# What stands in place of a masked attention score; not infinite, as a row may have no item.
+# The value of a masked attention score; it is finite because a row may have no item.
 MASKED = -1e9
 
 
 class SequenceEncoder(tf.keras.layers.Layer):
-    """Base of all encoders of sequences, a user's own included.
+    """Base class of all encoders of sequences, a user's own included.
 
     `call(vectors, is_there, training)` takes float32 [rows, length, dim] and bool
-    [rows, length], and gives float32 [rows, width].
+    [rows, length], and returns float32 [rows, width].
 
     Args:
       dim: the width of an item's vector.
       length: how many items a sequence has, padding included.
-      seed: of whatever is random in training.
-      options: what the configuration says beside.
+      seed: seeds whatever is random in training.
+      options: further options of the configuration.
 
     Attributes:
-      width: of the result; set by the subclass.
+      width: the width of the result; set by the subclass.
     """
 
     width: int
@@ -49,54 +49,57 @@ class SequenceEncoder(tf.keras.layers.Layer):
         raise NotImplementedError
 
 
-class Averages(SequenceEncoder):
-    """Base of the encoders that average the items' vectors, in one way or several.
+class AveragingEncoder(SequenceEncoder):
+    """Base class of encoders that average the items' vectors, in one way or in several.
 
-    Of these, training needs no vector of its own for each item of a batch: `means_of_rows`.
+    In training, `means_of_rows` computes these averages without a vector for each item of a batch.
 
     Args:
-      sets: how many averages; the result is [rows, sets * dim].
+      sets: the number of averages; the result is [rows, sets * dim].
     """
 
     def __init__(self, dim: int, length: int, seed: int, sets: int) -> None:
         super().__init__(dim, length, seed)
         self.width = sets * dim
 
-    def weights_of(self, is_there: tf.Tensor) -> tf.Tensor:
-        """What each item counts in each average: [rows, length] to float32 [rows, sets, length].
+    def item_weights(self, is_there: tf.Tensor) -> tf.Tensor:
+        """Returns the weight of each item in each average, float32 [rows, sets, length].
 
-        At least 0, and 0 where there is no item.
+        Weights are at least 0, and 0 where there is no item.
+
+        Args:
+          is_there: [rows, length] booleans.
         """
         raise NotImplementedError
 
     def call(self, vectors: tf.Tensor, is_there: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self.side_by_side(weighted_means(vectors, self.weights_of(is_there)))
+        return self.concatenate(weighted_means(vectors, self.item_weights(is_there)))
 
     @property
-    def is_nothing_more(self) -> bool:
-        """Whether it gives the averages alone; a subclass with its own `call` gives more."""
-        return type(self).call is Averages.call
+    def is_pure_average(self) -> bool:
+        """Whether the result is the averages alone; a subclass with its own `call` may differ."""
+        return type(self).call is AveragingEncoder.call
 
-    def side_by_side(self, means: tf.Tensor) -> tf.Tensor:
-        """[rows, sets, dim] to [rows, width]."""
+    def concatenate(self, means: tf.Tensor) -> tf.Tensor:
+        """Puts the averages side by side: [rows, sets, dim] to [rows, width]."""
         return tf.reshape(means, [-1, self.width])
 
 
-class Mean(Averages):
+class Mean(AveragingEncoder):
     """Averages the items' vectors; [rows, dim].
 
-    As YouTube's watch history: Covington, Adams and Sargin, "Deep neural networks for YouTube
-    recommendations", RecSys 2016.
+    YouTube encodes the watch history in this way: Covington, Adams and Sargin, "Deep neural
+    networks for YouTube recommendations", RecSys 2016.
     """
 
     def __init__(self, dim: int, length: int, seed: int) -> None:
         super().__init__(dim, length, seed, sets=1)
 
-    def weights_of(self, is_there: tf.Tensor) -> tf.Tensor:
+    def item_weights(self, is_there: tf.Tensor) -> tf.Tensor:
         return tf.cast(is_there, tf.float32)[:, None, :]
 
 
-class Recency(Averages):
+class Recency(AveragingEncoder):
     """Averages the items' vectors with several decays side by side, and adds the last item.
 
     The k-th average weighs the item at age a (the last item has age 0) by exp(-r_k a), with a
@@ -106,7 +109,7 @@ class Recency(Averages):
     average equipped gated attention", ICLR 2023.
 
     Args:
-      num_decays: how many averages.
+      num_decays: the number of averages.
     """
 
     def __init__(self, dim: int, length: int, seed: int, num_decays: int = 4) -> None:
@@ -122,7 +125,7 @@ class Recency(Averages):
         )
         super().build(input_shape)
 
-    def weights_of(self, is_there: tf.Tensor) -> tf.Tensor:
+    def item_weights(self, is_there: tf.Tensor) -> tf.Tensor:
         ages = tf.range(self.length - 1, -1, -1, dtype=tf.float32)
         decays = tf.exp(-tf.exp(tf.convert_to_tensor(self.log_rates))[:, None] * ages[None, :])
         last = tf.cast(ages == 0, tf.float32)[None, :]
@@ -153,7 +156,7 @@ class Gru(SequenceEncoder):
     def call(self, vectors: tf.Tensor, is_there: tf.Tensor, training: bool = False) -> tf.Tensor:
         recurrent = tf.convert_to_tensor(self.recurrent_kernel)
         bias = tf.convert_to_tensor(self.bias)
-        # What does not depend on the state, for all positions in one product.
+        # One product for all positions computes what does not depend on the state.
         read = tf.tensordot(vectors, tf.convert_to_tensor(self.kernel), 1) + bias[0]
         read, there = tf.transpose(read, [1, 0, 2]), tf.transpose(is_there)[:, :, None]
 
@@ -169,24 +172,24 @@ class Gru(SequenceEncoder):
             lambda position, _: position < self.length,
             step,
             (tf.constant(0), tf.zeros_like(vectors[:, 0])),
-            # XLA keeps what the gradient needs of so many steps.
+            # XLA must know for how many steps to keep what the gradient needs.
             maximum_iterations=self.length,
         )
         return state
 
 
 class SelfAttention(SequenceEncoder):
-    """Reads the items with causal self-attention, and gives the last position; [rows, dim].
+    """Reads the items with causal self-attention, and returns the last position; [rows, dim].
 
     Kang and McAuley, "Self-attentive sequential recommendation", ICDM 2018: learnt vectors of
-    positions, then blocks of attention and of a two-layer network at each position, each behind
-    a layer normalization and beside a residual connection. A position attends to itself and to
-    earlier ones. Positions count from the end, so that the last item always has the same.
+    positions, then blocks of attention and of a two-layer network at each position, each after a
+    layer normalization and with a residual connection. A position attends to itself and to earlier
+    ones. Positions count from the end, so that the last item always has the same position.
 
     Args:
       num_blocks: at least 1.
       num_heads: must divide `dim`.
-      dropout: of embeddings, attention and the networks, in training.
+      dropout: the dropout rate of embeddings, attention and the networks in training.
     """
 
     def __init__(
@@ -221,7 +224,7 @@ class SelfAttention(SequenceEncoder):
         values = self.dropout(scaled, training=training) * there
         for block in self.blocks[:-1]:
             values = block(values, values, is_there, training=training)
-        # Of the last block's positions only the last is asked for.
+        # Only the last position of the last block is needed.
         last = self.blocks[-1](values[:, -1:], values, is_there, training=training)
         return self.normalization(last[:, 0]) * there[:, -1]
 
@@ -247,7 +250,7 @@ class AttentionBlock(tf.keras.layers.Layer):
     def call(
         self, asking: tf.Tensor, values: tf.Tensor, is_there: tf.Tensor, training: bool = False
     ) -> tf.Tensor:
-        """The block's output at the last positions.
+        """Computes the block's output at the last positions.
 
         Args:
           asking: [rows, asked, dim], the last of `values`.
@@ -279,7 +282,7 @@ class AttentionBlock(tf.keras.layers.Layer):
         return self.output_projection(tf.reshape(mixed, [-1, asked, self.dim]))
 
     def _heads(self, values: tf.Tensor) -> tf.Tensor:
-        """[rows, n, dim] to [rows, heads, n, dim / heads]."""
+        """Splits [rows, n, dim] into [rows, heads, n, dim / heads]."""
         split = tf.reshape(
             values, [-1, values.shape[1], self.num_heads, self.dim // self.num_heads]
         )
@@ -293,7 +296,7 @@ ENCODERS: dict[str, type[SequenceEncoder]] = {
     "self_attention": SelfAttention,
 }
 
-# Which values of the configuration each of them takes.
+# The values of the configuration that each encoder takes.
 OPTIONS_OF_ENCODERS = {
     "recency": ("num_decays",),
     "self_attention": ("num_blocks", "num_heads", "dropout"),

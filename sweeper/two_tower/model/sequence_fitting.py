@@ -1,4 +1,4 @@
-"""Fits the features that read what a user did before a row: sequences, gaps, lengths."""
+"""Fits the features that read a user's history: sequences, time gaps and history lengths."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from sweeper.two_tower.model.features import (
 
 @dataclass(frozen=True)
 class SequenceSource:
-    """What sequences are made of.
+    """What features of histories are fitted on.
 
     Attributes:
       histories: of every row of the data.
       interactions: the data.
       training_items: the distinct candidates of the training rows, on which items' values are
-        fitted, as those of the candidate tower are.
+        fitted, like the features of the candidate tower.
       defaults: `features.sequence`.
     """
 
@@ -42,7 +42,7 @@ def fit_sequence(
     item_feature: LookupFeature | ListFeature,
     dim: int,
 ) -> SequenceFeature:
-    """A sequence of the column that `item_feature` has been fitted on."""
+    """Makes a sequence of the column that `item_feature` has been fitted on."""
     column = source.interactions.candidate_columns[config.column]
     histories = source.histories
     feature = SequenceFeature(
@@ -61,7 +61,7 @@ def fit_sequence(
 def with_settings(
     feature: SequenceFeature, config: FeatureConfig, defaults: SequenceConfig, dim: int
 ) -> SequenceFeature:
-    """The same sequence, read as the configuration says."""
+    """Returns the same sequence with the settings of the configuration."""
     settings = sequence_settings(config, defaults)
     shared_with = feature.item_feature.name if settings.share_with_candidates else None
     return replace(feature, dim=dim, settings=settings, shared_with=shared_with)
@@ -70,7 +70,7 @@ def with_settings(
 def fit_history_number(
     config: FeatureConfig, source: SequenceSource, rows: np.ndarray
 ) -> HistoryNumberFeature:
-    """A `time_gap` or `history_length`: log(1 + x), standardised on the training rows.
+    """Fits a `time_gap` or `history_length`: log(1 + x), standardised on the training rows.
 
     Args:
       rows: the training rows.

@@ -16,6 +16,8 @@ whole catalogue (n_u = 1 for all).
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 # The score of an excluded candidate: its exponential is 0.
@@ -32,7 +34,7 @@ def weighted_log_sum_exp(
     excluded: tf.Tensor | None = None,
     biased: tuple[tf.Tensor, tf.Tensor] | None = None,
 ) -> tf.Tensor:
-    """log sum_u w_u exp(q_i . c_u) for each query, with a gradient of its own.
+    """Computes log sum_u w_u exp(q_i . c_u) for each query, with a gradient of its own.
 
     The exponentials are computed once, shifted by the row's largest score, and
     used for the value and for both gradients: one product [batch, candidates] x
@@ -43,97 +45,130 @@ def weighted_log_sum_exp(
       queries: [batch, dim].
       candidates: [num_candidates, dim].
       weights: [num_candidates], at least 0; a candidate of weight 0 is padding,
-        whatever its embedding. The first is none.
+        whatever its embedding. The first candidate must not be padding.
       positions: [batch] integers, the column of each row's own candidate.
-      own_factors: [batch]; the row's own candidate counts this much more or
-        less in the row's sum (1 / n_t leaves one of n_t occurrences). None: 1.
-      row_blocks: the rows are computed in so many independent blocks, which
-        XLA runs side by side on as many threads.
-      excluded: [batch, num_candidates] booleans; candidates that are in no sum of the row. One
-        candidate at least must be left. None: none is.
+      own_factors: [batch], multiplies the row's own candidate in the row's sum
+        (1 / n_t leaves one of n_t occurrences). None: 1.
+      row_blocks: the number of independent blocks of rows, which XLA computes side by side on as
+        many threads.
+      excluded: [batch, num_candidates] booleans, candidates that are left out of the row's sum,
+        which must keep at least one. None: none is left out.
       biased: a scalar, and the [batch, num_candidates] booleans of the scores that it is added
-        to. None: to none.
+        to. None: none.
 
     Returns:
       [batch].
     """
-    dim = candidates.shape[1]
     blocks = row_blocks if queries.shape[0] and queries.shape[0] % row_blocks == 0 else 1
+    bias, is_biased = (tf.constant(0.0), None) if biased is None else biased
 
-    bias, is_biased = biased if biased is not None else (tf.constant(0.0), None)
+    def split(values: tf.Tensor | None) -> list[tf.Tensor]:
+        return [None] * blocks if values is None else tf.split(values, blocks)
 
     @tf.custom_gradient
     def compute(queries, candidates, weights, bias):  # type: ignore[no-untyped-def]
-        # Padding must not hold a row's largest score: under dropout it isn't equal to the
-        # candidate that it repeats, nor is it excluded or biased as that is.
+        # Padding must not have a row's largest score. Under dropout its embedding differs from
+        # that of the first candidate, which it repeats; so might its marks.
         candidates = tf.where(weights[:, None] > 0, candidates, candidates[:1])
         biased_marks, excluded_marks = (
             None if marks is None else tf.where(weights[None, :] > 0, marks, marks[:, :1])
             for marks in (is_biased, excluded)
         )
         weighted = tf.concat([weights[:, None], weights[:, None] * candidates], axis=1)
-        columns = tf.range(tf.shape(candidates)[0], dtype=positions.dtype)
-        exponentials, sums, means, log_sums = [], [], [], []
-        for index, block in enumerate(tf.split(queries, blocks)):
-            scores = tf.matmul(block, candidates, transpose_b=True)
-            if biased_marks is not None:
-                scores += tf.where(tf.split(biased_marks, blocks)[index], bias, 0.0)
-            if excluded_marks is not None:
-                scores = tf.where(tf.split(excluded_marks, blocks)[index], EXCLUDED, scores)
-            largest = tf.reduce_max(scores, axis=1, keepdims=True)
-            exponential = tf.exp(scores - largest)
-            if own_factors is not None:
-                own = columns[None, :] == tf.split(positions, blocks)[index][:, None]
-                factors = tf.split(own_factors, blocks)[index][:, None]
-                exponential = tf.where(own, exponential * factors, exponential)
-            products = tf.matmul(exponential, weighted)
-            total = products[:, :1]
-            exponentials.append(exponential)
-            sums.append(total)
-            means.append(products[:, 1 : 1 + dim] / total)
-            log_sums.append(largest[:, 0] + tf.math.log(total[:, 0]))
+        biased_blocks = split(biased_marks)
+        sums = [
+            _block_sums(block, candidates, weighted, bias, *masks)
+            for block, *masks in zip(
+                split(queries),
+                biased_blocks,
+                split(excluded_marks),
+                split(positions),
+                split(own_factors),
+                strict=True,
+            )
+        ]
 
         def gradient(upstream):  # type: ignore[no-untyped-def]
-            query_gradient = upstream[:, None] * tf.concat(means, axis=0)
-            # [dim, num_candidates]: in the other orientation the product takes
-            # three times as long on a CPU. The weights are applied before the
-            # transposition, else XLA folds it back into the product.
+            query_gradient = upstream[:, None] * tf.concat([each.mean for each in sums], axis=0)
+            shares = [
+                block[:, None] / each.total
+                for block, each in zip(split(upstream), sums, strict=True)
+            ]
+            # [dim, num_candidates]: in the other orientation the product takes three times as
+            # long on a CPU. The weights are applied before the transposition, else XLA folds it
+            # back into the product.
             transposed = tf.add_n(
                 [
-                    tf.matmul(block * (share[:, None] / total), exponential, transpose_a=True)
-                    for block, share, total, exponential in zip(
-                        tf.split(queries, blocks),
-                        tf.split(upstream, blocks),
-                        sums,
-                        exponentials,
-                        strict=True,
-                    )
+                    tf.matmul(block * share, each.exponentials, transpose_a=True)
+                    for block, share, each in zip(split(queries), shares, sums, strict=True)
                 ]
             )
+            candidate_gradient = tf.transpose(weights[None, :] * transposed)
             bias_gradient = None
             if biased_marks is not None:
-                # The softmax's share of the biased candidates.
+                # The biased candidates' share of the softmax.
                 bias_gradient = tf.add_n(
                     [
                         tf.reduce_sum(
-                            tf.where(biased_block, exponential * weights[None, :], 0.0)
-                            * (share[:, None] / total)
+                            tf.where(marks, each.exponentials * weights[None, :], 0.0) * share
                         )
-                        for biased_block, share, total, exponential in zip(
-                            tf.split(biased_marks, blocks),
-                            tf.split(upstream, blocks),
-                            sums,
-                            exponentials,
-                            strict=True,
-                        )
+                        for marks, share, each in zip(biased_blocks, shares, sums, strict=True)
                     ]
                 )
-            candidate_gradient = tf.transpose(weights[None, :] * transposed)
             return query_gradient, candidate_gradient, None, bias_gradient
 
-        return tf.concat(log_sums, axis=0), gradient
+        return tf.concat([each.log_sum for each in sums], axis=0), gradient
 
     return compute(queries, candidates, weights, bias)
+
+
+class _BlockSums(NamedTuple):
+    """The sums of a block of rows.
+
+    Attributes:
+      exponentials: [rows, num_candidates], without the weights of the candidates.
+      total: [rows, 1], the weighted sum of the exponentials.
+      mean: [rows, dim], the weighted mean candidate.
+      log_sum: [rows].
+    """
+
+    exponentials: tf.Tensor
+    total: tf.Tensor
+    mean: tf.Tensor
+    log_sum: tf.Tensor
+
+
+def _block_sums(
+    queries: tf.Tensor,
+    candidates: tf.Tensor,
+    weighted: tf.Tensor,
+    bias: tf.Tensor,
+    biased: tf.Tensor | None,
+    excluded: tf.Tensor | None,
+    positions: tf.Tensor,
+    own_factors: tf.Tensor | None,
+) -> _BlockSums:
+    """Computes the sums of `weighted_log_sum_exp` for a block of its rows.
+
+    Args:
+      weighted: [num_candidates, 1 + dim], the weights and the weighted candidates.
+      biased: [rows, num_candidates] booleans of the scores that `bias` is added to; None: none.
+    """
+    scores = tf.matmul(queries, candidates, transpose_b=True)
+    if biased is not None:
+        scores += tf.where(biased, bias, 0.0)
+    if excluded is not None:
+        scores = tf.where(excluded, EXCLUDED, scores)
+    largest = tf.reduce_max(scores, axis=1, keepdims=True)
+    exponentials = tf.exp(scores - largest)
+    if own_factors is not None:
+        columns = tf.range(tf.shape(candidates)[0], dtype=positions.dtype)
+        is_own = columns[None, :] == positions[:, None]
+        exponentials = tf.where(is_own, exponentials * own_factors[:, None], exponentials)
+    products = tf.matmul(exponentials, weighted)
+    total = products[:, :1]
+    log_sum = largest[:, 0] + tf.math.log(total[:, 0])
+    return _BlockSums(exponentials, total, products[:, 1:] / total, log_sum)
 
 
 def hard_negative_log_sum_exp(
@@ -143,18 +178,17 @@ def hard_negative_log_sum_exp(
     positions: tf.Tensor,
     num_hard_negatives: int,
 ) -> tf.Tensor:
-    """log of the positive's exponential plus those of the hardest negatives.
+    """Computes the log of the positive's exponential plus those of the hardest negatives.
 
-    Of the batch's negatives, counted with their repetitions, the
-    `num_hard_negatives` of largest score are kept, as in
-    `tfrs.layers.loss.HardNegativeMining`. Other occurrences of the row's own
-    candidate are negatives too; `counts` says how many there are.
+    The `num_hard_negatives` negatives of largest score are kept, counted with their repetitions,
+    as in `tfrs.layers.loss.HardNegativeMining`. Other occurrences of the row's own candidate are
+    negatives too; `counts` says how many there are.
 
     Args:
       scores: [batch, num_candidates], already corrected for sampling.
       weights: [num_candidates]; 0 marks padding.
-      counts: [batch, num_candidates], how often each candidate stands among
-        the row's negatives.
+      counts: [batch, num_candidates], how often each candidate is among the
+        row's negatives.
       positions: [batch], the column of each row's own candidate.
       num_hard_negatives: how many negatives are kept.
 

@@ -1,4 +1,4 @@
-"""The model as rows of a table."""
+"""Summarises the layers of a model."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sweeper.two_tower.model.two_tower import TwoTowerModel
 
 
 def layer_rows(model: TwoTowerModel) -> list[tuple[str, str, int, int]]:
-    """(tower, layer, output width, parameters) of each layer, in order; the seen bias is last.
+    """Lists (tower, layer, output width, parameters) of each layer, with the seen bias last.
 
-    What layers share is counted with the first of them.
+    Weights that layers share are counted with the first of them.
     """
     rows: list[tuple[str, str, int, int]] = []
     counted: set[int] = set()

@@ -17,11 +17,12 @@ from sweeper.two_tower.config import (
 )
 from sweeper.two_tower.data.histories import Histories, histories_of
 from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.model.embeddings import Embedding, embedding_of
 from sweeper.two_tower.model.features import Feature, ListFeature, LookupFeature, SequenceFeature
 from sweeper.two_tower.model.fitting import feature_column, fit_features
 from sweeper.two_tower.model.retrieval import CustomTask, DistinctRetrieval, build_task
 from sweeper.two_tower.model.sequence_fitting import SequenceSource
-from sweeper.two_tower.model.towers import Lookup, Tower, lookup_of
+from sweeper.two_tower.model.towers import Tower
 
 Encoded = dict[str, np.ndarray]
 
@@ -33,7 +34,7 @@ class EncodedFeatures:
     Attributes:
       query: by name, each [rows, ...], for all rows of the data.
       candidate: by name, each [candidates, ...], for the whole catalogue.
-      histories: what each row's user had before it; None: nothing of the configuration reads it.
+      histories: what each row's user had before it; None: the configuration does not need it.
     """
 
     query_features: list[Feature]
@@ -49,7 +50,7 @@ def encode_features(
     """Fits the features on the training rows and encodes all rows and candidates.
 
     Raises:
-      ConfigError: a feature that can't be made from the data, naming its key.
+      ConfigError: a feature can't be made from the data; names its key.
     """
     settings = config.features
     training_items = np.unique(interactions.items[training_rows])
@@ -91,10 +92,10 @@ def encode_features(
 def needed_histories(
     config: Config, interactions: Interactions, training_rows: np.ndarray
 ) -> Histories | None:
-    """What each row's user had before it, if the model or its loss reads it.
+    """Finds what each row's user had before it, if the model or its loss reads it; else None.
 
     Raises:
-      ConfigError: it does, and the data has no times.
+      ConfigError: the model or its loss reads it, and the data has no times.
     """
     reads = [
         *(feature.kind in TIMED_KINDS for feature in config.features.query),
@@ -108,10 +109,10 @@ class TwoTowerModel(tfrs.models.Model):
     """A query tower, a candidate tower and the retrieval task between them.
 
     Attributes:
-      seen_bias: what is added to the score of a candidate that the user has had before the row,
-        a scalar; None: nothing. Whether people choose the same again is no matter of taste, and
-        no product of two embeddings can tell it of each candidate by itself: Anderson et al.,
-        "The dynamics of repeat consumption", WWW 2014.
+      seen_bias: a scalar that is added to the score of a candidate that the user has had before
+        the row; None: nothing is added. People choose the same again for other reasons than
+        taste, and the product of two embeddings can't learn it for each candidate: Anderson et
+        al., "The dynamics of repeat consumption", WWW 2014.
     """
 
     def __init__(
@@ -126,12 +127,12 @@ class TwoTowerModel(tfrs.models.Model):
         self.candidate_tower = candidate_tower
         self.task = task
         self.seen_bias = tf.Variable(0.0, name="seen_bias") if has_seen_bias else None
-        # Traced once, for whatever rows are scored.
+        # Traced once for any number of rows.
         self.embed_queries = tf.function(query_tower, reduce_retracing=True)
         self.embed_candidates = tf.function(candidate_tower)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """The task's loss for a batch as `sweeper.two_tower.training.batches` makes it.
+        """Computes the task's loss for a batch of `sweeper.two_tower.training.batches`.
 
         Args:
           inputs: "query" and "candidate", dictionaries of encoded features of
@@ -154,7 +155,10 @@ class TwoTowerModel(tfrs.models.Model):
         )
 
     def train_step(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """As TFRS's, and with a loss scaled as the optimizer wants it; "loss" is without."""
+        """Does the step of TFRS, with a scaled loss if the optimizer wants one.
+
+        The "loss" that it returns is not scaled.
+        """
         optimizer = self.optimizer
         if not isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
             return super().train_step(inputs)
@@ -167,78 +171,64 @@ class TwoTowerModel(tfrs.models.Model):
         return {"loss": loss}
 
 
-def shared_lookups(encoded: EncodedFeatures) -> dict[str, Lookup]:
-    """The embeddings that sequences of the query tower share with the candidate tower.
+def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -> TwoTowerModel:
+    """Composes and builds the model; its weights follow from `train.seed`."""
+    tf.keras.utils.set_random_seed(config.train.seed)
+    shared = shared_embeddings(encoded)
+    return TwoTowerModel(
+        _build_tower(config, True, encoded.query_features, encoded.query, shared),
+        _build_tower(config, False, encoded.candidate_features, encoded.candidate, shared),
+        build_task(config.task, row_blocks),
+        config.model.seen_bias,
+    )
+
+
+def shared_embeddings(encoded: EncodedFeatures) -> dict[str, Embedding]:
+    """Makes the embeddings that sequences of the query tower share with the candidate tower.
+
+    `model.fitting.check_columns` has made sure that the candidate tower has such a feature, of
+    the same width and vocabulary.
 
     Returns:
-      By the name of the candidate tower's feature. `model.fitting.check_columns` has
-      seen to it that there is one, of the same width and words.
+      By the name of the candidate tower's feature.
     """
     candidates = {feature.name: feature for feature in encoded.candidate_features}
-    shared: dict[str, Lookup] = {}
+    shared: dict[str, Embedding] = {}
     for feature in encoded.query_features:
         if isinstance(feature, SequenceFeature) and feature.shared_with is not None:
             other = candidates[feature.shared_with]
             assert isinstance(other, LookupFeature | ListFeature)
-            # Both towers add to the gradient of a row, so that it has no distinct rows.
-            shared[feature.shared_with] = lookup_of(other, sparse=False)
+            # Both towers add to the gradient of a row, so its rows are not distinct.
+            shared[feature.shared_with] = embedding_of(other, sparse=False)
     return shared
 
 
-def build_model(config: Config, encoded: EncodedFeatures, row_blocks: int = 1) -> TwoTowerModel:
-    """Composes and builds the model; its weights follow from `train.seed`."""
-    tf.keras.utils.set_random_seed(config.train.seed)
-    query_sizes, candidate_sizes = layer_sizes(config.model, config.features.embedding_dim)
-    own_query, own_candidate = (
-        config.model.query_layer_sizes,
-        config.model.candidate_layer_sizes,
+def _build_tower(
+    config: Config,
+    is_query: bool,
+    features: list[Feature],
+    encoded: Encoded,
+    shared: dict[str, Embedding],
+) -> Tower:
+    """Composes one tower and builds its weights by a call with one row."""
+    model, name = config.model, "query" if is_query else "candidate"
+    query_sizes, candidate_sizes = layer_sizes(model, config.features.embedding_dim)
+    own_sizes = model.query_layer_sizes if is_query else model.candidate_layer_sizes
+    configured_sizes = model.layer_sizes if own_sizes is None else own_sizes
+    if not is_query and model.candidate_input_dropout is not None:
+        model = replace(model, input_dropout=model.candidate_input_dropout)
+    tower = Tower(
+        features,
+        query_sizes if is_query else candidate_sizes,
+        not configured_sizes,
+        model,
+        # The seeds are so far apart that no two dropout layers share one.
+        1_000 * config.train.seed + (0 if is_query else 500),
+        name,
+        supports_sparse_updates(config.optimizer),
+        config.train.precision,
+        shared,
+        id_dropouts(config, name),
     )
-
-    sparse_updates = supports_sparse_updates(config.optimizer)
-    shared = shared_lookups(encoded)
-
-    candidate_dropout = config.model.candidate_input_dropout
-    if candidate_dropout is None:
-        candidate_dropout = config.model.input_dropout
-
-    def tower(name, features, sizes, own, inputs, seed, input_dropout):  # type: ignore[no-untyped-def]
-        empty = not (config.model.layer_sizes if own is None else own)
-        built = Tower(
-            features,
-            sizes,
-            empty,
-            replace(config.model, input_dropout=input_dropout),
-            seed,
-            name,
-            sparse_updates,
-            config.train.precision,
-            shared,
-            id_dropouts(config, name),
-        )
-        built({key: tf.constant(value[:1]) for key, value in inputs.items()})
-        return built
-
-    # Far enough apart that no two dropout layers share a seed.
-    seed = 1_000 * config.train.seed
-    return TwoTowerModel(
-        tower(
-            "query",
-            encoded.query_features,
-            query_sizes,
-            own_query,
-            encoded.query,
-            seed,
-            config.model.input_dropout,
-        ),
-        tower(
-            "candidate",
-            encoded.candidate_features,
-            candidate_sizes,
-            own_candidate,
-            encoded.candidate,
-            seed + 500,
-            candidate_dropout,
-        ),
-        build_task(config.task, row_blocks),
-        config.model.seen_bias,
-    )
+    tower({key: tf.constant(value[:1]) for key, value in encoded.items()})
+    return tower

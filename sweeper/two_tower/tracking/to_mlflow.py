@@ -1,4 +1,4 @@
-"""MLflow: a run for each trial, on a server, in a database, or in one that a folder gets."""
+"""MLflow: a run for each trial, on a server, in a database or in a folder."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 from filelock import FileLock
 
 from sweeper.two_tower.record import TRIAL, TrialRecord
-from sweeper.two_tower.tracking.figures import final_figures, parameters
+from sweeper.two_tower.tracking.metrics import final_metrics, parameters
 from sweeper.two_tower.tracking.tracker import Place, Tracker
 
 EXPERIMENT = "sweeper"
 DATABASE, ARTIFACTS, LOCK = "mlflow.db", "artifacts", ".mlflow.lock"
 SQLITE = "sqlite:///"
-# No path: a scheme of two letters or more, or a name that MLflow has for a service.
+# A URI has a scheme of two letters or more, or is MLflow's name of a service; all else is a path.
 URI = re.compile(r"[A-Za-z][\w+.-]+:|databricks(-uc)?$|uc$")
-# Where the user's own environment doesn't say otherwise. A server that is gone costs a trial
-# some seconds, not the minutes that MLflow would wait; and nobody is told that it was used.
+# Defaults that the user's environment may override. A server that is gone costs a trial some
+# seconds, not the minutes that MLflow would wait; and no usage is reported.
 SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -34,7 +34,7 @@ PARAMETERS_A_CALL = 100
 
 
 class MLflow(Tracker):
-    """Talks to the store through MLflow's client, which holds no run that is active.
+    """Talks to the store through MLflow's client, which has no active run.
 
     Args:
       store: a tracking URI or the path of a folder.
@@ -59,7 +59,7 @@ class MLflow(Tracker):
             experiment = self._experiment(self.place.origin.study or EXPERIMENT)
         tags = self.place.origin.tags() | {"directory": str(self.place.directory)}
         if record.git_commit:
-            # MLflow's own name, which its pages show as the version.
+            # MLflow's pages show the tag of this name as the version.
             tags["mlflow.source.git.commit"] = record.git_commit
         run = self._client.create_run(experiment, run_name=self.place.name, tags=tags)
         self._run = run.info.run_id
@@ -68,18 +68,18 @@ class MLflow(Tracker):
             self._client.log_batch(self._run, params=params[start : start + PARAMETERS_A_CALL])
         return self._uri
 
-    def log(self, epoch: int, figures: Mapping[str, float]) -> None:
+    def log(self, epoch: int, values: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
 
         now = int(1000 * time.time())
-        metrics = [Metric(name, value, now, epoch) for name, value in figures.items()]
+        metrics = [Metric(name, value, now, epoch) for name, value in values.items()]
         self._client.log_batch(self._run, metrics=metrics)
 
     def end(self, record: TrialRecord) -> None:
         if self._run is None:
             return
         try:
-            self.log(record.best_epoch or 0, final_figures(record))
+            self.log(record.best_epoch or 0, final_metrics(record))
             self._client.set_tag(self._run, "state", record.state)
             if record.reason:
                 self._client.set_tag(self._run, "reason", record.reason)
@@ -88,12 +88,12 @@ class MLflow(Tracker):
             self._client.set_terminated(self._run, STATES[record.state])
 
     def _experiment(self, name: str) -> str:
-        """The id of the experiment, which is made if there is none."""
+        """Returns the id of the experiment, and makes it if there is none."""
         from mlflow.exceptions import MlflowException
 
         known = self._client.get_experiment_by_name(name)
         if known is None:
-            # Beside the database; MLflow would take the directory that this runs in.
+            # Artifacts go beside the database; MLflow would use the working directory.
             artifacts = str(self._directory / ARTIFACTS) if self._directory else None
             try:
                 return str(self._client.create_experiment(name, artifact_location=artifacts))
@@ -106,14 +106,14 @@ class MLflow(Tracker):
 
 
 def uri_of(store: str) -> str:
-    """The tracking URI, for a path that of the database in that folder."""
+    """Returns the tracking URI of a store; a path becomes the URI of the database in it."""
     if URI.match(store):
         return store
     return f"{SQLITE}{Path(store).expanduser().absolute() / DATABASE}"
 
 
 def directory_of(uri: str) -> Path | None:
-    """The folder of an SQLite database; None for any other store."""
+    """Returns the folder of an SQLite database, and None for any other store."""
     if not uri.startswith(SQLITE):
         return None
     return Path(uri.removeprefix(SQLITE).partition("?")[0]).absolute().parent

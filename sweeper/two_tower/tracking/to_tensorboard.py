@@ -1,4 +1,4 @@
-"""TensorBoard: event files below the trial's directory, and a row of its HPARAMS tab."""
+"""TensorBoard: event files in the trial's directory, and a row of its HPARAMS tab."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from sweeper.two_tower.record import TrialRecord
-from sweeper.two_tower.tracking.figures import final_figures, parameters
+from sweeper.two_tower.tracking.metrics import final_metrics, parameters
 from sweeper.two_tower.tracking.tracker import Place, Tracker
 
 DIRECTORY = "tensorboard"
 
 
 class TensorBoard(Tracker):
-    """Writes the records of an event file by itself.
+    """Writes the records of an event file.
 
-    TensorFlow's writer would add operations to the trial's own graphs, and TensorBoard's
+    TensorFlow's writer would add operations to the trial's own graphs, and TensorBoard's writer
     raises in a thread of its own.
     """
 
@@ -39,27 +39,27 @@ class TensorBoard(Tracker):
         self._add(file_version="brain.Event:2")
         hyperparameters = parameters(record.config)
         if self.place.origin.split_seed is not None:
-            # The repeats are one row, that of their means.
+            # All repeats are one row, with their means.
             del hyperparameters["data.split_seed"]
         trial = self.place.trial_directory
-        # The page cuts it after some twenty letters.
+        # The page shows about twenty letters of it.
         row = f"{trial.name} in {os.path.relpath(trial.parent)}"
         self._add(summary=hparams_pb(hyperparameters, trial_id=row))
         self._writer.flush()
         return f"tensorboard --logdir {directory}"
 
-    def log(self, epoch: int, figures: Mapping[str, float]) -> None:
+    def log(self, epoch: int, values: Mapping[str, float]) -> None:
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in figures.items()]
-        self._add(step=epoch, summary=Summary(value=values))
+        tagged = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        self._add(step=epoch, summary=Summary(value=tagged))
         self._writer.flush()
 
     def end(self, record: TrialRecord) -> None:
         if self._writer is None:
             return
         try:
-            self.log(record.best_epoch or 0, final_figures(record))
+            self.log(record.best_epoch or 0, final_metrics(record))
             self._add(summary=_session_end(record.state == "completed"))
         finally:
             self._writer.close()

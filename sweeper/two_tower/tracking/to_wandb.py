@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from sweeper.two_tower.record import TrialRecord
-from sweeper.two_tower.tracking.figures import final_figures
+from sweeper.two_tower.tracking.metrics import final_metrics
 from sweeper.two_tower.tracking.tracker import Place, Tracker
 
 # As W&B has them: 255 is that of a run that was stopped.
@@ -46,14 +46,14 @@ class WeightsAndBiases(Tracker):
             return f"wandb sync {self._run.settings.sync_dir}"
         return str(self._run.url or self._run.settings.mode)
 
-    def log(self, epoch: int, figures: Mapping[str, float]) -> None:
-        self._run.log(dict(figures), step=epoch)
+    def log(self, epoch: int, values: Mapping[str, float]) -> None:
+        self._run.log(dict(values), step=epoch)
 
     def end(self, record: TrialRecord) -> None:
         if self._run is None:
             return
         try:
-            final = {**final_figures(record), "state": record.state, "reason": record.reason}
+            final = {**final_metrics(record), "state": record.state, "reason": record.reason}
             self._run.summary.update(final)
         finally:
             self._finish(EXIT_CODES[record.state])
@@ -89,6 +89,6 @@ def settings() -> Any:
         disable_git=True,
         x_save_requirements=False,
         x_disable_meta=True,
-        # No measuring beside the trial, whose times are figures of it.
+        # Measuring the machine would disturb the times that the trial records.
         x_disable_stats=True,
     )

@@ -1,4 +1,4 @@
-"""What a tracker is told of a trial, and what it has to do with it."""
+"""The interface of experiment trackers, and what names the run of a trial."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Origin:
     """Where a trial comes from.
 
     Attributes:
-      study: the study's name; None: a run by itself.
-      number: the trial's, in the study.
-      split_seed: of one of a trial's repeats.
+      study: the study's name; None: the run belongs to no study.
+      number: the trial's number in the study.
+      split_seed: the split seed, if the trial is one of several repeats.
     """
 
     study: str | None = None
@@ -26,7 +26,7 @@ class Origin:
     split_seed: int | None = None
 
     def tags(self) -> dict[str, str | int]:
-        """What is known of it, by name."""
+        """Returns what is known of the origin, by name."""
         tags = {"study": self.study, "trial": self.number, "split_seed": self.split_seed}
         return {name: value for name, value in tags.items() if value is not None}
 
@@ -36,27 +36,27 @@ STANDALONE = Origin()
 
 @dataclass(frozen=True)
 class Place:
-    """A trial's own directory and where the trial comes from: what names its run."""
+    """The directory and the origin of a trial, which name its run."""
 
     directory: Path
     origin: Origin
 
     @property
     def trial_directory(self) -> Path:
-        """That of the whole trial, the same for all of its repeats."""
+        """The directory of the whole trial, which all of its repeats share."""
         return self.directory if self.origin.split_seed is None else self.directory.parent
 
     @property
     def name(self) -> str:
-        """The directory's name: "0007", or "0007/split_seed_1" of a repeat."""
+        """The name of the run: "0007", or "0007/split_seed_1" for a repeat."""
         return str(self.directory.relative_to(self.trial_directory.parent))
 
 
 class Tracker(ABC):
-    """Logs one trial as one run. Any method may raise; `sweeper.two_tower.tracking.trackers` copes.
+    """Logs one trial as one run. Any method may raise: `Trackers` handles it.
 
     Attributes:
-      product: its name, as the user reads it.
+      product: the tracker's name, as users read it.
     """
 
     product: ClassVar[str]
@@ -66,18 +66,18 @@ class Tracker(ABC):
 
     @abstractmethod
     def begin(self, record: TrialRecord) -> str:
-        """Loads the tracker's library and opens the run; returns where it can be looked at.
+        """Loads the tracker's library and opens the run; returns where users can view it.
 
-        Called once the trial's data are loaded and TensorFlow runs.
+        It is called once the trial's data are loaded and TensorFlow runs.
         """
 
     @abstractmethod
-    def log(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Takes the figures of one evaluation, in the order of the epochs."""
+    def log(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Logs the loss and the metrics of one evaluation; epochs are in ascending order."""
 
     @abstractmethod
     def end(self, record: TrialRecord) -> None:
-        """Takes the final figures and closes the run in the state that the trial ended in.
+        """Logs the final metrics and closes the run in the state that the trial ended in.
 
-        Called after `trial.json` is written; also if `begin` or `log` has failed.
+        It is called after `trial.json` is written, also if `begin` or `log` has failed.
         """

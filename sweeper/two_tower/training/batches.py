@@ -1,8 +1,8 @@
-"""What each training step reads: rows and distinct candidates, as integers.
+"""The batches of training: the rows and distinct candidates of each step, as integers.
 
-A plan covers a run of steps and holds no feature: the features lie encoded in
-memory and are gathered inside the step. All arrays have the same shape in each
-plan, so that XLA compiles once; what is short is padded with weight 0.
+A block has the batches of several steps and no features: these are encoded in memory, and each
+step gathers its own. All arrays have the same shape in each block, so that XLA compiles once;
+short ones are padded with weight 0.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import numpy as np
 
 from sweeper.common.errors import DataError
 
-# Batches that are looked at to guess how many distinct candidates one holds.
+# The number of batches from which the number of distinct candidates in one is estimated.
 SAMPLED_BATCHES = 64
 DEVIATIONS, WIDTH_MULTIPLE = 4, 32
 # Keras's optimizers add 1e-7 to the root of the squared gradients before they divide by it: with
-# smaller weights the quotient, which is the step, vanishes. Measured with adam and adagrad.
+# smaller weights the quotient, which is the step, vanishes. It was measured with adam and adagrad.
 MIN_WEIGHT = 1e-7
-# Tells the random numbers of the uniform negatives from those of the shuffle.
+# Separates the random numbers of the uniform negatives from those of the shuffle.
 UNIFORM_NEGATIVES = 1
 
 
 @dataclass(frozen=True)
 class BatchBlock:
-    """The batches of up to `steps_per_plan` steps.
+    """The batches of up to `steps_per_block` steps.
 
     Attributes:
-      steps: how many of the leading entries are steps; the others are padding.
-      rows: [steps_per_plan, batch] int32, rows of the data.
-      sample_weight: [steps_per_plan, batch] float32; 0 marks padding.
-      candidates: [steps_per_plan, width] int32, distinct candidates.
-      positions: [steps_per_plan, batch] int32, each row's column in `candidates`.
-      counts: [steps_per_plan, width] float32, occurrences in the batch; 0 marks
+      steps: the number of leading entries that are steps; the others are padding.
+      rows: [steps_per_block, batch] int32, rows of the data.
+      sample_weight: [steps_per_block, batch] float32; 0 marks padding.
+      candidates: [steps_per_block, width] int32, distinct candidates.
+      positions: [steps_per_block, batch] int32, each row's column in `candidates`.
+      counts: [steps_per_block, width] float32, occurrences in the batch; 0 marks
         padding.
     """
 
@@ -47,22 +47,22 @@ class BatchBlock:
 
 
 class BatchPlanner:
-    """Shuffles the training rows anew each epoch and cuts them into plans.
+    """Shuffles the training rows in each epoch and cuts them into blocks of batches.
 
     Args:
       rows: the training rows, [n].
       items: the candidate of each row of the data.
       num_candidates: the size of the catalogue.
-      batch_size: rows a step; the last batch of an epoch may be shorter.
-      whole_catalogue: each batch has all candidates once (the full softmax)
-        rather than its own.
-      seed: the order of epoch e follows from (seed, e) alone.
-      steps_per_plan: the most steps in one plan.
-      weights: what each row of the data counts in the loss; None: 1 each.
-      uniform_negatives: so many candidates, drawn uniformly from the catalogue with
-        replacement, are added to each batch's own.
-      candidate_weights: float32 [num_candidates], above 0, what each candidate counts for one
-        occurrence of it; 1 for those that a row has. None: 1 for all.
+      batch_size: rows per step; the last batch of an epoch may be shorter.
+      whole_catalogue: whether each batch has all candidates once (the full softmax) instead of
+        its own ones.
+      seed: the order of epoch e depends on (seed, e) alone.
+      steps_per_block: the largest number of steps in one block.
+      weights: the weight of each row of the data in the loss; None: 1 each.
+      uniform_negatives: the number of candidates, drawn uniformly from the catalogue with
+        replacement, that are added to each batch's own.
+      candidate_weights: float32 [num_candidates], above 0, the weight of one occurrence of each
+        candidate; 1 for those that a row has. None: 1 for all.
 
     Raises:
       DataError: all training rows have weights too small for anything to be learned.
@@ -76,7 +76,7 @@ class BatchPlanner:
         batch_size: int,
         whole_catalogue: bool,
         seed: int,
-        steps_per_plan: int = 64,
+        steps_per_block: int = 64,
         weights: np.ndarray | None = None,
         uniform_negatives: int = 0,
         candidate_weights: np.ndarray | None = None,
@@ -95,31 +95,33 @@ class BatchPlanner:
         if self.largest_weight < MIN_WEIGHT:
             raise DataError(
                 f"data.columns.weight: the largest weight of a training row is "
-                f"{self.largest_weight:g}; one at least must have {MIN_WEIGHT:g} or more: beside "
-                "the epsilon of Keras's optimizers smaller gradients vanish; nothing is learned"
+                f"{self.largest_weight:g}; at least one must be {MIN_WEIGHT:g} or more: smaller "
+                "gradients vanish beside the epsilon of Keras's optimizers, and nothing is learned"
             )
         self.batch_size = min(batch_size, len(rows))
         self.steps_per_epoch = -(-len(rows) // self.batch_size)
-        self.steps_per_plan = min(steps_per_plan, self.steps_per_epoch)
+        self.steps_per_block = min(steps_per_block, self.steps_per_epoch)
         self._width = num_candidates if whole_catalogue else self._guess_width()
 
     def epoch(self, epoch: int) -> Iterator[BatchBlock]:
-        """The plans of one epoch, in order."""
+        """Yields the blocks of one epoch, in order."""
         order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
         drawing = np.random.default_rng([self._seed, epoch, UNIFORM_NEGATIVES])
-        for first in range(0, self.steps_per_epoch, self.steps_per_plan):
+        for first in range(0, self.steps_per_epoch, self.steps_per_block):
             start = first * self.batch_size
-            yield self._plan(order[start : start + self.steps_per_plan * self.batch_size], drawing)
+            yield self._block(
+                order[start : start + self.steps_per_block * self.batch_size], drawing
+            )
 
     def _guess_width(self) -> int:
-        """Room for the distinct candidates of a batch; a plan that needs more widens it."""
+        """Estimates the number of distinct candidates of a batch; a larger block raises it."""
         rng = np.random.default_rng([self._seed, 1])
         order = rng.permutation(self._rows)[: SAMPLED_BATCHES * self.batch_size]
         distinct = [
             len(np.union1d(self._items[order[start : start + self.batch_size]], self._draw(rng)))
             for start in range(0, len(order) - self.batch_size + 1, self.batch_size)
         ]
-        # Few batches of a long training have more than this, and the padding is not much.
+        # Few batches of a long training have more than this, with little padding.
         return self._round_width(int(np.mean(distinct) + DEVIATIONS * np.std(distinct)))
 
     def _round_width(self, distinct: int) -> int:
@@ -127,12 +129,12 @@ class BatchPlanner:
         return min(rounded, self.batch_size + self._uniform_negatives, self._num_candidates)
 
     def _draw(self, rng: np.random.Generator) -> np.ndarray:
-        """The uniform negatives of one batch."""
+        """Draws the uniform negatives of one batch."""
         return rng.integers(self._num_candidates, size=self._uniform_negatives, dtype=np.int32)
 
-    def _plan(self, order: np.ndarray, drawing: np.random.Generator) -> BatchBlock:
+    def _block(self, order: np.ndarray, drawing: np.random.Generator) -> BatchBlock:
         steps = -(-len(order) // self.batch_size)
-        shape = (self.steps_per_plan, self.batch_size)
+        shape = (self.steps_per_block, self.batch_size)
         rows = np.full(shape, order[0], np.int32)
         rows.reshape(-1)[: len(order)] = order
         weight = np.zeros(shape, np.float32)
@@ -152,19 +154,19 @@ class BatchPlanner:
     def _distinct(
         self, rows: np.ndarray, used: int, drawing: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Candidates, in order, positions and counts of each batch."""
+        """Finds the candidates, in ascending order, the positions and the counts of each batch."""
         items = self._items[rows]
-        # Over the whole catalogue, but touched at the batch's candidates alone.
-        is_there = np.zeros(self._num_candidates, bool)
+        # These cover the whole catalogue; each batch touches its own candidates only.
+        in_batch = np.zeros(self._num_candidates, bool)
         position = np.zeros(self._num_candidates, np.int32)
         positions = np.zeros(items.shape, np.int32)
         found = []
         for step in range(-(-used // self.batch_size)):
             real = items[step, : min(self.batch_size, used - step * self.batch_size)]
             real = np.concatenate([real, self._draw(drawing)])
-            is_there[real] = True
-            distinct = np.flatnonzero(is_there)
-            is_there[distinct] = False
+            in_batch[real] = True
+            distinct = np.flatnonzero(in_batch)
+            in_batch[distinct] = False
             position[distinct] = np.arange(len(distinct), dtype=np.int32)
             positions[step] = position[items[step]]
             found.append((distinct, np.bincount(position[real])))

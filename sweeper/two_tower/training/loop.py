@@ -1,4 +1,4 @@
-"""Fits one model: epochs of steps, evaluations in between, the best weights kept."""
+"""Trains one model: epochs of steps with evaluations in between; keeps the best weights."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ class Evaluation:
 
     Attributes:
       epoch: epochs trained so far.
-      loss: mean cross-entropy of a training row in the last epoch, in nats; by weight, if
-        rows have weights.
-      metrics: what the evaluation gave.
-      train_seconds: time in training steps so far, evaluation left out.
+      loss: mean cross-entropy of a training row in the last epoch, in nats; weighted, if rows
+        have weights.
+      train_seconds: time in training steps so far, without evaluations.
       evaluate_seconds: time in evaluations so far.
-      examples_per_second: of the epochs since the last evaluation.
+      examples_per_second: the speed in the epochs since the last evaluation.
     """
 
     epoch: int
@@ -40,7 +39,7 @@ class Evaluation:
     examples_per_second: float
 
     def row(self) -> Metrics:
-        """As one row of a table."""
+        """Returns the values as one row of a table."""
         return {
             "epoch": self.epoch,
             "loss": self.loss,
@@ -55,7 +54,7 @@ class Evaluation:
 class History:
     """All evaluations of a run, and which one's weights the model ended with."""
 
-    checkpoints: list[Evaluation] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
     kept: Evaluation | None = None
     stopped_early: bool = False
     first_epoch_seconds: float = 0.0
@@ -63,10 +62,10 @@ class History:
 
 @dataclass
 class Callbacks:
-    """What a run tells the outside, and asks of it.
+    """What a training calls.
 
     Attributes:
-      evaluate: scores the model as it is.
+      evaluate: computes the metrics of the model as it is at the call.
       on_epoch: called with (epoch, loss, examples per second) after each epoch.
     """
 
@@ -83,16 +82,15 @@ def train(
 ) -> Iterator[Evaluation]:
     """Trains for `config.epochs` epochs, or until patience runs out.
 
-    A generator that stops at each evaluation, so that several trainings can take
-    turns; whoever advances it may raise in it, or leave it, to end the training.
-    Fills `history` as it goes, so that an interrupted run leaves what there is. The
-    model ends with the weights of the best evaluation if `config.restore_best`, else with
-    the last.
+    It yields each evaluation, so that several trainings can take turns; its caller may throw an
+    error into it or close it to end the training. It fills `history` at each evaluation, so that
+    an interrupted run leaves what it has. The model ends with the weights of the best evaluation
+    if `config.restore_best`, else with the last ones.
 
-    The best evaluation has the highest `objective`; of several that share it, the highest
-    MRR, which counts every rank; of several that share both, the last. Patience counts the
-    evaluations since the best one was last improved on, and waits while all of them are equal:
-    a metric that tells none from another ends no training.
+    The best evaluation has the highest `objective`; among equal ones the highest MRR, which counts
+    every rank; among those equal in both, it is the last. Patience counts the evaluations since
+    the best one last improved, and does not count while all of them are equal: a metric that
+    can't tell evaluations apart never stops a training.
 
     Raises:
       TrialError: the loss is not finite, naming the epoch and the step.
@@ -109,11 +107,11 @@ def train(
             continue
         started = time.perf_counter()
         metrics = callbacks.evaluate()
-        checkpoint = clock.checkpoint(epoch, loss, metrics, time.perf_counter() - started)
-        history.checkpoints.append(checkpoint)
-        if best.keeps(checkpoint):
-            history.kept = checkpoint
-        yield checkpoint
+        evaluation = clock.evaluation(epoch, loss, metrics, time.perf_counter() - started)
+        history.evaluations.append(evaluation)
+        if best.keeps(evaluation):
+            history.kept = evaluation
+        yield evaluation
         if config.patience_evaluations and best.evaluations_since() >= config.patience_evaluations:
             history.stopped_early = True
             break
@@ -129,13 +127,13 @@ class _Clock:
         self._epochs, self._seconds = 0, 0.0
 
     def add_epoch(self, seconds: float) -> float:
-        """Counts an epoch; returns its examples per second."""
+        """Adds an epoch; returns its examples per second."""
         self.train_seconds += seconds
         self._epochs, self._seconds = self._epochs + 1, self._seconds + seconds
         return self._num_rows / seconds
 
-    def checkpoint(self, epoch: int, loss: float, metrics: Metrics, seconds: float) -> Evaluation:
-        """Counts an evaluation of so many seconds."""
+    def evaluation(self, epoch: int, loss: float, metrics: Metrics, seconds: float) -> Evaluation:
+        """Adds an evaluation that took so many seconds; returns it with the times so far."""
         self._evaluate_seconds += seconds
         rate = self._epochs * self._num_rows / self._seconds
         self._epochs, self._seconds = 0, 0.0
@@ -152,9 +150,9 @@ class _Best:
         self._weights = None
         self._since, self._differ = 0, False
 
-    def keeps(self, checkpoint: Evaluation) -> bool:
-        """Whether the training would end with the weights of this evaluation, were it the last."""
-        value = tuple(checkpoint.metrics[name] for name in self._metrics)
+    def keeps(self, evaluation: Evaluation) -> bool:
+        """Takes the next evaluation; returns whether its weights are the ones to keep so far."""
+        value = tuple(evaluation.metrics[name] for name in self._metrics)
         best = self._value
         self._differ = self._differ or not (best is None or value == best)
         self._since = 0 if best is None or value > best else self._since + 1
@@ -168,20 +166,20 @@ class _Best:
         return is_best
 
     def evaluations_since(self) -> int:
-        """Evaluations since one was better than all before it; 0 while all are equal."""
+        """Counts the evaluations since the best one improved; 0 while all are equal."""
         return self._since if self._differ else 0
 
     def restore(self) -> None:
-        """Gives the model the weights that are kept, if they aren't its last."""
+        """Gives the model the kept weights, unless its last ones are kept."""
         if self._weights is not None:
             self._model.set_weights(self._weights)
 
 
 def _run_epoch(planner: BatchPlanner, runner: StepRunner, epoch: int) -> float:
-    """The summed loss of one epoch."""
+    """Trains for one epoch; returns its summed loss."""
     total, done = 0.0, 0
-    for plan in planner.epoch(epoch):
-        losses = runner(plan)
+    for block in planner.epoch(epoch):
+        losses = runner(block)
         wrong = np.flatnonzero(~np.isfinite(losses))
         if len(wrong):
             raise TrialError(

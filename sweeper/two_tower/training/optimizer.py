@@ -10,7 +10,7 @@ import tensorflow as tf
 from sweeper.common.errors import ConfigError, closest
 from sweeper.two_tower.config import OptimizerConfig, supports_sparse_updates
 
-# Keras's names of what has a key of its own here.
+# Options of Keras's optimizers that have a key of their own in the configuration.
 OWN_KEYS = {
     "learning_rate": "learning_rate",
     "weight_decay": "weight_decay",
@@ -24,7 +24,7 @@ INTERNAL = {"name", "is_legacy_optimizer", "jit_compile"}
 def learning_rate(
     config: OptimizerConfig, total_steps: int
 ) -> float | tf.keras.optimizers.schedules.LearningRateSchedule:
-    """The rate, or its schedule over `total_steps` steps."""
+    """Returns the learning rate, or its schedule over `total_steps` steps."""
     if config.schedule == "cosine":
         return tf.keras.optimizers.schedules.CosineDecay(config.learning_rate, total_steps)
     if config.schedule == "exponential":
@@ -35,7 +35,7 @@ def learning_rate(
 
 
 def build_optimizer(config: OptimizerConfig, total_steps: int) -> tf.keras.optimizers.Optimizer:
-    """The optimizer named by the configuration.
+    """Makes the optimizer that the configuration names.
 
     Raises:
       ConfigError: the optimizer does not take one of `optimizer.options`.
@@ -57,11 +57,11 @@ def build_optimizer(config: OptimizerConfig, total_steps: int) -> tf.keras.optim
 def with_loss_scale(
     optimizer: tf.keras.optimizers.Optimizer, batch_size: int
 ) -> tf.keras.optimizers.Optimizer:
-    """The optimizer, for a loss that is scaled so that no gradient in float16 vanishes.
+    """Wraps the optimizer so that it scales the loss and no gradient in float16 vanishes.
 
-    A step whose gradients are not finite changes nothing but the scale, which is then halved;
-    after 2,000 others it is doubled. Micikevicius et al., "Mixed precision training", ICLR 2018.
-    Keras begins with 2^15, for losses that are means of a batch; these are its sums.
+    A step whose gradients are not finite only halves the scale; after 2,000 other steps it is
+    doubled. Micikevicius et al., "Mixed precision training", ICLR 2018. Keras begins with 2^15,
+    which is for losses that are means over a batch; these are sums.
     """
     return tf.keras.mixed_precision.LossScaleOptimizer(
         optimizer, initial_scale=max(1.0, 2**15 / batch_size)
@@ -73,24 +73,25 @@ def prepare_for_sparse_gradients(
     config: OptimizerConfig,
     tables: Collection[tf.Variable],
 ) -> None:
-    """Makes the updates of a built optimizer cost what the rows of sparse gradients do.
+    """Changes a built optimizer so that a sparse gradient updates only the rows that it has.
 
-    It takes it that those of `tables` are distinct, or zeros: `model.towers.sparse_lookup`
-    makes them so, and Keras would look for equal ones by `tf.unique`, which XLA can't compile.
-    Of other variables, as those of a user's own layers, sparse gradients are made dense. Plain
-    SGD loses its momentum, a table of zeros as large as each variable that Keras adds in.
+    Sparse gradients of `tables` must have distinct rows or zeros, as
+    `model.embeddings.sparse_lookup` makes them; Keras would search equal rows with `tf.unique`,
+    which XLA can't compile. Sparse gradients of other variables, such as those of a user's own
+    layers, are made dense. Plain SGD loses its momentum, which Keras adds as a table of zeros as
+    large as each variable.
     """
     optimizer._deduplicate_sparse_grad = lambda gradients: gradients
     apply, distinct = optimizer.apply_gradients, {table.ref() for table in tables}
 
     def apply_gradients(pairs, *arguments, **options):  # type: ignore[no-untyped-def]
-        known = [
+        prepared = [
             (gradient, variable)
             if gradient is None or variable.ref() in distinct
             else (tf.convert_to_tensor(gradient), variable)
             for gradient, variable in pairs
         ]
-        return apply(known, *arguments, **options)
+        return apply(prepared, *arguments, **options)
 
     optimizer.apply_gradients = apply_gradients
     if config.name == "sgd" and supports_sparse_updates(config):
@@ -98,7 +99,11 @@ def prepare_for_sparse_gradients(
 
 
 def _check_options(config: OptimizerConfig, defaults: dict[str, Any]) -> None:
-    """Keras looks at neither the names nor the types of all its options."""
+    """Checks the names and types of `optimizer.options`; Keras does not check all of them.
+
+    Raises:
+      ConfigError: an option is unknown, has a key of its own, or has a wrong type.
+    """
     choices = sorted(set(defaults) - set(OWN_KEYS) - INTERNAL)
     problems = []
     for name, value in config.options.items():

@@ -1,4 +1,4 @@
-"""Progress of a training: a bar on a terminal, plain lines elsewhere."""
+"""Shows the progress of a training: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sweeper.two_tower.config import DEFAULT_METRIC, SEEN_FILTERED, metric_name
 if TYPE_CHECKING:
     from sweeper.two_tower.training.loop import Evaluation
 
-# Without a terminal, a line at the first evaluation and then this often.
+# Without a terminal, a line is printed at the first evaluation and then at this interval.
 SECONDS_BETWEEN_LINES = 5.0
 
 
@@ -22,26 +22,26 @@ class TrainingProgress:
     """Shows epoch, loss, accuracy, speed and time left.
 
     Args:
-      epochs: how many there will be at most.
-      rows: which rows the accuracy is of ("validation", "test").
-      metric: the accuracy that the training goes by.
+      epochs: the largest number of epochs.
+      rows: the rows that are evaluated ("validation", "test").
+      metric: the metric of the training, which is shown as its accuracy.
     """
 
     def __init__(
         self, console: Console, epochs: int, rows: str, metric: str = DEFAULT_METRIC
     ) -> None:
         self._console, self._epochs, self._rows = console, epochs, rows
-        self._metric, self._words = metric, metric_name(metric)
+        self._metric, self._metric_name = metric, metric_name(metric)
         self._last_line: float | None = None
         self._unprinted: Evaluation | None = None
         self._bar: Progress | None = None
 
     def __enter__(self) -> TrainingProgress:
         if self._console.is_terminal:
-            # All of it fits a terminal of 80 columns; the bar takes what is left. The longer
-            # words leave no room for the rows.
+            # The line fits a terminal of 80 columns, and the bar fills what is left. The longer
+            # metric names leave no room for the rows.
             is_filtered = self._metric.startswith(SEEN_FILTERED)
-            accuracy = self._words if is_filtered else f"{self._rows} {self._words}"
+            accuracy = self._metric_name if is_filtered else f"{self._rows} {self._metric_name}"
             self._bar = Progress(
                 TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
                 BarColumn(bar_width=None),
@@ -78,23 +78,23 @@ class TrainingProgress:
                 rate=f"{rate / 1_000:,.0f}k" if rate >= 10_000 else f"{rate:,.0f}",
             )
 
-    def on_checkpoint(self, checkpoint: Evaluation) -> None:
+    def on_evaluation(self, evaluation: Evaluation) -> None:
         if self._bar:
-            self._bar.update(self._task, accuracy=f"{checkpoint.metrics[self._metric]:.4f}")
+            self._bar.update(self._task, accuracy=f"{evaluation.metrics[self._metric]:.4f}")
             return
         now = time.monotonic()
         if self._last_line is None or now - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._print(checkpoint)
+            self._print(evaluation)
         else:
-            self._unprinted = checkpoint
+            self._unprinted = evaluation
 
-    def _print(self, checkpoint: Evaluation) -> None:
+    def _print(self, evaluation: Evaluation) -> None:
         self._last_line, self._unprinted = time.monotonic(), None
-        left = (checkpoint.train_seconds + checkpoint.evaluate_seconds) / checkpoint.epoch
-        left *= self._epochs - checkpoint.epoch
+        left = (evaluation.train_seconds + evaluation.evaluate_seconds) / evaluation.epoch
+        left *= self._epochs - evaluation.epoch
         self._console.print(
-            f"epoch {checkpoint.epoch}/{self._epochs}  loss {checkpoint.loss:.4f}  "
-            f"{self._rows} {self._words} {checkpoint.metrics[self._metric]:.4f}  "
-            f"{checkpoint.examples_per_second:,.0f} examples/s  {left:.0f} s left",
+            f"epoch {evaluation.epoch}/{self._epochs}  loss {evaluation.loss:.4f}  "
+            f"{self._rows} {self._metric_name} {evaluation.metrics[self._metric]:.4f}  "
+            f"{evaluation.examples_per_second:,.0f} examples/s  {left:.0f} s left",
             soft_wrap=True,
         )

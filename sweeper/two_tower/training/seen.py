@@ -1,4 +1,4 @@
-"""Finds, in the training step, which of a batch's candidates a row's user has chosen before."""
+"""Finds which candidates a row's user has chosen before: in a training step, and in general."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import tensorflow as tf
 
 from sweeper.two_tower.data.histories import Histories
 
-# Of the training rows, evenly spaced: their histories are looked through to begin with.
+# The number of training rows, evenly spaced, from whose histories the log odds are computed.
 ROWS_OF_LOG_ODDS = 5_000
 
 
 def repeat_log_odds(
     histories: Histories, rows: np.ndarray, items: np.ndarray, num_candidates: int
 ) -> float:
-    """How much more often, in log odds, people choose what they had before than by popularity.
+    """Computes how much more often people choose items again than by popularity, in log odds.
 
     With r the share of rows whose item is in the row's history, and m the mean share of training
-    rows that the items of a history make up, it is logit(r) - logit(m): what a model has to add
-    to its scores of these items if it knows popularity alone. Both shares have one row added for
-    either side.
+    rows that have an item of a history, it is logit(r) - logit(m). A model that knows popularity
+    alone has to add this to the scores of these items. Each share counts one more row with, and
+    one more without.
 
     Args:
       rows: the training rows.
@@ -46,7 +46,7 @@ class SeenCandidates:
     Args:
       histories: of every row of the data.
       num_candidates: the size of the catalogue.
-      length: how many of the latest items before a row count.
+      length: the number of latest items before a row that count.
     """
 
     def __init__(self, histories: Histories, num_candidates: int, length: int) -> None:
@@ -56,7 +56,7 @@ class SeenCandidates:
         self._num_candidates, self._length = num_candidates, length
 
     def __call__(self, rows: tf.Tensor, candidates: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
-        """Booleans [batch, width].
+        """Returns which candidates are in each row's history, booleans [batch, width].
 
         Args:
           rows: [batch], rows of the data.
@@ -69,7 +69,7 @@ class SeenCandidates:
         seen = tf.gather(self._items, tf.where(is_there, positions, 0))
         seen = tf.where(is_there, seen, self._num_candidates)
         batch, width = rows.shape[0], candidates.shape[0]
-        # The column of each candidate of the catalogue; `width` of those that the batch lacks.
+        # The column of each candidate of the catalogue; `width` for those that the batch lacks.
         real = tf.where(counts > 0, candidates, self._num_candidates)
         columns = tf.tensor_scatter_nd_update(
             tf.fill([self._num_candidates + 1], width), real[:, None], tf.range(width)

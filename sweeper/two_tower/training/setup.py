@@ -1,4 +1,4 @@
-"""A model with all that trains it, from a configuration and the training rows."""
+"""Sets up a training: the model, its optimizer, its batches and its steps."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ from sweeper.two_tower.config import (
 )
 from sweeper.two_tower.data.histories import Histories, histories_key
 from sweeper.two_tower.data.interactions import Interactions
+from sweeper.two_tower.model.embeddings import LARGE_TABLE, Embedding
+from sweeper.two_tower.model.feature_layers import ItemSequence
 from sweeper.two_tower.model.features import (
-    BucketFeature,
     CustomFeature,
     Feature,
-    HistoryFeature,
     HistoryNumberFeature,
     ScaledFeature,
     SequenceFeature,
 )
 from sweeper.two_tower.model.sequence_fitting import with_settings
-from sweeper.two_tower.model.towers import LARGE_TABLE, Lookup, Sequence
 from sweeper.two_tower.model.two_tower import (
     EncodedFeatures,
     TwoTowerModel,
@@ -52,10 +51,10 @@ from sweeper.two_tower.training.steps import Marks, StepRunner
 
 _encoded: LRUCache[Hashable, EncodedFeatures] = LRUCache(8)
 
-# In five epochs of 8,000 made-up rows adagrad, the default, lowered the loss by 1.4 nats with
+# In five epochs of 8,000 synthetic rows adagrad, the default, lowered the loss by 1.4 nats with
 # weights of 1, and by 0.005 with weights of 0.01.
 SMALL_WEIGHT = 0.1
-# Of `task.new_item_weight`, where candidates' ids are dropped.
+# The default of `task.new_item_weight` where candidates' ids are dropped.
 NEW_ITEM_WEIGHT = 0.1
 
 
@@ -66,7 +65,7 @@ class Training:
     Attributes:
       model: compiled with its optimizer, initial weights in place.
       encoded: the fitted features of every row and candidate.
-      planner: which rows each step takes.
+      planner: chooses the rows of each step.
       runner: runs the steps.
     """
 
@@ -82,7 +81,7 @@ def set_up_training(
     """Fits the features, composes the model and its optimizer.
 
     Raises:
-      ConfigError: a feature or an optimizer option that can't be, naming its key.
+      ConfigError: a feature or an optimizer option is impossible; names its key.
     """
     encoded = encoded_features(config, interactions, training_rows)
     items, size = interactions.items[training_rows], interactions.num_items
@@ -110,19 +109,19 @@ def set_up_training(
     scaled = config.train.precision == "mixed_float16"
     model.compile(with_loss_scale(optimizer, planner.batch_size) if scaled else optimizer)
     model.optimizer.build(model.trainable_variables)
-    tables = [layer.table for layer in _lookups(model)]
+    tables = [layer.table for layer in _embeddings(model)]
     prepare_for_sparse_gradients(optimizer, config.optimizer, tables)
     probability = sampling_probability(
         np.bincount(items, minlength=size), planner.batch_size, config.task.num_uniform_negatives
     )
-    # XLA sorts whole rows to find the hardest negatives: seven times as slow as without it.
+    # XLA sorts whole rows to find the hardest negatives, which takes seven times as long.
     xla = config.train.xla and config.task.num_hard_negatives is None
     runner = StepRunner(model, encoded, probability, xla, _marks(config, encoded.histories, size))
     return Training(model, encoded, planner, runner)
 
 
 def _marks(config: Config, histories: Histories | None, num_candidates: int) -> Marks:
-    """What the loss wants to know of a batch's candidates."""
+    """Makes what marks the candidates of a batch for the loss."""
     lengths = {"excluded": config.task.exclude_seen}
     if config.model.seen_bias:
         lengths["seen"] = MAX_SEQUENCE_LENGTH
@@ -136,25 +135,28 @@ def _marks(config: Config, histories: Histories | None, num_candidates: int) -> 
 
 
 def small_weights(planner: BatchPlanner) -> Iterator[str]:
-    """A line if no training row weighs nearly as much as one does without weights."""
+    """Yields a line if the weights of all training rows are much smaller than 1."""
     largest = planner.largest_weight
     if largest < SMALL_WEIGHT:
         yield (
-            f"the largest weight of a training row is {largest:g}: gradients are as much smaller "
-            "than with weights of about 1, which learning rates are made for, and little may be "
-            "learned (adagrad's accumulators start at 0.1); divide the weights by their mean"
+            f"the largest weight of a training row is {largest:g}: gradients are smaller by this "
+            "factor than with weights of about 1, for which learning rates are made, so that the "
+            "model may learn little (adagrad's accumulators start at 0.1); divide the weights by "
+            "their mean"
         )
 
 
 def whole_updates(config: OptimizerConfig, model: TwoTowerModel) -> Iterator[str]:
-    """A line for each large table of which every step updates all rows."""
+    """Yields a line for each large table of which every step updates all rows."""
     if supports_sparse_updates(config):
         return
     sequences = [
-        layer.lookup for layer in model.query_tower.feature_layers if isinstance(layer, Sequence)
+        layer.lookup
+        for layer in model.query_tower.feature_layers
+        if isinstance(layer, ItemSequence)
     ]
-    # What a sequence shares with the candidate tower is told once.
-    for layer in dict.fromkeys([*_lookups(model), *sequences]):
+    # A sequence may share its table with the candidate tower.
+    for layer in dict.fromkeys([*_embeddings(model), *sequences]):
         if layer.table_rows >= LARGE_TABLE:
             size = layer.table_rows * layer.dim * 4 / 1e6
             yield (
@@ -164,24 +166,24 @@ def whole_updates(config: OptimizerConfig, model: TwoTowerModel) -> Iterator[str
             )
 
 
-def _lookups(model: TwoTowerModel) -> list[Lookup]:
+def _embeddings(model: TwoTowerModel) -> list[Embedding]:
     layers = (*model.query_tower.feature_layers, *model.candidate_tower.feature_layers)
-    return [layer for layer in layers if isinstance(layer, Lookup)]
+    return [layer for layer in layers if isinstance(layer, Embedding)]
 
 
 def new_item_weights(config: Config, items: np.ndarray, size: int) -> np.ndarray | None:
-    """What each candidate counts in the loss: less than 1 if it has no training row.
+    """Returns each candidate's weight in the loss, which is below 1 if it has no training row.
 
-    Without rows of its own it is nothing but a negative, and shares the vector of unknown ids
-    with the candidates whose id is dropped: as a full negative it would teach this vector, and
-    the words that no other candidate has, to score low.
+    Without rows of its own, a candidate is only ever a negative, and shares the vector of unknown
+    ids with the candidates whose id is dropped: as a full negative it would teach this vector, and
+    words that no other candidate has, to score low.
 
     Args:
       items: the candidates of the training rows.
       size: of the catalogue.
 
     Returns:
-      float32 [size]; None if all count 1.
+      float32 [size]; None if all weights are 1.
     """
     weight = config.task.new_item_weight
     if weight is None:
@@ -196,11 +198,11 @@ def new_item_weights(config: Config, items: np.ndarray, size: int) -> np.ndarray
 def sampling_probability(
     counts: np.ndarray, batch_size: int, uniform_negatives: int | None
 ) -> np.ndarray:
-    """How probable each candidate is to be one that a batch holds, [candidates]; sums to 1.
+    """Computes the probability that a candidate of a batch is each one, [candidates]; sums to 1.
 
-    A batch has `batch_size` of the training rows, whose candidates come as often as `counts`
-    says, and `uniform_negatives` of the whole catalogue: Yang et al., "Mixed negative sampling
-    for learning two-tower neural networks in recommendations", WWW 2020.
+    A batch has `batch_size` training rows, in which candidates occur with the frequencies of
+    `counts`, and `uniform_negatives` candidates of the whole catalogue: Yang et al., "Mixed
+    negative sampling for learning two-tower neural networks in recommendations", WWW 2020.
     """
     frequency = counts / counts.sum()
     if not uniform_negatives:
@@ -212,13 +214,13 @@ def sampling_probability(
 def encoded_features(
     config: Config, interactions: Interactions, training_rows: np.ndarray
 ) -> EncodedFeatures:
-    """As `encode_features`, but the last few results are kept in the process, read-only.
+    """Returns what `encode_features` returns; keeps the last results in the process, read-only.
 
-    Widths of embeddings decide nothing of it, so that trials that differ in these
-    alone share one.
+    The encoding does not depend on widths of embeddings, so that trials that differ in these alone
+    share one result.
 
     Raises:
-      ConfigError: a feature that can't be made from the data, naming its key.
+      ConfigError: a feature can't be made from the data; names its key.
     """
     settings = config.features
     rows = hashlib.blake2b(np.ascontiguousarray(training_rows).data).digest()
@@ -233,12 +235,8 @@ def encoded_features(
         encoded = encode_features(config, interactions, training_rows)
         freeze(*encoded.query.values(), *encoded.candidate.values())
         for feature in (*encoded.query_features, *encoded.candidate_features):
-            if isinstance(feature, BucketFeature):
-                freeze(feature.boundaries)
-            if isinstance(feature, HistoryFeature):
-                freeze(feature.counts, feature.own)
-            if isinstance(feature, SequenceFeature):
-                freeze(feature.items, feature.ranges, feature.item_codes)
+            if not isinstance(feature, CustomFeature):
+                freeze(*(each for each in vars(feature).values() if isinstance(each, np.ndarray)))
         return encoded
 
     kept = get_or_compute(_encoded, key, encode, len(interactions))
@@ -252,11 +250,11 @@ def encoded_features(
 
 
 def _without_widths(settings: FeaturesConfig) -> FeaturesConfig:
-    """The settings without what the encoding of rows doesn't depend on."""
+    """Returns the settings without the values that don't change the encoding of rows."""
 
-    def alike(features: list[FeatureConfig]) -> list[FeatureConfig]:
+    def without_widths(features: list[FeatureConfig]) -> list[FeatureConfig]:
         return [
-            # What a user's own makes of its width is its own affair.
+            # The encoding of a user's own feature may depend on its width.
             replace(feature, dim=feature.dim or settings.embedding_dim)
             if is_path(feature.kind)
             else replace(
@@ -270,13 +268,13 @@ def _without_widths(settings: FeaturesConfig) -> FeaturesConfig:
             for feature in features
         ]
 
-    return FeaturesConfig(0, alike(settings.query), alike(settings.candidate))
+    return FeaturesConfig(0, without_widths(settings.query), without_widths(settings.candidate))
 
 
 def _with_widths(
     features: list[Feature], configs: list[FeatureConfig], settings: FeaturesConfig
 ) -> list[Feature]:
-    """The features with the widths, and the sequences' settings, that the configuration has."""
+    """Returns the features with the widths and the sequences' settings of the configuration."""
 
     def configured(feature: Feature, config: FeatureConfig) -> Feature:
         if isinstance(feature, ScaledFeature | CustomFeature | HistoryNumberFeature):
@@ -290,5 +288,5 @@ def _with_widths(
 
 
 def _row_blocks(batch_size: int, threads: int) -> int:
-    """Blocks of a batch that run side by side: the most that divide it, one a thread."""
+    """Returns the largest number of equal blocks of a batch that have a thread each."""
     return max(blocks for blocks in range(1, threads + 1) if batch_size % blocks == 0)

@@ -1,4 +1,4 @@
-"""Training steps: a loop in the graph, compiled once, fed with integers."""
+"""Training steps: a loop in the graph that is compiled once and takes integers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Marks = dict[str, SeenCandidates]
 
 
 class StepRunner:
-    """Runs the steps of a plan in one call: a loop in the graph, compiled by XLA.
+    """Runs the steps of a block in one call: a loop in the graph, compiled by XLA.
 
     Args:
       model: compiled with its optimizer.
       encoded: every row's and every candidate's features.
       sampling_probability: [candidates].
-      xla: whether the steps are compiled.
-      marks: by the input of the model, which of a batch's candidates a row's user has had before:
-        those that are no negatives (`excluded`), those whose scores have a bias (`seen`).
+      xla: whether XLA compiles the steps.
+      marks: by the model's input, finds which of a batch's candidates a row's user has had before:
+        those that are not negatives (`excluded`), those whose scores have a bias (`seen`).
     """
 
     def __init__(
@@ -39,22 +39,22 @@ class StepRunner:
         self._probability = tf.constant(sampling_probability, tf.float32)
         self._run = tf.function(self._steps, jit_compile=xla, reduce_retracing=False)
 
-    def __call__(self, plan: BatchBlock) -> np.ndarray:
-        """Trains on the plan; returns the summed loss of each step, [plan.steps]."""
+    def __call__(self, block: BatchBlock) -> np.ndarray:
+        """Trains on the block; returns the summed loss of each step, [block.steps]."""
         losses = self._run(
-            tf.constant(plan.steps),
-            tf.constant(plan.rows),
-            tf.constant(plan.sample_weight),
-            tf.constant(plan.candidates),
-            tf.constant(plan.positions),
-            tf.constant(plan.counts),
+            tf.constant(block.steps),
+            tf.constant(block.rows),
+            tf.constant(block.sample_weight),
+            tf.constant(block.candidates),
+            tf.constant(block.positions),
+            tf.constant(block.counts),
         )
-        return losses.numpy()[: plan.steps]
+        return losses.numpy()[: block.steps]
 
     def _steps(self, steps, rows, sample_weight, candidates, positions, counts):  # type: ignore[no-untyped-def]
         losses = tf.zeros([rows.shape[0]], tf.float32)
         step = tf.constant(0)
-        # Not `tf.range(steps)`, of which XLA compiles one program for each number of steps.
+        # With `tf.range(steps)`, XLA would compile one program for each number of steps.
         while step < steps:
             batch = self._batch(
                 rows[step], sample_weight[step], candidates[step], positions[step], counts[step]

@@ -1,4 +1,4 @@
-"""The means of several trials' records, which differ by their split alone."""
+"""The means of the records of several trials that differ only in their split."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from sweeper.two_tower.record import Metrics, TrialRecord
 Statistic = Callable[[Sequence[float]], float]
 
 
-def over(statistic: Statistic, scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The statistic of each figure that all scores have, at any depth of dictionaries."""
+def statistic_of(statistic: Statistic, scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Computes the statistic of each value that all scores have, at any depth of dictionaries."""
     result = {}
     for key in scores[0]:
         values = [score[key] for score in scores if key in score]
         if len(values) == len(scores):
-            unflatten = isinstance(values[0], Mapping)
-            result[key] = over(statistic, values) if unflatten else statistic(values)
+            is_nested = isinstance(values[0], Mapping)
+            result[key] = statistic_of(statistic, values) if is_nested else statistic(values)
     return result
 
 
 def mean(scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The mean of each figure that all scores have."""
-    return over(fmean, scores)
+    """Computes the mean of each value that all scores have."""
+    return statistic_of(fmean, scores)
 
 
 def repeat_directory(split_seed: int) -> str:
-    """The name of a repeat's directory, within that of the summary."""
+    """Returns the name of a repeat's directory, within the directory of the summary."""
     return f"split_seed_{split_seed}"
 
 
-def take_repeats(summary: TrialRecord, repeats: Mapping[int, TrialRecord]) -> None:
-    """Takes into the summary what the repeats share, what they add up to, and each by itself.
+def describe_repeats(summary: TrialRecord, repeats: Mapping[int, TrialRecord]) -> None:
+    """Fills the summary with each repeat, with what all share, and with their sums.
 
     Args:
-      repeats: the records by split seed, of all that were started.
+      repeats: the records of all repeats that were started, by split seed.
     """
     summary.repeats = [
         {
@@ -67,7 +67,7 @@ def take_repeats(summary: TrialRecord, repeats: Mapping[int, TrialRecord]) -> No
 
 
 def aggregate(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
-    """Takes the means of the records into the summary, and the deviations if there are two."""
+    """Fills the summary with the means of the records and, of two or more, the deviations."""
     summary.metrics = mean([record.metrics for record in records])
     summary.baselines = mean([record.baselines for record in records])
     summary.by_cold_start = mean_by_part([record.by_cold_start for record in records])
@@ -77,7 +77,7 @@ def aggregate(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
         [record.by_time_since_training for record in records]
     )
     if len(records) > 1:
-        summary.deviations = over(stdev, [record.metrics for record in records])
+        summary.deviations = statistic_of(stdev, [record.metrics for record in records])
     summary.history = mean_history(records)
     times = [record.milliseconds_per_query for record in records]
     known = [time for time in times if time is not None]
@@ -89,46 +89,46 @@ def aggregate(summary: TrialRecord, records: Sequence[TrialRecord]) -> None:
 def mean_by_part(
     records: Sequence[Mapping[str, Mapping[str, Metrics]]],
 ) -> dict[str, dict[str, Metrics]]:
-    """The mean number of a part's rows, and the mean metrics of the splits that have any.
+    """Computes the mean number of rows of each part, and the mean metrics where it has rows.
 
     Args:
-      records: of each split, by the rows scored, then by part, such as "warm" or "repeat".
+      records: one for each split; by the rows scored, then by part, such as "warm" or "repeat".
     """
     found: dict[str, dict[str, Metrics]] = {}
     for rows in records[0]:
         splits = [record[rows] for record in records if rows in record]
         found[rows] = {}
         for part in dict.fromkeys(part for split in splits for part in split):
-            figures = [split[part] for split in splits if part in split]
-            number = sum(each["rows"] for each in figures) / len(splits)
-            found[rows][part] = {**mean(figures), "rows": number}
+            metrics = [split[part] for split in splits if part in split]
+            number = sum(each["rows"] for each in metrics) / len(splits)
+            found[rows][part] = {**mean(metrics), "rows": number}
     return found
 
 
 def mean_by_scorer(
     records: Sequence[Mapping[str, Mapping[str, Mapping[str, Metrics]]]],
 ) -> dict[str, dict[str, dict[str, Metrics]]]:
-    """As `mean_by_part`, of the model and of each baseline that all splits have."""
+    """Computes `mean_by_part` for the model and for each baseline that all splits have."""
     scorers = [name for name in records[0] if all(name in record for record in records)]
     return {name: mean_by_part([record[name] for record in records]) for name in scorers}
 
 
 def mean_history(records: Sequence[TrialRecord]) -> list[Metrics]:
-    """The mean loss and metrics by epoch, as far as all go.
+    """Computes the mean loss and metrics by epoch, up to the last epoch that all trials have.
 
-    A trial that stopped early goes on with the figures of the epoch that it kept.
+    A trial that stopped early goes on with the values of the epoch that it kept.
     """
     epochs = sorted({row["epoch"] for record in records for row in record.history})
     history = []
     for epoch in epochs:
-        rows = [row for record in records if (row := _row_at(record, epoch))]
-        if len(rows) == len(records):
-            history.append({"epoch": epoch, **mean(rows)})
+        values = [each for record in records if (each := _values_at(record, epoch))]
+        if len(values) == len(records):
+            history.append({"epoch": epoch, **mean(values)})
     return history
 
 
-def _row_at(record: TrialRecord, epoch: float) -> Metrics | None:
-    """Loss and metrics of the trial at that epoch, without the times."""
+def _values_at(record: TrialRecord, epoch: float) -> Metrics | None:
+    """Returns the loss and the metrics of the trial at that epoch, without the times."""
     by_epoch = {row["epoch"]: row for row in record.history}
     if record.stopped_early and epoch > max(by_epoch):
         epoch = record.best_epoch or epoch

@@ -1,4 +1,4 @@
-"""`curves.png`: loss and accuracy of one trial against its epochs."""
+"""Draws `curves.png`: the loss and the accuracy of one trial by epoch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from sweeper.two_tower.record import TrialRecord
 
 
 def draw_curves(record: TrialRecord) -> bytes:
-    """A picture of the trial's history as PNG."""
-    # Not through pyplot, which keeps figures and picks a screen's backend.
+    """Draws the trial's history; returns a PNG."""
+    # pyplot would keep the figures and choose a backend of the screen.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

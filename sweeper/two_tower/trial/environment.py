@@ -1,4 +1,4 @@
-"""What a trial runs with: the machine, the versions, the commit."""
+"""Records what a trial runs with: the machine, the versions, the commit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VERSIONED_PACKAGES = (
 
 
 def note_environment(record: TrialRecord, threads: int) -> None:
-    """Notes in the record the machine, the versions and the commit that the trial runs with."""
+    """Records the machine, the versions and the commit that the trial runs with."""
     record.versions = dict(_versions())
     record.machine = {
         "system": platform.platform(),
@@ -33,7 +33,7 @@ def note_environment(record: TrialRecord, threads: int) -> None:
 
 @functools.cache
 def _versions() -> dict[str, str]:
-    """Of Python and of each of `VERSIONED_PACKAGES` that is installed."""
+    """Returns the versions of Python and of each installed package of `VERSIONED_PACKAGES`."""
     versions = {"python": platform.python_version()}
     for package in VERSIONED_PACKAGES:
         try:
@@ -45,7 +45,7 @@ def _versions() -> dict[str, str]:
 
 @functools.cache
 def _git_commit() -> str | None:
-    """The commit of the checkout that this package runs from, with "+" if it is changed."""
+    """Returns the commit of the checkout that this package runs from, with "+" if it is changed."""
     here = Path(__file__).resolve().parents[3]
     if not (here / ".git").exists():
         return None

@@ -1,7 +1,7 @@
-"""One configuration trained once on each of several splits, and the mean of what came out.
+"""One configuration trained once on each of several splits, and the mean of the results.
 
-The splits' trials are ordinary ones, each with a complete record in a directory
-of its own; `trial.json` beside these has their means, see `TrialRecord`.
+The trials of the splits are ordinary ones, each with a complete record in a directory of its own.
+The `trial.json` beside these directories has their means, see `TrialRecord`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -20,10 +20,10 @@ from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import ConfigError, OutputError, finishing
 from sweeper.two_tower import record as records
 from sweeper.two_tower.config import Config, to_dictionary
-from sweeper.two_tower.record import Metrics, TrialRecord
+from sweeper.two_tower.record import TrialRecord
 from sweeper.two_tower.tracking.tracker import STANDALONE, Origin
 from sweeper.two_tower.training.progress import TrainingProgress
-from sweeper.two_tower.trial.aggregation import aggregate, mean, repeat_directory, take_repeats
+from sweeper.two_tower.trial.aggregation import aggregate, describe_repeats, mean, repeat_directory
 from sweeper.two_tower.trial.result_tables import result_lines, result_table
 from sweeper.two_tower.trial.trial import Report, Steps, Trial, run_trial
 from sweeper.two_tower.validation import split_seed_problems, validate
@@ -46,19 +46,19 @@ def run_repeats(
     """Runs the trial once with each `data.split_seed`; without any, once as configured.
 
     Args:
-      split_seeds: distinct; each one's record goes to `directory/split_seed_N`.
+      split_seeds: distinct; the record of each one goes to `directory/split_seed_N`.
       seed_mode: "lockstep" trains all side by side, one evaluation each in turn, and
-        reports (epoch, means) after each round; one that has stopped early goes on
+        reports (epoch, means) after each round; a trial that has stopped early goes on
         with the metrics that it kept. "sequential" trains one after the other and
         reports (index from 0, its metrics) after each.
-      report: may raise to end all that still run.
-      draw: whether to draw each one's `curves.png`.
+      report: may raise to end all trials that still run.
+      draw: whether to draw the `curves.png` of each trial.
       origin: the study that the trial is part of, for trackers; each repeat is a run of its own.
-      fingerprint: of the data that all must be trained on; None: any.
+      fingerprint: of the data that all must be trained on; None: any data.
 
     Raises:
-      ConfigError: also for seeds that repeat, or that the split doesn't depend on.
-      As `run_trial`, if one of the trials or `report` does.
+      ConfigError: also for seeds that are given twice, or that the split doesn't depend on.
+      The errors of `run_trial`: if one of the trials or `report` raises them.
     """
     if not split_seeds:
         return run_trial(config, directory, report, console, draw, origin, fingerprint)
@@ -66,85 +66,77 @@ def run_repeats(
     if problems:
         raise ConfigError(problems)
     validate(config)
-    mode = {"lockstep": _Lockstep, "sequential": _OneByOne}[seed_mode]
     console = console or make_console()
-    repeats = mode(config, split_seeds, directory, console, draw, origin, fingerprint)
-    records.create(directory, repeats.record)
-    with finishing(repeats.finish), records.recording_outcome(directory, repeats.record):
+    mode = {"lockstep": _Lockstep, "sequential": _Sequential}[seed_mode]
+    # Side by side, all trials would print at once; their means are printed instead.
+    quiet = Console(quiet=True, force_terminal=False)
+    trial_console = quiet if mode is _Lockstep else console
+    trials = {
+        seed: Trial(
+            replace(config, data=replace(config.data, split_seed=seed)),
+            directory / repeat_directory(seed),
+            trial_console,
+            draw,
+            replace(origin, split_seed=seed),
+            fingerprint,
+        )
+        for seed in split_seeds
+    }
+    record = TrialRecord(to_dictionary(config))
+    repeats = mode(directory, console, record, trials)
+    records.create(directory, record)
+    with finishing(repeats.finish), records.recording_outcome(directory, record):
         repeats.run(report)
-    return repeats.record
+    return record
 
 
+@dataclass
 class _Repeats(ABC):
-    """The trials of the splits, and the record of their means."""
+    """The trials of the splits, and the record of their means.
 
-    def __init__(
-        self,
-        config: Config,
-        split_seeds: Sequence[int],
-        directory: Path,
-        console: Console,
-        draw: bool,
-        origin: Origin,
-        fingerprint: str | None,
-    ) -> None:
-        self.directory, self.console = directory, console
-        self.record = TrialRecord(to_dictionary(config))
-        self.trials = {
-            seed: Trial(
-                replace(config, data=replace(config.data, split_seed=seed)),
-                directory / repeat_directory(seed),
-                self.console_of_a_trial(),
-                draw,
-                replace(origin, split_seed=seed),
-                fingerprint,
-            )
-            for seed in split_seeds
-        }
-        self.told: set[str] = set()
-        # The one whose trial failed by itself.
-        self.failed_seed: int | None = None
+    Attributes:
+      trials: by split seed.
+      failed_seed: the split seed of the trial that failed; None: none failed.
+    """
+
+    directory: Path
+    console: Console
+    record: TrialRecord
+    trials: dict[int, Trial]
+    failed_seed: int | None = None
 
     @abstractmethod
     def run(self, report: Report) -> None:
         """Runs the trials of all splits."""
 
     @abstractmethod
-    def console_of_a_trial(self) -> Console:
-        """Where a trial shows how it goes."""
+    def averaged_records(self) -> list[TrialRecord]:
+        """Returns the records whose means the summary has."""
 
-    @abstractmethod
-    def counted(self) -> list[TrialRecord]:
-        """Those of the records whose means are the summary's."""
-
-    def next_step(self, seed: int, steps: Steps) -> Evaluation | None:
-        """Takes one trial to its next evaluation; None: it was at its end."""
+    def next_evaluation(self, seed: int, steps: Steps) -> Evaluation | None:
+        """Runs one trial up to its next evaluation; returns None when the trial is complete."""
         try:
             return next(steps, None)
         except Exception:
             self.failed_seed = seed
             raise
 
-    def warn(self, text: str) -> None:
-        print_status(self.console, "warning", text)
-
     def finish(self) -> None:
-        """Writes the summary, whatever the end was."""
+        """Writes and prints the summary, however the trials ended."""
         started = {
             seed: trial.record for seed, trial in self.trials.items() if trial.record.started
         }
         if started:
-            take_repeats(self.record, started)
-        counted = self.counted()
-        if counted:
-            aggregate(self.record, counted)
+            describe_repeats(self.record, started)
+        if averaged := self.averaged_records():
+            aggregate(self.record, averaged)
         if self.failed_seed is not None:
             self.record.reason = f"split_seed {self.failed_seed}: {self.record.reason}"
         records.close(self.directory, self.record)
-        self.show()
+        self.print_summary()
 
-    def show(self) -> None:
-        """Prints the means, if there are any of all splits, and where the record lies."""
+    def print_summary(self) -> None:
+        """Prints the means over all splits, if there are any, and where the record is."""
         self.console.print()
         if self.record.state == "completed":
             rows = "test" if "test" in self.record.metrics else self.record.rows
@@ -152,42 +144,34 @@ class _Repeats(ABC):
             for topic, text in result_lines(self.record, rows):
                 print_status(self.console, topic, text)
             self.console.print()
-        print_status(
-            self.console,
-            "output",
-            f"{self.directory} ({self.record.state}: {records.TRIAL}, "
-            f"{', '.join(repeat['directory'] for repeat in self.record.repeats)})",
-        )
+        names = [records.TRIAL, *(repeat["directory"] for repeat in self.record.repeats)]
+        text = f"{self.directory} ({self.record.state}: {', '.join(names)})"
+        print_status(self.console, "output", text)
 
 
-class _OneByOne(_Repeats):
-    """One split after the other."""
-
-    def console_of_a_trial(self) -> Console:
-        return self.console
+class _Sequential(_Repeats):
+    """Trains on one split after the other."""
 
     def run(self, report: Report) -> None:
         for index, (seed, trial) in enumerate(self.trials.items()):
-            print_status(
-                self.console, "repeat", f"split_seed {seed}, {index + 1} of {len(self.trials)}"
-            )
+            text = f"split_seed {seed}, {index + 1} of {len(self.trials)}"
+            print_status(self.console, "repeat", text)
             with closing(trial.steps()) as steps:
-                while self.next_step(seed, steps):
+                while self.next_evaluation(seed, steps):
                     pass
             report(index, trial.record.metrics[trial.record.rows])
 
-    def counted(self) -> list[TrialRecord]:
-        # Those that are through: the means with another's part would mislead.
+    def averaged_records(self) -> list[TrialRecord]:
+        # Means that included a part of another trial would mislead.
         trials = self.trials.values()
         return [trial.record for trial in trials if trial.record.state == "completed"]
 
 
+@dataclass
 class _Lockstep(_Repeats):
-    """All splits side by side."""
+    """Trains on all splits side by side."""
 
-    def console_of_a_trial(self) -> Console:
-        # They would all write at once; the means are shown instead.
-        return Console(quiet=True, force_terminal=False)
+    printed_warnings: set[str] = field(default_factory=set)
 
     def run(self, report: Report) -> None:
         seeds, config = ", ".join(map(str, self.trials)), self.record.config
@@ -196,68 +180,67 @@ class _Lockstep(_Repeats):
         epochs, metric = config["train"]["epochs"], config["evaluation"]["metric"]
         progress = TrainingProgress(self.console, epochs, self.record.rows, metric)
         with progress, self.ending_together(running):
-            while checkpoints := self.round(running):
-                self.tell_warnings()
-                checkpoint = self.mean_checkpoint(checkpoints)
-                progress.on_epoch(checkpoint.epoch, checkpoint.loss, checkpoint.examples_per_second)
-                progress.on_checkpoint(checkpoint)
-                report(checkpoint.epoch, checkpoint.metrics)
+            while evaluations := self.next_round(running):
+                self.print_new_warnings()
+                evaluation = self.mean_evaluation(evaluations)
+                progress.on_epoch(evaluation.epoch, evaluation.loss, evaluation.examples_per_second)
+                progress.on_evaluation(evaluation)
+                report(evaluation.epoch, evaluation.metrics)
 
-    def round(self, running: dict[int, Steps]) -> dict[int, Evaluation]:
-        """Takes each trial to its next evaluation; drops those that are through."""
-        checkpoints = {}
+    def next_round(self, running: dict[int, Steps]) -> dict[int, Evaluation]:
+        """Runs each trial up to its next evaluation; drops trials that are complete."""
+        evaluations = {}
         for seed, steps in list(running.items()):
-            checkpoint = self.next_step(seed, steps)
-            if checkpoint:
-                checkpoints[seed] = checkpoint
+            if evaluation := self.next_evaluation(seed, steps):
+                evaluations[seed] = evaluation
             else:
                 del running[seed]
-        return checkpoints
+        return evaluations
 
-    def mean_checkpoint(self, checkpoints: Mapping[int, Evaluation]) -> Evaluation:
-        """The mean over all; one that has stopped early goes on with what it kept."""
-        at_work = list(checkpoints.values())
-        metrics: list[Metrics] = [
-            checkpoints[seed].metrics
-            if seed in checkpoints
+    def mean_evaluation(self, evaluations: Mapping[int, Evaluation]) -> Evaluation:
+        """Returns the mean over all trials, with the kept metrics of those that stopped early."""
+        latest = list(evaluations.values())
+        metrics = [
+            evaluations[seed].metrics
+            if seed in evaluations
             else trial.record.metrics[trial.record.rows]
             for seed, trial in self.trials.items()
         ]
         return replace(
-            at_work[0],
-            loss=fmean(checkpoint.loss for checkpoint in at_work),
+            latest[0],
+            loss=fmean(each.loss for each in latest),
             metrics=mean(metrics),
-            train_seconds=sum(checkpoint.train_seconds for checkpoint in at_work),
-            evaluate_seconds=sum(checkpoint.evaluate_seconds for checkpoint in at_work),
-            examples_per_second=fmean(checkpoint.examples_per_second for checkpoint in at_work),
+            train_seconds=sum(each.train_seconds for each in latest),
+            evaluate_seconds=sum(each.evaluate_seconds for each in latest),
+            examples_per_second=fmean(each.examples_per_second for each in latest),
         )
 
     @contextmanager
     def ending_together(self, running: Mapping[int, Steps]) -> Iterator[None]:
-        """Ends all trials the way that the round ended; a failure is one trial's own."""
+        """Ends all trials with the error that ended the round, unless one of them failed itself."""
         try:
             yield
         except BaseException as error:
             end = error if self.failed_seed is None else GeneratorExit()
             for steps in running.values():
-                # A record that can't be written doesn't keep the others from theirs.
+                # A record that can't be written must not keep the other trials from theirs.
                 with suppress(type(end), OutputError):
                     steps.throw(end)
             raise
 
-    def counted(self) -> list[TrialRecord]:
+    def averaged_records(self) -> list[TrialRecord]:
         return [trial.record for trial in self.trials.values()]
 
-    def tell_warnings(self) -> None:
-        """Shows what the trials' own consoles have kept quiet about, once for all of them."""
-        found = dict.fromkeys(text for trial in self.trials.values() for text in trial.warnings)
-        for text in found:
-            if text not in self.told:
-                self.told.add(text)
-                self.warn(text)
+    def print_new_warnings(self) -> None:
+        """Prints once what the quiet consoles of the trials have left out."""
+        for trial in self.trials.values():
+            for text in trial.recorder.warnings:
+                if text not in self.printed_warnings:
+                    self.printed_warnings.add(text)
+                    print_status(self.console, "warning", text)
 
-    def show(self) -> None:
-        self.tell_warnings()
+    def print_summary(self) -> None:
+        self.print_new_warnings()
         for tracker, reason in self.record.untracked.items():
             print_status(self.console, "tracking", f"{tracker} was left out: {reason}")
-        super().show()
+        super().print_summary()

@@ -1,4 +1,4 @@
-"""What a trial shows of its data, its model and its results, on a terminal or in a report."""
+"""The tables and lines that show a trial's data, model and results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sweeper.two_tower.config import (
     metric_name,
     seen_reading,
 )
-from sweeper.two_tower.evaluation.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING, Parts
+from sweeper.two_tower.evaluation.segments import HISTORY_LENGTH, TIME_SINCE_TRAINING, Segmentation
 from sweeper.two_tower.record import Metrics, TrialRecord
 
 COLD_START = {
@@ -23,29 +23,29 @@ COLD_START = {
     "cold_user": "rows of cold users",
     "cold_item": "rows of cold candidates",
 }
-# What seen-filtered figures leave out, by `sweeper.two_tower.config.seen_reading`.
+# What seen-filtered metrics leave out, by `sweeper.two_tower.config.seen_reading`.
 SEEN = {
     "training": "what the user has in the training rows",
     "before": "what the user had before the row",
 }
-# The candidates that are left, in a cell of a table.
+# The candidates that compete in seen-filtered metrics, in a cell of a table.
 WITHOUT_SEEN = {
     "training": "without those of the user's training rows",
     "before": "without those the user had before",
 }
 HAS_SEEN = {"training": "has in a training row", "before": "had before"}
-# What the result table shows of all metrics, which trial.json has.
+# The result table shows these; trial.json has all metrics.
 SHOWN_METRICS = (*(f"top_{k}" for k in TOP_K), "ndcg_10", MRR)
 
 
 def data_lines(
     record: TrialRecord, split_seeds: Sequence[int] = (), unscored: str = "stay unseen"
 ) -> Iterator[tuple[str, str]]:
-    """(topic, text): where the data came from, its parts, and what is scored when.
+    """Yields (topic, text): where the data came from, its parts, and what is scored when.
 
     Args:
-      split_seeds: those of several trials, or repeats; else it is the record's.
-      unscored: what is said of the test rows where the trial itself doesn't score them.
+      split_seeds: the seeds of several trials or repeats; empty: the record's own.
+      unscored: what happens to the test rows where the trial itself doesn't score them.
     """
     data, config = record.data, record.config
     yield (
@@ -59,7 +59,10 @@ def data_lines(
         yield "dropped", f"{read - data['interactions']:,} of {read:,} rows read: {reasons}"
     if data.get("is_weighted"):
         column = config["data"]["columns"]["weight"]
-        yield "weights", f"a training row counts its {column!r} in the loss; scores weigh nothing"
+        yield (
+            "weights",
+            f"column {column!r} weights training rows in the loss; metrics have no weights",
+        )
     split = config["data"]["split"]
     cold_start = data.get("cold_start")
     seed = f", seed {config['data']['split_seed']}" if split == "random" or cold_start else ""
@@ -87,36 +90,34 @@ def data_lines(
     else:
         yield (
             "protocol",
-            "evaluates on the TEST rows during training, as the published figures did; make no "
-            "choice between models on these",
+            "evaluates on the TEST rows during training, as the published results did; don't "
+            "choose between models by these",
         )
     if words := sampled_words(config):
         yield "sampled", words
 
 
 def sampled_words(config: Mapping[str, Any]) -> str:
-    """What figures are of that a sample of the catalogue competed for; else ""."""
+    """Says that only a sample of the catalogue competed; "" if all of it did."""
     number = config["evaluation"].get("sampled_candidates")
     if number is None:
         return ""
-    return f"each ranked among {number:,} sampled candidates: not to be compared with others"
+    return (
+        f"each ranked among {number:,} sampled candidates: don't compare these metrics with others"
+    )
 
 
 def seen_by(config: Mapping[str, Any]) -> str:
-    """What the seen-filtered figures of a record leave out: "training" or "before"."""
-    # Before there was a choice, it was what the training rows hold.
+    """Returns what the seen-filtered metrics of a record leave out: "training" or "before"."""
+    # Records from before there was a choice leave out the training rows.
     seen = config["evaluation"].get("seen", "training")
-    # A record that was changed by hand may lack its split.
+    # A record that was edited by hand may lack its split.
     return seen_reading(config.get("data", {}).get("split", "random"), seen)
 
 
 def model_table(layers: list[tuple[str, str, int, int]]) -> Table:
-    """The model as a table of (tower, layer, output width, parameters)."""
-    table = Table(title="Model", title_justify="left", box=None, pad_edge=False)
-    table.add_column("tower")
-    table.add_column("layer")
-    table.add_column("output width", justify="right")
-    table.add_column("parameters", justify="right")
+    """Makes the table of the model's layers, (tower, layer, output width, parameters)."""
+    table = _table("Model", ["tower", "layer"], ["output width", "parameters"])
     previous = None
     for tower, layer, width, parameters in layers:
         table.add_row(tower if tower != previous else "", layer, str(width), f"{parameters:,}")
@@ -127,15 +128,11 @@ def model_table(layers: list[tuple[str, str, int, int]]) -> Table:
 
 
 def result_table(record: TrialRecord, rows: str) -> Table:
-    """The metrics on `rows`: this model beside the baselines, and the best possible if known."""
+    """Makes the table of the metrics on `rows`, with the baselines and the best possible ones."""
     title = f"Metrics on {record.data['rows'][rows]:,} {rows} rows"
     if words := sampled_words(record.config):
         title += f", {words}"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
-    table.add_column("candidates")
-    for name in SHOWN_METRICS:
-        table.add_column(metric_name(name), justify="right")
+    table = _table(title, ["", "candidates"], map(metric_name, SHOWN_METRICS))
     if record.repeats:
         scored = {f"this model, mean of {len(record.repeats)} splits": record.metrics[rows]}
         if record.deviations:
@@ -159,9 +156,10 @@ def result_table(record: TrialRecord, rows: str) -> Table:
 
 
 def parts_table(record: TrialRecord, rows: str) -> Table | None:
-    """The trial's metric by length of history and by age of the training, on `rows`.
+    """Makes the table of the trial's metric by length of history and by age of the training.
 
-    This model beside the best baseline. None under the random split, and where no ranks are kept.
+    It has this model and the best baseline. It is None under the random split, and where no ranks
+    are kept.
     """
     metric, scorers = record.config["evaluation"]["metric"], {"model": "this model"}
     if record.config["data"]["split"] == "random":
@@ -177,10 +175,7 @@ def parts_table(record: TrialRecord, rows: str) -> Table | None:
     if not lines:
         return None
     title = f"{metric_name(metric)} on parts of the {rows} rows"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
-    for name in ("rows", *scorers.values()):
-        table.add_column(name, justify="right")
+    table = _table(title, [""], ["rows", *scorers.values()])
     for line in lines:
         table.add_row(*line)
     return table
@@ -188,28 +183,38 @@ def parts_table(record: TrialRecord, rows: str) -> Table | None:
 
 def _part_lines(
     found: Mapping[str, Mapping[str, Mapping[str, Metrics]]],
-    parts: Parts,
+    parts: Segmentation,
     rows: str,
     metric: str,
     scorers: Iterable[str],
 ) -> Iterator[list[str]]:
-    """Of each part its words, the number of its rows, and each scorer's metric."""
+    """Yields the label of each segment, its number of rows, and each scorer's metric."""
     if not all(rows in found.get(name, {}) for name in scorers):
         return
     for part, metrics in found["model"][rows].items():
         values = [f"{found[name][rows][part][metric]:.4f}" for name in scorers]
-        yield [parts.words[part], _number(metrics["rows"]), *values]
+        yield [parts.labels[part], _number(metrics["rows"]), *values]
+
+
+def _table(title: str, texts: Iterable[str], numbers: Iterable[str]) -> Table:
+    """Makes a table with columns of texts, then right-justified columns of numbers."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in texts:
+        table.add_column(name)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
 
 
 def result_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
-    """(topic, text): how parts of the rows were answered, to stand below the result table."""
-    yield "seen", f"seen-filtered figures leave out {SEEN[seen_by(record.config)]}"
+    """Yields (topic, text): the metrics of segments of the rows, for below the result table."""
+    yield "seen", f"seen-filtered metrics leave out {SEEN[seen_by(record.config)]}"
     yield from _repetition_lines(record, rows)
     yield from _cold_start_lines(record, rows)
 
 
 def _repetition_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
-    """The share of repeat rows, and how these and the new pairs were answered."""
+    """Yields the share of repeat rows, and the metrics of these and of the new pairs."""
     parts = record.by_repetition.get(rows)
     if not parts:
         return
@@ -232,7 +237,7 @@ def _repetition_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str
 
 
 def _cold_start_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
-    """How warm and cold rows were answered, where their ranks were kept."""
+    """Yields the metrics of warm and cold rows, where ranks were kept."""
     parts = record.by_cold_start.get(rows)
     if not parts:
         return
@@ -241,12 +246,12 @@ def _cold_start_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str
         yield "cold", f"no {rows} row has a user or a candidate that is in no training row"
         return
     texts = [
-        f"{figures[metric]:.4f} on {_number(figures['rows'])} {COLD_START[part]}"
-        for part, figures in parts.items()
+        f"{metrics[metric]:.4f} on {_number(metrics['rows'])} {COLD_START[part]}"
+        for part, metrics in parts.items()
     ]
     yield "cold", f"{metric_name(metric)} {', '.join(texts)} (in no training row)"
 
 
 def _number(rows: float) -> str:
-    """Of rows; the mean of several splits may be below one."""
+    """Formats a number of rows; the mean of several splits may be below one."""
     return f"{rows:,.0f}" if rows >= 10 or rows.is_integer() else f"{rows:.2g}"

@@ -11,9 +11,9 @@ from small_trials import small_config
 from sweeper.common.errors import ConfigError
 from sweeper.two_tower.config import EvaluationConfig
 from sweeper.two_tower.evaluation import baselines
+from sweeper.two_tower.evaluation.baseline_models import TrainingRows
 from sweeper.two_tower.evaluation.baselines import FITS, Fitting, check_baselines
 from sweeper.two_tower.evaluation.ranking import RankingTask, Ranks, SeenItems, rank
-from sweeper.two_tower.evaluation.training_rows import TrainingRows
 from sweeper.two_tower.trial.trial import run_trial
 
 # Those that need no times.

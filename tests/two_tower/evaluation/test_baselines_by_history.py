@@ -16,9 +16,9 @@ from sweeper.common.errors import ConfigError
 from sweeper.two_tower.config import DataConfig, EvaluationConfig, baseline_name, ease_last
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.split import Split
-from sweeper.two_tower.evaluation import item_to_item
+from sweeper.two_tower.evaluation import baseline_models
+from sweeper.two_tower.evaluation.baseline_models import STEP, Ease
 from sweeper.two_tower.evaluation.baselines import fit_baselines
-from sweeper.two_tower.evaluation.item_to_item import STEP, Ease
 from sweeper.two_tower.evaluation.ranking import EVERY, RankingTask, ranking_tasks
 
 ITEMS, DAY = 5, 86_400
@@ -98,7 +98,7 @@ def test_popularity_decides_between_equal_co_visitation_scores_alone(
     # Item 0 leads item 1, the most popular of all.
     counts = np.zeros((ITEMS, ITEMS))
     counts[4, :2] = 100 + lead, 100
-    monkeypatch.setattr(item_to_item, "covisitation_counts", lambda *_: csr_array(counts))
+    monkeypatch.setattr(baseline_models, "covisitation_counts", lambda *_: csr_array(counts))
     rows = [(0, 1, 1), (0, 1, 2), (1, 1, 2), (1, 2, 2), (1, 3, 2), (0, 4, 3), (0, 0, 4)]
     scores = scores_of("covisitation", parts_of(rows, [6]))[0]
     assert order_of(scores)[0] == first

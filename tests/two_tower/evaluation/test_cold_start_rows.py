@@ -16,9 +16,9 @@ from sweeper.two_tower import record as records
 from sweeper.two_tower.config import DataConfig, EvaluationConfig, SyntheticConfig
 from sweeper.two_tower.data.loading import load_interactions
 from sweeper.two_tower.data.split import split_interactions
-from sweeper.two_tower.evaluation.cold_start import warm_and_cold
 from sweeper.two_tower.evaluation.ranking import Ranks
-from sweeper.two_tower.evaluation.rows import metrics_by_warmth
+from sweeper.two_tower.evaluation.rows import metrics_by_cold_start
+from sweeper.two_tower.evaluation.segments import warm_and_cold
 from sweeper.two_tower.record import TrialRecord
 from sweeper.two_tower.trial.aggregation import mean_by_part
 from sweeper.two_tower.trial.repeats import run_repeats
@@ -42,7 +42,7 @@ def test_a_row_of_both_is_in_both_cold_parts():
 
 
 def test_metrics_of_warm_and_cold_rows_by_hand():
-    found = metrics_by_warmth(RANKS, TABLE)
+    found = metrics_by_cold_start(RANKS, TABLE)
     assert {part: figures["rows"] for part, figures in found.items()} == {
         "warm": 2, "cold_user": 2, "cold_item": 3,
     }  # fmt: skip
@@ -57,16 +57,16 @@ def test_metrics_of_warm_and_cold_rows_by_hand():
 
 def test_parts_without_rows_are_not_there():
     warm = pyarrow.table({"user_rows": USER_ROWS[:2], "item_rows": ITEM_ROWS[:2]})
-    assert list(metrics_by_warmth(Ranks(*(each[:2] for each in vars(RANKS).values())), warm)) == [
-        "warm"
-    ]
+    assert list(
+        metrics_by_cold_start(Ranks(*(each[:2] for each in vars(RANKS).values())), warm)
+    ) == ["warm"]
 
 
 def test_the_line_of_a_trial():
     config = {"evaluation": {"metric": "seen_filtered_top_100"}, "data": {"split": "random"}}
     record = TrialRecord(config)
     assert [topic for topic, _ in result_lines(record, "test")] == ["seen"]
-    record.by_cold_start["test"] = metrics_by_warmth(RANKS, TABLE)
+    record.by_cold_start["test"] = metrics_by_cold_start(RANKS, TABLE)
     assert list(result_lines(record, "test"))[1:] == [
         (
             "cold",

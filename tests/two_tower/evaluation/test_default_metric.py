@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sweeper.two_tower.config import DEFAULT_METRIC, METRICS
-from sweeper.two_tower.evaluation.default_metric import default_metric
+from sweeper.two_tower.evaluation.metrics import default_metric
 
 
 @pytest.mark.parametrize(

@@ -72,12 +72,12 @@ def test_what_is_known_holds_for_the_best_and_the_worst_model(metric, num_candid
         ([], ""),
         ([0.3], ""),
         ([0.1, 0.3, 0.3], ""),
-        ([0.3, 0.3], "top-10 was 0.3000 at each of 2 evaluations: it tells none from another"),
+        ([0.3, 0.3], "top-10 was 0.3000 at each of 2 evaluations: it can't tell them apart"),
         ([1.0], "top-10 was 1.0000 at the only evaluation"),
         ([0.0], "top-10 was 0.0000 at the only evaluation"),
         ([0.9, 1.0, 1.0], "top-10 was 1.0000, its highest possible, at 2 evaluations"),
         ([0.9, 1.0, 0.8], ""),
-        ([0.0, 0.0, 0.0], "top-10 was 0.0000 at each of 3 evaluations: it tells none from another"),
+        ([0.0, 0.0, 0.0], "top-10 was 0.0000 at each of 3 evaluations: it can't tell them apart"),
     ],
 )
 def test_what_was_constant_is_said_afterwards(values, said):

@@ -14,8 +14,8 @@ from sweeper.common.errors import ConfigError
 from sweeper.two_tower.config import FeatureConfig, TrainConfig
 from sweeper.two_tower.data.columns import CategoricalColumn
 from sweeper.two_tower.model import fitting
+from sweeper.two_tower.model.feature_layers import History
 from sweeper.two_tower.model.fitting import fit_features
-from sweeper.two_tower.model.towers import History
 from sweeper.two_tower.model.two_tower import encode_features
 from sweeper.two_tower.trial.trial import run_trial
 

@@ -22,8 +22,8 @@ from sweeper.two_tower.config import (
     id_dropouts,
 )
 from sweeper.two_tower.model.dropout import IdDropout
+from sweeper.two_tower.model.feature_layers import ItemSequence
 from sweeper.two_tower.model.fitting import check_columns
-from sweeper.two_tower.model.towers import Sequence
 from sweeper.two_tower.model.two_tower import build_model, encode_features
 from sweeper.two_tower.training.setup import Training, set_up_training
 
@@ -162,7 +162,7 @@ def test_a_sequence_drops_each_position_by_itself() -> None:
     encoded = encode_features(config, INTERACTIONS, TRAINING)
     model = build_model(config, encoded)
     layer = model.query_tower.feature_layers[0]
-    assert isinstance(layer, Sequence)
+    assert isinstance(layer, ItemSequence)
     table, items = layer.lookup.get_weights()[0], layer.items.numpy()
     name = encoded.query_features[0].name
     codes = np.zeros((300, 3), np.int32)

@@ -18,7 +18,7 @@ from sweeper.two_tower.config import (
     SyntheticConfig,
     TrainConfig,
 )
-from sweeper.two_tower.model import towers
+from sweeper.two_tower.model import embeddings
 from sweeper.two_tower.training import setup
 from sweeper.two_tower.training.setup import set_up_training
 from sweeper.two_tower.trial.trial import run_trial
@@ -130,11 +130,11 @@ def test_a_scaled_loss_reaches_sparse_gradients_as_dense_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dense = change("mixed_float16")
-    monkeypatch.setattr(towers, "LARGE_TABLE", 1)
-    monkeypatch.setattr(towers, "CODES_SHARE", 0)
-    look_ups, sparse_lookup = [], towers.sparse_lookup
+    monkeypatch.setattr(embeddings, "LARGE_TABLE", 1)
+    monkeypatch.setattr(embeddings, "CODES_SHARE", 0)
+    look_ups, sparse_lookup = [], embeddings.sparse_lookup
     monkeypatch.setattr(
-        towers, "sparse_lookup", lambda *given: look_ups.append(given) or sparse_lookup(*given)
+        embeddings, "sparse_lookup", lambda *given: look_ups.append(given) or sparse_lookup(*given)
     )
     assert error(change("mixed_float16"), dense) < 1e-5
     assert look_ups

@@ -181,6 +181,6 @@ def test_a_subclass_with_a_call_of_its_own_is_no_mere_average() -> None:
     class Renamed(Recency):
         pass
 
-    assert Mean(DIM, LENGTH, 0).is_nothing_more
-    assert Renamed(DIM, LENGTH, 0).is_nothing_more
-    assert not Doubled(DIM, LENGTH, 0).is_nothing_more
+    assert Mean(DIM, LENGTH, 0).is_pure_average
+    assert Renamed(DIM, LENGTH, 0).is_pure_average
+    assert not Doubled(DIM, LENGTH, 0).is_pure_average

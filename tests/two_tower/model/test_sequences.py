@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from rich.console import Console
 from small_trials import ids_features, skewed_interactions, small_config
 
 from sweeper.common.errors import ConfigError
@@ -29,8 +28,7 @@ from sweeper.two_tower.model.features import HistoryNumberFeature, SequenceFeatu
 from sweeper.two_tower.model.fitting import check_columns
 from sweeper.two_tower.model.summary import layer_rows
 from sweeper.two_tower.model.two_tower import build_model, encode_features
-from sweeper.two_tower.tracking.tracker import STANDALONE
-from sweeper.two_tower.trial.trial import Trial, run_trial
+from sweeper.two_tower.trial.trial import run_trial, ties_of_histories
 
 TITLES = FeatureConfig("movie_title", "sequence")
 TRAINING = np.arange(0, 300, 2)
@@ -118,15 +116,14 @@ def test_gap_and_length_are_standardised_logarithms() -> None:
     assert length.numbers[row] == np.log1p(histories.lengths(np.array([row]))[0])
 
 
-def test_a_trial_says_where_the_order_of_the_data_stands_for_that_of_time(tmp_path: Path) -> None:
+def test_a_trial_says_where_the_order_of_the_data_stands_for_that_of_time() -> None:
     interactions = skewed_interactions()
     of_one_time = dataclasses.replace(interactions, timestamps=np.full(300, 7))
     ids = small_config(data=DataConfig(name="synthetic", split="temporal"))
     hiding = dataclasses.replace(ids, task=TaskConfig(exclude_seen=5))
 
     def ties(config: Config, data: Interactions) -> list[str]:
-        trial = Trial(config, tmp_path, Console(quiet=True), False, STANDALONE, None)
-        return trial.history_ties(data, split_interactions(config.data, data))
+        return ties_of_histories(config, data, split_interactions(config.data, data))
 
     for config, number in ((config_of(TITLES), 1), (hiding, 1), (ids, 0)):
         assert len(ties(config, of_one_time)) == number
@@ -182,7 +179,7 @@ def test_sharing_wants_a_feature_of_the_same_column_kind_width_and_words() -> No
     text = dataclasses.replace(TITLES, item_kind="text")
     assert problem(text) == (
         "features.query[0].share_with_candidates: got True, but features.candidate has no feature "
-        "of column 'movie_title' and kind 'text' to share with; must have it, or this be false"
+        "of column 'movie_title' and kind 'text' to share with; add it, or set this to false"
     )
     assert problem(dataclasses.replace(TITLES, dim=3)).startswith(
         "features.query[0].dim: got 3, shared with features.candidate's 'movie_title' (embedding) "

@@ -10,8 +10,8 @@ import tensorflow as tf
 from small_trials import ids_features, skewed_interactions, small_config, tutorial_features
 
 from sweeper.two_tower.config import OptimizerConfig, TrainConfig, supports_sparse_updates
-from sweeper.two_tower.model import towers
-from sweeper.two_tower.model.towers import dense_lookup, sparse_lookup
+from sweeper.two_tower.model import embeddings
+from sweeper.two_tower.model.embeddings import dense_lookup, sparse_lookup
 from sweeper.two_tower.training.optimizer import build_optimizer, prepare_for_sparse_gradients
 from sweeper.two_tower.training.setup import set_up_training, whole_updates
 
@@ -27,8 +27,8 @@ def gradient_of(look_up) -> tf.Tensor | tf.IndexedSlices:
 
 
 def every_table_sparse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(towers, "LARGE_TABLE", 1)
-    monkeypatch.setattr(towers, "CODES_SHARE", 0)
+    monkeypatch.setattr(embeddings, "LARGE_TABLE", 1)
+    monkeypatch.setattr(embeddings, "CODES_SHARE", 0)
 
 
 def test_the_sparse_gradient_has_the_sum_of_equal_codes_at_the_first_of_them() -> None:
@@ -61,7 +61,7 @@ def counted_sparse_look_ups(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """One entry for each time that a sparse look-up is traced, from now on."""
     look_ups: list[tuple] = []
     monkeypatch.setattr(
-        towers, "sparse_lookup", lambda *given: look_ups.append(given) or sparse_lookup(*given)
+        embeddings, "sparse_lookup", lambda *given: look_ups.append(given) or sparse_lookup(*given)
     )
     return look_ups
 
@@ -70,7 +70,7 @@ def test_a_table_is_updated_whole_where_a_step_looks_up_much_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     look_ups = counted_sparse_look_ups(monkeypatch)
-    lookup = towers.Lookup(8, 2, multivalued=False, name="table", sparse=True)
+    lookup = embeddings.Embedding(8, 2, multivalued=False, name="table", sparse=True)
     lookup(tf.constant([0, 1, 2]))
     assert not look_ups
     lookup(tf.constant([0, 1]))

@@ -8,9 +8,11 @@ import tensorflow as tf
 from small_trials import ids_features, skewed_interactions, small_config, tutorial_features
 
 from sweeper.two_tower.config import ACTIVATIONS, FeaturesConfig, ModelConfig, TrainConfig
+from sweeper.two_tower.model.embeddings import Embedding, dense_lookup
+from sweeper.two_tower.model.feature_layers import feature_layer
 from sweeper.two_tower.model.features import ListFeature, LookupFeature, ScaledFeature
 from sweeper.two_tower.model.summary import layer_rows
-from sweeper.two_tower.model.towers import Lookup, Tower, dense_lookup, feature_layer
+from sweeper.two_tower.model.towers import Tower
 from sweeper.two_tower.model.two_tower import build_model, encode_features
 
 INTERACTIONS = skewed_interactions()
@@ -43,7 +45,7 @@ def model_of(features: FeaturesConfig, seed: int = 42, **model):
 
 
 def test_a_lookup_gives_the_rows_of_its_table() -> None:
-    lookup = Lookup(4, 2, multivalued=False, name="table")
+    lookup = Embedding(4, 2, multivalued=False, name="table")
     codes = tf.constant([3, 0, 3])
     lookup(codes)
     lookup.set_weights([np.array([[0, 1], [2, 3], [4, 5], [6, 7]])])
@@ -51,7 +53,7 @@ def test_a_lookup_gives_the_rows_of_its_table() -> None:
 
 
 def test_a_list_gives_the_mean_of_its_rows_without_the_padding() -> None:
-    lookup = Lookup(5, 2, multivalued=True, name="table")
+    lookup = Embedding(5, 2, multivalued=True, name="table")
     # Two words; one word twice and another; one and padding; nothing but padding.
     codes = tf.constant([[2, 3, 0], [4, 4, 1], [3, 0, 0], [0, 0, 0]])
     lookup(codes)
@@ -60,7 +62,7 @@ def test_a_list_gives_the_mean_of_its_rows_without_the_padding() -> None:
 
 
 def test_padding_has_no_gradient() -> None:
-    lookup = Lookup(4, 1, multivalued=True, name="table")
+    lookup = Embedding(4, 1, multivalued=True, name="table")
     codes = tf.constant([[2, 0, 0], [2, 3, 0]])
     lookup(codes)
     with tf.GradientTape() as tape:

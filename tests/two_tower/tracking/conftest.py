@@ -13,7 +13,7 @@ from small_trials import small_config
 from tracked_trials import ORIGIN, QUIET
 
 from sweeper.two_tower.config import Config, TrackingConfig, TrainConfig
-from sweeper.two_tower.tracking.packages import PRODUCTS
+from sweeper.two_tower.tracking.trackers import PRODUCTS
 from sweeper.two_tower.trial.trial import run_trial
 
 

@@ -11,7 +11,7 @@ from tracked_trials import QUIET
 
 from sweeper.common.errors import TrialPruned
 from sweeper.two_tower import record as records
-from sweeper.two_tower.tracking.figures import final_figures, parameters
+from sweeper.two_tower.tracking.metrics import final_metrics, parameters
 from sweeper.two_tower.tracking.to_mlflow import directory_of, uri_of
 from sweeper.two_tower.tracking.tracker import Origin
 from sweeper.two_tower.trial.trial import run_trial
@@ -45,7 +45,7 @@ def test_a_run_has_parameters_tags_and_final_metrics(trial, store):
         tags["mlflow.source.git.commit"] = record.git_commit
     assert {name: run.data.tags.get(name) for name in tags} == tags
     assert "reason" not in run.data.tags
-    final = final_figures(record)
+    final = final_metrics(record)
     assert {name: run.data.metrics[name] for name in final} == final
 
 

@@ -8,7 +8,7 @@ import pytest
 from tracked_trials import ORIGIN, QUIET
 
 from sweeper.common.errors import TrialPruned
-from sweeper.two_tower.tracking.figures import final_figures, parameters
+from sweeper.two_tower.tracking.metrics import final_metrics, parameters
 from sweeper.two_tower.trial.trial import run_trial
 
 pytestmark = pytest.mark.slow
@@ -44,12 +44,12 @@ def test_the_scalars_are_the_history_by_epoch(trial):
         assert [scalar.value for scalar in scalars] == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_final_figures_are_those_of_the_epoch_that_was_kept(trial):
+def test_the_final_metrics_are_those_of_the_epoch_that_was_kept(trial):
     record, directory = trial
     events = events_of(directory)
-    figures = final_figures(record)
-    assert figures["final/test/top_100"] == record.metrics["test"]["top_100"]
-    for tag, value in figures.items():
+    values = final_metrics(record)
+    assert values["final/test/top_100"] == record.metrics["test"]["top_100"]
+    for tag, value in values.items():
         (scalar,) = events.Scalars(tag)
         assert (scalar.step, scalar.value) == (record.best_epoch, pytest.approx(value, rel=1e-6))
 

@@ -12,7 +12,7 @@ from tracked_trials import ORIGIN, QUIET
 
 from sweeper.common.errors import TrialPruned
 from sweeper.two_tower import record as records
-from sweeper.two_tower.tracking.figures import final_figures
+from sweeper.two_tower.tracking.metrics import final_metrics
 from sweeper.two_tower.trial.repeats import run_repeats
 from sweeper.two_tower.trial.trial import run_trial
 
@@ -40,10 +40,10 @@ def test_the_history_is_that_of_the_trial(trial):
         assert [entry[name] for entry in run.history] == [row[column] for row in record.history]
 
 
-def test_the_summary_has_the_final_figures_and_the_state(trial):
+def test_the_summary_has_the_final_metrics_and_the_state(trial):
     record, directory = trial
     summary = offline_run(directory).summary
-    final = final_figures(record)
+    final = final_metrics(record)
     assert {name: summary[name] for name in final} == final
     assert (summary["state"], summary["reason"]) == ("completed", None)
 

@@ -13,7 +13,7 @@ from small_trials import small_config
 
 from sweeper.common.errors import ConfigError
 from sweeper.two_tower.config import TrackingConfig
-from sweeper.two_tower.tracking import packages
+from sweeper.two_tower.tracking import trackers
 from sweeper.two_tower.validation import validate
 
 HIDE = """
@@ -27,7 +27,7 @@ main()
 
 @pytest.fixture
 def none_installed(monkeypatch) -> None:
-    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    monkeypatch.setattr(trackers, "find_spec", lambda name: None)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_nothing_is_needed_where_nothing_is_on(none_installed):
 def test_a_folder_of_that_name_is_no_package(monkeypatch):
     """W&B leaves a folder `wandb` where it runs, which Python takes for a package of modules."""
     folder = ModuleSpec("wandb", loader=None, is_package=True)
-    monkeypatch.setattr(packages, "find_spec", lambda name: folder)
+    monkeypatch.setattr(trackers, "find_spec", lambda name: folder)
     with pytest.raises(ConfigError, match=r"tracking\.wandb"):
         validate(small_config(tracking=TrackingConfig(wandb="towers")))
 

@@ -18,7 +18,7 @@ from sweeper.common.passwords import without_password
 from sweeper.two_tower import record as records
 from sweeper.two_tower.config import METRICS, TrainConfig
 from sweeper.two_tower.tracking import trackers
-from sweeper.two_tower.tracking.figures import parameters
+from sweeper.two_tower.tracking.metrics import parameters
 from sweeper.two_tower.tracking.tracker import STANDALONE, Origin, Place, Tracker
 from sweeper.two_tower.trial.repeats import run_repeats
 from sweeper.two_tower.trial.trial import run_trial
@@ -40,9 +40,9 @@ class Told(Tracker):
         self._note("begin", record.state)
         return "nowhere"
 
-    def log(self, epoch, figures) -> None:
+    def log(self, epoch, values) -> None:
         self._note("log", epoch)
-        self.figures = dict(figures)
+        self.values = dict(values)
 
     def end(self, record) -> None:
         written = json.loads((self.place.directory / records.TRIAL).read_text())
@@ -64,7 +64,7 @@ def told(monkeypatch):
             made.append(Told(place, *fails))
             yield made[-1]
 
-        monkeypatch.setattr(trackers, "chosen", chosen)
+        monkeypatch.setattr(trackers, "make_trackers", chosen)
         return made
 
     return turn_on
@@ -85,11 +85,11 @@ def check_the_same(record: records.TrialRecord, other: records.TrialRecord) -> N
     """To the last bit."""
     assert record.state == other.state == "completed"
     assert (record.metrics, record.best_epoch) == (other.metrics, other.best_epoch)
-    figures = [
+    values = [
         [{**row, "train_seconds": 0, "evaluate_seconds": 0, "examples_per_second": 0} for row in h]
         for h in (record.history, other.history)
     ]
-    assert figures[0] == figures[1]
+    assert values[0] == values[1]
 
 
 def test_it_hears_of_each_evaluation_and_of_the_end_after_the_record(tmp_path, told, untracked):
@@ -99,13 +99,13 @@ def test_it_hears_of_each_evaluation_and_of_the_end_after_the_record(tmp_path, t
         ("begin", "running"), ("log", 1), ("log", 2), ("log", 3), ("end", "completed", "completed"),
     ]  # fmt: skip
     last = record.history[-1]
-    assert made[0].figures["loss"] == last["loss"]
-    assert made[0].figures["validation/top_100"] == last["top_100"]
-    assert made[0].figures["validation_seen_filtered/top_5"] == last["seen_filtered_top_5"]
-    assert made[0].figures["validation_rank_aware/ndcg_10"] == last["ndcg_10"]
-    filtered = made[0].figures["validation_seen_filtered_rank_aware/mrr"]
+    assert made[0].values["loss"] == last["loss"]
+    assert made[0].values["validation/top_100"] == last["top_100"]
+    assert made[0].values["validation_seen_filtered/top_5"] == last["seen_filtered_top_5"]
+    assert made[0].values["validation_rank_aware/ndcg_10"] == last["ndcg_10"]
+    filtered = made[0].values["validation_seen_filtered_rank_aware/mrr"]
     assert filtered == last["seen_filtered_mrr"]
-    assert len(made[0].figures) == 1 + len(METRICS)
+    assert len(made[0].values) == 1 + len(METRICS)
     assert "tracking Told: nowhere" in shown
     assert record.untracked == {}
     check_the_same(record, untracked)

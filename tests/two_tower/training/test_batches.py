@@ -48,8 +48,8 @@ def test_an_epoch_has_every_training_row_once_and_consistent_plans(data) -> None
     items = data.draw(st.lists(st.integers(0, 9), min_size=1, max_size=40))
     rows = data.draw(st.lists(st.integers(0, len(items) - 1), min_size=1, max_size=40, unique=True))
     batch_size = data.draw(st.integers(1, 45))
-    steps_per_plan = data.draw(st.integers(1, 5))
-    planner = planner_of(items, batch_size, rows, steps_per_plan=steps_per_plan)
+    steps_per_block = data.draw(st.integers(1, 5))
+    planner = planner_of(items, batch_size, rows, steps_per_block=steps_per_block)
     plans = list(planner.epoch(data.draw(st.integers(1, 3))))
     batches = real_rows(plans)
     assert sorted(row for batch in batches for row in batch) == sorted(rows)
@@ -77,7 +77,7 @@ def test_the_last_batch_of_an_epoch_is_padded_with_weight_0() -> None:
 
 def test_every_plan_of_an_epoch_has_the_same_shapes() -> None:
     """So that XLA compiles once: 11 steps in plans of 4, the last with 3."""
-    planner = planner_of(np.arange(43) % 6, batch_size=4, steps_per_plan=4)
+    planner = planner_of(np.arange(43) % 6, batch_size=4, steps_per_block=4)
     plans = [*planner.epoch(1), *planner.epoch(2)]
     assert [plan.steps for plan in plans] == [4, 4, 3, 4, 4, 3]
     assert len({tuple(part.shape for part in list(vars(plan).values())[1:]) for plan in plans}) == 1
@@ -136,8 +136,8 @@ def test_orders_differ_between_epochs_and_seeds_and_repeat_otherwise() -> None:
     assert order(0, 1) != order(1, 1)
 
 
-@pytest.mark.parametrize("steps_per_plan", [1, 3, 64])
-def test_the_order_does_not_depend_on_the_plans(steps_per_plan: int) -> None:
+@pytest.mark.parametrize("steps_per_block", [1, 3, 64])
+def test_the_order_does_not_depend_on_the_blocks(steps_per_block: int) -> None:
     items = np.arange(50) % 7
     whole = real_rows(list(planner_of(items, 8).epoch(2)))
-    assert real_rows(list(planner_of(items, 8, steps_per_plan=steps_per_plan).epoch(2))) == whole
+    assert real_rows(list(planner_of(items, 8, steps_per_block=steps_per_block).epoch(2))) == whole

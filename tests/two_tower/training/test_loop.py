@@ -157,7 +157,7 @@ def test_compiled_loop_equals_plain_python_and_tfrs_at_every_step(name: str) -> 
 def test_cutting_an_epoch_into_several_plans_changes_no_loss() -> None:
     config = config_of(TASKS["in_batch"], xla=False)
     whole = compiled_losses(config)
-    np.testing.assert_allclose(compiled_losses(config, steps_per_plan=4), whole, rtol=1e-6)
+    np.testing.assert_allclose(compiled_losses(config, steps_per_block=4), whole, rtol=1e-6)
 
 
 def test_blocks_of_rows_for_several_threads_change_no_loss() -> None:
@@ -198,7 +198,7 @@ class EpochCounter:
 
 def run_scripted(
     accuracies: list[float],
-    on_checkpoint=lambda checkpoint: None,
+    on_evaluation=lambda evaluation: None,
     mrr: list[float] | None = None,
     **settings: object,
 ) -> tuple[History, EpochCounter]:
@@ -214,9 +214,9 @@ def run_scripted(
     script = zip(accuracies, mrr or [0.0] * len(accuracies), strict=True)
     callbacks = Callbacks(lambda: dict(zip(("top_100", "mrr"), next(script), strict=True)))
     steps = train(config, Training(model, None, planner, runner), "top_100", callbacks, history)
-    for checkpoint in steps:
+    for evaluation in steps:
         with contextlib.suppress(KeyboardInterrupt):
-            on_checkpoint(checkpoint)
+            on_evaluation(evaluation)
             continue
         steps.close()
     return history, model
@@ -240,8 +240,8 @@ def run_scripted(
 def test_restore_best_ends_with_the_weights_of_the_best_evaluation(accuracies, mrr, kept) -> None:
     history, model = run_scripted(accuracies, mrr=mrr)
     assert model.trained == kept
-    assert history.kept is history.checkpoints[kept - 1]
-    assert [c.epoch for c in history.checkpoints] == [1, 2, 3, 4]
+    assert history.kept is history.evaluations[kept - 1]
+    assert [c.epoch for c in history.evaluations] == [1, 2, 3, 4]
     assert not history.stopped_early
 
 
@@ -253,7 +253,7 @@ def test_without_restore_best_the_last_weights_stay() -> None:
 def test_patience_counts_evaluations_since_the_best() -> None:
     # Best at 2; the second evaluation without a better one is the fourth.
     history, model = run_scripted([0.1, 0.4, 0.3, 0.2, 0.9], patience_evaluations=2)
-    assert [c.epoch for c in history.checkpoints] == [1, 2, 3, 4]
+    assert [c.epoch for c in history.evaluations] == [1, 2, 3, 4]
     assert history.stopped_early
     assert model.trained == 2
 
@@ -270,20 +270,20 @@ def test_patience_counts_evaluations_since_the_best() -> None:
 )
 def test_by_a_constant_objective_patience_goes_by_mrr(mrr, epochs, kept) -> None:
     history, model = run_scripted([1.0] * 6, mrr=mrr, patience_evaluations=2)
-    assert len(history.checkpoints) == epochs
+    assert len(history.evaluations) == epochs
     assert history.stopped_early == (epochs < 6)
     assert model.trained == history.kept.epoch == kept
 
 
 def test_equal_evaluations_use_up_the_patience_once_there_was_a_better_one() -> None:
     history, model = run_scripted([0.1, 0.4, 0.4, 0.4, 0.9], patience_evaluations=2)
-    assert [c.epoch for c in history.checkpoints] == [1, 2, 3, 4]
+    assert [c.epoch for c in history.evaluations] == [1, 2, 3, 4]
     assert model.trained == 4
 
 
 def test_a_better_evaluation_starts_the_patience_anew() -> None:
     history, model = run_scripted([0.4, 0.3, 0.5, 0.2, 0.6], patience_evaluations=2)
-    assert len(history.checkpoints) == 5
+    assert len(history.evaluations) == 5
     assert not history.stopped_early
     assert model.trained == 5
 
@@ -295,22 +295,22 @@ def test_evaluates_every_few_epochs_and_after_the_last(
     epochs: int, every: int, evaluated: list[int]
 ) -> None:
     history, _ = run_scripted([0.1, 0.2, 0.3], epochs=epochs, eval_every_epochs=every)
-    assert [c.epoch for c in history.checkpoints] == evaluated
+    assert [c.epoch for c in history.evaluations] == evaluated
 
 
 def test_loss_is_the_mean_of_a_row() -> None:
     # Six rows; the two steps' sums are 6 and 3.
     history, _ = run_scripted([0.1])
-    assert history.checkpoints[0].loss == 1.5
+    assert history.evaluations[0].loss == 1.5
 
 
 def test_history_keeps_what_there_is_when_the_training_is_left() -> None:
-    def stop(checkpoint) -> None:
-        if checkpoint.epoch == 2:
+    def stop(evaluation) -> None:
+        if evaluation.epoch == 2:
             raise KeyboardInterrupt
 
-    history, _ = run_scripted([0.1, 0.5, 0.6], on_checkpoint=stop)
-    assert [c.epoch for c in history.checkpoints] == [1, 2]
+    history, _ = run_scripted([0.1, 0.5, 0.6], on_evaluation=stop)
+    assert [c.epoch for c in history.evaluations] == [1, 2]
     assert history.kept.epoch == 2
 
 
@@ -351,7 +351,7 @@ def test_times_and_speed_are_of_what_they_say(monkeypatch) -> None:
     config = TrainConfig(epochs=3, eval_every_epochs=2, restore_best=False)
     for _ in train(config, training, "top_100", Callbacks(evaluate), history):
         now[0] += 100.0  # between two steps: nobody's time
-    first, last = history.checkpoints
+    first, last = history.evaluations
     assert history.first_epoch_seconds == 2.0
     assert (first.train_seconds, first.evaluate_seconds) == (4.0, 5.0)
     assert (last.train_seconds, last.evaluate_seconds) == (6.0, 10.0)
@@ -362,7 +362,7 @@ def test_times_and_speed_are_of_what_they_say(monkeypatch) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_loss_that_is_not_finite_names_its_epoch_and_step(value: float) -> None:
     # Ten rows two at a time: five steps an epoch, in plans of two.
-    planner = BatchPlanner(np.arange(10), np.arange(10), 10, 2, False, seed=0, steps_per_plan=2)
+    planner = BatchPlanner(np.arange(10), np.arange(10), 10, 2, False, seed=0, steps_per_block=2)
     calls = []
 
     def runner(plan):

@@ -18,11 +18,11 @@ ITEMS = np.minimum(np.random.default_rng(0).geometric(0.15, 100), CATALOGUE).ast
 
 
 def planner(
-    seed: int = 0, uniform: int = UNIFORM, rows: int = 100, steps_per_plan: int = 64
+    seed: int = 0, uniform: int = UNIFORM, rows: int = 100, steps_per_block: int = 64
 ) -> BatchPlanner:
     return BatchPlanner(
         np.arange(rows), ITEMS, CATALOGUE, BATCH, whole_catalogue=False, seed=seed,
-        uniform_negatives=uniform, steps_per_plan=steps_per_plan,
+        uniform_negatives=uniform, steps_per_block=steps_per_block,
     )  # fmt: skip
 
 
@@ -62,12 +62,12 @@ def test_the_draw_is_uniform_and_follows_from_seed_and_epoch() -> None:
     assert any((drawn(plan, 0) != draws[0]).any() for plan in planner(seed=1).epoch(1))
 
 
-@pytest.mark.parametrize("steps_per_plan", [1, 3])
-def test_the_draw_does_not_depend_on_how_an_epoch_is_cut(steps_per_plan: int) -> None:
+@pytest.mark.parametrize("steps_per_block", [1, 3])
+def test_the_draw_does_not_depend_on_how_an_epoch_is_cut(steps_per_block: int) -> None:
     (whole,) = planner().epoch(2)
     cut = [
         drawn(plan, step)
-        for plan in planner(steps_per_plan=steps_per_plan).epoch(2)
+        for plan in planner(steps_per_block=steps_per_block).epoch(2)
         for step in range(plan.steps)
     ]
     assert [part.tolist() for part in cut] == [drawn(whole, step).tolist() for step in range(4)]

@@ -12,7 +12,7 @@ from sweeper.two_tower.training.loop import Evaluation
 from sweeper.two_tower.training.progress import TrainingProgress
 
 
-def checkpoint(epoch: int, accuracy: float, metric: str = "top_100") -> Evaluation:
+def evaluation(epoch: int, accuracy: float, metric: str = "top_100") -> Evaluation:
     return Evaluation(epoch, 6.5, {metric: accuracy}, 1.0, 0.1, 123_456.0)
 
 
@@ -25,7 +25,7 @@ def shown(
     with TrainingProgress(console, epochs, "validation", metric) as bar:
         for epoch, accuracy in enumerate(accuracies, start=1):
             bar.on_epoch(epoch, 6.5, 123_456.0)
-            bar.on_checkpoint(checkpoint(epoch, accuracy, metric))
+            bar.on_evaluation(evaluation(epoch, accuracy, metric))
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", file.getvalue())
 
 

@@ -54,7 +54,7 @@ def trained(weights) -> tuple[list[np.ndarray], float]:
             config.train, made, "top_100", Callbacks(lambda: dict.fromkeys(METRICS, 0.0)), history
         )
     )
-    return made.model.get_weights(), history.checkpoints[0].loss
+    return made.model.get_weights(), history.evaluations[0].loss
 
 
 def test_a_batch_loses_what_tfrs_loses_with_sample_weight() -> None:
@@ -101,7 +101,7 @@ def test_weights_of_one_change_no_bit_and_a_row_of_weight_0_teaches_nothing() ->
 def test_weights_with_which_nothing_is_learned_are_refused(weight: float) -> None:
     weights = np.ones(300, np.float32)
     weights[ROWS] = weight
-    with pytest.raises(DataError, match=rf"weight of a training row is {weight:g}; one at least"):
+    with pytest.raises(DataError, match=rf"weight of a training row is {weight:g}; at least one"):
         planner(weights)
 
 

@@ -16,7 +16,7 @@ from sweeper.two_tower import record as records
 from sweeper.two_tower.config import METRICS, Config, EvaluationConfig, TrainConfig
 from sweeper.two_tower.evaluation.ranking import Ranks
 from sweeper.two_tower.record import TrialRecord
-from sweeper.two_tower.trial.aggregation import aggregate, mean_history, over
+from sweeper.two_tower.trial.aggregation import aggregate, mean_history, statistic_of
 from sweeper.two_tower.trial.repeats import run_repeats
 from sweeper.two_tower.trial.trial import run_trial
 
@@ -228,9 +228,9 @@ def failing(monkeypatch):
 
         monkeypatch.setattr(Ranks, "metrics", metrics)
         monkeypatch.setattr("sweeper.two_tower.trial.trial.prepared_baselines", lambda *_: {})
-        monkeypatch.setattr("sweeper.two_tower.trial.trial.metrics_by_warmth", lambda *_: {})
+        monkeypatch.setattr("sweeper.two_tower.trial.trial.metrics_by_cold_start", lambda *_: {})
         monkeypatch.setattr("sweeper.two_tower.trial.trial.metrics_by_repetition", lambda *_: {})
-        monkeypatch.setattr("sweeper.two_tower.trial.trial.metrics_by", lambda *_: {})
+        monkeypatch.setattr("sweeper.two_tower.trial.trial.metrics_by_segment", lambda *_: {})
 
     return prepare
 
@@ -354,7 +354,7 @@ def test_in_a_search_the_means_are_of_validation_rows_alone(tmp_path) -> None:
         for repeat in summary.repeats
     ]
     assert summary.milliseconds_per_query == pytest.approx(sum(times) / 2)
-    assert summary.figure("milliseconds_per_query") == summary.milliseconds_per_query
+    assert summary.value("milliseconds_per_query") == summary.milliseconds_per_query
     # Pictures are the seeds' own.
     assert not (tmp_path / records.CURVES).exists()
     assert (tmp_path / "split_seed_1" / records.CURVES).exists()
@@ -362,7 +362,7 @@ def test_in_a_search_the_means_are_of_validation_rows_alone(tmp_path) -> None:
 
 def test_a_statistic_of_nested_figures_is_of_those_that_all_have() -> None:
     scores = [{"a": {"x": 1.0, "y": 5.0}, "b": 2.0}, {"a": {"x": 3.0}, "b": 4.0, "c": 9.0}]
-    assert over(sum, scores) == {"a": {"x": 4.0}, "b": 6.0}
+    assert statistic_of(sum, scores) == {"a": {"x": 4.0}, "b": 6.0}
 
 
 def test_the_mean_history_goes_as_far_as_all_seeds_do() -> None:

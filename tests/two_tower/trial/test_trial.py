@@ -18,7 +18,7 @@ from processes import ROOT
 from rich.console import Console
 from small_trials import ids_features, small_config, tutorial_features
 
-import sweeper.two_tower.trial.trial
+import sweeper.two_tower.trial.recorder
 from sweeper.common.errors import (
     ConfigError,
     DataChangedError,
@@ -37,7 +37,7 @@ from sweeper.two_tower.config import (
 )
 from sweeper.two_tower.data.loading import load_interactions
 from sweeper.two_tower.evaluation import baselines, scoring
-from sweeper.two_tower.evaluation.item_to_item import Ease
+from sweeper.two_tower.evaluation.baseline_models import Ease
 from sweeper.two_tower.evaluation.ranking import Ranks
 from sweeper.two_tower.tracking.trackers import Trackers
 from sweeper.two_tower.trial.curves import draw_curves
@@ -413,7 +413,7 @@ def test_a_failure_at_the_end_does_not_hide_why_the_trial_failed(tmp_path, monke
     target = {
         "close": (record, "close"),
         "end": (Trackers, "end"),
-        "draw": (sweeper.two_tower.trial.trial, "draw_curves"),
+        "draw": (sweeper.two_tower.trial.recorder, "draw_curves"),
     }[broken]
     monkeypatch.setattr(*target, fail)
 

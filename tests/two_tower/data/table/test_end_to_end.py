@@ -71,7 +71,7 @@ def test_the_record_and_the_terminal_say_that_rows_have_weights(
     done = run(folder, *WEIGHTS, "train.xla=false", f"hydra.run.dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / TRIAL).read_text())["data"]["is_weighted"] is True
-    assert "a training row counts its 'stars' in the loss" in done.stdout
+    assert "column 'stars' weights training rows in the loss" in done.stdout
 
 
 @pytest.mark.parametrize(

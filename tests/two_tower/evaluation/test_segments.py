@@ -11,8 +11,8 @@ from rich.console import Console
 
 from sweeper.common.json_types import hints_of, is_of
 from sweeper.two_tower.evaluation.ranking import Ranks
-from sweeper.two_tower.evaluation.row_parts import DAY, HISTORY_LENGTH, HOUR, TIME_SINCE_TRAINING
-from sweeper.two_tower.evaluation.rows import metrics_by
+from sweeper.two_tower.evaluation.rows import metrics_by_segment
+from sweeper.two_tower.evaluation.segments import DAY, HISTORY_LENGTH, HOUR, TIME_SINCE_TRAINING
 from sweeper.two_tower.record import TrialRecord
 from sweeper.two_tower.trial.aggregation import mean_by_scorer
 from sweeper.two_tower.trial.result_tables import parts_table
@@ -27,11 +27,11 @@ def rows_of(parts: dict[str, np.ndarray]) -> dict[str, list[int]]:
 
 
 def test_each_row_is_in_one_part():
-    assert rows_of(HISTORY_LENGTH.of(LENGTHS)) == {
+    assert rows_of(HISTORY_LENGTH.masks(LENGTHS)) == {
         "0": [0, 6], "1_to_5": [1, 2], "6_to_20": [3, 4], "over_20": [5],
     }  # fmt: skip
     seconds = np.array([0, HOUR, HOUR + 1, DAY, 7 * DAY, 30 * DAY, 365 * DAY, 366 * DAY])
-    assert rows_of(TIME_SINCE_TRAINING.of(seconds)) == {
+    assert rows_of(TIME_SINCE_TRAINING.masks(seconds)) == {
         "to_1_hour": [0, 1], "to_1_day": [2, 3], "to_1_week": [4], "to_30_days": [5],
         "to_1_year": [6], "over_1_year": [7],
     }  # fmt: skip
@@ -39,12 +39,12 @@ def test_each_row_is_in_one_part():
 
 @pytest.mark.parametrize("parts", [HISTORY_LENGTH, TIME_SINCE_TRAINING])
 def test_every_part_has_its_words(parts):
-    assert list(parts.words) == list(parts.largest)
+    assert list(parts.labels) == list(parts.largest)
     assert list(parts.largest.values()) == sorted(parts.largest.values())
 
 
 def test_metrics_of_each_part():
-    found = metrics_by(HISTORY_LENGTH, RANKS, TABLE, "mrr")
+    found = metrics_by_segment(HISTORY_LENGTH, RANKS, TABLE, "mrr")
     assert {part: each["rows"] for part, each in found.items()} == {
         "0": 2, "1_to_5": 2, "6_to_20": 2, "over_20": 1,
     }  # fmt: skip
@@ -56,7 +56,9 @@ def test_metrics_of_each_part():
         "rows", "top_10", "top_100", "ndcg_10", "mrr", "seen_filtered_top_10",
         "seen_filtered_top_100", "seen_filtered_ndcg_10",
     ]  # fmt: skip
-    few = metrics_by(HISTORY_LENGTH, RANKS.only(np.array([1, 2])), TABLE.take([1, 2]), "top_10")
+    few = metrics_by_segment(
+        HISTORY_LENGTH, RANKS.only(np.array([1, 2])), TABLE.take([1, 2]), "top_10"
+    )
     assert list(few) == ["1_to_5"]
 
 
@@ -83,10 +85,10 @@ def recorded() -> TrialRecord:
     record = TrialRecord({"evaluation": {"metric": "top_10"}, "data": {"split": "temporal"}})
     for name, ranks in (("model", RANKS), ("popularity", best), ("ease", best)):
         record.by_history_length[name] = {
-            "test": metrics_by(HISTORY_LENGTH, ranks, TABLE, "top_10")
+            "test": metrics_by_segment(HISTORY_LENGTH, ranks, TABLE, "top_10")
         }
         record.by_time_since_training[name] = {
-            "test": metrics_by(TIME_SINCE_TRAINING, ranks, seconds, "top_10")
+            "test": metrics_by_segment(TIME_SINCE_TRAINING, ranks, seconds, "top_10")
         }
     record.baselines = {"popularity": {"test": {"top_10": 0.1}}, "ease": {"test": {"top_10": 0.2}}}
     return record
