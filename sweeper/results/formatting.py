@@ -24,7 +24,7 @@ def upper_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def metric_words(metric: str) -> str:
+def metric_label(metric: str) -> str:
     """ "top-100 accuracy", "seen-filtered NDCG@10", "parameters"."""
     bare = metric.removeprefix(SEEN_FILTERED)
     if bare.startswith("top_"):
@@ -80,14 +80,14 @@ def signed(value: float) -> str:
     return f"{'+' if value >= 0 else '−'}{size}"
 
 
-def listed(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     """The names in words: "a", "a and b", "a, b and c"."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def code_listed(names: Iterable[str]) -> str:
-    return listed(f"`{name}`" for name in names)
+def join_code(names: Iterable[str]) -> str:
+    return join_names(f"`{name}`" for name in names)
 
 
 def value_text(value: Any) -> str:

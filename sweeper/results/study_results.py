@@ -10,10 +10,12 @@ import optuna
 import pyarrow
 from optuna.trial import FrozenTrial
 
-from sweeper.results.evidence.evidence import Evidence
+from sweeper.results.confirmation import ConfirmationResults
+from sweeper.results.scored_rows import is_accuracy
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.leaderboard import Row
+from sweeper.study.outputs.leaderboard import Row, unbeaten_baseline
+from sweeper.two_tower.config import DEFAULT_METRIC
 from sweeper.two_tower.record import TrialRecord
 
 # So many of the best trials are looked at row by row.
@@ -34,7 +36,7 @@ class StudyResults:
       ranks: of the best trials of one training, and of the best of each depth, by trial; and of
         the reference, by its name: the rank of each scored row, see
         `sweeper.two_tower.evaluation.rows.row_table`.
-      evidence: what the study's confirmation found, if it was confirmed.
+      confirmation: what the study's confirmation found, if it was confirmed.
       seconds_beside: what its reference and its confirmations have taken so far, by "reference"
         and "confirmation"; without what it has not.
       problems: what can't be read, a line each.
@@ -49,7 +51,7 @@ class StudyResults:
     records: dict[int, TrialRecord] = field(default_factory=dict)
     repeats: dict[int, dict[int, TrialRecord]] = field(default_factory=dict)
     ranks: dict[int | str, pyarrow.Table] = field(default_factory=dict)
-    evidence: Evidence | None = None
+    confirmation: ConfirmationResults | None = None
     seconds_beside: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -84,7 +86,13 @@ class StudyResults:
         return self.objectives[0].direction == "maximize"
 
     @property
-    def scored_rows(self) -> str:
+    def confirmed_metric(self) -> str:
+        """The study's first objective if that is an accuracy to be maximized, else top-100."""
+        is_wanted = is_accuracy(self.metric) and self.is_maximized
+        return self.metric if is_wanted else DEFAULT_METRIC
+
+    @property
+    def evaluation_split(self) -> str:
         """The rows that the trials are compared on, "validation" or "test"."""
         return self.record.rows if self.record else "validation"
 
@@ -121,3 +129,7 @@ class StudyResults:
 
     def of_states(self, *states: str) -> list[Row]:
         return [row for row in self.rows if row.state in states]
+
+    def unbeaten_baseline(self, row: Row) -> tuple[str, float] | None:
+        """The name and the value of the best baseline, unless the trial is better than it."""
+        return unbeaten_baseline(row, self.objectives)

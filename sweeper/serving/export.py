@@ -64,7 +64,7 @@ def export(
     chosen = choose(directory, trial, seed)
     output = output or _own_output(chosen)
     check_output(output)
-    for problem in chosen.subject.problems:
+    for problem in chosen.results.problems:
         print_status(console, "problem", problem)
     print_status(console, "export", f"{chosen.words}, trained again on {_ROWS[rows]}")
     set_threads(chosen.record.machine.get("threads"))
@@ -126,7 +126,7 @@ def _own_output(chosen: SourceTrial) -> Path:
     output = EXPORTS / chosen.name
     for version in versions(output)[-1:]:
         of = manifest_of(output / str(version)).made_of["directory"]
-        if Path(of).resolve() != chosen.subject.directory.resolve():
+        if Path(of).resolve() != chosen.results.directory.resolve():
             raise ConfigError(
                 f"output: is not given, and {output} holds exports of {of}; must be given, as "
                 "output=DIRECTORY"
@@ -225,7 +225,7 @@ def _manifest(
         sweeper_version=sweeper.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         made_of={
-            "directory": str(chosen.subject.directory),
+            "directory": str(chosen.results.directory),
             "trial": chosen.trial,
             "split_seed": chosen.split_seed,
             "rows": rows,

@@ -15,21 +15,19 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from sweeper.common.errors import OutputError
-from sweeper.report.sections.cold_start import both_metrics
-from sweeper.report.sections.confirmed import confirmed_metric, confirmed_text
-from sweeper.report.sections.confirmed_tables import rows_words
-from sweeper.results.evidence.clustered_tests import interval_over_users
-from sweeper.results.evidence.confirmation_reader import is_begun
-from sweeper.results.evidence.evidence import Evidence
-from sweeper.results.evidence.ranks import hits, read_ranks
-from sweeper.results.formatting import baseline_words, count, metric_words, number
+from sweeper.results.clustered_tests import interval_over_users
+from sweeper.results.confirmation import ConfirmationResults
+from sweeper.results.confirmation_loading import has_confirmation
+from sweeper.results.confirmation_text import confirmed_text, test_rows_label
+from sweeper.results.formatting import count, metric_label, number
+from sweeper.results.scored_rows import both_metrics, hits, read_ranks
 from sweeper.serving.approximate_index import index_words
 from sweeper.serving.input_names import EXCLUDE, GAP, HISTORY, UNKNOWN_HISTORY, UNSEEN, K
 from sweeper.serving.source_trial import SourceTrial
 from sweeper.serving.tables import kind_of
 from sweeper.study.outputs.leaderboard import best_of
 from sweeper.two_tower import record as records
-from sweeper.two_tower.config import TIMED_KINDS, to_dictionary
+from sweeper.two_tower.config import TIMED_KINDS, baseline_name, to_dictionary
 from sweeper.two_tower.model.features import SequenceFeature
 from sweeper.two_tower.record import Metrics, TrialRecord
 from sweeper.two_tower.trial.result_tables import SEEN, data_lines, seen_by
@@ -205,10 +203,10 @@ def _figures(chosen: SourceTrial, retraining: Retraining) -> Iterator[str]:
     for rows, scored in metrics.items():
         intervals = _intervals(chosen, rows) if scored == record.metrics[rows] else {}
         baselines = {name: parts[rows] for name, parts in record.baselines.items() if rows in parts}
-        names = [baseline_words(name) for name in baselines]
+        names = [baseline_name(name) for name in baselines]
         table = [
             [
-                metric_words(metric),
+                metric_label(metric),
                 number(value),
                 intervals.get(metric, "–"),
                 *(number(each.get(metric)) for each in baselines.values()),
@@ -221,11 +219,11 @@ def _figures(chosen: SourceTrial, retraining: Retraining) -> Iterator[str]:
         if text := _best_baseline(record.config["evaluation"]["metric"], scored, baselines):
             yield f"{text} {whose}."
     yield f"Seen-filtered metrics leave out {SEEN[seen_by(record.config)]}."
-    best = chosen.subject.best
+    best = chosen.results.best
     if best and chosen.trial == best.number and "validation" in metrics:
         yield (
             f"The trial was chosen by validation rows out of "
-            f"{count(len(chosen.subject.rows), 'trial')}: its figure on these is the largest of "
+            f"{count(len(chosen.results.rows), 'trial')}: its figure on these is the largest of "
             "many, and partly luck."
         )
 
@@ -239,7 +237,7 @@ def _best_baseline(metric: str, scored: Metrics, baselines: Mapping[str, Metrics
     gap = scored[metric] - theirs[name]
     beside = f"{number(abs(gap))} {'below' if gap > 0 else 'above'}" if gap else "no different from"
     return (
-        f"The best baseline by {metric_words(metric)} is {baseline_words(name)} "
+        f"The best baseline by {metric_label(metric)} is {baseline_name(name)} "
         f"({number(theirs[name])}): {beside}"
     )
 
@@ -257,46 +255,48 @@ def _intervals(chosen: SourceTrial, rows: str) -> dict[str, str]:
 
 
 def _confirmed(chosen: SourceTrial) -> Iterator[str]:
-    evidence, name = chosen.subject.evidence, f"trial_{chosen.trial}"
-    if evidence is None and is_begun(chosen.subject.directory):
+    confirmation, name = chosen.results.confirmation, f"trial_{chosen.trial}"
+    if confirmation is None and has_confirmation(chosen.results.directory):
         yield "None that can be read: the study's confirmation is damaged, or of another version."
         return
-    if evidence is not None and not evidence.is_complete:
+    if confirmation is not None and not confirmation.is_complete:
         yield (
             "None yet: the study's confirmation has no seed that all its configurations were "
             "trained with."
         )
         return
-    if evidence is None:
+    if confirmation is None:
         yield (
             "None: this configuration was not trained anew with fresh seeds, on rows that chose "
             "nothing. The figures above are one training's; expect less where it was chosen "
             "for them. `study.confirm.best=3` confirms a study's best."
         )
         return
-    if name not in evidence.names:
-        confirmed = ", ".join(evidence.names)
+    if name not in confirmation.names:
+        confirmed = ", ".join(confirmation.names)
         yield f"None of this trial: the study's confirmation is of {confirmed}."
         return
-    yield confirmed_text(chosen.subject, evidence)
-    metrics = both_metrics(confirmed_metric(chosen.subject))
+    yield confirmed_text(chosen.results, confirmation)
+    metrics = both_metrics(chosen.results.confirmed_metric)
     yield _table(
         ["accuracy", "rows", "mean", "95 % interval", "seeds"],
-        list(_summaries(evidence, name, metrics)),
+        list(_summaries(confirmation, name, metrics)),
     )
 
 
-def _summaries(evidence: Evidence, name: str, metrics: Sequence[str]) -> Iterator[list[str]]:
+def _summaries(
+    confirmation: ConfirmationResults, name: str, metrics: Sequence[str]
+) -> Iterator[list[str]]:
     for metric in metrics:
         for fresh in (False, True):
-            if not (evidence.fresh if fresh else evidence.own):
+            if not (confirmation.fresh if fresh else confirmation.own):
                 continue
-            summary = evidence.summary(name, metric, fresh)
+            summary = confirmation.summary(name, metric, fresh)
             if summary:
                 interval = " to ".join(map(number, summary.interval)) if summary.interval else "–"
                 yield [
-                    metric_words(metric),
-                    rows_words(evidence, fresh),
+                    metric_label(metric),
+                    test_rows_label(confirmation, fresh),
                     number(summary.mean),
                     interval,
                     str(summary.number),

@@ -21,10 +21,10 @@ from sweeper.report.sections.depth import depth_text
 from sweeper.report.sections.head import key_figures
 from sweeper.report.sections.segments import strengths_section
 from sweeper.report.sections.trial_table import leaderboard_section
-from sweeper.results.analysis.significance import Sample, beside_first, certainties
-from sweeper.results.evidence.clustered_tests import compare_on_rows
-from sweeper.results.evidence.statistics import ALIKE, compare_pairs, summarize
-from sweeper.results.opening import load_results
+from sweeper.results.clustered_tests import compare_on_rows
+from sweeper.results.loading import load_results
+from sweeper.results.significance import Sample, compare_to_best, trial_significance
+from sweeper.results.statistics import NOT_DISTINGUISHABLE, compare_pairs, summarize
 from sweeper.results.study_results import MAX_COMPARED
 from sweeper.study import attributes
 from sweeper.two_tower import record as records
@@ -88,13 +88,13 @@ def study(tmp_path: Path) -> Path:
 
 
 def test_trials_of_one_training_are_compared_row_by_row(study):
-    subject = load_results(study)
-    assert subject.problems == []
-    found = certainties(subject)
+    results = load_results(study)
+    assert results.problems == []
+    found = trial_significance(results)
     assert list(found) == [0, 1, 2, "popularity", "published"]
     assert found[0].compared is None
     verdicts = [each.compared.verdict for each in found.values() if each.compared]
-    assert verdicts == [ALIKE, "worse", "worse", "worse"]
+    assert verdicts == [NOT_DISTINGUISHABLE, "worse", "worse", "worse"]
     by_hand = compare_on_rows([GOOD < 100], [BAD < 100], USERS, resamples=0)
     assert found[2].compared.difference == by_hand.difference == hits(GOOD) - hits(BAD)
     assert found[2].compared.p_value == by_hand.p_value < found[2].compared.adjusted_p_value
@@ -109,7 +109,7 @@ def test_the_leaderboard_says_so_and_lists_the_baselines(study):
     (table,) = section.blocks
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     assert [row["trial"] for row in rows] == ["0", "1", "2", "popularity", "published"]
-    assert [row["beside the best"] for row in rows] == ["–", ALIKE, *["worse"] * 3]
+    assert [row["beside the best"] for row in rows] == ["–", NOT_DISTINGUISHABLE, *["worse"] * 3]
     assert all(" to " in row["95 % interval"] for row in rows)
     assert rows[-1]["top-100 accuracy"] == f"{hits(BAD):.4f}"
     assert "had other users been asked" in table.note
@@ -123,7 +123,7 @@ def test_whether_depth_helped_row_by_row(study):
     text = depth_text(load_results(study))
     assert text.startswith("Did depth help the top-100 accuracy? 2 layers against 1: ")
     first, second = text.split("; ", 1)
-    assert first.endswith(f", {ALIKE}")
+    assert first.endswith(f", {NOT_DISTINGUISHABLE}")
     assert second.startswith("3 layers against 2: −")
     assert ", worse (the best trial of each, on the same rows" in second
 
@@ -132,7 +132,7 @@ def test_other_rows_are_not_compared(tmp_path):
     maker = StudyMaker(tmp_path)
     maker.trial([0.5], write=lambda place: leave(place, GOOD))
     maker.trial([0.4], write=lambda place: leave(place, BAD, users=USERS[::-1].copy()))
-    found = certainties(load_results(tmp_path))
+    found = trial_significance(load_results(tmp_path))
     assert found[1].interval
     assert found[1].compared is None
 
@@ -140,12 +140,12 @@ def test_other_rows_are_not_compared(tmp_path):
 def test_ranks_that_are_missing_or_damaged_are_named(study):
     (study / "trials/0001" / records.ROWS["validation"]).unlink()
     (study / "trials/0002" / records.ROWS["validation"]).write_bytes(b"PAR1 cut")
-    subject = load_results(study)
-    assert len(subject.problems) == 2
-    missing, damaged = subject.problems
+    results = load_results(study)
+    assert len(results.problems) == 2
+    missing, damaged = results.problems
     assert "trials/0001/validation_rows.parquet: is missing; left out: how sure" in missing
     assert "trials/0002/validation_rows.parquet: no ranks can be read from it" in damaged
-    found = certainties(subject)
+    found = trial_significance(results)
     assert (found[1].interval, found[1].compared) == (None, None)
     assert found["published"].compared.verdict == "worse"
 
@@ -153,11 +153,11 @@ def test_ranks_that_are_missing_or_damaged_are_named(study):
 def test_a_study_that_goes_by_something_else_has_none(tmp_path):
     maker = StudyMaker(tmp_path, num_parameters="minimize")
     maker.trial([0.5], write=lambda place: leave(place, GOOD))
-    assert certainties(load_results(tmp_path)) == {}
+    assert trial_significance(load_results(tmp_path)) == {}
     assert depth_text(load_results(tmp_path)) is None
 
 
-def repeated(place: Path, values: Sequence[float], *overrides: str) -> None:
+def seed_groups(place: Path, values: Sequence[float], *overrides: str) -> None:
     """A trial of three splits, with a record of each."""
     record = made_up_record([float(np.mean(values))], overrides=overrides)
     record.repeats = [
@@ -178,10 +178,10 @@ def repeated(place: Path, values: Sequence[float], *overrides: str) -> None:
 def test_trials_of_several_splits_are_compared_split_by_split(tmp_path):
     better, worse = [0.5, 0.52, 0.51], [0.4, 0.43, 0.41]
     maker = StudyMaker(tmp_path)
-    maker.trial([0.51], write=lambda place: repeated(place, better, "model.layer_sizes=[8]"))
-    maker.trial([0.41], write=lambda place: repeated(place, worse, "model.layer_sizes=[8,8]"))
-    subject = load_results(tmp_path)
-    found = certainties(subject)
+    maker.trial([0.51], write=lambda place: seed_groups(place, better, "model.layer_sizes=[8]"))
+    maker.trial([0.41], write=lambda place: seed_groups(place, worse, "model.layer_sizes=[8,8]"))
+    results = load_results(tmp_path)
+    found = trial_significance(results)
     # 100 validation rows and 700 to train on.
     by_hand = compare_pairs(better, worse, test_to_train=100 / 700)
     assert found[1].compared.p_value == pytest.approx(by_hand.p_value)
@@ -189,9 +189,9 @@ def test_trials_of_several_splits_are_compared_split_by_split(tmp_path):
     assert found["popularity"].interval == pytest.approx(
         summarize([0.1, 0.11, 0.12], test_to_train=100 / 700).interval
     )
-    (table,) = leaderboard_section(subject).blocks
+    (table,) = leaderboard_section(results).blocks
     assert "Interval: over the splits." in table.note
-    text = depth_text(subject)
+    text = depth_text(results)
     assert "2 layers against 1: −0.0967" in text
     assert text.endswith("worse (the best configuration of each, on the same 3 seeds).")
 
@@ -207,7 +207,7 @@ def test_the_sentence_on_depth_the_table_and_the_heat_map_agree(tmp_path):
     ]:
         own = [f"model.layer_sizes={sizes}"]
         mean = float(np.mean(values))
-        maker.trial([mean], state, write=lambda at, v=values, o=own: repeated(at, v, *o))
+        maker.trial([mean], state, write=lambda at, v=values, o=own: seed_groups(at, v, *o))
     sentence, table, heat = told_of_depth(tmp_path)
     assert "2 layers against 1: −0.0700" in sentence
     assert table.columns == ["layers", "width", "complete", "pruned", "best", "median"]
@@ -248,19 +248,19 @@ def test_the_best_of_a_depth_is_compared_however_many_trials_are_better(tmp_path
         ranks, sizes = (BAD, "[8,8]") if number == 0 else (GOOD, "[8]")
         own = f"model.layer_sizes={sizes}"
         maker.trial([hits(ranks)], write=lambda place, r=ranks, o=own: leave(place, r, o))
-    subject = load_results(tmp_path)
-    assert "2 layers against 1: −" in depth_text(subject)
-    assert sum(isinstance(key, int) for key in certainties(subject)) == MAX_COMPARED
+    results = load_results(tmp_path)
+    assert "2 layers against 1: −" in depth_text(results)
+    assert sum(isinstance(key, int) for key in trial_significance(results)) == MAX_COMPARED
 
 
 def test_the_head_says_of_a_baseline_what_the_tables_say(tmp_path):
     maker = StudyMaker(tmp_path)
     as_popular = POPULAR[::-1].copy()
     maker.trial([hits(as_popular)], write=lambda place: leave(place, as_popular))
-    subject = load_results(tmp_path)
-    assert certainties(subject)["popularity"].verdict == ALIKE
-    notes = {figure.label: figure.note for figure in key_figures(subject)}
-    assert notes["popularity"].startswith(f"{ALIKE}, ")
+    results = load_results(tmp_path)
+    assert trial_significance(results)["popularity"].verdict == NOT_DISTINGUISHABLE
+    notes = {figure.label: figure.note for figure in key_figures(results)}
+    assert notes["popularity"].startswith(f"{NOT_DISTINGUISHABLE}, ")
     maker.trial([hits(GOOD)], write=lambda place: leave(place, GOOD))
     notes = {figure.label: figure.note for figure in key_figures(load_results(tmp_path))}
     assert notes["popularity"].startswith("beaten, +")
@@ -284,8 +284,8 @@ def test_what_shares_nothing_is_not_compared():
 
 def test_where_less_is_better_the_words_turn():
     seconds = {"a": Sample({1: 2.0, 2: 2.1, 3: 2.0}), "b": Sample({1: 4.0, 2: 4.1, 3: 4.1})}
-    assert beside_first(seconds, 0.0, is_maximized=False)["b"].texts[1] == "worse"
-    assert beside_first(seconds, 0.0)["b"].texts[1] == "better"
+    assert compare_to_best(seconds, 0.0, is_maximized=False)["b"].texts[1] == "worse"
+    assert compare_to_best(seconds, 0.0)["b"].texts[1] == "better"
 
 
 def test_where_the_best_trial_is_right_without_a_confirmation(study):

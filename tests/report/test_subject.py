@@ -11,7 +11,7 @@ from made_up_studies import StudyMaker, made_up_record, nothing
 from sweeper.common.errors import ConfigError, OutputError
 from sweeper.report.report import page_of
 from sweeper.report.sections.head import problems_of
-from sweeper.results.opening import load_results, open_subjects
+from sweeper.results.loading import load_all_results, load_results
 from sweeper.two_tower import record as records
 
 
@@ -20,23 +20,27 @@ def test_a_study_and_its_trials_records(tmp_path):
     maker.trial([0.3, 0.4], params={"optimizer": "adam"})
     maker.trial([0.2], "pruned", params={"optimizer": "adagrad"})
     read = []
-    subject = load_results(tmp_path, lambda done, total: read.append((done, total)))
-    assert (subject.name, subject.metric, subject.scored_rows) == ("depth", "top_100", "validation")
-    assert [row.number for row in subject.rows] == [0, 1]
-    assert subject.best.number == 0
-    assert subject.records[1].state == "pruned"
-    assert subject.records[0].history[1]["top_100"] == 0.4
-    assert subject.problems == []
+    results = load_results(tmp_path, lambda done, total: read.append((done, total)))
+    assert (results.name, results.metric, results.evaluation_split) == (
+        "depth",
+        "top_100",
+        "validation",
+    )
+    assert [row.number for row in results.rows] == [0, 1]
+    assert results.best.number == 0
+    assert results.records[1].state == "pruned"
+    assert results.records[0].history[1]["top_100"] == 0.4
+    assert results.problems == []
     assert read == [(1, 2), (2, 2)]
 
 
 def test_a_run_is_a_study_of_one_trial(tmp_path):
     records.write(tmp_path, made_up_record([0.3, 0.4]))
-    subject = load_results(tmp_path)
-    assert subject.study is None
-    assert (subject.best.values, subject.best.state) == ([0.4], "complete")
-    assert subject.best.result["baselines"]["popularity"]["top_100"] == 0.3
-    assert subject.name == tmp_path.name
+    results = load_results(tmp_path)
+    assert results.study is None
+    assert (results.best.values, results.best.state) == ([0.4], "complete")
+    assert results.best.result["baselines"]["popularity"]["top_100"] == 0.3
+    assert results.name == tmp_path.name
 
 
 def test_a_trial_on_several_splits_has_a_record_of_each(tmp_path):
@@ -49,16 +53,16 @@ def test_a_trial_on_several_splits_has_a_record_of_each(tmp_path):
         records.write(place / "split_seed_7", made_up_record([0.5]))
 
     StudyMaker(tmp_path).trial([0.4], record=summary, write=write)
-    subject = load_results(tmp_path)
-    assert [(seed, record.history[0]["top_100"]) for seed, record in subject.records_of(0)] == [
+    results = load_results(tmp_path)
+    assert [(seed, record.history[0]["top_100"]) for seed, record in results.records_of(0)] == [
         (3, 0.3),
         (7, 0.5),
     ]
     (tmp_path / "trials/0000/split_seed_7/trial.json").unlink()
-    subject = load_results(tmp_path)
-    assert [seed for seed, _ in subject.records_of(0)] == [3]
-    assert len(subject.problems) == 1
-    assert "split_seed_7/trial.json" in subject.problems[0]
+    results = load_results(tmp_path)
+    assert [seed for seed, _ in results.records_of(0)] == [3]
+    assert len(results.problems) == 1
+    assert "split_seed_7/trial.json" in results.problems[0]
 
 
 def damaged(tmp_path):
@@ -75,10 +79,10 @@ def damaged(tmp_path):
 
 def test_what_is_missing_or_damaged_is_named_and_left_out(tmp_path):
     damaged(tmp_path)
-    subject = load_results(tmp_path)
-    assert len(subject.rows) == 5
-    assert sorted(subject.records) == [2, 4]
-    problems = sorted(subject.problems)
+    results = load_results(tmp_path)
+    assert len(results.rows) == 5
+    assert sorted(results.records) == [2, 4]
+    problems = sorted(results.problems)
     assert [re.search(r"\d{4}/\w+\.\w+", problem)[0] for problem in problems] == [
         "0000/trial.json", "0001/trial.json", "0002/history.csv", "0003/trial.json",
     ]  # fmt: skip
@@ -91,9 +95,9 @@ def test_what_is_missing_or_damaged_is_named_and_left_out(tmp_path):
 def test_a_damaged_history_is_named(tmp_path):
     place = StudyMaker(tmp_path).trial([0.3])
     (place / "history.csv").write_text("epoch,top_100\n2,what\n")
-    subject = load_results(tmp_path)
-    assert subject.records == {}
-    assert "history.csv: no history can be read from it" in subject.problems[0]
+    results = load_results(tmp_path)
+    assert results.records == {}
+    assert "history.csv: no history can be read from it" in results.problems[0]
 
 
 def test_trials_that_wrote_nothing_are_no_problem(tmp_path):
@@ -101,9 +105,9 @@ def test_trials_that_wrote_nothing_are_no_problem(tmp_path):
     maker.trial([0.3])
     for state in ("running", "failed", "interrupted", "waiting"):
         maker.trial([], state, write=nothing)
-    subject = load_results(tmp_path)
-    assert subject.problems == []
-    (problem,) = problems_of(subject)
+    results = load_results(tmp_path)
+    assert results.problems == []
+    (problem,) = problems_of(results)
     assert "2 trials still running or waiting" in problem
 
 
@@ -166,18 +170,18 @@ def test_the_directory_above_names_what_lies_below(tmp_path):
 
 def test_of_several_those_are_read_that_can_be(tmp_path):
     records.write(tmp_path / "run", made_up_record([0.3]))
-    subjects, unread = open_subjects([tmp_path / "run", tmp_path / "nowhere"])
-    assert [subject.directory.name for subject in subjects] == ["run"]
+    studies, unread = load_all_results([tmp_path / "run", tmp_path / "nowhere"])
+    assert [results.directory.name for results in studies] == ["run"]
     assert unread == [f"{tmp_path}/nowhere: is no directory; must be a study's or a run's"]
     with pytest.raises(ConfigError) as raised:
-        open_subjects([tmp_path / "nowhere", tmp_path])
+        load_all_results([tmp_path / "nowhere", tmp_path])
     assert len(raised.value.problems) == 2
 
 
 def test_a_trial_that_ends_after_the_study_was_read_is_no_part_of_its_report(tmp_path):
     maker = StudyMaker(tmp_path)
     maker.trial([0.4])
-    subject = load_results(tmp_path)
+    results = load_results(tmp_path)
     maker.trial([0.5])
-    page_of(subject)
-    assert [trial.number for trial in subject.trials] == [row.number for row in subject.rows] == [0]
+    page_of(results)
+    assert [trial.number for trial in results.trials] == [row.number for row in results.rows] == [0]

@@ -62,7 +62,7 @@ def test_a_trial_whose_record_is_lost_is_named(study: Path) -> None:
 
 
 @pytest.fixture
-def repeated(tmp_path: Path) -> Path:
+def seed_groups(tmp_path: Path) -> Path:
     """A study whose only trial was trained on the splits of seeds 5 and 3."""
     repeats = []
     for seed, value in ((5, 0.4), (3, 0.2)):
@@ -79,14 +79,14 @@ def repeated(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_of_several_splits_the_first_is_chosen_or_a_given_one(repeated: Path) -> None:
-    first = choose(repeated, None, None)
+def test_of_several_splits_the_first_is_chosen_or_a_given_one(seed_groups: Path) -> None:
+    first = choose(seed_groups, None, None)
     assert first.split_seed == 5
     assert first.record.metrics["validation"]["top_100"] == 0.4
-    assert first.directory == repeated / "trials" / "0000" / "split_seed_5"
-    assert choose(repeated, 0, 3).record.config["data"]["split_seed"] == 3
+    assert first.directory == seed_groups / "trials" / "0000" / "split_seed_5"
+    assert choose(seed_groups, 0, 3).record.config["data"]["split_seed"] == 3
     with pytest.raises(ConfigError, match=r"seed: got 4; must be one that .* with: 5, 3"):
-        choose(repeated, None, 4)
+        choose(seed_groups, None, 4)
 
 
 def test_a_confirmed_trial_has_its_confirmed_figures_with_intervals(tmp_path: Path) -> None:

@@ -60,9 +60,9 @@ def test_a_version_has_all_files_and_their_checksums(exported) -> None:
     } <= names  # fmt: skip
     assert exported.version == exported.output / "1"
     manifest = read_manifest(exported.version)
-    listed = {str(p.relative_to(exported.version)) for p in exported.version.rglob("*")
+    join_names = {str(p.relative_to(exported.version)) for p in exported.version.rglob("*")
               if p.is_file() and p.name != "manifest.json"}  # fmt: skip
-    assert set(manifest.files) == listed
+    assert set(manifest.files) == join_names
     assert manifest.inputs == INPUTS
     assert manifest.candidate_inputs == {"movie_title": "string", "movie_genres": "strings"}
     assert manifest.candidate_input_names == {name: name for name in manifest.candidate_inputs}

@@ -4,58 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sweeper.results.formatting import NOTHING_BEATEN, baseline_words, number
+from sweeper.results.formatting import NOTHING_BEATEN, number
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import (
-    Row,
     baselines_of,
     best_of,
     no_better_words,
-    unbeaten_baseline,
 )
+from sweeper.two_tower.config import baseline_name
 
 POPULARITY = "popularity"
 # More baselines than these make no sentence; the tables have them all.
 MAX_NAMED = 3
 
 
-def accuracy_index(subject: StudyResults) -> int | None:
+def baseline_objective_index(results: StudyResults) -> int | None:
     """Which objective the baselines have too; None if none, as of a loss."""
-    for index, objective in enumerate(subject.objectives):
-        if any(baselines_of(row, objective.metric) for row in subject.rows):
+    for index, objective in enumerate(results.objectives):
+        if any(baselines_of(row, objective.metric) for row in results.rows):
             return index
     return None
 
 
-def usual_baselines(subject: StudyResults, metric: str | None = None) -> dict[str, float]:
+def study_baselines(results: StudyResults, metric: str | None = None) -> dict[str, float]:
     """The baselines of the best trial that has them, by the first objective that they have."""
     if metric is None:
-        index = accuracy_index(subject)
+        index = baseline_objective_index(results)
         if index is None:
             return {}
-        metric = subject.objectives[index].metric
-    found = (baselines_of(row, metric) for row in subject.rows)
+        metric = results.objectives[index].metric
+    found = (baselines_of(row, metric) for row in results.rows)
     return next((baselines for baselines in found if baselines), {})
 
 
-def is_no_better(subject: StudyResults, row: Row) -> bool:
-    """Whether the best baseline on the trial's rows is as good as the trial, or better."""
-    return unbeaten_baseline(row, subject.objectives) is not None
-
-
-def mark_words(subject: StudyResults, rows: Iterable[Row]) -> str:
-    """What marked trials don't beat: "no better than EASE (0.4618)"; "" if none is marked."""
-    found = [unbeaten_baseline(row, subject.objectives) for row in rows]
-    return unbeaten_words(found)
-
-
-def unbeaten_words(found: Iterable[tuple[str, float] | None]) -> str:
-    """As `mark_words`, of what each doesn't beat; None: it beats all."""
-    unbeaten = [each for each in found if each]
+def unbeaten_baselines_text(unbeaten_baselines: Iterable[tuple[str, float] | None]) -> str:
+    """ "no better than EASE (0.4618)", of trials; None stands for a trial that beats all."""
+    unbeaten = [each for each in unbeaten_baselines if each]
     return no_better_words(unbeaten) if unbeaten else ""
 
 
-def unbeaten_of(
+def best_unbeaten_baseline(
     value: float, baselines: dict[str, float], reference: str | None
 ) -> tuple[str, float] | None:
     """The best baseline, its name and value, unless the value is above it.
@@ -67,33 +55,35 @@ def unbeaten_of(
     return (name, baselines[name]) if name and value <= baselines[name] else None
 
 
-def beside_baselines(value: float, baselines: dict[str, float], reference: str | None) -> str:
+def baseline_comparison_text(
+    value: float, baselines: dict[str, float], reference: str | None
+) -> str:
     """Ends a sentence on a value with how it stands beside the baselines; may be empty.
 
     ", 0.1573 above popularity (0.2943), 0.0102 above EASE (0.4416)", or ", which does not beat
     the best baseline, EASE (0.4618)".
     """
-    if weak := unbeaten_text(value, baselines, reference):
+    if weak := unbeaten_baseline_text(value, baselines, reference):
         return f", which {weak}"
-    against = against_baselines(value, named_baselines(baselines, reference))
+    against = baseline_gaps_text(value, key_baselines(baselines, reference))
     return f", {against}" if against else ""
 
 
-def unbeaten_text(value: float, baselines: dict[str, float], reference: str | None) -> str:
+def unbeaten_baseline_text(value: float, baselines: dict[str, float], reference: str | None) -> str:
     """ "does not beat the best baseline, EASE (0.4618)"; "" where the value beats all."""
-    unbeaten = unbeaten_of(value, baselines, reference)
+    unbeaten = best_unbeaten_baseline(value, baselines, reference)
     if unbeaten is None:
         return ""
     name, theirs = unbeaten
     if name == POPULARITY:
         return f"does not beat popularity ({number(theirs)}): {NOTHING_BEATEN}"
-    shown = named_baselines(baselines, reference)
-    against = against_baselines(value, {key: shown[key] for key in shown if key != name})
-    text = f"does not beat the best baseline, {baseline_words(name)} ({number(theirs)})"
+    shown = key_baselines(baselines, reference)
+    against = baseline_gaps_text(value, {key: shown[key] for key in shown if key != name})
+    text = f"does not beat the best baseline, {baseline_name(name)} ({number(theirs)})"
     return f"{text}; it is {against}" if against else text
 
 
-def named_baselines(baselines: dict[str, float], reference: str | None) -> dict[str, float]:
+def key_baselines(baselines: dict[str, float], reference: str | None) -> dict[str, float]:
     """What stands beside a value outside tables: of many the best, popularity, the reference."""
     if len(baselines) <= MAX_NAMED:
         return baselines
@@ -101,10 +91,10 @@ def named_baselines(baselines: dict[str, float], reference: str | None) -> dict[
     return {name: baselines[name] for name in dict.fromkeys(names) if name and name in baselines}
 
 
-def against_baselines(value: float, baselines: dict[str, float]) -> str:
+def baseline_gaps_text(value: float, baselines: dict[str, float]) -> str:
     """ "0.1573 above popularity (0.2943), 0.0102 below EASE (0.4618)"; may be empty."""
     return ", ".join(
         f"{number(abs(value - theirs))} {'above' if value > theirs else 'below'} "
-        f"{baseline_words(name)} ({number(theirs)})"
+        f"{baseline_name(name)} ({number(theirs)})"
         for name, theirs in baselines.items()
     )

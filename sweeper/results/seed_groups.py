@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from sweeper.results.analysis.baselines import unbeaten_of
-from sweeper.results.analysis.importance import is_seed
-from sweeper.results.analysis.significance import (
+from sweeper.results.baselines import best_unbeaten_baseline
+from sweeper.results.formatting import number
+from sweeper.results.importance import is_seed
+from sweeper.results.significance import (
     Key,
     Sample,
     Significance,
-    beside_first,
-    ratio_of_rows,
+    compare_to_best,
+    test_to_train_ratio,
 )
-from sweeper.results.formatting import number
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import Row, baselines_of, parameter_names
 from sweeper.study.outputs.reading import parameters_text, short_names
@@ -43,7 +43,7 @@ class SeedGroup:
         return [row.values[0] for row in self.rows]
 
     @property
-    def scored(self) -> Sample:
+    def sample(self) -> Sample:
         """By seed: what its trials differ in."""
         return Sample({_seeds(row): row.values[0] for row in self.rows})
 
@@ -67,28 +67,28 @@ class SeedGroup:
     @property
     def unbeaten(self) -> tuple[str, float] | None:
         """The name and the value of the best baseline, unless the mean is above it."""
-        return unbeaten_of(self.mean, self.baselines, self.reference)
+        return best_unbeaten_baseline(self.mean, self.baselines, self.reference)
 
 
-def seeds_varied(subject: StudyResults) -> bool:
+def has_seed_groups(results: StudyResults) -> bool:
     """Whether configurations were repeated over seeds, as trials of their own."""
-    return len(subject.objectives) == 1 and any(map(is_seed, parameter_names(subject.rows)))
+    return len(results.objectives) == 1 and any(map(is_seed, parameter_names(results.rows)))
 
 
-def repeated(subject: StudyResults) -> list[SeedGroup]:
+def seed_groups(results: StudyResults) -> list[SeedGroup]:
     """The configurations of the complete trials, the best first.
 
     By their means over the seeds that all have, so that none is first by an easy split; where
     there are none such, those with the most seeds come first.
     """
     groups: dict[str, list[Row]] = {}
-    for row in subject.of_states("complete"):
+    for row in results.of_states("complete"):
         groups.setdefault(repr(sorted(_searched(row).items())), []).append(row)
     found = [
-        SeedGroup(label, rows, _mean_baselines(rows, subject.metric))
-        for label, rows in zip(_labels(subject, groups.values()), groups.values(), strict=True)
+        SeedGroup(label, rows, _mean_baselines(rows, results.metric))
+        for label, rows in zip(_labels(results, groups.values()), groups.values(), strict=True)
     ]
-    turn, shared = -1 if subject.is_maximized else 1, shared_seeds(found)
+    turn, shared = -1 if results.is_maximized else 1, shared_seeds(found)
 
     def order(each: SeedGroup) -> tuple[float, float]:
         if shared:
@@ -104,9 +104,9 @@ def shared_seeds(configurations: Sequence[SeedGroup]) -> set[Seeds]:
     return set.intersection(*own) if own else set()
 
 
-def _labels(subject: StudyResults, groups: Iterable[Sequence[Row]]) -> list[str]:
+def _labels(results: StudyResults, groups: Iterable[Sequence[Row]]) -> list[str]:
     """What each configuration is called; to the last digit where two look the same."""
-    short = short_names(parameter_names(subject.rows))
+    short = short_names(parameter_names(results.rows))
     params = [_searched(rows[0]) for rows in groups]
     labels = [parameters_text(own, short) or "all trials" for own in params]
     return [
@@ -117,32 +117,32 @@ def _labels(subject: StudyResults, groups: Iterable[Sequence[Row]]) -> list[str]
     ]
 
 
-def certainty_over_seeds(
-    subject: StudyResults, configurations: Sequence[SeedGroup]
+def seed_group_significance(
+    results: StudyResults, configurations: Sequence[SeedGroup]
 ) -> dict[Key, Significance]:
     """How sure the means are, by label or baseline; the first against each of the others."""
-    scored: dict[Key, Sample] = {each.label: each.scored for each in configurations}
-    scored |= {
-        name: baseline_over_seeds(subject, name) for name in baselines_over_seeds(configurations)
+    samples: dict[Key, Sample] = {each.label: each.sample for each in configurations}
+    samples |= {
+        name: baseline_over_seeds(results, name) for name in baselines_over_seeds(configurations)
     }
-    ratio = ratio_over_seeds(subject, configurations[0])
-    return beside_first(scored, ratio, is_maximized=subject.is_maximized)
+    ratio = seed_group_ratio(results, configurations[0])
+    return compare_to_best(samples, ratio, is_maximized=results.is_maximized)
 
 
-def ratio_over_seeds(subject: StudyResults, first: SeedGroup) -> float:
+def seed_group_ratio(results: StudyResults, first: SeedGroup) -> float:
     """Scored rows / training rows where seeds are of splits; 0 where they are of trainings."""
     of_splits = any(name.endswith("split_seed") for name in first.rows[0].params)
-    return ratio_of_rows(subject, first.rows[0]) if of_splits else 0.0
+    return test_to_train_ratio(results, first.rows[0]) if of_splits else 0.0
 
 
 def baselines_over_seeds(configurations: Sequence[SeedGroup]) -> list[str]:
     return list(dict.fromkeys(name for each in configurations for name in each.baselines))
 
 
-def baseline_over_seeds(subject: StudyResults, name: str) -> Sample:
+def baseline_over_seeds(results: StudyResults, name: str) -> Sample:
     """By seed; it is the same for all configurations of a split."""
     found = {
-        _seeds(row): baselines_of(row, subject.metric) for row in subject.of_states("complete")
+        _seeds(row): baselines_of(row, results.metric) for row in results.of_states("complete")
     }
     return Sample({seeds: each[name] for seeds, each in found.items() if name in each})
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats  # type: ignore[import-untyped]
 
-ALIKE = "not distinguishable"
+NOT_DISTINGUISHABLE = "not distinguishable"
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,15 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """What B is beside A: "worse", "better", or `ALIKE`."""
+        """What B is beside A: "worse", "better", or `NOT_DISTINGUISHABLE`."""
         if not self.distinguishable():
-            return ALIKE
+            return NOT_DISTINGUISHABLE
         return "worse" if self.difference > 0 else "better"
 
     @property
-    def verdict_where_less(self) -> str:
+    def verdict_where_less_is_better(self) -> str:
         """As `verdict`, of a figure of which less is better."""
-        return {"worse": "better", "better": "worse"}.get(self.verdict, ALIKE)
+        return {"worse": "better", "better": "worse"}.get(self.verdict, NOT_DISTINGUISHABLE)
 
 
 def summarize(

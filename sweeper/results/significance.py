@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from sweeper.results.evidence.clustered_tests import compare_on_rows, interval_over_users
-from sweeper.results.evidence.ranks import MODEL, hits, is_accuracy
-from sweeper.results.evidence.statistics import (
+from sweeper.results.clustered_tests import compare_on_rows, interval_over_users
+from sweeper.results.formatting import number
+from sweeper.results.scored_rows import MODEL, hits, is_accuracy
+from sweeper.results.statistics import (
     Comparison,
     adjusted_by_holm,
     compare_pairs,
     summarize,
 )
-from sweeper.results.formatting import number
 from sweeper.results.study_results import MAX_COMPARED, StudyResults
 from sweeper.study.outputs.leaderboard import Row, baselines_of, seed_values
 
@@ -49,7 +49,11 @@ class Significance:
         """What this is beside the best: "worse", "better", "not distinguishable", "–"."""
         if self.compared is None:
             return "–"
-        return self.compared.verdict if self.is_maximized else self.compared.verdict_where_less
+        return (
+            self.compared.verdict
+            if self.is_maximized
+            else self.compared.verdict_where_less_is_better
+        )
 
     @property
     def texts(self) -> tuple[str, str]:
@@ -103,87 +107,87 @@ def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     return a is not None and b is not None and np.array_equal(a, b)
 
 
-def certainties(subject: StudyResults) -> dict[Key, Significance]:
+def trial_significance(results: StudyResults) -> dict[Key, Significance]:
     """Of the best of the ranked trials, and of the baselines beside the best one.
 
     Empty where the study goes by something else than one accuracy.
     """
-    ranked = subject.ranked[:MAX_COMPARED]
-    if len(subject.objectives) != 1 or not is_accuracy(subject.metric) or not ranked:
+    ranked = results.ranked[:MAX_COMPARED]
+    if len(results.objectives) != 1 or not is_accuracy(results.metric) or not ranked:
         return {}
-    scored: dict[Key, Sample] = {row.number: scored_trial(subject, row) for row in ranked}
+    samples: dict[Key, Sample] = {row.number: trial_sample(results, row) for row in ranked}
     best = ranked[0]
-    scored |= {name: _baseline(subject, best, name) for name in baselines_of(best, subject.metric)}
-    ratio = ratio_of_rows(subject, best)
-    return beside_first(scored, ratio, is_maximized=subject.is_maximized)
+    samples |= {name: _baseline(results, best, name) for name in baselines_of(best, results.metric)}
+    ratio = test_to_train_ratio(results, best)
+    return compare_to_best(samples, ratio, is_maximized=results.is_maximized)
 
 
-def beside_first(
-    scored: Mapping[Key, Sample], test_to_train: float, *, is_maximized: bool = True
+def compare_to_best(
+    samples: Mapping[Key, Sample], test_to_train: float, *, is_maximized: bool = True
 ) -> dict[Key, Significance]:
     """How sure each is; the first (A) against each that shares its seeds or rows, by Holm.
 
     Args:
       is_maximized: whether more is better, or less.
     """
-    first, *others = scored
+    first, *others = samples
     pairs = [(first, other) for other in others]
-    compared = compare(scored, pairs, test_to_train)
+    compared = compare_samples(samples, pairs, test_to_train)
     return {
         key: Significance(each.interval(test_to_train), compared.get((first, key)), is_maximized)
-        for key, each in scored.items()
+        for key, each in samples.items()
     }
 
 
-def compare(
-    scored: Mapping[Key, Sample], pairs: Iterable[tuple[Key, Key]], test_to_train: float
+def compare_samples(
+    samples: Mapping[Key, Sample], pairs: Iterable[tuple[Key, Key]], test_to_train: float
 ) -> dict[tuple[Key, Key], Comparison]:
     """The pairs that share seeds or rows, A against B, adjusted by Holm."""
     found = {
         (a, b): comparison
         for a, b in pairs
-        if (comparison := scored[a].against(scored[b], test_to_train))
+        if (comparison := samples[a].against(samples[b], test_to_train))
     }
     return dict(zip(found, adjusted_by_holm(list(found.values())), strict=True))
 
 
-def ratio_of_rows(subject: StudyResults, row: Row) -> float:
+def test_to_train_ratio(results: StudyResults, row: Row) -> float:
     """Scored rows / training rows of a trial; 0 where they are not known."""
-    record = subject.records.get(row.number)
+    record = results.records.get(row.number)
     sizes = (record.data.get("rows") if record else None) or {}
-    return float(sizes[subject.scored_rows] / sizes["train"]) if sizes else 0.0
+    return float(sizes[results.evaluation_split] / sizes["train"]) if sizes else 0.0
 
 
-def scored_trial(subject: StudyResults, row: Row, metric: str | None = None) -> Sample:
+def trial_sample(results: StudyResults, row: Row, metric: str | None = None) -> Sample:
     """One trial, by the study's first objective or another accuracy."""
-    metric = metric or subject.metric
+    metric = metric or results.metric
     values = seed_values(row, metric)
     by_seed = {seed: value for seed, value in values.items() if value is not None}
-    return Sample(by_seed) if by_seed else _on_rows(subject, row.number, MODEL, metric)
+    return Sample(by_seed) if by_seed else _on_rows(results, row.number, MODEL, metric)
 
 
-def _baseline(subject: StudyResults, best: Row, name: str) -> Sample:
+def _baseline(results: StudyResults, best: Row, name: str) -> Sample:
     """A baseline on the rows, or the splits, of the best trial."""
-    reference = subject.reference
-    repeats = subject.repeats.get(best.number)
+    reference = results.reference
+    repeats = results.repeats.get(best.number)
     if reference and name == reference["name"]:
         runs = reference["runs"]
         if len(runs) > 1:
-            return Sample({run["split_seed"]: run["metrics"][subject.metric] for run in runs})
-        return _on_rows(subject, name, MODEL, subject.metric)
+            return Sample({run["split_seed"]: run["metrics"][results.metric] for run in runs})
+        return _on_rows(results, name, MODEL, results.metric)
     if repeats:
         return Sample(
             {
-                seed: record.baselines[name][record.rows][subject.metric]
+                seed: record.baselines[name][record.rows][results.metric]
                 for seed, record in repeats.items()
                 if name in record.baselines
             }
         )
-    return _on_rows(subject, best.number, name, subject.metric)
+    return _on_rows(results, best.number, name, results.metric)
 
 
-def _on_rows(subject: StudyResults, key: Key, scorer: str, metric: str) -> Sample:
-    ranks = subject.ranks.get(key)
+def _on_rows(results: StudyResults, key: Key, scorer: str, metric: str) -> Sample:
+    ranks = results.ranks.get(key)
     if ranks is None or f"{scorer}_rank" not in ranks.column_names:
         return Sample()
     return Sample(

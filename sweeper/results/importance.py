@@ -40,7 +40,7 @@ def is_seed(name: str) -> bool:
     return name.rpartition(".")[2] in ("seed", "split_seed")
 
 
-def study_with_pruned(subject: StudyResults) -> optuna.Study:
+def study_with_pruned(results: StudyResults) -> optuna.Study:
     """The study with its complete and its pruned trials, all as complete ones.
 
     A pruned trial counts with the best that it reached. Without these, a value that was
@@ -48,22 +48,22 @@ def study_with_pruned(subject: StudyResults) -> optuna.Study:
     """
     with _quiet():
         study = optuna.create_study(
-            directions=[StudyDirection[each.direction.upper()] for each in subject.objectives]
+            directions=[StudyDirection[each.direction.upper()] for each in results.objectives]
         )
-        study.set_metric_names([objective.metric for objective in subject.objectives])
+        study.set_metric_names([objective.metric for objective in results.objectives])
         study.add_trials(
-            [counted for trial in subject.trials if (counted := _counted(subject, trial))]
+            [counted for trial in results.trials if (counted := _counted(results, trial))]
         )
     return study
 
 
-def _counted(subject: StudyResults, trial: FrozenTrial) -> FrozenTrial | None:
+def _counted(results: StudyResults, trial: FrozenTrial) -> FrozenTrial | None:
     if state_of(trial) not in ("complete", "pruned"):
         return None
     values = list(trial.values or [])
     if trial.state == TrialState.PRUNED:
-        values = reached(subject, trial)
-    if len(values) != len(subject.objectives) or not trial.params:
+        values = best_reached(results, trial)
+    if len(values) != len(results.objectives) or not trial.params:
         return None
     return create_trial(
         state=TrialState.COMPLETE,
@@ -74,13 +74,13 @@ def _counted(subject: StudyResults, trial: FrozenTrial) -> FrozenTrial | None:
     )
 
 
-def reached(subject: StudyResults, trial: FrozenTrial) -> list[float]:
+def best_reached(results: StudyResults, trial: FrozenTrial) -> list[float]:
     """The best that a trial had at any evaluation, of one objective; empty if it had none."""
-    kept = (result_of(trial).get("metrics") or {}).get(subject.metric)
+    kept = (result_of(trial).get("metrics") or {}).get(results.metric)
     if kept is not None:
         return [kept]
     told = [value for value in trial.intermediate_values.values() if value == value]
-    best = max if subject.is_maximized else min
+    best = max if results.is_maximized else min
     return [best(told)] if told else values_of(trial)
 
 

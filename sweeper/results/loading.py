@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sweeper.common.errors import ConfigError, OutputError
-from sweeper.results.analysis.towers import best_of_each_depth
-from sweeper.results.evidence.confirmation_reader import load_evidence, places_of
-from sweeper.results.evidence.ranks import read_ranks
+from sweeper.results.confirmation_loading import load_confirmation, retraining_directories
+from sweeper.results.scored_rows import read_ranks
 from sweeper.results.study_results import MAX_COMPARED, StudyResults
+from sweeper.results.towers import best_of_each_depth
 from sweeper.study import attributes, confirmation, reference
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.execution.summary import summarize
@@ -71,21 +71,21 @@ def _open_study(directory: Path, on_read: OnRead) -> StudyResults:
             f"{directory}: no trial of its study has started; must have one to report on"
         )
     best = rows[0].number if rows[0].rank == 1 else None
-    evidence, problems = load_evidence(directory, best)
-    subject = StudyResults(
+    confirmation, problems = load_confirmation(directory, best)
+    results = StudyResults(
         directory, study.study_name, objectives, rows, study, trials,
-        evidence=evidence, problems=problems,
+        confirmation=confirmation, problems=problems,
     )  # fmt: skip
-    subject.seconds_beside.update(_seconds_beside(directory, subject.problems))
-    _read_records(subject, on_read)
-    return subject
+    results.seconds_beside.update(_seconds_beside(directory, results.problems))
+    _read_records(results, on_read)
+    return results
 
 
 def _seconds_beside(directory: Path, problems: list[str]) -> Iterator[tuple[str, float]]:
     """What the reference and the confirmations below a study's directory have taken."""
     for name in (reference.DIRECTORY, confirmation.DIRECTORY):
         seconds = []
-        for place in places_of(directory, name):
+        for place in retraining_directories(directory, name):
             try:
                 seconds.append(load_study(place).user_attrs.get(attributes.SECONDS, 0.0))
             except OutputError as error:
@@ -94,40 +94,40 @@ def _seconds_beside(directory: Path, problems: list[str]) -> Iterator[tuple[str,
             yield name, sum(seconds)
 
 
-def _read_records(subject: StudyResults, on_read: OnRead) -> None:
+def _read_records(results: StudyResults, on_read: OnRead) -> None:
     """Reads the files of all trials; fills `records`, `repeats` and `problems`."""
     missing: list[str] = []
-    for index, row in enumerate(subject.rows, start=1):
+    for index, row in enumerate(results.rows, start=1):
         if row.directory is not None:
-            place = subject.directory / row.directory
+            place = results.directory / row.directory
             if not (place / records.TRIAL).exists():
                 missing += [] if row.state in MAY_LACK_FILES else [str(place / records.TRIAL)]
-            elif record := _read(place, subject.problems):
-                subject.records[row.number] = record
-                subject.problems.extend(_history_problems(place, row, record))
+            elif record := _read(place, results.problems):
+                results.records[row.number] = record
+                results.problems.extend(_history_problems(place, row, record))
                 if record.repeats:
-                    subject.repeats[row.number] = dict(_repeats(place, record, subject.problems))
-        on_read(index, len(subject.rows))
-    subject.problems.extend(_missing_problems(missing, subject))
-    _read_ranks(subject)
+                    results.repeats[row.number] = dict(_repeats(place, record, results.problems))
+        on_read(index, len(results.rows))
+    results.problems.extend(_missing_problems(missing, results))
+    _read_ranks(results)
 
 
-def _read_ranks(subject: StudyResults) -> None:
+def _read_ranks(results: StudyResults) -> None:
     """Fills `ranks`, as far as the trials were to leave any."""
     places: dict[int | str, Path] = {}
-    of_depths = [each.row for each in best_of_each_depth(subject).values()]
-    for row in [*subject.ranked[:MAX_COMPARED], *of_depths]:
-        record = subject.records.get(row.number)
+    of_depths = [each.row for each in best_of_each_depth(results).values()]
+    for row in [*results.ranked[:MAX_COMPARED], *of_depths]:
+        record = results.records.get(row.number)
         if record and not record.repeats and record.config["evaluation"].get("save_ranks"):
-            places[row.number] = subject.directory / str(row.directory)
-    if places and subject.reference and len(subject.reference["runs"]) == 1:
-        (run,) = subject.reference["runs"]
-        places[subject.reference["name"]] = subject.directory / run["directory"]
+            places[row.number] = results.directory / str(row.directory)
+    if places and results.reference and len(results.reference["runs"]) == 1:
+        (run,) = results.reference["runs"]
+        places[results.reference["name"]] = results.directory / run["directory"]
     for key, place in places.items():
         try:
-            subject.ranks[key] = read_ranks(place / records.ROWS[subject.scored_rows])
+            results.ranks[key] = read_ranks(place / records.ROWS[results.evaluation_split])
         except OutputError as error:
-            subject.problems.append(f"{error}; left out: how sure its figure is")
+            results.problems.append(f"{error}; left out: how sure its figure is")
 
 
 def _read(place: Path, problems: list[str]) -> TrialRecord | None:
@@ -153,12 +153,12 @@ def _repeats(
             yield repeat["split_seed"], found
 
 
-def _missing_problems(missing: list[str], subject: StudyResults) -> Iterator[str]:
+def _missing_problems(missing: list[str], results: StudyResults) -> Iterator[str]:
     if not missing:
         return
-    if not subject.records:
+    if not results.records:
         yield (
-            f"{subject.directory}: no trial has a record ({records.TRIAL}); left out: curves, "
+            f"{results.directory}: no trial has a record ({records.TRIAL}); left out: curves, "
             "protocol, times and configuration"
         )
         return
@@ -184,14 +184,14 @@ def _open_run(directory: Path) -> StudyResults:
         reason=record.reason,
     )
     name = record.config.get("name") or directory.resolve().name
-    subject = StudyResults(directory, name, [objective], [row], records={0: record})
-    subject.problems.extend(_history_problems(directory, row, record))
-    subject.repeats[0] = dict(_repeats(directory, record, subject.problems))
-    _read_ranks(subject)
-    return subject
+    results = StudyResults(directory, name, [objective], [row], records={0: record})
+    results.problems.extend(_history_problems(directory, row, record))
+    results.repeats[0] = dict(_repeats(directory, record, results.problems))
+    _read_ranks(results)
+    return results
 
 
-def open_subjects(
+def load_all_results(
     directories: Sequence[Path], on_read: OnRead = lambda done, total: None
 ) -> tuple[list[StudyResults], list[str]]:
     """Reads several studies and runs, and says which of them can't be read.
@@ -199,13 +199,13 @@ def open_subjects(
     Raises:
       ConfigError: none of them can; with a line for each.
     """
-    subjects: list[StudyResults] = []
+    studies: list[StudyResults] = []
     unread: list[str] = []
     for directory in directories:
         try:
-            subjects.append(load_results(directory, on_read))
+            studies.append(load_results(directory, on_read))
         except OutputError as error:
             unread.append(str(error))
-    if not subjects:
+    if not studies:
         raise ConfigError(unread)
-    return subjects, unread
+    return studies, unread

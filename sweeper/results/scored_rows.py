@@ -1,22 +1,70 @@
-"""Accuracy on parts of the scored rows: by popularity, activity, history, age; warm, repeated."""
+"""The scored rows that trials left: their ranks, and accuracies on segments of them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow
+import pyarrow.parquet
 
-from sweeper.results.evidence.clustered_tests import interval_over_users
+from sweeper.common.errors import OutputError
+from sweeper.results.clustered_tests import interval_over_users
+from sweeper.two_tower.config import SEEN_FILTERED
 from sweeper.two_tower.evaluation.cold_start import warm_and_cold
+from sweeper.two_tower.evaluation.metrics import row_values
 from sweeper.two_tower.evaluation.row_parts import Parts
 
+ACCURACY = re.compile(rf"({SEEN_FILTERED})?((?:top|ndcg)_\d+|mrr)")
+MODEL = "model"
+COLUMNS = ("user", "item", "user_rows", "item_rows", "model_rank", "model_seen_filtered_rank")
 GROUPS = 10
 
 
+def read_ranks(path: Path) -> pyarrow.Table:
+    """See `sweeper.two_tower.evaluation.rows.row_table`.
+
+    Raises:
+      OutputError: there are none, or they can't be read.
+    """
+    if not path.exists():
+        raise OutputError(f"{path}: is missing")
+    try:
+        ranks = pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise OutputError(f"{path}: no ranks can be read from it: {error}") from error
+    missing = [name for name in COLUMNS if name not in ranks.column_names]
+    if missing:
+        raise OutputError(f"{path}: has no column {', '.join(missing)}; not of this version")
+    return ranks
+
+
+def is_accuracy(metric: str) -> bool:
+    """Whether a metric is a mean over the scored rows, and not such as a number of parameters."""
+    return ACCURACY.fullmatch(metric) is not None
+
+
+def both_metrics(metric: str) -> tuple[str, str]:
+    """The metric unfiltered and seen-filtered, of the same k."""
+    bare = metric.removeprefix(SEEN_FILTERED)
+    return bare, f"{SEEN_FILTERED}{bare}"
+
+
+def hits(ranks: pyarrow.Table, metric: str, scorer: str = MODEL) -> np.ndarray:
+    """What each row contributes to a metric, [rows]: of `top_k` whether it is a hit.
+
+    See `sweeper.two_tower.evaluation.metrics`.
+    """
+    found = ACCURACY.fullmatch(metric)
+    assert found is not None, metric
+    return row_values(found[2], np.asarray(ranks[f"{scorer}_{found[1] or ''}rank"]))
+
+
 @dataclass(frozen=True)
-class Group:
+class Decile:
     """Rows whose user, or candidate, has between `low` and `high` training rows."""
 
     low: int
@@ -26,24 +74,24 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Part:
+class Segment:
     """Some of the rows.
 
     Attributes:
-      part: "warm", "cold_user" or "cold_item" (`evaluation.cold_start`); "repeat" or "new"; or
+      name: "warm", "cold_user" or "cold_item" (`evaluation.cold_start`); "repeat" or "new"; or
         one of `sweeper.two_tower.evaluation.row_parts`.
       intervals: as the accuracies, those of 95 %, had other users been asked; None where the
         rows are of a single user. Of the last kind of part alone.
     """
 
-    part: str
+    name: str
     rows: int
     share: float
     accuracies: dict[str, float]
     intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 
 
-def by_cold_start(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Part]:
+def by_cold_start(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Segment]:
     """Accuracies on warm rows and on cold ones, as far as there are any.
 
     Args:
@@ -54,7 +102,7 @@ def by_cold_start(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[
     )
 
 
-def by_repetition(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Part]:
+def by_repetition(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Segment]:
     """Accuracies on repeat rows and on new pairs, as far as there are any.
 
     Empty where the ranks are of an earlier version, which didn't tell these apart.
@@ -68,7 +116,7 @@ def by_repetition(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[
     return _by_part({"repeat": is_repeat, "new": ~is_repeat}, hits)
 
 
-def by_parts(parts: Parts, ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Part]:
+def by_parts(parts: Parts, ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Segment]:
     """Accuracies on each part that has rows, with intervals over users.
 
     Empty where the ranks don't have the column that the parts go by.
@@ -83,7 +131,7 @@ def by_parts(parts: Parts, ranks: pyarrow.Table, hits: Mapping[str, np.ndarray])
         replace(
             part,
             intervals={
-                name: _interval(values[found[part.part]], users[found[part.part]])
+                name: _interval(values[found[part.name]], users[found[part.name]])
                 for name, values in hits.items()
             },
         )
@@ -97,9 +145,9 @@ def _interval(hits: np.ndarray, users: np.ndarray) -> tuple[float, float] | None
     return (max(interval[0], 0.0), min(interval[1], 1.0)) if interval else None
 
 
-def _by_part(parts: Mapping[str, np.ndarray], hits: Mapping[str, np.ndarray]) -> list[Part]:
+def _by_part(parts: Mapping[str, np.ndarray], hits: Mapping[str, np.ndarray]) -> list[Segment]:
     return [
-        Part(
+        Segment(
             part,
             int(of.sum()),
             float(of.mean()),
@@ -110,7 +158,7 @@ def _by_part(parts: Mapping[str, np.ndarray], hits: Mapping[str, np.ndarray]) ->
     ]
 
 
-def by_training_rows(ranks: pyarrow.Table, of: str, hits: Mapping[str, np.ndarray]) -> list[Group]:
+def by_training_rows(ranks: pyarrow.Table, of: str, hits: Mapping[str, np.ndarray]) -> list[Decile]:
     """Accuracies on tenths of the rows, fewest training rows first.
 
     Args:
@@ -120,7 +168,7 @@ def by_training_rows(ranks: pyarrow.Table, of: str, hits: Mapping[str, np.ndarra
     """
     counts = np.asarray(ranks[f"{of}_rows"])
     return [
-        Group(
+        Decile(
             int(counts[rows].min()),
             int(counts[rows].max()),
             len(rows),

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats  # type: ignore[import-untyped]
 
-from sweeper.results.evidence.statistics import (
+from sweeper.results.statistics import (
     Comparison,
     adjusted_by_holm,
     by_student,

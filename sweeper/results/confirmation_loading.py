@@ -10,8 +10,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeper.common.errors import OutputError
-from sweeper.results.evidence.evidence import Evidence, Run
-from sweeper.results.evidence.ranks import read_ranks
+from sweeper.results.confirmation import ConfirmationResults, Run
+from sweeper.results.scored_rows import read_ranks
 from sweeper.study import attributes
 from sweeper.study.confirmation import DIRECTORY
 from sweeper.study.retraining import CONFIGURATION, CUT, SPLIT_SEED, TRAIN_SEED, Point, point_of
@@ -23,7 +23,9 @@ from sweeper.two_tower import record as records
 SHOWN = 3
 
 
-def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[str]]:
+def load_confirmation(
+    study: Path, best: int | None
+) -> tuple[ConfirmationResults | None, list[str]]:
     """A confirmation below a study's directory, and what is wrong with it.
 
     Of several the latest that confirms the best trial; else the latest with figures.
@@ -31,9 +33,9 @@ def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[
     Args:
       best: the study's best trial.
     """
-    found: list[tuple[Evidence, list[str]]] = []
+    found: list[tuple[ConfirmationResults, list[str]]] = []
     unread: list[str] = []
-    for place in sorted(places_of(study, DIRECTORY), key=_number, reverse=True):
+    for place in sorted(retraining_directories(study, DIRECTORY), key=_number, reverse=True):
         try:
             found.append(_open(place))
         except OutputError as error:
@@ -41,22 +43,22 @@ def load_evidence(study: Path, best: int | None) -> tuple[Evidence | None, list[
     if not found:
         return None, unread
 
-    def fits(each: tuple[Evidence, list[str]]) -> tuple[bool, bool]:
-        evidence, _ = each
-        return best is not None and evidence.is_complete and evidence.confirms(best), (
-            evidence.is_complete
+    def fits(each: tuple[ConfirmationResults, list[str]]) -> tuple[bool, bool]:
+        confirmation, _ = each
+        return best is not None and confirmation.is_complete and confirmation.confirms(best), (
+            confirmation.is_complete
         )
 
-    evidence, problems = max(found, key=fits)
-    return evidence, [*unread, *problems]
+    confirmation, problems = max(found, key=fits)
+    return confirmation, [*unread, *problems]
 
 
-def is_begun(study: Path) -> bool:
+def has_confirmation(study: Path) -> bool:
     """Whether a confirmation lies below a study's directory, whatever can be read of it."""
-    return bool(places_of(study, DIRECTORY))
+    return bool(retraining_directories(study, DIRECTORY))
 
 
-def places_of(study: Path, name: str) -> list[Path]:
+def retraining_directories(study: Path, name: str) -> list[Path]:
     """The retrainings of a name below a study's directory: "confirmation", "confirmation_2"."""
     return [
         place
@@ -65,7 +67,7 @@ def places_of(study: Path, name: str) -> list[Path]:
     ]
 
 
-def _open(directory: Path) -> tuple[Evidence, list[str]]:
+def _open(directory: Path) -> tuple[ConfirmationResults, list[str]]:
     """A confirmation, and what can't be read of its runs.
 
     Raises:
@@ -92,7 +94,9 @@ def _open(directory: Path) -> tuple[Evidence, list[str]]:
             problems.append(f"{error}; left out: this training")
     problems += _lacking(directory, user_attrs[attributes.POINTS], ended)
     return (
-        Evidence(directory, list(user_attrs[attributes.CONFIGS]), runs, _own_split(confirmation)),
+        ConfirmationResults(
+            directory, list(user_attrs[attributes.CONFIGS]), runs, _own_split(confirmation)
+        ),
         problems,
     )
 

@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow
 
-from sweeper.results.evidence.clustered_tests import compare_with_best
-from sweeper.results.evidence.ranks import MODEL, hits
-from sweeper.results.evidence.row_groups import (
-    Group,
-    Part,
+from sweeper.results.clustered_tests import compare_with_best
+from sweeper.results.scored_rows import (
+    MODEL,
+    Decile,
+    Segment,
     by_cold_start,
     by_parts,
     by_repetition,
     by_training_rows,
+    hits,
 )
-from sweeper.results.evidence.statistics import (
+from sweeper.results.statistics import (
     Comparison,
     Summary,
     adjusted_by_holm,
@@ -47,13 +48,13 @@ class Run:
     record: TrialRecord
     rows: pyarrow.Table | None
 
-    def figure(self, metric: str, scorer: str = MODEL) -> float:
+    def value(self, metric: str, scorer: str = MODEL) -> float:
         scores = self.record.metrics if scorer == MODEL else self.record.baselines[scorer]
         return scores["test"][metric]
 
     @property
     def test_to_train(self) -> float:
-        """Test rows / training rows, see `sweeper.results.evidence.statistics.compare_pairs`."""
+        """Test rows / training rows, see `sweeper.results.statistics.compare_pairs`."""
         sizes = self.record.data["rows"]
         return float(sizes["test"] / sizes["train"])
 
@@ -62,7 +63,7 @@ class Run:
 Rounds = Mapping[tuple[int, int], dict[str, Run]]
 
 
-class Evidence:
+class ConfirmationResults:
     """The runs of a confirmation that every configuration has ended, and what they show.
 
     Attributes:
@@ -119,13 +120,13 @@ class Evidence:
         """A configuration's or a baseline's figure with each seed, of all cuts together."""
         rounds = self.fresh if fresh else self.own
         if self.are_splits_samples(fresh):
-            return [self._figure(each, name, metric) for each in rounds.values()]
+            return [self._value(each, name, metric) for each in rounds.values()]
         return [self._of_cuts(each, name, metric) for each in _by_seed(rounds)]
 
     def values_at(self, cut: int, name: str, metric: str) -> list[float]:
         """A configuration's or a baseline's figure with each seed, at one cut."""
         rounds = {**self.own, **self.fresh}
-        return [self._figure(each, name, metric) for (at, _), each in rounds.items() if at == cut]
+        return [self._value(each, name, metric) for (at, _), each in rounds.items() if at == cut]
 
     def test_rows_at(self, cut: int) -> int:
         rounds = {**self.own, **self.fresh}
@@ -146,7 +147,7 @@ class Evidence:
 
     def _of_cuts(self, runs: Sequence[dict[str, Run]], name: str, metric: str) -> float:
         """The mean over all test rows of the cuts."""
-        values = [self._figure(each, name, metric) for each in runs]
+        values = [self._value(each, name, metric) for each in runs]
         if len(values) == 1:
             return values[0]
         weights = [each[self.winner].record.data["rows"]["test"] for each in runs]
@@ -163,10 +164,10 @@ class Evidence:
             if all((other, seed) in rounds for other in cuts)
         }
 
-    def _figure(self, runs: dict[str, Run], name: str, metric: str) -> float:
+    def _value(self, runs: dict[str, Run], name: str, metric: str) -> float:
         if name in self.baselines:
-            return runs[self.winner].figure(metric, name)
-        return runs[name].figure(metric)
+            return runs[self.winner].value(metric, name)
+        return runs[name].value(metric)
 
     def summary(self, name: str, metric: str, fresh: bool = False) -> Summary | None:
         """Mean, deviation and interval over seeds; None where there is no seed."""
@@ -234,23 +235,23 @@ class Evidence:
         ]
         return dict(zip(others, adjusted_by_holm(comparisons), strict=True))
 
-    def by_training_rows(self, of: str, metric: str) -> list[Group]:
-        """See `sweeper.results.evidence.row_groups`, on the own test rows, means over the seeds."""
+    def by_training_rows(self, of: str, metric: str) -> list[Decile]:
+        """See `sweeper.results.scored_rows`, on the own test rows, means over the seeds."""
         ranks = self._ranks()
         return [] if ranks is None else by_training_rows(ranks, of, self._mean_hits(metric))
 
-    def by_cold_start(self, metric: str) -> list[Part]:
-        """See `sweeper.results.evidence.row_groups`, on the own test rows, means over the seeds."""
+    def by_cold_start(self, metric: str) -> list[Segment]:
+        """See `sweeper.results.scored_rows`, on the own test rows, means over the seeds."""
         ranks = self._ranks()
         return [] if ranks is None else by_cold_start(ranks, self._mean_hits(metric))
 
-    def by_repetition(self, metric: str) -> list[Part]:
-        """See `sweeper.results.evidence.row_groups`, on the own test rows, means over the seeds."""
+    def by_repetition(self, metric: str) -> list[Segment]:
+        """See `sweeper.results.scored_rows`, on the own test rows, means over the seeds."""
         ranks = self._ranks()
         return [] if ranks is None else by_repetition(ranks, self._mean_hits(metric))
 
-    def by_parts(self, parts: Parts, metric: str) -> list[Part]:
-        """See `sweeper.results.evidence.row_groups`, on the own test rows, means over the seeds."""
+    def by_parts(self, parts: Parts, metric: str) -> list[Segment]:
+        """See `sweeper.results.scored_rows`, on the own test rows, means over the seeds."""
         ranks = self._ranks()
         return [] if ranks is None else by_parts(parts, ranks, self._mean_hits(metric))
 
