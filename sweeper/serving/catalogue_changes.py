@@ -109,5 +109,5 @@ def newer_card(card: str, manifest: Manifest) -> str:
     lines = [text for _, text in change_lines(manifest.catalogue)]
     if manifest.index is not None:
         lines.append(f"index, {index_words(manifest.index)}. The SavedModel searches exactly")
-    join_names = "\n".join(f"- {line[0].upper()}{line[1:]}." for line in lines)
-    return f"{title}\n\n{_CATALOGUE}{opening}\n\n{join_names}\n\n{_MODEL}{rest}"
+    listed = "\n".join(f"- {line[0].upper()}{line[1:]}." for line in lines)
+    return f"{title}\n\n{_CATALOGUE}{opening}\n\n{listed}\n\n{_MODEL}{rest}"
