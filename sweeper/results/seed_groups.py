@@ -15,7 +15,6 @@ from sweeper.results.significance import (
     Sample,
     Significance,
     compare_to_best,
-    test_to_train_ratio,
 )
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import Row, baselines_of, parameter_names
@@ -132,7 +131,7 @@ def seed_group_significance(
 def seed_group_ratio(results: StudyResults, first: SeedGroup) -> float:
     """Scored rows / training rows where seeds are of splits; 0 where they are of trainings."""
     of_splits = any(name.endswith("split_seed") for name in first.rows[0].params)
-    return test_to_train_ratio(results, first.rows[0]) if of_splits else 0.0
+    return results.test_to_train(first.rows[0]) if of_splits else 0.0
 
 
 def baselines_over_seeds(configurations: Sequence[SeedGroup]) -> list[str]:

@@ -12,18 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow
 
 from sweeper.results.clustered_tests import compare_on_rows, interval_over_users
 from sweeper.results.formatting import number
-from sweeper.results.scored_rows import MODEL, hits, is_accuracy
+from sweeper.results.scored_rows import MODEL, hits
 from sweeper.results.statistics import (
     Comparison,
     adjusted_by_holm,
     compare_pairs,
     summarize,
 )
-from sweeper.results.study_results import MAX_COMPARED, StudyResults
-from sweeper.study.outputs.leaderboard import Row, baselines_of, seed_values
 
 # By trial, or by a baseline's name.
 Key = int | str
@@ -77,6 +76,19 @@ class Sample:
     users: np.ndarray | None = None
     items: np.ndarray | None = None
 
+    @classmethod
+    def of_rows(cls, ranks: pyarrow.Table | None, metric: str, scorer: str = MODEL) -> Sample:
+        """What each row contributes to a metric; nothing where the scorer's ranks are not known.
+
+        Args:
+          ranks: see `sweeper.two_tower.evaluation.rows.row_table`.
+          scorer: `MODEL` or a baseline.
+        """
+        if ranks is None or f"{scorer}_rank" not in ranks.column_names:
+            return cls()
+        users, items = np.asarray(ranks["user"]), np.asarray(ranks["item"])
+        return cls({}, hits(ranks, metric, scorer), users, items)
+
     def interval(self, test_to_train: float) -> tuple[float, float] | None:
         """Of 95 %; `test_to_train` as in `against`."""
         if len(self.by_seed) > 1:
@@ -107,21 +119,6 @@ def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     return a is not None and b is not None and np.array_equal(a, b)
 
 
-def trial_significance(results: StudyResults) -> dict[Key, Significance]:
-    """Of the best of the ranked trials, and of the baselines beside the best one.
-
-    Empty where the study goes by something else than one accuracy.
-    """
-    ranked = results.ranked[:MAX_COMPARED]
-    if len(results.objectives) != 1 or not is_accuracy(results.metric) or not ranked:
-        return {}
-    samples: dict[Key, Sample] = {row.number: trial_sample(results, row) for row in ranked}
-    best = ranked[0]
-    samples |= {name: _baseline(results, best, name) for name in baselines_of(best, results.metric)}
-    ratio = test_to_train_ratio(results, best)
-    return compare_to_best(samples, ratio, is_maximized=results.is_maximized)
-
-
 def compare_to_best(
     samples: Mapping[Key, Sample], test_to_train: float, *, is_maximized: bool = True
 ) -> dict[Key, Significance]:
@@ -149,50 +146,3 @@ def compare_samples(
         if (comparison := samples[a].against(samples[b], test_to_train))
     }
     return dict(zip(found, adjusted_by_holm(list(found.values())), strict=True))
-
-
-def test_to_train_ratio(results: StudyResults, row: Row) -> float:
-    """Scored rows / training rows of a trial; 0 where they are not known."""
-    record = results.records.get(row.number)
-    sizes = (record.data.get("rows") if record else None) or {}
-    return float(sizes[results.evaluation_split] / sizes["train"]) if sizes else 0.0
-
-
-def trial_sample(results: StudyResults, row: Row, metric: str | None = None) -> Sample:
-    """One trial, by the study's first objective or another accuracy."""
-    metric = metric or results.metric
-    values = seed_values(row, metric)
-    by_seed = {seed: value for seed, value in values.items() if value is not None}
-    return Sample(by_seed) if by_seed else _on_rows(results, row.number, MODEL, metric)
-
-
-def _baseline(results: StudyResults, best: Row, name: str) -> Sample:
-    """A baseline on the rows, or the splits, of the best trial."""
-    reference = results.reference
-    repeats = results.repeats.get(best.number)
-    if reference and name == reference["name"]:
-        runs = reference["runs"]
-        if len(runs) > 1:
-            return Sample({run["split_seed"]: run["metrics"][results.metric] for run in runs})
-        return _on_rows(results, name, MODEL, results.metric)
-    if repeats:
-        return Sample(
-            {
-                seed: record.baselines[name][record.rows][results.metric]
-                for seed, record in repeats.items()
-                if name in record.baselines
-            }
-        )
-    return _on_rows(results, best.number, name, results.metric)
-
-
-def _on_rows(results: StudyResults, key: Key, scorer: str, metric: str) -> Sample:
-    ranks = results.ranks.get(key)
-    if ranks is None or f"{scorer}_rank" not in ranks.column_names:
-        return Sample()
-    return Sample(
-        {},
-        hits(ranks, metric, scorer),
-        np.asarray(ranks["user"]),
-        np.asarray(ranks["item"]),
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from optuna.trial import FrozenTrial
 
 from sweeper.results.confirmation import ConfirmationResults
 from sweeper.results.scored_rows import is_accuracy
+from sweeper.results.significance import Key, Sample, Significance, compare_to_best
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.leaderboard import Row, unbeaten_baseline
+from sweeper.study.outputs.leaderboard import Row, baselines_of, seed_values, unbeaten_baseline
 from sweeper.two_tower.config import DEFAULT_METRIC
 from sweeper.two_tower.record import TrialRecord
 
@@ -133,3 +135,49 @@ class StudyResults:
     def unbeaten_baseline(self, row: Row) -> tuple[str, float] | None:
         """The name and the value of the best baseline, unless the trial is better than it."""
         return unbeaten_baseline(row, self.objectives)
+
+    @cached_property
+    def significance(self) -> dict[Key, Significance]:
+        """By trial and baseline, how sure the values of the best trials are, and of the baselines.
+
+        It is empty unless the study has a single objective, which is an accuracy.
+        """
+        ranked = self.ranked[:MAX_COMPARED]
+        if len(self.objectives) != 1 or not is_accuracy(self.metric) or not ranked:
+            return {}
+        best = ranked[0]
+        samples: dict[Key, Sample] = {row.number: self.sample(row) for row in ranked}
+        for name in baselines_of(best, self.metric):
+            samples[name] = self._baseline_sample(best, name)
+        return compare_to_best(samples, self.test_to_train(best), is_maximized=self.is_maximized)
+
+    def sample(self, row: Row, metric: str | None = None) -> Sample:
+        """A trial's values by the first objective, or by another accuracy."""
+        metric = metric or self.metric
+        by_seed = {
+            seed: value for seed, value in seed_values(row, metric).items() if value is not None
+        }
+        return Sample(by_seed) if by_seed else Sample.of_rows(self.ranks.get(row.number), metric)
+
+    def _baseline_sample(self, best: Row, name: str) -> Sample:
+        """A baseline's values on the rows, or the splits, of the best trial."""
+        if self.reference and name == self.reference["name"]:
+            runs = self.reference["runs"]
+            if len(runs) > 1:
+                return Sample({run["split_seed"]: run["metrics"][self.metric] for run in runs})
+            return Sample.of_rows(self.ranks.get(name), self.metric)
+        if repeats := self.repeats.get(best.number):
+            return Sample(
+                {
+                    seed: record.baselines[name][record.rows][self.metric]
+                    for seed, record in repeats.items()
+                    if name in record.baselines
+                }
+            )
+        return Sample.of_rows(self.ranks.get(best.number), self.metric, name)
+
+    def test_to_train(self, row: Row) -> float:
+        """Scored rows / training rows of a trial; 0 if they are not known."""
+        record = self.records.get(row.number)
+        sizes = (record.data.get("rows") if record else None) or {}
+        return float(sizes[self.evaluation_split] / sizes["train"]) if sizes else 0.0

@@ -23,7 +23,7 @@ from sweeper.report.sections.segments import strengths_section
 from sweeper.report.sections.trial_table import leaderboard_section
 from sweeper.results.clustered_tests import compare_on_rows
 from sweeper.results.loading import load_results
-from sweeper.results.significance import Sample, compare_to_best, trial_significance
+from sweeper.results.significance import Sample, compare_to_best
 from sweeper.results.statistics import NOT_DISTINGUISHABLE, compare_pairs, summarize
 from sweeper.results.study_results import MAX_COMPARED
 from sweeper.study import attributes
@@ -90,7 +90,7 @@ def study(tmp_path: Path) -> Path:
 def test_trials_of_one_training_are_compared_row_by_row(study):
     results = load_results(study)
     assert results.problems == []
-    found = trial_significance(results)
+    found = results.significance
     assert list(found) == [0, 1, 2, "popularity", "published"]
     assert found[0].compared is None
     verdicts = [each.compared.verdict for each in found.values() if each.compared]
@@ -132,7 +132,7 @@ def test_other_rows_are_not_compared(tmp_path):
     maker = StudyMaker(tmp_path)
     maker.trial([0.5], write=lambda place: leave(place, GOOD))
     maker.trial([0.4], write=lambda place: leave(place, BAD, users=USERS[::-1].copy()))
-    found = trial_significance(load_results(tmp_path))
+    found = load_results(tmp_path).significance
     assert found[1].interval
     assert found[1].compared is None
 
@@ -145,7 +145,7 @@ def test_ranks_that_are_missing_or_damaged_are_named(study):
     missing, damaged = results.problems
     assert "trials/0001/validation_rows.parquet: is missing; left out: how sure" in missing
     assert "trials/0002/validation_rows.parquet: no ranks can be read from it" in damaged
-    found = trial_significance(results)
+    found = results.significance
     assert (found[1].interval, found[1].compared) == (None, None)
     assert found["published"].compared.verdict == "worse"
 
@@ -153,7 +153,7 @@ def test_ranks_that_are_missing_or_damaged_are_named(study):
 def test_a_study_that_goes_by_something_else_has_none(tmp_path):
     maker = StudyMaker(tmp_path, num_parameters="minimize")
     maker.trial([0.5], write=lambda place: leave(place, GOOD))
-    assert trial_significance(load_results(tmp_path)) == {}
+    assert load_results(tmp_path).significance == {}
     assert depth_text(load_results(tmp_path)) is None
 
 
@@ -181,7 +181,7 @@ def test_trials_of_several_splits_are_compared_split_by_split(tmp_path):
     maker.trial([0.51], write=lambda place: seed_groups(place, better, "model.layer_sizes=[8]"))
     maker.trial([0.41], write=lambda place: seed_groups(place, worse, "model.layer_sizes=[8,8]"))
     results = load_results(tmp_path)
-    found = trial_significance(results)
+    found = results.significance
     # 100 validation rows and 700 to train on.
     by_hand = compare_pairs(better, worse, test_to_train=100 / 700)
     assert found[1].compared.p_value == pytest.approx(by_hand.p_value)
@@ -250,7 +250,7 @@ def test_the_best_of_a_depth_is_compared_however_many_trials_are_better(tmp_path
         maker.trial([hits(ranks)], write=lambda place, r=ranks, o=own: leave(place, r, o))
     results = load_results(tmp_path)
     assert "2 layers against 1: −" in depth_text(results)
-    assert sum(isinstance(key, int) for key in trial_significance(results)) == MAX_COMPARED
+    assert sum(isinstance(key, int) for key in results.significance) == MAX_COMPARED
 
 
 def test_the_head_says_of_a_baseline_what_the_tables_say(tmp_path):
@@ -258,7 +258,7 @@ def test_the_head_says_of_a_baseline_what_the_tables_say(tmp_path):
     as_popular = POPULAR[::-1].copy()
     maker.trial([hits(as_popular)], write=lambda place: leave(place, as_popular))
     results = load_results(tmp_path)
-    assert trial_significance(results)["popularity"].verdict == NOT_DISTINGUISHABLE
+    assert results.significance["popularity"].verdict == NOT_DISTINGUISHABLE
     notes = {figure.label: figure.note for figure in key_figures(results)}
     assert notes["popularity"].startswith(f"{NOT_DISTINGUISHABLE}, ")
     maker.trial([hits(GOOD)], write=lambda place: leave(place, GOOD))

@@ -9,7 +9,7 @@ from sweeper.results.baselines import best_unbeaten_baseline
 from sweeper.results.formatting import number
 from sweeper.results.scored_rows import is_accuracy
 from sweeper.results.seed_groups import has_seed_groups, seed_group_ratio, seed_groups
-from sweeper.results.significance import Sample, test_to_train_ratio, trial_sample
+from sweeper.results.significance import Sample
 from sweeper.results.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import Row, baselines_of
@@ -90,7 +90,7 @@ def _standing(results: StudyResults, label: str, metric: str, is_maximized: bool
     best = seen.rows[0]
     deviation = (best.result.get("deviations") or {}).get(metric)
     spread = "" if deviation is None else f" ± {number(deviation)}"
-    sample = trial_sample(results, best, metric) if is_accuracy(metric) else Sample()
+    sample = results.sample(best, metric) if is_accuracy(metric) else Sample()
     return StudyEntry(
         results,
         label,
@@ -101,7 +101,7 @@ def _standing(results: StudyResults, label: str, metric: str, is_maximized: bool
         best,
         results.records.get(best.number),
         sample,
-        test_to_train_ratio(results, best) if sample.by_seed else 0.0,
+        results.test_to_train(best) if sample.by_seed else 0.0,
     )
 
 

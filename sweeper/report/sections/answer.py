@@ -17,7 +17,6 @@ from sweeper.results.formatting import (
     number,
 )
 from sweeper.results.seed_groups import has_seed_groups
-from sweeper.results.significance import trial_significance
 from sweeper.results.statistics import NOT_DISTINGUISHABLE
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import Row, baselines_of, parameter_names
@@ -161,7 +160,7 @@ def _alike(results: StudyResults) -> str:
     """How many other trials can't be told apart from the best."""
     compared = [
         each.compared
-        for key, each in trial_significance(results).items()
+        for key, each in results.significance.items()
         if isinstance(key, int) and each.compared
     ]
     alike = sum(each.verdict == NOT_DISTINGUISHABLE for each in compared)

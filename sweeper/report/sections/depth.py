@@ -12,8 +12,6 @@ from sweeper.results.significance import (
     Key,
     Sample,
     compare_samples,
-    test_to_train_ratio,
-    trial_sample,
 )
 from sweeper.results.statistics import Comparison
 from sweeper.results.study_results import StudyResults
@@ -47,7 +45,7 @@ def _best_of_each(results: StudyResults) -> tuple[Mapping[Key, Sample], float]:
     """The best configuration of each depth, and what `compare_samples` needs."""
     best = best_of_each_depth(results)
     samples: dict[Key, Sample] = {
-        depth: each.seed_groups.sample if each.seed_groups else trial_sample(results, each.row)
+        depth: each.seed_groups.sample if each.seed_groups else results.sample(each.row)
         for depth, each in best.items()
     }
     if not best:
@@ -55,7 +53,7 @@ def _best_of_each(results: StudyResults) -> tuple[Mapping[Key, Sample], float]:
     first = next(iter(best.values()))
     if first.seed_groups:
         return samples, seed_group_ratio(results, first.seed_groups)
-    return samples, test_to_train_ratio(results, first.row)
+    return samples, results.test_to_train(first.row)
 
 
 def _step_text(deeper: Key, less: Key, comparison: Comparison) -> str:

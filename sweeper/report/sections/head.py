@@ -17,7 +17,7 @@ from sweeper.results.formatting import (
     signed,
 )
 from sweeper.results.seed_groups import has_seed_groups, seed_group_significance, seed_groups
-from sweeper.results.significance import Key, Significance, trial_significance
+from sweeper.results.significance import Key, Significance
 from sweeper.results.statistics import NOT_DISTINGUISHABLE, Comparison
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import baselines_of
@@ -88,7 +88,7 @@ def _best_figures(results: StudyResults) -> Iterator[KeyFigure]:
         yield KeyFigure(words if is_run else f"{words}{of_search}", value, note)
         if not confirmed:
             baselines = key_baselines(baselines_of(best, results.metric), best.reference)
-            yield from _baseline_figures(best.values[0], baselines, trial_significance(results))
+            yield from _baseline_figures(best.values[0], baselines, results.significance)
 
 
 def _baseline_figures(

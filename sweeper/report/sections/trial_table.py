@@ -18,7 +18,7 @@ from sweeper.results.formatting import (
     seen_note,
 )
 from sweeper.results.seed_groups import has_seed_groups
-from sweeper.results.significance import Key, Significance, trial_significance
+from sweeper.results.significance import Key, Significance
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import LEADERBOARD, Row, parameter_names
 from sweeper.study.outputs.leaderboard_table import NO_BETTER, varying_parameters
@@ -50,7 +50,7 @@ def leaderboard_section(results: StudyResults) -> Section | None:
         blocks: list[Block] = [Text(note), trial_table(results, rows)]
         return Section("leaderboard", "Leaderboard", [*blocks, *_more(results)])
     table = trial_table(
-        results, rows, baselines=study_baselines(results), significance=trial_significance(results)
+        results, rows, baselines=study_baselines(results), significance=results.significance
     )
     return Section("leaderboard", "Leaderboard", [table, *_more(results)])
 
