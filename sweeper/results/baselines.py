@@ -1,4 +1,4 @@
-"""What every figure has to beat: the best of the baselines on the same metric and rows."""
+"""The baselines that a model has to beat, and sentences that compare a value with them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sweeper.study.outputs.leaderboard import (
 from sweeper.two_tower.config import baseline_name
 
 POPULARITY = "popularity"
-# More baselines than these make no sentence; the tables have them all.
+# A sentence names at most this many baselines; the tables list all of them.
 MAX_NAMED = 3
 
 
 def baseline_objective_index(results: StudyResults) -> int | None:
-    """Which objective the baselines have too; None if none, as of a loss."""
+    """Returns the index of the first objective that baselines have; None if none has baselines."""
     for index, objective in enumerate(results.objectives):
         if any(baselines_of(row, objective.metric) for row in results.rows):
             return index
@@ -27,7 +27,11 @@ def baseline_objective_index(results: StudyResults) -> int | None:
 
 
 def study_baselines(results: StudyResults, metric: str | None = None) -> dict[str, float]:
-    """The baselines of the best trial that has them, by the first objective that they have."""
+    """Returns the baselines of the best trial that has any.
+
+    Args:
+      metric: of their values; None: the first objective that baselines have.
+    """
     if metric is None:
         index = baseline_objective_index(results)
         if index is None:
@@ -46,10 +50,10 @@ def unbeaten_baselines_text(unbeaten_baselines: Iterable[tuple[str, float] | Non
 def best_unbeaten_baseline(
     value: float, baselines: dict[str, float], reference: str | None
 ) -> tuple[str, float] | None:
-    """The best baseline, its name and value, unless the value is above it.
+    """Returns the name and the value of the best baseline; None if the value is above it.
 
     Args:
-      reference: the name among the baselines that is a trained model, and none of them.
+      reference: the name among the baselines that is a trained model.
     """
     name = best_of(baselines, reference)
     return (name, baselines[name]) if name and value <= baselines[name] else None
@@ -58,7 +62,7 @@ def best_unbeaten_baseline(
 def baseline_comparison_text(
     value: float, baselines: dict[str, float], reference: str | None
 ) -> str:
-    """Ends a sentence on a value with how it stands beside the baselines; may be empty.
+    """Ends a sentence about a value with its distance from the baselines; may be empty.
 
     ", 0.1573 above popularity (0.2943), 0.0102 above EASE (0.4416)", or ", which does not beat
     the best baseline, EASE (0.4618)".
@@ -70,7 +74,7 @@ def baseline_comparison_text(
 
 
 def unbeaten_baseline_text(value: float, baselines: dict[str, float], reference: str | None) -> str:
-    """ "does not beat the best baseline, EASE (0.4618)"; "" where the value beats all."""
+    """ "does not beat the best baseline, EASE (0.4618)"; "" if the value beats all."""
     unbeaten = best_unbeaten_baseline(value, baselines, reference)
     if unbeaten is None:
         return ""
@@ -84,7 +88,7 @@ def unbeaten_baseline_text(value: float, baselines: dict[str, float], reference:
 
 
 def key_baselines(baselines: dict[str, float], reference: str | None) -> dict[str, float]:
-    """What stands beside a value outside tables: of many the best, popularity, the reference."""
+    """Selects the baselines that a sentence names: the best, popularity and the reference."""
     if len(baselines) <= MAX_NAMED:
         return baselines
     names = (best_of(baselines, reference), POPULARITY, reference)

@@ -1,18 +1,18 @@
-"""Whether one configuration is better than another, by the rows that both were scored on.
+"""Tests whether one configuration is better than another on the same scored rows.
 
-Rows of one user aren't independent, and another training seed is another model, so
-that users and seeds are two crossed samples: the variance of a difference is the
-one between users, plus the one between seeds, less the one that both contain
+Rows of one user are not independent, and another training seed is another model, so
+users and seeds are two crossed samples: the variance of a difference is the one
+between users, plus the one between seeds, minus the one that both contain
 (Cameron, Gelbach and Miller 2011, "Robust inference with multiway clustering";
 Owen 2007, "The pigeonhole bootstrap"). Student's t goes with it, its degrees of
 freedom by Satterthwaite (1946), "An approximate distribution of estimates of
 variance components".
 
-Of simulated studies without a difference (those of tests/report/test_statistics.py,
-but 4,000 of each) the test calls 5 to 6 % different at the 5 % level if there are
-five seeds or one; 3 % where A and B differ by nothing but chance, row by row. Of
-fewer seeds it is too bold, as their variance is a guess: 7 % of three and 12 % of
-two where most of the variance is theirs.
+In simulated studies without a difference (those of tests/report/test_statistics.py,
+but 4,000 of each) the test calls 5 to 6 % different at the 5 % level with five
+seeds or one, and 3 % if A and B differ by nothing but chance, row by row. With two
+or three seeds it is too bold, because their variance is hardly known: 7 % with three
+and 12 % with two, if most of the variance is between seeds.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from sweeper.results.statistics import (
     wilcoxon_p_value,
 )
 
-# The bootstrap holds about this many drawn users at a time.
+# The bootstrap draws about this many users at a time.
 DRAWS_A_BATCH = 1_000_000
 
 
 def interval_over_users(
     hits: ArrayLike, users: ArrayLike, confidence: float = 0.95
 ) -> tuple[float, float] | None:
-    """The interval of one model's accuracy, had other users been asked; None of a single user.
+    """Returns the interval of a model's accuracy over users; None for a single user.
 
     Args:
       hits: [rows], whether (or how well) each row was answered.
       users: [rows], the user of each row.
 
     Raises:
-      ValueError: as `compare_on_rows`.
+      ValueError: as in `compare_on_rows`.
     """
     hits = np.asarray(hits, float)[None]
     against_nothing = _compare_by_student(*_user_sums(hits, np.zeros_like(hits), users), confidence)
@@ -64,10 +64,9 @@ def compare_on_rows(
 ) -> Comparison:
     """Compares two configurations on the same rows; both users and seeds are samples.
 
-    With one seed only the users are: the verdict then is on these two models, and
-    says nothing of other trainings of the same configurations. The Wilcoxon test and
-    the bootstrap never do. What has no seeds, such as a baseline, is compared by
-    repeating it for each.
+    With a single seed only the users are: the verdict is then about these two models, and
+    not about other trainings of the same configurations. The same holds for the Wilcoxon
+    test and the bootstrap in any case. A baseline, which has no seeds, is repeated for each.
 
     The probability comes from Student's t as well: a bootstrap over users and seeds
     draws from few seeds, and in simulations called 8 to 14 % instead of 5 % of equal
@@ -82,7 +81,7 @@ def compare_on_rows(
       seed: of the bootstrap.
 
     Raises:
-      ValueError: the shapes don't agree, nothing is there, or a figure is not finite.
+      ValueError: the shapes don't agree, there are no rows, or a value is not finite.
     """
     sums, counts = _user_sums(hits_a, hits_b, users)
     seeds, number = sums.shape
@@ -98,7 +97,7 @@ def compare_on_rows(
 
 
 def _compare_by_student(sums: np.ndarray, counts: np.ndarray, confidence: float) -> Comparison:
-    """The difference with Student's interval alone, of what `_user_sums` gives."""
+    """Returns the comparison by Student's t alone; the arguments are those of `_user_sums`."""
     seeds, number = sums.shape
     difference = float(sums.sum() / (seeds * counts.sum()))
     variance, freedom = _two_way_variance(sums, counts) if number > 1 else (None, None)
@@ -115,10 +114,10 @@ def compare_with_best(
 ) -> list[Comparison]:
     """Compares the best configuration (A) with each other one (B), adjusted by Holm.
 
-    The intervals are each for itself, not adjusted. The best must have been chosen on
-    other rows, such as those of validation. The maximum of the very rows compared is
-    lucky, and Holm knows nothing of that: of ten equal configurations one or more were
-    called worse in 10 to 14 % of simulated studies, instead of 3 to 5 %.
+    The intervals are not adjusted. The best must have been chosen on other rows, such as
+    validation rows. Selection bias inflates the best on the rows that are compared, and
+    Holm does not correct that: with ten equal configurations, one or more were called
+    worse in 10 to 14 % of simulated studies, instead of 3 to 5 %.
 
     Args:
       hits_best: [seeds, rows].
@@ -139,7 +138,7 @@ def compare_with_best(
 def _user_sums(
     hits_a: ArrayLike, hits_b: ArrayLike, users: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The sum of A - B over each user's rows, [seeds, users], and their number, [users]."""
+    """Returns the sum of A - B over each user's rows, [seeds, users], and the counts, [users]."""
     hits_a, hits_b = np.asarray(hits_a, float), np.asarray(hits_b, float)
     users = np.asarray(users)
     if hits_a.ndim != 2 or hits_a.shape != hits_b.shape or users.shape != hits_a.shape[1:]:
@@ -151,14 +150,14 @@ def _user_sums(
         raise ValueError(f"hits_a has the shape {hits_a.shape}; it must have a seed and a row")
     differences = hits_a - hits_b
     if not np.isfinite(differences).all():
-        raise ValueError("hits_a or hits_b has a figure that is not finite")
+        raise ValueError("hits_a or hits_b has a value that is not finite")
     _, index, counts = np.unique(users, return_inverse=True, return_counts=True)
     sums = [np.bincount(index, weights=row, minlength=len(counts)) for row in differences]
     return np.stack(sums), counts
 
 
 def _two_way_variance(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    """The variance of sum(sums) / rows, meaned over the seeds, and its degrees of freedom.
+    """Returns the variance of sum(sums) / rows, averaged over seeds, and its degrees of freedom.
 
     Args:
       sums: [seeds, users], two users or more.
@@ -166,7 +165,7 @@ def _two_way_variance(sums: np.ndarray, counts: np.ndarray) -> tuple[float, floa
     """
     (seeds, users), shares = sums.shape, counts / counts.sum()
     estimate = sums.sum() / (seeds * counts.sum())
-    # The ratio linearised: what each seed and user adds to the estimate's deviation.
+    # The ratio is linearised: what each seed and user adds to the estimate's deviation.
     parts = sums / counts.sum() - estimate * shares
     by_user, by_seed = parts.mean(axis=0), parts.sum(axis=1)
     correction = users / (users - 1)
@@ -177,8 +176,8 @@ def _two_way_variance(sums: np.ndarray, counts: np.ndarray) -> tuple[float, floa
     of_seeds = float(by_seed @ by_seed) / (seeds * (seeds - 1))
     rest = parts - by_user - by_seed[:, None] * shares
     of_both = correction * float((rest**2).sum()) / (seeds * (seeds - 1))
-    # Not more than the users' part, which contains it: the sum is then never below
-    # the seeds' part. A negative excess is chance, and taken for none.
+    # It is capped at the users' part, which contains it, so that the sum is never below
+    # the seeds' part. A negative excess is chance, and counts as zero.
     excess = of_seeds - min(of_both, of_users)
     if excess <= 0:
         return of_users, users_freedom
@@ -192,7 +191,7 @@ def _two_way_variance(sums: np.ndarray, counts: np.ndarray) -> tuple[float, floa
 
 
 def _freedom_of_users(by_user: np.ndarray) -> float:
-    """The degrees of freedom of the users' part: fewer where few users make most of it.
+    """Returns the degrees of freedom of the users' part, fewer if few users make most of it.
 
     Satterthwaite's (sum of variances)^2 / (sum of their squares), where the square of
     a user's part stands for its variance, and a third of its fourth power, which has
@@ -207,9 +206,9 @@ def _freedom_of_users(by_user: np.ndarray) -> float:
 def _bootstrap_over_users(
     sums: np.ndarray, counts: np.ndarray, confidence: float, resamples: int, seed: int
 ) -> tuple[float, float]:
-    """The interval of the difference when whole users are drawn, with replacement.
+    """Returns the interval of the difference if whole users are drawn with replacement.
 
-    By percentiles: of 3,000 simulated differences at 200 users they covered 94 %, an
+    It uses percentiles: they covered 94 % of 3,000 simulated differences at 200 users, an
     interval by BCa 92 %.
     """
     result = stats.bootstrap(

@@ -1,10 +1,11 @@
-"""What a study's confirmation found: figures over seeds, and row by row."""
+"""The results of a study's confirmation: values over seeds, and tests on rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow
@@ -32,14 +33,16 @@ from sweeper.two_tower.evaluation.row_parts import Parts
 from sweeper.two_tower.record import TrialRecord
 from sweeper.two_tower.trial.result_tables import seen_by
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Run:
     """One training of a configuration, scored on test rows.
 
     Attributes:
-      split: its split seed, or its cut where it is split by time.
-      rows: the rank of each, see `evaluation.rows.row_table`; None if they can't be read.
+      split: its split seed, or its cut if the data is split by time.
+      rows: the rank of each test row, see `evaluation.rows.row_table`; None if they can't be read.
     """
 
     configuration: str
@@ -64,27 +67,27 @@ Rounds = Mapping[tuple[int, int], dict[str, Run]]
 
 
 class ConfirmationResults:
-    """The runs of a confirmation that every configuration has ended, and what they show.
+    """The runs of a confirmation that ended for every configuration, and what they show.
 
     Attributes:
-      directory: the confirmation's.
+      directory: of the confirmation.
       names: the configurations; the first is the study's best, chosen on validation rows.
-      baselines: the scorers beside the models, "popularity" and "ease".
-      own: runs whose test rows the search had no part in, by split and training seed, then by
-        configuration: of the study's own split, and of later cuts where it is split by time.
-      own_rows: as `own`, the seeds with which the rows of all configurations are known.
-      fresh: the other runs: of fresh random splits, or of earlier cuts.
+      baselines: the names of the baselines, "popularity" and "ease".
+      own: by split and training seed, then by configuration, the runs on test rows that the search
+        never used: those of the study's own split, and of later cuts if it is split by time.
+      own_rows: like `own`, for the seeds with which the rows of all configurations are known.
+      fresh: the other runs, on fresh random splits or earlier cuts.
       seen: what seen-filtered metrics leave out, see `sweeper.two_tower.config.seen_reading`.
-      is_split_at_random: whether rows are of one part or another by chance. Splits are samples
-        then; cuts are few and depend on each other, so that figures are of all cuts together, and
-        users and training seeds alone are samples.
+      is_split_at_random: whether rows are split at random. Splits are samples then. Cuts are few
+        and depend on each other, so values are over all cuts together, and only users and training
+        seeds are samples.
     """
 
     def __init__(
         self, directory: Path, names: Sequence[str], runs: Sequence[Run], own_split: int | None
     ) -> None:
         self.directory, self.names = directory, list(names)
-        # By (metric, fresh): the bootstrap takes a second, and several blocks tell of the same.
+        # By (metric, fresh): the bootstrap takes a second, and several sections use the same.
         self._compared: dict[tuple[str, bool], dict[str, Comparison]] = {}
         self.is_split_at_random = all(
             run.record.config["data"]["split"] == "random" for run in runs
@@ -96,9 +99,9 @@ class ConfirmationResults:
                 return run.split == own_split
             return is_untouched(run.split, own_split)
 
-        self.own = self._whole(_complete(names, [run for run in runs if is_own(run)]))
-        self.fresh = self._whole(_complete(names, [run for run in runs if not is_own(run)]))
-        self.own_rows = self._whole(_with_rows(self.own))
+        self.own = self._complete_cuts(_complete(names, [run for run in runs if is_own(run)]))
+        self.fresh = self._complete_cuts(_complete(names, [run for run in runs if not is_own(run)]))
+        self.own_rows = self._complete_cuts(_with_rows(self.own))
         self.baselines = list(runs[0].record.baselines) if runs else []
 
     @property
@@ -109,7 +112,7 @@ class ConfirmationResults:
     def is_complete(self) -> bool:
         """Whether there is a seed, or a split, that all configurations have.
 
-        Earlier cuts confirm nothing by themselves: the search had part in them.
+        Earlier cuts confirm nothing by themselves, since the search used them.
         """
         return bool(self.own or (self.fresh and self.is_split_at_random))
 
@@ -117,14 +120,14 @@ class ConfirmationResults:
         return self.winner == f"trial_{trial}"
 
     def values(self, name: str, metric: str, fresh: bool = False) -> list[float]:
-        """A configuration's or a baseline's figure with each seed, of all cuts together."""
+        """Returns a configuration's or a baseline's value with each seed, over all cuts."""
         rounds = self.fresh if fresh else self.own
         if self.are_splits_samples(fresh):
             return [self._value(each, name, metric) for each in rounds.values()]
         return [self._of_cuts(each, name, metric) for each in _by_seed(rounds)]
 
     def values_at(self, cut: int, name: str, metric: str) -> list[float]:
-        """A configuration's or a baseline's figure with each seed, at one cut."""
+        """Returns a configuration's or a baseline's value with each seed, at one cut."""
         rounds = {**self.own, **self.fresh}
         return [self._value(each, name, metric) for (at, _), each in rounds.items() if at == cut]
 
@@ -134,27 +137,27 @@ class ConfirmationResults:
         return int(runs[self.winner].record.data["rows"]["test"])
 
     def cuts(self, fresh: bool = False) -> list[int]:
-        """The latest one first; of a random split its seeds."""
+        """Returns the cuts, the latest first, or the seeds of random splits."""
         return sorted({split for split, _ in (self.fresh if fresh else self.own)})
 
     def seeds(self, fresh: bool = False) -> int:
-        """With how many training seeds."""
+        """Returns the number of training seeds."""
         return len({seed for _, seed in (self.fresh if fresh else self.own)})
 
     def are_splits_samples(self, fresh: bool) -> bool:
-        """Whether figures vary from one random split to the next, and not over seeds."""
+        """Returns whether values are compared between random splits, and not between seeds."""
         return fresh and self.is_split_at_random
 
     def _of_cuts(self, runs: Sequence[dict[str, Run]], name: str, metric: str) -> float:
-        """The mean over all test rows of the cuts."""
+        """Returns the mean over all test rows of the cuts."""
         values = [self._value(each, name, metric) for each in runs]
         if len(values) == 1:
             return values[0]
         weights = [each[self.winner].record.data["rows"]["test"] for each in runs]
         return float(np.average(values, weights=weights))
 
-    def _whole(self, rounds: Rounds) -> Rounds:
-        """Of a split by time, with the seeds that there are of every cut."""
+    def _complete_cuts(self, rounds: Rounds) -> Rounds:
+        """Keeps the training seeds that every cut has, if the data is split by time."""
         if self.is_split_at_random:
             return rounds
         cuts = {cut for cut, _ in rounds}
@@ -170,7 +173,7 @@ class ConfirmationResults:
         return runs[name].value(metric)
 
     def summary(self, name: str, metric: str, fresh: bool = False) -> Summary | None:
-        """Mean, deviation and interval over seeds; None where there is no seed."""
+        """Returns mean, deviation and interval over seeds; None if there is no seed."""
         values = self.values(name, metric, fresh)
         if not values:
             return None
@@ -178,22 +181,22 @@ class ConfirmationResults:
         return summarize(values, test_to_train=ratio)
 
     def _test_to_train(self) -> float:
-        """Of the fresh splits."""
+        """Returns test rows / training rows of the fresh splits."""
         return next(iter(self.fresh.values()))[self.winner].test_to_train
 
     def compared(self, metric: str, fresh: bool = False) -> dict[str, Comparison]:
-        """The winner (A) against all others, on the own test rows or on the other splits'."""
+        """Compares the winner (A) with all others, on its own test rows or on fresh ones."""
         if (metric, fresh) not in self._compared:
             if self.are_splits_samples(fresh):
                 compared = self._on_splits(metric)
             else:
-                rounds = self._whole(_with_rows(self.fresh)) if fresh else self.own_rows
+                rounds = self._complete_cuts(_with_rows(self.fresh)) if fresh else self.own_rows
                 compared = self._on_rows(rounds, metric)
             self._compared[metric, fresh] = compared
         return self._compared[metric, fresh]
 
     def _on_rows(self, rounds: Rounds, metric: str) -> dict[str, Comparison]:
-        """Row by row; the rows of several cuts stand beside each other, each user's together."""
+        """Compares row by row; the rows of all cuts count together, clustered by user."""
         if not rounds:
             return {}
         others = [*self.names[1:], *self.baselines]
@@ -206,16 +209,12 @@ class ConfirmationResults:
         return dict(zip(others, comparisons, strict=True))
 
     def _tables(self, rounds: Rounds, name: str) -> list[pyarrow.Table]:
-        """Of each training seed; all have the same rows."""
+        """Returns the ranks of each training seed; all have the same rows."""
         runs = {key: each[name] for key, each in rounds.items()}
         return ranks_by_seed(runs)
 
-    def _ranks(self) -> pyarrow.Table | None:
-        """Of one training seed on the own test rows."""
-        return self._tables(self.own_rows, self.winner)[0] if self.own_rows else None
-
     def _hits(self, rounds: Rounds, name: str, metric: str) -> np.ndarray:
-        """[seeds, rows]; a baseline has no training seed and is the same with each."""
+        """Returns the hits, [seeds, rows]; those of a baseline are the same with each seed."""
         scorer = name if name in self.baselines else MODEL
         of = self.winner if name in self.baselines else name
         return np.stack([hits(table, metric, scorer) for table in self._tables(rounds, of)])
@@ -236,32 +235,36 @@ class ConfirmationResults:
         return dict(zip(others, adjusted_by_holm(comparisons), strict=True))
 
     def by_training_rows(self, of: str, metric: str) -> list[Decile]:
-        """See `sweeper.results.scored_rows`, on the own test rows, means over the seeds."""
-        ranks = self._ranks()
-        return [] if ranks is None else by_training_rows(ranks, of, self._mean_hits(metric))
+        """Calls `scored_rows.by_training_rows` on the own test rows, with means over the seeds."""
+        return self._on_own_rows(lambda ranks, hits: by_training_rows(ranks, of, hits), metric)
 
     def by_cold_start(self, metric: str) -> list[Segment]:
-        """See `sweeper.results.scored_rows`, on the own test rows, means over the seeds."""
-        ranks = self._ranks()
-        return [] if ranks is None else by_cold_start(ranks, self._mean_hits(metric))
+        """Calls `scored_rows.by_cold_start` on the own test rows, with means over the seeds."""
+        return self._on_own_rows(by_cold_start, metric)
 
     def by_repetition(self, metric: str) -> list[Segment]:
-        """See `sweeper.results.scored_rows`, on the own test rows, means over the seeds."""
-        ranks = self._ranks()
-        return [] if ranks is None else by_repetition(ranks, self._mean_hits(metric))
+        """Calls `scored_rows.by_repetition` on the own test rows, with means over the seeds."""
+        return self._on_own_rows(by_repetition, metric)
 
     def by_parts(self, parts: Parts, metric: str) -> list[Segment]:
-        """See `sweeper.results.scored_rows`, on the own test rows, means over the seeds."""
-        ranks = self._ranks()
-        return [] if ranks is None else by_parts(parts, ranks, self._mean_hits(metric))
+        """Calls `scored_rows.by_parts` on the own test rows, with means over the seeds."""
+        return self._on_own_rows(lambda ranks, hits: by_parts(parts, ranks, hits), metric)
+
+    def _on_own_rows(
+        self, segment: Callable[[pyarrow.Table, dict[str, np.ndarray]], list[T]], metric: str
+    ) -> list[T]:
+        if not self.own_rows:
+            return []
+        ranks = self._tables(self.own_rows, self.winner)[0]
+        return segment(ranks, self._mean_hits(metric))
 
     def _mean_hits(self, metric: str) -> dict[str, np.ndarray]:
-        """By configuration and baseline, [rows]."""
+        """Returns the mean hits over the seeds, [rows], by configuration and baseline."""
         names = [*self.names, *self.baselines]
         return {name: self._hits(self.own_rows, name, metric).mean(axis=0) for name in names}
 
     def coverage(self) -> dict[str, float]:
-        """The mean share of the catalogue in anyone's top 100, by configuration and baseline."""
+        """Returns the mean share of the catalogue in anyone's top 100, by name."""
         found = {
             name: [(runs[name].record.coverage or {}).get(MODEL) for runs in self.own.values()]
             for name in self.names
@@ -277,10 +280,10 @@ class ConfirmationResults:
 
 
 def ranks_by_seed(runs: Mapping[tuple[int, int], Run]) -> list[pyarrow.Table]:
-    """The ranks of each training seed, those of all its splits below each other.
+    """Concatenates, for each training seed, the ranks of all its splits.
 
-    They have the columns that the rows of all splits have: only where all come after training is
-    `seconds_since_training` one, see `sweeper.two_tower.evaluation.rows.row_table`.
+    They have the columns that all splits have: `seconds_since_training` is one only if all test
+    rows come after training, see `sweeper.two_tower.evaluation.rows.row_table`.
 
     Args:
       runs: of one configuration, by (split, training seed), all with their rows.
@@ -301,7 +304,7 @@ def ranks_by_seed(runs: Mapping[tuple[int, int], Run]) -> list[pyarrow.Table]:
 
 
 def _complete(names: Sequence[str], runs: Sequence[Run]) -> Rounds:
-    """By (split, training seed), those that every configuration has."""
+    """Groups runs by (split, training seed); keeps those that every configuration has."""
     rounds: dict[tuple[int, int], dict[str, Run]] = {}
     for run in runs:
         rounds.setdefault((run.split, run.train_seed), {})[run.configuration] = run
@@ -317,7 +320,7 @@ def _with_rows(rounds: Rounds) -> Rounds:
 
 
 def _by_seed(rounds: Rounds) -> list[list[dict[str, Run]]]:
-    """The cuts of each training seed, in the same order."""
+    """Returns the cuts of each training seed, in the same order."""
     found: dict[int, list[dict[str, Run]]] = {}
     for (_, seed), runs in rounds.items():
         found.setdefault(seed, []).append(runs)

@@ -19,19 +19,23 @@ from sweeper.study.storage.factory import load_study
 from sweeper.study.storage.markers import holds_study
 from sweeper.two_tower import record as records
 
-# So many trainings that there are not are named.
-SHOWN = 3
+# At most this many missing trainings are named.
+MAX_NAMED = 3
 
 
 def load_confirmation(
     study: Path, best: int | None
 ) -> tuple[ConfirmationResults | None, list[str]]:
-    """A confirmation below a study's directory, and what is wrong with it.
+    """Reads a confirmation below a study's directory.
 
-    Of several the latest that confirms the best trial; else the latest with figures.
+    If there are several, it is the latest that confirms the best trial, else the latest with
+    values.
 
     Args:
       best: the study's best trial.
+
+    Returns:
+      The confirmation, or None, and the problems, a line each.
     """
     found: list[tuple[ConfirmationResults, list[str]]] = []
     unread: list[str] = []
@@ -39,7 +43,7 @@ def load_confirmation(
         try:
             found.append(_open(place))
         except OutputError as error:
-            unread.append(f"{error}; left out: its evidence")
+            unread.append(f"{error}; left out: its results")
     if not found:
         return None, unread
 
@@ -54,12 +58,12 @@ def load_confirmation(
 
 
 def has_confirmation(study: Path) -> bool:
-    """Whether a confirmation lies below a study's directory, whatever can be read of it."""
+    """Returns whether there is a confirmation below a study's directory, even a damaged one."""
     return bool(retraining_directories(study, DIRECTORY))
 
 
 def retraining_directories(study: Path, name: str) -> list[Path]:
-    """The retrainings of a name below a study's directory: "confirmation", "confirmation_2"."""
+    """Returns the directories of a study's retrainings: "confirmation", "confirmation_2"."""
     return [
         place
         for place in sorted(study.glob(f"{name}*"))
@@ -68,7 +72,7 @@ def retraining_directories(study: Path, name: str) -> list[Path]:
 
 
 def _open(directory: Path) -> tuple[ConfirmationResults, list[str]]:
-    """A confirmation, and what can't be read of its runs.
+    """Reads a confirmation, and returns the problems with its runs.
 
     Raises:
       OutputError: its database is damaged, or holds something else.
@@ -92,7 +96,7 @@ def _open(directory: Path) -> tuple[ConfirmationResults, list[str]]:
             runs.append(_run(directory, trial, problems))
         except OutputError as error:
             problems.append(f"{error}; left out: this training")
-    problems += _lacking(directory, user_attrs[attributes.POINTS], ended)
+    problems += _missing_problems(directory, user_attrs[attributes.POINTS], ended)
     return (
         ConfirmationResults(
             directory, list(user_attrs[attributes.CONFIGS]), runs, _own_split(confirmation)
@@ -101,19 +105,22 @@ def _open(directory: Path) -> tuple[ConfirmationResults, list[str]]:
     )
 
 
-def _lacking(directory: Path, points: list[Point], ended: list[FrozenTrial]) -> Iterator[str]:
-    """Which trainings there are not, or not yet."""
+def _missing_problems(
+    directory: Path, points: list[Point], ended: list[FrozenTrial]
+) -> Iterator[str]:
+    """Names the trainings that are missing, or not finished yet."""
     found = [point_of(trial.user_attrs[attributes.OVERRIDES]) for trial in ended]
     lacking = [
-        f"{point[CONFIGURATION]} {_split_words(point)} and training seed {point[TRAIN_SEED]}"
+        f"{point[CONFIGURATION]} {_split_text(point)} and training seed {point[TRAIN_SEED]}"
         for point in points
         if point not in found
     ]
     if lacking:
-        more = f", … ({len(lacking)} in all)" if len(lacking) > SHOWN else ""
+        more = f", … ({len(lacking)} in all)" if len(lacking) > MAX_NAMED else ""
         yield (
             f"{directory}: of {len(points)} trainings these have not come to their end: "
-            f"{', '.join(lacking[:SHOWN])}{more}; left out: every configuration with these seeds"
+            f"{', '.join(lacking[:MAX_NAMED])}{more}; "
+            "left out: every configuration with these seeds"
         )
 
 
@@ -122,17 +129,17 @@ def _number(place: Path) -> int:
     return int(found[1]) if found else 1
 
 
-def _split_words(point: Point) -> str:
+def _split_text(point: Point) -> str:
     return f"at cut {point[CUT]}" if CUT in point else f"with split seed {point[SPLIT_SEED]}"
 
 
 def _split_of(point: Point) -> int:
-    """Its cut, or its split seed."""
+    """Returns its cut, or its split seed."""
     return int(point[CUT] if CUT in point else point[SPLIT_SEED])
 
 
 def _own_split(confirmation: optuna.Study) -> int | None:
-    """The study's own split; None where fresh ones alone confirm it."""
+    """Returns the study's own split; None if only fresh splits confirm it."""
     points, protocol = (
         confirmation.user_attrs[name] for name in (attributes.POINTS, attributes.PROTOCOL)
     )
@@ -145,7 +152,7 @@ def _run(directory: Path, trial: FrozenTrial, problems: list[str]) -> Run:
     point = point_of(trial.user_attrs[attributes.OVERRIDES])
     record = records.read(place)
     if "test" not in record.metrics:
-        raise OutputError(f"{place / records.TRIAL}: has no figure of test rows")
+        raise OutputError(f"{place / records.TRIAL}: has no metrics of test rows")
     rows = None
     try:
         rows = read_ranks(place / records.ROWS["test"])

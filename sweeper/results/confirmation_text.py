@@ -1,4 +1,4 @@
-"""What a confirmation found, in words: its rows, its configurations, its answer."""
+"""Sentences about the results of a confirmation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OWN_ROWS = "the study's own test rows"
 
 
 def test_rows_label(confirmation: ConfirmationResults, fresh: bool) -> str:
-    """Which test rows, in words: the study's own, those of later cuts too, or of other splits."""
+    """Names the test rows: the study's own, those of later cuts too, or of other splits."""
     if fresh:
         return "fresh splits" if confirmation.is_split_at_random else "earlier cuts"
     cuts = [] if confirmation.is_split_at_random else confirmation.cuts()
@@ -26,7 +26,7 @@ def configuration_label(name: str) -> str:
 
 
 def confirmed_text(results: StudyResults, confirmation: ConfirmationResults) -> str:
-    """The answer in a sentence, by figures that the search had no part in."""
+    """States the answer in a sentence, by values on rows that the search never used."""
     fresh, metric = not confirmation.own, results.confirmed_metric
     summary = confirmation.summary(confirmation.winner, metric, fresh)
     assert summary is not None
@@ -61,10 +61,10 @@ def _interval_text(summary: Summary) -> str:
 
 
 def best_baseline_text(confirmation: ConfirmationResults, metric: str) -> str | None:
-    """How much better the winner is than the best baseline, and how sure that is.
+    """States how much better the winner is than the best baseline, and its significance.
 
-    By the test rows: the best of several on the very rows that are compared is a little lucky,
-    which makes it the harder to beat. None without any baseline.
+    The best baseline is chosen on the same test rows, which makes it a little harder to beat. None
+    without any baseline.
     """
     fresh = not confirmation.own
     found = {name: confirmation.summary(name, metric, fresh) for name in confirmation.baselines}
@@ -76,27 +76,28 @@ def best_baseline_text(confirmation: ConfirmationResults, metric: str) -> str | 
     compared = confirmation.compared(metric, fresh).get(best)
     if compared is None:
         return f"{text}."
-    return f"{text}. {upper_first(configuration_label(confirmation.winner))} {_told(compared)}."
+    winner = upper_first(configuration_label(confirmation.winner))
+    return f"{text}. {winner} {_comparison_text(compared)}."
 
 
-def _told(compared: Comparison) -> str:
+def _comparison_text(compared: Comparison) -> str:
     gap = f"by {number(abs(compared.difference))}"
-    told = {"worse": f"beats it {gap}", "better": f"is worse {gap}"}.get(
+    text = {"worse": f"beats it {gap}", "better": f"is worse {gap}"}.get(
         compared.verdict, f"can't be told apart from it, with {signed(compared.difference)}"
     )
     if compared.low is None or compared.high is None:
-        return told
+        return text
     adjusted = compared.adjusted_p_value
     p_value = p_value_text(compared.p_value if adjusted is None else adjusted)
     samples = "splits" if compared.users is None else f"{compared.users:,} users"
     if compared.users is not None and compared.seeds > 1:
         samples += f" and {compared.seeds} training seeds"
     return (
-        f"{told} (95 % interval of the difference {signed(compared.low)} to "
+        f"{text} (95 % interval of the difference {signed(compared.low)} to "
         f"{signed(compared.high)}, p {p_value}; a paired test, {samples} being the sample)"
     )
 
 
 def p_value_text(value: float) -> str:
-    """A p-value as a table has it."""
+    """Formats a p-value."""
     return "<0.0001" if value < 1e-4 else f"{value:.4f}"

@@ -1,4 +1,4 @@
-"""The curves of a study's trials, and the groups that are drawn as one line each."""
+"""The curves of a study's trials, and the groups of trials that are drawn as one line each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sweeper.two_tower.config import DEFAULT_METRIC
 
 FINISHED_STATES = ("complete", "infeasible")
 LAYER_SIZES = "layer sizes"
-# A parameter of more values than this tells too many groups apart.
+# A parameter with more values than this makes too many groups.
 MAX_VALUES = 8
 CONFIG_GROUPS = ("data", "features", "model", "task", "optimizer", "train", "experiment")
 
@@ -27,9 +27,9 @@ class Curve:
     """A metric against the epoch, of one trial on one split.
 
     Attributes:
-      split_seed: None where the trial was trained on a single split.
-      has_ended: it went as far as it was to go: not pruned, failed, interrupted or running.
-      best: the highest value; the lowest where less is better.
+      split_seed: None if the trial was trained on a single split.
+      has_ended: whether the training finished: it was not pruned, and did not fail.
+      best: the highest value, or the lowest where less is better.
     """
 
     trial: int
@@ -42,7 +42,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class MeanCurve:
-    """Of several curves, by epoch: the mean, the sample standard deviation, how many."""
+    """The mean of several curves at each epoch, the sample standard deviation and the number."""
 
     epochs: list[int]
     values: np.ndarray
@@ -52,14 +52,14 @@ class MeanCurve:
 
 @dataclass(frozen=True)
 class CurveGroup:
-    """Trials that have something in common, such as their layer sizes."""
+    """The curves of trials that have something in common, such as their layer sizes."""
 
     label: str
     ended: list[Curve]
     others: list[Curve]
 
     def mean(self) -> MeanCurve:
-        """Over the curves that have ended, as far as at least half of them go.
+        """Averages the curves that have ended, up to the last epoch that at least half reach.
 
         Some stop early, and the mean of the few that are left would jump.
         """
@@ -78,7 +78,7 @@ class CurveGroup:
 
 
 def curve_metric(results: StudyResults) -> str | None:
-    """The first objective, if every evaluation has it; else top-100; None without any curve."""
+    """Returns the first objective if the histories have it, else top-100; None without a curve."""
     names = {name for record in results.records.values() for row in record.history for name in row}
     return next((name for name in (results.metric, DEFAULT_METRIC) if name in names), None)
 
@@ -88,7 +88,7 @@ def more_is_better(results: StudyResults, metric: str) -> bool:
 
 
 def curves_of(results: StudyResults, metric: str) -> list[Curve]:
-    """Every curve, in the leaderboard's order; of a trial on several splits, one a split."""
+    """Returns every curve, in the leaderboard's order; a trial has one for each of its splits."""
     return [curve for row in results.rows for curve in _curves(results, row, metric)]
 
 
@@ -98,7 +98,7 @@ def _curves(results: StudyResults, row: Row, metric: str) -> Iterator[Curve]:
         points = [(int(at["epoch"]), at[metric]) for at in record.history if metric in at]
         if points:
             epochs, values = [epoch for epoch, _ in points], [value for _, value in points]
-            # A run has no other to be compared with, however it ended.
+            # A single run is drawn as it is, however it ended.
             has_ended = row.state in FINISHED_STATES or results.study is None
             yield Curve(row.number, split_seed, has_ended, epochs, values, best(values))
 
@@ -106,7 +106,7 @@ def _curves(results: StudyResults, row: Row, metric: str) -> Iterator[Curve]:
 def group_curves(
     curves: Sequence[Curve], labels: Mapping[int, str], more_is_better: bool
 ) -> list[CurveGroup]:
-    """The groups, the one with the best curve first; those where none has ended last.
+    """Groups curves: the group with the best curve first, groups in which none ended last.
 
     Args:
       labels: the group of each trial.
@@ -127,7 +127,7 @@ def group_curves(
 
 
 def group_labels(results: StudyResults) -> tuple[str, dict[int, str]]:
-    """What the groups are values of, and the group of each trial that has a record."""
+    """Returns what distinguishes the groups, and the group of each trial that has a record."""
     if any(CONFIGURATION in row.params for row in results.rows):
         return "configuration", _labels(results, CONFIGURATION)
     layers = {number: layers_text(record.config) for number, record in results.records.items()}
@@ -149,22 +149,22 @@ def _labels(results: StudyResults, name: str) -> dict[int, str]:
 
 
 def _most_important_choice(results: StudyResults) -> str | None:
-    """The parameter of few values that counts most; config groups come first.
+    """Returns the most important parameter that has few values; config groups come first.
 
-    Where too few trials tell what counts, the first.
+    It is the first such parameter if there are too few trials to estimate importances.
     """
-    choices = [name for name in _choices(results) if 1 < _number_of(results, name) <= MAX_VALUES]
+    choices = [name for name in _choices(results) if 1 < _num_values(results, name) <= MAX_VALUES]
     choices = [name for name in choices if name in CONFIG_GROUPS] or choices
     weights = importances(study_with_pruned(results))
     return max(choices, key=lambda name: weights.get(name, 0.0)) if choices else None
 
 
-def _number_of(results: StudyResults, name: str) -> int:
+def _num_values(results: StudyResults, name: str) -> int:
     return len({str(row.params[name]) for row in results.rows if name in row.params})
 
 
 def _choices(results: StudyResults) -> list[str]:
-    """The parameters that are no ranges of numbers and no seeds."""
+    """Returns the parameters that are neither ranges of floats nor seeds."""
     values = [item for row in results.rows for item in row.params.items()]
     ranges = {name for name, value in values if isinstance(value, float)}
     names = dict.fromkeys(name for name, _ in values)

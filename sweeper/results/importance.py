@@ -1,4 +1,4 @@
-"""How much each searched parameter counts, by Optuna's conditional PED-ANOVA."""
+"""The importance of each searched parameter, by Optuna's conditional PED-ANOVA."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.reading import result_of, state_of, values_of
 
-# PED-ANOVA looks at what the best tenth has in common.
+# PED-ANOVA compares the best tenth of the trials with all of them.
 MIN_TRIALS = 10
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
-    """The share of each parameter, the highest first; empty where too few trials tell.
+    """Returns the share of each parameter, the highest first; empty if there are too few trials.
 
     Args:
-      study: a counted one.
+      study: from `study_with_pruned`.
     """
     trials = study.get_trials(deepcopy=False)
     if len(trials) < MIN_TRIALS or len({tuple(trial.values) for trial in trials}) < 2:
@@ -36,15 +36,15 @@ def importances(study: optuna.Study) -> dict[str, float]:
 
 
 def is_seed(name: str) -> bool:
-    """Whether a parameter is one of the seeds, which no search may choose between."""
+    """Returns whether a parameter is a seed, which no search may choose."""
     return name.rpartition(".")[2] in ("seed", "split_seed")
 
 
 def study_with_pruned(results: StudyResults) -> optuna.Study:
-    """The study with its complete and its pruned trials, all as complete ones.
+    """Returns the study with its complete and its pruned trials, all marked as complete.
 
-    A pruned trial counts with the best that it reached. Without these, a value that was
-    always pruned would be missing, and the parameter seem not to matter.
+    A pruned trial has the best value that it reached. Without pruned trials, a parameter value
+    that was always pruned would be missing, and the parameter would seem not to matter.
     """
     with _quiet():
         study = optuna.create_study(
@@ -52,12 +52,12 @@ def study_with_pruned(results: StudyResults) -> optuna.Study:
         )
         study.set_metric_names([objective.metric for objective in results.objectives])
         study.add_trials(
-            [counted for trial in results.trials if (counted := _counted(results, trial))]
+            [complete for trial in results.trials if (complete := _as_complete(results, trial))]
         )
     return study
 
 
-def _counted(results: StudyResults, trial: FrozenTrial) -> FrozenTrial | None:
+def _as_complete(results: StudyResults, trial: FrozenTrial) -> FrozenTrial | None:
     if state_of(trial) not in ("complete", "pruned"):
         return None
     values = list(trial.values or [])
@@ -75,18 +75,18 @@ def _counted(results: StudyResults, trial: FrozenTrial) -> FrozenTrial | None:
 
 
 def best_reached(results: StudyResults, trial: FrozenTrial) -> list[float]:
-    """The best that a trial had at any evaluation, of one objective; empty if it had none."""
+    """Returns the best value of a trial at any evaluation; empty if it has none."""
     kept = (result_of(trial).get("metrics") or {}).get(results.metric)
     if kept is not None:
         return [kept]
-    told = [value for value in trial.intermediate_values.values() if value == value]
+    reported = [value for value in trial.intermediate_values.values() if value == value]
     best = max if results.is_maximized else min
-    return [best(told)] if told else values_of(trial)
+    return [best(reported)] if reported else values_of(trial)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Optuna's lines about studies in memory and few trials; the report says it itself."""
+    """Silences Optuna's messages about in-memory studies and few trials."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

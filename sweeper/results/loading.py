@@ -1,4 +1,4 @@
-"""Reads studies and single runs from the directories that they left."""
+"""Loads the results of studies and single runs from their directories."""
 
 from __future__ import annotations
 
@@ -21,30 +21,32 @@ from sweeper.two_tower import record as records
 from sweeper.two_tower.config import with_defaults
 from sweeper.two_tower.record import TrialRecord
 
-# (done, of so many): how far the reading is.
+# (done, total): the progress of reading.
 OnRead = Callable[[int, int], None]
 
-# Of a trial in one of these states nothing need lie on disk: it may have ended before it wrote.
+# A trial in one of these states may have no files: it may have ended before it wrote any.
 MAY_LACK_FILES = ("waiting", "running", "failed", "interrupted")
 STATES = {"completed": "complete"}
 EXAMPLES = 3
 
 
 def load_results(directory: Path, on_read: OnRead = lambda done, total: None) -> StudyResults:
-    """Reads a study or a run.
+    """Loads the results of a study or a run.
 
-    What is missing or damaged beyond the study's database, or the run's record, is named
-    in `problems` and left out.
+    Only the study's database, or the run's record, is required. Anything else that is missing or
+    damaged is left out and named in `problems`.
 
     Raises:
       OutputError: there is no study or run, it can't be read, or it has nothing to show.
     """
     if holds_study(directory):
-        return _open_study(directory, on_read)
+        return _load_study(directory, on_read)
     if (directory / records.TRIAL).exists():
-        return _open_run(directory)
+        return _load_run(directory)
     if not directory.is_dir():
-        raise OutputError(f"{directory}: is no directory; must be a study's or a run's")
+        raise OutputError(
+            f"{directory}: is not a directory; must be the directory of a study or a run"
+        )
     raise OutputError(
         f"{directory}: holds neither a study ({MARKERS[0]}) nor a run ({records.TRIAL}); must be a "
         f"directory that python -m sweeper left{_examples(directory)}"
@@ -52,7 +54,7 @@ def load_results(directory: Path, on_read: OnRead = lambda done, total: None) ->
 
 
 def _examples(directory: Path) -> str:
-    """The studies and runs that lie below, as far as a user may have meant one of them."""
+    """Names studies and runs below the directory, one of which the user may have meant."""
     names = (*MARKERS, records.TRIAL)
     places = sorted({path.parent for name in names for path in directory.glob(f"*/{name}")})
     found = ", ".join(map(str, places[:EXAMPLES]))
@@ -60,10 +62,10 @@ def _examples(directory: Path) -> str:
     return f": {found}{more}" if found else ""
 
 
-def _open_study(directory: Path, on_read: OnRead) -> StudyResults:
+def _load_study(directory: Path, on_read: OnRead) -> StudyResults:
     study = load_study(directory, check=True)
     objectives = objectives_of(study)
-    # Before the rows, which then have each of them: the study may still run.
+    # Read before the rows, which then include each of these: the study may still run.
     trials = study.get_trials(deepcopy=False)
     rows = leaderboard_rows(study)
     if not any(row.state != "waiting" for row in rows):
@@ -82,7 +84,7 @@ def _open_study(directory: Path, on_read: OnRead) -> StudyResults:
 
 
 def _seconds_beside(directory: Path, problems: list[str]) -> Iterator[tuple[str, float]]:
-    """What the reference and the confirmations below a study's directory have taken."""
+    """Yields the seconds of the reference and the confirmations below a study's directory."""
     for name in (reference.DIRECTORY, confirmation.DIRECTORY):
         seconds = []
         for place in retraining_directories(directory, name):
@@ -113,7 +115,7 @@ def _read_records(results: StudyResults, on_read: OnRead) -> None:
 
 
 def _read_ranks(results: StudyResults) -> None:
-    """Fills `ranks`, as far as the trials were to leave any."""
+    """Reads the ranks of the trials that were configured to save them; fills `ranks`."""
     places: dict[int | str, Path] = {}
     of_depths = [each.row for each in best_of_each_depth(results).values()]
     for row in [*results.ranked[:MAX_COMPARED], *of_depths]:
@@ -127,7 +129,7 @@ def _read_ranks(results: StudyResults) -> None:
         try:
             results.ranks[key] = read_ranks(place / records.ROWS[results.evaluation_split])
         except OutputError as error:
-            results.problems.append(f"{error}; left out: how sure its figure is")
+            results.problems.append(f"{error}; left out: the significance of its value")
 
 
 def _read(place: Path, problems: list[str]) -> TrialRecord | None:
@@ -166,8 +168,8 @@ def _missing_problems(missing: list[str], results: StudyResults) -> Iterator[str
         yield f"{path}: is missing; left out: the curve, times and configuration of this trial"
 
 
-def _open_run(directory: Path) -> StudyResults:
-    """A single run, as a study of one trial."""
+def _load_run(directory: Path) -> StudyResults:
+    """Loads a single run, as a study of one trial."""
     record = records.read(directory)
     record.config = with_defaults(record.config)
     result = summarize(directory) or {}
@@ -194,10 +196,13 @@ def _open_run(directory: Path) -> StudyResults:
 def load_all_results(
     directories: Sequence[Path], on_read: OnRead = lambda done, total: None
 ) -> tuple[list[StudyResults], list[str]]:
-    """Reads several studies and runs, and says which of them can't be read.
+    """Loads several studies and runs.
+
+    Returns:
+      The results, and a message for each directory that can't be read.
 
     Raises:
-      ConfigError: none of them can; with a line for each.
+      ConfigError: none of them can be read; with a line for each.
     """
     studies: list[StudyResults] = []
     unread: list[str] = []

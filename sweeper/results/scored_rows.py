@@ -1,4 +1,4 @@
-"""The scored rows that trials left: their ranks, and accuracies on segments of them."""
+"""The scored rows that trials saved: their ranks, and accuracies on segments of them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from sweeper.two_tower.evaluation.row_parts import Parts
 ACCURACY = re.compile(rf"({SEEN_FILTERED})?((?:top|ndcg)_\d+|mrr)")
 MODEL = "model"
 COLUMNS = ("user", "item", "user_rows", "item_rows", "model_rank", "model_seen_filtered_rank")
-GROUPS = 10
+NUM_DECILES = 10
 
 
 def read_ranks(path: Path) -> pyarrow.Table:
-    """See `sweeper.two_tower.evaluation.rows.row_table`.
+    """Reads a table of `sweeper.two_tower.evaluation.rows.row_table`.
 
     Raises:
-      OutputError: there are none, or they can't be read.
+      OutputError: it is missing, or can't be read.
     """
     if not path.exists():
         raise OutputError(f"{path}: is missing")
@@ -43,18 +43,18 @@ def read_ranks(path: Path) -> pyarrow.Table:
 
 
 def is_accuracy(metric: str) -> bool:
-    """Whether a metric is a mean over the scored rows, and not such as a number of parameters."""
+    """Returns whether a metric is a mean over scored rows, unlike the number of parameters."""
     return ACCURACY.fullmatch(metric) is not None
 
 
 def both_metrics(metric: str) -> tuple[str, str]:
-    """The metric unfiltered and seen-filtered, of the same k."""
+    """Returns the metric unfiltered and seen-filtered."""
     bare = metric.removeprefix(SEEN_FILTERED)
     return bare, f"{SEEN_FILTERED}{bare}"
 
 
 def hits(ranks: pyarrow.Table, metric: str, scorer: str = MODEL) -> np.ndarray:
-    """What each row contributes to a metric, [rows]: of `top_k` whether it is a hit.
+    """Returns what each row contributes to a metric, [rows]; for `top_k`, whether it is a hit.
 
     See `sweeper.two_tower.evaluation.metrics`.
     """
@@ -75,13 +75,13 @@ class Decile:
 
 @dataclass(frozen=True)
 class Segment:
-    """Some of the rows.
+    """A segment of the rows.
 
     Attributes:
       name: "warm", "cold_user" or "cold_item" (`evaluation.cold_start`); "repeat" or "new"; or
         one of `sweeper.two_tower.evaluation.row_parts`.
-      intervals: as the accuracies, those of 95 %, had other users been asked; None where the
-        rows are of a single user. Of the last kind of part alone.
+      intervals: 95 % confidence intervals over users, by the same names; None if the rows are of
+        a single user. Only `by_parts` computes them.
     """
 
     name: str
@@ -92,10 +92,10 @@ class Segment:
 
 
 def by_cold_start(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Segment]:
-    """Accuracies on warm rows and on cold ones, as far as there are any.
+    """Returns accuracies on warm and on cold rows, for those that exist.
 
     Args:
-      ranks, hits: as `by_training_rows` has them.
+      ranks, hits: as in `by_training_rows`.
     """
     return _by_part(
         warm_and_cold(np.asarray(ranks["user_rows"]), np.asarray(ranks["item_rows"])), hits
@@ -103,12 +103,12 @@ def by_cold_start(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[
 
 
 def by_repetition(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Segment]:
-    """Accuracies on repeat rows and on new pairs, as far as there are any.
+    """Returns accuracies on repeat rows and on new pairs, for those that exist.
 
-    Empty where the ranks are of an earlier version, which didn't tell these apart.
+    Empty if an earlier version wrote the ranks, which did not distinguish them.
 
     Args:
-      ranks, hits: as `by_training_rows` has them.
+      ranks, hits: as in `by_training_rows`.
     """
     if "is_repeat" not in ranks.column_names:
         return []
@@ -117,12 +117,12 @@ def by_repetition(ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[
 
 
 def by_parts(parts: Parts, ranks: pyarrow.Table, hits: Mapping[str, np.ndarray]) -> list[Segment]:
-    """Accuracies on each part that has rows, with intervals over users.
+    """Returns accuracies on each part that has rows, with intervals over users.
 
-    Empty where the ranks don't have the column that the parts go by.
+    Empty if the ranks lack the column that defines the parts.
 
     Args:
-      ranks, hits: as `by_training_rows` has them.
+      ranks, hits: as in `by_training_rows`.
     """
     if parts.column not in ranks.column_names:
         return []
@@ -140,7 +140,7 @@ def by_parts(parts: Parts, ranks: pyarrow.Table, hits: Mapping[str, np.ndarray])
 
 
 def _interval(hits: np.ndarray, users: np.ndarray) -> tuple[float, float] | None:
-    """Of an accuracy, which is never below 0 or above 1; Student's of few users may be."""
+    """Clips the interval to [0, 1]: Student's interval of few users may exceed it."""
     interval = interval_over_users(hits, users)
     return (max(interval[0], 0.0), min(interval[1], 1.0)) if interval else None
 
@@ -159,7 +159,7 @@ def _by_part(parts: Mapping[str, np.ndarray], hits: Mapping[str, np.ndarray]) ->
 
 
 def by_training_rows(ranks: pyarrow.Table, of: str, hits: Mapping[str, np.ndarray]) -> list[Decile]:
-    """Accuracies on tenths of the rows, fewest training rows first.
+    """Returns accuracies on tenths of the rows, fewest training rows first.
 
     Args:
       ranks: the rows, see `sweeper.two_tower.evaluation.rows.row_table`.
@@ -179,9 +179,9 @@ def by_training_rows(ranks: pyarrow.Table, of: str, hits: Mapping[str, np.ndarra
 
 
 def _tenths(counts: np.ndarray) -> Iterator[np.ndarray]:
-    """Positions in ten parts of about equal size; equal counts stay together."""
+    """Yields the positions of ten parts of about equal size; equal counts stay together."""
     order = np.argsort(counts, kind="stable")
-    edges = [counts[order[len(order) * part // GROUPS]] for part in range(1, GROUPS)]
+    edges = [counts[order[len(order) * part // NUM_DECILES]] for part in range(1, NUM_DECILES)]
     group = np.searchsorted(np.unique(edges), counts, side="right")
     for part in np.unique(group):
         yield np.flatnonzero(group == part)

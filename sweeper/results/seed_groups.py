@@ -1,4 +1,4 @@
-"""A grid that repeats its configurations over seeds: their means are its answer."""
+"""Configurations that a study repeats over seeds: their means, and how significant they are."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Seeds = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """A configuration, and its figure with each seed.
+    """A configuration, and its value with each seed.
 
     Attributes:
       rows: its trials.
@@ -43,7 +43,7 @@ class SeedGroup:
 
     @property
     def sample(self) -> Sample:
-        """By seed: what its trials differ in."""
+        """The values by seed."""
         return Sample({_seeds(row): row.values[0] for row in self.rows})
 
     @property
@@ -51,7 +51,7 @@ class SeedGroup:
         return fmean(self.values)
 
     def mean_over(self, seeds: Collection[Seeds]) -> float:
-        """Its mean over some of its seeds."""
+        """Returns the mean over some of its seeds."""
         return fmean(row.values[0] for row in self.rows if _seeds(row) in seeds)
 
     @property
@@ -70,15 +70,15 @@ class SeedGroup:
 
 
 def has_seed_groups(results: StudyResults) -> bool:
-    """Whether configurations were repeated over seeds, as trials of their own."""
+    """Returns whether the trials of a study repeat configurations over seeds."""
     return len(results.objectives) == 1 and any(map(is_seed, parameter_names(results.rows)))
 
 
 def seed_groups(results: StudyResults) -> list[SeedGroup]:
-    """The configurations of the complete trials, the best first.
+    """Groups the complete trials by configuration, the best first.
 
-    By their means over the seeds that all have, so that none is first by an easy split; where
-    there are none such, those with the most seeds come first.
+    The order is by the means over the seeds that all groups share, so that none is first because
+    of an easy split. If they share none, the groups with the most seeds come first.
     """
     groups: dict[str, list[Row]] = {}
     for row in results.of_states("complete"):
@@ -98,13 +98,13 @@ def seed_groups(results: StudyResults) -> list[SeedGroup]:
 
 
 def shared_seeds(configurations: Sequence[SeedGroup]) -> set[Seeds]:
-    """The seeds with which every configuration has a complete trial."""
+    """Returns the seeds with which every configuration has a complete trial."""
     own = [{_seeds(row) for row in each.rows} for each in configurations]
     return set.intersection(*own) if own else set()
 
 
 def _labels(results: StudyResults, groups: Iterable[Sequence[Row]]) -> list[str]:
-    """What each configuration is called; to the last digit where two look the same."""
+    """Names each configuration; with all digits if two would have the same name."""
     short = short_names(parameter_names(results.rows))
     params = [_searched(rows[0]) for rows in groups]
     labels = [parameters_text(own, short) or "all trials" for own in params]
@@ -119,7 +119,7 @@ def _labels(results: StudyResults, groups: Iterable[Sequence[Row]]) -> list[str]
 def seed_group_significance(
     results: StudyResults, configurations: Sequence[SeedGroup]
 ) -> dict[Key, Significance]:
-    """How sure the means are, by label or baseline; the first against each of the others."""
+    """Compares the mean of the first group with the other groups, by label, and the baselines."""
     samples: dict[Key, Sample] = {each.label: each.sample for each in configurations}
     samples |= {
         name: baseline_over_seeds(results, name) for name in baselines_over_seeds(configurations)
@@ -129,7 +129,7 @@ def seed_group_significance(
 
 
 def seed_group_ratio(results: StudyResults, first: SeedGroup) -> float:
-    """Scored rows / training rows where seeds are of splits; 0 where they are of trainings."""
+    """Returns scored rows / training rows if the seeds are split seeds, 0 if they are not."""
     of_splits = any(name.endswith("split_seed") for name in first.rows[0].params)
     return results.test_to_train(first.rows[0]) if of_splits else 0.0
 
@@ -139,7 +139,7 @@ def baselines_over_seeds(configurations: Sequence[SeedGroup]) -> list[str]:
 
 
 def baseline_over_seeds(results: StudyResults, name: str) -> Sample:
-    """By seed; it is the same for all configurations of a split."""
+    """Returns a baseline by seed; all configurations of a split share it."""
     found = {
         _seeds(row): baselines_of(row, results.metric) for row in results.of_states("complete")
     }
@@ -147,7 +147,7 @@ def baseline_over_seeds(results: StudyResults, name: str) -> Sample:
 
 
 def _searched(row: Row) -> dict[str, Any]:
-    """What makes a trial's configuration, without its seeds."""
+    """Returns a trial's parameters without its seeds."""
     return {name: value for name, value in row.params.items() if not is_seed(name)}
 
 

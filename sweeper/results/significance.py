@@ -1,8 +1,8 @@
-"""How sure the figures of a leaderboard are, by the rows or the splits that they were scored on.
+"""Confidence intervals of a leaderboard's values, and tests against the best trial.
 
-A trial of one training has an interval over users; one that was repeated over splits has
-Student's over these. The best was chosen on these very rows, so that the tests are too quick
-to call another trial worse, and not to call it alike.
+The interval of a single training is over users; that of a trial on several splits is Student's,
+over the splits. The best trial was chosen on the same rows, and this selection bias inflates its
+value: “worse” is overstated, “not distinguishable” is not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow
 
 from sweeper.results.clustered_tests import compare_on_rows, interval_over_users
-from sweeper.results.formatting import number
+from sweeper.results.formatting import interval_text
 from sweeper.results.scored_rows import MODEL, hits
 from sweeper.results.statistics import (
     Comparison,
@@ -30,13 +30,13 @@ Key = int | str
 
 @dataclass(frozen=True)
 class Significance:
-    """Of one figure.
+    """The significance of one value.
 
     Attributes:
-      interval: of 95 %; None where its rows are not known.
-      compared: the best trial (A) against this one (B); None of the best itself, and where
-        they share no rows.
-      is_maximized: whether more is better, or less.
+      interval: 95 % confidence interval; None if the scored rows are not known.
+      compared: the best trial (A) against this one (B); None for the best itself, and if they
+        share no rows.
+      is_maximized: whether a higher value is better.
     """
 
     interval: tuple[float, float] | None
@@ -45,7 +45,7 @@ class Significance:
 
     @property
     def verdict(self) -> str:
-        """What this is beside the best: "worse", "better", "not distinguishable", "–"."""
+        """How this compares with the best: "worse", "better", "not distinguishable" or "–"."""
         if self.compared is None:
             return "–"
         return (
@@ -56,19 +56,18 @@ class Significance:
 
     @property
     def texts(self) -> tuple[str, str]:
-        """The interval, and what this is beside the best: "0.4401 to 0.4512", "worse"."""
-        interval = " to ".join(map(number, self.interval)) if self.interval else "–"
-        return interval, self.verdict
+        """The interval and the verdict: "0.4401 to 0.4512", "worse"."""
+        return interval_text(self.interval), self.verdict
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a trial or a baseline came to, seed by seed or row by row.
+    """The values of a trial or a baseline, by seed or by row.
 
     Attributes:
-      by_seed: the figure with each seed; empty of a single training.
-      hits: [rows], of a single training; None where they are not known.
-      users, items: [rows], which rows they are.
+      by_seed: the value with each seed; empty for a single training.
+      hits: [rows], for a single training; None if they are not known.
+      users, items: [rows], which identify the rows.
     """
 
     by_seed: Mapping[Any, float] = field(default_factory=dict)
@@ -78,7 +77,7 @@ class Sample:
 
     @classmethod
     def of_rows(cls, ranks: pyarrow.Table | None, metric: str, scorer: str = MODEL) -> Sample:
-        """What each row contributes to a metric; nothing where the scorer's ranks are not known.
+        """Returns what each row contributes to a metric; empty without the scorer's ranks.
 
         Args:
           ranks: see `sweeper.two_tower.evaluation.rows.row_table`.
@@ -90,7 +89,7 @@ class Sample:
         return cls({}, hits(ranks, metric, scorer), users, items)
 
     def interval(self, test_to_train: float) -> tuple[float, float] | None:
-        """Of 95 %; `test_to_train` as in `against`."""
+        """Returns the 95 % confidence interval; `test_to_train` as in `against`."""
         if len(self.by_seed) > 1:
             values = list(self.by_seed.values())
             return summarize(values, test_to_train=test_to_train).interval
@@ -99,10 +98,10 @@ class Sample:
         return interval_over_users(self.hits, self.users)
 
     def against(self, other: Sample, test_to_train: float) -> Comparison | None:
-        """This one (A) against another (B); None where they share neither seeds nor rows.
+        """Compares this sample (A) with another (B); None if they share neither seeds nor rows.
 
         Args:
-          test_to_train: of splits, see `compare_pairs`; 0 where seeds are of trainings.
+          test_to_train: see `compare_pairs`; 0 if the seeds are not split seeds.
         """
         seeds = [seed for seed in self.by_seed if seed in other.by_seed]
         if len(seeds) > 1:
@@ -122,10 +121,10 @@ def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
 def compare_to_best(
     samples: Mapping[Key, Sample], test_to_train: float, *, is_maximized: bool = True
 ) -> dict[Key, Significance]:
-    """How sure each is; the first (A) against each that shares its seeds or rows, by Holm.
+    """Compares the first sample (A) with each of the others, adjusted by Holm.
 
     Args:
-      is_maximized: whether more is better, or less.
+      is_maximized: whether a higher value is better.
     """
     first, *others = samples
     pairs = [(first, other) for other in others]
@@ -139,7 +138,7 @@ def compare_to_best(
 def compare_samples(
     samples: Mapping[Key, Sample], pairs: Iterable[tuple[Key, Key]], test_to_train: float
 ) -> dict[tuple[Key, Key], Comparison]:
-    """The pairs that share seeds or rows, A against B, adjusted by Holm."""
+    """Compares the pairs (A, B) that share seeds or rows, adjusted by Holm."""
     found = {
         (a, b): comparison
         for a, b in pairs

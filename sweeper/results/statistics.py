@@ -1,6 +1,6 @@
-"""How sure a figure is, and how a comparison of two configurations comes out.
+"""Confidence intervals and paired tests of values, such as one per seed or split.
 
-Of figures, such as one per seed or split; scored rows are compared in `row_comparison`.
+Scored rows are compared in `sweeper.results.clustered_tests`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ NOT_DISTINGUISHABLE = "not distinguishable"
 
 @dataclass(frozen=True)
 class Summary:
-    """Several figures of the same thing, such as one per seed.
+    """Several values of the same quantity, such as one per seed.
 
     Attributes:
-      deviation: the sample's standard deviation, None of a single value.
-      low, high: Student's confidence interval of the mean, None of a single value.
-      number: how many values there are.
+      deviation: the sample standard deviation; None for a single value.
+      low, high: Student's confidence interval of the mean; None for a single value.
+      number: the number of values.
     """
 
     mean: float
@@ -38,24 +38,24 @@ class Summary:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Configuration A against B.
+    """The comparison of configuration A with B.
 
     Attributes:
-      difference: A's mean less B's.
+      difference: the mean of A minus that of B.
       standard_error, degrees_of_freedom: of the difference; None, like `low` and
-        `high`, where a single user or pair tells nothing of them.
+        `high`, if there is a single user or pair.
       low, high: the confidence interval of the difference.
-      p_value: two-sided, of no difference; 1 where there is no interval, 0 where
-        all users and seeds, or pairs, differ by exactly the same.
+      p_value: two-sided, of no difference; 1 if there is no interval, 0 if all users
+        and seeds, or pairs, differ by exactly the same.
       wilcoxon_p_value: of Wilcoxon's signed-rank test, two-sided: over users of
         these very models, each user counted alike, or over pairs.
       probability: that A beats B, to one who had no opinion before; it is the
         one-sided confidence, 0.5 where there is no interval.
-      seeds: how many training seeds or splits there are.
-      users: how many users there are; None where figures were paired by split.
-      bootstrap_interval: of the difference between these very models, had other
-        users been asked; None if it wasn't asked for, or of a single user.
-      adjusted_p_value: `p_value` as one of several, by Holm; None if it is alone.
+      seeds: the number of training seeds or splits.
+      users: the number of users; None if values were paired by split.
+      bootstrap_interval: of the difference between these very models, over users; None
+        if it was not computed, or for a single user.
+      adjusted_p_value: `p_value` adjusted by Holm; None for a single comparison.
     """
 
     difference: float
@@ -72,36 +72,36 @@ class Comparison:
     adjusted_p_value: float | None = None
 
     def distinguishable(self, level: float = 0.05) -> bool:
-        """Whether the p-value, adjusted if it is one of several, is below the level."""
+        """Returns whether the p-value, adjusted if it is one of several, is below the level."""
         adjusted = self.adjusted_p_value
         return (self.p_value if adjusted is None else adjusted) < level
 
     @property
     def verdict(self) -> str:
-        """What B is beside A: "worse", "better", or `NOT_DISTINGUISHABLE`."""
+        """How B compares with A: "worse", "better" or `NOT_DISTINGUISHABLE`."""
         if not self.distinguishable():
             return NOT_DISTINGUISHABLE
         return "worse" if self.difference > 0 else "better"
 
     @property
     def verdict_where_less_is_better(self) -> str:
-        """As `verdict`, of a figure of which less is better."""
+        """The verdict if a lower value is better."""
         return {"worse": "better", "better": "worse"}.get(self.verdict, NOT_DISTINGUISHABLE)
 
 
 def summarize(
     values: ArrayLike, confidence: float = 0.95, *, test_to_train: float = 0.0
 ) -> Summary:
-    """Mean, deviation and Student's interval of several figures.
+    """Returns mean, deviation and Student's interval of several values.
 
     Args:
-      test_to_train: 0 of independent figures; of splits of the same data, which overlap, as in
-        `compare_pairs`: the interval is wider.
+      test_to_train: 0 if the values are independent; for splits of the same data, which overlap,
+        as in `compare_pairs`, so that the interval is wider.
 
     Raises:
       ValueError: there is no value, or one is not finite.
     """
-    values = _figures(values, "values")
+    values = _checked_values(values, "values")
     mean, number = float(values.mean()), len(values)
     if number == 1:
         return Summary(mean, None, None, None, number)
@@ -112,7 +112,7 @@ def summarize(
 
 
 def adjusted_by_holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Several comparisons that are looked at together, each with its adjusted p-value."""
+    """Adjusts the p-values of several comparisons that are read together."""
     adjusted = holm([comparison.p_value for comparison in comparisons])
     return [
         replace(comparison, adjusted_p_value=float(p_value))
@@ -123,7 +123,7 @@ def adjusted_by_holm(comparisons: Sequence[Comparison]) -> list[Comparison]:
 def compare_pairs(
     a: ArrayLike, b: ArrayLike, *, test_to_train: float, confidence: float = 0.95
 ) -> Comparison:
-    """Compares figures that are paired by split, by a corrected paired t-test.
+    """Compares values that are paired by split, by a corrected paired t-test.
 
     Splits of the same data overlap, so that the plain test is too bold. The mean's
     variance is that of the differences times (1 / pairs + test rows / training rows)
@@ -131,15 +131,15 @@ def compare_pairs(
     error"). Wilcoxon's test isn't corrected; under six pairs it never gets below 0.05.
 
     Args:
-      a, b: [splits], the figure of each configuration on each split.
+      a, b: [splits], the value of each configuration on each split.
       test_to_train: test rows / training rows of a split, 0.25 of 20 % and 80 %;
         0 if the pairs are independent, which gives the plain paired t-test.
 
     Raises:
-      ValueError: the lengths differ, there is no pair, a figure is not finite, or
+      ValueError: the lengths differ, there is no pair, a value is not finite, or
         the ratio is negative.
     """
-    a, b = _figures(a, "a"), _figures(b, "b")
+    a, b = _checked_values(a, "a"), _checked_values(b, "b")
     if a.shape != b.shape:
         raise ValueError(f"a has the shape {a.shape}, b {b.shape}; they must be the same")
     if not test_to_train >= 0:
@@ -154,10 +154,10 @@ def compare_pairs(
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
-    """Holm's (1979) adjusted p-values, in the order given.
+    """Returns Holm's (1979) adjusted p-values, in the order given.
 
-    Calling all below a level significant errs once or more with that probability at
-    most, whatever the dependence between the tests.
+    If all below a level are called significant, the probability of at least one error is at most
+    that level, whatever the dependence between the tests.
 
     Raises:
       ValueError: a value is not between 0 and 1.
@@ -172,14 +172,14 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     return adjusted
 
 
-def _figures(values: ArrayLike, name: str) -> np.ndarray:
-    """The values as floats, checked: [number], at least one, all finite."""
-    figures = np.asarray(values, float)
-    if figures.ndim != 1 or not len(figures):
-        raise ValueError(f"{name} has the shape {figures.shape}; it must be [number], 1 or more")
-    if not np.isfinite(figures).all():
-        raise ValueError(f"{name}: got {figures.tolist()}; all must be finite")
-    return figures
+def _checked_values(values: ArrayLike, name: str) -> np.ndarray:
+    """Returns the values as floats, [number], after checking that there are some, all finite."""
+    checked = np.asarray(values, float)
+    if checked.ndim != 1 or not len(checked):
+        raise ValueError(f"{name} has the shape {checked.shape}; it must be [number], 1 or more")
+    if not np.isfinite(checked).all():
+        raise ValueError(f"{name}: got {checked.tolist()}; all must be finite")
+    return checked
 
 
 def by_student(
@@ -189,7 +189,7 @@ def by_student(
     seeds: int,
     confidence: float,
 ) -> Comparison:
-    """The comparison as Student's t has it; Wilcoxon's test is left at 1."""
+    """Returns the comparison by Student's t; the p-value of Wilcoxon's test is left at 1."""
     if variance is None or freedom is None:
         return Comparison(difference, None, None, None, None, 1.0, 1.0, 0.5, seeds)
     error = variance**0.5
@@ -212,12 +212,12 @@ def by_student(
 
 
 def _margin(error: float, freedom: float, confidence: float) -> float:
-    """Half the width of Student's interval."""
+    """Returns half the width of Student's interval."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: got {confidence}; it must be between 0 and 1")
     return float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
 
 
 def wilcoxon_p_value(differences: np.ndarray) -> float:
-    """The p-value of Wilcoxon's signed-rank test; 1 if all differences are 0."""
+    """Returns the p-value of Wilcoxon's signed-rank test; 1 if all differences are 0."""
     return float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0

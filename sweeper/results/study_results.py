@@ -1,4 +1,4 @@
-"""What a report is about: a study or a single run."""
+"""The results of a study or a single run, as they are read back from its directory."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from sweeper.study.outputs.leaderboard import Row, baselines_of, seed_values, un
 from sweeper.two_tower.config import DEFAULT_METRIC
 from sweeper.two_tower.record import TrialRecord
 
-# So many of the best trials are looked at row by row.
+# The scored rows of at most this many of the best trials are compared.
 MAX_COMPARED = 20
 
 
 @dataclass(frozen=True)
 class StudyResults:
-    """A study or a single run.
+    """The results of a study or a single run.
 
     Attributes:
       directory: as the user gave it.
-      rows: every trial, in the leaderboard's order; of a single run the only one.
-      study: None of a single run.
-      trials: what Optuna knew of them at the time; nothing of a single run.
-      records: by trial, of all whose files can be read.
-      repeats: by trial and split seed, of those that were trained on several splits.
-      ranks: of the best trials of one training, and of the best of each depth, by trial; and of
-        the reference, by its name: the rank of each scored row, see
-        `sweeper.two_tower.evaluation.rows.row_table`.
-      confirmation: what the study's confirmation found, if it was confirmed.
-      seconds_beside: what its reference and its confirmations have taken so far, by "reference"
-        and "confirmation"; without what it has not.
+      rows: every trial, in the leaderboard's order; a single run has one.
+      study: None for a single run.
+      trials: Optuna's trials at the time of reading; empty for a single run.
+      records: by trial, for all whose files can be read.
+      repeats: by trial and split seed, for trials on several splits.
+      ranks: the rank of each scored row (`sweeper.two_tower.evaluation.rows.row_table`), by trial
+        for the best trials with a single training and the best of each depth, and by the name of
+        the reference.
+      confirmation: the results of the study's confirmation, if it was confirmed.
+      seconds_beside: the seconds that its reference and its confirmations have taken so far, by
+        "reference" and "confirmation", for those that exist.
       problems: what can't be read, a line each.
     """
 
@@ -59,12 +59,12 @@ class StudyResults:
 
     @property
     def best(self) -> Row | None:
-        """The best complete and feasible trial; of several objectives, by the first of them."""
+        """The best complete and feasible trial, by the first objective if there are several."""
         return self.rows[0] if self.rows[0].rank == 1 else None
 
     @property
     def front(self) -> list[Row]:
-        """The Pareto set; of one objective the best trial alone."""
+        """The Pareto set; with a single objective, the best trial."""
         return [row for row in self.rows if row.rank == 1]
 
     @property
@@ -80,7 +80,7 @@ class StudyResults:
 
     @property
     def metric(self) -> str:
-        """The first objective, by which the leaderboard goes."""
+        """The first objective, which orders the leaderboard."""
         return self.objectives[0].metric
 
     @property
@@ -95,14 +95,14 @@ class StudyResults:
 
     @property
     def evaluation_split(self) -> str:
-        """The rows that the trials are compared on, "validation" or "test"."""
+        """The rows that trials are compared on, "validation" or "test"."""
         return self.record.rows if self.record else "validation"
 
     @property
     def wall_seconds(self) -> float | None:
-        """The time on the clock so far, of all that a study trains, or of a run; None: not known.
+        """The wall-clock time of a study or a run so far; None if it is not known.
 
-        The trials, the reference, the confirmations, and the starts of their workers.
+        It includes the trials, the reference, the confirmations, and the starts of their workers.
         """
         if self.study is None:
             return self.rows[0].seconds
@@ -111,7 +111,7 @@ class StudyResults:
 
     @property
     def wall_parts(self) -> list[tuple[str, float]]:
-        """What `wall_seconds` consists of, where that is more than the trials of the search."""
+        """The parts of `wall_seconds`; empty if the search is the only one."""
         if not self.seconds_beside or self.wall_seconds is None:
             return []
         search = self.wall_seconds - sum(self.seconds_beside.values())
@@ -119,11 +119,11 @@ class StudyResults:
 
     @property
     def reference(self) -> dict[str, Any] | None:
-        """What was trained beside the trials, see `sweeper.study.attributes.REFERENCE`."""
+        """The reference model's results, see `sweeper.study.attributes.REFERENCE`."""
         return self.study.user_attrs.get(attributes.REFERENCE) if self.study else None
 
     def records_of(self, trial: int) -> list[tuple[int | None, TrialRecord]]:
-        """(split seed, record) of each training of a trial; of a single one the seed is None."""
+        """Returns (split seed, record) of each training; the seed of a single one is None."""
         repeats = self.repeats.get(trial)
         if repeats:
             return list(repeats.items())

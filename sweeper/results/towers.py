@@ -1,6 +1,6 @@
-"""Configurations by the depth and the width of their towers, each with one figure.
+"""Configurations by the depth and the width of their towers.
 
-What the report says of depth, in words, in the heat map and in its table, is all of these.
+All that a report says about depth, in sentences, tables and the heat map, is based on these.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from sweeper.results.seed_groups import SeedGroup, has_seed_groups, seed_groups
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import Row
 
-# (depth, width of the first layer) of the query tower; without a layer both are 0.
+# (depth, width of the first layer) of the query tower; both are 0 without a hidden layer.
 TowerSize = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """A complete trial; of a grid over seeds, all complete trials of one configuration.
+    """A complete trial, or all complete trials of a configuration that is repeated over seeds.
 
     Attributes:
-      value: the study's first objective; of several seeds their mean.
+      value: the study's first objective; the mean over several seeds.
       row: the trial, or the first of them.
-      repeated: of a grid over seeds; else None.
+      seed_group: None if the study does not repeat configurations over seeds.
     """
 
     depth: int
     width: int
     value: float
     row: Row
-    seed_groups: SeedGroup | None = None
+    seed_group: SeedGroup | None = None
 
 
 def configurations_of(results: StudyResults) -> list[Configuration]:
-    """Those whose record can be read, the best first."""
+    """Returns the configurations whose record can be read, the best first."""
     found: list[tuple[Row, float, SeedGroup | None]]
     if has_seed_groups(results):
         found = [(each.rows[0], each.mean, each) for each in seed_groups(results)]
@@ -51,7 +51,7 @@ def configurations_of(results: StudyResults) -> list[Configuration]:
 
 
 def best_of_each_depth(results: StudyResults) -> dict[int, Configuration]:
-    """By depth."""
+    """Returns the best configuration by depth."""
     best: dict[int, Configuration] = {}
     for each in configurations_of(results):
         best.setdefault(each.depth, each)
@@ -59,13 +59,13 @@ def best_of_each_depth(results: StudyResults) -> dict[int, Configuration]:
 
 
 def pruned_by_size(results: StudyResults) -> Counter[TowerSize]:
-    """How many trials were pruned: none of them has a figure that a complete one's is like."""
+    """Counts the pruned trials, whose values can't be compared with those of complete trials."""
     sizes = (size_of(results, row) for row in results.of_states("pruned"))
     return Counter(size for size in sizes if size is not None)
 
 
 def size_of(results: StudyResults, row: Row) -> TowerSize | None:
-    """Depth and width of a trial's query tower; None where its record can't be read."""
+    """Returns depth and width of a trial's query tower; None if its record can't be read."""
     record = results.records.get(row.number)
     if record is None:
         return None
@@ -74,7 +74,7 @@ def size_of(results: StudyResults, row: Row) -> TowerSize | None:
 
 
 def layers_of(config: dict[str, Any]) -> tuple[list[int], list[int]]:
-    """The widths of the query and the candidate tower; empty: a projection of the features."""
+    """Returns the widths of the query and the candidate tower; empty without a hidden layer."""
     model = config["model"]
 
     def of_tower(own: list[int] | None) -> list[int]:
@@ -84,6 +84,6 @@ def layers_of(config: dict[str, Any]) -> tuple[list[int], list[int]]:
 
 
 def layers_text(config: dict[str, Any]) -> str:
-    """ "64-32"; both towers where they differ."""
+    """ "64-32", or both towers if they differ."""
     query, candidate = ("-".join(map(str, sizes)) or "none" for sizes in layers_of(config))
     return query if query == candidate else f"query {query}, candidate {candidate}"

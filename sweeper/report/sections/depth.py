@@ -45,14 +45,14 @@ def _best_of_each(results: StudyResults) -> tuple[Mapping[Key, Sample], float]:
     """The best configuration of each depth, and what `compare_samples` needs."""
     best = best_of_each_depth(results)
     samples: dict[Key, Sample] = {
-        depth: each.seed_groups.sample if each.seed_groups else results.sample(each.row)
+        depth: each.seed_group.sample if each.seed_group else results.sample(each.row)
         for depth, each in best.items()
     }
     if not best:
         return samples, 0.0
     first = next(iter(best.values()))
-    if first.seed_groups:
-        return samples, seed_group_ratio(results, first.seed_groups)
+    if first.seed_group:
+        return samples, seed_group_ratio(results, first.seed_group)
     return samples, results.test_to_train(first.row)
 
 

@@ -129,7 +129,7 @@ def test_a_study_without_a_finished_trial_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda place: None, "is no directory; must be a study's or a run's"),
+        (lambda place: None, "is not a directory; must be the directory of a study or a run"),
         (lambda place: place.mkdir(), r"holds neither a study \(study\.db\) nor a run"),
         (lambda place: StudyMaker(place), "no trial of its study has started; must have one"),
         (
@@ -172,7 +172,9 @@ def test_of_several_those_are_read_that_can_be(tmp_path):
     records.write(tmp_path / "run", made_up_record([0.3]))
     studies, unread = load_all_results([tmp_path / "run", tmp_path / "nowhere"])
     assert [results.directory.name for results in studies] == ["run"]
-    assert unread == [f"{tmp_path}/nowhere: is no directory; must be a study's or a run's"]
+    assert unread == [
+        f"{tmp_path}/nowhere: is not a directory; must be the directory of a study or a run"
+    ]
     with pytest.raises(ConfigError) as raised:
         load_all_results([tmp_path / "nowhere", tmp_path])
     assert len(raised.value.problems) == 2

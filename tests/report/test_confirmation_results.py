@@ -90,7 +90,7 @@ def test_a_damaged_confirmation_is_named_and_left_out(tmp_path, content):
     confirmation, (problem,) = load_confirmation(tmp_path, 7)
     assert confirmation is None
     assert problem.startswith(f"{database}: ")
-    assert problem.endswith("; left out: its evidence")
+    assert problem.endswith("; left out: its results")
 
 
 def test_a_confirmation_of_another_version_is_named_and_left_out(tmp_path):
