@@ -1,4 +1,4 @@
-"""Which trial an export is of: a study's best or a given one, or a single run."""
+"""Finds the trial to export: a study's best, a given one, or a single run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ FINISHED = ("complete", "infeasible")
 
 @dataclass(frozen=True)
 class SourceTrial:
-    """One training that has been recorded.
+    """A recorded training.
 
     Attributes:
-      subject: the study or the run that it is part of.
-      trial: its number in the study; None of a single run.
-      split_seed: which of its repeats on several splits; None: it has none.
-      directory: where its record lies.
+      results: of the study or the run that it is part of.
+      trial: its number in the study; None for a single run.
+      split_seed: of the repeat, for a trial on several splits; else None.
+      directory: the directory of its record.
     """
 
     results: StudyResults
@@ -34,28 +34,28 @@ class SourceTrial:
 
     @property
     def name(self) -> str:
-        """The directory's, of the study or the run."""
+        """The name of the directory of the study or the run."""
         return self.results.directory.resolve().name
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """ "trial 17 of outputs/architecture, split seed 3"."""
         of = "" if self.trial is None else f"trial {self.trial} of "
         seed = "" if self.split_seed is None else f", split seed {self.split_seed}"
         return f"{of}{self.results.directory}{seed}"
 
 
-def choose(directory: Path, trial: int | None, seed: int | None) -> SourceTrial:
-    """Reads the trial that is to be exported.
+def find_source_trial(directory: Path, trial: int | None, seed: int | None) -> SourceTrial:
+    """Reads the trial to export.
 
     Args:
       directory: of a study or of a single run.
       trial: its number; None: the study's best.
-      seed: of a trial on several splits, the split seed of one; None: the first.
+      seed: the split seed of a repeat, for a trial on several splits; None: the first repeat.
 
     Raises:
       OutputError: there is no study or run, or its record can't be read.
-      ConfigError: there is no such trial, or it did not come to its end.
+      ConfigError: there is no such trial, or it did not complete.
     """
     results = load_results(directory)
     row = _row(results, trial)
@@ -106,7 +106,7 @@ def _row(results: StudyResults, trial: int | None) -> Row:
     found = [row for row in results.rows if row.number == trial]
     finished = sorted(row.number for row in results.rows if row.state in FINISHED)
     if not found or trial not in finished:
-        state = f"which is {found[0].state}" if found else "which the study has not"
+        state = f"which is {found[0].state}" if found else "which this study does not have"
         right = f"must be one of {_shortened(finished)}" if finished else "none is complete"
         raise ConfigError(f"trial: got {trial}, {state}; {right}")
     return found[0]

@@ -13,8 +13,8 @@ import pytest
 
 from sweeper.common.errors import ConfigError, DataError
 from sweeper.embed import SETTINGS
+from sweeper.serving.catalogue_reading import ItemsFile, read_catalogue, unknown_words
 from sweeper.serving.key_value_args import read_settings
-from sweeper.serving.newer_catalogue import ItemsFile, read_catalogue, unknown_words
 from sweeper.two_tower.config import (
     Config,
     DataConfig,

@@ -1,4 +1,4 @@
-"""A recorded trial trained again: no trial keeps its weights, and the same machine repeats it."""
+"""Trains a recorded trial again: trials keep no weights, and the same machine repeats them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Retraining:
-    """What is to be trained again, or has been.
+class RetrainedModel:
+    """A model to be trained again, or trained again.
 
     Attributes:
-      config: as recorded; trained on all rows, for the epochs that the record kept.
-      split: the record's; `rows` are those that are trained on.
-      metrics: what the trained model has, as `TrialRecord.metrics`; empty if trained on all
+      config: the recorded one; for training on all rows, with the number of epochs up to the best.
+      split: of the record.
+      rows: the rows to train on.
+      metrics: of the trained model, like `TrialRecord.metrics`; empty if it was trained on all
         rows, since none are left to score.
     """
 
@@ -53,10 +54,10 @@ class Retraining:
 
 
 def recorded_config(record: TrialRecord) -> Config:
-    """The record's configuration, for as many threads as it ran with: others round otherwise.
+    """Returns the record's configuration, with its number of threads, which affects rounding.
 
     Raises:
-      ConfigError: it doesn't fit this version, or this machine.
+      ConfigError: it is not valid in this version, or on this machine.
     """
     config = to_dataclass(OmegaConf.create(with_defaults(record.config)))
     config.train.threads = record.machine.get("threads") or config.train.threads
@@ -64,16 +65,18 @@ def recorded_config(record: TrialRecord) -> Config:
     return config
 
 
-def prepare(config: Config, record: TrialRecord, rows: str, console: Console) -> Retraining:
+def prepare_retraining(
+    config: Config, record: TrialRecord, rows: str, console: Console
+) -> RetrainedModel:
     """Loads the record's data, fits its features and builds its model.
 
     Args:
       config: from `recorded_config`.
-      rows: "train", as recorded, or `ALL` rows of the data.
+      rows: "train", as recorded, or `ALL`.
 
     Raises:
       ConfigError: TensorFlow runs with another number of threads in this process.
-      DataError: the data can't be had, or has changed since.
+      DataError: the data can't be loaded, or has changed since.
     """
     threads = set_threads(config.train.threads)
     interactions = load_interactions(config.data, lambda text: print_status(console, "data", text))
@@ -82,63 +85,61 @@ def prepare(config: Config, record: TrialRecord, rows: str, console: Console) ->
             f"data: {interactions.source} has changed since the trial was trained (its fingerprint "
             f"is {interactions.fingerprint[:12]}…, and was "
             f"{str(record.data.get('fingerprint'))[:12]}…); must be the same data, else the "
-            "recorded figures are not this model's: train the trial again, or restore the data"
+            "recorded metrics are not this model's: train the trial again, or restore the data"
         )
     split = prepared_split(config.data, interactions)
     trained = split.train
     if rows == ALL:
         trained = np.arange(len(interactions))
-        # As long as the trial's kept weights took, since there is nothing left to choose by.
+        # Train up to the trial's best epoch: no rows are left to choose an epoch by.
         to_the_end = choosing_none(epochs_to_train(record))
         config = replace(config, train=replace(config.train, **to_the_end))
     training = set_up_training(config, interactions, trained, threads)
-    return Retraining(config, interactions, split, trained, threads, training)
+    return RetrainedModel(config, interactions, split, trained, threads, training)
 
 
-def train_again(retraining: Retraining, record: TrialRecord, console: Console) -> Retraining:
-    """Trains the model, and scores the rows that the record has figures of.
+def retrain(retrained: RetrainedModel, record: TrialRecord, console: Console) -> RetrainedModel:
+    """Trains the model, and scores the rows that the record has metrics for.
 
     Raises:
       TrialError: a loss or a score is not finite.
     """
-    config, metric = retraining.config, retraining.config.evaluation.metric
-    scores = _scorers(retraining)
+    config, metric = retrained.config, retrained.config.evaluation.metric
+    scores = _scorers(retrained)
     history = History()
     with TrainingProgress(console, config.train.epochs, record.rows, metric) as progress:
-        if retraining.is_on_all_rows:
+        if retrained.is_on_all_rows:
             callbacks = Callbacks(lambda: dict.fromkeys(METRICS, np.nan), progress.on_epoch)
         else:
             callbacks = Callbacks(scores[record.rows], progress.on_epoch)
-        for checkpoint in train(config.train, retraining.training, metric, callbacks, history):
-            if not retraining.is_on_all_rows:
+        for checkpoint in train(config.train, retrained.training, metric, callbacks, history):
+            if not retrained.is_on_all_rows:
                 progress.on_checkpoint(checkpoint)
-    if retraining.is_on_all_rows:
-        return retraining
+    if retrained.is_on_all_rows:
+        return retrained
     metrics = {rows: scores[rows]() for rows in record.metrics}
-    return replace(retraining, metrics=metrics)
+    return replace(retrained, metrics=metrics)
 
 
-def _scorers(retraining: Retraining) -> dict[str, Callable[[], Metrics]]:
-    """By the rows to score, the metrics of the model as it is at the time of the call."""
-    config, training = retraining.config, retraining.training
-    tasks = prepared_tasks(
-        config.data, config.evaluation, retraining.interactions, retraining.split
-    )
+def _scorers(retrained: RetrainedModel) -> dict[str, Callable[[], Metrics]]:
+    """Returns a function for each set of rows that computes the model's metrics when called."""
+    config, training = retrained.config, retrained.training
+    tasks = prepared_tasks(config.data, config.evaluation, retrained.interactions, retrained.split)
 
     def scorer_of(rows: str) -> Callable[[], Metrics]:
-        scorer = ModelScorer(training.model, training.encoded, getattr(retraining.split, rows))
-        return lambda: scorer.rank(tasks[rows], retraining.threads).metrics()
+        scorer = ModelScorer(training.model, training.encoded, getattr(retrained.split, rows))
+        return lambda: scorer.rank(tasks[rows], retrained.threads).metrics()
 
     return {rows: scorer_of(rows) for rows in tasks}
 
 
-def differences(record: TrialRecord, retraining: Retraining) -> str | None:
-    """In words, by how much the metrics differ from the record's; None: not in a single one."""
+def metric_differences(record: TrialRecord, retrained: RetrainedModel) -> str | None:
+    """Describes how much the metrics differ from the record's; None if all are the same."""
     pairs = {
-        f"{rows} {name}": (value, retraining.metrics[rows][name])
+        f"{rows} {name}": (value, retrained.metrics[rows][name])
         for rows, metrics in record.metrics.items()
         for name, value in metrics.items()
-        if rows in retraining.metrics
+        if rows in retrained.metrics
     }
     differing = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     if not differing:
@@ -146,5 +147,5 @@ def differences(record: TrialRecord, retraining: Retraining) -> str | None:
     name, (before, now) = max(differing.items(), key=lambda each: abs(each[1][0] - each[1][1]))
     return (
         f"{len(differing)} of {len(pairs)} metrics differ from the record's, {name} the most: "
-        f"{now:.4f} instead of {before:.4f}; another machine, or other versions, round otherwise"
+        f"{now:.4f} instead of {before:.4f}; another machine, or other versions, round differently"
     )

@@ -1,4 +1,4 @@
-"""Writes a version of an export with a newer catalogue, embedded by the model without training."""
+"""Writes a version of an export with a newer catalogue, embedded without training."""
 
 from __future__ import annotations
 
@@ -21,30 +21,29 @@ import sweeper
 from sweeper.common.console import print_status, stage
 from sweeper.common.errors import ConfigError
 from sweeper.common.output_files import atomic_write
-from sweeper.serving import approximate_index, tables
+from sweeper.serving import tables
 from sweeper.serving.catalogue_changes import catalogue_changes, change_lines, newer_card
+from sweeper.serving.catalogue_reading import ItemsFile, read_catalogue, unknown_words
+from sweeper.serving.index import QUERIES, import_faiss, write_index
 from sweeper.serving.input_names import HISTORY
 from sweeper.serving.loaded_export import LoadedExport, start_serving
-from sweeper.serving.manifest import (
-    MANIFEST,
-    checksums,
+from sweeper.serving.manifest import MANIFEST, checksums, read_manifest_unverified, write_manifest
+from sweeper.serving.model_card import CARD
+from sweeper.serving.queries import make_queries
+from sweeper.serving.versions import (
+    check_output_directory,
     find_version,
     is_version,
-    manifest_of,
-    versions,
-    write_manifest,
+    list_versions,
+    write_version,
 )
-from sweeper.serving.model_card import CARD
-from sweeper.serving.newer_catalogue import ItemsFile, read_catalogue, unknown_words
-from sweeper.serving.queries import queries_of
-from sweeper.serving.version_directory import check_output, write_version
 from sweeper.two_tower.config import to_dataclass, with_defaults
 from sweeper.two_tower.data.columns import Column
 
 if TYPE_CHECKING:
     from sweeper.two_tower.evaluation.ranking import SeenItems
 
-# Embedded at once; a smaller catalogue is embedded in one call, as it was after the training.
+# Items embedded at once; a smaller catalogue is embedded in one call, as after training.
 ROWS_A_BATCH = 65_536
 
 
@@ -59,15 +58,15 @@ def embed(
 
     Args:
       directory: of an export, or of one version of it.
-      version: whose model embeds the items; None: the newest version that was trained.
-      output: holds the versions; None: the export's own directory.
+      version: the version whose model embeds the items; None: the newest that was trained.
+      output: the directory of the versions; None: the export's own directory.
 
     Raises:
       ConfigError, DataError, OutputError: before anything is written, as far as it can be known.
     """
     base = LoadedExport(find_base(directory, version))
     manifest = base.manifest
-    output = output or _own_output(base.directory)
+    output = output or _default_output(base.directory)
     _check(base, output)
     config = to_dataclass(OmegaConf.create(with_defaults(manifest.made_of["config"])))
     print_status(console, "model", f"{base.directory}, with {manifest.candidates:,} items")
@@ -96,7 +95,10 @@ def embed(
 
     def write(place: Path) -> None:
         _write_model(place, base, columns, embeddings, seen)
-        index = None if manifest.index is None else _write_index(place, base, embeddings, console)
+        index = None
+        if manifest.index is not None:
+            queries, least = _sample_queries(base), manifest.index["least"]
+            index = write_index(place / tables.INDEX, embeddings, queries, least, console)
         _write_description(place, base, changes, index)
 
     written = write_version(output, write)
@@ -106,23 +108,23 @@ def embed(
 
 
 def find_base(directory: Path, version: int | None) -> Path:
-    """The version whose model embeds a newer catalogue: the newest that was trained.
+    """Returns the version whose model embeds a newer catalogue: the newest that was trained.
 
-    A version that was made by `embed` has lost what users have seen of items that were gone then,
-    so that it is taken only if it is asked for, or there is no other.
+    A version made by `embed` has lost what users have seen of items that were gone then. It is
+    used only if it is asked for, or if there is no other.
 
     Raises:
       OutputError: there is no such version.
     """
     if version is None and not (directory / MANIFEST).exists():
-        for number in reversed(versions(directory)):
-            if manifest_of(directory / str(number)).catalogue is None:
+        for number in reversed(list_versions(directory)):
+            if read_manifest_unverified(directory / str(number)).catalogue is None:
                 return directory / str(number)
     return find_version(directory, version)
 
 
-def _own_output(base: Path) -> Path:
-    """The directory of the export that has the version `base`."""
+def _default_output(base: Path) -> Path:
+    """Returns the directory of the export that has the version `base`."""
     place = base.resolve()
     if not is_version(place.name):
         raise ConfigError(
@@ -133,7 +135,7 @@ def _own_output(base: Path) -> Path:
 
 
 def _check(base: LoadedExport, output: Path) -> None:
-    """Refuses what can't become a new version."""
+    """Raises an error if no new version can be written."""
     manifest = base.manifest
     if not manifest.candidate_inputs:
         raise ConfigError(
@@ -142,14 +144,14 @@ def _check(base: LoadedExport, output: Path) -> None:
             "model whose features have one"
         )
     if manifest.index is not None:
-        approximate_index.faiss()
-    check_output(output)
+        import_faiss()
+    check_output_directory(output)
 
 
 def _embed(
     base: LoadedExport, columns: Mapping[str, Column], report: Callable[[str], None]
 ) -> tuple[np.ndarray, int | None]:
-    """The items' embeddings, and of how many the model knows the id; None: it reads no ids."""
+    """Returns the items' embeddings, and how many ids the model knows; None if it reads no ids."""
     import tensorflow as tf
 
     from sweeper.serving.candidate_tower import KNOWN
@@ -177,7 +179,7 @@ def _embed(
 
 
 def _seen(base: LoadedExport, items: Sequence[str]) -> tuple[SeenItems, int]:
-    """What each user has seen of the new catalogue, the last seen last; and how much is gone."""
+    """Returns what each user has seen of the new catalogue, and how many seen items are gone."""
     from sweeper.two_tower.evaluation.ranking import SeenItems
 
     place_of = {item: place for place, item in enumerate(items)}
@@ -199,10 +201,9 @@ def _write_model(
     embeddings: np.ndarray,
     seen: SeenItems,
 ) -> None:
-    """Writes the SavedModels, those of the towers as they are, and the tables."""
-    from sweeper.serving.saved_model import SeenTable, ServedModel
-    from sweeper.serving.saved_tower import SavedQueryTower
-    from sweeper.serving.search import ExactSearch
+    """Writes the SavedModels, with copies of the towers, and the tables."""
+    from sweeper.serving.query_tower import SavedQueryTower
+    from sweeper.serving.saved_model import ExactSearch, SeenTable, ServedModel
 
     manifest = base.manifest
     user = manifest.input_names[manifest.user_column]
@@ -227,32 +228,18 @@ def _write_model(
         pq.write_table(known, place / tables.HISTORY_ITEMS)
 
 
-def _write_index(
-    place: Path, base: LoadedExport, embeddings: np.ndarray, console: Console
-) -> dict[str, Any] | None:
-    """Writes an approximate index of the recall that was wanted of the old one.
-
-    The queries that tune it are those of known users, as they are asked now.
-    """
-    assert base.manifest.index is not None
+def _sample_queries(base: LoadedExport) -> np.ndarray:
+    """Embeds the queries of a sample of the known users, always the same ones."""
     known = base.users
-    order = np.random.default_rng(0).permutation(len(known))[: approximate_index.QUERIES]
-    users = [known[row] for row in order]
-    queries = base.embed([query.inputs for query in queries_of(base, users, {}, False)])
-    write = partial(approximate_index.write, place / tables.INDEX, embeddings, queries)
-    try:
-        index = write(approximate_index.K, base.manifest.index["least"])
-    except approximate_index.SavesNothing as reason:
-        print_status(console, "index", f"none is written: {reason}; the export searches exactly")
-        return None
-    print_status(console, "index", approximate_index.index_words(index))
-    return index
+    order = np.random.default_rng(0).permutation(len(known))[:QUERIES]
+    queries = make_queries(base, [known[row] for row in order], {}, known_only=False)
+    return base.embed([query.inputs for query in queries])
 
 
 def _write_description(
     place: Path, base: LoadedExport, changes: dict[str, Any], index: dict[str, Any] | None
 ) -> None:
-    """Writes the model card and, of all that lies in `place`, the manifest."""
+    """Writes the model card, and the manifest of all files in `place`."""
     manifest = replace(
         base.manifest,
         sweeper_version=sweeper.__version__,

@@ -1,4 +1,4 @@
-"""Reads a newer catalogue of an export: the same columns as before, of other items."""
+"""Reads a newer catalogue for an export: the same columns as before, for other items."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sweeper.two_tower.data.table.reading import error_context, read_table
 from sweeper.two_tower.data.table.roles import NUMBER, delimiter_hint, ids
 from sweeper.two_tower.data.table.side_tables import check_keys
 
-# What separates the words of a list in a text where the trial's data says nothing else.
+# Separates the words of a list in a text, unless the trial's data sets another separator.
 SEPARATOR = "|"
 AS_TRAINED = "as in the catalogue that the model was trained with"
 PLURALS = {"string": "strings", "strings": "lists of strings", "number": "numbers"}
@@ -35,8 +35,8 @@ class ItemsFile:
 
     Attributes:
       path: of the file, or a folder of files.
-      format: as `data.items.format`; None: told by the name, or as in the trial.
-      delimiter, quote_char: as `data.items.csv`; absent from `csv`: as in the trial.
+      format: like `data.items.format`; None: given by the file's name, or as in the trial.
+      csv: like `data.items.csv`; what it lacks is as in the trial.
     """
 
     path: str
@@ -44,7 +44,7 @@ class ItemsFile:
     csv: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self, config: DataConfig) -> SideTableConfig:
-        """The settings to read the file with: the trial's, with those given in their place."""
+        """Returns the settings for reading the file: the trial's, updated by the given ones."""
         trial = config.items if config.items.path is not None else SideTableConfig()
         by_name = "auto" if format_of(Path(self.path)) else trial.format
         csv: CsvConfig = replace(trial.csv, **self.csv)
@@ -64,15 +64,15 @@ def read_catalogue(
       old: the catalogue that the model was trained with, without its embeddings.
       item_column: the name of the column of ids in `old`.
       config: of the trial.
-      say: told what was found out about the file.
+      say: called with messages about the file.
 
     Returns:
-      The columns of `old`, by name, each of the same kind as there.
+      The columns of `old` by name, each of the same kind as in `old`.
 
     Raises:
       ConfigError: there are settings of CSV files for another format.
-      DataError: the file can't be read, holds no item, lacks a column, has one of another kind,
-        or an item without an id or twice.
+      DataError: the file can't be read, holds no item, lacks a column or has one of another kind,
+        or an item has no id or occurs twice.
     """
     settings = file.settings(config)
     files = find_files("items.path", file.path, settings.format)
@@ -88,7 +88,7 @@ def read_catalogue(
     if files.format == "csv":
         texts += [name for name, kind in kinds.items() if kind == "strings"]
     table = read_table(files, settings.csv, [key, item_column, *texts], say)
-    # A table made of an export's own candidates has the name of the interactions.
+    # A table made from an export's own candidates names its ids as the interactions do.
     key = item_column if key not in table.column_names else key
     with error_context(f"items ({file.path})"):
         _check_columns(table, [key, *(name for name in kinds if name != item_column)])
@@ -112,10 +112,10 @@ def read_catalogue(
 def unknown_words(
     columns: Mapping[str, Column], old: pa.Table, config: Config, item_column: str
 ) -> dict[str, int]:
-    """Counts the words that the old catalogue lacks, which the model can't tell apart.
+    """Counts the words that the old catalogue lacks, which the model can't distinguish.
 
     Returns:
-      By column whose features all see whole words, without the items' ids; without zeros.
+      The counts above 0, by column whose features all read whole words, except the items' ids.
     """
     features = config.features.candidate
     by_column: dict[str, set[str]] = {}
@@ -133,7 +133,7 @@ def unknown_words(
 
 
 def _words(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The distinct words of a column of strings or of lists of strings."""
+    """Returns the distinct words of a column of strings or of lists of strings."""
     is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
     return pc.unique(pc.list_flatten(column) if is_list else column)
 
@@ -145,7 +145,10 @@ def _kind(type_: pa.DataType) -> str:
 
 
 def _is_read_as_text(old: pa.ChunkedArray) -> bool:
-    """Whether values that look like numbers are words: Arrow's truths alone are not as written."""
+    """Returns whether a column is read as text, even if its values look like numbers.
+
+    Arrow's booleans are the exception: their text is not as it was written.
+    """
     return is_text(old.type) and not set(_words(old).to_pylist()) <= {"True", "False", ""}
 
 
@@ -177,7 +180,7 @@ def _column(
 
 
 def _check_numbers(column: CategoricalColumn, name: str) -> None:
-    """Names the first word of a column that is no number."""
+    """Raises a DataError that names the first word of a column that is not a number."""
     words = pc.utf8_trim_whitespace(pa.array(column.categories, pa.string()))
     fits = np.asarray(pc.or_(pc.match_substring_regex(words, NUMBER), pc.equal(words, "")))
     wrong = np.flatnonzero(~fits[column.codes])

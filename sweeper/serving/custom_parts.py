@@ -1,4 +1,4 @@
-"""Whether a user's own features, encoders and tower can be exported, told before the training."""
+"""Checks before training whether custom features, encoders and towers can be exported."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from sweeper.common.errors import ConfigError
 from sweeper.common.plugins import is_path
 from sweeper.serving.candidate_tower import CandidateTower, missing_graphs
 from sweeper.serving.query_tower import QueryInputs, QueryTower
-from sweeper.serving.retrained import Retraining
+from sweeper.serving.retrained_model import RetrainedModel
 from sweeper.two_tower.config import FeatureConfig
 from sweeper.two_tower.data.columns import CategoricalListColumn, Column
 from sweeper.two_tower.model.feature_graphs import check_graph, raw_values, reason_of
 from sweeper.two_tower.model.features import CustomFeature, Feature, SequenceFeature
 
-# Of so many rows the encodings are compared, always the same ones.
-ROWS = 1_000
+# Encodings are compared on this many rows, always the same ones.
+NUM_ROWS = 1_000
 
 
-def check_own_parts(retraining: Retraining, inputs: QueryInputs) -> None:
-    """Tries the query tower's own parts as an export needs them; does nothing if it has none.
+def check_custom_parts(retrained: RetrainedModel, inputs: QueryInputs) -> None:
+    """Tries to save the query tower if it has custom parts.
 
     Args:
-      retraining: its model need not be trained.
+      retrained: its model need not be trained.
 
     Raises:
-      ConfigError: a feature's `graph` fails, or encodes a value of the data other than `encode`
-        does; or the query tower can't be saved as a SavedModel.
+      ConfigError: a feature's `graph` fails, or encodes a value of the data differently from
+        `encode`; or the query tower can't be saved as a SavedModel.
     """
-    config, interactions = retraining.config, retraining.interactions
-    model, encoded = retraining.training.model, retraining.training.encoded
+    config, interactions = retrained.config, retrained.interactions
+    model, encoded = retrained.training.model, retrained.training.encoded
     rows = _sample(len(interactions))
     own = _check_graphs(
         "features.query",
@@ -52,20 +52,20 @@ def check_own_parts(retraining: Retraining, inputs: QueryInputs) -> None:
         )
 
 
-def why_no_candidate_tower(retraining: Retraining) -> str | None:
-    """Says why the candidate tower can't be exported; None if it can.
+def why_no_candidate_tower(retrained: RetrainedModel) -> str | None:
+    """Returns why the candidate tower can't be exported; None if it can.
 
-    The candidates' embeddings are exported without it, so that this is no error.
+    This is not an error, since the candidates' embeddings are exported in any case.
 
     Args:
-      retraining: its model need not be trained.
+      retrained: its model need not be trained.
 
     Raises:
-      ConfigError: a feature's `graph` fails, or encodes a value of the data other than `encode`
-        does.
+      ConfigError: a feature's `graph` fails, or encodes a value of the data differently from
+        `encode`.
     """
-    config, interactions = retraining.config, retraining.interactions
-    model, encoded = retraining.training.model, retraining.training.encoded
+    config, interactions = retrained.config, retrained.interactions
+    model, encoded = retrained.training.model, retrained.training.encoded
     if reason := missing_graphs(config, encoded):
         return reason
     own = _check_graphs(
@@ -84,7 +84,7 @@ def why_no_candidate_tower(retraining: Retraining) -> str | None:
 
 
 def _sample(rows: int) -> np.ndarray:
-    return np.sort(np.random.default_rng(0).permutation(rows)[:ROWS])
+    return np.sort(np.random.default_rng(0).permutation(rows)[:NUM_ROWS])
 
 
 def _check_graphs(
@@ -95,7 +95,7 @@ def _check_graphs(
     encoded: Mapping[str, np.ndarray],
     rows: np.ndarray,
 ) -> list[str]:
-    """Holds each own feature's graph to its `encode` on some rows; returns the own parts."""
+    """Compares each custom feature's graph with its `encode` on some rows; returns their names."""
     own = []
     for index, (feature, each) in enumerate(zip(features, configs, strict=True)):
         if isinstance(feature, SequenceFeature) and is_path(feature.settings.encoder):
@@ -104,15 +104,15 @@ def _check_graphs(
             continue
         own.append(each.kind)
         column = columns[each.column].take(rows)
-        # Lists are as long as the longest of those that are asked for together.
+        # The width of encoded lists depends on the longest in the batch.
         if not isinstance(column, CategoricalListColumn):
-            named = f"{key}[{index}].kind: got {each.kind!r}"
-            check_graph(feature, raw_values(column), encoded[feature.name][rows], named)
+            label = f"{key}[{index}].kind: got {each.kind!r}"
+            check_graph(feature, raw_values(column), encoded[feature.name][rows], label)
     return own
 
 
 def _why_unsaved(tower: QueryTower | CandidateTower) -> str | None:
-    """The reason why TensorFlow can't save the tower; None if it can."""
+    """Returns why TensorFlow can't save the tower; None if it can."""
     with tempfile.TemporaryDirectory() as place:
         try:
             tower.save(Path(place))

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from sweeper.common.errors import ConfigError
-from sweeper.serving.display_titles import texts_of, title_column
+from sweeper.serving.titles import display_texts, title_column
 
 
 def chosen(item_column: str, *names: str, given: str | None = None) -> str | None:
@@ -50,10 +50,11 @@ def test_another_column_than_the_catalogues_is_refused() -> None:
     with pytest.raises(ConfigError) as error:
         chosen("film_id", "title", given="titel")
     assert str(error.value) == (
-        "--title-column: got 'titel', which is no column of the catalogue; must be one of title, "
+        "--title-column: got 'titel', which is not a column of the catalogue; must be one of "
+        "title, "
         "year. Did you mean 'title'?"
     )
 
 
 def test_values_are_shown_as_texts() -> None:
-    assert texts_of(["a", 3.5, ["x", "y"]]) == ["a", "3.5", "x, y"]
+    assert display_texts(["a", 3.5, ["x", "y"]]) == ["a", "3.5", "x, y"]

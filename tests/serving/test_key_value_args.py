@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sweeper.common.errors import ConfigError
 from sweeper.serving.key_value_args import one_of, read_settings, text, whole_number
-from sweeper.serving.queries import number, words
+from sweeper.serving.request_values import number, word_list
 
 READERS = {"k": whole_number(1, 1_000), "rows": one_of("train", "all"), "name": text}
 
@@ -63,5 +63,5 @@ def test_a_missing_number_is_null_and_nothing_else() -> None:
 
 
 def test_the_words_of_a_list_are_separated_by_commas() -> None:
-    assert words("Comedy,Film noir") == ["Comedy", "Film noir"]
-    assert words("") == []
+    assert word_list("Comedy,Film noir") == ["Comedy", "Film noir"]
+    assert word_list("") == []

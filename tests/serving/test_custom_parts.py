@@ -10,7 +10,7 @@ import tensorflow as tf
 from served_models import ITEMS, config_of, every_kind, past_config, timed
 
 from sweeper.common.errors import ConfigError
-from sweeper.serving.own_parts import check_own_parts, why_no_candidate_tower
+from sweeper.serving.custom_parts import check_custom_parts, why_no_candidate_tower
 from sweeper.serving.query_tower import QueryInputs
 from sweeper.two_tower.config import FeatureConfig, ModelConfig
 from sweeper.two_tower.data.columns import NumericColumn
@@ -115,8 +115,8 @@ def why_none(kind: str | None, tower: str = "dense") -> str | None:
         config.features.candidate.append(FeatureConfig("released", f"{__name__}:{kind}"))
         interactions.candidate_columns["released"] = NumericColumn(3_600 * np.arange(ITEMS))
     training = set_up_training(config, interactions, np.arange(180), threads=1)
-    retraining = SimpleNamespace(config=config, interactions=interactions, training=training)
-    return why_no_candidate_tower(retraining)  # type: ignore[arg-type]
+    retrained = SimpleNamespace(config=config, interactions=interactions, training=training)
+    return why_no_candidate_tower(retrained)  # type: ignore[arg-type]
 
 
 def test_a_candidate_tower_of_parts_that_can_be_exported_is_exported() -> None:
@@ -169,8 +169,8 @@ def check(kind: str | None, tower: str = "dense", encoder: str | None = None) ->
         interactions = timed()
     training = set_up_training(config, interactions, np.arange(180), threads=1)
     inputs = QueryInputs(config, interactions, training.encoded)
-    retraining = SimpleNamespace(config=config, interactions=interactions, training=training)
-    check_own_parts(retraining, inputs)  # type: ignore[arg-type]
+    retrained = SimpleNamespace(config=config, interactions=interactions, training=training)
+    check_custom_parts(retrained, inputs)  # type: ignore[arg-type]
 
 
 def test_parts_that_can_be_exported_pass() -> None:
