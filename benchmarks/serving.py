@@ -34,7 +34,7 @@ from benchmarks.measure import Spread, describe_machine, machine_line, positive,
 from benchmarks.serving_search import SIDES
 from benchmarks.study_report import Limit, PartResult, show_limits
 from sweeper.common.console import make_console
-from sweeper.serving.approximate_index import LARGE, share_found
+from sweeper.serving.index import MIN_CANDIDATES, share_found
 
 SIZES = [1_664, 100_000, 1_000_000]
 INDEXES = ("ours", "approximate")
@@ -56,7 +56,7 @@ class Measured:
 
 def measure(size: int, queries: int, repeats: int, console: Console) -> dict[str, Measured]:
     """All sides, in turn, for one size."""
-    names = [side for side in SIDES if side != "approximate" or size >= LARGE]
+    names = [side for side in SIDES if side != "approximate" or size >= MIN_CANDIDATES]
     taken: dict[str, list[dict[str, Any]]] = {side: [] for side in names}
     with tempfile.TemporaryDirectory(prefix="serving_") as folder:
         files = {side: Path(folder) / f"{side}.npy" for side in names}

@@ -65,13 +65,12 @@ def ours(candidates: np.ndarray, titles: list[str]) -> Ask:
 
 def approximate(candidates: np.ndarray, titles: list[str]) -> Ask:
     """That of an export with `index=approximate`, tuned to 0.95 of other queries' top 100."""
-    from sweeper.serving import approximate_index
-    from sweeper.serving.index import ExactIndex
+    from sweeper.serving.index import ApproximateIndex, ExactIndex, build, tune
 
-    index, exact = approximate_index.build(candidates), ExactIndex(candidates)
+    index, exact = build(candidates), ExactIndex(candidates)
     _, queries = made_up(len(candidates), 2_000)
-    approximate_index.tune(index, exact, queries[-1_000:], K, 0.95)
-    return _asking(approximate_index.ApproximateIndex(index, exact), titles)
+    tune(index, exact, queries[-1_000:], K, 0.95)
+    return _asking(ApproximateIndex(index, exact), titles)
 
 
 def _asking(index: Any, titles: list[str]) -> Ask:

@@ -1,4 +1,4 @@
-"""`python -m sweeper.embed`: gives an export a newer catalogue, without training."""
+"""`python -m sweeper.embed` gives an export a newer catalogue, without training."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from sweeper.common.console import make_console
 from sweeper.common.errors import ConfigError
 from sweeper.common.exit_codes import command_parser, exit_codes, stop_in_order
 from sweeper.common.ranges import DELIMITER, QUOTE_CHAR, Range
+from sweeper.serving.catalogue_reading import ItemsFile
+from sweeper.serving.catalogue_update import embed
 from sweeper.serving.key_value_args import (
     Reader,
     one_of,
@@ -20,9 +22,7 @@ from sweeper.serving.key_value_args import (
     whole_number,
     within,
 )
-from sweeper.serving.newer_catalogue import ItemsFile
-from sweeper.serving.newer_version import embed
-from sweeper.serving.queries import NULL
+from sweeper.serving.request_values import NULL
 from sweeper.two_tower.config.data import TABLE_FORMATS
 
 DESCRIPTION = """\
@@ -32,15 +32,16 @@ recommended from then on, items that are gone no longer.
 """
 EXAMPLES = """\
 settings:
-  items=FILE      the whole newer catalogue, one row an item: CSV, Parquet or JSON lines, with the
-                  columns of the catalogue that the model was trained with (data.items of the
+  items=FILE      the complete newer catalogue, one row per item: CSV, Parquet or JSON lines, with
+                  the columns of the catalogue that the model was trained with (data.items of the
                   trial). In texts, '|' separates the words of a list, unless data.items.lists
-                  says otherwise
+                  sets another separator
   items.format=FORMAT, items.csv.delimiter=TEXT, items.csv.quote_char=TEXT
-                  how the file is written, where its name and the trial's data.items don't tell;
-                  items.csv of CSV files alone
-  version=NUMBER  whose model embeds the items, else the newest version that was trained
-  output=DIR      holds the versions, else the export's own directory
+                  the format of the file, if neither its name nor the trial's data.items says it;
+                  items.csv only applies to CSV files
+  version=NUMBER  the version whose model embeds the items; the default is the newest that was
+                  trained
+  output=DIR      the directory of the versions; the default is the export's own directory
 
 examples:
   new items, some of them gone:
@@ -49,14 +50,14 @@ examples:
   another file format, and the model of version 3:
     python -m sweeper.embed outputs/exports/shop items=catalogue.parquet version=3
 
-An item is known again by its id. An item that the model was not trained with has an unknown id
-and is told apart by its other columns: its title's words, its genres. No version is written over;
-`python -m sweeper.recommend` asks the newest.
+Items are recognized by their ids. An item that the model was not trained with has an unknown id
+and is distinguished by its other columns, such as the words of its title and its genres. No
+version is overwritten; `python -m sweeper.recommend` asks the newest.
 """
 
 
 def _csv_reader(range_: Range) -> Reader:
-    """Reads a setting of `data.items.csv`, also in quotes, as errors of the same file give it."""
+    """Returns a reader of a setting of `data.items.csv`; the value may be quoted, as in errors."""
 
     def read(value: str) -> str:
         with suppress(ValueError):
@@ -98,7 +99,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("sweeper.embed", DESCRIPTION, EXAMPLES)
     parser.add_argument(
-        "directory", type=Path, metavar="DIRECTORY", help="of an export, or of one version of it"
+        "directory",
+        type=Path,
+        metavar="DIRECTORY",
+        help="directory of an export, or of one version of it",
     )
     parser.add_argument("settings", nargs="*", default=[], metavar="KEY=VALUE", help="see below")
     return parser

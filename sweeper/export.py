@@ -1,4 +1,4 @@
-"""`python -m sweeper.export`: exports a trained model for serving."""
+"""`python -m sweeper.export` exports a trained model for serving."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sweeper.cli.composition import add_plugin_path
 from sweeper.common.console import make_console
 from sweeper.common.errors import ConfigError
 from sweeper.common.exit_codes import command_parser, exit_codes, stop_in_order
-from sweeper.serving.approximate_index import K
 from sweeper.serving.export import EXPORTS, export
+from sweeper.serving.index import K
 from sweeper.serving.key_value_args import one_of, read_settings, share, text, whole_number
 
 RECALL = 0.95
@@ -23,13 +23,13 @@ alone, the candidates' embeddings, a model card and a manifest with checksums.
 """
 EXAMPLES = f"""\
 settings:
-  trial=NUMBER   of a study, another trial than the best
-  seed=NUMBER    of a trial on several splits, the split seed of one (else the first)
-  rows=all       train on all rows, test rows included (else train: as recorded)
-  output=DIR     holds the versions 1, 2, …; else {EXPORTS}/NAME
-  index=approximate   add an index that finds most of the best titles of a large catalogue
-                 (FAISS's; the SavedModel searches exactly all the same)
-  recall=SHARE   of the exact top {K} that it is to find, else {RECALL}
+  trial=NUMBER   the trial of a study; the default is the best
+  seed=NUMBER    the split seed, for a trial on several splits; the default is the first
+  rows=all       train on all rows, including test rows; the default is the trial's training rows
+  output=DIR     the directory of the versions 1, 2, …; the default is {EXPORTS}/NAME
+  index=approximate   add an index of FAISS that finds most of the best titles of a large
+                 catalogue quickly; the SavedModel still searches exactly
+  recall=SHARE   the share of the exact top {K} that it finds; the default is {RECALL}
 
 examples:
   a study's best trial:
@@ -44,7 +44,7 @@ examples:
   a single run, elsewhere:
     python -m sweeper.export outputs/runs/three_layer output=/srv/models/films
 
-Each export is a new version; none is written over. `python -m sweeper.recommend` asks it.
+Each export is a new version; none is overwritten. `python -m sweeper.recommend` asks it.
 """
 
 SETTINGS = {
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             settings["output"] = Path(settings["output"])
         index, recall = settings.pop("index", "exact"), settings.pop("recall", None)
         if recall and index == "exact":
-            raise ConfigError("recall: is given without index=approximate, whose recall it is")
+            raise ConfigError("recall: only applies to index=approximate, and must be left out")
         wanted = (recall or RECALL) if index == "approximate" else None
         export(parsed.directory, make_console(), recall=wanted, **settings)
 
@@ -76,14 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("sweeper.export", DESCRIPTION, EXAMPLES)
     parser.add_argument(
-        "directory", type=Path, metavar="DIRECTORY", help="of a study or of a single run"
+        "directory", type=Path, metavar="DIRECTORY", help="directory of a study or of a single run"
     )
     parser.add_argument("settings", nargs="*", default=[], metavar="KEY=VALUE", help="see below")
     parser.add_argument(
         "--config-dir",
         type=Path,
         metavar="DIRECTORY",
-        help="as the trial was given it, where its own parts lie beside",
+        help="the --config-dir that the trial was trained with, if it has custom parts",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""`python -m sweeper.recommend`: asks an exported model."""
+"""`python -m sweeper.recommend` asks an exported model for recommendations."""
 
 from __future__ import annotations
 
@@ -12,43 +12,49 @@ from typing import Any
 from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import ConfigError
 from sweeper.common.exit_codes import command_parser, exit_codes
-from sweeper.serving.answer_tables import answer_table, remarks, similar_table
-from sweeper.serving.approximate_index import index_words
+from sweeper.serving.answer_formats import (
+    answer_json,
+    answer_table,
+    display_title_json,
+    remarks,
+    similar_table,
+)
+from sweeper.serving.index import index_text
 from sweeper.serving.input_names import GAP, HISTORY, column_settings
 from sweeper.serving.key_value_args import Reader, read_settings, text, whole_number
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import Manifest
-from sweeper.serving.queries import queries_of, reader_of, seconds, users_in
-from sweeper.serving.recommendations import displayed, recommend, similar
-from sweeper.serving.request_history import FORM, titles_in
+from sweeper.serving.queries import make_queries
+from sweeper.serving.recommendations import recommend, similar
+from sweeper.serving.request_values import FORM, reader_of, seconds, titles_in, users_in
 
 K = 10
 OWN = ("users", "k", "similar", "version")
 DESCRIPTION = """\
-Asks an export: the titles that score highest for a user, or for anybody who has chosen certain
-titles before, without those that were chosen before; or the titles most like a title.
+Asks an export for the titles that score highest for a user, or for a history of chosen titles,
+without those that were chosen before; or for the titles most similar to a title.
 """
 EXAMPLES = """\
-settings, in quotes where a column's name has blanks ('User ID=42'):
-  user_id=ID      whom to ask for (the setting is named as the column of users)
-  users=FILE      several users, one id a line
-  history=LIST    of a model that reads what was chosen before: titles, the most recent one last,
-                  'history=["Fargo (1996)","Heat (1995)"]'; with user_id=ID alone all that the
-                  user has chosen
+settings, in quotes if a column's name has spaces ('User ID=42'):
+  user_id=ID      the user (the setting is named as the column of users)
+  users=FILE      several users, one id per line
+  history=LIST    for a model that reads histories: the chosen titles, the most recent one last,
+                  'history=["Fargo (1996)","Heat (1995)"]'; the default is all that the user of
+                  user_id=ID has chosen
   seconds_since_last=NUMBER
-                  of a model that sees it: since the user's last choice; null: it is not known
-  k=NUMBER        how many titles, else 10
-  COLUMN=VALUE    another column that the model sees, as raw_user_age=42; null: it is missing; a
-                  list: Comedy,Drama. A time as a date, in UTC unless it has a zone
-                  (timestamp=1998-04-01, timestamp='1998-04-01 12:30:00+02:00'), or in seconds
-                  since 1970 (timestamp=893286638). What is not given is as the user's last
-                  training row has it, a time the newest of all training rows; of a model that
-                  reads what was chosen before, as the last of all the user's rows has it, a time
-                  the newest of all rows
-  similar=TITLE   titles like this one
-  version=NUMBER  of the export, else the newest
-  input.COLUMN=VALUE  a column that is named as one of these settings: input.k=…
-A column can be given by the name of its input in the SavedModel, too: of 'User ID', User_ID.
+                  for a model that reads it: since the user's last choice; null: not known
+  k=NUMBER        the number of titles; the default is 10
+  COLUMN=VALUE    another column that the model reads: a number (raw_user_age=42), a text, a list
+                  (Comedy,Drama), or null if it is missing. A time is a date, in UTC unless it has
+                  a time zone (timestamp=1998-04-01, timestamp='1998-04-01 12:30:00+02:00'), or
+                  the seconds since 1970 (timestamp=893286638). The default is the value in the
+                  user's last training row, for a time the newest in all training rows; for a model
+                  that reads histories it is the value in the user's last row, for a time the newest
+                  in all rows
+  similar=TITLE   titles similar to this one
+  version=NUMBER  the version of the export; the default is the newest
+  input.COLUMN=VALUE  a column with the name of one of these settings: input.k=…
+A column can also be given by the name of its input in the SavedModel: User_ID for 'User ID'.
 
 examples:
   python -m sweeper.recommend outputs/exports/architecture user_id=42 k=10
@@ -56,7 +62,7 @@ examples:
   python -m sweeper.recommend outputs/exports/architecture 'similar=Toy Story (1995)'
   python -m sweeper.recommend outputs/exports/sequence 'history=["Fargo (1996)","Heat (1995)"]'
 
-An unknown user gets the answer for any unknown user, and the output says so.
+Unknown users all get the same answer, and the output says so.
 """
 
 
@@ -69,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parsed.directory, **read_settings(given, version), exact=parsed.exact,
             title_column=parsed.title_column,
         )  # fmt: skip
-        _ = export.display_titles  # An unknown --title-column is told before TensorFlow starts.
+        _ = export.display_titles  # An unknown --title-column is an error before TensorFlow starts.
         manifest = export.manifest
         keys, aliases = column_settings(manifest.input_names, (*OWN, *manifest.reads))
         _check_reads(manifest, keys, parsed.settings)
@@ -82,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _check_reads(manifest: Manifest, keys: Mapping[str, str], settings: Sequence[str]) -> None:
-    """Refuses what tells of the past for an export that doesn't read it."""
+    """Raises an error if a history is given and the model does not read it."""
     key = shlex.quote(f"{keys[manifest.user_column]}=ID")
     reasons = {
         HISTORY: f"the model of this export reads none; ask it by {key}",
@@ -100,14 +106,14 @@ def _check_reads(manifest: Manifest, keys: Mapping[str, str], settings: Sequence
 
 
 def _readers(manifest: Manifest, keys: Mapping[str, str]) -> dict[str, Reader]:
-    """What each setting is read with; the columns are the export's."""
+    """Returns the reader of each setting."""
     columns: dict[str, Reader] = {
         key: str if name == manifest.user_column else reader_of(manifest, name)
         for name, key in keys.items()
     }
-    past: dict[str, Reader] = {HISTORY: titles_in, GAP: seconds}
+    history: dict[str, Reader] = {HISTORY: titles_in, GAP: seconds}
     own = {"users": text, "k": whole_number(1, manifest.candidates), "similar": text}
-    return columns | {name: past[name] for name in manifest.reads} | own
+    return columns | {name: history[name] for name in manifest.reads} | own
 
 
 def _show_recommended(
@@ -121,10 +127,10 @@ def _show_recommended(
     k = settings.pop("k", min(K, manifest.candidates))
     users = _users(export, settings, keys[manifest.user_column])
     if parsed.known_only and users == [None]:
-        raise ConfigError(f"--known-only: is given with {HISTORY} alone, and asks for no user")
+        raise ConfigError(f"--known-only: needs a user, but only {HISTORY} is given")
     given = {name: settings[keys[name]] for name in manifest.inputs if keys[name] in settings}
-    past = {name: settings[name] for name in manifest.reads if name in settings}
-    queries = queries_of(export, users, given, parsed.known_only, past)
+    history = {name: settings[name] for name in manifest.reads if name in settings}
+    queries = make_queries(export, users, given, parsed.known_only, history)
     answers = recommend(export, queries, k, parsed.with_seen)
     if parsed.json:
         _print_json(
@@ -132,21 +138,21 @@ def _show_recommended(
             k=k,
             index=export.approximation(k),
             title_column=display and display.column,
-            answers=[answer.as_json(k, display) for answer in answers],
+            answers=[answer_json(answer, k, display) for answer in answers],
         )
         return
     for answer in answers:
         console.print(answer_table(answer, parsed.with_seen, manifest.item_column, display))
-        for topic, words in remarks(answer, k, manifest.newest):
-            print_status(console, topic, words)
+        for topic, remark in remarks(answer, k, manifest.newest):
+            print_status(console, topic, remark)
         console.print()
     if approximation := export.approximation(k):
-        print_status(console, "index", f"{index_words(approximation)}; --exact scores all")
+        print_status(console, "index", f"{index_text(approximation)}; --exact scores all")
     print_status(console, "export", str(export.directory))
 
 
 def _users(export: LoadedExport, settings: dict[str, Any], key: str) -> list[str | None]:
-    """Takes those whom to ask for from the settings; None: a history alone.
+    """Removes the users from the settings and returns them; None stands for a history alone.
 
     Args:
       key: the setting for one user.
@@ -178,13 +184,11 @@ def _show_similar(
     flags = [name for name in ("exact", "known_only", "with_seen") if getattr(parsed, name)]
     given = [*settings, *(f"--{name.replace('_', '-')}" for name in flags)]
     if given:
-        raise ConfigError(
-            f"{given[0]}: is given with similar, which asks for no user, and is exact; must be out"
-        )
+        raise ConfigError(f"{given[0]}: cannot be combined with similar; must be left out")
     found, display = similar(export, title, k), export.display_titles
     if parsed.json:
         titles = [
-            {"rank": rank, "title": each} | displayed(each, display) | {"cosine": cosine}
+            {"rank": rank, "title": each} | display_title_json(each, display) | {"cosine": cosine}
             for rank, (each, cosine) in enumerate(found, start=1)
         ]
         _print_json(
@@ -205,26 +209,31 @@ def _print_json(export: LoadedExport, **content: Any) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("sweeper.recommend", DESCRIPTION, EXAMPLES)
     parser.add_argument(
-        "directory", type=Path, metavar="DIRECTORY", help="of an export, or of one version of it"
+        "directory",
+        type=Path,
+        metavar="DIRECTORY",
+        help="directory of an export, or of one version of it",
     )
     parser.add_argument("settings", nargs="*", default=[], metavar="KEY=VALUE", help="see below")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--exact", action="store_true", help="score every candidate, despite an approximate index"
+        "--exact",
+        action="store_true",
+        help="score every candidate, even if there is an approximate index",
     )
     parser.add_argument(
-        "--with-seen", action="store_true", help="leave in what was chosen before: training rows, "
-        "or, of a model that reads what was chosen before, all rows of the user and the history"
+        "--with-seen", action="store_true", help="include titles that were chosen before (in "
+        "training rows, or for a model that reads histories in all rows of the user)"
     )  # fmt: skip
     parser.add_argument(
-        "--known-only", action="store_true", help="refuse users without training rows, or, of a "
-        "model that reads what was chosen before, without any row"
+        "--known-only", action="store_true", help="refuse users without training rows, or for a "
+        "model that reads histories without any rows"
     )  # fmt: skip
     parser.add_argument(
         "--title-column",
         metavar="COLUMN",
-        help="the catalogue's column that is shown beside ids; '' shows none; without this option "
-        "it is one named as title or name",
+        help="the catalogue's column that is shown beside ids; '' shows none; the default is a "
+        "column whose name says title or name",
     )
     return parser
 

@@ -139,7 +139,7 @@ def _progress() -> Iterator[Tell]:
 def write_report(
     directories: Sequence[Path], output: Path | None, tell: Tell
 ) -> tuple[list[Path], list[str]]:
-    """Writes the report on one subject, or the comparison of several.
+    """Writes the report on one study, or the comparison of several.
 
     Returns:
       The paths written, and what the report's head says is wrong.
@@ -153,19 +153,21 @@ def write_report(
     from sweeper.report.rendering.html import html_of
     from sweeper.report.rendering.markdown import markdown_of
     from sweeper.report.report import page_of
-    from sweeper.results.opening import open_subjects
+    from sweeper.results.loading import load_all_results
 
-    subjects, unread = open_subjects(directories, lambda done, total: tell("reading", done, total))
+    studies, unread = load_all_results(
+        directories, lambda done, total: tell("reading", done, total)
+    )
 
     def on_section(done: int, total: int) -> None:
         tell("drawing", done, total)
 
-    if len(subjects) == 1:
-        page = page_of(subjects[0], on_section)
+    if len(studies) == 1:
+        page = page_of(studies[0], on_section)
     else:
-        page = comparison_of(subjects, on_section)
+        page = comparison_of(studies, on_section)
     page = replace(page, problems=[*unread, *page.problems])
-    path = output or subjects[0].directory / (REPORT if len(directories) == 1 else COMPARISON)
+    path = output or studies[0].directory / (REPORT if len(directories) == 1 else COMPARISON)
     tell("writing", 0, 1)
     contents = {path: html_of(page), path.with_suffix(".md"): markdown_of(page)}
     for place, content in contents.items():

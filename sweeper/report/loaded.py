@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from sweeper.common.errors import OutputError, install_command
 from sweeper.report.rendering.palette import DARK, LIGHT, in_colours
 from sweeper.report.report import page_of
-from sweeper.results.opening import load_results
+from sweeper.results.loading import load_results
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import leaderboard_columns
 
@@ -24,16 +24,16 @@ class LoadedStudy:
     """What a study, or a single run, has left.
 
     Attributes:
-      subject: its trials' records and rows of the leaderboard, as plain objects.
+      results: its trials' records and rows of the leaderboard, as plain objects.
       problems: what is missing or damaged, a line each.
     """
 
     def __init__(self, directory: Path) -> None:
-        self.subject: StudyResults = load_results(directory)
-        self.problems = self.subject.problems
+        self.results: StudyResults = load_results(directory)
+        self.problems = self.results.problems
 
     def __repr__(self) -> str:
-        return f"<{self.subject.name}: {len(self.subject.rows)} trials in {self.subject.directory}>"
+        return f"<{self.results.name}: {len(self.results.rows)} trials in {self.results.directory}>"
 
     @property
     def trials(self) -> pandas.DataFrame:
@@ -42,8 +42,8 @@ class LoadedStudy:
         Raises:
           OutputError: pandas is not installed.
         """
-        columns = list(leaderboard_columns(self.subject.rows, self.subject.objectives))
-        table = {name: [value(row) for row in self.subject.rows] for name, value in columns}
+        columns = list(leaderboard_columns(self.results.rows, self.results.objectives))
+        table = {name: [value(row) for row in self.results.rows] for name, value in columns}
         return _pandas().DataFrame(table)
 
     @property
@@ -55,8 +55,8 @@ class LoadedStudy:
         """
         rows = [
             {"trial": row.number, "split_seed": split_seed, **at, "epoch": int(at["epoch"])}
-            for row in self.subject.rows
-            for split_seed, record in self.subject.records_of(row.number)
+            for row in self.results.rows
+            for split_seed, record in self.results.records_of(row.number)
             for at in record.history
         ]
         columns = ["trial", "split_seed", "epoch"] if not rows else None
@@ -68,7 +68,7 @@ class LoadedStudy:
         Args:
           dark: in the colours for a dark ground.
         """
-        figures = page_of(self.subject).figures.values()
+        figures = page_of(self.results).figures.values()
         return {each.name: in_colours(each.plot, DARK if dark else LIGHT) for each in figures}
 
 

@@ -20,7 +20,7 @@ from sweeper.report.sections.trial_table import leaderboard_section
 from sweeper.report.sections.validation_curves import curves_section
 from sweeper.results.study_results import StudyResults
 
-# Each gives its section, or None where the subject has nothing for it.
+# Each gives its section, or None where the study has nothing for it.
 SECTIONS: tuple[Callable[[StudyResults], Section | None], ...] = (
     question_section,
     protocol_section,
@@ -40,7 +40,7 @@ SECTIONS: tuple[Callable[[StudyResults], Section | None], ...] = (
 
 
 def page_of(
-    subject: StudyResults, on_section: Callable[[int, int], None] = lambda a, b: None
+    results: StudyResults, on_section: Callable[[int, int], None] = lambda a, b: None
 ) -> Page:
     """The whole report.
 
@@ -49,12 +49,12 @@ def page_of(
     """
     sections = []
     for index, make in enumerate(SECTIONS, start=1):
-        sections.append(make(subject))
+        sections.append(make(results))
         on_section(index, len(SECTIONS))
     return Page(
-        title=subject.name,
-        subtitle=subtitle(subject),
+        title=results.name,
+        subtitle=subtitle(results),
         sections=[section for section in sections if section],
-        key_figures=key_figures(subject),
-        problems=problems_of(subject),
+        key_figures=key_figures(results),
+        problems=problems_of(results),
     )

@@ -1,8 +1,8 @@
-"""Numbers and names in the words of a report."""
+"""Formats numbers and names for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sweeper.study.outputs.reading import number_text
@@ -24,7 +24,7 @@ def upper_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def metric_words(metric: str) -> str:
+def metric_label(metric: str) -> str:
     """ "top-100 accuracy", "seen-filtered NDCG@10", "parameters"."""
     bare = metric.removeprefix(SEEN_FILTERED)
     if bare.startswith("top_"):
@@ -33,7 +33,7 @@ def metric_words(metric: str) -> str:
 
 
 def seen_note(metric: str, record: TrialRecord | None) -> str:
-    """Says what a seen-filtered metric leaves out, by the record's reading; "" of any other."""
+    """States what a seen-filtered metric leaves out in a record; "" for any other metric."""
     if record is None or not metric.startswith(SEEN_FILTERED):
         return ""
     return f"Seen-filtered: without {SEEN[seen_by(record.config)]}."
@@ -45,13 +45,13 @@ def baseline_words(name: str) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """ "1 trial", "1,200 trials"; the noun in the singular."""
+    """ "1 trial", "1,200 trials"; `noun` is in the singular."""
     plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
 
 
 def share(part: float, whole: float) -> str:
-    """ "37 %", "<1 %"; a dash where the whole is zero."""
+    """ "37 %", "<1 %", or a dash if the whole is zero."""
     if not whole:
         return "–"
     percent = 100 * part / whole
@@ -70,28 +70,33 @@ def duration(seconds: float) -> str:
 
 
 def number(value: float | None) -> str:
-    """A figure as a table has it; a dash where there is none."""
+    """Formats a value for a table; None is a dash."""
     return "–" if value is None else number_text(value)
 
 
+def interval_text(interval: tuple[float, float] | None) -> str:
+    """ "0.4401 to 0.4512", or a dash for None."""
+    return " to ".join(map(number, interval)) if interval else "–"
+
+
 def signed(value: float) -> str:
-    """A difference: "+0.0123", "−0.0003"; to four digits, as what it is of."""
+    """A difference: "+0.0123", "−0.0003", with four digits if it is below 1."""
     size = f"{abs(value):.4f}" if abs(value) < 1 else number_text(abs(value))
     return f"{'+' if value >= 0 else '−'}{size}"
 
 
-def listed(names: Iterable[str]) -> str:
-    """The names in words: "a", "a and b", "a, b and c"."""
+def join_names(names: Iterable[str]) -> str:
+    """ "a", "a and b" or "a, b and c"."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def code_listed(names: Iterable[str]) -> str:
-    return listed(f"`{name}`" for name in names)
+def join_code(names: Iterable[str]) -> str:
+    return join_names(f"`{name}`" for name in names)
 
 
 def value_text(value: Any) -> str:
-    """A value of the configuration on one line."""
+    """Formats a value of the configuration on one line."""
     if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
         return f"[{', '.join(map(value_text, value))}]"
     if isinstance(value, bool):
@@ -99,3 +104,9 @@ def value_text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return "null" if value is None else str(value)
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Makes a table in Markdown; cells must not contain its special characters."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

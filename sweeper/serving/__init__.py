@@ -1,1 +1,1 @@
-"""Models for production: exports of what was trained, and answers from them."""
+"""Exports trained models for serving, and answers requests from an export."""

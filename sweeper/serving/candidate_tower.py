@@ -1,4 +1,4 @@
-"""The candidate tower as it is served: a catalogue's raw columns to embeddings, in one graph."""
+"""The served candidate tower: one TensorFlow graph from a catalogue's columns to embeddings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KNOWN = "known"
 
 
 def missing_graphs(config: Config, encoded: EncodedFeatures) -> str | None:
-    """Says which candidate features have no TensorFlow graph; None if all of them have one."""
+    """Returns which candidate features have no TensorFlow graph; None if all of them have one."""
     names = [
         each.kind
         for feature, each in zip(encoded.candidate_features, config.features.candidate, strict=True)

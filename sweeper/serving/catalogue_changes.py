@@ -1,15 +1,15 @@
-"""How a newer catalogue differs from the one before: for the manifest, the terminal, the card."""
+"""Describes how a newer catalogue differs, for the manifest, the terminal and the model card."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sweeper.serving.approximate_index import index_words
+from sweeper.serving.index import index_text
 from sweeper.serving.manifest import Manifest
 from sweeper.two_tower.config import Config
 
-# Of more new or gone items, the manifest doesn't list the ids.
+# The manifest lists the ids of at most this many new or gone items.
 MAX_LISTED = 1_000
 _CATALOGUE, _MODEL = "## Catalogue of this version\n\n", "## Model\n\n"
 
@@ -29,8 +29,8 @@ def catalogue_changes(
       item_column: the name of the column of ids.
       more: further keys of the result: `of`, the version whose model embedded the items; `source`,
         the file that they were read from; `known_ids`, how many ids the model was trained with
-        (None if it reads none); `unknown_words`, by column, how many words the old catalogue
-        lacks; `dropped_seen`, how many items that users had seen are gone.
+        (None if it reads no ids); `unknown_words`, how many words the old catalogue lacks, by
+        column; `dropped_seen`, how many items that users had seen are gone.
 
     Returns:
       `more`, and `items`, `new` and `gone`, numbers; `new_items` and `gone_items`, their ids, or
@@ -55,7 +55,7 @@ def catalogue_changes(
 
 
 def change_lines(changes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yields (topic, text): what there is to know of a newer catalogue."""
+    """Yields (topic, text) about a newer catalogue."""
     yield (
         "items",
         f"{changes['items']:,} items, read from {changes['source']}: {changes['new']:,} are new, "
@@ -64,15 +64,15 @@ def change_lines(changes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if changes["new"] and changes["reads_ids_alone"]:
         yield (
             "problem",
-            "the candidate tower reads nothing but ids, so that all items that it was not trained "
-            "with have the same embedding; train with other features (features.candidate) to tell "
-            "them apart",
+            "the candidate tower reads only ids, so all items that it was not trained with have "
+            "the same embedding; train with other features (features.candidate) to distinguish "
+            "them",
         )
     elif changes["known_ids"] is not None and changes["known_ids"] < changes["items"]:
         yield (
             "ids",
             f"the model was trained with the ids of {changes['known_ids']:,} of them; the others "
-            "have an unknown id, and are told apart by their other columns",
+            "have an unknown id, and are distinguished by their other columns",
         )
     for name, number in changes["unknown_words"].items():
         yield (
@@ -108,6 +108,6 @@ def newer_card(card: str, manifest: Manifest) -> str:
     )
     lines = [text for _, text in change_lines(manifest.catalogue)]
     if manifest.index is not None:
-        lines.append(f"index, {index_words(manifest.index)}. The SavedModel searches exactly")
+        lines.append(f"index, {index_text(manifest.index)}. The SavedModel searches exactly")
     listed = "\n".join(f"- {line[0].upper()}{line[1:]}." for line in lines)
     return f"{title}\n\n{_CATALOGUE}{opening}\n\n{listed}\n\n{_MODEL}{rest}"

@@ -1,4 +1,4 @@
-"""The names of an export's inputs, derived from the names of the data's columns.
+"""Derives the names of an export's inputs from the names of the data's columns.
 
 A column may have any name. A signature's inputs are keyword arguments of Python and, in TensorFlow,
 must differ in more than the case of their letters.
@@ -11,18 +11,17 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 
-# Inputs of the signatures that are no columns, an output, and one signature's name.
+# Inputs of the signatures that are not columns, an output, and the name of a signature.
 K, EXCLUDE = "k", "exclude"
 UNKNOWN_HISTORY, UNSEEN = "unknown_history", "unseen"
-# TensorFlow tells no "K" from a "k".
-_SIGNATURES_OWN = frozenset([K, EXCLUDE])
-# Settings of `python -m sweeper.recommend`, the column that users.parquet adds, and what a method
-# calls its object.
+# TensorFlow does not distinguish "K" from "k".
+_SIGNATURE_INPUTS = frozenset([K, EXCLUDE])
+# Settings of `python -m sweeper.recommend`, the column that users.parquet adds, and `self`.
 _RESERVED = frozenset(["users", "similar", "version", "seen", "self", *keyword.kwlist])
-# What a request tells of what the user did before: titles, and the seconds since the last row.
-# Where an export takes them, columns of these names give way to them.
+# The inputs of a user's history: titles, and the seconds since the last row. If an export has these
+# inputs, columns with these names get other names.
 HISTORY, GAP = "history", "seconds_since_last"
-# Of `users.parquet`, where an export takes one of them: how many training rows the user has.
+# A column of `users.parquet` if an export has one of them: the number of the user's training rows.
 TRAINING_ROWS = "training_rows"
 _VALID = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _PREFIX = "column"
@@ -31,16 +30,16 @@ _PREFIX = "column"
 def input_names(columns: Iterable[str], reserved: Collection[str] = ()) -> dict[str, str]:
     """Derives the name of each column's input.
 
-    A name that a signature can take stays as it is. In any other, accents are taken off letters,
-    "_" stands for what is no ASCII letter or digit, and "column_" comes before a digit and before
-    reserved names; "_2", "_3", … tell equal names apart. The order of the columns doesn't matter.
+    A name that is valid in a signature is kept. In any other, accents are removed, "_" replaces
+    what is not an ASCII letter or digit, and "column_" precedes a digit and reserved names; "_2",
+    "_3", … distinguish equal names. The order of the columns doesn't matter.
 
     Args:
       columns: distinct names.
       reserved: further names that no column may have, in lower case.
 
     Returns:
-      By column, in the order given; no two names are alike, whatever the case of their letters.
+      The names by column, in the order given; no two are equal, ignoring case.
     """
     given = list(columns)
     names: dict[str, str] = {}
@@ -57,13 +56,13 @@ def input_names(columns: Iterable[str], reserved: Collection[str] = ()) -> dict[
 
 
 def is_valid(name: str, reserved: Collection[str] = ()) -> bool:
-    """Whether an input can have this name, by itself; none of `reserved`, in lower case."""
-    is_free = name.lower() not in {*_SIGNATURES_OWN, *reserved} and name not in _RESERVED
+    """Returns whether an input can have this name; `reserved` names are in lower case."""
+    is_free = name.lower() not in {*_SIGNATURE_INPUTS, *reserved} and name not in _RESERVED
     return is_free and _VALID.fullmatch(name) is not None
 
 
 def free_name(name: str, taken: Iterable[str]) -> str:
-    """The name, or the first of NAME_2, NAME_3, … that none of `taken` is in any case."""
+    """Returns the name, or the first of NAME_2, NAME_3, … that is not in `taken`, ignoring case."""
     folded = {each.lower() for each in taken}
     free, number = name, 1
     while free.lower() in folded:
@@ -75,16 +74,16 @@ def free_name(name: str, taken: Iterable[str]) -> str:
 def column_settings(
     names: Mapping[str, str], own: Collection[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The settings of a command line that give columns: `COLUMN=VALUE`.
+    """Returns the command-line settings that give columns: `COLUMN=VALUE`.
 
     Args:
       names: from `input_names`.
-      own: the command's own settings, which a column of that name can't be given by.
+      own: the command's own settings, which take precedence over columns of the same name.
 
     Returns:
-      By column, its setting: the column's name or, where that is the command's own, "input.NAME";
-      and by further names of a setting that setting: the input's name, and "input." before either.
-      Where two columns would have the same, it is that of the column that is named so.
+      The setting of each column: its name or, if that is one of the command's own, "input.NAME".
+      And aliases, with their setting: the input's name, and either name after "input.". If two
+      columns would have the same alias, it belongs to the column with that name.
     """
     keys = {}
     for column, name in names.items():

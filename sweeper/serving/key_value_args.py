@@ -1,4 +1,4 @@
-"""The words of a command line in the form KEY=VALUE, each of its type."""
+"""Reads command-line arguments of the form KEY=VALUE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sweeper.common.quoting import rejoined
 from sweeper.common.ranges import Range
 from sweeper.two_tower.config import invalid_reason
 
-# From the text to the value; raises ValueError with "must be …".
+# Converts the text to a value; raises ValueError with "must be …".
 Reader = Callable[[str], Any]
 
 
@@ -19,35 +19,38 @@ def read_settings(
     readers: Mapping[str, Reader],
     aliases: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The values that are given, by key.
+    """Returns the given values by key.
 
     Args:
+      readers: by key, converts the value.
       aliases: other names of keys.
 
     Raises:
-      ConfigError: with a line for each that is wrong: no KEY=VALUE, one that a shell has split,
-        an unknown key, a key given twice, a value of another type.
+      ConfigError: with a line for each wrong argument: it is not KEY=VALUE, a shell has split it,
+        its key is unknown or given twice, or its value is invalid.
     """
     values: dict[str, Any] = {}
     texts, problems = rejoined(texts)
     known = {**(aliases or {}), **{key: key for key in readers}}
     for text in texts:
-        key, equals, value = _divided(text, known)
+        key, equals, value = _partition(text, known)
         key = known.get(key, key)
         if not equals:
             problems.append(
-                f"{shortened(text)}: is no setting; must be KEY=VALUE, of {', '.join(readers)}"
+                f"{shortened(text)}: is not a setting; must be KEY=VALUE, of {', '.join(readers)}"
             )
         elif key not in readers:
             problems.append(
-                f"{shortened(key)}: is no setting; must be one of {', '.join(readers)}"
+                f"{shortened(key)}: is not a setting; must be one of {', '.join(readers)}"
                 f"{closest(key, readers)}"
             )
         elif key in values:
             problems.append(f"{key}: is given twice; must be given once")
         else:
             try:
-                values[key] = _read(value, readers[key])
+                if problem := invalid_reason(value):
+                    raise ValueError(problem)
+                values[key] = readers[key](value)
             except ValueError as error:
                 problems.append(f"{key}: got {shortened(value)!r}; {error}")
     if problems:
@@ -55,44 +58,38 @@ def read_settings(
     return values
 
 
-def _divided(text: str, keys: Container[str]) -> tuple[str, str, str]:
-    """As `partition` at the first "=" after a key: a key may have the sign in it."""
+def _partition(text: str, keys: Container[str]) -> tuple[str, str, str]:
+    """Partitions at the first "=" after a known key, since a key may contain the sign."""
     places = [place for place, letter in enumerate(text) if letter == "="]
     place = next((place for place in places if text[:place] in keys), None)
     return text.partition("=") if place is None else (text[:place], "=", text[place + 1 :])
 
 
-def _read(value: str, reader: Reader) -> Any:
-    if words := invalid_reason(value):
-        raise ValueError(words)
-    return reader(value)
-
-
 def text(value: str) -> str:
-    """A text that isn't empty."""
+    """Reads a text that isn't empty."""
     if not value:
         raise ValueError("must be given, not empty")
     return value
 
 
 def whole_number(low: int, high: int | None = None) -> Reader:
-    """A whole number from `low` on, or up to `high`."""
-    words = f"of at least {low}" if high is None else f"from {low} to {high:,}"
+    """Returns a reader of whole numbers of at least `low`, and at most `high`."""
+    limits = f"of at least {low}" if high is None else f"from {low} to {high:,}"
 
     def read(value: str) -> int:
-        # `int` takes "1_000", " 1 " and other digits too.
+        # `int` would accept "1_000", " 1 " and digits of other scripts.
         if not (value.isascii() and value.isdigit() and len(value) < 20):
-            raise ValueError(f"must be a whole number {words}")
+            raise ValueError(f"must be a whole number {limits}")
         number = int(value)
         if number < low or (high is not None and number > high):
-            raise ValueError(f"must be a whole number {words}")
+            raise ValueError(f"must be a whole number {limits}")
         return number
 
     return read
 
 
 def share(value: str) -> float:
-    """A number above 0, up to 1."""
+    """Reads a number above 0 and up to 1."""
     try:
         number = float(value)
     except ValueError:
@@ -103,7 +100,7 @@ def share(value: str) -> float:
 
 
 def within(range_: Range) -> Reader:
-    """A text that the configuration's schema would take, too."""
+    """Returns a reader of texts that the configuration's schema accepts."""
 
     def read(value: str) -> str:
         if not range_.accepts(value):

@@ -1,4 +1,4 @@
-"""An export as it was written: its manifest, its tables, and its model once it is asked for."""
+"""Loads an export: its manifest at once, its tables and its model when they are needed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from sweeper.common.runtime import set_threads, start_tensorflow
-from sweeper.serving.approximate_index import ApproximateIndex, read_index
-from sweeper.serving.display_titles import DisplayTitles, texts_of, title_column
-from sweeper.serving.index import ExactIndex, Index
+from sweeper.serving.index import ApproximateIndex, ExactIndex, read_index
 from sweeper.serving.input_names import GAP, HISTORY, TRAINING_ROWS
-from sweeper.serving.manifest import Manifest, find_version, read_manifest
+from sweeper.serving.manifest import Manifest, read_manifest
 from sweeper.serving.tables import (
     CANDIDATES,
     HISTORY_ITEMS,
@@ -26,25 +24,27 @@ from sweeper.serving.tables import (
     read_schema,
     read_table,
 )
+from sweeper.serving.titles import DisplayTitles, display_texts, title_column
+from sweeper.serving.versions import find_version
 
-# What a request has of each part of a history.
-PAST_KINDS = {HISTORY: "strings", GAP: "number"}
-# Asked of the model at once.
+# The kinds of a history's inputs, as in `Manifest.inputs`.
+HISTORY_INPUT_KINDS = {HISTORY: "strings", GAP: "number"}
+# The number of queries that are embedded at once.
 ROWS_A_BATCH = 256
 
 
 class LoadedExport:
-    """One version of an export; every file has been held to its checksum.
+    """One version of an export, with the checksums of all files verified.
 
     Args:
       directory: of the export, or of one version of it.
       version: None: the newest.
-      exact: whether to leave its approximate index, if it has one, alone.
-      title_column: the catalogue's column that is shown beside ids, or "" for none; None: as
-        `sweeper.serving.display_titles.title_column` chooses it.
+      exact: whether to ignore its approximate index, if it has one.
+      title_column: the catalogue's column that is shown beside ids, or "" for none; None: chosen
+        by `sweeper.serving.titles.title_column`.
 
     Raises:
-      OutputError: there is none, or it is damaged or of a newer sweeper.
+      OutputError: there is no such version, it is damaged, or a newer sweeper wrote it.
     """
 
     def __init__(
@@ -65,15 +65,15 @@ class LoadedExport:
 
     @cached_property
     def place_of(self) -> dict[str, int]:
-        """By name, each candidate's place in the catalogue."""
+        """Each candidate's position in the catalogue, by name."""
         return {title: place for place, title in enumerate(self.titles)}
 
     @cached_property
     def display_titles(self) -> DisplayTitles | None:
-        """The candidates' titles, where they are ids and the catalogue has titles.
+        """The candidates' titles, if candidates are ids and the catalogue has titles.
 
         Raises:
-          ConfigError: the column that was asked for is none of the catalogue's.
+          ConfigError: the catalogue lacks the column that was asked for.
         """
         schema = read_schema(self.directory / CANDIDATES)
         columns = schema.remove(schema.get_field_index(self.manifest.embedding_column))
@@ -81,7 +81,7 @@ class LoadedExport:
         column = title_column(columns, item_column, self._title_column)
         if column is None:
             return None
-        texts = texts_of(self._candidates(column))
+        texts = display_texts(self._candidates(column))
         return DisplayTitles(item_column, column, dict(zip(self.titles, texts, strict=True)))
 
     def _candidates(self, column: str) -> list[Any]:
@@ -96,15 +96,15 @@ class LoadedExport:
         return flat.reshape(self.manifest.candidates, self.manifest.dimensions)
 
     def approximation(self, k: int) -> dict[str, Any] | None:
-        """As `Manifest.index`, of the index that finds k candidates; None: all are scored.
+        """Returns `Manifest.index` if the index is used to find k candidates, None if it is not.
 
-        Of more than its recall was measured of, it may find far fewer of the best.
+        The index is not used for a larger k than its recall was measured with.
         """
         index = self.manifest.index
         return None if self._exact_alone or index is None or k > index["k"] else index
 
-    def index(self, k: int) -> Index:
-        """Finds the k best candidates of an embedded query.
+    def index(self, k: int) -> ExactIndex | ApproximateIndex:
+        """Returns the index that finds the k best candidates of an embedded query.
 
         Raises:
           ConfigError: it is approximate, and FAISS is not installed.
@@ -131,11 +131,11 @@ class LoadedExport:
 
     @property
     def users(self) -> list[str]:
-        """Those with `Manifest.known_rows`."""
+        """The users with `Manifest.known_rows`."""
         return list(self._row_of_user)
 
     def user(self, name: str) -> dict[str, Any] | None:
-        """What the last of the user's `Manifest.known_rows` has in each column; None: has none."""
+        """Returns the user's last row of `Manifest.known_rows` by column; None without one."""
         row = self._row_of_user.get(name)
         if row is None:
             return None
@@ -144,15 +144,15 @@ class LoadedExport:
         return {column: values[name] for column, name in names.items()}
 
     def seen(self, name: str) -> list[int]:
-        """The candidates of the user's `Manifest.known_rows`, once each, the last chosen last."""
+        """Returns the candidates of the user's `Manifest.known_rows` once each, the latest last."""
         return self._of_user(SEEN, name) or []
 
     @cached_property
     def history_items(self) -> dict[str, int]:
-        """By name, the place of each item that the model knows in a history.
+        """The position of each item that the model knows in a history, by name.
 
-        They are those of the catalogue that it was trained with, also if the export has a newer
-        one.
+        These are the items of the catalogue that it was trained with, even if the export has a
+        newer one.
         """
         if self.manifest.catalogue is None:
             return self.place_of
@@ -161,7 +161,7 @@ class LoadedExport:
         return {item: place for place, item in enumerate(items)}
 
     def history(self, name: str) -> list[str]:
-        """The items of all the user's rows, the last chosen last."""
+        """Returns the items of all the user's rows, the last chosen last."""
         items = self._history_names
         return [items[place] for place in self._of_user(HISTORY, name) or []]
 
@@ -170,11 +170,11 @@ class LoadedExport:
         return list(self.history_items)
 
     def seconds_since_last(self, name: str) -> float | None:
-        """From the user's last row to the newest of all; None: the user has no row."""
+        """Returns the time from the user's last row to the newest of all; None without a row."""
         return self._of_user(GAP, name)  # type: ignore[no-any-return]
 
     def training_rows(self, name: str) -> int:
-        """How many the user has, of an export that reads histories."""
+        """Returns how many training rows the user has; only for an export that reads histories."""
         return self._of_user(TRAINING_ROWS, name) or 0
 
     def _of_user(self, column: str, name: str) -> Any:
@@ -190,17 +190,20 @@ class LoadedExport:
         return self._model.signatures["serving_default"]
 
     def embed(self, queries: list[dict[str, Any]]) -> np.ndarray:
-        """[queries, dimensions] float32.
+        """Embeds queries.
 
         Args:
-          queries: by input of the model, a value: a string, a list of them, or a number (NaN:
+          queries: a value by input of the model: a string, a list of strings, or a number (NaN:
             missing).
+
+        Returns:
+          [queries, dimensions] float32.
         """
-        # First of all: it starts TensorFlow.
+        # This starts TensorFlow, so it comes first.
         query_tower, embedded = self._query_tower, []
         names = self.manifest.input_names
         kinds = {names[column]: kind for column, kind in self.manifest.inputs.items()}
-        kinds |= {name: PAST_KINDS[name] for name in self.manifest.reads}
+        kinds |= {name: HISTORY_INPUT_KINDS[name] for name in self.manifest.reads}
         for start in range(0, len(queries), ROWS_A_BATCH):
             batch = queries[start : start + ROWS_A_BATCH]
             inputs = {
@@ -212,14 +215,14 @@ class LoadedExport:
 
 
 def start_serving() -> None:
-    """Starts TensorFlow on all cores; a notebook's goes on with the threads that it has."""
+    """Starts TensorFlow on all cores; if it runs already, it keeps the threads that it has."""
     if "tensorflow" not in sys.modules:
         set_threads(None)
     start_tensorflow()
 
 
 def _tensor(kind: str, values: list[Any]) -> Any:
-    """The values of one column, as a signature takes them."""
+    """Converts the values of one column to the tensor of a signature's input."""
     import tensorflow as tf
 
     if kind == "number":

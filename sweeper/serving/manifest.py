@@ -1,4 +1,4 @@
-"""`manifest.json`: what an export is made of, and a checksum of each of its files."""
+"""`manifest.json` describes an export, and has a checksum of each of its files."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from sweeper.common.errors import OutputError, either, shortened
 from sweeper.common.json_types import hints_of, is_of
 from sweeper.common.output_files import atomic_write, read_json
 
-# 1 had no `input_names`: each input was named as its column, the embeddings' "embedding". 1 and 2
-# had no `reads`, `signatures` and `seen_bias`, as no export read a history, and no candidate tower.
+# Version 1 had no `input_names`: inputs were named as their columns, the embeddings "embedding".
+# Versions 1 and 2 had no `reads`, `signatures` and `seen_bias`, since no export read a history, and
+# no candidate tower.
 FORMAT_VERSION, READ_VERSIONS = 3, (1, 2, 3)
 MANIFEST = "manifest.json"
-EXAMPLES = 3
-AGAIN = "must be as python -m sweeper.export wrote it: copy or export it again"
+HINT = "must be as python -m sweeper.export wrote it: copy or export it again"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything that a program needs to know of an export.
+    """Everything that a program needs to know about an export.
 
     Attributes:
       made_of: the study or run, its trial, the split seed, the rows that were trained on, and
         the configuration.
       data: as in `TrialRecord.data`.
-      user_column, item_column: the columns that name users and candidates.
-      inputs: by column that a query consists of, "string", "strings" or "number".
-      input_names: by the same columns, the name of each one's input in the signatures, and of its
-        column in `users.parquet`; the column of users is among them even if it is no input.
-      reads: the inputs that tell what the user did before, "history" and "seconds_since_last", as
-        far as the model reads it.
+      user_column, item_column: the columns of users and candidates.
+      inputs: "string", "strings" or "number", by the columns that a query consists of.
+      input_names: by the same columns, the name of the input in the signatures, and of the column
+        in `users.parquet`; the column of users is included even if it is not an input.
+      reads: the inputs that describe a user's history, "history" and "seconds_since_last", if the
+        model reads them.
       signatures: by signature, the `inputs` and `outputs`: by name the `dtype`, the `shape` (null:
         any size) and what it `is`.
       embedding_column: of `candidates.parquet`, the column of embeddings.
-      known_words: by columns of at most 1,000 different words, those that the model tells apart.
-      seen_bias: what the model adds to the scores of what a request's history holds, beyond the
-        product of the embeddings; None: nothing.
-      newest: of each column of numbers that is a time, the last one in the training rows, or in
-        all rows where the model reads a history.
-      index: of the approximate index, if there is one, its `recall` of the best `k` of so many
-        `queries`, the recall that was wanted at `least`, and how many of its `clusters` a query
-        looks through, `probes`.
-      candidate_inputs: by column that the candidate tower reads, "string", "strings" or "number";
-        empty if there is no candidate tower.
-      candidate_input_names: by the same columns, the name of each one's input in its signature.
+      known_words: the words that the model distinguishes, by columns with at most 1,000 of them.
+      seen_bias: what the model adds to the scores of the candidates in a request's history, on top
+        of the product of the embeddings; None: nothing.
+      newest: by columns that are times, the latest in the training rows, or in all rows if the
+        model reads a history.
+      index: the approximate index, if there is one: its `recall` of the best `k`, measured with
+        `queries` queries, the recall that was wanted (`least`), the number of its `clusters`, and
+        of those that a query looks through (`probes`).
+      candidate_inputs: "string", "strings" or "number", by the columns that the candidate tower
+        reads; empty if there is no candidate tower.
+      candidate_input_names: by the same columns, the name of the input in its signature.
       no_candidate_tower: why the export has no candidate tower; None if it has one.
       catalogue: how a newer catalogue, embedded without training, differs from that of the
-        version `of` (`sweeper.serving.newer_version` lists its keys); None of a trained version.
-      files: by path within the export, its `sha256` and `bytes`.
+        version `of` (see `sweeper.serving.catalogue_changes`); None for a trained version.
+      files: `sha256` and `bytes`, by path within the export.
     """
 
     sweeper_version: str
@@ -80,15 +80,15 @@ class Manifest:
 
     @property
     def known_rows(self) -> str:
-        """The rows that `users.parquet` is made of: a model that reads histories is asked with all.
+        """The rows that `users.parquet` is made of: "training rows", or "rows in the data".
 
-        "training rows", or "rows in the data".
+        If the model reads histories, these are all rows.
         """
         return "rows in the data" if self.reads else "training rows"
 
 
 def checksums(directory: Path) -> dict[str, dict[str, Any]]:
-    """Of every file in the directory, by its path there."""
+    """Returns the checksum of every file in the directory, by path."""
     return {
         str(path.relative_to(directory)): {"sha256": _sha256(path), "bytes": path.stat().st_size}
         for path in sorted(directory.rglob("*"))
@@ -102,22 +102,22 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Reads an export's manifest, and holds every file to its checksum.
+    """Reads an export's manifest, and verifies the checksum of every file.
 
     Raises:
-      OutputError: as `manifest_of`, or a file is not what it was.
+      OutputError: as in `read_manifest_unverified`, or a file has changed.
     """
-    manifest = manifest_of(directory)
+    manifest = read_manifest_unverified(directory)
     for name, each in manifest.files.items():
         _check(directory / name, each["sha256"], each["bytes"])
     return manifest
 
 
-def manifest_of(directory: Path) -> Manifest:
-    """Reads an export's manifest alone.
+def read_manifest_unverified(directory: Path) -> Manifest:
+    """Reads an export's manifest, without reading its other files.
 
     Raises:
-      OutputError: it can't be read, or is of a newer version.
+      OutputError: it can't be read, or a newer version wrote it.
     """
     path = directory / MANIFEST
     content = read_json(path, "manifest")
@@ -130,7 +130,7 @@ def manifest_of(directory: Path) -> Manifest:
             f"{path}: has format version {version}{by}; this sweeper reads {readable}"
         )
     try:
-        manifest = Manifest(**_as_newest(content))
+        manifest = Manifest(**_upgraded(content))
         for each in manifest.files.values():
             _ = each["sha256"], each["bytes"]
     except (TypeError, KeyError, AttributeError) as error:
@@ -147,8 +147,8 @@ def manifest_of(directory: Path) -> Manifest:
     return manifest
 
 
-def _as_newest(content: dict[str, Any]) -> dict[str, Any]:
-    """What a manifest of an older version would be in the newest one."""
+def _upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """Converts the content of an older format version to the newest."""
     if content["format_version"] == FORMAT_VERSION:
         return content
     if content["format_version"] == 1:
@@ -169,63 +169,13 @@ def _check(path: Path, digest: str, size: int) -> None:
         found = path.stat().st_size
         same = found == size and _sha256(path) == digest
     except OSError as error:
-        raise OutputError(f"{path}: can't be read ({error.strerror}); {AGAIN}") from error
+        raise OutputError(f"{path}: can't be read ({error.strerror}); {HINT}") from error
     if not same:
         raise OutputError(
-            f"{path}: is not the file that was exported: its checksum isn't the manifest's; {AGAIN}"
+            f"{path}: is not the file that was exported: its checksum isn't the manifest's; {HINT}"
         )
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def find_version(directory: Path, version: int | None) -> Path:
-    """The directory of one version of an export, the newest unless `version` says.
-
-    Args:
-      directory: of an export with its versions, or one version itself.
-
-    Raises:
-      OutputError: there is none.
-    """
-    if version is None and (directory / MANIFEST).exists():
-        return directory
-    if (directory / MANIFEST).exists():
-        raise OutputError(
-            f"version: got {version}, but {directory} is one version itself; must be left out"
-        )
-    found = versions(directory)
-    if not found:
-        raise OutputError(
-            f"{directory}: holds no export ({MANIFEST}); must be a directory that "
-            f"python -m sweeper.export wrote{_examples(directory)}"
-        )
-    chosen = found[-1] if version is None else version
-    if chosen not in found:
-        raise OutputError(
-            f"version: got {version}; must be one that {directory} has: "
-            f"{', '.join(map(str, found))}"
-        )
-    return directory / str(chosen)
-
-
-def is_version(name: str) -> bool:
-    """Whether a directory's name is that of a version: 1, 2, …"""
-    return name.isascii() and name.isdigit()
-
-
-def versions(directory: Path) -> list[int]:
-    """The versions of an export, in order."""
-    return sorted(
-        int(path.parent.name)
-        for path in directory.glob(f"*/{MANIFEST}")
-        if is_version(path.parent.name)
-    )
-
-
-def _examples(directory: Path) -> str:
-    """The exports that lie below, as far as a user may have meant one of them."""
-    places = sorted({str(path.parent.parent) for path in directory.glob(f"*/*/{MANIFEST}")})
-    return f": {', '.join(places[:EXAMPLES])}" if places else ""

@@ -1,43 +1,67 @@
-"""What is asked of an export for a user: the given values, and what stands in for the others."""
+"""Makes the queries of a request: given values, known ones for the others, and the history."""
 
 from __future__ import annotations
 
-import json
 import math
-import re
-from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from sweeper.common.errors import ConfigError, closest, shortened
-from sweeper.serving.key_value_args import Reader
+from sweeper.common.errors import ConfigError, closest, either, shortened
+from sweeper.serving.input_names import GAP, HISTORY
 from sweeper.serving.loaded_export import LoadedExport
-from sweeper.serving.manifest import Manifest
-from sweeper.serving.request_history import GIVEN, MISSING, Past, past_notices, past_of
-from sweeper.two_tower.config import invalid_reason
-from sweeper.two_tower.data.table.time_formats import FIRST_SECOND
-from sweeper.two_tower.data.table.time_numbers import YEAR_10000
+from sweeper.serving.titles import find_title, nearest_titles
 
 LAST = "as last known"
-# What a request gives where a value is missing.
-NULL = "null"
 NOTHING: dict[str, Any] = {"string": "", "strings": [], "number": math.nan}
+GIVEN, KNOWN, SINCE, MISSING = (
+    "as given", "all rows of the user", "since the user's last row", "missing"
+)  # fmt: skip
+# Suggestions are made for at most this many unknown titles.
+MAX_SUGGESTED = 5
+
+
+@dataclass(frozen=True)
+class History:
+    """What a user chose before a query, and when.
+
+    Attributes:
+      candidates: the candidates that the catalogue has, by index, the most recent one last.
+      titles: the names of those that the model knows.
+      unknown: the given titles that the model doesn't know.
+      seconds: since the user's last row; NaN if not known.
+      origins: by input of the model, `HISTORY` and `GAP`, where its value comes from.
+    """
+
+    candidates: list[int]
+    titles: list[str]
+    unknown: list[str]
+    seconds: float
+    origins: dict[str, str]
+
+    @property
+    def length(self) -> str:
+        """ "1 title", "1,200 titles"."""
+        return f"{len(self.titles):,} title{'' if len(self.titles) == 1 else 's'}"
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The value of each input."""
+        values = {HISTORY: self.titles, GAP: self.seconds}
+        return {name: values[name] for name in self.origins}
 
 
 @dataclass(frozen=True)
 class Query:
-    """One user's, or that of a history alone.
+    """The query of one user, or of a history without a user.
 
     Attributes:
-      user: None: nobody is named.
+      user: None if there is no user.
       is_known: whether the user has `Manifest.known_rows`.
       values: by column that the model sees.
-      origins: by column but the user's, where its value comes from.
-      past: what was done before; None: the model doesn't read it.
-      inputs: all of these, by input of the model.
+      origins: by column, except that of users, where its value comes from.
+      history: None if the model doesn't read one.
+      inputs: the values and the history, by input of the model.
       notices: by topic, why the answer may not be what was expected.
     """
 
@@ -45,7 +69,7 @@ class Query:
     is_known: bool
     values: dict[str, Any]
     origins: dict[str, str]
-    past: Past | None
+    history: History | None
     inputs: dict[str, Any]
     notices: dict[str, str]
 
@@ -54,26 +78,26 @@ class Query:
         """ "'42'", or "a history of 3 titles"."""
         if self.user is not None:
             return repr(self.user)
-        return "nobody" if self.past is None else f"a history of {self.past.length}"
+        return "nobody" if self.history is None else f"a history of {self.history.length}"
 
 
-def queries_of(
+def make_queries(
     export: LoadedExport,
     users: Sequence[str | None],
     given: Mapping[str, Any],
     known_only: bool,
-    past: Mapping[str, Any] | None = None,
+    history: Mapping[str, Any] | None = None,
 ) -> list[Query]:
-    """A query for each user.
+    """Makes a query for each user.
 
     Args:
-      users: None: nobody is named.
-      given: by column, for all of them.
-      known_only: whether users without `Manifest.known_rows` are refused.
-      past: what is given of what was done before, as `past_of` takes it.
+      users: None stands for a query without a user.
+      given: the given values by column, for all users.
+      known_only: whether to refuse users without `Manifest.known_rows`.
+      history: the given values of `find_history`.
 
     Raises:
-      ConfigError: naming each user who is refused.
+      ConfigError: with a line for each user who is refused.
     """
     column, rows = export.manifest.user_column, export.manifest.known_rows
     if known_only:
@@ -86,11 +110,14 @@ def queries_of(
                 f"with --known-only{closest(user, export.users)}"
                 for user in unknown
             )
-    return [_query(export, user, given, past or {}) for user in users]
+    return [_query(export, user, given, history or {}) for user in users]
 
 
 def _query(
-    export: LoadedExport, user: str | None, given: Mapping[str, Any], given_past: Mapping[str, Any]
+    export: LoadedExport,
+    user: str | None,
+    given: Mapping[str, Any],
+    given_history: Mapping[str, Any],
 ) -> Query:
     manifest = export.manifest
     known = None if user is None else export.user(user)
@@ -108,24 +135,24 @@ def _query(
             values[name], origins[name] = known[name], LAST
         else:
             values[name], origins[name] = NOTHING[kind], MISSING
-    past = None
+    history = None
     if manifest.reads:
         asked = (values[name] - newest for name, newest in manifest.newest.items())
-        past = past_of(export, user, given_past, later=next(asked, 0.0))
+        history = find_history(export, user, given_history, later=next(asked, 0.0))
     inputs = {manifest.input_names[name]: value for name, value in values.items()}
-    inputs |= {} if past is None else past.inputs
-    notices = dict(_notices(export, user, given, past))
-    return Query(user, known is not None, values, origins, past, inputs, notices)
+    inputs |= {} if history is None else history.inputs
+    notices = dict(_notices(export, user, given, history))
+    return Query(user, known is not None, values, origins, history, inputs, notices)
 
 
 def _notices(
-    export: LoadedExport, user: str | None, given: Mapping[str, Any], past: Past | None
+    export: LoadedExport, user: str | None, given: Mapping[str, Any], history: History | None
 ) -> Iterator[tuple[str, str]]:
-    """(topic, text) of what is asked for and not known."""
+    """Yields (topic, text) for what is asked for and not known."""
     if user is not None:
-        yield from _notices_of_user(export, user, past)
-    if past is not None:
-        yield from past_notices(export, past)
+        yield from _notices_of_user(export, user, history)
+    if history is not None:
+        yield from history_notices(export, history)
     unknown = [
         f"{column} {word!r} is in no training row, and counts as an unknown one"
         f"{closest(word, known)}"
@@ -138,12 +165,12 @@ def _notices(
 
 
 def _notices_of_user(
-    export: LoadedExport, user: str, past: Past | None
+    export: LoadedExport, user: str, history: History | None
 ) -> Iterator[tuple[str, str]]:
     manifest = export.manifest
     if export.user(user) is None:
         answer = "this is the answer for any unknown user"
-        if past is not None and past.titles:
+        if history is not None and history.titles:
             answer += " with this history"
         yield (
             "unknown",
@@ -151,7 +178,7 @@ def _notices_of_user(
         )
         return
     sees_user = manifest.user_column in manifest.inputs
-    if past is not None and sees_user and export.training_rows(user) == 0:
+    if history is not None and sees_user and export.training_rows(user) == 0:
         yield (
             "unknown",
             f"{user!r} has no training rows: the model knows this user by what was done before "
@@ -160,122 +187,75 @@ def _notices_of_user(
 
 
 def _words_of(value: Any) -> list[str]:
-    """The words of a given value; none where it is missing."""
+    """Returns the words of a given value; none if it is missing."""
     each = value if isinstance(value, list) else [value]
     return [word for word in each if isinstance(word, str) and word]
 
 
-def number(value: str) -> float:
-    """A number of a column, or NaN for `null`."""
-    try:
-        found = math.nan if value == NULL else float(value)
-    except ValueError:
-        found = math.inf
-    if math.isinf(found) or (math.isnan(found) and value != NULL):
-        raise ValueError("must be a finite number, or null where it is missing")
-    return found
-
-
-def seconds(value: str) -> float:
-    """Reads a number of seconds, or NaN for `null`."""
-    found = number(value)
-    if found < 0:
-        raise ValueError("must be at least 0, or null where it is not known")
-    return found
-
-
-def string(value: str) -> str:
-    """A text of a column, or the empty one for `null`."""
-    return "" if value == NULL else value
-
-
-def time(value: str) -> float:
-    """A time in seconds since 1970 (UTC): the number, or an ISO date; NaN for `null`.
-
-    A date without a zone is in UTC, as those of a table are.
-    """
-    try:
-        date = datetime.fromisoformat(value)
-    except ValueError:
-        date = None
-    # The digits of a date are refused: 19980401 is a number of seconds, too.
-    if date is not None and not value.isdecimal():
-        return date.replace(tzinfo=date.tzinfo or UTC).timestamp()
-    try:
-        found = math.inf if date is not None else number(value)
-    except ValueError:
-        found = math.inf
-    if math.isnan(found) or FIRST_SECOND <= found < YEAR_10000:
-        return found
-    raise ValueError(
-        "must be an ISO date such as 1998-04-01, 1998-04-01 12:30:00 or 1998-04-01T12:30:00+02:00, "
-        "the seconds since 1970 such as 891433800, or null where it is missing"
-    )
-
-
-def words(value: str) -> list[str]:
-    """The words of a column of lists, "Comedy,Drama"; none for `null`."""
-    return value.split(",") if value not in ("", NULL) else []
-
-
-READERS = {"string": string, "strings": words, "number": number}
-
-
-def reader_of(manifest: Manifest, name: str) -> Reader:
-    """What reads a given value of a column that queries consist of."""
-    return time if name in manifest.newest else READERS[manifest.inputs[name]]
-
-
-def users_in(path: Path, user_column: str = "", known: Container[str] = ()) -> list[str]:
-    """The ids of a file, one a line.
+def find_history(
+    export: LoadedExport, user: str | None, given: Mapping[str, Any], later: float
+) -> History:
+    """Returns the given history, or else the known one of the user.
 
     Args:
-      user_column: the users' column in the data.
-      known: the users with training rows, who may be called anything.
+      user: None if there is no user.
+      given: `HISTORY`, a list of titles, and `GAP`, seconds, if they are given.
+      later: the seconds from the newest row of all to the query.
 
     Raises:
-      ConfigError: it can't be read, a line is empty, or it is of another form: JSON, or a table
-        with the column's name as its header.
+      ConfigError: a title is one that several candidates have.
     """
-    try:
-        # Windows begins a file with a mark, and ends its lines with two characters.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise ConfigError(
-            f"users: got {path}, which can't be read ({error}); must be a file of one id a line, "
-            "in UTF-8"
-        ) from error
-    if lines[-1] == "":
-        lines.pop()
-    if problem := _form_problem(lines, user_column, known):
-        raise ConfigError(f"users: got {path}: {problem}; must be one id a line")
-    return lines
+    candidates, titles, unknown, origins = [], [], [], {}
+    if HISTORY in export.manifest.reads:
+        if HISTORY in given:
+            origins[HISTORY] = GIVEN
+            found = [
+                (title, find_title(export.place_of, export.display_titles, title, HISTORY) or title)
+                for title in given[HISTORY]
+            ]
+            # A newer catalogue has items that the model doesn't know, and lacks some that it does.
+            unknown = [title for title, name in found if name not in export.history_items]
+            names = [name for _, name in found]
+        else:
+            names = [] if user is None else export.history(user)
+            origins[HISTORY] = KNOWN if names else MISSING
+        candidates = [export.place_of[name] for name in names if name in export.place_of]
+        titles = [name for name in names if name in export.history_items]
+    seconds = math.nan
+    if GAP in export.manifest.reads:
+        known = None
+        if user is not None and HISTORY not in given:
+            known = export.seconds_since_last(user)
+        if GAP in given:
+            seconds, origins[GAP] = given[GAP], GIVEN
+        elif known is not None and known + later >= 0:
+            seconds, origins[GAP] = known + later, SINCE
+        else:
+            origins[GAP] = MISSING
+    return History(candidates, titles, unknown, seconds, origins)
 
 
-def _form_problem(lines: list[str], user_column: str, known: Container[str]) -> str:
-    """What tells that the lines are no ids; "" where nothing does."""
-    if not lines:
-        return "the file is empty"
-    for number, line in enumerate(lines, start=1):
-        if not line:
-            return f"line {number} is empty"
-        if invalid_reason(line):
-            return f"line {number} has a NUL in it"
-    first = lines[0]
-    if first in known:
-        return ""
-    if first.strip()[0:1] in ("[", "{") and _is_json("\n".join(lines), first):
-        return "it is JSON"
-    cells = [cell.strip().strip('"') for cell in re.split("[,;\t]", first)]
-    if user_column in cells:
-        return f"line 1 is a header ({shortened(first)})"
-    return ""
+def history_notices(export: LoadedExport, history: History) -> Iterator[tuple[str, str]]:
+    """Yields (topic, text) for what a given history holds and the model doesn't know."""
+    if history.origins.get(HISTORY) != GIVEN:
+        return
+    if history.unknown:
+        number, every = len(history.unknown), len(history.unknown) + len(history.titles)
+        listed = [_with_suggestion(export, title) for title in history.unknown[:MAX_SUGGESTED]]
+        further = f" and {number - MAX_SUGGESTED:,} more" if number > MAX_SUGGESTED else ""
+        is_newer = export.manifest.catalogue is not None
+        lacking = "the model was not trained with" if is_newer else "the catalogue lacks"
+        yield (
+            "titles",
+            f"{lacking} {number:,} of {every:,} titles in the history, left out here: "
+            f"{', '.join(listed)}{further}",
+        )
+    if not history.titles:
+        what = "no title of the history is known" if history.unknown else "the history is empty"
+        yield "cold", f"{what}: this is the answer where nothing was chosen before"
 
 
-def _is_json(*texts: str) -> bool:
-    """Whether one of the texts is: a file's whole, or the first of its lines."""
-    for text in texts:
-        with suppress(ValueError, RecursionError):
-            json.loads(text)
-            return True
-    return False
+def _with_suggestion(export: LoadedExport, title: str) -> str:
+    found = nearest_titles(export.place_of, export.display_titles, title)
+    hint = f" (did you mean {either([repr(each) for each in found])}?)" if found else ""
+    return f"{shortened(title)!r}{hint}"

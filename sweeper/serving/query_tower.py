@@ -1,9 +1,10 @@
-"""The query tower as it is served: from raw columns to embeddings, in one graph."""
+"""The served query tower: one TensorFlow graph from raw columns to embeddings."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,10 @@ from sweeper.two_tower.model.two_tower import EncodedFeatures, TwoTowerModel
 
 DEFAULT = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
-# Of a column of more different words, the manifest doesn't list them.
+# The manifest lists the words of columns with at most this many.
 MAX_WORDS = 1_000
 
-# Kinds of feature that read the titles which the user chose.
+# The kinds of features that read the titles which a user chose.
 HISTORY_KINDS = ("sequence", "history_length")
 HISTORY_SPECS = {
     HISTORY: tf.TensorSpec([None, None], tf.string, HISTORY),
@@ -49,20 +50,21 @@ Inputs = dict[str, tf.Tensor]
 
 
 class QueryInputs(tf.Module):
-    """What a request consists of, and how each part becomes encoded features.
+    """The inputs of a request, and how they are encoded as features.
 
-    These are the columns that the tower's features see and, where they read what the user did
-    before, `HISTORY` and `GAP`. The user's column is always one of them where no history is read,
-    since `unseen` goes by it. Beside a history it is one only if a feature sees it: the history
-    tells what was chosen, so that a request needs no user whom the model doesn't know.
+    The inputs are the columns that the tower's features read and, if they read a user's history,
+    `HISTORY` and `GAP`. Without a history, the column of users is always an input, because `unseen`
+    needs it. With a history, it is an input only if a feature reads it, so a request needs no user
+    that the model doesn't know.
 
     Attributes:
-      columns: of the data, by name.
-      names: by column, and by the user's in any case, the name of its input.
-      specs: what a request has of each input, by its name.
-      user: the name of the input of users; None: there is none.
-      history: reads the titles; None: there is no such input.
-      reads_length: whether a feature goes by the number of titles.
+      columns: the columns of the data that are inputs, by name.
+      names: the name of the input, by column; the column of users is always included.
+      reads: `HISTORY` and `GAP`, if they are inputs.
+      specs: the shape and type of each input, by its name.
+      user: the name of the input of users; None if there is none.
+      history: looks up the titles; None if there is no such input.
+      reads_length: whether a feature reads the number of titles.
 
     Raises:
       ConfigError: a feature has no graph.
@@ -101,9 +103,9 @@ class QueryInputs(tf.Module):
     def _graph(
         self, feature: Feature, config: FeatureConfig, encoded: np.ndarray
     ) -> tuple[str, Callable[[Any], Any]]:
-        """The name of the input that a feature is made of, and what encodes it."""
+        """Returns the name of the input that a feature reads, and the function that encodes it."""
         if isinstance(feature, SequenceFeature):
-            return HISTORY, _as_it_is
+            return HISTORY, _identity
         if isinstance(feature, HistoryNumberFeature):
             if config.kind == "time_gap":
                 return GAP, TimeGaps(feature)
@@ -112,7 +114,7 @@ class QueryInputs(tf.Module):
         return self.names[config.column], feature_graph(feature, column, encoded)
 
     def read(self, inputs: Inputs) -> dict[str, Any]:
-        """The inputs, once all have as many rows; of titles the `KnownHistory`."""
+        """Checks that all inputs have as many rows, and looks up the titles of `HISTORY`."""
         with tf.control_dependencies(same_rows(inputs, next(iter(self.specs)))):
             values = {name: tf.identity(inputs[name]) for name in self.specs}
         if self.history is not None:
@@ -120,20 +122,21 @@ class QueryInputs(tf.Module):
         return values
 
     def __call__(self, values: dict[str, Any]) -> list[Any]:
-        """Each feature of the tower, encoded, in order; `values` as `read` gives them."""
+        """Encodes each feature of the tower, in order; `values` are from `read`."""
         return [
             graph(values[name]) for name, graph in zip(self._sources, self._graphs, strict=True)
         ]
 
     def unknown(self, values: dict[str, Any]) -> Inputs:
-        """As an answer has it: how many titles of each row's history the catalogue lacks."""
+        """Returns `UNKNOWN_HISTORY`: how many titles of each row's history the catalogue lacks."""
         return {} if self.history is None else {UNKNOWN_HISTORY: values[HISTORY].unknown}
 
 
 def known_words(config: Config, encoded: EncodedFeatures) -> dict[str, list[str]]:
-    """The words that the query tower tells apart, by column whose features all see whole words.
+    """Returns the words that the query tower distinguishes, by column.
 
-    Columns of more than `MAX_WORDS` are left out.
+    It leaves out columns with more than `MAX_WORDS`, and columns of which a feature reads parts
+    of words.
     """
     words: dict[str, set[str] | None] = {}
     for feature, each in zip(encoded.query_features, config.features.query, strict=True):
@@ -154,13 +157,12 @@ def known_words(config: Config, encoded: EncodedFeatures) -> dict[str, list[str]
 
 
 class QueryTower(tf.Module):
-    """Raw columns to embeddings, with a trained model's weights.
+    """Embeds raw columns, with a trained model's weights.
 
-    What a feature of kind `history` has of each user is a table of everyone's, computed here once.
-    In a query nothing is a row's own.
+    A feature of kind `history` becomes a table of all users' histories, which is computed once.
 
     Attributes:
-      seen_bias: what is added to the scores of what a request's history holds; None: nothing.
+      seen_bias: what is added to the scores of candidates in a request's history; None: nothing.
     """
 
     def __init__(self, inputs: QueryInputs, model: TwoTowerModel, encoded: EncodedFeatures) -> None:
@@ -168,7 +170,7 @@ class QueryTower(tf.Module):
         tower = model.query_tower
         self.inputs = inputs
         self.specs, self.user = inputs.specs, inputs.user
-        # As plain variables: what is saved needs no Keras.
+        # Plain variables, so that the SavedModel needs no Keras.
         self.weights = list(tower.variables)
         self._layers = [
             _layer(feature, layer)
@@ -179,14 +181,14 @@ class QueryTower(tf.Module):
         self.seen_bias = None if bias is None else tf.constant(bias.numpy())
 
     def __call__(self, values: dict[str, Any]) -> tf.Tensor:
-        """What `QueryInputs.read` gives, to [rows, width]."""
+        """Embeds the values of `QueryInputs.read`; returns [rows, width]."""
         encoded = self.inputs(values)
         return self._on_features(
             [layer(codes) for layer, codes in zip(self._layers, encoded, strict=True)]
         )
 
     def embed(self, **inputs: tf.Tensor) -> Inputs:
-        """As a signature has it."""
+        """Embeds queries; returns `embedding`, [rows, width], and `QueryInputs.unknown`."""
         values = self.inputs.read(inputs)
         return {EMBEDDING: self(values)} | self.inputs.unknown(values)
 
@@ -197,20 +199,51 @@ class QueryTower(tf.Module):
 
 
 def _layer(feature: Feature, layer: tf.keras.layers.Layer) -> Callable[[Any], tf.Tensor]:
-    """What takes the encoded feature."""
+    """Returns the function that embeds an encoded feature."""
     if isinstance(feature, HistoryFeature):
         return HistoryTable(feature, layer)
     if isinstance(feature, SequenceFeature):
-        return SequenceOf(layer)
+        return SequenceEncoder(layer)
     return layer.call  # type: ignore[no-any-return]
 
 
-def _as_it_is(values: Any) -> Any:
+def _identity(values: Any) -> Any:
     return values
 
 
+class SavedQueryTower(tf.Module):
+    """The query tower of an export, which is copied to a version with another catalogue.
+
+    Args:
+      directory: of the SavedModel.
+      user: the name of the input of users; None if there is none.
+      seen_bias: what is added to the scores of candidates in a request's history; None: nothing.
+    """
+
+    def __init__(self, directory: Path, user: str | None, seen_bias: float | None) -> None:
+        super().__init__()
+        self.seen_bias = None if seen_bias is None else tf.constant(seen_bias, tf.float32)
+        self.user = user
+        self._directory = str(directory)
+        self._loaded = tf.saved_model.load(self._directory)
+        self._signature = self._loaded.signatures[DEFAULT]
+
+    @property
+    def specs(self) -> Mapping[str, tf.TensorSpec]:
+        """The shape and type of each input, by its name."""
+        return self._signature.structured_input_signature[1]  # type: ignore[no-any-return]
+
+    def embed(self, **inputs: tf.Tensor) -> Inputs:
+        """Returns the outputs of the saved tower, see `QueryTower.embed`."""
+        return dict(self._signature(**inputs))
+
+    def save(self, directory: Path) -> None:
+        """Copies the SavedModel."""
+        shutil.copytree(self._directory, directory)
+
+
 class HistoryTable(tf.Module):
-    """The embedding of each category's history; [categories + 1, dim], the first has none."""
+    """A table of the embedding of each category's history; the first category has no history."""
 
     def __init__(self, feature: HistoryFeature, layer: tf.keras.layers.Layer) -> None:
         super().__init__()
@@ -222,15 +255,15 @@ class HistoryTable(tf.Module):
         return tf.gather(self.table, codes[:, 0])
 
 
-class SequenceOf(tf.Module):
-    """A sequence's encoder on top of a request's history.
+class SequenceEncoder(tf.Module):
+    """Encodes a request's history as a sequence.
 
     The mean vector of each candidate's words is computed once, for the whole catalogue.
     """
 
     def __init__(self, layer: ItemSequence) -> None:
         super().__init__()
-        # A method and no layer: what is saved needs no Keras.
+        # Methods instead of the layer, so that the SavedModel needs no Keras.
         self._read, self._vectors = layer.read, layer.vectors
         if layer.lookup.multivalued:
             vectors = layer.lookup(layer.item_codes)

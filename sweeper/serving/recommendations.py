@@ -1,32 +1,27 @@
-"""Answers of an export: titles for users, and titles like a title."""
+"""Answers queries by an export: titles for users, and titles similar to a title."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from sweeper.common.errors import ConfigError, either, shortened
-from sweeper.serving.display_titles import DisplayTitles
-from sweeper.serving.index import LOWEST, Found, stacked
-from sweeper.serving.input_names import HISTORY
+from sweeper.serving.index import LOWEST, SearchResult, stack_results
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.queries import Query
-from sweeper.serving.request_history import Past
-from sweeper.serving.titles import named, nearest
+from sweeper.serving.titles import find_title, nearest_titles
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one user is recommended.
+    """The recommendations for one query.
 
     Attributes:
-      titles, scores: best first; fewer than were asked for where there are no more unseen.
-      seen: what the user has in `Manifest.known_rows` or in the given history, the last chosen
-        first.
+      titles, scores: best first; fewer than asked for if there are no more unseen ones.
+      seen: the titles of the user's `Manifest.known_rows`, or of the given history, the last
+        chosen first.
     """
 
     query: Query
@@ -34,82 +29,14 @@ class Answer:
     scores: list[float]
     seen: list[str]
 
-    def as_json(self, k: int, display: DisplayTitles | None = None) -> dict[str, Any]:
-        """With each candidate's title where `display` has one, as `display_title`.
-
-        Args:
-          k: how many were asked for.
-        """
-        seen, past = set(self.seen), self.query.past
-        return {
-            "user": self.query.user,
-            "known": self.query.is_known,
-            **({} if past is None else _past_json(past)),
-            "columns": {
-                name: {"value": _json(self.query.values[name]), "is": origin}
-                for name, origin in self.query.origins.items()
-            },
-            "recommendations": [
-                {"rank": rank, "title": title}
-                | displayed(title, display)
-                | {"score": score, "seen": title in seen}
-                for rank, (title, score) in enumerate(
-                    zip(self.titles, self.scores, strict=True), start=1
-                )
-            ],
-            "seen": self.seen,
-            "notices": dict(notices(self, k)),
-        }
-
-
-def notices(answer: Answer, k: int) -> Iterator[tuple[str, str]]:
-    """(topic, text): why an answer may not be what was expected.
-
-    Args:
-      k: how many titles were asked for.
-    """
-    query = answer.query
-    yield from query.notices.items()
-    if not answer.titles:
-        where = " in the training rows" if query.past is None else ""
-        yield (
-            "nothing",
-            f"{query.name} has all {len(answer.seen):,} candidates{where}; "
-            "--with-seen recommends these, too",
-        )
-    elif len(answer.titles) < k:
-        yield (
-            "fewer",
-            f"{len(answer.titles):,} of {k:,}: the others have been chosen before; --with-seen "
-            "recommends these, too",
-        )
-
-
-def displayed(candidate: str, display: DisplayTitles | None) -> dict[str, str]:
-    """What JSON has of a candidate's title."""
-    return {} if display is None else {"display_title": display.by_candidate[candidate]}
-
-
-def _past_json(past: Past) -> dict[str, Any]:
-    """What a query told of what was done before, by input, with the titles that were left out."""
-    told = {
-        name: {"value": _json(past.inputs[name]), "is": origin}
-        for name, origin in past.origins.items()
-    }
-    return told | ({"unknown_history": past.unknown} if HISTORY in told else {})
-
-
-def _json(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
-
 
 def recommend(
     export: LoadedExport, queries: Sequence[Query], k: int, with_seen: bool
 ) -> list[Answer]:
-    """The k best titles for each query.
+    """Returns the k best titles for each query.
 
     Args:
-      with_seen: whether what the user has chosen before may be among them.
+      with_seen: whether titles that the user has chosen before may be among them.
     """
     embedded = export.embed([query.inputs for query in queries])
     seen = [_seen(export, query) for query in queries]
@@ -121,7 +48,7 @@ def recommend(
     found = zip(queries, seen, *searched, strict=True)
     answers = []
     for query, items, scores, candidates in found:
-        # What fills up a row, where nothing else is left, is none to recommend.
+        # If too few candidates are left, those that are left out fill up the row.
         is_left = scores > LOWEST
         titles = [export.titles[candidate] for candidate in candidates[is_left]]
         chosen = [export.titles[item] for item in reversed(items)]
@@ -131,37 +58,39 @@ def recommend(
 
 def _search_biased(
     export: LoadedExport, queries: Sequence[Query], embedded: np.ndarray, k: int
-) -> Found:
-    """The k best, as `Index.search`, where the model adds a number to what was chosen before.
+) -> SearchResult:
+    """Finds the k best of a model that adds a bias to the scores of what was chosen before.
 
-    An index knows products alone: what was chosen before is scored apart.
+    An index knows only products of embeddings: what was chosen before is scored separately.
     """
-    past = [np.unique(query.past.candidates).astype(int) for query in queries if query.past]
-    others = export.index(k).search(embedded, k, past)
+    history = [
+        np.unique(query.history.candidates).astype(int) for query in queries if query.history
+    ]
+    others = export.index(k).search(embedded, k, history)
     found = []
-    for query, chosen, scores, candidates in zip(embedded, past, *others, strict=True):
+    for query, chosen, scores, candidates in zip(embedded, history, *others, strict=True):
         own = export.embeddings[chosen] @ query + np.float32(export.manifest.seen_bias or 0.0)
         scores, candidates = np.append(scores, own), np.append(candidates, chosen)
         best = np.lexsort((candidates, -scores))[:k]
         found.append((scores[best], candidates[best]))
-    return stacked(found)
+    return stack_results(found)
 
 
 def _seen(export: LoadedExport, query: Query) -> list[int]:
-    """The candidates that were chosen before, once each, the last chosen last."""
+    """Returns the candidates that were chosen before, once each, the last chosen last."""
     of_user = [] if query.user is None else export.seen(query.user)
-    given = [] if query.past is None else query.past.candidates
+    given = [] if query.history is None else query.history.candidates
     return list(dict.fromkeys(reversed([*of_user, *given])))[::-1]
 
 
 def similar(export: LoadedExport, title: str, k: int) -> list[tuple[str, float]]:
-    """The k other titles whose embeddings point most nearly the same way, with their cosines.
+    """Returns the k other titles with the highest cosine similarity of embeddings, with cosines.
 
-    They are compared without the mean of all embeddings: what all titles share adds the same to
-    each score of a query, so that a softmax over them never sees it, and it would make all alike.
+    The mean of all embeddings is subtracted first: what all titles share adds the same to each
+    score of a query, so training never sees it, and it would make all titles similar.
 
     Raises:
-      ConfigError: as `find_candidate`.
+      ConfigError: as in `find_candidate`.
     """
     index = export.titles.index(find_candidate(export, title))
     embeddings = export.embeddings.astype(np.float64)
@@ -175,16 +104,16 @@ def similar(export: LoadedExport, title: str, k: int) -> list[tuple[str, float]]
 
 
 def find_candidate(export: LoadedExport, title: str) -> str:
-    """The candidate of this name or, where candidates are ids, the one of this display title.
+    """Returns the candidate with this name or, if candidates are ids, with this display title.
 
     Raises:
       ConfigError: there is no such candidate, or several have the display title.
     """
-    if (name := named(export, title, "similar")) is not None:
+    if (name := find_title(export.place_of, export.display_titles, title, "similar")) is not None:
         return name
-    found = nearest(export, title)
+    found = nearest_titles(export.place_of, export.display_titles, title)
     display, number = export.display_titles, len(export.titles)
-    meant = "; must be one of them, as candidates.parquet has it"
+    meant = "; must be one of them, as in candidates.parquet"
     if found:
         meant = f"; did you mean {either([repr(each) for each in found])}?"
     if display is None:

@@ -1,19 +1,17 @@
-"""What an export serves: its signatures, as a module of TensorFlow alone."""
+"""The served model: from raw columns to the best titles, in plain TensorFlow."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from sweeper.common.errors import OutputError
 from sweeper.serving.input_names import EXCLUDE, HISTORY, UNSEEN, K
-from sweeper.serving.query_tower import DEFAULT, Inputs, QueryTower
-from sweeper.serving.search import LOWEST, ExactSearch
+from sweeper.serving.query_tower import DEFAULT, Inputs, QueryTower, SavedQueryTower
 from sweeper.serving.tables import EMBEDDING, QUERY_TOWER
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.evaluation.ranking import SeenItems
@@ -24,47 +22,64 @@ K_SPEC = tf.TensorSpec([], tf.int32, K)
 EXCLUDE_SPEC = tf.TensorSpec([None, None], tf.string, EXCLUDE)
 
 
-class Tower(Protocol):
-    """Embeds queries.
+# The score of a candidate that is left out: JSON has no infinity.
+LOWEST = tf.float32.min
 
-    Attributes:
-      specs: the shape and type of each input, by its name.
-      user: the name of the input of users; None: there is none.
-      seen_bias: what is added to the scores of what a request's history holds; None: nothing.
+
+class ExactSearch(tf.Module):
+    """Scores every candidate: the product of its embedding with the query's.
+
+    Args:
+      candidates: [candidates, dim] float32.
     """
 
-    @property
-    def specs(self) -> Mapping[str, tf.TensorSpec]: ...
+    def __init__(self, candidates: np.ndarray) -> None:
+        super().__init__()
+        self.candidates = tf.Variable(candidates, trainable=False, name="candidates")
 
-    @property
-    def user(self) -> str | None: ...
+    def __call__(
+        self,
+        queries: tf.Tensor,
+        k: tf.Tensor,
+        left_out: tf.Tensor | None = None,
+        biased: tuple[tf.Tensor, tf.Tensor] | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Finds the k best of each query, best first; equal ones in the catalogue's order.
 
-    @property
-    def seen_bias(self) -> tf.Tensor | None: ...
+        Args:
+          queries: [rows, dim].
+          left_out: [n, 2] int32, pairs of (row, candidate) that score `LOWEST`.
+          biased: a scalar, and the pairs of (row, candidate), [n, 2] int32, to whose scores it is
+            added once, even if a pair occurs twice.
 
-    def embed(self, **inputs: tf.Tensor) -> Inputs:
-        """Returns `embedding`, [rows, width], and what else there is to say of each row."""
-        ...
-
-    def save(self, directory: Path) -> None:
-        """Writes the tower as a SavedModel."""
-        ...
+        Returns:
+          Scores [rows, k] float32 and candidates [rows, k] int32.
+        """
+        scores = tf.matmul(queries, self.candidates, transpose_b=True)
+        if biased is not None:
+            bias, pairs = biased
+            biases = tf.fill([tf.shape(pairs)[0]], bias)
+            scores += tf.tensor_scatter_nd_update(tf.zeros_like(scores), pairs, biases)
+        if left_out is not None:
+            lowest = tf.fill([tf.shape(left_out)[0]], LOWEST)
+            scores = tf.tensor_scatter_nd_update(scores, left_out, lowest)
+        return tf.math.top_k(scores, k)
 
 
 class ServedModel(tf.Module):
-    """Queries, as raw columns, to the titles that score highest, with their scores.
+    """Answers queries, given as raw columns, with the titles that score highest.
 
     Args:
       tower: embeds queries.
       search: of the candidates, in the catalogue's order.
       items: the candidates, in the catalogue's order.
-      seen: what each user has chosen; None if a request names no user.
-      lookup: the candidates by their names, if the tower has them already.
+      seen: what each user has chosen; None if requests have no user.
+      lookup: the candidates by name, if the tower has such a table already.
     """
 
     def __init__(
         self,
-        tower: Tower,
+        tower: QueryTower | SavedQueryTower,
         search: ExactSearch,
         items: Sequence[str],
         seen: SeenTable | None,
@@ -86,9 +101,8 @@ class ServedModel(tf.Module):
     ) -> ServedModel:
         """Makes the model of a tower that was trained on these rows of the data.
 
-        A tower that reads what was done before is asked by all rows of the data, as
-        `sweeper.serving.tables.history_table` has them: what a known user has seen is made of all
-        rows, too.
+        If the tower reads histories, what a known user has seen is made of all rows of the data,
+        as in `sweeper.serving.tables.history_table`.
         """
         history = tower.inputs.history
         has_user = tower.user is not None
@@ -102,57 +116,57 @@ class ServedModel(tf.Module):
         )
 
     def recommend(self, **inputs: tf.Tensor) -> Inputs:
-        """The `k` best of all candidates."""
+        """Returns the `k` best of all candidates."""
         k = self._checked(inputs.pop(K))
-        told = self._tower.embed(**inputs)
-        scores, candidates = self._search(told.pop(EMBEDDING), k, biased=self._biased(inputs))
-        return {"titles": tf.gather(self._titles, candidates), "scores": scores} | told
+        outputs = self._tower.embed(**inputs)
+        scores, candidates = self._search(outputs.pop(EMBEDDING), k, biased=self._biased(inputs))
+        return {"titles": tf.gather(self._titles, candidates), "scores": scores} | outputs
 
     def unseen(self, **inputs: tf.Tensor) -> Inputs:
-        """As `recommend`, without what the user has seen, and without `exclude`.
+        """Returns the `k` best candidates that the user has not seen, and that `exclude` lacks.
 
-        Seen is what the request's history holds and, where it names a user, what that user has in
-        the training rows, or in all rows where the model reads what was done before. `exclude` is
-        [rows, n] titles, filled up with ""; titles that are no candidates are none to exclude.
-        Where fewer than k are left, "" with the lowest float32 fills the end.
+        A user has seen the titles of the request's history, and those of the user's training rows,
+        or of all the user's rows if the model reads histories. `exclude` is [rows, n] titles,
+        padded with ""; titles that are not candidates are ignored. If fewer than k are left, ""
+        with the lowest float32 fills the end.
         """
         k, exclude = self._checked(inputs.pop(K)), inputs.pop(EXCLUDE)
-        told = self._tower.embed(**inputs)
-        queries = told.pop(EMBEDDING)
+        outputs = self._tower.embed(**inputs)
+        queries = outputs.pop(EMBEDDING)
         as_many = tf.debugging.assert_equal(
             tf.shape(exclude)[0], tf.shape(queries)[0], f"{EXCLUDE}: must have a row for each query"
         )
         with tf.control_dependencies([] if as_many is None else [as_many]):
-            left_out = [self._named(tf.identity(exclude)), *self._seen_in(inputs)]
-        # No score needs the model's bias on what was seen: all of it is left out.
+            left_out = [self._pairs_of(tf.identity(exclude)), *self._seen_in(inputs)]
+        # The bias on what was seen is not needed: all of it is left out.
         scores, candidates = self._search(queries, k, tf.concat(left_out, axis=0))
         titles = tf.where(scores > LOWEST, tf.gather(self._titles, candidates), "")
-        return {"titles": titles, "scores": scores} | told
+        return {"titles": titles, "scores": scores} | outputs
 
     def _biased(self, inputs: Inputs) -> tuple[tf.Tensor, tf.Tensor] | None:
-        """What the model adds to which scores, as `ExactSearch` takes it."""
+        """Returns the bias, if there is one, and the pairs of (row, candidate) that get it."""
         bias = self._tower.seen_bias
-        return None if bias is None else (bias, self._named(inputs[HISTORY]))
+        return None if bias is None else (bias, self._pairs_of(inputs[HISTORY]))
 
-    def _named(self, titles: tf.Tensor) -> tf.Tensor:
-        """The pairs of (row, candidate) that [rows, n] titles name; [pairs, 2] int32."""
-        # What fills a row up names nothing, not even a candidate of no name.
-        named = tf.where(titles == "", UNKNOWN, self._candidates(titles))
-        found = tf.where(named != UNKNOWN)
-        return tf.stack([tf.cast(found[:, 0], tf.int32), tf.gather_nd(named, found)], axis=1)
+    def _pairs_of(self, titles: tf.Tensor) -> tf.Tensor:
+        """Looks up [rows, n] titles; returns the pairs of (row, candidate), [pairs, 2] int32."""
+        # Padding is never a candidate, not even one with an empty name.
+        found = tf.where(titles == "", UNKNOWN, self._candidates(titles))
+        pairs = tf.where(found != UNKNOWN)
+        return tf.stack([tf.cast(pairs[:, 0], tf.int32), tf.gather_nd(found, pairs)], axis=1)
 
     def _seen_in(self, inputs: Inputs) -> Iterator[tf.Tensor]:
-        """The pairs of (row, candidate) that a request says were chosen before; [n, 2] int32."""
+        """Yields the pairs of (row, candidate) that a request's users have seen; [n, 2] int32."""
         if HISTORY in inputs:
-            yield self._named(inputs[HISTORY])
+            yield self._pairs_of(inputs[HISTORY])
         if self._seen is not None and self._tower.user is not None:
             yield self._seen(inputs[self._tower.user])
 
     def _checked(self, k: tf.Tensor) -> tf.Tensor:
-        words = f"k: must be from 1 to {self.num_candidates}, the number of candidates"
+        message = f"k: must be from 1 to {self.num_candidates}, the number of candidates"
         checks = [
-            tf.debugging.assert_greater_equal(k, 1, words),
-            tf.debugging.assert_less_equal(k, self.num_candidates, words),
+            tf.debugging.assert_greater_equal(k, 1, message),
+            tf.debugging.assert_less_equal(k, self.num_candidates, message),
         ]
         with tf.control_dependencies([check for check in checks if check is not None]):
             return tf.identity(k)
@@ -161,7 +175,7 @@ class ServedModel(tf.Module):
         """Writes the SavedModel, and in `query_tower/` that of the query tower alone.
 
         Raises:
-          OutputError: there is no room, or no right to write.
+          OutputError: there is no space left, or no permission to write.
         """
         columns = dict(self._tower.specs)
 
@@ -184,16 +198,16 @@ class ServedModel(tf.Module):
 
 
 class SeenTable(tf.Module):
-    """What each user has chosen.
+    """A table of what each user has chosen.
 
     Args:
       users: distinct ids.
-      seen: of these users, in their order.
+      seen: what these users have chosen, in the same order.
     """
 
     def __init__(self, users: Sequence[str], seen: SeenItems) -> None:
         super().__init__()
-        # An unknown user comes last, and has seen nothing.
+        # The last entry is the unknown user, who has seen nothing.
         self.users = StringLookup(users, first=0, unknown=len(users))
         offsets = np.append(seen.offsets, seen.offsets[-1])
         self.offsets = tf.Variable(offsets.astype(np.int64), trainable=False, name="seen_offsets")
@@ -201,7 +215,7 @@ class SeenTable(tf.Module):
 
     @classmethod
     def of_rows(cls, interactions: Interactions, rows: np.ndarray) -> SeenTable:
-        """Makes the table of these rows, such as the training rows."""
+        """Makes the table from rows of the data, such as the training rows."""
         users = interactions.query_columns[interactions.user_column].categories  # type: ignore[union-attr]
         seen = SeenItems.from_rows(
             interactions.users[rows],
@@ -212,7 +226,7 @@ class SeenTable(tf.Module):
         return cls(users, seen)
 
     def __call__(self, users: tf.Tensor) -> tf.Tensor:
-        """[rows] users to [n, 2] int32, the pairs of (row, candidate) that are seen."""
+        """Looks up [rows] users; returns the pairs of (row, candidate) seen, [n, 2] int32."""
         table = tf.RaggedTensor.from_row_splits(
             tf.convert_to_tensor(self.items), tf.convert_to_tensor(self.offsets), validate=False
         )

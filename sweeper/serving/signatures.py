@@ -1,4 +1,4 @@
-"""What the signatures of an export take and give, in words and types: for its manifest."""
+"""Describes the inputs and outputs of an export's signatures, for its manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sweeper.serving.tables import CANDIDATE_TOWER, EMBEDDING, QUERY_TOWER
 
 
 def signatures(inputs: QueryInputs, item_column: str, has_bias: bool) -> dict[str, Any]:
-    """By signature, its inputs and outputs, as `Manifest.signatures` has them.
+    """Returns `Manifest.signatures`, without that of the candidate tower.
 
     Args:
       inputs: of the query tower.
@@ -22,7 +22,7 @@ def signatures(inputs: QueryInputs, item_column: str, has_bias: bool) -> dict[st
       has_bias: whether the model has a `Manifest.seen_bias`.
     """
     columns = {name: column for column, name in inputs.names.items()}
-    words = {
+    descriptions = {
         HISTORY: f"what was chosen before, as values of {item_column!r}, the most recent last, of "
         'any length, also 0; "" is padding wherever it stands; a value that the catalogue lacks is '
         f"left out and counted in {UNKNOWN_HISTORY}"
@@ -37,7 +37,7 @@ def signatures(inputs: QueryInputs, item_column: str, has_bias: bool) -> dict[st
     }
     asked = {
         name: _tensor(
-            spec, words[name] if name in inputs.reads else f"the column {columns[name]!r}"
+            spec, descriptions[name] if name in inputs.reads else f"the column {columns[name]!r}"
         )
         for name, spec in inputs.specs.items()
     }
@@ -49,12 +49,12 @@ def signatures(inputs: QueryInputs, item_column: str, has_bias: bool) -> dict[st
     }
     counted = {}
     if inputs.history is not None:
-        told = "how many values of the history the catalogue lacks"
-        counted[UNKNOWN_HISTORY] = _described("int32", [None], told)
-    told = "of each row's query; a score is its product with a candidate's embedding"
+        text = "how many values of the history the catalogue lacks"
+        counted[UNKNOWN_HISTORY] = _described("int32", [None], text)
+    text = "of each row's query; a score is its product with a candidate's embedding"
     if has_bias:
-        told += ", and seen_bias more where the history holds the candidate"
-    embedding = {"embedding": _described("float32", [None, None], told)}
+        text += ", and seen_bias more where the history holds the candidate"
+    embedding = {"embedding": _described("float32", [None, None], text)}
     return {
         DEFAULT: {"inputs": asked | k, "outputs": titles | counted},
         UNSEEN: {"inputs": asked | {EXCLUDE: excluded} | k, "outputs": titles | counted},
@@ -63,12 +63,12 @@ def signatures(inputs: QueryInputs, item_column: str, has_bias: bool) -> dict[st
 
 
 def candidate_signature(tower: CandidateTower) -> dict[str, Any]:
-    """The signature of the candidate tower by its name, as `Manifest.signatures` has them."""
+    """Returns the entry of the candidate tower in `Manifest.signatures`."""
     columns = {name: column for column, name in tower.names.items()}
     outputs = {EMBEDDING: _described("float32", [None, None], "of each item")}
     if tower.reads_ids:
-        told = "whether the model was trained with the item's id"
-        outputs[KNOWN] = _described("bool", [None], told)
+        text = "whether the model was trained with the item's id"
+        outputs[KNOWN] = _described("bool", [None], text)
     inputs = {
         name: _tensor(spec, f"the catalogue's column {columns[name]!r}")
         for name, spec in tower.specs.items()
@@ -76,9 +76,9 @@ def candidate_signature(tower: CandidateTower) -> dict[str, Any]:
     return {f"{CANDIDATE_TOWER}/{DEFAULT}": {"inputs": inputs, "outputs": outputs}}
 
 
-def _tensor(spec: tf.TensorSpec, words: str) -> dict[str, Any]:
-    return _described(spec.dtype.name, spec.shape.as_list(), words)
+def _tensor(spec: tf.TensorSpec, text: str) -> dict[str, Any]:
+    return _described(spec.dtype.name, spec.shape.as_list(), text)
 
 
-def _described(dtype: str, shape: list[int | None], words: str) -> dict[str, Any]:
-    return {"dtype": dtype, "shape": shape, "is": words}
+def _described(dtype: str, shape: list[int | None], text: str) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "is": text}

@@ -1,4 +1,4 @@
-"""The tables beside an exported model: its candidates, and what is known of each user."""
+"""The tables of an export: its candidates, and what is known about each user."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ from sweeper.two_tower.data.interactions import Interactions
 
 CANDIDATES, USERS, EMBEDDINGS = "candidates.parquet", "users.parquet", "candidates.npy"
 INDEX, QUERY_TOWER, CANDIDATE_TOWER = "candidates.faiss", "query_tower", "candidate_tower"
-# The items that histories are of, where the catalogue is a newer one.
+# The items that histories refer to, if the catalogue is a newer one.
 HISTORY_ITEMS = "history_items.parquet"
 EMBEDDING, SEEN = "embedding", "seen"
 
 
 def kind_of(column: Column) -> str:
-    """What a request has of a column: "string", "strings" or "number"."""
+    """Returns the kind of a column's values in a request: "string", "strings" or "number"."""
     kinds = {CategoricalColumn: "string", CategoricalListColumn: "strings", NumericColumn: "number"}
     return kinds[type(column)]
 
 
 def candidate_table(columns: Mapping[str, Column], embeddings: np.ndarray) -> pa.Table:
-    """All that is known of each candidate, in the catalogue's order, and last its embedding.
+    """Makes the table of candidates, in the catalogue's order; the last column is the embedding.
 
-    The column of embeddings is called `EMBEDDING`, with a number if the data has a column of that
-    name.
+    That column is named `EMBEDDING`, with a number if the data has a column of that name.
     """
     values = pa.array(embeddings.reshape(-1), pa.float32())
     vectors = pa.FixedSizeListArray.from_arrays(values, embeddings.shape[1])
-    return pa.table({**_plain(columns), free_name(EMBEDDING, columns): vectors})
+    return pa.table({**_arrow_columns(columns), free_name(EMBEDDING, columns): vectors})
 
 
 def user_table(interactions: Interactions, rows: np.ndarray, names: Mapping[str, str]) -> pa.Table:
-    """A row for each user that the given rows of the data have, such as the training rows.
+    """Makes a table with a row for each user of the given rows of the data.
 
     Args:
-      names: by column of the interactions, the user's among them, the name of its input.
+      rows: such as the training rows.
+      names: by column of the interactions, including that of users, the name of its input.
 
     Returns:
-      Each of these columns, named as its input, as the last of the user's rows has it, and
-      `seen`: the candidates of these rows by their index, once each, the last chosen last.
+      The value of each of these columns in the user's last row, named as the input, and `seen`:
+      the indices of the candidates in these rows, once each, the last chosen last.
     """
-    rows = _by_time(interactions, rows)
+    rows = _sorted_by_time(interactions, rows)
     users, items = interactions.users[rows], interactions.items[rows]
     by_user = rows[np.argsort(users, kind="stable")]
     last = by_user[np.append(np.diff(interactions.users[by_user]) > 0, True)]
     known = interactions.users[last]
-    # Of a pair that is there twice, the later one counts.
+    # If a pair occurs twice, the later one counts.
     pairs = users[::-1].astype(np.int64) * interactions.num_items + items[::-1]
     kept = len(rows) - 1 - np.sort(np.unique(pairs, return_index=True)[1])[::-1]
     order = kept[np.argsort(users[kept], kind="stable")]
@@ -69,7 +69,7 @@ def user_table(interactions: Interactions, rows: np.ndarray, names: Mapping[str,
     columns = {
         name: interactions.query_columns[column].take(last) for column, name in names.items()
     }
-    return pa.table({**_plain(columns), SEEN: seen})
+    return pa.table({**_arrow_columns(columns), SEEN: seen})
 
 
 def history_table(
@@ -78,22 +78,21 @@ def history_table(
     names: Mapping[str, str],
     reads: Collection[str],
 ) -> pa.Table:
-    """A row for each user of the data, for an export that reads histories.
+    """Makes a table with a row for each user of the data, for an export that reads histories.
 
-    What such a model is asked is answered by all that is known of a user, whether it was trained
-    on it or not.
+    Such a model answers by all that is known about a user, whether it was trained on it or not.
 
     Args:
-      names: as `user_table` has them.
-      reads: what a request has of the history: `HISTORY`, `GAP`.
+      names: as in `user_table`.
+      reads: the inputs of a history that the model reads: `HISTORY`, `GAP`.
 
     Returns:
-      As `user_table` of all rows, and `TRAINING_ROWS`, how many of the user's rows are training
-      rows. With `HISTORY` the candidates of all the user's rows by their index, the last chosen
-      last; with `GAP` the seconds from the user's last row to the newest of all.
+      The columns of `user_table` for all rows, and `TRAINING_ROWS`, the number of the user's
+      training rows; with `HISTORY`, the indices of the candidates in all the user's rows, the
+      last chosen last; with `GAP`, the seconds from the user's last row to the newest of all.
     """
     table = user_table(interactions, np.arange(len(interactions)), names)
-    rows = _by_time(interactions, np.arange(len(interactions)))
+    rows = _sorted_by_time(interactions, np.arange(len(interactions)))
     by_user = rows[np.argsort(interactions.users[rows], kind="stable")]
     counts = np.bincount(interactions.users, minlength=interactions.num_users)
     known = np.flatnonzero(counts)
@@ -115,22 +114,22 @@ def history_table(
 
 
 def newest(interactions: Interactions, rows: np.ndarray, name: str | None) -> float | None:
-    """The last time among the rows; None where rows have none."""
+    """Returns the latest time of the rows; None if rows have no time."""
     if name is None or interactions.timestamps is None:
         return None
     return float(interactions.timestamps[rows].max())
 
 
-def _by_time(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
-    """The rows in the order of time, and of the data where times are equal or there are none."""
+def _sorted_by_time(interactions: Interactions, rows: np.ndarray) -> np.ndarray:
+    """Sorts rows by time, and rows with equal times, or without times, by their index."""
     rows = np.sort(rows)
     if interactions.timestamps is None:
         return rows
     return rows[np.argsort(interactions.timestamps[rows], kind="stable")]
 
 
-def _plain(columns: Mapping[str, Column]) -> dict[str, pa.Array]:
-    """As Arrow's own types, so that any reader of Parquet finds strings."""
+def _arrow_columns(columns: Mapping[str, Column]) -> dict[str, pa.Array]:
+    """Converts columns to Arrow's basic types, so that any reader of Parquet finds strings."""
     tables = {}
     for name, column in columns.items():
         array = to_arrow(column)
@@ -143,7 +142,7 @@ def _plain(columns: Mapping[str, Column]) -> dict[str, pa.Array]:
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """A table of an export.
+    """Reads a table of an export.
 
     Raises:
       OutputError: it can't be read.
@@ -155,7 +154,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
 
 
 def read_schema(path: Path) -> pa.Schema:
-    """The columns of a table of an export.
+    """Reads the names and types of the columns of a table of an export.
 
     Raises:
       OutputError: they can't be read.

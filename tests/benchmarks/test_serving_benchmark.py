@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.measure import ROOT, Spread
 from benchmarks.serving import Measured, judged
-from sweeper.serving.approximate_index import share_found
+from sweeper.serving.index import share_found
 
 
 def measured(p50: float, p99: float, found: float) -> Measured:

@@ -25,7 +25,7 @@ from pages import PAGES, ROOT, Command, commands, mentioned, shown_by_help
 
 from benchmarks.postgresql_server import free_port
 from sweeper.cli.command_line import prepare
-from sweeper.serving.manifest import versions
+from sweeper.serving.versions import list_versions
 from sweeper.two_tower.config.experiment import register_schema
 
 # What a test can't type as it stands, and where what it stands for is run.
@@ -110,7 +110,7 @@ def small(command: Command, place: Path) -> list[str]:
     if words[2] == "sweeper.export" and "index=approximate" in words:
         return [*words[:-1], "recall=0.2"]  # Of 500 made-up titles nothing is saved with more.
     if words[2] == "sweeper.recommend":
-        newest = str(versions(place / words[3])[-1])
+        newest = str(list_versions(place / words[3])[-1])
         table = pq.read_table(place / words[3] / newest / "candidates.parquet")
         items = table["movie_title" if "movie_title" in table.column_names else "film_id"]
         there = {

@@ -14,7 +14,7 @@ from sweeper.common.output_files import atomic_write
 from sweeper.report.__main__ import main
 from sweeper.report.rendering.page import Table, Text
 from sweeper.report.sections.segments import strengths_section
-from sweeper.results.evidence.confirmation_reader import load_evidence
+from sweeper.results.confirmation_loading import load_confirmation
 from sweeper.results.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import Row
@@ -77,18 +77,18 @@ def test_where_no_row_is_cold_a_sentence_says_so(tmp_path):
 
 def test_a_confirmation_has_means_over_its_seeds(tmp_path):
     made_up_confirmation(tmp_path)
-    evidence, _ = load_evidence(tmp_path, 7)
-    assert evidence is not None
+    confirmation, _ = load_confirmation(tmp_path, 7)
+    assert confirmation is not None
 
     def section():
         rows = [Row(7, "complete", 1, values=[0.9], result={"metrics": {"top_100": 0.9}})]
-        subject = StudyResults(tmp_path, "s", [ObjectiveConfig()], rows, evidence=evidence)
-        return strengths_section(subject).blocks
+        results = StudyResults(tmp_path, "s", [ObjectiveConfig()], rows, confirmation=confirmation)
+        return strengths_section(results).blocks
 
     (text,) = (each.text for each in section() if isinstance(each, Text) and "cold" in each.text)
     assert text.startswith("None of the study's own test rows (4) is cold")
     # The last row's user becomes a cold one: hit by the winner with one of two seeds.
-    for runs in evidence.own_rows.values():
+    for runs in confirmation.own_rows.values():
         for name, run in runs.items():
             at = run.rows.column_names.index("user_rows")
             cold = run.rows.set_column(at, "user_rows", pyarrow.array([9, 9, 20, 0]))

@@ -15,11 +15,11 @@ from sweeper.report.comparison.compared import Compared
 from sweeper.report.comparison.comparison import comparison_of
 from sweeper.report.rendering.html import html_of
 from sweeper.report.rendering.page import Table
-from sweeper.results.evidence.clustered_tests import compare_on_rows
-from sweeper.results.evidence.evidence import Evidence, Run
-from sweeper.results.evidence.ranks import hits
-from sweeper.results.evidence.statistics import compare_pairs
-from sweeper.results.opening import load_results
+from sweeper.results.clustered_tests import compare_on_rows
+from sweeper.results.confirmation import ConfirmationResults, Run
+from sweeper.results.loading import load_results
+from sweeper.results.scored_rows import hits
+from sweeper.results.statistics import compare_pairs
 from sweeper.study import attributes
 from sweeper.study.storage.factory import load_study
 from sweeper.two_tower import record as records
@@ -387,7 +387,7 @@ def over_seeds(tmp_path, parameter, values, **directions):
 )  # fmt: skip
 def test_seeds_of_trainings_do_not_overlap(tmp_path, parameter, test_to_train):
     values = {"a": [0.50, 0.52, 0.51], "b": [0.45, 0.48, 0.44]}
-    found = over_seeds(tmp_path, parameter, values).certain["b"].compared
+    found = over_seeds(tmp_path, parameter, values).significance["b"].compared
     by_hand = compare_pairs(values["a"], values["b"], test_to_train=test_to_train)
     assert found.p_value == pytest.approx(by_hand.p_value)
 
@@ -396,7 +396,7 @@ def test_where_less_is_better_more_is_worse(tmp_path):
     values = {"a": [2.00, 2.01, 2.02], "b": [1.00, 1.02, 1.01]}
     found = over_seeds(tmp_path, "data.split_seed", values, train_seconds="minimize")
     assert [standing.label for standing in found.ranked] == ["b", "a"]
-    assert found.certain["a"].texts[1] == "worse"
+    assert found.significance["a"].texts[1] == "worse"
 
 
 def test_nothing_known_has_no_column(directories):
@@ -426,7 +426,7 @@ def ranks_of(share, seed):
 
 
 def confirmed_by(directory, trial, runs):
-    """A subject with the evidence of these runs: (split, training seed) and their ranks.
+    """The results of a study that these runs confirm: (split, training seed) and their ranks.
 
     The study's own split is 42.
     """
@@ -434,8 +434,8 @@ def confirmed_by(directory, trial, runs):
         Run(trial, split, seed, confirmed_record(float(np.mean(hits(table, "top_100")))), table)
         for (split, seed), table in runs.items()
     ]
-    evidence = Evidence(directory / "confirmation", [trial], made, 42)
-    return replace(load_results(directory), evidence=evidence)
+    confirmation = ConfirmationResults(directory / "confirmation", [trial], made, 42)
+    return replace(load_results(directory), confirmation=confirmation)
 
 
 def confirmed_record(value):
@@ -467,8 +467,8 @@ def mean_of(runs):
 
 def test_all_confirmed_are_ranked_by_that(two_studies):
     a, b = two_studies
-    subjects = [confirmed_by(a, "trial_0", OWN["a"]), confirmed_by(b, "trial_1", OWN["b"])]
-    page = comparison_of(subjects)
+    studies = [confirmed_by(a, "trial_0", OWN["a"]), confirmed_by(b, "trial_1", OWN["b"])]
+    page = comparison_of(studies)
     means = {name: mean_of(runs) for name, runs in OWN.items()}
     assert f"`b` is the best: **top-100 accuracy {means['b']:.4f} ± " in lead_of(page)
     assert "(trial 1, confirmed on its own test rows)" in lead_of(page)
@@ -483,7 +483,7 @@ def test_all_confirmed_are_ranked_by_that(two_studies):
     by_hand = compare_on_rows(
         *([hits(t, "top_100") for t in OWN[name].values()] for name in "ba"), USERS, resamples=0
     )
-    assert Compared(subjects).certain["a"].compared.p_value == by_hand.p_value
+    assert Compared(studies).significance["a"].compared.p_value == by_hand.p_value
     note = sections_of(page)["answer"].blocks[1].note
     assert "those of the confirmed figures" in note
     assert "flatters" not in note
@@ -503,7 +503,7 @@ def test_fresh_splits_are_compared_split_by_split(two_studies):
     figures = [[hits(t, "top_100").mean() for t in splits[name].values()] for name in "ba"]
     # 200 test rows and 700 to train on.
     by_hand = compare_pairs(*figures, test_to_train=200 / 700)
-    assert found.certain["a"].compared.p_value == pytest.approx(by_hand.p_value)
+    assert found.significance["a"].compared.p_value == pytest.approx(by_hand.p_value)
 
 
 @pytest.mark.parametrize("other", ["not confirmed", "other rows", "other splits"])
@@ -512,8 +512,8 @@ def test_confirmations_that_can_not_be_compared_are_only_shown(two_studies, othe
     table = OWN["a"][42, 43]
     turned = table.set_column(0, "user", [USERS[::-1]])
     runs = {"other rows": {(42, 43): turned}, "other splits": {(50, 42): table}}
-    subject_a = confirmed_by(a, "trial_0", runs[other]) if other in runs else load_results(a)
-    page = comparison_of([subject_a, confirmed_by(b, "trial_0", OWN["b"])])
+    results_a = confirmed_by(a, "trial_0", runs[other]) if other in runs else load_results(a)
+    page = comparison_of([results_a, confirmed_by(b, "trial_0", OWN["b"])])
     assert lead_of(page).startswith("`a` is the best: **top-100 accuracy 0.6000** (trial 0)")
     first, second = answer_rows(page)
     assert second["confirmed"].startswith(f"{mean_of(OWN['b']):.4f} ± ")

@@ -9,17 +9,17 @@ from made_up_confirmations import made_up_confirmation
 
 from sweeper.report.comparison.confirmations import (
     are_comparable,
-    certain_by_confirmation,
     confirmed_of,
+    confirmed_significance,
 )
 from sweeper.report.rendering.page import Figure, Table, Text
 from sweeper.report.sections.answer import answer_section
-from sweeper.report.sections.confirmed import confirmed_text, evidence_section
-from sweeper.report.sections.confirmed_tables import name_words
+from sweeper.report.sections.confirmed import evidence_section
 from sweeper.report.sections.segments import strengths_section
-from sweeper.results.evidence.confirmation_reader import load_evidence
-from sweeper.results.evidence.evidence import Evidence
-from sweeper.results.evidence.statistics import Comparison
+from sweeper.results.confirmation import ConfirmationResults
+from sweeper.results.confirmation_loading import load_confirmation
+from sweeper.results.confirmation_text import configuration_label, confirmed_text
+from sweeper.results.statistics import Comparison
 from sweeper.results.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import Row
@@ -28,15 +28,15 @@ from sweeper.two_tower.record import TrialRecord
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 
-def subject_of(tmp_path, evidence: Evidence | None) -> StudyResults:
+def results_of(tmp_path, confirmation: ConfirmationResults | None) -> StudyResults:
     rows = [Row(7, "complete", 1, values=[0.9], result={"metrics": {"top_100": 0.9}})]
-    return StudyResults(tmp_path, "s", [ObjectiveConfig()], rows, evidence=evidence)
+    return StudyResults(tmp_path, "s", [ObjectiveConfig()], rows, confirmation=confirmation)
 
 
 @pytest.fixture
-def evidence(tmp_path) -> Evidence:
+def confirmation(tmp_path) -> ConfirmationResults:
     made_up_confirmation(tmp_path)
-    found, _ = load_evidence(tmp_path, 7)
+    found, _ = load_confirmation(tmp_path, 7)
     assert found is not None
     return found
 
@@ -62,16 +62,16 @@ def test_a_difference_counts_by_the_adjusted_p_value(comparison, word):
 
 def test_names_in_words():
     names = ["trial_7_without_timestamp", "ease", "popularity", "tutorial_three_layer"]
-    assert [name_words(name) for name in names] == [
+    assert [configuration_label(name) for name in names] == [
         "trial 7 without timestamp", "EASE", "popularity", "tutorial_three_layer",
     ]  # fmt: skip
 
 
-def test_the_section_of_a_confirmation(tmp_path, evidence):
-    section = evidence_section(subject_of(tmp_path, evidence))
+def test_the_section_of_a_confirmation(tmp_path, confirmation):
+    section = evidence_section(results_of(tmp_path, confirmation))
     assert section is not None
     lead, best_baseline, which, figures, luck = section.blocks[:5]
-    assert lead == Text(confirmed_text(subject_of(tmp_path, evidence), evidence), "lead")
+    assert lead == Text(confirmed_text(results_of(tmp_path, confirmation), confirmation), "lead")
     # Of the four rows, 3 and 4 were hit.
     assert lead.text.startswith("Trial 7 has **0.8750 top-100 accuracy** on the study's own test")
     assert "can't be told apart from reference and popularity" in lead.text
@@ -93,36 +93,36 @@ def test_the_section_of_a_confirmation(tmp_path, evidence):
     assert "Against trial 7, on the study's own test rows" in titles
 
 
-def test_a_bootstrap_over_users_stands_beside_the_test(tmp_path, evidence):
-    section = evidence_section(subject_of(tmp_path, evidence))
+def test_a_bootstrap_over_users_stands_beside_the_test(tmp_path, confirmation):
+    section = evidence_section(results_of(tmp_path, confirmation))
     own, fresh = (
         block for block in section.blocks if isinstance(block, Table) and "Against" in block.title
     )
     assert "bootstrap over users" in own.columns
     assert "bootstrap over users" not in fresh.columns
     column = own.columns.index("bootstrap over users")
-    low, high = evidence.compared("top_100")["reference"].bootstrap_interval
+    low, high = confirmation.compared("top_100")["reference"].bootstrap_interval
     assert own.rows[0][column] == f"−{high:.4f} to {'+' if low <= 0 else '−'}{abs(low):.4f}"
 
 
-def test_a_study_that_has_gone_on_says_whom_it_confirms(tmp_path, evidence):
-    subject = subject_of(tmp_path, evidence)
-    subject.rows.insert(
+def test_a_study_that_has_gone_on_says_whom_it_confirms(tmp_path, confirmation):
+    results = results_of(tmp_path, confirmation)
+    results.rows.insert(
         0, Row(9, "complete", 1, values=[0.95], result={"metrics": {"top_100": 0.95}})
     )
-    texts = [block.text for block in evidence_section(subject).blocks if isinstance(block, Text)]
+    texts = [block.text for block in evidence_section(results).blocks if isinstance(block, Text)]
     assert "**This confirms trial 7, which was the best then; now trial 9 is.**" in texts[1]
     assert any("In the search it had 0.9000 on validation rows" in text for text in texts)
-    answer = [block.text for block in answer_section(subject).blocks if isinstance(block, Text)]
+    answer = [block.text for block in answer_section(results).blocks if isinstance(block, Text)]
     assert answer[1] == texts[1]
 
 
-def test_a_study_that_goes_by_another_accuracy_is_confirmed_by_that(tmp_path, evidence):
-    subject = subject_of(tmp_path, evidence)
+def test_a_study_that_goes_by_another_accuracy_is_confirmed_by_that(tmp_path, confirmation):
+    results = results_of(tmp_path, confirmation)
     result = {"metrics": {"top_100": 0.2, "seen_filtered_top_100": 0.7}}
     rows = [Row(7, "complete", 1, values=[0.7], result=result)]
-    subject = replace(subject, rows=rows, objectives=[ObjectiveConfig("seen_filtered_top_100")])
-    section = evidence_section(subject)
+    results = replace(results, rows=rows, objectives=[ObjectiveConfig("seen_filtered_top_100")])
+    section = evidence_section(results)
     assert section.blocks[0].text.startswith(
         "Trial 7 has **1.0000 seen-filtered top-100 accuracy**"
     )
@@ -135,15 +135,15 @@ def test_a_study_that_goes_by_another_accuracy_is_confirmed_by_that(tmp_path, ev
     assert figures.columns[1] == "seen-filtered top-100, in the search"
     assert figures.columns[4] == "top-100, own test rows"
     # By what is no accuracy, or is to be low, there is nothing to confirm but the usual one.
-    subject = replace(subject, objectives=[ObjectiveConfig("train_seconds", "minimize")])
-    assert "top-100 accuracy" in evidence_section(subject).blocks[0].text
-    luck = [b.text for b in evidence_section(subject).blocks if isinstance(b, Text)]
+    results = replace(results, objectives=[ObjectiveConfig("train_seconds", "minimize")])
+    assert "top-100 accuracy" in evidence_section(results).blocks[0].text
+    luck = [b.text for b in evidence_section(results).blocks if isinstance(b, Text)]
     assert any("In the search it had 0.2000 on validation rows" in text for text in luck)
 
 
-def test_the_figures_of_a_study_that_goes_by_another_k_are_of_that_k(tmp_path, evidence):
-    subject = replace(subject_of(tmp_path, evidence), objectives=[ObjectiveConfig("top_5")])
-    figures = next(block for block in evidence_section(subject).blocks if isinstance(block, Table))
+def test_the_figures_of_a_study_that_goes_by_another_k_are_of_that_k(tmp_path, confirmation):
+    results = replace(results_of(tmp_path, confirmation), objectives=[ObjectiveConfig("top_5")])
+    figures = next(block for block in evidence_section(results).blocks if isinstance(block, Table))
     assert figures.columns[1:-1] == [
         "top-5, in the search", "top-5, own test rows", "top-5, fresh splits",
         "seen-filtered top-5, own test rows", "seen-filtered top-5, fresh splits",
@@ -152,8 +152,8 @@ def test_the_figures_of_a_study_that_goes_by_another_k_are_of_that_k(tmp_path, e
     assert figures.rows[0][2:6] == ["0.2500 ± 0.0000", "0.2500", "1.0000 ± 0.0000", "0.5000"]
 
 
-def test_the_section_of_where_it_is_right(tmp_path, evidence):
-    section = strengths_section(subject_of(tmp_path, evidence))
+def test_the_section_of_where_it_is_right(tmp_path, confirmation):
+    section = strengths_section(results_of(tmp_path, confirmation))
     assert section is not None
     names = [block.name for block in section.blocks if isinstance(block, Figure)]
     assert names == ["by_item", "by_user"]
@@ -167,38 +167,38 @@ def test_the_section_of_where_it_is_right(tmp_path, evidence):
 
 @pytest.mark.parametrize(("candidates", "is_told"), [(100, False), (101, True)])
 def test_coverage_is_told_of_a_catalogue_that_a_list_does_not_exhaust(
-    tmp_path, evidence, candidates, is_told
+    tmp_path, confirmation, candidates, is_told
 ):
     record = TrialRecord({"evaluation": {"split": "validation"}}, data={"candidates": candidates})
-    subject = replace(subject_of(tmp_path, evidence), records={7: record})
-    *_, last = strengths_section(subject).blocks
+    results = replace(results_of(tmp_path, confirmation), records={7: record})
+    *_, last = strengths_section(results).blocks
     assert (isinstance(last, Table) and "catalogue coverage" in last.columns) == is_told
 
 
 def test_a_study_that_was_not_confirmed_has_neither(tmp_path):
-    assert evidence_section(subject_of(tmp_path, None)) is None
-    assert strengths_section(subject_of(tmp_path, None)) is None
+    assert evidence_section(results_of(tmp_path, None)) is None
+    assert strengths_section(results_of(tmp_path, None)) is None
 
 
-def test_a_confirmation_that_has_just_begun_says_so(tmp_path, evidence):
-    begun = Evidence(evidence.directory, evidence.names, [], own_split=42)
-    section = evidence_section(subject_of(tmp_path, begun))
+def test_a_confirmation_that_has_just_begun_says_so(tmp_path, confirmation):
+    begun = ConfirmationResults(confirmation.directory, confirmation.names, [], own_split=42)
+    section = evidence_section(results_of(tmp_path, begun))
     assert [block.text for block in section.blocks] == [
         "No seed of the confirmation is complete for every configuration."
     ]
-    assert strengths_section(subject_of(tmp_path, begun)) is None
+    assert strengths_section(results_of(tmp_path, begun)) is None
 
 
 @pytest.fixture
-def at_cuts(tmp_path) -> Evidence:
+def at_cuts(tmp_path) -> ConfirmationResults:
     made_up_confirmation(tmp_path, cuts=True)
-    found, _ = load_evidence(tmp_path, 7)
+    found, _ = load_confirmation(tmp_path, 7)
     assert found is not None
     return found
 
 
 def test_the_section_of_a_confirmation_at_several_cuts(tmp_path, at_cuts):
-    section = evidence_section(subject_of(tmp_path, at_cuts))
+    section = evidence_section(results_of(tmp_path, at_cuts))
     lead, _, which, figures, by_cut, luck = section.blocks[:6]
     assert lead.text.startswith(
         "Trial 7 has **0.8333 top-100 accuracy** on the test rows of cuts 0 and 1 (95 % interval"
@@ -239,11 +239,11 @@ def test_the_section_of_a_confirmation_at_several_cuts(tmp_path, at_cuts):
 def test_the_confirmations_of_several_studies_at_the_same_cuts_are_compared_by_user(
     tmp_path, at_cuts
 ):
-    mine = confirmed_of(subject_of(tmp_path, at_cuts), "top_100")
+    mine = confirmed_of(results_of(tmp_path, at_cuts), "top_100")
     other = replace(mine, runs={key: runs["reference"] for key, runs in at_cuts.own.items()})
     assert are_comparable([mine, other])
-    _, certainty = certain_by_confirmation({0: mine, 1: other}, "top_100").values()
-    assert certainty.compared.difference == pytest.approx(3 / 6)
-    assert (certainty.compared.users, certainty.compared.seeds) == (3, 2)
+    _, significance = confirmed_significance({0: mine, 1: other}, "top_100").values()
+    assert significance.compared.difference == pytest.approx(3 / 6)
+    assert (significance.compared.users, significance.compared.seeds) == (3, 2)
     at_one_cut = replace(mine, runs={key: run for key, run in mine.runs.items() if key[0] == 1})
     assert not are_comparable([mine, at_one_cut])

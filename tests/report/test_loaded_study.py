@@ -10,7 +10,7 @@ from made_up_studies import StudyMaker, made_up_record
 
 import sweeper
 from sweeper.common.errors import OutputError
-from sweeper.results.opening import load_results
+from sweeper.results.loading import load_results
 from sweeper.study.outputs.leaderboard import write_leaderboard
 from sweeper.two_tower import record as records
 

@@ -14,11 +14,11 @@ from sweeper.common.output_files import atomic_write
 from sweeper.report.rendering.page import Figure, Text
 from sweeper.report.sections.parts_in_time import lines_shown, parts_in_time
 from sweeper.report.sections.segments import strengths_section
-from sweeper.results.evidence.clustered_tests import interval_over_users
-from sweeper.results.evidence.confirmation_reader import load_evidence
-from sweeper.results.evidence.evidence import Run, ranks_by_seed
-from sweeper.results.evidence.row_groups import by_parts
-from sweeper.results.opening import load_results
+from sweeper.results.clustered_tests import interval_over_users
+from sweeper.results.confirmation import Run, ranks_by_seed
+from sweeper.results.confirmation_loading import load_confirmation
+from sweeper.results.loading import load_results
+from sweeper.results.scored_rows import by_parts
 from sweeper.results.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import Row
@@ -50,7 +50,7 @@ RANKS = pyarrow.table(
 def test_parts_have_their_rows_and_intervals_over_users():
     hits = {"a": np.array([1.0, 0.0, 1.0, 1.0, 0.0])}
     none, few, many = by_parts(HISTORY_LENGTH, RANKS, hits)
-    assert [part.part for part in (none, few, many)] == ["0", "1_to_5", "over_20"]
+    assert [part.name for part in (none, few, many)] == ["0", "1_to_5", "over_20"]
     assert [part.rows for part in (none, few, many)] == [2, 2, 1]
     assert none.share == 0.4
     assert none.accuracies == few.accuracies == {"a": 0.5}
@@ -109,19 +109,19 @@ def test_other_runs_have_none(tmp_path, split, ranks):
 
 def test_a_confirmation_has_means_over_its_seeds(tmp_path):
     made_up_confirmation(tmp_path)
-    evidence, _ = load_evidence(tmp_path, 7)
-    evidence.is_split_at_random = False
-    for runs in evidence.own_rows.values():
+    confirmation, _ = load_confirmation(tmp_path, 7)
+    confirmation.is_split_at_random = False
+    for runs in confirmation.own_rows.values():
         for name, run in runs.items():
             aged = run.rows.append_column(
                 "seconds_since_training", pyarrow.array([0, 2 * DAY, 2 * DAY, 3 * DAY])
             )
             runs[name] = replace(run, rows=aged)
     rows = [Row(7, "complete", 1, values=[0.9], result={"metrics": {"top_100": 0.9}})]
-    subject = StudyResults(tmp_path, "s", [ObjectiveConfig()], rows, evidence=evidence)
+    results = StudyResults(tmp_path, "s", [ObjectiveConfig()], rows, confirmation=confirmation)
     (figure,) = (
         block
-        for block in strengths_section(subject).blocks
+        for block in strengths_section(results).blocks
         if isinstance(block, Figure) and block.name == "by_time_since_training"
     )
     assert figure.numbers.columns[1:] == [

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.report import page_of
-from sweeper.results.opening import load_results
+from sweeper.results.loading import load_results
 from sweeper.study.outputs.leaderboard_table import leaderboard_table
 from sweeper.two_tower.app import TwoTowerApp
 
@@ -25,7 +25,7 @@ WORDS = {
 
 @pytest.fixture(scope="module", params=["temporal", "random"])
 def study(request, tmp_path_factory):
-    """(split, subject) of a study by a seen-filtered metric."""
+    """(split, results) of a study by a seen-filtered metric."""
     place = tmp_path_factory.mktemp("readings") / request.param
     maker = StudyMaker(place, seen_filtered_top_100="maximize")
     for value in (0.4, 0.3):
@@ -38,8 +38,8 @@ def study(request, tmp_path_factory):
 
 
 def test_a_report_says_what_is_left_out(study, tmp_path: Path):
-    split, subject = study
-    text = markdown_of(page_of(subject))
+    split, results = study
+    text = markdown_of(page_of(results))
     (other,) = set(WORDS) - {split}
     # The protocol, the leaderboard's note and the curve's caption.
     assert f"Seen-filtered: {WORDS[split]} is never shown" in text
@@ -54,13 +54,13 @@ def test_a_report_says_what_is_left_out(study, tmp_path: Path):
 
 
 def test_the_studys_table_says_what_is_left_out(study):
-    split, subject = study
+    split, results = study
     console = Console(file=io.StringIO(), width=110)
-    console.print(leaderboard_table(subject.rows, subject.objectives, TwoTowerApp()))
+    console.print(leaderboard_table(results.rows, results.objectives, TwoTowerApp()))
     line = f"seen-filtered metrics leave out {WORDS[split]}"
     assert line in console.file.getvalue().splitlines()
     # A result of an earlier version doesn't say it.
-    for row in subject.rows:
+    for row in results.rows:
         row.result.pop("seen")
-    console.print(leaderboard_table(subject.rows, subject.objectives, TwoTowerApp()))
+    console.print(leaderboard_table(results.rows, results.objectives, TwoTowerApp()))
     assert f"leave out {WORDS['random']}" in console.file.getvalue()

@@ -76,19 +76,22 @@ def test_a_problem_is_printed_and_the_rest_reported(tmp_path, capsys):
     main([str(tmp_path), str(tmp_path / "nowhere")])
     problems = [line for line in lines_of(capsys) if line.startswith("problem")]
     assert len(problems) == 2
-    assert "nowhere: is no directory" in problems[0]
+    assert "nowhere: is not a directory" in problems[0]
     assert "trials/0001/trial.json: is missing" in problems[1]
     page = (tmp_path / "comparison.html").read_text()
     assert "<h2>Problems</h2>" in page
-    assert "nowhere: is no directory; must be a study&#39;s or a run&#39;s" in page
+    assert "nowhere: is not a directory; must be the directory of a study or a run" in page
     assert "> - **Problem:**" in (tmp_path / "comparison.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], ["error: nowhere: is no directory; must be a study's or a run's"]),
-        (["a", "b"], ["error: a: is no directory", "error: b: is no directory"]),
+        (
+            ["nowhere"],
+            ["error: nowhere: is not a directory; must be the directory of a study or a run"],
+        ),
+        (["a", "b"], ["error: a: is not a directory", "error: b: is not a directory"]),
         (["nowhere", "--output", "page.md"], ["--output: got page.md; must end in .html"]),
     ],
 )

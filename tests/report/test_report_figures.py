@@ -14,18 +14,17 @@ from sweeper.report.sections.savings import epochs_by_state, savings_section
 from sweeper.report.sections.slices import slices
 from sweeper.report.sections.times import Span, lanes_of, spans_of, stage_seconds
 from sweeper.report.sections.validation_curves import validation_curves
-from sweeper.results.analysis.grouping import group_labels, layers_text
-from sweeper.results.analysis.importance import importances, study_with_pruned
-from sweeper.results.analysis.towers import pruned_by_size
-from sweeper.results.analysis.trial_curves import curves_of, grouped
-from sweeper.results.opening import load_results
+from sweeper.results.curves import curves_of, group_curves, group_labels
+from sweeper.results.importance import importances, study_with_pruned
+from sweeper.results.loading import load_results
+from sweeper.results.towers import layers_text, pruned_by_size
 from sweeper.two_tower import record as records
 
 
 def groups_of(directory):
-    subject = load_results(directory)
-    _, labels = group_labels(subject)
-    return grouped(curves_of(subject, "top_100"), labels, more_is_better=True)
+    results = load_results(directory)
+    _, labels = group_labels(results)
+    return group_curves(curves_of(results, "top_100"), labels, more_is_better=True)
 
 
 def test_a_line_is_the_mean_of_the_complete_trials_of_the_same_layers(tmp_path):
@@ -159,10 +158,10 @@ def test_what_counts_is_found_and_seeds_are_left_out(tmp_path):
 
 
 def test_every_counted_trial_is_a_line_and_a_point(searched_study):
-    subject = load_results(searched_study)
-    study = study_with_pruned(subject)
+    results = load_results(searched_study)
+    study = study_with_pruned(results)
     names = ["optimizer", "adam_learning_rate", "model.dropout"]
-    figure = parallel_coordinates(subject, study, names)
+    figure = parallel_coordinates(results, study, names)
     lines = sum(list(trace.x).count(None) for trace in figure.plot.data)
     assert lines == 24
     # Half of the trials cross the axis of the learning rate below its range.
@@ -173,7 +172,7 @@ def test_every_counted_trial_is_a_line_and_a_point(searched_study):
     assert bottom == 0.0
     points = [
         sum(len(trace.x) for trace in small.plot.data if trace.mode == "markers")
-        for small in slices(subject, study, names).figures
+        for small in slices(results, study, names).figures
     ]
     assert points == [24, 12, 24]
 
@@ -219,12 +218,12 @@ def test_pauses_are_left_out(tmp_path):
 
 
 def test_cells_are_depth_and_width(searched_study):
-    subject = load_results(searched_study)
-    cells = cells_of(subject)
+    results = load_results(searched_study)
+    cells = cells_of(results)
     assert {place: len(values) for place, values in cells.items()} == {
         (1, 32): 8, (2, 64): 8,
     }  # fmt: skip
-    assert pruned_by_size(subject) == {(2, 64): 8}
+    assert pruned_by_size(results) == {(2, 64): 8}
 
 
 def test_the_best_of_a_choice_is_of_complete_trials_the_median_of_all(tmp_path):
@@ -233,8 +232,8 @@ def test_the_best_of_a_choice_is_of_complete_trials_the_median_of_all(tmp_path):
         ("adagrad", 0.3, "complete"), ("adagrad", 0.6, "pruned"), ("adam", 0.5, "pruned"),
     ]:  # fmt: skip
         maker.trial([top], state, params={"optimizer": optimizer})
-    subject = load_results(tmp_path)
-    gallery = slices(subject, study_with_pruned(subject), ["optimizer"])
+    results = load_results(tmp_path)
+    gallery = slices(results, study_with_pruned(results), ["optimizer"])
     assert gallery.numbers.columns[2:] == ["trials", "best complete", "median"]
     assert [row[1:] for row in gallery.numbers.rows] == [
         ["adagrad", "2", "0.3000", "0.4500"],

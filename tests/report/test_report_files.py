@@ -16,7 +16,7 @@ from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.rendering.page import Code, Figure, Gallery, Page, Section, Table, Text
 from sweeper.report.rendering.palette import DARK, LIGHT, in_colours, plot, series, values
 from sweeper.report.report import page_of
-from sweeper.results.opening import load_results
+from sweeper.results.loading import load_results
 
 VOID = {"meta", "link", "wbr", "br", "circle", "path"}
 

@@ -88,7 +88,7 @@ def pages(searched_study, tmp_path_factory) -> dict[str, Path]:
     for number in range(4):
         params = {"model.dropout": number // 2 / 10, "data.split_seed": number % 2}
         seeds.trial([0.3, 0.4 + number**2 / 100], params=params)
-    subjects = {
+    studies = {
         "nasty": [place / "nasty"],
         "two nasty": [place / "nasty", place / "run"],
         "study": [searched_study],
@@ -97,9 +97,9 @@ def pages(searched_study, tmp_path_factory) -> dict[str, Path]:
         "seeds": [place / "seeds"],
         "comparison": [searched_study, place / "run", place / "nowhere"],
     }
-    for name, directories in subjects.items():
+    for name, directories in studies.items():
         main([*map(str, directories), "--output", str(place / f"{name}.html")])
-    return {name: place / f"{name}.html" for name in subjects}
+    return {name: place / f"{name}.html" for name in studies}
 
 
 class Opened:

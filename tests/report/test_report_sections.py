@@ -10,9 +10,9 @@ from sweeper.report.rendering.markdown import markdown_of
 from sweeper.report.rendering.page import Code, Section, Table, Text
 from sweeper.report.report import page_of
 from sweeper.report.sections.answer import saturation_text
-from sweeper.results.analysis.seed_groups import repeated
-from sweeper.results.evidence.statistics import summarize
-from sweeper.results.opening import load_results
+from sweeper.results.loading import load_results
+from sweeper.results.seed_groups import seed_groups
+from sweeper.results.statistics import summarize
 from sweeper.study import attributes
 from sweeper.study.outputs.result_files import BEST
 from sweeper.two_tower import record as records
@@ -277,8 +277,8 @@ def test_a_figure_that_tells_nothing_is_said_to(tmp_path, candidates, tops, word
         record = made_up_record([top])
         record.data["candidates"] = candidates
         maker.trial([top], params={"model.dropout": number / 10}, record=record)
-    subject = load_results(tmp_path)
-    text = saturation_text(subject, subject.best)
+    results = load_results(tmp_path)
+    text = saturation_text(results, results.best)
     assert words in text
     assert bool(words) == bool(text)
     assert text in texts_of(sections_of(tmp_path)["answer"])
@@ -373,7 +373,7 @@ def test_an_easy_split_makes_no_configuration_the_best(tmp_path):
         (1, 0, 0.40), (2, 0, 0.35), (2, 1, 0.60),
     ]:  # fmt: skip
         maker.trial([top], params={"model.layer_sizes.depth": depth, "data.split_seed": seed})
-    first, second = repeated(load_results(tmp_path))
+    first, second = seed_groups(load_results(tmp_path))
     assert (first.label, first.mean) == ("depth 1", 0.40)
     assert (second.label, second.mean) == ("depth 2", pytest.approx(0.475))
     (table,) = tables_of(sections_of(tmp_path)["answer"])
@@ -382,7 +382,7 @@ def test_an_easy_split_makes_no_configuration_the_best(tmp_path):
     )
     # Without a seed that all have, those with the most come first.
     maker.trial([0.9], params={"model.layer_sizes.depth": 3, "data.split_seed": 2})
-    assert [each.label for each in repeated(load_results(tmp_path))] == [
+    assert [each.label for each in seed_groups(load_results(tmp_path))] == [
         "depth 2", "depth 3", "depth 1",
     ]  # fmt: skip
 
@@ -393,7 +393,7 @@ def test_configurations_that_look_alike_are_told_apart(tmp_path):
         for seed in (0, 1):
             params = {"adam_learning_rate": rate, "data.split_seed": seed}
             maker.trial([0.4 + rate], params=params)
-    found = repeated(load_results(tmp_path))
+    found = seed_groups(load_results(tmp_path))
     assert [(each.label, len(each.rows)) for each in found] == [
         ("adam_learning_rate 0.010001", 2), ("adam_learning_rate 0.01", 2),
     ]  # fmt: skip

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sweeper.results.evidence.clustered_tests import (
+from sweeper.results.clustered_tests import (
     compare_on_rows,
     compare_with_best,
     interval_over_users,
 )
-from sweeper.results.evidence.statistics import Comparison, compare_pairs, holm, summarize
+from sweeper.results.statistics import Comparison, compare_pairs, holm, summarize
 
 pytestmark = pytest.mark.filterwarnings("error")
 

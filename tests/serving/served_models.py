@@ -12,8 +12,7 @@ import tensorflow as tf
 from small_trials import small_config
 
 from sweeper.serving.query_tower import HISTORY_KINDS, QueryInputs, QueryTower
-from sweeper.serving.saved_model import ServedModel
-from sweeper.serving.search import ExactSearch
+from sweeper.serving.saved_model import ExactSearch, ServedModel
 from sweeper.two_tower.config import (
     METRICS,
     TIMED_KINDS,
@@ -183,17 +182,17 @@ class Served:
         features = self.config.features.query
         used = {each.column for each in features if each.kind not in TIMED_KINDS}
         kinds = {each.kind for each in features}
-        past = {}
+        history = {}
         if not kinds.isdisjoint(HISTORY_KINDS):
-            past["history"] = padded(self.histories_of(taken))
+            history["history"] = padded(self.histories_of(taken))
         if "time_gap" in kinds:
             times = self.interactions.timestamps
-            past["seconds_since_last"] = tf.constant(
+            history["seconds_since_last"] = tf.constant(
                 self.histories.seconds_since_last(taken, times)
             )
-        used |= set() if "history" in past else {"user_id"}
+        used |= set() if "history" in history else {"user_id"}
         columns = {name: self.interactions.query_columns[name] for name in sorted(used)}
-        return {name: raw(column.take(taken)) for name, column in columns.items()} | past
+        return {name: raw(column.take(taken)) for name, column in columns.items()} | history
 
     @cached_property
     def histories(self) -> Histories:
@@ -201,9 +200,9 @@ class Served:
 
     def histories_of(self, rows: np.ndarray) -> list[list[str]]:
         """The titles before each row, the most recent one last."""
-        past = self.histories
+        history = self.histories
         return [
-            [self.titles[item] for item in past.items[past.starts[row] : past.stops[row]]]
+            [self.titles[item] for item in history.items[history.starts[row] : history.stops[row]]]
             for row in rows
         ]
 

@@ -15,7 +15,7 @@ from small_trials import compose_config
 
 from sweeper import recommend as command
 from sweeper.serving.export import export
-from sweeper.serving.manifest import Manifest, manifest_of
+from sweeper.serving.manifest import Manifest, read_manifest_unverified
 from sweeper.two_tower.config import ColumnsConfig, FeatureConfig, FeaturesConfig
 from sweeper.two_tower.trial.trial import run_trial
 
@@ -72,7 +72,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def manifest(version: Path) -> Manifest:
-    return manifest_of(version)
+    return read_manifest_unverified(version)
 
 
 def test_the_manifest_maps_each_column_to_its_input(manifest: Manifest) -> None:
@@ -150,7 +150,8 @@ def test_where_input_k_is_a_column_it_is_not_k(version: Path, capsys) -> None:
         "error: column_k: got 'old'; must be a finite number, or null where it is missing"
     )
     assert second.startswith(
-        "error: input.no: is no setting; must be one of User ID, Ordered At, column_k, 2nd größe, "
+        "error: input.no: is not a setting; must be one of User ID, Ordered At, column_k, "
+        "2nd größe, "
     )
 
 

@@ -19,7 +19,8 @@ from sweeper import embed as command
 from sweeper import recommend
 from sweeper.serving.export import export
 from sweeper.serving.loaded_export import LoadedExport
-from sweeper.serving.manifest import Manifest, read_manifest, versions
+from sweeper.serving.manifest import Manifest, read_manifest
+from sweeper.serving.versions import list_versions
 from sweeper.two_tower.config import ColumnsConfig, FeatureConfig, FeaturesConfig, SideTableConfig
 from sweeper.two_tower.trial.trial import run_trial
 
@@ -204,7 +205,7 @@ def test_the_same_catalogue_again_has_the_same_bits(shop: Shop, tmp_path: Path, 
         for name in ("candidates.parquet", "users.parquet"):
             again, before = (pq.read_table(output / each / name) for each in (version, "1"))
             assert again.equals(before)
-    assert versions(output) == [1, 2, 3]
+    assert list_versions(output) == [1, 2, 3]
     assert read_manifest(output / "3").catalogue["of"] == "1"  # type: ignore[index]
 
 
@@ -337,7 +338,7 @@ def test_a_copied_version_alone_needs_an_output(shop: Shop, tmp_path: Path, caps
     [
         (["{shop}"], "items: is missing; must be given as items=FILE"),
         (["{shop}", "items="], "items: got ''; must be given, not empty"),
-        (["{shop}", "item=x.csv"], "item: is no setting; must be one of items, items.format"),
+        (["{shop}", "item=x.csv"], "item: is not a setting; must be one of items, items.format"),
         (["{shop}", "items=none.csv"], "items.path: got 'none.csv', where there is no file or"),
         (["{shop}", "items=good.csv", "version=7"], "version: got 7; must be one that"),
         (["nowhere", "items=good.csv"], "nowhere: holds no export (manifest.json)"),
@@ -356,7 +357,7 @@ def test_what_cannot_be_is_one_line_and_writes_nothing(
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {words}")
-    assert versions(shop.output) == [1]
+    assert list_versions(shop.output) == [1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.csv", "good.csv"]
 
 
@@ -367,8 +368,9 @@ def test_an_export_without_a_candidate_tower_is_refused(shop: Shop, tmp_path: Pa
     items = write_csv(tmp_path / "films.csv", shop.old)
     added = ("candidate_inputs", "candidate_input_names", "no_candidate_tower", "catalogue")
     older = {name: value for name, value in content.items() if name not in added}
+    writer = content["sweeper_version"]
     reasons = {
-        "sweeper 0.1.0, which exported it, exported none": {**older, "format_version": 2},
+        f"sweeper {writer}, which exported it, exported none": {**older, "format_version": 2},
         "own:Feature has no graph": {**older, "no_candidate_tower": "own:Feature has no graph"},
     }
     for reason, written in reasons.items():

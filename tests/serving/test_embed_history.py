@@ -16,14 +16,13 @@ from small_trials import compose_config
 
 from sweeper import embed as command
 from sweeper import recommend
+from sweeper.serving.catalogue_reading import ItemsFile
+from sweeper.serving.catalogue_update import embed
 from sweeper.serving.export import export
 from sweeper.serving.loaded_export import LoadedExport
 from sweeper.serving.manifest import read_manifest
-from sweeper.serving.newer_catalogue import ItemsFile
-from sweeper.serving.newer_version import embed
-from sweeper.serving.saved_model import ServedModel
-from sweeper.serving.saved_tower import SavedQueryTower
-from sweeper.serving.search import ExactSearch
+from sweeper.serving.query_tower import SavedQueryTower
+from sweeper.serving.saved_model import ExactSearch, ServedModel
 from sweeper.two_tower.config import FeatureConfig
 from sweeper.two_tower.trial.trial import run_trial
 

@@ -17,10 +17,9 @@ from served_models import raw
 from sweeper import export as command
 from sweeper import recommend
 from sweeper.common.errors import ConfigError
-from sweeper.serving import version_directory
-from sweeper.serving.manifest import read_manifest, versions
-from sweeper.serving.retrained import recorded_config
-from sweeper.serving.version_directory import write_version
+from sweeper.serving.manifest import read_manifest
+from sweeper.serving.retrained_model import recorded_config
+from sweeper.serving.versions import list_versions, write_version
 from sweeper.two_tower import record as records
 from sweeper.two_tower.config import METRICS
 from sweeper.two_tower.data.loading import load_interactions
@@ -60,9 +59,9 @@ def test_a_version_has_all_files_and_their_checksums(exported) -> None:
     } <= names  # fmt: skip
     assert exported.version == exported.output / "1"
     manifest = read_manifest(exported.version)
-    listed = {str(p.relative_to(exported.version)) for p in exported.version.rglob("*")
+    join_names = {str(p.relative_to(exported.version)) for p in exported.version.rglob("*")
               if p.is_file() and p.name != "manifest.json"}  # fmt: skip
-    assert set(manifest.files) == listed
+    assert set(manifest.files) == join_names
     assert manifest.inputs == INPUTS
     assert manifest.candidate_inputs == {"movie_title": "string", "movie_genres": "strings"}
     assert manifest.candidate_input_names == {name: name for name in manifest.candidate_inputs}
@@ -139,7 +138,7 @@ def test_the_model_card_has_the_figures_and_their_limits(exported) -> None:
 def test_another_export_is_another_version_on_all_rows_if_asked(exported, tmp_path, capsys):
     output = Path(shutil.copytree(exported.output, tmp_path / "export"))
     command.main([str(exported.run), "rows=all", f"output={output}"])
-    assert versions(output) == [1, 2]
+    assert list_versions(output) == [1, 2]
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"output   {output}/2 (")
     manifest = read_manifest(output / "2")
     assert manifest.made_of["rows"] == "all"
@@ -177,7 +176,7 @@ def test_other_data_than_the_records_is_refused(exported, tmp_path, capsys) -> N
     change(run, data=exported.record.data | {"fingerprint": "0" * 64})
     (line,) = failure([str(run), f"output={tmp_path / 'export'}"], capsys)
     assert "error: data: " in line
-    assert "must be the same data, else the recorded figures are not this model's" in line
+    assert "must be the same data, else the recorded metrics are not this model's" in line
     assert not (tmp_path / "export").exists()
 
 
@@ -236,8 +235,8 @@ def test_an_approximate_index_is_written_with_its_recall_and_asked(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["recall=0.9"], "recall: is given without index=approximate, whose recall it is"),
-        (["index=exact", "recall=0.9"], "recall: is given without index=approximate"),
+        (["recall=0.9"], "recall: only applies to index=approximate, and must be left out"),
+        (["index=exact", "recall=0.9"], "recall: only applies to index=approximate"),
         (["index=approximate", "recall=1.1"], "recall: got '1.1'; must be a number above 0"),
         (["index=approximate", "recall=0"], "recall: got '0'; must be a number above 0"),
         (["index=approximate", "recall=nan"], "recall: got 'nan'; must be a number above 0"),
@@ -270,9 +269,9 @@ def test_wrong_settings_are_all_named_at_once(exported, capsys) -> None:
         [str(exported.run), "seven", "trail=1", "rows=al", "seed=-1", "output="], capsys
     )
     assert lines == [
-        "error: seven: is no setting; must be KEY=VALUE, of trial, seed, rows, output, index, "
+        "error: seven: is not a setting; must be KEY=VALUE, of trial, seed, rows, output, index, "
         "recall",
-        "error: trail: is no setting; must be one of trial, seed, rows, output, index, "
+        "error: trail: is not a setting; must be one of trial, seed, rows, output, index, "
         "recall. Did you mean 'trial'?",
         "error: rows: got 'al'; must be train or all. Did you mean 'all'?",
         "error: seed: got '-1'; must be a whole number of at least 0",
@@ -283,7 +282,7 @@ def test_wrong_settings_are_all_named_at_once(exported, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "nowhere: is no directory; must be a study's or a run's"),
+        (["nowhere"], "nowhere: is not a directory; must be the directory of a study or a run"),
         (["{run}", "trial=3"], "trial: got 3, but {run} is a single run; must be left out"),
         (["{run}", "seed=3"], "was trained on one split, of seed 42; must be left out"),
         (["{run}", "output={run}/trial.json/x"], "trial.json/x: Not a directory; must be a dir"),
@@ -314,7 +313,7 @@ def test_a_number_that_another_export_took_meanwhile_is_not_written_over(tmp_pat
         (place / "manifest.json").write_text(place.name)
 
     write_version(tmp_path, write)
-    monkeypatch.setattr(version_directory, "next_version", lambda output: 1)
+    monkeypatch.setattr("sweeper.serving.versions.next_version", lambda output: 1)
     before = (tmp_path / "1" / "manifest.json").read_text()
     assert write_version(tmp_path, write) == tmp_path / "2"
     assert (tmp_path / "1" / "manifest.json").read_text() == before
@@ -329,7 +328,7 @@ def test_exports_of_two_runs_of_one_name_are_not_mixed(
     monkeypatch.chdir(tmp_path)
     command.main(["one/run"])
     command.main(["one/run"])
-    assert versions(tmp_path / "outputs" / "exports" / "run") == [1, 2]
+    assert list_versions(tmp_path / "outputs" / "exports" / "run") == [1, 2]
     (line,) = failure(["other/run"], capsys)
     assert line == (
         "error: output: is not given, and outputs/exports/run holds exports of one/run; must be "
@@ -350,10 +349,10 @@ def test_what_is_wrong_with_the_study_is_said(exported, tmp_path, capsys) -> Non
 
 
 def test_own_parts_are_tried_before_the_training(exported, tmp_path, monkeypatch, capsys) -> None:
-    def refuse(retraining, inputs) -> None:
+    def refuse(retrained, inputs) -> None:
         raise ConfigError(f"own parts of {sorted(inputs.specs)}")
 
-    monkeypatch.setattr("sweeper.serving.own_parts.check_own_parts", refuse)
+    monkeypatch.setattr("sweeper.serving.custom_parts.check_custom_parts", refuse)
     (line,) = failure([str(exported.run), f"output={tmp_path / 'export'}"], capsys)
     assert line == f"error: own parts of {sorted(INPUTS)}"
     assert not (tmp_path / "export").exists()
@@ -362,7 +361,7 @@ def test_own_parts_are_tried_before_the_training(exported, tmp_path, monkeypatch
 def test_without_a_candidate_tower_it_says_why(exported, tmp_path, monkeypatch, capsys) -> None:
     """The candidates' embeddings are there all the same."""
     reason = "own:Feature has no TensorFlow graph (`graph`)"
-    monkeypatch.setattr("sweeper.serving.own_parts.why_no_candidate_tower", lambda _: reason)
+    monkeypatch.setattr("sweeper.serving.custom_parts.why_no_candidate_tower", lambda _: reason)
     command.main([str(exported.run), f"output={tmp_path / 'export'}"])
     assert f"items    the candidate tower is left out: {reason}" in capsys.readouterr().out
     version = tmp_path / "export" / "1"

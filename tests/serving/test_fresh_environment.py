@@ -86,8 +86,8 @@ def test_with_tensorflow_alone_it_has_the_evaluations_ranks(fresh_python, tmp_pa
     assert ranks_elsewhere(fresh_python, every) == every.ranks.unfiltered.tolist()
     assert len(set(every.ranks.unfiltered.tolist())) > 5
     # By titles alone: of any length, none too, and padded.
-    past = serve(tmp_path / "past", past_config("titles", "words", "genres", "gap", "length"))
-    assert ranks_elsewhere(fresh_python, past) == past.ranks.unfiltered.tolist()
+    history = serve(tmp_path / "past", past_config("titles", "words", "genres", "gap", "length"))
+    assert ranks_elsewhere(fresh_python, history) == history.ranks.unfiltered.tolist()
     # All candidates tied: each row's own is behind the others.
     tied = serve(tmp_path / "tied", config_of("embedding", "buckets"), collapse)
     assert ranks_elsewhere(fresh_python, tied) == [ITEMS - 1] * len(tied.rows)

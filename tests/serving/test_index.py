@@ -9,19 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from rich.console import Console
 
 from sweeper.common.errors import ConfigError, OutputError
-from sweeper.serving.approximate_index import (
+from sweeper.serving.index import (
+    LOWEST,
     ApproximateIndex,
-    SavesNothing,
+    ExactIndex,
+    K,
+    NoSpeedup,
+    SearchResult,
     build,
-    index_words,
+    index_text,
     read_index,
     recall,
     tune,
-    write,
+    write_index,
 )
-from sweeper.serving.index import LOWEST, ExactIndex, Found, Index
 
 NONE = np.empty(0, int)
 
@@ -40,7 +44,9 @@ def make(request: pytest.FixtureRequest):
     return INDEXES[request.param]
 
 
-def plainly(candidates: np.ndarray, query: np.ndarray, k: int, left_out: np.ndarray) -> Found:
+def plainly(
+    candidates: np.ndarray, query: np.ndarray, k: int, left_out: np.ndarray
+) -> SearchResult:
     """By sorting everything."""
     scores = candidates @ query
     scores[left_out] = LOWEST
@@ -116,7 +122,7 @@ def test_where_the_clusters_have_too_few_the_exact_index_is_asked() -> None:
     candidates = clustered(2_000)
     index = build(candidates)
     index.nprobe = 1
-    approximate: Index = ApproximateIndex(index, ExactIndex(candidates))
+    approximate = ApproximateIndex(index, ExactIndex(candidates))
     query = clustered(1, seed=2)
     scores, found = approximate.search(query, 1_500, [NONE])
     np.testing.assert_array_equal(found[0], plainly(candidates, query[0], 1_500, NONE)[1])
@@ -144,7 +150,7 @@ def test_as_few_clusters_are_looked_through_as_have_the_recall() -> None:
 
 def test_a_recall_that_saves_no_time_is_refused() -> None:
     candidates = np.random.default_rng(0).standard_normal((2_000, 64)).astype(np.float32)
-    with pytest.raises(SavesNothing) as caught:
+    with pytest.raises(NoSpeedup) as caught:
         tune(build(candidates), ExactIndex(candidates), candidates[:50] * -1, 100, least=1.0)
     assert str(caught.value).startswith("12 of 51 clusters, the most that save time, find 0.")
     assert str(caught.value).endswith(" of the exact top 100, less than 1.0")
@@ -160,19 +166,19 @@ def test_candidates_that_are_all_alike_are_all_found() -> None:
 def test_it_is_read_as_it_was_written(tmp_path) -> None:
     candidates, queries = clustered(5_000), clustered(40, seed=1)
     path = tmp_path / "index"
-    written = write(path, candidates, queries, k=10, least=0.9)
+    written = write_index(path, candidates, queries, 0.9, Console(quiet=True))
     assert written["recall"] >= 0.9
-    assert (written["k"], written["queries"]) == (10, 40)
+    assert (written["k"], written["queries"]) == (K, 40)
     index = read_index(path)
     assert (index.nlist, index.nprobe) == (written["clusters"], written["probes"])
-    best, _ = ExactIndex(candidates).search(queries, 10, [NONE] * len(queries))
+    best, _ = ExactIndex(candidates).search(queries, K, [NONE] * len(queries))
     assert recall(index, queries, best) == pytest.approx(written["recall"], abs=1e-4)
-    assert index_words(written).startswith(f"approximate: {written['recall']:.3f} of the exact top")
+    assert index_text(written).startswith(f"approximate: {written['recall']:.3f} of the exact top")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(OutputError, match="no index can be read from it"):
         read_index(path)
     with pytest.raises(OutputError, match="can't be written"):
-        write(tmp_path / "none" / "index", candidates, queries, k=10, least=0.1)
+        write_index(tmp_path / "none" / "index", candidates, queries, 0.1, Console(quiet=True))
 
 
 def test_without_faiss_it_says_what_to_install(monkeypatch) -> None:

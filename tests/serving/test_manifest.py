@@ -12,7 +12,8 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from sweeper.common.errors import OutputError
 from sweeper.serving.loaded_export import LoadedExport
-from sweeper.serving.manifest import find_version, read_manifest
+from sweeper.serving.manifest import read_manifest
+from sweeper.serving.versions import find_version
 
 
 @pytest.fixture

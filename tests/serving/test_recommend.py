@@ -13,8 +13,8 @@ from processes import run_module
 
 from sweeper import recommend as command
 from sweeper.serving.loaded_export import LoadedExport
-from sweeper.serving.queries import time, users_in
 from sweeper.serving.recommendations import similar
+from sweeper.serving.request_values import time, users_in
 
 
 def output(exported, capsys, *arguments: str) -> str:
@@ -297,7 +297,7 @@ def test_a_misspelt_title_is_suggested_the_nearest(exported, capsys) -> None:
         assert line.startswith(f"error: similar: got {misspelt!r}, which is none of the 120 titles")
         assert repr(title) in line
     (line,) = failure(exported, capsys, "similar=§§§§")
-    assert line.endswith("must be one of them, as candidates.parquet has it")
+    assert line.endswith("must be one of them, as in candidates.parquet")
 
 
 @pytest.mark.parametrize(
@@ -317,10 +317,13 @@ def test_a_misspelt_title_is_suggested_the_nearest(exported, capsys) -> None:
             [
                 "timestamp: got 'now'; must be an ISO date such as 1998-04-01, 1998-04-01 12:30:00",
                 "raw_user_age: got 'nan'; must be a finite number, or null where it is missing",
-                "user_gendre: is no setting; must be one of user_id, ",
+                "user_gendre: is not a setting; must be one of user_id, ",
             ],
         ),
-        (["similar=a", "user_id=b"], ["user_id: is given with similar, which asks for no user"]),
+        (
+            ["similar=a", "user_id=b"],
+            ["user_id: cannot be combined with similar; must be left out"],
+        ),
         (
             ["history=[]"],
             ["history: is given, but the model of this export reads none; ask it by "],
@@ -329,7 +332,7 @@ def test_a_misspelt_title_is_suggested_the_nearest(exported, capsys) -> None:
             ["user_id=a", "seconds_since_last=5"],
             ["seconds_since_last: is given, but the model of this export has no time gap (a fea"],
         ),
-        (["similar=a", "--with-seen"], ["--with-seen: is given with similar, which asks for no"]),
+        (["similar=a", "--with-seen"], ["--with-seen: cannot be combined with similar"]),
         (["user_id=a", "version=7"], ["version: got 7; must be one that "]),
         (["user_id=a", "version=new"], ["version: got 'new'; must be a whole number of at least"]),
     ],

@@ -14,17 +14,17 @@ from test_recommend import as_json, failure, output, titles
 
 from sweeper.common.errors import ConfigError
 from sweeper.recommend import _check_reads
-from sweeper.serving.display_titles import DisplayTitles
 from sweeper.serving.loaded_export import LoadedExport
-from sweeper.serving.queries import queries_of, seconds
+from sweeper.serving.queries import find_history, make_queries
 from sweeper.serving.recommendations import recommend
-from sweeper.serving.request_history import past_of, titles_in
-from sweeper.serving.retrained import recorded_config
+from sweeper.serving.request_values import seconds, titles_in
+from sweeper.serving.retrained_model import recorded_config
+from sweeper.serving.titles import DisplayTitles
 from sweeper.two_tower.data.interactions import Interactions
 from sweeper.two_tower.data.loading import load_interactions
 
 
-def history(*names: str) -> str:
+def history_setting(*names: str) -> str:
     return f"history={json.dumps(names, ensure_ascii=False)}"
 
 
@@ -34,7 +34,7 @@ def data_of(exported) -> Interactions:
 
 def test_anybody_is_asked_for_by_titles_alone(exported_sequence, capsys) -> None:
     first, second = titles(exported_sequence)[3:5]
-    found = as_json(exported_sequence, capsys, history(first, second, first), "k=120")
+    found = as_json(exported_sequence, capsys, history_setting(first, second, first), "k=120")
     (answer,) = found["answers"]
     assert (answer["user"], answer["known"], answer["notices"]) == (None, False, {
         "fewer": "118 of 120: the others have been chosen before; --with-seen recommends these, too"
@@ -55,7 +55,7 @@ def test_anybody_is_asked_for_by_titles_alone(exported_sequence, capsys) -> None
     ].tolist()
     scores = [each["score"] for each in recommended]
     assert scores == pytest.approx(expected["scores"].numpy()[0].tolist(), rel=1e-5, abs=1e-6)
-    lines = output(exported_sequence, capsys, history(first, second), "k=2").splitlines()
+    lines = output(exported_sequence, capsys, history_setting(first, second), "k=2").splitlines()
     assert lines[0].strip() == "For a history of 2 titles"
     assert lines[1].split()[:3] == ["rank", "movie_title", "score"]
     assert lines[2].rstrip().endswith(second)
@@ -71,23 +71,29 @@ def test_a_users_history_is_all_rows_by_time_whether_trained_on_or_not(
     name, data = row["user_id"], data_of(exported_sequence)
     own = np.flatnonzero(data.users == data.query_columns["user_id"].categories.index(name))
     own = own[np.argsort(data.timestamps[own], kind="stable")]
-    past = [data.item_names[item] for item in data.items[own]]
+    history = [data.item_names[item] for item in data.items[own]]
     (answer,) = as_json(exported_sequence, capsys, f"user_id={name}", "k=4")["answers"]
     assert answer["known"] is True
-    assert answer["history"] == {"value": past, "is": "all rows of the user"}
-    assert set(answer["seen"]) == set(past)
+    assert answer["history"] == {"value": history, "is": "all rows of the user"}
+    assert set(answer["seen"]) == set(history)
     seconds = data.timestamps.max() - data.timestamps[own[-1]]
     gap = {"value": seconds, "is": "since the user's last row"}
     assert answer["seconds_since_last"] == gap
     given = as_json(
-        exported_sequence, capsys, history(*past), f"seconds_since_last={gap['value']}", "k=4"
+        exported_sequence,
+        capsys,
+        history_setting(*history),
+        f"seconds_since_last={gap['value']}",
+        "k=4",
     )
     assert given["answers"][0]["recommendations"] == answer["recommendations"]
-    other = as_json(exported_sequence, capsys, f"user_id={name}", history(*past[-3:]), "k=4")
+    other = as_json(
+        exported_sequence, capsys, f"user_id={name}", history_setting(*history[-3:]), "k=4"
+    )
     (answer,) = other["answers"]
-    assert (answer["user"], answer["history"]["value"]) == (name, past[-3:])
+    assert (answer["user"], answer["history"]["value"]) == (name, history[-3:])
     # What the user has in other rows isn't recommended again either.
-    assert set(answer["seen"]) == set(past)
+    assert set(answer["seen"]) == set(history)
 
 
 def test_unknown_titles_are_told_with_the_nearest_left_out_and_counted(
@@ -95,23 +101,23 @@ def test_unknown_titles_are_told_with_the_nearest_left_out_and_counted(
 ) -> None:
     first, second = titles(exported_sequence)[3:5]
     (answer,) = as_json(
-        exported_sequence, capsys, history(first.upper(), first, "§§§§", second), "k=3"
+        exported_sequence, capsys, history_setting(first.upper(), first, "§§§§", second), "k=3"
     )["answers"]
-    (same,) = as_json(exported_sequence, capsys, history(first, second), "k=3")["answers"]
+    (same,) = as_json(exported_sequence, capsys, history_setting(first, second), "k=3")["answers"]
     assert answer["recommendations"] == same["recommendations"]
     assert answer["unknown_history"] == [first.upper(), "§§§§"]
     told = answer["notices"]["titles"]
     assert told.startswith("the catalogue lacks 2 of 4 titles in the history, left out here: ")
     assert f"{first.upper()!r} (did you mean {first!r}" in told
     assert told.endswith("'§§§§'")
-    (many,) = as_json(exported_sequence, capsys, history(*"§¶¤¢£¥¬", first))["answers"]
+    (many,) = as_json(exported_sequence, capsys, history_setting(*"§¶¤¢£¥¬", first))["answers"]
     assert many["notices"]["titles"].endswith("'£' and 2 more")
 
 
 def test_nothing_known_has_the_cold_answer_and_is_told(exported_sequence, capsys) -> None:
     answers = [
         as_json(exported_sequence, capsys, each, "k=3")["answers"][0]
-        for each in ("history=[]", history("§§§§"), "user_id=nobody")
+        for each in ("history=[]", history_setting("§§§§"), "user_id=nobody")
     ]
     empty, unknown, nobody = answers
     assert empty["recommendations"] == unknown["recommendations"] == nobody["recommendations"]
@@ -121,7 +127,7 @@ def test_nothing_known_has_the_cold_answer_and_is_told(exported_sequence, capsys
     assert nobody["notices"] == {
         "unknown": "'nobody' has no rows in the data: this is the answer for any unknown user"
     }
-    text = output(exported_sequence, capsys, history("§§§§"), "k=3")
+    text = output(exported_sequence, capsys, history_setting("§§§§"), "k=3")
     assert f"cold     no title of the history is known: {cold}" in text.splitlines()
 
 
@@ -156,11 +162,11 @@ FORM = """must be a list of titles in quotes, such as 'history=["TITLE","TITLE"]
         (['history=["a",""]'], """history: got '["a",""]'; must hold no empty title"""),
         ([r'history=["\u0000"]'], r"""history: got '["\\u0000"]'; each title must be a text"""),
         (["history=[]", "history=[]"], "history: is given twice"),
-        (["history=[]", "--known-only"], "--known-only: is given with history alone"),
+        (["history=[]", "--known-only"], "--known-only: needs a user, but only history is given"),
         (["user_id=nobody", "--known-only"], "user_id: got 'nobody', who has no rows in the data"),
-        (["similar=a", "history=[]"], "history: is given with similar"),
+        (["similar=a", "history=[]"], "history: cannot be combined with similar"),
         (["user_id=a", "seconds_since_last=-1"], "seconds_since_last: got '-1'; must be at"),
-        (["user_id=a", "timestamp=5"], "timestamp: is no setting; must be one of user_id, "),
+        (["user_id=a", "timestamp=5"], "timestamp: is not a setting; must be one of user_id, "),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_line(exported_sequence, capsys, arguments, problem) -> None:
@@ -217,17 +223,19 @@ def test_candidates_that_are_ids_are_found_by_their_titles(exported_sequence) ->
     export.display_titles = DisplayTitles(
         "movie_title", "film", dict(zip(export.titles, shown, strict=True))
     )
-    past = past_of(export, None, {"history": ["Film 7", export.titles[5], "Film"]}, later=0.0)
-    assert (past.candidates, past.unknown) == ([7, 5], ["Film"])
+    history = find_history(
+        export, None, {"history": ["Film 7", export.titles[5], "Film"]}, later=0.0
+    )
+    assert (history.candidates, history.unknown) == ([7, 5], ["Film"])
     with pytest.raises(ConfigError, match="history: got 'Film 1', which 2 candidates have as"):
-        past_of(export, None, {"history": ["Film 1"]}, later=0.0)
+        find_history(export, None, {"history": ["Film 1"]}, later=0.0)
 
 
 def test_a_model_that_sees_the_user_says_whom_it_was_not_trained_on(exported_sequence) -> None:
     export = LoadedExport(exported_sequence.output)
     export.manifest = replace(export.manifest, inputs={"user_id": "string"})
     export.training_rows = {"user_07": 0, "user_08": 3}.get  # type: ignore[method-assign]
-    new, old, nobody = queries_of(export, ["user_07", "user_08", None], {}, known_only=True)
+    new, old, nobody = make_queries(export, ["user_07", "user_08", None], {}, known_only=True)
     assert new.notices == {
         "unknown": "'user_07' has no training rows: the model knows this user by what was done "
         "before alone"
@@ -238,26 +246,26 @@ def test_a_model_that_sees_the_user_says_whom_it_was_not_trained_on(exported_seq
 
 def test_a_bias_on_what_was_seen_is_added_where_it_may_be_shown(exported_sequence) -> None:
     export = LoadedExport(exported_sequence.output)
-    past = {"history": [export.titles[place] for place in (7, 5, 7)]}
-    queries = queries_of(export, [None], {}, known_only=False, past=past)
+    history = {"history": [export.titles[place] for place in (7, 5, 7)]}
+    queries = make_queries(export, [None], {}, known_only=False, history=history)
     (plain,) = recommend(export, queries, 120, with_seen=True)
     export.manifest = replace(export.manifest, seen_bias=5.0)
     (biased,) = recommend(export, queries, 120, with_seen=True)
     without = dict(zip(plain.titles, plain.scores, strict=True))
     for title, score in zip(biased.titles, biased.scores, strict=True):
-        expected = without[title] + (5 if title in past["history"] else 0)
+        expected = without[title] + (5 if title in history["history"] else 0)
         assert score == pytest.approx(expected, abs=1e-5)
-    assert set(biased.titles[:2]) == set(past["history"])
+    assert set(biased.titles[:2]) == set(history["history"])
     assert len(biased.titles) == 120
     (unseen,) = recommend(export, queries, 118, with_seen=False)
-    assert unseen.titles == [title for title in plain.titles if title not in past["history"]]
+    assert unseen.titles == [title for title in plain.titles if title not in history["history"]]
 
 
 def test_the_time_that_is_asked_for_counts_from_the_users_last_row(exported_sequence) -> None:
     export = LoadedExport(exported_sequence.output)
     known = export.seconds_since_last("user_07")
-    assert past_of(export, "user_07", {}, later=10.0).seconds == known + 10
-    before = past_of(export, "user_07", {}, later=-known - 1)
+    assert find_history(export, "user_07", {}, later=10.0).seconds == known + 10
+    before = find_history(export, "user_07", {}, later=-known - 1)
     assert math.isnan(before.seconds)
     assert before.origins["seconds_since_last"] == "missing"
 

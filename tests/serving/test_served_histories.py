@@ -33,16 +33,16 @@ def assert_same_answers(served: Served) -> None:
     scores = scores_of(served, "serving_default")
     np.testing.assert_array_equal(ranks_in(scores, served.task.items), served.ranks.unfiltered)
     unseen = scores_of(served, "unseen", exclude=tf.fill([len(served.rows), 0], ""))
-    past = np.zeros(scores.shape, bool)
-    past[served.task.seen_by(0, len(served.rows))] = True
+    history = np.zeros(scores.shape, bool)
+    history[served.task.seen_by(0, len(served.rows))] = True
     if any(each.column == "user_id" and each.kind == "embedding"
            for each in served.config.features.query):  # fmt: skip
         data = served.interactions
         sizes = data.num_users, data.num_items
-        past[SeenItems.from_rows(data.users, data.items, *sizes).of(served.task.users)] = True
-    np.testing.assert_array_equal(np.isnan(unseen), past)
-    np.testing.assert_array_equal(unseen[~past], scores[~past])
-    is_shown = ~past[np.arange(len(served.rows)), served.task.items]
+        history[SeenItems.from_rows(data.users, data.items, *sizes).of(served.task.users)] = True
+    np.testing.assert_array_equal(np.isnan(unseen), history)
+    np.testing.assert_array_equal(unseen[~history], scores[~history])
+    is_shown = ~history[np.arange(len(served.rows)), served.task.items]
     np.testing.assert_array_equal(
         ranks_in(unseen, served.task.items)[is_shown], served.ranks.seen_filtered[is_shown]
     )
@@ -201,8 +201,8 @@ def test_a_request_is_told_what_the_length_of_its_history_is(
     ],
 )
 def test_the_card_tells_a_time_gap_from_a_time_that_the_model_sees(kind: str, words: str) -> None:
-    retraining = SimpleNamespace(config=config_of(kind), interactions=timed())
-    (told,) = _limits_of_time(retraining)
+    retrained = SimpleNamespace(config=config_of(kind), interactions=timed())
+    (told,) = _limits_of_time(retrained)
     assert told.startswith(words)
 
 

@@ -51,7 +51,7 @@ def test_a_study_is_exported_and_asked(tmp_path: Path) -> None:
     assert len(answer["answers"][0]["recommendations"]) == 500
     refused = python(tmp_path, "sweeper.export", "outputs/depth", "trial=9", code=2)
     assert refused.splitlines()[-1] == (
-        "error: trial: got 9, which the study has not; must be one of 0, 1"
+        "error: trial: got 9, which this study does not have; must be one of 0, 1"
     )
     (export / "2" / "candidates.npy").write_bytes(b"")
     refused = python(

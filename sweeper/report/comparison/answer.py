@@ -9,17 +9,18 @@ from sweeper.report.comparison.compared import Compared
 from sweeper.report.comparison.entries import StudyEntry
 from sweeper.report.comparison.protocols import protocol_table
 from sweeper.report.rendering.page import NOTHING, Block, Section, Table, Text
-from sweeper.results.analysis.baselines import (
-    against_baselines,
-    named_baselines,
-    unbeaten_text,
-    unbeaten_words,
+from sweeper.results.baselines import (
+    baseline_gaps_text,
+    key_baselines,
+    unbeaten_baseline_text,
+    unbeaten_baselines_text,
 )
-from sweeper.results.analysis.grouping import layers_text
-from sweeper.results.evidence.ranks import is_accuracy
-from sweeper.results.evidence.statistics import ALIKE
-from sweeper.results.formatting import baseline_words, metric_words, number, seen_note
+from sweeper.results.formatting import metric_label, number, seen_note
+from sweeper.results.scored_rows import is_accuracy
+from sweeper.results.statistics import NOT_DISTINGUISHABLE
+from sweeper.results.towers import layers_text
 from sweeper.study.outputs.leaderboard_table import NO_BETTER
+from sweeper.two_tower.config import baseline_name
 
 
 @dataclass(frozen=True)
@@ -50,15 +51,15 @@ def answer_text(compared: Compared) -> str:
         return f"No one is named the best: {_obstacle(compared)}."
     first, *others = compared.ranked
     text = (
-        f"`{first.label}` is the best: **{metric_words(compared.metric)} {first.text}** "
+        f"`{first.label}` is the best: **{metric_label(compared.metric)} {first.text}** "
         f"({first.which})"
     )
     if others:
         text += _beside_text(compared, first, others[0])
     assert first.value is not None
-    if weak := unbeaten_text(first.value, first.baselines, first.reference):
+    if weak := unbeaten_baseline_text(first.value, first.baselines, first.reference):
         return f"{text}. It {weak}."
-    against = against_baselines(first.value, named_baselines(first.baselines, first.reference))
+    against = baseline_gaps_text(first.value, key_baselines(first.baselines, first.reference))
     return f"{text}{f'; {against}' if against else ''}."
 
 
@@ -72,8 +73,8 @@ def _beside_text(compared: Compared, first: StudyEntry, second: StudyEntry) -> s
     assert first.value is not None
     assert second.value is not None
     gap = number(abs(first.value - second.value))
-    beside = compared.certain[second.label].compared
-    alike = beside is not None and beside.verdict == ALIKE
+    beside = compared.significance[second.label].compared
+    alike = beside is not None and beside.verdict == NOT_DISTINGUISHABLE
     return f", {gap} from `{second.label}` ({second.text})" + (
         ", from which it is not distinguishable" if alike else ""
     )
@@ -83,11 +84,11 @@ def _columns(compared: Compared) -> Iterator[Column]:
     searched = {standing.label: standing for standing in compared.standings}
     yield Column("study or run", lambda standing: standing.label)
     yield Column("best", lambda standing: searched[standing.label].which)
-    yield Column(metric_words(compared.metric), lambda standing: _marked(searched[standing.label]))
+    yield Column(metric_label(compared.metric), lambda standing: _marked(searched[standing.label]))
     if compared.confirmed:
         yield Column("confirmed", lambda standing: _confirmed_text(compared, standing))
     for part, header in enumerate(("95 % interval", "beside the best")):
-        texts = {label: each.texts[part] for label, each in compared.certain.items()}
+        texts = {label: each.texts[part] for label, each in compared.significance.items()}
         if any(text not in NOTHING for text in texts.values()):
             yield _text_column(header, texts)
     for name in dict.fromkeys(name for standing in compared.ranked for name in standing.baselines):
@@ -103,7 +104,7 @@ def _text_column(header: str, texts: dict[int | str, str]) -> Column:
 
 
 def _baseline_column(name: str) -> Column:
-    return Column(baseline_words(name), lambda standing: number(standing.baselines.get(name)))
+    return Column(baseline_name(name), lambda standing: number(standing.baselines.get(name)))
 
 
 def _marked(standing: StudyEntry) -> str:
@@ -123,7 +124,7 @@ def _notes(compared: Compared) -> Iterator[str]:
     filtered = [seen_note(compared.metric, standing.record) for standing in compared.standings]
     yield from dict.fromkeys(filter(None, filtered if not compared.problems else []))
     shown = [*compared.standings, *compared.told]
-    if text := unbeaten_words(standing.unbeaten for standing in shown):
+    if text := unbeaten_baselines_text(standing.unbeaten for standing in shown):
         yield f"{NO_BETTER} {text}."
     if compared.confirmed:
         yield (
@@ -143,10 +144,10 @@ def _notes(compared: Compared) -> Iterator[str]:
 def _was_chosen(compared: Compared) -> bool:
     """Whether a figure on some rows is the best of several on these."""
     trials = [
-        sum(row.rank is not None for row in standing.subject.rows) for standing in compared.ranked
+        sum(row.rank is not None for row in standing.results.rows) for standing in compared.ranked
     ]
     return is_accuracy(compared.metric) and max(trials) > 1
 
 
 def _has_verdicts(compared: Compared) -> bool:
-    return any(each.compared for each in compared.certain.values())
+    return any(each.compared for each in compared.significance.values())

@@ -9,12 +9,12 @@ from functools import cached_property
 from sweeper.report.comparison.confirmations import (
     Confirmed,
     are_comparable,
-    certain_by_confirmation,
     confirmed_of,
+    confirmed_significance,
 )
 from sweeper.report.comparison.entries import StudyEntry, compared_metric, standings_of
 from sweeper.report.comparison.protocols import protocol_problems
-from sweeper.results.analysis.significance import Key, Significance, beside_first
+from sweeper.results.significance import Key, Significance, compare_to_best
 from sweeper.results.study_results import StudyResults
 
 
@@ -22,21 +22,21 @@ from sweeper.results.study_results import StudyResults
 class Compared:
     """Several studies and runs, by one metric."""
 
-    subjects: Sequence[StudyResults]
+    studies: Sequence[StudyResults]
 
     @cached_property
     def metric(self) -> str:
-        return compared_metric(self.subjects)
+        return compared_metric(self.studies)
 
     @cached_property
     def is_maximized(self) -> bool:
-        first = self.subjects[0]
+        first = self.studies[0]
         return first.is_maximized if first.metric == self.metric else True
 
     @cached_property
     def standings(self) -> list[StudyEntry]:
         """As the searches have it."""
-        return standings_of(self.subjects, self.metric, self.is_maximized)
+        return standings_of(self.studies, self.metric, self.is_maximized)
 
     @cached_property
     def problems(self) -> list[str]:
@@ -47,7 +47,7 @@ class Compared:
     def confirmed(self) -> dict[Key, Confirmed]:
         """By label, those with a figure that were confirmed."""
         found = {
-            standing.label: confirmed_of(standing.subject, self.metric)
+            standing.label: confirmed_of(standing.results, self.metric)
             for standing in self.standings
             if standing.value is not None
         }
@@ -92,7 +92,7 @@ class Compared:
         return [standing for _, standing in sorted(known, key=lambda pair: pair[0])]
 
     @cached_property
-    def certain(self) -> dict[Key, Significance]:
+    def significance(self) -> dict[Key, Significance]:
         """How sure the figures are, by label; empty where they must not be ranked."""
         if self.problems or not self.ranked:
             return {}
@@ -100,9 +100,9 @@ class Compared:
             confirmed: dict[Key, Confirmed] = {
                 s.label: self.confirmed[s.label] for s in self.ranked
             }
-            return certain_by_confirmation(confirmed, self.metric)
-        return beside_first(
-            {standing.label: standing.scored for standing in self.ranked},
+            return confirmed_significance(confirmed, self.metric)
+        return compare_to_best(
+            {standing.label: standing.sample for standing in self.ranked},
             max(standing.test_to_train for standing in self.ranked),
             is_maximized=self.is_maximized,
         )

@@ -17,15 +17,15 @@ from sweeper.report.rendering.page import Block, KeyFigure, Page, Section, Table
 from sweeper.report.sections.head import problems_of, written
 from sweeper.report.sections.question import states_text
 from sweeper.report.sections.reproduction import commands
-from sweeper.results.analysis.seed_groups import repeated, seeds_varied
 from sweeper.results.formatting import (
-    code_listed,
     count,
     duration,
-    listed,
-    metric_words,
+    join_code,
+    join_names,
+    metric_label,
     number,
 )
+from sweeper.results.seed_groups import has_seed_groups, seed_groups
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import parameter_names
 from sweeper.study.outputs.reading import parameters_text, short_names
@@ -34,16 +34,16 @@ SHOWN = 20
 
 
 def comparison_of(
-    subjects: Sequence[StudyResults],
+    studies: Sequence[StudyResults],
     on_section: Callable[[int, int], None] = lambda done, total: None,
 ) -> Page:
     """The whole report.
 
     Args:
-      subjects: two or more.
+      studies: two or more.
       on_section: told after each section, as (done, of so many).
     """
-    compared = Compared(subjects)
+    compared = Compared(studies)
     sections = []
     for index, make in enumerate(SECTIONS, start=1):
         sections.append(make(compared))
@@ -51,10 +51,10 @@ def comparison_of(
     labels = [standing.label for standing in compared.standings]
     return Page(
         title=" · ".join(labels) if len(labels) <= 3 else f"{len(labels)} studies and runs",
-        subtitle=f"Comparison of {listed(str(s.directory) for s in subjects)}{written()}",
+        subtitle=f"Comparison of {join_names(str(s.directory) for s in studies)}{written()}",
         sections=[section for section in sections if section],
         key_figures=[_key_figure(standing) for standing in compared.told],
-        problems=[*compared.problems, *(line for each in subjects for line in problems_of(each))],
+        problems=[*compared.problems, *(line for each in studies for line in problems_of(each))],
     )
 
 
@@ -67,11 +67,11 @@ def _question(compared: Compared) -> Section:
     rows = [
         [
             standing.label,
-            "study" if standing.subject.study else "run",
-            str(standing.subject.directory),
-            listed(parameter_names(standing.subject.rows) or ["nothing"]),
-            states_text(standing.subject),
-            _wall_time(standing.subject),
+            "study" if standing.results.study else "run",
+            str(standing.results.directory),
+            join_names(parameter_names(standing.results.rows) or ["nothing"]),
+            states_text(standing.results),
+            _wall_time(standing.results),
         ]
         for standing in compared.standings
     ]
@@ -79,14 +79,14 @@ def _question(compared: Compared) -> Section:
         "question",
         "The question",
         [
-            Text(f"Which of these has the {end} {metric_words(compared.metric)}?", "lead"),
+            Text(f"Which of these has the {end} {metric_label(compared.metric)}?", "lead"),
             Table(["name", "kind", "directory", "varied", "trials", "wall time"], rows, "Compared"),
         ],
     )
 
 
-def _wall_time(subject: StudyResults) -> str:
-    return "–" if subject.wall_seconds is None else duration(subject.wall_seconds)
+def _wall_time(results: StudyResults) -> str:
+    return "–" if results.wall_seconds is None else duration(results.wall_seconds)
 
 
 def _protocol(compared: Compared) -> Section | None:
@@ -110,16 +110,16 @@ def _leaderboard(compared: Compared) -> Section | None:
     if len(found) <= len(compared.standings):
         return None
     rows = [[str(place), *cells] for place, (_, cells) in enumerate(found[:SHOWN], start=1)]
-    columns = ["rank", "of", "trial", metric_words(compared.metric), "parameters"]
+    columns = ["rank", "of", "trial", metric_label(compared.metric), "parameters"]
     table = Table(columns, rows, strong=frozenset({0}), note=" ".join(_notes(compared, len(found))))
     return Section("leaderboard", "Leaderboard", [table])
 
 
 def _entries(standing: StudyEntry, compared: Compared) -> Iterator[tuple[float, str, str]]:
     """(figure, trial, parameters); of a grid over seeds its means: seeds don't compete."""
-    seen = by_metric(standing.subject, compared.metric, compared.is_maximized)
-    if seeds_varied(seen):
-        for each in repeated(seen):
+    seen = by_metric(standing.results, compared.metric, compared.is_maximized)
+    if has_seed_groups(seen):
+        for each in seed_groups(seen):
             yield each.mean, f"mean of {len(each.rows)}", each.label
         return
     short = short_names(parameter_names(seen.rows))
@@ -159,8 +159,8 @@ def _reproduction(compared: Compared) -> Section:
     for standing in compared.standings:
         if standing.record is not None:
             blocks.append(Text(f"**{standing.label}**"))
-            blocks += commands(standing.subject, standing.record)
-    directories = code_listed(str(subject.directory) for subject in compared.subjects)
+            blocks += commands(standing.results, standing.record)
+    directories = join_code(str(results.directory) for results in compared.studies)
     blocks.append(
         Text(f"`python -m sweeper.report DIRECTORY` has more on each of {directories}.", "note")
     )

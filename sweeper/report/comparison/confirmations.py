@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow
 
-from sweeper.results.analysis.significance import Key, Sample, Significance, beside_first
-from sweeper.results.evidence.clustered_tests import compare_on_rows
-from sweeper.results.evidence.evidence import Evidence, Run, ranks_by_seed
-from sweeper.results.evidence.ranks import hits, is_accuracy
-from sweeper.results.evidence.statistics import Comparison, Summary, adjusted_by_holm
+from sweeper.results.clustered_tests import compare_on_rows
+from sweeper.results.confirmation import ConfirmationResults, Run, ranks_by_seed
 from sweeper.results.formatting import number
+from sweeper.results.scored_rows import hits, is_accuracy
+from sweeper.results.significance import Key, Sample, Significance, compare_to_best
+from sweeper.results.statistics import Comparison, Summary, adjusted_by_holm
 from sweeper.results.study_results import StudyResults
 
 
@@ -75,27 +75,27 @@ def _column(table: pyarrow.Table, name: str) -> np.ndarray:
     return np.asarray(table[name])
 
 
-def confirmed_of(subject: StudyResults, metric: str) -> Confirmed | None:
+def confirmed_of(results: StudyResults, metric: str) -> Confirmed | None:
     """On its own test rows, or where it has none on fresh splits; None: not confirmed."""
-    evidence = subject.evidence
-    if evidence is None or not is_accuracy(metric):
+    confirmation = results.confirmation
+    if confirmation is None or not is_accuracy(metric):
         return None
-    is_fresh = not evidence.own
-    summary = evidence.summary(evidence.winner, metric, is_fresh)
+    is_fresh = not confirmation.own
+    summary = confirmation.summary(confirmation.winner, metric, is_fresh)
     if summary is None:
         return None
-    rounds = evidence.fresh if is_fresh else evidence.own
+    rounds = confirmation.fresh if is_fresh else confirmation.own
     return Confirmed(
-        evidence.winner.replace("_", " "),
+        confirmation.winner.replace("_", " "),
         is_fresh,
         summary,
-        _baselines(evidence, metric, is_fresh),
-        {seeds: runs[evidence.winner] for seeds, runs in rounds.items()},
+        _baselines(confirmation, metric, is_fresh),
+        {seeds: runs[confirmation.winner] for seeds, runs in rounds.items()},
     )
 
 
-def _baselines(evidence: Evidence, metric: str, is_fresh: bool) -> dict[str, float]:
-    found = {name: evidence.summary(name, metric, is_fresh) for name in evidence.baselines}
+def _baselines(confirmation: ConfirmationResults, metric: str, is_fresh: bool) -> dict[str, float]:
+    found = {name: confirmation.summary(name, metric, is_fresh) for name in confirmation.baselines}
     return {name: summary.mean for name, summary in found.items() if summary}
 
 
@@ -105,7 +105,7 @@ def are_comparable(confirmed: Sequence[Confirmed]) -> bool:
     return len(rows) == 1 and rows != {frozenset()} and len({e.is_fresh for e in confirmed}) == 1
 
 
-def certain_by_confirmation(
+def confirmed_significance(
     confirmed: Mapping[Key, Confirmed], metric: str
 ) -> dict[Key, Significance]:
     """How sure each is, by the key; the first (A) against the others, by Holm.
@@ -116,8 +116,8 @@ def certain_by_confirmation(
     key, *others = confirmed
     first = confirmed[key]
     if first.is_fresh:
-        scored = {key: _by_split(each, metric) for key, each in confirmed.items()}
-        return beside_first(scored, next(iter(first.runs.values())).test_to_train)
+        samples = {key: _by_split(each, metric) for key, each in confirmed.items()}
+        return compare_to_best(samples, next(iter(first.runs.values())).test_to_train)
     compared = adjusted_by_holm([_on_rows(first, confirmed[other], metric) for other in others])
     return {
         key: Significance(first.summary.interval),
@@ -129,7 +129,7 @@ def certain_by_confirmation(
 
 
 def _by_split(each: Confirmed, metric: str) -> Sample:
-    return Sample({split: run.figure(metric) for (split, _), run in each.runs.items()})
+    return Sample({split: run.value(metric) for (split, _), run in each.runs.items()})
 
 
 def _on_rows(first: Confirmed, other: Confirmed, metric: str) -> Comparison:

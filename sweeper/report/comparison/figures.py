@@ -13,8 +13,8 @@ from sweeper.report.rendering.palette import plot, series
 from sweeper.report.sections.optimization import best_so_far
 from sweeper.report.sections.times import STAGES, stage_seconds
 from sweeper.report.sections.validation_curves import baseline_lines
-from sweeper.results.analysis.trial_curves import curves_of, grouped
-from sweeper.results.formatting import duration, metric_words, number, upper_first
+from sweeper.results.curves import curves_of, group_curves
+from sweeper.results.formatting import duration, metric_label, number, upper_first
 
 # Stages of less than this share are not told apart.
 SHORT, REST = 0.02, "rest"
@@ -30,8 +30,8 @@ def best_curves(
         best = standing.best
         if best is None:
             continue
-        curves = [c for c in curves_of(standing.subject, metric) if c.trial == best.number]
-        for group in grouped(curves, {best.number: standing.label}, more_is_better=True):
+        curves = [c for c in curves_of(standing.results, metric) if c.trial == best.number]
+        for group in group_curves(curves, {best.number: standing.label}, more_is_better=True):
             mean = group.mean()
             epochs += mean.epochs
             baselines = baselines or (standing.baselines if with_baselines else {})
@@ -51,7 +51,7 @@ def best_curves(
             )
     if not traces:
         return None
-    words = metric_words(metric)
+    words = metric_label(metric)
     lines = baseline_lines(baselines, min(epochs), max(epochs))
     figure = plot(*traces, *lines, x="epoch", y=words, xaxis_range=[0, 1.02 * max(epochs)])
     heights = [value for trace in traces for value in trace.y]
@@ -75,10 +75,10 @@ def compared_histories(standings: Sequence[StudyEntry], metric: str) -> Figure |
     """The best so far against the trials, of each study of several."""
     traces, numbers = [], []
     for index, standing in enumerate(standings):
-        subject = standing.subject
-        rows = sorted(subject.rows, key=lambda row: row.number)
+        results = standing.results
+        rows = sorted(results.rows, key=lambda row: row.number)
         valued = [row for row in rows if row.values]
-        best = best_so_far(subject, valued, 0) if subject.metric == metric else []
+        best = best_so_far(results, valued, 0) if results.metric == metric else []
         if len(rows) < 2 or not best:
             continue
         traces.append(
@@ -95,7 +95,7 @@ def compared_histories(standings: Sequence[StudyEntry], metric: str) -> Figure |
         numbers.append([standing.label, str(len(rows)), number(last.values[0]), str(last.number)])
     if not traces:
         return None
-    words = metric_words(metric)
+    words = metric_label(metric)
     figure = plot(*traces, x="trial", y=words)
     figure.update_xaxes(counted(max(int(trace.x[-1]) for trace in traces)))
     figure.update_yaxes(metric_axis(metric, [value for trace in traces for value in trace.y]))
@@ -120,7 +120,7 @@ def _large(stages: dict[str, float]) -> dict[str, float]:
 
 def compared_stages(standings: Sequence[StudyEntry]) -> Figure | None:
     """The stages of all trials, a bar for each study or run."""
-    stages = [_large(stage_seconds(list(s.subject.records.values()))) for s in standings]
+    stages = [_large(stage_seconds(list(s.results.records.values()))) for s in standings]
     names = [name for name in STAGES if any(name in each for each in stages)]
     if not names:
         return None

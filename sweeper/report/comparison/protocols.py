@@ -8,8 +8,8 @@ from typing import Any
 from sweeper.report.comparison.entries import StudyEntry
 from sweeper.report.rendering.page import Table
 from sweeper.report.sections.question import protocol_rows
-from sweeper.results.analysis.importance import is_seed
-from sweeper.results.formatting import listed, value_text
+from sweeper.results.formatting import join_names, value_text
+from sweeper.results.importance import is_seed
 from sweeper.study import attributes
 from sweeper.study.outputs.leaderboard import parameter_names
 from sweeper.two_tower.config import SEEN_FILTERED, flatten, unflatten, with_defaults
@@ -39,7 +39,7 @@ def protocol_problems(standings: Sequence[StudyEntry], metric: str) -> list[str]
 def _reading_problems(standings: Sequence[StudyEntry]) -> Iterator[str]:
     """Seen-filtered figures that leave out different things."""
     known = [
-        (str(standing.subject.directory), SEEN[seen_by(unflatten(config))])
+        (str(standing.results.directory), SEEN[seen_by(unflatten(config))])
         for standing in standings
         if (config := _flat_config(standing))
     ]
@@ -59,13 +59,16 @@ def _repetition_problems(standings: Sequence[StudyEntry]) -> Iterator[str]:
         if standing.record and standing.record.state == "completed"
     ]
     earlier = [standing for standing, record in done if not record.by_repetition]
-    repeated = [
+    with_repetition = [
         standing
         for standing, record in done
         if any("repeat" in parts for parts in record.by_repetition.values())
     ]
-    if earlier and repeated:
-        places = [listed(str(s.subject.directory) for s in each) for each in (earlier, repeated)]
+    if earlier and with_repetition:
+        places = [
+            join_names(str(s.results.directory) for s in each)
+            for each in (earlier, with_repetition)
+        ]
         yield (
             f"{places[0]}: an earlier version scored these without counting rows whose candidate "
             f"the user has already as misses, as in {places[1]}: seen-filtered figures of both "
@@ -75,7 +78,7 @@ def _repetition_problems(standings: Sequence[StudyEntry]) -> Iterator[str]:
 
 def _difference_problems(standings: Sequence[StudyEntry]) -> Iterator[str]:
     known = _protocols(standings)
-    places = [str(standing.subject.directory) for standing, _ in known]
+    places = [str(standing.results.directory) for standing, _ in known]
     parts = [
         f"{key} ({_by_value(places, values)})"
         for key, values in _differences([protocol for _, protocol in known])
@@ -91,7 +94,7 @@ def _unknown_problems(standings: Sequence[StudyEntry]) -> Iterator[str]:
     valued = [standing for standing in standings if standing.value is not None]
     unknown = [standing for standing in valued if _protocol(standing) is None]
     if unknown and len(valued) > 1:
-        places = listed(str(standing.subject.directory) for standing in unknown)
+        places = join_names(str(standing.results.directory) for standing in unknown)
         yield (
             f"{places}: neither a trial's record nor the study says which data and rows the "
             "figures are of: they can't be ranked"
@@ -101,7 +104,7 @@ def _unknown_problems(standings: Sequence[StudyEntry]) -> Iterator[str]:
 def _by_value(places: Sequence[str], values: Sequence[str]) -> str:
     """ "temporal in a, random in b and c"."""
     return ", ".join(
-        f"{value} in {listed(places)}" for value, places in _shared(places, values).items()
+        f"{value} in {join_names(places)}" for value, places in _shared(places, values).items()
     )
 
 
@@ -154,13 +157,13 @@ def _protocols(standings: Sequence[StudyEntry]) -> list[tuple[StudyEntry, Values
 
 def _protocol(standing: StudyEntry) -> Values | None:
     """As the best trial's record has it, else another trial's, else the study itself."""
-    subject, record = standing.subject, standing.record
-    names = parameter_names(subject.rows)
+    results, record = standing.results, standing.record
+    names = parameter_names(results.rows)
     if record is None and any(name.startswith("data") and not is_seed(name) for name in names):
         # Each trial has data of its own.
         return None
-    record = record or subject.record
-    stored = subject.study.user_attrs.get(attributes.PROTOCOL) if subject.study else None
+    record = record or results.record
+    stored = results.study.user_attrs.get(attributes.PROTOCOL) if results.study else None
     config = _flat_config(standing)
     if not config:
         return None
@@ -174,17 +177,17 @@ def _protocol(standing: StudyEntry) -> Values | None:
 
 def _flat_config(standing: StudyEntry) -> Values | None:
     """The configuration of the best trial, of another one, or of the study; by dotted keys."""
-    subject = standing.subject
-    if record := standing.record or subject.record:
+    results = standing.results
+    if record := standing.record or results.record:
         return flatten(record.config)
-    stored = subject.study.user_attrs.get(attributes.PROTOCOL) if subject.study else None
+    stored = results.study.user_attrs.get(attributes.PROTOCOL) if results.study else None
     # Of keys that it is older than, it began with what the schema has for them.
     return flatten(with_defaults(unflatten(stored))) if stored else None
 
 
 def _seeds(standing: StudyEntry) -> dict[str, Any]:
     """The seeds of a grid over them: it is all of them, whichever the best trial has."""
-    rows = standing.subject.rows
+    rows = standing.results.rows
     return {
         name: sorted({row.params[name] for row in rows if name in row.params})
         for name in filter(is_seed, parameter_names(rows))
@@ -233,8 +236,8 @@ def _difference_table(known: Sequence[tuple[StudyEntry, Values]], title: str) ->
 
 def how_it_was_done(standings: Sequence[StudyEntry]) -> Iterator[Table]:
     """What all have alike, then what differs, with whose it is."""
-    records = [(standing, standing.record or standing.subject.record) for standing in standings]
-    known = [(s.label, dict(protocol_rows(s.subject, record))) for s, record in records if record]
+    records = [(standing, standing.record or standing.results.record) for standing in standings]
+    known = [(s.label, dict(protocol_rows(s.results, record))) for s, record in records if record]
     labels = [label for label, _ in known]
     alike, different = [], []
     for part in dict.fromkeys(part for _, parts in known for part in parts):
@@ -242,10 +245,10 @@ def how_it_was_done(standings: Sequence[StudyEntry]) -> Iterator[Table]:
         if len(shared) == 1:
             alike.append([part, *shared])
         else:
-            different += [[f"{part}: {listed(those)}", text] for text, those in shared.items()]
+            different += [[f"{part}: {join_names(those)}", text] for text, those in shared.items()]
     columns = ["part", "as it was done"]
     if alike:
-        whose = "all of them" if len(known) == len(standings) else listed(labels)
+        whose = "all of them" if len(known) == len(standings) else join_names(labels)
         yield Table(columns, alike, f"As {whose} {'have' if len(known) > 1 else 'has'} it")
     if different:
         yield Table(columns, different, "Where it was done differently")

@@ -10,40 +10,40 @@ import plotly.graph_objects as go
 from sweeper.report.rendering.page import Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, scale
 from sweeper.report.sections.depth import depth_text
-from sweeper.results.analysis.seed_groups import seeds_varied
-from sweeper.results.analysis.towers import Size, configurations_of, pruned_by_size
-from sweeper.results.formatting import count, metric_words, number
+from sweeper.results.formatting import count, metric_label, number
+from sweeper.results.seed_groups import has_seed_groups
 from sweeper.results.study_results import StudyResults
+from sweeper.results.towers import TowerSize, configurations_of, pruned_by_size
 
 # The figures of the configurations of each depth and width, the best first.
-Cells = Mapping[Size, Sequence[float]]
+Cells = Mapping[TowerSize, Sequence[float]]
 
 
-def architecture_section(subject: StudyResults) -> Section | None:
+def architecture_section(results: StudyResults) -> Section | None:
     """Whether depth helped, and the heat map; None where all towers are alike."""
-    cells = cells_of(subject)
+    cells = cells_of(results)
     if len(cells) < 2:
         return None
-    text = depth_text(subject)
+    text = depth_text(results)
     helped = [Text(text, "lead")] if text else []
-    return Section("architecture", "Depth and width", [*helped, depth_and_width(subject, cells)])
+    return Section("architecture", "Depth and width", [*helped, depth_and_width(results, cells)])
 
 
-def cells_of(subject: StudyResults) -> Cells:
-    cells: dict[Size, list[float]] = {}
-    for each in configurations_of(subject):
+def cells_of(results: StudyResults) -> Cells:
+    cells: dict[TowerSize, list[float]] = {}
+    for each in configurations_of(results):
         cells.setdefault((each.depth, each.width), []).append(each.value)
     return cells
 
 
-def depth_and_width(subject: StudyResults, cells: Cells) -> Figure:
+def depth_and_width(results: StudyResults, cells: Cells) -> Figure:
     """The best value of each depth and width, and of how many configurations."""
-    words, over_seeds = metric_words(subject.metric), seeds_varied(subject)
-    pruned = pruned_by_size(subject)
-    figure = plot(_heat(subject, cells, pruned), x="width of the first layer", y="layers")
+    words, over_seeds = metric_label(results.metric), has_seed_groups(results)
+    pruned = pruned_by_size(results)
+    figure = plot(_heat(results, cells, pruned), x="width of the first layer", y="layers")
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_yaxes(type="category", showgrid=False)
-    counted = "complete" if pruned and not over_seeds else f"{_noun(subject)}s"
+    counted = "complete" if pruned and not over_seeds else f"{_noun(results)}s"
     columns = ["layers", "width", counted, "best", "median"]
     rows = [
         [str(depth), _width(width), str(len(own)), number(own[0]), number(median(own))]
@@ -63,8 +63,8 @@ def depth_and_width(subject: StudyResults, cells: Cells) -> Figure:
     )
 
 
-def _noun(subject: StudyResults) -> str:
-    return "configuration" if seeds_varied(subject) else "trial"
+def _noun(results: StudyResults) -> str:
+    return "configuration" if has_seed_groups(results) else "trial"
 
 
 def _caption(over_seeds: bool, pruned: bool) -> Iterator[str]:
@@ -79,11 +79,11 @@ def _width(width: int) -> str:
     return str(width) if width else "none"
 
 
-def _heat(subject: StudyResults, cells: Cells, pruned: Mapping[Size, int]) -> go.Heatmap:
+def _heat(results: StudyResults, cells: Cells, pruned: Mapping[TowerSize, int]) -> go.Heatmap:
     depths = sorted({depth for depth, _ in cells})
     widths = sorted({width for _, width in cells})
     sizes = [[(depth, width) for width in widths] for depth in depths]
-    noun = _noun(subject)
+    noun = _noun(results)
     return go.Heatmap(
         z=[[cells[size][0] if size in cells else None for size in line] for line in sizes],
         x=[_width(width) for width in widths],
@@ -95,7 +95,7 @@ def _heat(subject: StudyResults, cells: Cells, pruned: Mapping[Size, int]) -> go
         texttemplate="%{text}",
         customdata=[[count(len(cells.get(size, ())), noun) for size in line] for line in sizes],
         colorscale=scale(),
-        reversescale=not subject.is_maximized,
+        reversescale=not results.is_maximized,
         xgap=3,
         ygap=3,
         showscale=False,

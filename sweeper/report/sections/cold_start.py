@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sweeper.report.rendering.page import Block, Table, Text
-from sweeper.results.evidence.row_groups import Part
-from sweeper.results.formatting import metric_words, number
-from sweeper.two_tower.config import SEEN_FILTERED
+from sweeper.results.formatting import metric_label, number
+from sweeper.results.scored_rows import Segment
 
 WORDS = {
     "warm": "warm user and candidate",
@@ -23,13 +22,7 @@ NOTE = (
 )
 
 
-def both_metrics(metric: str) -> tuple[str, str]:
-    """The metric unfiltered and seen-filtered, of the same k."""
-    bare = metric.removeprefix(SEEN_FILTERED)
-    return bare, f"{SEEN_FILTERED}{bare}"
-
-
-def repetition_block(parts: Mapping[str, Sequence[Part]], rows: str, seen: str) -> Block | None:
+def repetition_block(parts: Mapping[str, Sequence[Segment]], rows: str, seen: str) -> Block | None:
     """The table of repeat rows and new pairs; a sentence without repeats; None if not known.
 
     Args:
@@ -40,7 +33,7 @@ def repetition_block(parts: Mapping[str, Sequence[Part]], rows: str, seen: str) 
     first = next(iter(parts.values()))
     if not first:
         return None
-    if [part.part for part in first] == ["new"]:
+    if [part.name for part in first] == ["new"]:
         return Text(
             f"None of {rows} ({first[0].rows:,}) is a repeat: no user has the row's candidate "
             f"{ALREADY[seen]}."
@@ -55,7 +48,7 @@ def repetition_block(parts: Mapping[str, Sequence[Part]], rows: str, seen: str) 
     )
 
 
-def cold_start_block(groups: Mapping[str, Sequence[Part]], rows: str) -> Block:
+def cold_start_block(groups: Mapping[str, Sequence[Segment]], rows: str) -> Block:
     """The table of warm and cold rows; a sentence where none is cold.
 
     Args:
@@ -63,7 +56,7 @@ def cold_start_block(groups: Mapping[str, Sequence[Part]], rows: str) -> Block:
       rows: which rows, in words.
     """
     first = next(iter(groups.values()))
-    if [group.part for group in first] == ["warm"]:
+    if [group.name for group in first] == ["warm"]:
         total = first[0].rows
         return Text(
             f"None of {rows} ({total:,}) is cold: each has a user and a candidate that training "
@@ -81,16 +74,16 @@ def cold_start_block(groups: Mapping[str, Sequence[Part]], rows: str) -> Block:
 
 
 def _lines(
-    parts: Mapping[str, Sequence[Part]], words: Mapping[str, str]
+    parts: Mapping[str, Sequence[Segment]], words: Mapping[str, str]
 ) -> tuple[list[str], list[list[str]]]:
     """Whose accuracies they are, and the lines of a table: of each part one a metric."""
     first = next(iter(parts.values()))
     names = list(first[0].accuracies)
     lines = []
     for index, part in enumerate(first):
-        head = [words[part.part], f"{part.rows:,}", f"{100 * part.share:.1f} %"]
+        head = [words[part.name], f"{part.rows:,}", f"{100 * part.share:.1f} %"]
         for metric, each in parts.items():
             figures = [number(each[index].accuracies[name]) for name in names]
-            lines.append([*head, metric_words(metric), *figures])
+            lines.append([*head, metric_label(metric), *figures])
             head = ["", "", ""]
     return names, lines

@@ -11,8 +11,8 @@ from sweeper.report.rendering.axes import counted, logarithmic, metric_axis
 from sweeper.report.rendering.page import Figure, Section, Table
 from sweeper.report.rendering.palette import colour, plot, series
 from sweeper.report.sections.validation_curves import baseline_lines
-from sweeper.results.analysis.baselines import usual_baselines
-from sweeper.results.formatting import metric_words, number, upper_first
+from sweeper.results.baselines import study_baselines
+from sweeper.results.formatting import metric_label, number, upper_first
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import Row
 from sweeper.study.outputs.reading import losses, parameters_text, short_names
@@ -30,30 +30,30 @@ SYMBOLS = {"complete": "circle", "pruned": "circle-open", "infeasible": "x", "ru
 WIDE = 20
 
 
-def optimization_section(subject: StudyResults) -> Section | None:
+def optimization_section(results: StudyResults) -> Section | None:
     """The history; None where there are no two values to tell of."""
-    if subject.study is None or sum(bool(row.values) for row in subject.rows) < 2:
+    if results.study is None or sum(bool(row.values) for row in results.rows) < 2:
         return None
-    figures = [optimization_history(subject, index) for index in range(len(subject.objectives))]
+    figures = [optimization_history(results, index) for index in range(len(results.objectives))]
     return Section("history", "Optimisation history", [f for f in figures if f is not None])
 
 
-def optimization_history(subject: StudyResults, index: int = 0) -> Figure | None:
+def optimization_history(results: StudyResults, index: int = 0) -> Figure | None:
     """Each trial's value by its number, and the best so far."""
-    metric = subject.objectives[index].metric
-    by_number = sorted(subject.rows, key=lambda row: row.number)
+    metric = results.objectives[index].metric
+    by_number = sorted(results.rows, key=lambda row: row.number)
     valued = [row for row in by_number if index < len(row.values)]
     if not valued:
         return None
-    best = best_so_far(subject, valued, index)
-    baselines = usual_baselines(subject, metric)
+    best = best_so_far(results, valued, index)
+    baselines = study_baselines(results, metric)
     last = by_number[-1].number
     traces = [
-        *(_points(subject, rows, index) for rows in _by_state(valued)),
+        *(_points(results, rows, index) for rows in _by_state(valued)),
         *_best_line(best, index, last),
         *baseline_lines(baselines, 0, last),
     ]
-    words = metric_words(metric)
+    words = metric_label(metric)
     figure = plot(*traces, x="trial", y=words)
     figure.update_xaxes(counted(last))
     values = [row.values[index] for row in valued]
@@ -88,10 +88,10 @@ def _best_line(best: Sequence[Row], index: int, last: int) -> Iterator[go.Scatte
         )
 
 
-def best_so_far(subject: StudyResults, rows: Sequence[Row], index: int) -> list[Row]:
+def best_so_far(results: StudyResults, rows: Sequence[Row], index: int) -> list[Row]:
     """Those complete trials that were better than all before them, by number."""
     better: list[Row] = []
-    turn = -1 if subject.objectives[index].direction == "maximize" else 1
+    turn = -1 if results.objectives[index].direction == "maximize" else 1
     for row in rows:
         own = turn * row.values[index]
         if row.state == "complete" and (not better or own < turn * better[-1].values[index]):
@@ -105,12 +105,12 @@ def _by_state(rows: Sequence[Row]) -> list[list[Row]]:
     return [[row for row in rows if row.state == state] for state in states]
 
 
-def _points(subject: StudyResults, rows: Sequence[Row], index: int) -> go.Scatter:
+def _points(results: StudyResults, rows: Sequence[Row], index: int) -> go.Scatter:
     state = rows[0].state
     return go.Scatter(
         x=[row.number for row in rows],
         y=[row.values[index] for row in rows],
-        text=trial_texts(subject, rows),
+        text=trial_texts(results, rows),
         name=state,
         mode="markers",
         marker={
@@ -122,9 +122,9 @@ def _points(subject: StudyResults, rows: Sequence[Row], index: int) -> go.Scatte
     )
 
 
-def trial_texts(subject: StudyResults, rows: Sequence[Row]) -> list[str]:
+def trial_texts(results: StudyResults, rows: Sequence[Row]) -> list[str]:
     """What a plot says of each trial: its number, its state, its parameters a line each."""
-    names = {name: None for row in subject.rows for name in row.params}
+    names = {name: None for row in results.rows for name in row.params}
     short = short_names(names)
     return [
         "<br>".join(
@@ -137,30 +137,30 @@ def trial_texts(subject: StudyResults, rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def pareto_section(subject: StudyResults) -> Section | None:
+def pareto_section(results: StudyResults) -> Section | None:
     """Each other objective against the first; None of one objective."""
-    complete = subject.of_states("complete")
-    if len(subject.objectives) < 2 or not complete:
+    complete = results.of_states("complete")
+    if len(results.objectives) < 2 or not complete:
         return None
-    figures = [pareto_front(subject, index) for index in range(1, len(subject.objectives))]
+    figures = [pareto_front(results, index) for index in range(1, len(results.objectives))]
     return Section("pareto", "Pareto front", figures)
 
 
-def pareto_front(subject: StudyResults, index: int) -> Figure:
+def pareto_front(results: StudyResults, index: int) -> Figure:
     """The first objective against that of this index."""
-    first, other = subject.objectives[0], subject.objectives[index]
-    complete = subject.of_states("complete")
-    front = sorted(subject.front, key=lambda row: row.values[index])
+    first, other = results.objectives[0], results.objectives[index]
+    complete = results.of_states("complete")
+    front = sorted(results.front, key=lambda row: row.values[index])
     behind = [row for row in complete if row.rank != 1]
     xs = [row.values[index] for row in complete]
     is_wide = min(xs) > 0 and max(xs) / min(xs) > WIDE
-    several = len(subject.objectives) > 2
+    several = len(results.objectives) > 2
     traces = [
-        _front_points(subject, behind, index, "others", {"color": colour("faint"), "size": 8}),
-        *_edge(subject, index),
-        _front_points(subject, front, index, "Pareto front", {"color": series(0), "size": 10}),
+        _front_points(results, behind, index, "others", {"color": colour("faint"), "size": 8}),
+        *_edge(results, index),
+        _front_points(results, front, index, "Pareto front", {"color": series(0), "size": 10}),
     ]
-    words = [metric_words(first.metric), metric_words(other.metric)]
+    words = [metric_label(first.metric), metric_label(other.metric)]
     figure = plot(*traces, x=words[1] + (", logarithmic" if is_wide else ""), y=words[0])
     figure.update_yaxes(metric_axis(first.metric, [row.values[0] for row in complete]))
     figure.update_xaxes(logarithmic(xs) if is_wide else metric_axis(other.metric, xs))
@@ -184,12 +184,12 @@ def pareto_front(subject: StudyResults, index: int) -> Figure:
 
 
 def _front_points(
-    subject: StudyResults, rows: Sequence[Row], index: int, name: str, marker: dict[str, Any]
+    results: StudyResults, rows: Sequence[Row], index: int, name: str, marker: dict[str, Any]
 ) -> go.Scatter:
     return go.Scatter(
         x=[row.values[index] for row in rows],
         y=[row.values[0] for row in rows],
-        text=trial_texts(subject, rows),
+        text=trial_texts(results, rows),
         name=name,
         mode="markers",
         marker=marker,
@@ -197,16 +197,16 @@ def _front_points(
     )
 
 
-def _edge(subject: StudyResults, index: int) -> Iterator[go.Scatter]:
+def _edge(results: StudyResults, index: int) -> Iterator[go.Scatter]:
     """The steps between the trials that are best by these two objectives."""
-    pair = [subject.objectives[0], subject.objectives[index]]
+    pair = [results.objectives[0], results.objectives[index]]
     turned = {
         row.number: losses([row.values[0], row.values[index]], pair)
-        for row in subject.of_states("complete")
+        for row in results.of_states("complete")
     }
     edge: list[Row] = []
     lowest = float("inf")
-    for row in sorted(subject.of_states("complete"), key=lambda row: turned[row.number][::-1]):
+    for row in sorted(results.of_states("complete"), key=lambda row: turned[row.number][::-1]):
         if turned[row.number][0] < lowest:
             lowest = turned[row.number][0]
             edge.append(row)

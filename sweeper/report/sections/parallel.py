@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 from sweeper.report.rendering.axes import broken, round_ticks
 from sweeper.report.rendering.page import Figure
 from sweeper.report.rendering.palette import SCALE, colour, plot
-from sweeper.results.formatting import metric_words, number
+from sweeper.results.formatting import metric_label, number
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.reading import losses, parameter_text, parameters_text, short_names
 
@@ -38,17 +38,17 @@ class Axis:
 
 
 def parallel_coordinates(
-    subject: StudyResults, study: optuna.Study, names: Sequence[str]
+    results: StudyResults, study: optuna.Study, names: Sequence[str]
 ) -> Figure:
     """Every trial with a figure, the best in the strongest colour and on top."""
     trials = sorted(
         study.get_trials(deepcopy=False),
-        key=lambda trial: losses(trial.values, subject.objectives),
+        key=lambda trial: losses(trial.values, results.objectives),
     )
     drawn = trials[:MAX_LINES][::-1]
     short = short_names(names)
     axes = [_parameter_axis(name, short[name], drawn) for name in names]
-    words = metric_words(subject.metric)
+    words = metric_label(results.metric)
     axes.append(_value_axis(words, [trial.values[0] for trial in drawn]))
     left_out = (
         f" The best {MAX_LINES:,} of {len(trials):,} trials." if len(trials) > MAX_LINES else ""

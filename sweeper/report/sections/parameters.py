@@ -11,13 +11,13 @@ from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, series
 from sweeper.report.sections.parallel import parallel_coordinates
 from sweeper.report.sections.slices import slices
-from sweeper.results.analysis.importance import (
+from sweeper.results.formatting import count, join_code, metric_label, share
+from sweeper.results.importance import (
     MIN_TRIALS,
     importances,
     is_seed,
     study_with_pruned,
 )
-from sweeper.results.formatting import code_listed, count, metric_words, share
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.reading import short_names
 
@@ -25,21 +25,21 @@ from sweeper.study.outputs.reading import short_names
 MAX_SHOWN = 12
 
 
-def parameters_section(subject: StudyResults) -> Section | None:
+def parameters_section(results: StudyResults) -> Section | None:
     """Importance, parallel coordinates and slices; None where nothing was varied."""
-    study = study_with_pruned(subject)
+    study = study_with_pruned(results)
     names = varied(study)
     if not names:
         return None
     weights = importances(study)
     names.sort(key=lambda name: -weights.get(name, 0.0))
     shown, left_out = names[:MAX_SHOWN], names[MAX_SHOWN:]
-    blocks: list[Block] = [*_importance(subject, study, weights), *_partial(study, names)]
+    blocks: list[Block] = [*_importance(results, study, weights), *_partial(study, names)]
     if len(shown) > 1:
-        blocks.append(parallel_coordinates(subject, study, shown))
-    blocks.append(slices(subject, study, shown))
+        blocks.append(parallel_coordinates(results, study, shown))
+    blocks.append(slices(results, study, shown))
     if left_out:
-        blocks.append(Text(f"Left out of these plots: {code_listed(left_out)}.", "note"))
+        blocks.append(Text(f"Left out of these plots: {join_code(left_out)}.", "note"))
     return Section("parameters", "Parameters", blocks)
 
 
@@ -67,12 +67,12 @@ def _partial(study: optuna.Study, names: Sequence[str]) -> list[Text]:
 
 
 def _importance(
-    subject: StudyResults, study: optuna.Study, weights: dict[str, float]
+    results: StudyResults, study: optuna.Study, weights: dict[str, float]
 ) -> list[Figure | Text]:
     """The plot, or why there is none."""
     trials = len(study.get_trials(deepcopy=False))
     if weights:
-        return [parameter_importance(subject, study, weights)]
+        return [parameter_importance(results, study, weights)]
     if len(varied(study)) < 2:
         return []
     text = (
@@ -83,7 +83,7 @@ def _importance(
 
 
 def parameter_importance(
-    subject: StudyResults, study: optuna.Study, weights: dict[str, float]
+    results: StudyResults, study: optuna.Study, weights: dict[str, float]
 ) -> Figure:
     """The share of each parameter as a bar."""
     names, trials = list(weights), study.get_trials(deepcopy=False)
@@ -101,14 +101,14 @@ def parameter_importance(
     figure = plot(bars, margin={"r": 48, "b": 16}, xaxis_visible=False)
     figure.update_xaxes(range=[0, 1.1 * max(weights.values())])
     figure.update_yaxes(ticksuffix="  ", showgrid=False, autorange="reversed")
-    by = "being on the front" if len(subject.objectives) > 1 else metric_words(subject.metric)
-    pruned = any(row.state == "pruned" for row in subject.rows)
+    by = "being on the front" if len(results.objectives) > 1 else metric_label(results.metric)
+    pruned = any(row.state == "pruned" for row in results.rows)
     return Figure(
         "parameter_importance",
         f"What decides about {by}",
         "How much each parameter has to do with being among the best tenth: conditional PED-ANOVA "
         f"over {count(len(trials), 'trial')}"
-        f"{', pruned ones with the best that they reached' if pruned else ''}.",
+        f"{', pruned ones with the best that they best_reached' if pruned else ''}.",
         figure,
         Table(
             ["parameter", "importance", "trials with it"],

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 
 from sweeper.report.rendering.page import Block, Figure, Table, Text
 from sweeper.report.rendering.palette import plot, series
-from sweeper.results.evidence.row_groups import Group, Part
-from sweeper.results.formatting import count, metric_words, number
+from sweeper.results.formatting import count, metric_label, number
+from sweeper.results.scored_rows import Decile, Segment
 from sweeper.two_tower.evaluation.segments import HISTORY_LENGTH, TIME_SINCE_TRAINING, Segmentation
 
 # Beside the model; more lines hide each other.
@@ -36,7 +36,7 @@ NOTE = (
 
 
 def parts_in_time(
-    found: Callable[[Segmentation], Sequence[Part]], metric: str, rows: str
+    found: Callable[[Segmentation], Sequence[Segment]], metric: str, rows: str
 ) -> Iterator[Block]:
     """A plot for each way to part the rows; a sentence where all are in one part.
 
@@ -51,12 +51,12 @@ def parts_in_time(
     for parts, name, title, by in FIGURES:
         each = found(parts)
         if len(each) == 1:
-            yield Text(f"All of {rows} ({each[0].rows:,}) are {parts.labels[each[0].part]}.")
+            yield Text(f"All of {rows} ({each[0].rows:,}) are {parts.labels[each[0].name]}.")
         elif each:
             yield _figure(each, parts, name, title, f"{rows}, {by}", metric)
 
 
-def lines_shown(parts: Sequence[Part] | Sequence[Group]) -> list[str]:
+def lines_shown(parts: Sequence[Segment] | Sequence[Decile]) -> list[str]:
     """Whose accuracies a plot shows: the first one's, and those of the best others."""
     first, *others = parts[0].accuracies
 
@@ -68,9 +68,9 @@ def lines_shown(parts: Sequence[Part] | Sequence[Group]) -> list[str]:
 
 
 def _figure(
-    parts: Sequence[Part], of: Segmentation, name: str, title: str, rows: str, metric: str
+    parts: Sequence[Segment], of: Segmentation, name: str, title: str, rows: str, metric: str
 ) -> Figure:
-    labels = [of.labels[part.part] for part in parts]
+    labels = [of.labels[part.name] for part in parts]
     shown = lines_shown(parts)
     traces = [
         go.Scatter(
@@ -90,7 +90,7 @@ def _figure(
         )
         for index, each in enumerate(shown)
     ]
-    figure = plot(*traces, y=metric_words(metric), scattermode="group")
+    figure = plot(*traces, y=metric_label(metric), scattermode="group")
     figure.update_xaxes(type="category")
     figure.update_yaxes(rangemode="tozero")
     left_out = len(parts[0].accuracies) - len(shown)
@@ -104,14 +104,14 @@ def _figure(
     )
 
 
-def _margins(part: Part, name: str) -> tuple[float, float]:
+def _margins(part: Segment, name: str) -> tuple[float, float]:
     """How far the interval goes below and above the accuracy."""
     value = part.accuracies[name]
     low, high = part.intervals.get(name) or (value, value)
     return value - low, high - value
 
 
-def _numbers(parts: Sequence[Part], labels: Sequence[str]) -> Table:
+def _numbers(parts: Sequence[Segment], labels: Sequence[str]) -> Table:
     headers = [
         f"{label} ({count(part.rows, 'row')})" for label, part in zip(labels, parts, strict=True)
     ]
@@ -123,7 +123,7 @@ def _numbers(parts: Sequence[Part], labels: Sequence[str]) -> Table:
     )
 
 
-def _cell(part: Part, name: str) -> str:
+def _cell(part: Segment, name: str) -> str:
     interval = part.intervals.get(name)
     within = f" ({' to '.join(map(number, interval))})" if interval else ""
     return f"{number(part.accuracies[name])}{within}"

@@ -16,22 +16,22 @@ from sweeper.study.outputs.result_files import BEST, shown_path
 from sweeper.two_tower.record import TrialRecord
 
 
-def reproduction_section(subject: StudyResults) -> Section | None:
+def reproduction_section(results: StudyResults) -> Section | None:
     """None without any record."""
-    record = subject.record
+    record = results.record
     if record is None:
         return None
-    blocks = [*commands(subject, record), *_configuration(subject, record)]
+    blocks = [*commands(results, record), *_configuration(results, record)]
     blocks.append(
         Table(["what", "which"], [[*row] for row in _environment(record)], "Versions and machine")
     )
     return Section("reproduce", "To have it again", blocks)
 
 
-def commands(subject: StudyResults, record: TrialRecord) -> Iterator[Block]:
+def commands(results: StudyResults, record: TrialRecord) -> Iterator[Block]:
     """What runs the best trial again, and what started the study or the run."""
-    if subject.study is not None and (subject.directory / BEST).exists():
-        place = shlex.quote(str(shown_path(subject.directory)))
+    if results.study is not None and (results.directory / BEST).exists():
+        place = shlex.quote(str(shown_path(results.directory)))
         command = (
             f"python -m sweeper --config-dir {place} --config-name {BEST.removesuffix('.yaml')}"
         )
@@ -43,9 +43,9 @@ def commands(subject: StudyResults, record: TrialRecord) -> Iterator[Block]:
             yield Code(f"{command} evaluation.score_test=true", "sh")
     # Of a trial in a study it is what its launcher started.
     own = started_with(record.command) if record.command else None
-    started = subject.study.user_attrs.get(attributes.COMMAND, own) if subject.study else own
+    started = results.study.user_attrs.get(attributes.COMMAND, own) if results.study else own
     if started:
-        whole = "The whole study" if subject.study is not None else "The run"
+        whole = "The whole study" if results.study is not None else "The run"
         yield Text(f"{whole}, as it was started:")
         yield Code(started, "sh")
 
@@ -58,14 +58,14 @@ def started_with(command: list[str]) -> str:
     return " ".join([own, *map(shlex.quote, arguments)])
 
 
-def _configuration(subject: StudyResults, record: TrialRecord) -> Iterator[Block]:
-    best = subject.best
+def _configuration(results: StudyResults, record: TrialRecord) -> Iterator[Block]:
+    best = results.best
     which = "the best trial"
-    if subject.study is None:
+    if results.study is None:
         which = "this run"
     elif best is None:
         which = "a trial; none is complete"
-    elif best.number not in subject.records:
+    elif best.number not in results.records:
         which = "a trial: the best one's can't be read"
     else:
         which = f"the best trial, {best.number}"

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import colour, plot, series
-from sweeper.results.analysis.trial_curves import ENDED
+from sweeper.results.curves import FINISHED_STATES
 from sweeper.results.formatting import count, duration, share
 from sweeper.results.study_results import StudyResults
 from sweeper.study import attributes
@@ -35,10 +35,10 @@ class Epochs:
         return self.full - self.trained
 
 
-def savings_section(subject: StudyResults) -> Section | None:
+def savings_section(results: StudyResults) -> Section | None:
     """What was left out; None of a single run, and where every trial went to its end."""
-    states = epochs_by_state(subject)
-    if subject.study is None or not any(each.saved for each in states):
+    states = epochs_by_state(results)
+    if results.study is None or not any(each.saved for each in states):
         return None
     total = Epochs("all")
     for each in states:
@@ -67,12 +67,12 @@ def savings_section(subject: StudyResults) -> Section | None:
     return Section("pruning", title, blocks)
 
 
-def epochs_by_state(subject: StudyResults) -> list[Epochs]:
+def epochs_by_state(results: StudyResults) -> list[Epochs]:
     """Over the trials that ended as they should, in the order of `STATES`."""
     found: dict[str, Epochs] = {}
-    splits = _splits(subject)
-    for row in subject.of_states(*ENDED, "pruned"):
-        record = subject.records.get(row.number)
+    splits = _splits(results)
+    for row in results.of_states(*FINISHED_STATES, "pruned"):
+        record = results.records.get(row.number)
         if record is None:
             continue
         of_state = found.setdefault(row.state, Epochs(row.state))
@@ -86,10 +86,10 @@ def epochs_by_state(subject: StudyResults) -> list[Epochs]:
     return sorted(found.values(), key=lambda each: STATES.index(each.state))
 
 
-def _splits(subject: StudyResults) -> int:
+def _splits(results: StudyResults) -> int:
     """How many a trial is trained on; one that was pruned has begun fewer of them."""
-    protocol = subject.study.user_attrs.get(attributes.PROTOCOL, {}) if subject.study else {}
-    begun = [len(record.repeats) for record in subject.records.values()]
+    protocol = results.study.user_attrs.get(attributes.PROTOCOL, {}) if results.study else {}
+    begun = [len(record.repeats) for record in results.records.values()]
     return max(len(protocol.get("study.split_seeds", [])), *begun, 1)
 
 

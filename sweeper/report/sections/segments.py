@@ -11,23 +11,25 @@ import plotly.graph_objects as go
 
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, series
-from sweeper.report.sections.cold_start import both_metrics, cold_start_block, repetition_block
-from sweeper.report.sections.confirmed import confirmed_metric
-from sweeper.report.sections.confirmed_tables import name_words
+from sweeper.report.sections.cold_start import cold_start_block, repetition_block
 from sweeper.report.sections.parts_in_time import lines_shown, parts_in_time
-from sweeper.results.evidence.evidence import Evidence
-from sweeper.results.evidence.ranks import MODEL, hits
-from sweeper.results.evidence.row_groups import (
-    Group,
-    Part,
+from sweeper.results.confirmation import ConfirmationResults
+from sweeper.results.confirmation_text import configuration_label
+from sweeper.results.formatting import metric_label, number
+from sweeper.results.scored_rows import (
+    MODEL,
+    Decile,
+    Segment,
+    both_metrics,
     by_cold_start,
     by_parts,
     by_repetition,
     by_training_rows,
+    hits,
 )
-from sweeper.results.formatting import baseline_words, metric_words, number
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import baselines_of
+from sweeper.two_tower.config import baseline_name
 from sweeper.two_tower.evaluation.metrics import SHOWN
 from sweeper.two_tower.trial.result_tables import seen_by
 
@@ -48,80 +50,82 @@ PARTS = {
 }
 
 
-def strengths_section(subject: StudyResults) -> Section | None:
+def strengths_section(results: StudyResults) -> Section | None:
     """On the test rows of a confirmation, else on the rows of the best trial; None without any."""
-    evidence = subject.evidence
-    if evidence is not None and evidence.own_rows:
-        return Section("strengths", "Where it is right", list(_confirmed(subject, evidence)))
-    blocks = list(_of_best(subject))
+    confirmation = results.confirmation
+    if confirmation is not None and confirmation.own_rows:
+        return Section("strengths", "Where it is right", list(_confirmed(results, confirmation)))
+    blocks = list(_of_best(results))
     return Section("strengths", "Where it is right", blocks) if blocks else None
 
 
-def _confirmed(subject: StudyResults, evidence: Evidence) -> Iterator[Block]:
-    metric = confirmed_metric(subject)
+def _confirmed(results: StudyResults, confirmation: ConfirmationResults) -> Iterator[Block]:
+    metric = results.confirmed_metric
     # The best, the reference and the baselines: more lines hide each other.
-    references = [name for name in evidence.names if not name.startswith("trial_")]
-    shown = [evidence.winner, *references, *evidence.baselines]
+    references = [name for name in confirmation.names if not name.startswith("trial_")]
+    shown = [confirmation.winner, *references, *confirmation.baselines]
 
     def named(values: Mapping[str, T]) -> dict[str, T]:
-        return {name_words(name): values[name] for name in shown}
+        return {configuration_label(name): values[name] for name in shown}
 
     groups = {
         of: [
             replace(each, accuracies=named(each.accuracies))
-            for each in evidence.by_training_rows(of, metric)
+            for each in confirmation.by_training_rows(of, metric)
         ]
         for of in PARTS
     }
     rows = "the study's own test rows"
-    yield from _blocks(groups, metric, name_words(evidence.winner), rows)
-    if not evidence.is_split_at_random:
+    yield from _blocks(groups, metric, configuration_label(confirmation.winner), rows)
+    if not confirmation.is_split_at_random:
         yield from parts_in_time(
             lambda parts: [
                 replace(part, accuracies=named(part.accuracies), intervals=named(part.intervals))
-                for part in evidence.by_parts(parts, metric)
+                for part in confirmation.by_parts(parts, metric)
             ],
             metric,
             rows,
         )
 
-    def parts(found: Callable[[str], Sequence[Part]]) -> dict[str, list[Part]]:
+    def parts(found: Callable[[str], Sequence[Segment]]) -> dict[str, list[Segment]]:
         return {
             each: [replace(part, accuracies=named(part.accuracies)) for part in found(each)]
             for each in both_metrics(metric)
         }
 
-    yield cold_start_block(parts(evidence.by_cold_start), rows)
-    if block := repetition_block(parts(evidence.by_repetition), rows, evidence.seen):
+    yield cold_start_block(parts(confirmation.by_cold_start), rows)
+    if block := repetition_block(parts(confirmation.by_repetition), rows, confirmation.seen):
         yield block
     # A list of so many shows all of a smaller catalogue, whatever it ranks by.
-    is_told = subject.record is None or subject.record.data.get("candidates", np.inf) > SHOWN
-    if is_told and (coverage := evidence.coverage()):
-        yield _coverage_table({name_words(name): share for name, share in coverage.items()})
+    is_told = results.record is None or results.record.data.get("candidates", np.inf) > SHOWN
+    if is_told and (coverage := confirmation.coverage()):
+        yield _coverage_table(
+            {configuration_label(name): share for name, share in coverage.items()}
+        )
 
 
-def _of_best(subject: StudyResults) -> Iterator[Block]:
-    best = subject.best
-    ranks = subject.ranks.get(best.number) if best else None
+def _of_best(results: StudyResults) -> Iterator[Block]:
+    best = results.best
+    ranks = results.ranks.get(best.number) if best else None
     if best is None or ranks is None:
         return
-    metric = confirmed_metric(subject)
-    name = "the run" if subject.study is None else f"trial {best.number}"
+    metric = results.confirmed_metric
+    name = "the run" if results.study is None else f"trial {best.number}"
     scorers = {name: (ranks, MODEL)}
     for baseline in baselines_of(best, metric):
-        table, scorer = subject.ranks.get(baseline), MODEL
+        table, scorer = results.ranks.get(baseline), MODEL
         if table is None:
             table, scorer = ranks, baseline
         if f"{scorer}_rank" in table.column_names:
-            scorers[baseline_words(baseline)] = table, scorer
+            scorers[baseline_name(baseline)] = table, scorer
 
     def found(metric: str) -> dict[str, np.ndarray]:
         return {name: hits(table, metric, scorer) for name, (table, scorer) in scorers.items()}
 
     groups = {of: by_training_rows(ranks, of, found(metric)) for of in PARTS}
-    rows = f"{subject.scored_rows} rows"
+    rows = f"{results.evaluation_split} rows"
     yield from _blocks(groups, metric, name, rows)
-    config = subject.records[best.number].config
+    config = results.records[best.number].config
     seen = seen_by(config)
     if config["data"]["split"] != "random":
         hits_of = found(metric)
@@ -136,7 +140,7 @@ def _of_best(subject: StudyResults) -> Iterator[Block]:
 
 
 def _blocks(
-    groups: Mapping[str, Sequence[Group]], metric: str, name: str, rows: str
+    groups: Mapping[str, Sequence[Decile]], metric: str, name: str, rows: str
 ) -> Iterator[Block]:
     """The sentence and the plots; `name` is whom they are about."""
     yield Text(_lead(groups["item"], metric, name, rows), "lead")
@@ -152,16 +156,16 @@ def _coverage_table(shares: Mapping[str, float]) -> Table:
     )
 
 
-def _lead(groups: Sequence[Group], metric: str, name: str, rows: str) -> str:
+def _lead(groups: Sequence[Decile], metric: str, name: str, rows: str) -> str:
     rarest, commonest = groups[0], groups[-1]
     return (
         f"Of {rows}, on the rarest candidates ({rarest.low} to {rarest.high} training rows) {name} "
-        f"has {number(rarest.accuracies[name])} {metric_words(metric)}, on the most popular "
+        f"has {number(rarest.accuracies[name])} {metric_label(metric)}, on the most popular "
         f"({commonest.low} to {commonest.high}) {number(commonest.accuracies[name])}."
     )
 
 
-def _breakdown(groups: Sequence[Group], of: str, metric: str, rows: str) -> Figure:
+def _breakdown(groups: Sequence[Decile], of: str, metric: str, rows: str) -> Figure:
     title, axis, caption = PARTS[of]
     names = list(groups[0].accuracies)
     labels = [
@@ -178,7 +182,7 @@ def _breakdown(groups: Sequence[Group], of: str, metric: str, rows: str) -> Figu
         )
         for index, name in enumerate(lines_shown(groups))
     ]
-    figure = plot(*traces, x=axis, y=metric_words(metric))
+    figure = plot(*traces, x=axis, y=metric_label(metric))
     figure.update_xaxes(type="category")
     figure.update_yaxes(rangemode="tozero")
     numbers = Table(

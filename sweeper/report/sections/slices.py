@@ -15,7 +15,7 @@ from sweeper.report.rendering.axes import broken, logarithmic, metric_axis
 from sweeper.report.rendering.page import Figure, Gallery, Table
 from sweeper.report.rendering.palette import colour, plot, series
 from sweeper.report.sections.parallel import in_order
-from sweeper.results.formatting import metric_words, number, upper_first
+from sweeper.results.formatting import metric_label, number, upper_first
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.reading import parameter_text, short_names
 
@@ -25,17 +25,17 @@ MAX_CHOICES = 12
 MAX_TICKS = 4
 
 
-def slices(subject: StudyResults, study: optuna.Study, names: Sequence[str]) -> Gallery:
+def slices(results: StudyResults, study: optuna.Study, names: Sequence[str]) -> Gallery:
     """A small plot for each parameter."""
     trials, short = study.get_trials(deepcopy=False), short_names(names)
-    words = metric_words(subject.metric)
-    heights = metric_axis(subject.metric, [trial.values[0] for trial in trials])
+    words = metric_label(results.metric)
+    heights = metric_axis(results.metric, [trial.values[0] for trial in trials])
     figures = [
         Figure(
             f"slice_{index}_{''.join(c if c.isalnum() else '_' for c in name)}",
             short[name],
             f"{words} against {name}",
-            _slice(subject, [trial for trial in trials if name in trial.params], name, heights),
+            _slice(results, [trial for trial in trials if name in trial.params], name, heights),
             height=230,
         )
         for index, name in enumerate(names)
@@ -50,7 +50,7 @@ def slices(subject: StudyResults, study: optuna.Study, names: Sequence[str]) -> 
         Table(
             # The best of all might be a pruned trial's, which no other table calls the best.
             ["parameter", "value", "trials", "best complete" if pruned else "best", "median"],
-            [row for name in names for row in _numbers(subject, trials, name)],
+            [row for name in names for row in _numbers(results, trials, name)],
             "By value",
         ),
     )
@@ -71,7 +71,7 @@ def _choices(trials: Sequence[FrozenTrial], name: str) -> list[Any]:
 
 
 def _slice(
-    subject: StudyResults, trials: Sequence[FrozenTrial], name: str, heights: dict[str, Any]
+    results: StudyResults, trials: Sequence[FrozenTrial], name: str, heights: dict[str, Any]
 ) -> go.Figure:
     choices = _choices(trials, name)
     pruned, complete = ([t for t in trials if _is_pruned(t) is wanted] for wanted in (True, False))
@@ -137,27 +137,27 @@ def _medians(trials: Sequence[FrozenTrial], name: str, choices: Sequence[Any]) -
     )
 
 
-def _numbers(subject: StudyResults, trials: Sequence[FrozenTrial], name: str) -> list[list[str]]:
+def _numbers(results: StudyResults, trials: Sequence[FrozenTrial], name: str) -> list[list[str]]:
     """Of each choice how many trials, the best and the median; of a range its best fifth."""
     own = [trial for trial in trials if name in trial.params]
     rows = []
     for choice in _choices(own, name):
         chosen = [trial for trial in own if trial.params[name] == choice]
-        rows.append([name, parameter_text(choice), *_figures(subject, chosen)])
-    return rows or [_range_row(subject, own, name)]
+        rows.append([name, parameter_text(choice), *_figures(results, chosen)])
+    return rows or [_range_row(results, own, name)]
 
 
-def _figures(subject: StudyResults, trials: Sequence[FrozenTrial]) -> list[str]:
+def _figures(results: StudyResults, trials: Sequence[FrozenTrial]) -> list[str]:
     """How many, the best of the complete ones, the median of all."""
-    best = max if subject.is_maximized else min
+    best = max if results.is_maximized else min
     complete = [trial.values[0] for trial in trials if not _is_pruned(trial)]
     middle = median(trial.values[0] for trial in trials)
     return [str(len(trials)), number(best(complete, default=None)), number(middle)]
 
 
-def _range_row(subject: StudyResults, trials: Sequence[FrozenTrial], name: str) -> list[str]:
-    turn = -1 if subject.is_maximized else 1
+def _range_row(results: StudyResults, trials: Sequence[FrozenTrial], name: str) -> list[str]:
+    turn = -1 if results.is_maximized else 1
     ranked = sorted(trials, key=lambda trial: turn * trial.values[0])
     fifth = ranked[: max(len(ranked) // 5, 1)]
     ends = [parameter_text(end(trial.params[name] for trial in fifth)) for end in (min, max)]
-    return [name, f"{ends[0]} to {ends[1]} in the best fifth", *_figures(subject, fifth)]
+    return [name, f"{ends[0]} to {ends[1]} in the best fifth", *_figures(results, fifth)]

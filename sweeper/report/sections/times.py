@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import colour, plot, series
 from sweeper.report.sections.optimization import STATE_COLOURS, trial_texts
-from sweeper.results.formatting import count, duration, listed, share
+from sweeper.results.formatting import count, duration, join_names, share
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.reading import clock
 from sweeper.two_tower.record import TrialRecord
@@ -44,16 +44,16 @@ class Span:
     end: float
 
 
-def times_section(subject: StudyResults) -> Section | None:
+def times_section(results: StudyResults) -> Section | None:
     """None where no time is known."""
     blocks: list[Block] = []
-    stages = stage_seconds(list(subject.records.values()))
+    stages = stage_seconds(list(results.records.values()))
     if stages:
-        blocks.append(stages_figure(stages, len(subject.records)))
-    if subject.study is not None:
-        spans, pauses = spans_of(subject)
+        blocks.append(stages_figure(stages, len(results.records)))
+    if results.study is not None:
+        spans, pauses = spans_of(results)
         if len(spans) > 1:
-            blocks += _side_by_side(subject, spans, pauses)
+            blocks += _side_by_side(results, spans, pauses)
     return Section("times", "Where the time went", blocks) if blocks else None
 
 
@@ -114,12 +114,12 @@ def _short(seconds: float) -> str:
     return clock(seconds) if seconds >= 60 else duration(seconds)
 
 
-def spans_of(subject: StudyResults) -> tuple[list[Span], list[float]]:
+def spans_of(results: StudyResults) -> tuple[list[Span], list[float]]:
     """When each trial that has ended ran, by start; and where a pause was left out."""
     times: list[tuple[datetime, datetime, int]] = sorted(
         # Not before its start, though the clock may have been set back under it.
         (trial.datetime_start, max(trial.datetime_start, trial.datetime_complete), trial.number)
-        for trial in subject.trials
+        for trial in results.trials
         if trial.datetime_start is not None and trial.datetime_complete is not None
     )
     work = sum((end - start).total_seconds() for start, end, _ in times)
@@ -153,7 +153,7 @@ def lanes_of(spans: Sequence[Span]) -> list[int]:
 
 
 def _side_by_side(
-    subject: StudyResults, spans: Sequence[Span], pauses: Sequence[float]
+    results: StudyResults, spans: Sequence[Span], pauses: Sequence[float]
 ) -> list[Block]:
     lanes = lanes_of(spans)
     workers, clock = max(lanes) + 1, max(span.end for span in spans)
@@ -162,18 +162,18 @@ def _side_by_side(
         f"At most {workers} at once, for {duration(clock)}: trials ran in "
         f"{share(busy, workers * clock)} of that time."
     )
-    if spent := subject.wall_seconds:
-        parts = [f"{duration(each)} for the {name}" for name, each in subject.wall_parts]
-        of = f": {listed(parts)}" if parts else ""
+    if spent := results.wall_seconds:
+        parts = [f"{duration(each)} for the {name}" for name, each in results.wall_parts]
+        of = f": {join_names(parts)}" if parts else ""
         text += f" The study took {duration(spent)} in all, the starts of its workers included{of}."
-    return [Text(text), timeline(subject, spans, lanes, pauses)]
+    return [Text(text), timeline(results, spans, lanes, pauses)]
 
 
 def timeline(
-    subject: StudyResults, spans: Sequence[Span], lanes: Sequence[int], pauses: Sequence[float]
+    results: StudyResults, spans: Sequence[Span], lanes: Sequence[int], pauses: Sequence[float]
 ) -> Figure:
     """Each trial as a bar from its start to its end."""
-    rows = {row.number: row for row in subject.rows}
+    rows = {row.number: row for row in results.rows}
     states: dict[str, list[int]] = {}
     for index, span in enumerate(spans):
         states.setdefault(rows[span.trial].state, []).append(index)
@@ -184,7 +184,7 @@ def timeline(
             x=[(spans[index].end - spans[index].start) / seconds for index in own],
             y=[f"{lanes[index] + 1}" for index in own],
             customdata=[duration(spans[index].end - spans[index].start) for index in own],
-            hovertext=trial_texts(subject, [rows[spans[index].trial] for index in own]),
+            hovertext=trial_texts(results, [rows[spans[index].trial] for index in own]),
             name=state,
             orientation="h",
             marker={

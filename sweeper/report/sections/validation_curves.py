@@ -10,77 +10,79 @@ import plotly.graph_objects as go
 from sweeper.report.rendering.axes import metric_axis
 from sweeper.report.rendering.page import Block, Figure, Section, Table
 from sweeper.report.rendering.palette import CLEAR, SERIES, colour, plot, series
-from sweeper.results.analysis.baselines import usual_baselines
-from sweeper.results.analysis.grouping import group_labels
-from sweeper.results.analysis.trial_curves import (
+from sweeper.results.baselines import study_baselines
+from sweeper.results.curves import (
     Curve,
-    Group,
+    CurveGroup,
     curve_metric,
     curves_of,
-    grouped,
+    group_curves,
+    group_labels,
     more_is_better,
 )
 from sweeper.results.formatting import (
-    baseline_words,
-    metric_words,
+    metric_label,
     number,
     seen_note,
     upper_first,
 )
 from sweeper.results.study_results import StudyResults
+from sweeper.two_tower.config import baseline_name
 
 DASHES = ("dash", "dot", "dashdot")
 # Of more points than this, markers hide the line.
 MAX_MARKERS = 12
 
 
-def curves_section(subject: StudyResults) -> Section | None:
-    metric = curve_metric(subject)
-    if metric is None or all(len(c.epochs) < 2 for c in curves_of(subject, metric)):
+def curves_section(results: StudyResults) -> Section | None:
+    metric = curve_metric(results)
+    if metric is None or all(len(c.epochs) < 2 for c in curves_of(results, metric)):
         return None
-    blocks: list[Block] = [validation_curves(subject, metric)]
-    if subject.study is None:
-        blocks += _loss(subject)
-    rows = subject.scored_rows
+    blocks: list[Block] = [validation_curves(results, metric)]
+    if results.study is None:
+        blocks += _loss(results)
+    rows = results.evaluation_split
     title = "Validation curves" if rows == "validation" else f"Curves on {rows} rows"
     return Section("curves", title, blocks)
 
 
-def validation_curves(subject: StudyResults, metric: str) -> Figure:
+def validation_curves(results: StudyResults, metric: str) -> Figure:
     """The metric against the epoch, by group; needs a curve of two evaluations."""
-    title, labels = group_labels(subject)
-    curves = [curve for curve in curves_of(subject, metric) if curve.trial in labels]
-    groups = grouped(curves, labels, more_is_better(subject, metric))
-    baselines = usual_baselines(subject, metric)
+    title, labels = group_labels(results)
+    curves = [curve for curve in curves_of(results, metric) if curve.trial in labels]
+    groups = group_curves(curves, labels, more_is_better(results, metric))
+    baselines = study_baselines(results, metric)
     epochs = [epoch for curve in curves for epoch in curve.epochs]
     traces = [
         *_faint(groups),
         *(trace for index in range(len(groups)) for trace in _group(groups, index)),
         *baseline_lines(baselines, min(epochs), max(epochs)),
     ]
-    words = metric_words(metric)
+    words = metric_label(metric)
     figure = plot(*traces, x="epoch", y=words, xaxis_range=[0, 1.02 * max(epochs)])
     figure.update_yaxes(metric_axis(metric, _heights(groups, baselines)))
     return Figure(
         "validation_curves",
-        f"{upper_first(words)} on {subject.scored_rows} rows, by epoch",
+        f"{upper_first(words)} on {results.evaluation_split} rows, by epoch",
         " ".join(
             [
-                _caption(subject, title, groups, bool(baselines)),
-                *filter(None, [seen_note(metric, subject.record)]),
+                _caption(results, title, groups, bool(baselines)),
+                *filter(None, [seen_note(metric, results.record)]),
             ]
         ),
         figure,
-        _numbers(title, groups, metric, more_is_better(subject, metric)),
+        _numbers(title, groups, metric, more_is_better(results, metric)),
         height=460,
     )
 
 
-def _caption(subject: StudyResults, title: str, groups: Sequence[Group], baselines: bool) -> str:
-    if subject.study is None and not subject.repeats.get(0):
+def _caption(
+    results: StudyResults, title: str, groups: Sequence[CurveGroup], baselines: bool
+) -> str:
+    if results.study is None and not results.repeats.get(0):
         text = "The line is this run"
     else:
-        seeds = any(subject.repeats.values())
+        seeds = any(results.repeats.values())
         text = (
             f"A line is the mean of all complete trials {'and split seeds ' if seeds else ''}of "
             f"the same {title}, the band around it one standard deviation"
@@ -95,7 +97,7 @@ def _caption(subject: StudyResults, title: str, groups: Sequence[Group], baselin
     return f"{text}{'; dashed lines are the baselines' if baselines else ''}."
 
 
-def _heights(groups: Sequence[Group], baselines: dict[str, float]) -> list[float]:
+def _heights(groups: Sequence[CurveGroup], baselines: dict[str, float]) -> list[float]:
     """The values that the plot shows: the means, their bands, the baselines; without any, all.
 
     A trial that was pruned far below would press together what is to be compared.
@@ -107,7 +109,7 @@ def _heights(groups: Sequence[Group], baselines: dict[str, float]) -> list[float
     return [*(shown or others), *baselines.values()]
 
 
-def _group(groups: Sequence[Group], index: int) -> Iterator[go.Scatter]:
+def _group(groups: Sequence[CurveGroup], index: int) -> Iterator[go.Scatter]:
     """The mean of a group's complete trials, with the band around it."""
     group, mean = groups[index], groups[index].mean()
     if not mean.epochs:
@@ -143,7 +145,7 @@ def _group(groups: Sequence[Group], index: int) -> Iterator[go.Scatter]:
     )
 
 
-def _faint(groups: Sequence[Group]) -> Iterator[go.Scatter]:
+def _faint(groups: Sequence[CurveGroup]) -> Iterator[go.Scatter]:
     """All that didn't finish, a trace for each group, behind the lines."""
     for index, group in enumerate(groups):
         if group.others:
@@ -151,7 +153,7 @@ def _faint(groups: Sequence[Group]) -> Iterator[go.Scatter]:
             yield _thin_lines(group, series(index, "thin") if has_colour else colour("faint"))
 
 
-def _thin_lines(group: Group, colour_of_lines: str) -> go.Scatter:
+def _thin_lines(group: CurveGroup, colour_of_lines: str) -> go.Scatter:
     xs: list[Any] = []
     ys: list[Any] = []
     trials: list[Any] = []
@@ -180,14 +182,14 @@ def baseline_lines(baselines: dict[str, float], start: float, end: float) -> Ite
         yield go.Scatter(
             x=[start, end],
             y=[value, value],
-            name=f"{baseline_words(name)} {number(value)}",
+            name=f"{baseline_name(name)} {number(value)}",
             mode="lines",
             line={"color": colour("soft"), "width": 1.5, "dash": DASHES[index % len(DASHES)]},
-            hovertemplate=f"{baseline_words(name)}: %{{y:.4f}}<extra></extra>",
+            hovertemplate=f"{baseline_name(name)}: %{{y:.4f}}<extra></extra>",
         )
 
 
-def _numbers(title: str, groups: Sequence[Group], metric: str, more_is_better: bool) -> Table:
+def _numbers(title: str, groups: Sequence[CurveGroup], metric: str, more_is_better: bool) -> Table:
     best = max if more_is_better else min
 
     def of_trials(curves: Sequence[Curve]) -> str:
@@ -213,12 +215,12 @@ def _numbers(title: str, groups: Sequence[Group], metric: str, more_is_better: b
     columns = [
         title, "complete", "others", "best", "best mean", "at epoch", "mean at the end",
     ]  # fmt: skip
-    return Table(columns, rows, f"{upper_first(metric_words(metric))} by {title}")
+    return Table(columns, rows, f"{upper_first(metric_label(metric))} by {title}")
 
 
-def _loss(subject: StudyResults) -> list[Figure]:
+def _loss(results: StudyResults) -> list[Figure]:
     """The training loss of a single run."""
-    curves = curves_of(subject, "loss")
+    curves = curves_of(results, "loss")
     if not curves:
         return []
     traces = [

@@ -1,1 +1,0 @@
-"""How sure figures are: scored rows, confirmations and the statistics on them."""
