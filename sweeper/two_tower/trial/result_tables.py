@@ -23,7 +23,7 @@ COLD_START = {
     "cold_user": "rows of cold users",
     "cold_item": "rows of cold candidates",
 }
-# What seen-filtered metrics leave out, by `sweeper.two_tower.config.seen_reading`.
+# What seen-filtered figures leave out, by `sweeper.two_tower.config.seen_reading`.
 SEEN = {
     "training": "what the user has in the training rows",
     "before": "what the user had before the row",
@@ -103,7 +103,7 @@ def sampled_words(config: Mapping[str, Any]) -> str:
 
 
 def seen_by(config: Mapping[str, Any]) -> str:
-    """What the seen-filtered metrics of a record leave out: "training" or "before"."""
+    """What the seen-filtered figures of a record leave out: "training" or "before"."""
     # Before there was a choice, it was what the training rows hold.
     seen = config["evaluation"].get("seen", "training")
     # A record that was changed by hand may lack its split.
@@ -203,7 +203,7 @@ def _part_lines(
 
 def result_lines(record: TrialRecord, rows: str) -> Iterator[tuple[str, str]]:
     """(topic, text): how parts of the rows were answered, to stand below the result table."""
-    yield "seen", f"seen-filtered metrics leave out {SEEN[seen_by(record.config)]}"
+    yield "seen", f"seen-filtered figures leave out {SEEN[seen_by(record.config)]}"
     yield from _repetition_lines(record, rows)
     yield from _cold_start_lines(record, rows)
 

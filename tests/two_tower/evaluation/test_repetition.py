@@ -59,7 +59,7 @@ def test_the_line_below_the_result_table():
     record = TrialRecord(
         {"evaluation": {"metric": "seen_filtered_top_5"}, "data": {"split": "random"}}
     )
-    seen = ("seen", "seen-filtered metrics leave out what the user has in the training rows")
+    seen = ("seen", "seen-filtered figures leave out what the user has in the training rows")
     record.by_repetition["test"] = metrics_by_repetition(RANKS)
     assert list(result_lines(record, "test")) == [
         seen,
@@ -84,7 +84,7 @@ def test_the_line_below_the_result_table():
     assert list(result_lines(record, "test")) == [seen]
     record.config["data"]["split"], record.config["evaluation"]["seen"] = "temporal", "auto"
     assert list(result_lines(record, "test")) == [
-        ("seen", "seen-filtered metrics leave out what the user had before the row")
+        ("seen", "seen-filtered figures leave out what the user had before the row")
     ]
 
 
