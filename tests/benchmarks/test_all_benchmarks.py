@@ -66,8 +66,7 @@ def test_the_page_has_each_ratio_and_table() -> None:
     lines = every.page(ended, "two cores; today").splitlines()
     assert lines[2] == (
         "After this page you know how fast sweeper is, compared with what, and how it was "
-        "measured. "
-        "`python -m benchmarks` printed these tables in one go: two cores; today."
+        "measured. `python -m benchmarks` printed these tables in one go: two cores; today."
     )
     assert lines[4:9] == [
         "| benchmark | against | measured |",

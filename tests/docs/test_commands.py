@@ -31,7 +31,7 @@ from sweeper.two_tower.config.experiment import register_schema
 # What a test can't type as it stands, and where what it stands for is run.
 ELSEWHERE = {
     r"(python3|python) -m (venv|pip) |pip install |\. \.venv/bin/activate$": ".ci/run",
-    r"python -m pytest( -m slow)?$|ruff |mypy": ".ci/run",
+    r"python -m pytest( -n 2)?( -m slow)?$|ruff |mypy|lint-imports": ".ci/run",
     r"export |ray start|python -m sweeper …": "tests/cluster/test_far_ray.py",
     r".*hydra/launcher=ray .*storage=postgresql": "tests/cluster/test_far_ray.py",
     r".*hydra/launcher=ray ": "tests/cluster/test_ray.py",
