@@ -50,10 +50,10 @@ def run_fresh(
 
 
 @cache
-def _fork_server() -> Connection:
-    """The connection to a server of this process; the server ends with it."""
+def _fork_server() -> tuple[subprocess.Popen[bytes], Connection]:
+    """The server of this process, which ends with it, and the connection to it."""
     connection, theirs = Pipe()
-    subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("fork_server.py")), str(theirs.fileno())],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         pass_fds=[theirs.fileno()],
@@ -62,7 +62,7 @@ def _fork_server() -> Connection:
         stderr=subprocess.DEVNULL,
     )
     theirs.close()
-    return connection
+    return process, connection
 
 
 def run_forked(
@@ -76,7 +76,7 @@ def run_forked(
     Raises:
       subprocess.TimeoutExpired: it took longer than `timeout` seconds, and was killed.
     """
-    server = _fork_server()
+    _, server = _fork_server()
     # TensorFlow has not started there, with whatever number of threads it has started here.
     environment = {name: environment[name] for name in environment if name != THREADS_VARIABLE}
     with tempfile.TemporaryDirectory() as scratch:
