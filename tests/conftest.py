@@ -27,8 +27,8 @@ SHARING = ("cluster", "data", "report", "serving", "tracking")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several processes (`-n 2 --dist loadgroup`) one of them has all tests of a file, or of a
-    folder that shares."""
+    """With several processes (`-n 2`) one of them has all tests of a file, or of a folder that
+    shares."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
     for item in items:

@@ -6,13 +6,11 @@ import ast
 import os
 import socket
 import stat
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-from processes import ROOT
+from processes import ROOT, run_module
 
 from sweeper.common.errors import DataError, OutputError
 from sweeper.two_tower import record as records
@@ -87,14 +85,7 @@ TAG = f"!!python/object/apply:os.mkdir [{MADE}]\n"
 def test_a_tag_in_yaml_makes_nothing(tmp_path, name, content, arguments):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(content)
-    done = subprocess.run(
-        [sys.executable, "-m", "sweeper", *arguments, "data=synthetic"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_module(tmp_path, "sweeper", *arguments, "data=synthetic", timeout=60)
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
@@ -168,14 +159,10 @@ def test_secrets_of_the_environment_are_in_no_file_and_no_line(tmp_path):
         "train.eval_every_epochs=1", "optimizer=sgd",
     ]  # fmt: skip
     for name, more in (("well", []), ("badly", ["optimizer.learning_rate=1e38"])):
-        done = subprocess.run(
-            [sys.executable, "-m", "sweeper", *small, *more, f"hydra.run.dir={name}"],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **dict.fromkeys(names, secret)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = run_module(
+            tmp_path, "sweeper", *small, *more, f"hydra.run.dir={name}",
+            **dict.fromkeys(names, secret),
+        )  # fmt: skip
         assert (done.returncode == 0) == (name == "well"), done.stderr
         assert secret not in done.stdout + done.stderr
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

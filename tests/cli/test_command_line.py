@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import run_module, started_module
+from processes import run_fresh, run_module, started_module
 
 from sweeper.cli.composition import composed
 from sweeper.common.console import make_console
@@ -187,7 +187,7 @@ def test_an_output_directory_that_cannot_be(tmp_path):
 
 @pytest.mark.parametrize("question", [["--help"], ["--cfg", "job"]])
 def test_questions_are_answered_without_tensorflow(tmp_path, question):
-    done = run_module(tmp_path, "sweeper", *question, PYTHONPROFILEIMPORTTIME="1")
+    done = run_fresh(tmp_path, "-m", "sweeper", *question, PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
     assert "learning_rate: 0.1" in done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

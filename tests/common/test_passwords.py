@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 from changed_configs import problems_of
-from processes import ROOT
+from processes import run_module
 
 from sweeper.common.passwords import password_in, without_password
 
@@ -62,14 +58,7 @@ def test_an_address_without_one_is_taken(address):
     ],
 )
 def test_nothing_of_it_is_printed_or_written(tmp_path, arguments, environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "sweeper", *arguments, "data=synthetic"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_module(tmp_path, "sweeper", *arguments, "data=synthetic", timeout=60, **environment)
     assert done.returncode == 2
     assert done.stderr.startswith("error: track")
     assert SECRET not in done.stdout + done.stderr

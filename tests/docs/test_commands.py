@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import random
 import re
 import subprocess
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pages import PAGES, ROOT, Command, commands, mentioned, shown_by_help
+from processes import run_module
 
 from benchmarks.postgresql_server import free_port
 from sweeper.cli.command_line import prepare
@@ -188,17 +188,11 @@ def check_dashboard(words: list[str], place: Path) -> None:
 )
 def test_the_commands_of_a_page_run(page: str, listed: list[Command], tmp_path: Path) -> None:
     write_tables(tmp_path)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for command in listed:
         if command.words[0] == "optuna-dashboard":
             check_dashboard(command.words, tmp_path)
             continue
-        done = subprocess.run(
-            [sys.executable, *small(command, tmp_path)[1:]],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
+        python, flag, module, *arguments = small(command, tmp_path)
+        assert (python, flag) == ("python", "-m"), str(command)
+        done = run_module(tmp_path, module, *arguments, timeout=600)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 
 import psutil
 import pytest
 from optuna.trial import TrialState
-from processes import ROOT
+from processes import run_module
 from toy_runs import (
     BASIC,
     NO_REPORT,
@@ -152,16 +150,9 @@ def sleepers_of(session: int) -> list[int]:
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_fails_a_real_trial(tmp_path):
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "sweeper", "-m", "data=synthetic", "train=quick",
-            "train.epochs=5", "optimizer.learning_rate=0.1,1e30", STUDY, NO_REPORT,
-        ],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=200,
+    done = run_module(
+        tmp_path, "sweeper", "-m", "data=synthetic", "train=quick", "train.epochs=5",
+        "optimizer.learning_rate=0.1,1e30", STUDY, NO_REPORT, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     taken = check_whole(tmp_path / "study", 2)

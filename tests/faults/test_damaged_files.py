@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from processes import ROOT
+from processes import run_module
 from toy_runs import check_grid, results_of
 
 pytestmark = pytest.mark.slow
@@ -21,14 +19,7 @@ STUDY = (
 
 
 def command(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+    return run_module(directory, *arguments, timeout=200)
 
 
 @pytest.fixture(scope="module")

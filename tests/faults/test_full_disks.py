@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from made_up_data import folder_config, write_made_up_movielens
-from processes import ROOT
+from processes import run_module
 from toy_runs import STUDY, check_grid, contents, finished, results_of, run
 
 from sweeper.common.errors import DataError
@@ -47,13 +45,8 @@ def the_error(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def single_run(directory: Path, *arguments: str, **variables: str):
-    return subprocess.run(
-        [sys.executable, "-m", "sweeper", "train=quick", "train.epochs=5", *arguments],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
-        capture_output=True,
-        text=True,
-        timeout=120,
+    return run_module(
+        directory, "sweeper", "train=quick", "train.epochs=5", *arguments, **variables
     )
 
 
@@ -144,14 +137,7 @@ def test_an_export_without_room_leaves_nothing(disk, tmp_path):
     done = single_run(tmp_path, "data=synthetic", f"hydra.run.dir={tmp_path / 'run'}")
     assert done.returncode == 0, done.stderr
     mount("size=64k")
-    done = subprocess.run(
-        [sys.executable, "-m", "sweeper.export", "run", f"output={place / 'export'}"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_module(tmp_path, "sweeper.export", "run", f"output={place / 'export'}")
     line = the_error(done)
     assert line.startswith("error: output: ")
     assert "No space left on device" in line

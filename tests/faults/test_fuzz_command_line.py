@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 
 import pytest
 from bounds import told
@@ -13,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nasty import NASTY_NUMBERS, NASTY_TEXTS, OFTEN
 from plans import planner
-from processes import ROOT
+from processes import run_module
 
 from sweeper.cli.command_line import prepare
 from sweeper.two_tower.config import known_keys
@@ -131,17 +128,13 @@ def test_any_command_is_understood_or_refused(given):
 def test_real_processes_end_with_a_line(tmp_path):
     """A few dozen, of those whose words can't start a study: `--cfg` composes, and runs nothing."""
     choose = random.Random(0)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for index in range(36):
         words = [
             f"{choose.choice(KEYS)}={choose.choice([*WORDS, *map(repr, NASTY_NUMBERS)])}"
             for _ in range(2)
         ]
         start = ["--cfg", "job"] if index % 2 else ["-m", "hydra.sweep.dir='\\\\0'", "no.such=key"]
-        done = subprocess.run(
-            [sys.executable, "-m", "sweeper", *start, *words],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+        done = run_module(tmp_path, "sweeper", *start, *words, timeout=60)
         assert "Traceback" not in done.stderr, words
         assert done.returncode in (0, 2), (words, done.stderr)
         assert list(tmp_path.iterdir()) == []

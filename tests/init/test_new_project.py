@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from processes import ROOT
+from processes import ROOT, run_module
 
 from sweeper import export, recommend
 from sweeper.cli.composition import compose_first, composed, loader
@@ -77,9 +77,7 @@ def start(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 
 
 def run(place: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SWEEPER_CACHE_DIR": str(place / "cache")}
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+    return run_module(place, module, *arguments, SWEEPER_CACHE_DIR=str(place / "cache"))
 
 
 def test_the_project_is_what_the_table_has(place: Path) -> None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from inspected_data import own_interactions
-from processes import ROOT
+from processes import run_fresh, run_module
 
 from sweeper.inspect import __main__ as command
 from sweeper.inspect.__main__ import main
@@ -23,19 +19,8 @@ SMALL = [
 TEMPORAL = [*SMALL, "data.split=temporal"]
 
 
-def process(directory: Path, *program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *program],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
 def test_what_is_printed_can_be_pasted_and_trained(tmp_path):
-    done = process(tmp_path, "-m", "sweeper.inspect", *SMALL)
+    done = run_module(tmp_path, "sweeper.inspect", *SMALL)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("data     synthetic: 100 users x 60 items, 1,000 interactions")
@@ -53,7 +38,8 @@ def test_what_is_printed_can_be_pasted_and_trained(tmp_path):
     assert "metric   top_10 (60 items: the largest k that is at most a fifth" in done.stdout
     assert train.endswith(" features=mine task=full_softmax evaluation.metric=top_10")
     quick = ["train=quick", "train.epochs=1", "train.eval_every_epochs=1", "train.xla=false"]
-    trained = process(tmp_path, *train.split(), *quick)
+    _, module, *overrides = train.split()
+    trained = run_module(tmp_path, module, *overrides, *quick)
     assert trained.returncode == 0, trained.stderr
     assert "Metrics on" in trained.stdout
 
@@ -63,7 +49,7 @@ def test_a_split_that_needs_no_tensorflow_loads_none_and_json_is_alone(tmp_path)
         "import sys; from sweeper.inspect.__main__ import main; main(sys.argv[1:]); "
         "print('tensorflow' in sys.modules, file=sys.stderr)"
     )
-    done = process(tmp_path, "-c", program, "--json", *TEMPORAL, "--output", "a/b.png")
+    done = run_fresh(tmp_path, "-c", program, "--json", *TEMPORAL, "--output", "a/b.png")
     assert (done.returncode, done.stderr.splitlines()) == (0, ["False"])
     found = json.loads(done.stdout)
     assert (found["rows"], found["users"], found["items"]) == (1_000, 100, 60)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
-from processes import run_module
+from processes import run_fresh
 
 from sweeper import recommend as command
 from sweeper.serving.loaded_export import LoadedExport
@@ -353,6 +353,7 @@ def test_a_study_is_no_export(exported, capsys) -> None:
 
 
 def test_a_process_of_its_own_prints_the_answer_and_nothing_of_tensorflows(exported, tmp_path):
-    done = run_module(tmp_path, "sweeper.recommend", str(exported.output), "user_id=user_07", "k=3")
+    program = ("-m", "sweeper.recommend", str(exported.output))
+    done = run_fresh(tmp_path, *program, "user_id=user_07", "k=3")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("For 'user_07'")

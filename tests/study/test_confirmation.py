@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -17,8 +15,8 @@ from hydra.types import RunMode
 from joblib.externals import cloudpickle
 from made_up_trials import made_up_result, made_up_study, made_up_trial
 from plans import planner
+from processes import run_module
 from small_trials import compose_config, small_config
-from toy_runs import environment
 
 from sweeper.common.errors import StudyError
 from sweeper.study.composition import Composer
@@ -329,13 +327,11 @@ def test_a_search_and_its_confirmation_with_real_trials(tmp_path: Path):
     (tmp_path / "own/experiment/tiny.yaml").write_text(TINY)
 
     def sweeper(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "sweeper", "--config-dir", "own",
-             "study=architecture", "data=synthetic",
-             "train.epochs=3", "train.eval_every_epochs=1", "study.name=s",
-             "study.confirm.best=1", "study.confirm.train_seeds=2", "study.confirm.split_seeds=1",
-             "study.reference=tiny", *arguments],
-            cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=600,
+        done = run_module(
+            tmp_path, "sweeper", "--config-dir", "own", "study=architecture", "data=synthetic",
+            "train.epochs=3", "train.eval_every_epochs=1", "study.name=s",
+            "study.confirm.best=1", "study.confirm.train_seeds=2", "study.confirm.split_seeds=1",
+            "study.reference=tiny", *arguments, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -373,14 +369,12 @@ def test_a_search_and_its_confirmation_with_real_trials(tmp_path: Path):
 @pytest.mark.slow
 def test_a_search_by_time_and_its_confirmation_with_real_trials(tmp_path: Path):
     def sweeper() -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "sweeper", "study=architecture", "study.name=s",
-             "data=synthetic", "data.synthetic.num_interactions=4000",
-             "data.synthetic.num_users=100", "data.split=temporal", "data.cut=1",
-             "train.epochs=1", "study.pruner=none", "study.n_trials=1",
-             "study.confirm.best=1", "study.confirm.train_seeds=1", "study.confirm.without=[]",
-             "study.reference=null"],
-            cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=600,
+        done = run_module(
+            tmp_path, "sweeper", "study=architecture", "study.name=s", "data=synthetic",
+            "data.synthetic.num_interactions=4000", "data.synthetic.num_users=100",
+            "data.split=temporal", "data.cut=1", "train.epochs=1", "study.pruner=none",
+            "study.n_trials=1", "study.confirm.best=1", "study.confirm.train_seeds=1",
+            "study.confirm.without=[]", "study.reference=null", timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

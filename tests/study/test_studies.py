@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import optuna
@@ -13,6 +11,7 @@ import yaml
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from optuna.trial import TrialState
+from processes import run_module
 from toy_runs import (
     BASIC,
     RANGE,
@@ -20,7 +19,6 @@ from toy_runs import (
     check_grid,
     check_whole,
     contents,
-    environment,
     finished,
     leaderboard,
     trials_of,
@@ -241,14 +239,7 @@ def test_the_real_trial_in_a_study(tmp_path):
     """What a real trial leaves, and that its configuration gives the same figures again."""
 
     def sweeper(*arguments: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "sweeper", *arguments],
-            cwd=tmp_path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
+        done = run_module(tmp_path, "sweeper", *arguments, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
 
     sweeper(

@@ -16,6 +16,7 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from processes import run_forked
 
 from sweeper.study import attributes
 from sweeper.study.execution.recovery import counts_toward_budget
@@ -47,13 +48,12 @@ def run(
     directory: Path, *arguments: str, seconds: float = 0.0, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Runs the toy in a directory to its end; an epoch takes `seconds`."""
-    return subprocess.run(
-        [sys.executable, str(TOY), *_without_report(arguments)],
-        cwd=directory,
-        env=environment(seconds),
-        capture_output=True,
-        text=True,
+    return run_forked(
+        directory,
+        str(TOY),
+        *_without_report(arguments),
         timeout=timeout,
+        environment=environment(seconds),
     )
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +9,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from offline_runs import offline_run
-from processes import ROOT
+from processes import run_module
 
 from sweeper.two_tower import record as records
 from sweeper.two_tower.tracking.to_mlflow import uri_of
@@ -30,14 +27,7 @@ TRACKING = ("tracking.tensorboard=true", "tracking.mlflow=runs", "tracking.wandb
 
 def run(directory: Path, *arguments: str) -> Path:
     """Runs the study below the directory; returns where its trials are."""
-    done = subprocess.run(
-        [sys.executable, "-m", "sweeper", *STUDY, *arguments],
-        cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run_module(directory, "sweeper", *STUDY, *arguments, timeout=300, WANDB_MODE="offline")
     assert done.returncode == 0, done.stdout + done.stderr
     return directory / "outputs" / "towers" / "trials"
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from omegaconf import OmegaConf
-from processes import ROOT
+from processes import run_module
 from rich.console import Console
 from small_trials import ids_features, small_config, tutorial_features
 
@@ -45,13 +45,7 @@ from sweeper.two_tower.trial.trial import Trial, run_trial
 
 
 def run(directory: Path, *arguments: str) -> tuple[str, record.TrialRecord]:
-    done = subprocess.run(
-        [sys.executable, "-m", "sweeper", *arguments, f"hydra.run.dir={directory}"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run_module(Path.cwd(), "sweeper", *arguments, f"hydra.run.dir={directory}", timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout, record.read(directory)
 

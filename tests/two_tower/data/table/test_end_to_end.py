@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import ROOT
+from processes import run_module
 
 from sweeper.two_tower.record import TRIAL
 
@@ -33,15 +31,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SWEEPER_CACHE_DIR": str(folder / "c")}
-    command = [
-        sys.executable, "-m", "sweeper", "data=table", "data.path=ratings.csv",
+    return run_module(
+        folder, "sweeper", "data=table", "data.path=ratings.csv",
         "data.columns.user=user", "data.columns.item=film", "data.columns.timestamp='seen on'",
         "data.columns.rating=stars", "data.filter.min_rating=2", "data.items.path=films.csv",
         "features=ids", "model=linear", "train=quick", "train.epochs=2",
         "train.eval_every_epochs=1", "hydra.run.dir=run", *overrides,
-    ]  # fmt: skip
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        SWEEPER_CACHE_DIR=str(folder / "c"),
+    )  # fmt: skip
 
 
 def test_a_user_trains_on_two_files(folder: Path) -> None:
