@@ -1,1 +1,1 @@
-"""What studies and runs have come to: evidence, figures, a page that shows them."""
+"""Reports on studies and runs: their sections, and the page that shows them."""

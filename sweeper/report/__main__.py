@@ -15,7 +15,7 @@ from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import ConfigError, OutputError
 from sweeper.common.exit_codes import command_parser, exit_codes
 
-# Of one study or run, and of several: neither is written over the other.
+# The report on one study or run, and the comparison of several: neither overwrites the other.
 REPORT, COMPARISON = "report.html", "comparison.html"
 DESCRIPTION = """\
 Writes a report on a study or a run: report.html, one page with all its plots that
@@ -36,16 +36,16 @@ examples:
   elsewhere; the text goes beside it, as /tmp/depth.md:
     python -m sweeper.report outputs/depth --output /tmp/depth.html
 
-A study that still runs can be reported on at any time. An earlier report on the same is
-written over; a comparison never takes the place of a study's own report.
-What is missing or damaged is named at the report's head and left out. With nothing to
-show, it ends with exit code 2 and a line that says what would be right.
+A study that still runs can be reported on at any time. An earlier report on the same study
+is overwritten; a comparison never takes the place of a study's own report.
+What is missing or damaged is named at the report's head and left out. If there is nothing
+to show, the command ends with exit code 2 and a line that says what would be right.
 
 In a notebook: sweeper.load_study("outputs/architecture").figures()["validation_curves"]
 """
 
-# (what is done, steps done, of so many)
-Tell = Callable[[str, int, int], None]
+# Called with what is done, the steps done, and of how many.
+OnProgress = Callable[[str, int, int], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,14 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def report_on(directories: Sequence[Path], output: Path | None = None) -> None:
-    """Writes a report, shows how far it is, and says where it lies and what is wrong with it.
+    """Writes a report, shows the progress, and prints where the report is and what is wrong.
 
     Raises:
       As `write_report`.
     """
     console = make_console()
-    with _progress() as tell:
-        paths, problems = write_report(directories, output, tell)
+    with _progress() as on_progress:
+        paths, problems = write_report(directories, output, on_progress)
     for problem in problems:
         print_status(console, "problem", problem)
     print_status(console, "report", ", ".join(map(str, paths)))
@@ -107,8 +107,8 @@ def _check_output(output: Path | None, directories: Sequence[Path]) -> None:
     there = [path for path in (output, output.with_suffix(".md")) if path.exists()]
     if len(there) == 1:
         raise OutputError(
-            f"--output: got {output}, and there is {there[0]}, which is of no report, as these are "
-            "two; must be another name"
+            f"--output: got {output}, but {there[0]} exists, which no report has written, as a "
+            "report is two files; must be another name"
         )
 
 
@@ -120,8 +120,8 @@ def _check_directories(directories: Sequence[Path]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Tell]:
-    """A bar on the terminal while it takes; nothing where there is no terminal."""
+def _progress() -> Iterator[OnProgress]:
+    """Shows a progress bar if there is a terminal."""
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description:<8}"),
@@ -137,7 +137,7 @@ def _progress() -> Iterator[Tell]:
 
 
 def write_report(
-    directories: Sequence[Path], output: Path | None, tell: Tell
+    directories: Sequence[Path], output: Path | None, on_progress: OnProgress
 ) -> tuple[list[Path], list[str]]:
     """Writes the report on one study, or the comparison of several.
 
@@ -147,28 +147,24 @@ def write_report(
     Raises:
       OutputError: there is nothing to show, or it can't be written.
     """
-    # Only now: `--help` and errors come at once.
+    # These imports take time; `--help` and errors come at once without them.
     from sweeper.common.output_files import atomic_write
-    from sweeper.report.comparison.comparison import comparison_of
     from sweeper.report.rendering.html import html_of
     from sweeper.report.rendering.markdown import markdown_of
     from sweeper.report.report import page_of
     from sweeper.results.loading import load_all_results
 
     studies, unread = load_all_results(
-        directories, lambda done, total: tell("reading", done, total)
+        directories, lambda done, total: on_progress("reading", done, total)
     )
 
     def on_section(done: int, total: int) -> None:
-        tell("drawing", done, total)
+        on_progress("drawing", done, total)
 
-    if len(studies) == 1:
-        page = page_of(studies[0], on_section)
-    else:
-        page = comparison_of(studies, on_section)
+    page = page_of(studies, on_section)
     page = replace(page, problems=[*unread, *page.problems])
     path = output or studies[0].directory / (REPORT if len(directories) == 1 else COMPARISON)
-    tell("writing", 0, 1)
+    on_progress("writing", 0, 1)
     contents = {path: html_of(page), path.with_suffix(".md"): markdown_of(page)}
     for place, content in contents.items():
         try:

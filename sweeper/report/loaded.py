@@ -66,9 +66,9 @@ class LoadedStudy:
         """The report's plots by name, "validation_curves", "parameter_importance", ….
 
         Args:
-          dark: in the colours for a dark ground.
+          dark: whether the colours are those for a dark background.
         """
-        figures = page_of(self.results).figures.values()
+        figures = page_of([self.results]).figures.values()
         return {each.name: in_colours(each.plot, DARK if dark else LIGHT) for each in figures}
 
 

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow
 
 from sweeper.results.clustered_tests import compare_with_best
-from sweeper.results.scored_rows import (
-    MODEL,
-    Decile,
-    Segment,
-    by_cold_start,
-    by_parts,
-    by_repetition,
-    by_training_rows,
-    hits,
-)
+from sweeper.results.scored_rows import MODEL, hits
 from sweeper.results.statistics import (
     Comparison,
     Summary,
@@ -29,11 +19,8 @@ from sweeper.results.statistics import (
     summarize,
 )
 from sweeper.study.confirmation import is_untouched
-from sweeper.two_tower.evaluation.row_parts import Parts
 from sweeper.two_tower.record import TrialRecord
 from sweeper.two_tower.trial.result_tables import seen_by
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -234,32 +221,12 @@ class ConfirmationResults:
         ]
         return dict(zip(others, adjusted_by_holm(comparisons), strict=True))
 
-    def by_training_rows(self, of: str, metric: str) -> list[Decile]:
-        """Calls `scored_rows.by_training_rows` on the own test rows, with means over the seeds."""
-        return self._on_own_rows(lambda ranks, hits: by_training_rows(ranks, of, hits), metric)
+    def own_ranks(self) -> pyarrow.Table | None:
+        """Returns the own test rows with one training seed's ranks; None if none are known."""
+        return self._tables(self.own_rows, self.winner)[0] if self.own_rows else None
 
-    def by_cold_start(self, metric: str) -> list[Segment]:
-        """Calls `scored_rows.by_cold_start` on the own test rows, with means over the seeds."""
-        return self._on_own_rows(by_cold_start, metric)
-
-    def by_repetition(self, metric: str) -> list[Segment]:
-        """Calls `scored_rows.by_repetition` on the own test rows, with means over the seeds."""
-        return self._on_own_rows(by_repetition, metric)
-
-    def by_parts(self, parts: Parts, metric: str) -> list[Segment]:
-        """Calls `scored_rows.by_parts` on the own test rows, with means over the seeds."""
-        return self._on_own_rows(lambda ranks, hits: by_parts(parts, ranks, hits), metric)
-
-    def _on_own_rows(
-        self, segment: Callable[[pyarrow.Table, dict[str, np.ndarray]], list[T]], metric: str
-    ) -> list[T]:
-        if not self.own_rows:
-            return []
-        ranks = self._tables(self.own_rows, self.winner)[0]
-        return segment(ranks, self._mean_hits(metric))
-
-    def _mean_hits(self, metric: str) -> dict[str, np.ndarray]:
-        """Returns the mean hits over the seeds, [rows], by configuration and baseline."""
+    def mean_hits(self, metric: str) -> dict[str, np.ndarray]:
+        """Returns the mean hits over the seeds by name, [rows of `own_ranks`]."""
         names = [*self.names, *self.baselines]
         return {name: self._hits(self.own_rows, name, metric).mean(axis=0) for name in names}
 

@@ -10,9 +10,10 @@ import pyarrow
 import pytest
 from made_up_confirmations import made_up_confirmation
 
-from sweeper.report.comparison.entries import standings_of
+from sweeper.report.comparison import StudyComparison
 from sweeper.report.sections.answer import answer_text
-from sweeper.report.sections.trial_table import trial_table
+from sweeper.report.sections.leaderboard import trial_table
+from sweeper.report.study_entry import study_entries
 from sweeper.results.baselines import (
     baseline_comparison_text,
     key_baselines,
@@ -93,14 +94,14 @@ def rows(**more) -> list[Row]:
 
 def test_tables_and_answers_go_by_the_best_baseline():
     results = StudyResults(Path("s"), "s", [ObjectiveConfig()], rows())
-    assert answer_text(results).endswith(
+    assert answer_text(StudyComparison([results])).endswith(
         "0.1200 above popularity (0.3000), 0.0200 above EASE (0.4000)."
     )
     table = trial_table(results, results.rows, baselines=BASELINES)
     assert [row[2] for row in table.rows] == ["0.4200", "0.3800 ▾", "0.3000", "0.4000"]
     assert "▾ no better than EASE (0.4000): 1 trial." in table.note
     worse = StudyResults(Path("t"), "t", [ObjectiveConfig()], rows()[1:])
-    first, second = standings_of([results, worse], "top_100")
+    first, second = study_entries([results, worse], "top_100")
     assert first.unbeaten is None
     assert second.unbeaten == ("ease", 0.4)
 

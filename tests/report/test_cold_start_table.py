@@ -13,7 +13,7 @@ from made_up_studies import made_up_record
 from sweeper.common.output_files import atomic_write
 from sweeper.report.__main__ import main
 from sweeper.report.rendering.page import Table, Text
-from sweeper.report.sections.segments import strengths_section
+from sweeper.report.sections.segments import segments_section
 from sweeper.results.confirmation_loading import load_confirmation
 from sweeper.results.study_results import StudyResults
 from sweeper.study.config import ObjectiveConfig
@@ -83,7 +83,7 @@ def test_a_confirmation_has_means_over_its_seeds(tmp_path):
     def section():
         rows = [Row(7, "complete", 1, values=[0.9], result={"metrics": {"top_100": 0.9}})]
         results = StudyResults(tmp_path, "s", [ObjectiveConfig()], rows, confirmation=confirmation)
-        return strengths_section(results).blocks
+        return segments_section(results).blocks
 
     (text,) = (each.text for each in section() if isinstance(each, Text) and "cold" in each.text)
     assert text.startswith("None of the study's own test rows (4) is cold")

@@ -11,10 +11,10 @@ from made_up_studies import DISTRIBUTIONS, StudyMaker, made_up_record, nothing
 from optuna.distributions import CategoricalDistribution
 from small_trials import compose_config
 
-from sweeper.report.comparison.compared import Compared
-from sweeper.report.comparison.comparison import comparison_of
+from sweeper.report.comparison import StudyComparison
 from sweeper.report.rendering.html import html_of
 from sweeper.report.rendering.page import Table
+from sweeper.report.report import page_of
 from sweeper.results.clustered_tests import compare_on_rows
 from sweeper.results.confirmation import ConfirmationResults, Run
 from sweeper.results.loading import load_results
@@ -39,7 +39,7 @@ def directories(tmp_path):
 
 
 def compared(directories):
-    return comparison_of([load_results(directory) for directory in directories])
+    return page_of([load_results(directory) for directory in directories])
 
 
 def sections_of(page):
@@ -93,7 +93,7 @@ def test_studies_of_one_name_are_told_apart_by_their_places(tmp_path):
     for place in ("a", "b"):
         StudyMaker(tmp_path / place, "same").trial([0.4])
     page = compared([tmp_path / "a", tmp_path / "b"])
-    assert [figure.label for figure in page.key_figures] == [f"{tmp_path}/a", f"{tmp_path}/b"]
+    assert [figure.label for figure in page.key_values] == [f"{tmp_path}/a", f"{tmp_path}/b"]
 
 
 def test_other_configurations_are_set_side_by_side(tmp_path):
@@ -132,7 +132,7 @@ def test_figures_of_different_rows_are_not_ranked(tmp_path, change, words):
     assert words.format(a=a, b=b) in problem
     assert "all must have the same data, split and split seeds" in problem
     sections = sections_of(page)
-    assert sections["answer"].blocks[0].text.startswith("No one is named the best")
+    assert sections["answer"].blocks[0].text.startswith("None is named the best")
     assert "leaderboard" not in sections
     table = next(block for block in sections["protocol"].blocks if isinstance(block, Table))
     assert table.title == "Where the protocols differ"
@@ -222,7 +222,7 @@ def test_without_the_best_record_another_trial_tells_the_protocol(other_data):
     lose_best_record(other_data / "b", keep=["0000"])
     page = compared([other_data / "a", other_data / "b"])
     assert any("data.split (random in " in problem for problem in page.problems)
-    assert lead_of(page) == "No one is named the best: their figures are of different rows."
+    assert lead_of(page) == "None is named the best: their results are on different rows."
 
 
 def test_without_any_record_the_study_tells_the_protocol(other_data):
@@ -244,9 +244,9 @@ def test_a_protocol_that_is_not_known_is_not_ranked(other_data):
     page = compared([other_data / "a", other_data / "b"])
     assert page.problems[0] == (
         f"{other_data}/b: neither a trial's record nor the study says which data and rows the "
-        "figures are of: they can't be ranked"
+        "results are on: they can't be ranked"
     )
-    assert "which rows their figures are of isn't known of all" in lead_of(page)
+    assert "which rows their results are on isn't known of all" in lead_of(page)
     assert "leaderboard" not in sections_of(page)
     html_of(page)
 
@@ -316,7 +316,9 @@ def test_seen_filtered_figures_of_an_earlier_version_are_not_ranked(
         record = made_up_record([0.4], overrides=[f"evaluation.metric={metric}"])
         record.by_repetition = by_repetition
         records.write(tmp_path / name, record)
-    problems = Compared([load_results(tmp_path / name) for name in ("earlier", "now")]).problems
+    problems = StudyComparison(
+        [load_results(tmp_path / name) for name in ("earlier", "now")]
+    ).problems
     assert len(problems) == is_said
     if is_said:
         assert problems[0].startswith(f"{tmp_path / 'earlier'}: an earlier version scored these")
@@ -343,11 +345,13 @@ def test_seen_filtered_figures_of_two_readings_are_not_ranked(
         if name == "earlier":
             del record.config["evaluation"]["seen"], record.config["data"]["same_time"]
         records.write(tmp_path / name, record)
-    problems = Compared([load_results(tmp_path / name) for name in ("earlier", "now")]).problems
+    problems = StudyComparison(
+        [load_results(tmp_path / name) for name in ("earlier", "now")]
+    ).problems
     assert (
         problems
         == [
-            "seen-filtered figures leave out what the user has in the training rows in "
+            "seen-filtered results leave out what the user has in the training rows in "
             f"{tmp_path / 'earlier'}, what the user had before the row in {tmp_path / 'now'}: they "
             "can't be ranked against each other; all must have the same evaluation.seen"
         ]
@@ -377,7 +381,7 @@ def over_seeds(tmp_path, parameter, values, **directions):
             record = made_up_record([0.4], overrides=[f"{parameter}={seed}"])
             params = {parameter: seed}
             maker.trial([0.4], params=params, objectives=[value], record=record)
-    return Compared([load_results(tmp_path / name) for name in values])
+    return StudyComparison([load_results(tmp_path / name) for name in values])
 
 
 @pytest.mark.usefixtures("more_parameters")
@@ -395,7 +399,7 @@ def test_seeds_of_trainings_do_not_overlap(tmp_path, parameter, test_to_train):
 def test_where_less_is_better_more_is_worse(tmp_path):
     values = {"a": [2.00, 2.01, 2.02], "b": [1.00, 1.02, 1.01]}
     found = over_seeds(tmp_path, "data.split_seed", values, train_seconds="minimize")
-    assert [standing.label for standing in found.ranked] == ["b", "a"]
+    assert [entry.label for entry in found.ranked] == ["b", "a"]
     assert found.significance["a"].texts[1] == "worse"
 
 
@@ -468,7 +472,7 @@ def mean_of(runs):
 def test_all_confirmed_are_ranked_by_that(two_studies):
     a, b = two_studies
     studies = [confirmed_by(a, "trial_0", OWN["a"]), confirmed_by(b, "trial_1", OWN["b"])]
-    page = comparison_of(studies)
+    page = page_of(studies)
     means = {name: mean_of(runs) for name, runs in OWN.items()}
     assert f"`b` is the best: **top-100 accuracy {means['b']:.4f} ± " in lead_of(page)
     assert "(trial 1, confirmed on its own test rows)" in lead_of(page)
@@ -483,11 +487,11 @@ def test_all_confirmed_are_ranked_by_that(two_studies):
     by_hand = compare_on_rows(
         *([hits(t, "top_100") for t in OWN[name].values()] for name in "ba"), USERS, resamples=0
     )
-    assert Compared(studies).significance["a"].compared.p_value == by_hand.p_value
+    assert StudyComparison(studies).significance["a"].compared.p_value == by_hand.p_value
     note = sections_of(page)["answer"].blocks[1].note
-    assert "those of the confirmed figures" in note
-    assert "flatters" not in note
-    assert page.key_figures[1].note == "trial 1, confirmed on its own test rows"
+    assert "those of the confirmed values" in note
+    assert "inflates" not in note
+    assert page.key_values[1].note == "trial 1, confirmed on its own test rows"
     assert "By what the searches found" in sections_of(page)["leaderboard"].blocks[0].note
     html_of(page)
 
@@ -497,9 +501,11 @@ def test_fresh_splits_are_compared_split_by_split(two_studies):
         name: {(split, 42): ranks_of(share + split / 1000, 9) for split in (43, 44, 45)}
         for name, share in {"a": 0.3, "b": 0.7}.items()
     }
-    found = Compared([confirmed_by(path, "trial_0", splits[path.name]) for path in two_studies])
-    assert [standing.label for standing in found.ranked] == ["b", "a"]
-    assert found.ranked[0].which == "trial 0, confirmed on fresh splits"
+    found = StudyComparison(
+        [confirmed_by(path, "trial_0", splits[path.name]) for path in two_studies]
+    )
+    assert [entry.label for entry in found.ranked] == ["b", "a"]
+    assert found.ranked[0].best_label == "trial 0, confirmed on fresh splits"
     figures = [[hits(t, "top_100").mean() for t in splits[name].values()] for name in "ba"]
     # 200 test rows and 700 to train on.
     by_hand = compare_pairs(*figures, test_to_train=200 / 700)
@@ -513,7 +519,7 @@ def test_confirmations_that_can_not_be_compared_are_only_shown(two_studies, othe
     turned = table.set_column(0, "user", [USERS[::-1]])
     runs = {"other rows": {(42, 43): turned}, "other splits": {(50, 42): table}}
     results_a = confirmed_by(a, "trial_0", runs[other]) if other in runs else load_results(a)
-    page = comparison_of([results_a, confirmed_by(b, "trial_0", OWN["b"])])
+    page = page_of([results_a, confirmed_by(b, "trial_0", OWN["b"])])
     assert lead_of(page).startswith("`a` is the best: **top-100 accuracy 0.6000** (trial 0)")
     first, second = answer_rows(page)
     assert second["confirmed"].startswith(f"{mean_of(OWN['b']):.4f} ± ")
@@ -522,7 +528,7 @@ def test_confirmations_that_can_not_be_compared_are_only_shown(two_studies, othe
         "not confirmed": "–", "other rows": shown, "other splits": f"{shown} (fresh splits)",
     }[other]  # fmt: skip
     note = sections_of(page)["answer"].blocks[1].note
-    assert "that flatters it, the larger search the more" in note
+    assert "selection bias inflates it, the more so the larger the search" in note
 
 
 def test_single_runs_were_not_chosen(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from made_up_confirmations import NAMES, made_up_confirmation
 
 from sweeper.results.confirmation_loading import load_confirmation
+from sweeper.results.scored_rows import by_training_rows
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.storage.files import Sqlite
@@ -44,16 +45,20 @@ def test_the_winner_against_all_others_on_the_same_rows(tmp_path):
     assert on_splits["reference"].difference == pytest.approx(0.25)
 
 
+def deciles(confirmation, of):
+    return by_training_rows(confirmation.own_ranks(), of, confirmation.mean_hits("top_100"))
+
+
 def test_accuracy_by_training_rows_of_user_and_candidate(tmp_path):
     made_up_confirmation(tmp_path)
     confirmation, _ = load_confirmation(tmp_path, 7)
-    groups = confirmation.by_training_rows("item", "top_100")
+    groups = deciles(confirmation, "item")
     assert [(group.low, group.high, group.rows) for group in groups] == [
         (5, 5, 2), (7, 7, 1), (50, 50, 1),
     ]  # fmt: skip
     # Of the two rows with five: hit with both seeds, and with one of them.
     assert groups[0].accuracies == {"trial_7": 0.75, "reference": 0.5, "popularity": 0.0}
-    assert sum(group.rows for group in confirmation.by_training_rows("user", "top_100")) == 4
+    assert sum(group.rows for group in deciles(confirmation, "user")) == 4
 
 
 def test_coverage_is_the_mean_over_the_seeds(tmp_path):
@@ -78,7 +83,7 @@ def test_a_seed_that_not_all_have_ended_counts_for_none(tmp_path):
     confirmation, problems = load_confirmation(tmp_path, 7)
     assert confirmation.values("trial_7", "top_100") == [1.0]
     assert confirmation.compared("top_100") == {}
-    assert confirmation.by_training_rows("user", "top_100") == []
+    assert confirmation.own_ranks() is None
     assert len(problems) == 2
 
 
@@ -154,7 +159,7 @@ def test_cuts_that_the_search_had_no_part_in_confirm_together(tmp_path):
     earlier = confirmation.compared("top_100", fresh=True)
     assert earlier["reference"].difference == pytest.approx(1 / 7)
     assert (earlier["reference"].seeds, earlier["reference"].users) == (1, 3)
-    assert sum(group.rows for group in confirmation.by_training_rows("user", "top_100")) == 6
+    assert sum(group.rows for group in deciles(confirmation, "user")) == 6
 
 
 def test_earlier_cuts_alone_confirm_nothing(tmp_path):

@@ -7,15 +7,16 @@ from dataclasses import replace
 import pytest
 from made_up_confirmations import made_up_confirmation
 
-from sweeper.report.comparison.confirmations import (
+from sweeper.report.comparison import StudyComparison
+from sweeper.report.confirmed import (
     are_comparable,
     confirmed_of,
     confirmed_significance,
 )
 from sweeper.report.rendering.page import Figure, Table, Text
 from sweeper.report.sections.answer import answer_section
-from sweeper.report.sections.confirmed import evidence_section
-from sweeper.report.sections.segments import strengths_section
+from sweeper.report.sections.confirmation import confirmation_section
+from sweeper.report.sections.segments import segments_section
 from sweeper.results.confirmation import ConfirmationResults
 from sweeper.results.confirmation_loading import load_confirmation
 from sweeper.results.confirmation_text import configuration_label, confirmed_text
@@ -68,7 +69,7 @@ def test_names_in_words():
 
 
 def test_the_section_of_a_confirmation(tmp_path, confirmation):
-    section = evidence_section(results_of(tmp_path, confirmation))
+    section = confirmation_section(results_of(tmp_path, confirmation))
     assert section is not None
     lead, best_baseline, which, figures, luck = section.blocks[:5]
     assert lead == Text(confirmed_text(results_of(tmp_path, confirmation), confirmation), "lead")
@@ -94,7 +95,7 @@ def test_the_section_of_a_confirmation(tmp_path, confirmation):
 
 
 def test_a_bootstrap_over_users_stands_beside_the_test(tmp_path, confirmation):
-    section = evidence_section(results_of(tmp_path, confirmation))
+    section = confirmation_section(results_of(tmp_path, confirmation))
     own, fresh = (
         block for block in section.blocks if isinstance(block, Table) and "Against" in block.title
     )
@@ -110,10 +111,16 @@ def test_a_study_that_has_gone_on_says_whom_it_confirms(tmp_path, confirmation):
     results.rows.insert(
         0, Row(9, "complete", 1, values=[0.95], result={"metrics": {"top_100": 0.95}})
     )
-    texts = [block.text for block in evidence_section(results).blocks if isinstance(block, Text)]
+    texts = [
+        block.text for block in confirmation_section(results).blocks if isinstance(block, Text)
+    ]
     assert "**This confirms trial 7, which was the best then; now trial 9 is.**" in texts[1]
     assert any("In the search it had 0.9000 on validation rows" in text for text in texts)
-    answer = [block.text for block in answer_section(results).blocks if isinstance(block, Text)]
+    answer = [
+        block.text
+        for block in answer_section(StudyComparison([results])).blocks
+        if isinstance(block, Text)
+    ]
     assert answer[1] == texts[1]
 
 
@@ -122,7 +129,7 @@ def test_a_study_that_goes_by_another_accuracy_is_confirmed_by_that(tmp_path, co
     result = {"metrics": {"top_100": 0.2, "seen_filtered_top_100": 0.7}}
     rows = [Row(7, "complete", 1, values=[0.7], result=result)]
     results = replace(results, rows=rows, objectives=[ObjectiveConfig("seen_filtered_top_100")])
-    section = evidence_section(results)
+    section = confirmation_section(results)
     assert section.blocks[0].text.startswith(
         "Trial 7 has **1.0000 seen-filtered top-100 accuracy**"
     )
@@ -136,14 +143,16 @@ def test_a_study_that_goes_by_another_accuracy_is_confirmed_by_that(tmp_path, co
     assert figures.columns[4] == "top-100, own test rows"
     # By what is no accuracy, or is to be low, there is nothing to confirm but the usual one.
     results = replace(results, objectives=[ObjectiveConfig("train_seconds", "minimize")])
-    assert "top-100 accuracy" in evidence_section(results).blocks[0].text
-    luck = [b.text for b in evidence_section(results).blocks if isinstance(b, Text)]
+    assert "top-100 accuracy" in confirmation_section(results).blocks[0].text
+    luck = [b.text for b in confirmation_section(results).blocks if isinstance(b, Text)]
     assert any("In the search it had 0.2000 on validation rows" in text for text in luck)
 
 
 def test_the_figures_of_a_study_that_goes_by_another_k_are_of_that_k(tmp_path, confirmation):
     results = replace(results_of(tmp_path, confirmation), objectives=[ObjectiveConfig("top_5")])
-    figures = next(block for block in evidence_section(results).blocks if isinstance(block, Table))
+    figures = next(
+        block for block in confirmation_section(results).blocks if isinstance(block, Table)
+    )
     assert figures.columns[1:-1] == [
         "top-5, in the search", "top-5, own test rows", "top-5, fresh splits",
         "seen-filtered top-5, own test rows", "seen-filtered top-5, fresh splits",
@@ -153,7 +162,7 @@ def test_the_figures_of_a_study_that_goes_by_another_k_are_of_that_k(tmp_path, c
 
 
 def test_the_section_of_where_it_is_right(tmp_path, confirmation):
-    section = strengths_section(results_of(tmp_path, confirmation))
+    section = segments_section(results_of(tmp_path, confirmation))
     assert section is not None
     names = [block.name for block in section.blocks if isinstance(block, Figure)]
     assert names == ["by_item", "by_user"]
@@ -171,22 +180,22 @@ def test_coverage_is_told_of_a_catalogue_that_a_list_does_not_exhaust(
 ):
     record = TrialRecord({"evaluation": {"split": "validation"}}, data={"candidates": candidates})
     results = replace(results_of(tmp_path, confirmation), records={7: record})
-    *_, last = strengths_section(results).blocks
+    *_, last = segments_section(results).blocks
     assert (isinstance(last, Table) and "catalogue coverage" in last.columns) == is_told
 
 
 def test_a_study_that_was_not_confirmed_has_neither(tmp_path):
-    assert evidence_section(results_of(tmp_path, None)) is None
-    assert strengths_section(results_of(tmp_path, None)) is None
+    assert confirmation_section(results_of(tmp_path, None)) is None
+    assert segments_section(results_of(tmp_path, None)) is None
 
 
 def test_a_confirmation_that_has_just_begun_says_so(tmp_path, confirmation):
     begun = ConfirmationResults(confirmation.directory, confirmation.names, [], own_split=42)
-    section = evidence_section(results_of(tmp_path, begun))
+    section = confirmation_section(results_of(tmp_path, begun))
     assert [block.text for block in section.blocks] == [
         "No seed of the confirmation is complete for every configuration."
     ]
-    assert strengths_section(results_of(tmp_path, begun)) is None
+    assert segments_section(results_of(tmp_path, begun)) is None
 
 
 @pytest.fixture
@@ -198,7 +207,7 @@ def at_cuts(tmp_path) -> ConfirmationResults:
 
 
 def test_the_section_of_a_confirmation_at_several_cuts(tmp_path, at_cuts):
-    section = evidence_section(results_of(tmp_path, at_cuts))
+    section = confirmation_section(results_of(tmp_path, at_cuts))
     lead, _, which, figures, by_cut, luck = section.blocks[:6]
     assert lead.text.startswith(
         "Trial 7 has **0.8333 top-100 accuracy** on the test rows of cuts 0 and 1 (95 % interval"

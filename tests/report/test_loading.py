@@ -185,5 +185,5 @@ def test_a_trial_that_ends_after_the_study_was_read_is_no_part_of_its_report(tmp
     maker.trial([0.4])
     results = load_results(tmp_path)
     maker.trial([0.5])
-    page_of(results)
+    page_of([results])
     assert [trial.number for trial in results.trials] == [row.number for row in results.rows] == [0]

@@ -13,7 +13,7 @@ from made_up_studies import made_up_record
 from sweeper.common.output_files import atomic_write
 from sweeper.report.rendering.page import Figure, Text
 from sweeper.report.sections.parts_in_time import lines_shown, parts_in_time
-from sweeper.report.sections.segments import strengths_section
+from sweeper.report.sections.segments import segments_section
 from sweeper.results.clustered_tests import interval_over_users
 from sweeper.results.confirmation import Run, ranks_by_seed
 from sweeper.results.confirmation_loading import load_confirmation
@@ -69,7 +69,7 @@ def section_of_run(place, split: str, ranks: pyarrow.Table):
     atomic_write(place / records.ROWS["validation"], as_parquet(ranks))
     return {
         block.name if isinstance(block, Figure) else getattr(block, "text", ""): block
-        for block in strengths_section(load_results(place)).blocks
+        for block in segments_section(load_results(place)).blocks
     }
 
 
@@ -121,7 +121,7 @@ def test_a_confirmation_has_means_over_its_seeds(tmp_path):
     results = StudyResults(tmp_path, "s", [ObjectiveConfig()], rows, confirmation=confirmation)
     (figure,) = (
         block
-        for block in strengths_section(results).blocks
+        for block in segments_section(results).blocks
         if isinstance(block, Figure) and block.name == "by_time_since_training"
     )
     assert figure.numbers.columns[1:] == [

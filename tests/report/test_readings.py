@@ -38,7 +38,7 @@ def study(request, tmp_path_factory):
 
 def test_a_report_says_what_is_left_out(study, tmp_path: Path):
     split, results = study
-    text = markdown_of(page_of(results))
+    text = markdown_of(page_of([results]))
     (other,) = set(WORDS) - {split}
     # The protocol, the leaderboard's note and the curve's caption.
     assert f"Seen-filtered: {WORDS[split]} is never shown" in text

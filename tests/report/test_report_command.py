@@ -150,7 +150,7 @@ def test_a_file_that_is_of_no_report_is_not_written_over(tmp_path, capsys, there
     with pytest.raises(SystemExit) as ended:
         main([str(tmp_path), "--output", str(tmp_path / "page.html")])
     assert ended.value.code == 2
-    assert f"there is {tmp_path / there}, which is of no report" in capsys.readouterr().err
+    assert f"{tmp_path / there} exists, which no report has written" in capsys.readouterr().err
     assert (tmp_path / there).read_text() == "mine"
     (tmp_path / there).unlink()
     for _ in range(2):  # Over an earlier report it goes.

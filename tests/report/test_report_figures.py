@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from made_up_studies import StudyMaker, made_up_record, nothing
 
-from sweeper.report.rendering.axes import logarithmic, metric_axis, round_ticks
+from sweeper.report.rendering.axes import log_axis, metric_axis, round_ticks
 from sweeper.report.sections.architecture import cells_of
-from sweeper.report.sections.optimization import pareto_front
-from sweeper.report.sections.parallel import parallel_coordinates
+from sweeper.report.sections.curves import validation_curves
+from sweeper.report.sections.parameter_plots import parallel_coordinates, slices
+from sweeper.report.sections.pareto import pareto_front
 from sweeper.report.sections.savings import epochs_by_state, savings_section
-from sweeper.report.sections.slices import slices
 from sweeper.report.sections.times import Span, lanes_of, spans_of, stage_seconds
-from sweeper.report.sections.validation_curves import validation_curves
 from sweeper.results.curves import curves_of, group_curves, group_labels
 from sweeper.results.importance import importances, study_with_pruned
 from sweeper.results.loading import load_results
@@ -161,19 +160,17 @@ def test_every_counted_trial_is_a_line_and_a_point(searched_study):
     results = load_results(searched_study)
     study = study_with_pruned(results)
     names = ["optimizer", "adam_learning_rate", "model.dropout"]
-    figure = parallel_coordinates(results, study, names)
-    lines = sum(list(trace.x).count(None) for trace in figure.plot.data)
-    assert lines == 24
-    # Half of the trials cross the axis of the learning rate below its range.
-    (bottom,) = {
-        trace.y[index] for trace in figure.plot.data for index in range(1, len(trace.y), 5)
-        if trace.y[index] < 0.05
-    }  # fmt: skip
-    assert bottom == 0.0
-    points = [
-        sum(len(trace.x) for trace in small.plot.data if trace.mode == "markers")
-        for small in slices(results, study, names).figures
-    ]
+    lines = parallel_coordinates(results, study, names).plot.data
+    assert len(lines) == 24
+    # The axes are the metric, then the parameters by name; half of the trials have no learning
+    # rate, and cross its axis below its range.
+    below = [line for line in lines if line.y[1] == 0.0]
+    assert len(below) == 12
+    assert all("optimizer adagrad" in line.text for line in below)
+    # The best trial is drawn last, over all others.
+    assert lines[-1].y[0] == 1.0
+    assert lines[-1].text.startswith("<b>trial 15</b>: 0.4650<br>")
+    points = [len(small.plot.data[0].x) for small in slices(results, study, names).figures]
     assert points == [24, 12, 24]
 
 
@@ -258,9 +255,9 @@ def test_the_front_of_two_objectives(tmp_path):
         (0.021, 0.024, [0.021, 0.024]),
     ],
 )
-def test_ticks_of_a_logarithmic_axis_are_round(low, high, expected):
+def test_ticks_of_a_log_axis_axis_are_round(low, high, expected):
     assert round_ticks(low, high) == expected
-    assert logarithmic([low, high])["ticktext"] == [f"{tick:g}" for tick in expected]
+    assert log_axis([low, high])["ticktext"] == [f"{tick:g}" for tick in expected]
 
 
 def test_an_axis_has_as_many_digits_as_its_ticks_need():

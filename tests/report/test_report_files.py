@@ -47,7 +47,7 @@ class Elements(HTMLParser):
 
 @pytest.fixture(scope="module")
 def document(searched_study) -> str:
-    return html_of(page_of(load_results(searched_study)))
+    return html_of(page_of([load_results(searched_study)]))
 
 
 def test_the_page_is_well_formed(document):
@@ -159,7 +159,7 @@ def test_the_markdown_has_the_numbers_of_the_plots(tmp_path):
             [0.3, 0.31 + number / 100], overrides=[f"model.layer_sizes=[{32 * (number + 1)}]"]
         )
         maker.trial([0.31 + number / 100], record=record)
-    text = markdown_of(page_of(load_results(tmp_path)))
+    text = markdown_of(page_of([load_results(tmp_path)]))
     assert "### Top-100 accuracy on validation rows, by epoch" in text
     assert "| 96 | 1 | 0 | 0.3300 | 0.3300 | 4 | 0.3300 |" in text
     assert "| 1 | 96 | 1 | 0.3300 | 0.3300 |" in text

@@ -19,7 +19,7 @@ from sweeper.two_tower import record as records
 
 
 def sections_of(directory) -> dict[str, Section]:
-    return {section.name: section for section in page_of(load_results(directory)).sections}
+    return {section.name: section for section in page_of([load_results(directory)]).sections}
 
 
 def texts_of(section: Section) -> str:
@@ -52,12 +52,12 @@ def test_a_run_has_what_a_run_has(tmp_path):
 def test_a_run_goes_by_its_own_metric(tmp_path):
     metric = "seen_filtered_top_10"
     records.write(tmp_path, made_up_record([0.3, 0.4], overrides=[f"evaluation.metric={metric}"]))
-    page = page_of(load_results(tmp_path))
+    page = page_of([load_results(tmp_path)])
     words = "seen-filtered top-10 accuracy"
     text = texts_of(page.sections[2])
     # As the made-up record has it: three tenths of top-100.
     assert f"This run has **{words} 0.1200 on 100 validation rows**, 0.0300 above" in text
-    assert page.key_figures[0].label == words
+    assert page.key_values[0].label == words
     assert (
         page.figures["validation_curves"].title
         == f"Seen-filtered{words[13:]} on validation rows, by epoch"
@@ -144,13 +144,13 @@ def test_the_time_in_all_is_of_reference_and_confirmations_too(tmp_path):
     StudyMaker(tmp_path / "reference_2", seconds=15.0)
     confirmation = made_up_confirmation(tmp_path)
     confirmation.set_user_attr(attributes.SECONDS, 300.0)
-    page = page_of(load_results(tmp_path))
+    page = page_of([load_results(tmp_path)])
     (times,) = [section for section in page.sections if section.name == "times"]
     assert (
         f"{whole.format('7 min 0 s')}: 1 min 40 s for the search, 20 s for the reference and "
         "5 min 0 s for the confirmation."
     ) in texts_of(times)
-    wall = page.key_figures[-1]
+    wall = page.key_values[-1]
     assert (wall.label, wall.value) == ("wall time", "7 min 0 s")
     assert wall.note == "search 1 min 40 s, reference 20 s, confirmation 5 min 0 s"
 
@@ -169,7 +169,7 @@ def test_the_answer_names_the_best_against_the_baselines(tmp_path):
         "popularity (0.3000)."
     ) in text
     assert "It has optimizer adam." in text
-    assert "It was chosen from 2 trials by its figure on these very rows, which" in text
+    assert "It was chosen from 2 trials by its value on these very rows, which" in text
 
 
 def test_what_does_not_beat_popularity_is_said_and_marked(tmp_path):
@@ -230,7 +230,7 @@ def test_without_a_finished_trial_there_is_a_report_without_an_answer(tmp_path, 
     maker = StudyMaker(tmp_path)
     for state in states:
         maker.trial([0.2] if state == "infeasible" else [], state, write=nothing)
-    page = page_of(load_results(tmp_path))
+    page = page_of([load_results(tmp_path)])
     sections = {section.name: section for section in page.sections}
     assert words in texts_of(sections["answer"])
     assert "leaderboard" in sections
@@ -291,17 +291,17 @@ def test_of_several_trials_with_the_best_figure_none_is_named_alone(tmp_path):
     maker.trial([0.5], "pruned", params={"model.dropout": 0.4})
     text = texts_of(sections_of(tmp_path)["answer"])
     assert (
-        "Trial 0 is, with 2 others of the same figure, the best of 4 complete trials: **top-100 "
+        "Trial 0 is, with 2 others of the same value, the best of 4 complete trials: **top-100 "
         "accuracy 0.4000"
     ) in text
-    assert "It was chosen from 5 trials, 1 of them pruned, by its figure on these very rows" in text
+    assert "It was chosen from 5 trials, 1 of them pruned, by its value on these very rows" in text
 
 
 @pytest.mark.parametrize("state", ["failed", "running", "interrupted", "pruned"])
 def test_a_run_that_did_not_end_well(tmp_path, state):
     record = made_up_record([0.3, 0.4], state, reason="TrialError: why", metrics={}, baselines={})
     records.write(tmp_path, record)
-    page = page_of(load_results(tmp_path))
+    page = page_of([load_results(tmp_path)])
     assert page.problems == [f"{tmp_path}: the run is {state}, not completed"]
     (answer,) = [section for section in page.sections if section.name == "answer"]
     assert texts_of(answer) == f"The run is {state}: TrialError: why; there is no answer."
@@ -335,7 +335,7 @@ def test_a_grid_over_seeds_is_answered_by_means(tmp_path):
     for model, tops in {"one_layer": [0.40, 0.42], "two_layer": [0.25, 0.45]}.items():
         for seed, top in enumerate(tops):
             maker.trial([top], params={"model": model, "data.split_seed": seed})
-    page = page_of(load_results(tmp_path))
+    page = page_of([load_results(tmp_path)])
     sections = {section.name: section for section in page.sections}
     text = texts_of(sections["answer"])
     assert "`model one_layer` has the best mean of 2 configurations" in text
@@ -356,11 +356,11 @@ def test_a_grid_over_seeds_is_answered_by_means(tmp_path):
     # Trials on different rows are not compared with each other.
     (leaderboard,) = tables_of(sections["leaderboard"])
     assert "beside the best" not in leaderboard.columns
-    assert "Trials of different seeds don't compete" in texts_of(sections["leaderboard"])
+    assert "Trials with different seeds are not ranked" in texts_of(sections["leaderboard"])
     split = dict(tables_of(sections["protocol"])[0].rows)["split"]
     assert split.startswith("random, seeds 0, 1:")
     assert table.rows[1][2] == "0.3500 ± 0.1414"
-    assert page.key_figures[0].value == "0.4100"
+    assert page.key_values[0].value == "0.4100"
     # A seed is nothing that could be chosen.
     parameters = sections["parameters"].blocks[-1]
     assert [figure.title for figure in parameters.figures] == ["model"]
@@ -416,7 +416,7 @@ def test_few_trials_tell_no_importance(tmp_path):
         params = {"optimizer": ["adagrad", "adam"][number % 2], "model.dropout": number / 10}
         maker.trial([0.3 + number / 100], params=params)
     section = sections_of(tmp_path)["parameters"]
-    assert "4 trials with a figure are too few" in texts_of(section)
+    assert "4 trials with a value are too few" in texts_of(section)
 
 
 def test_commands_configuration_and_versions(searched_study, tmp_path):
@@ -447,7 +447,7 @@ def test_a_study_is_started_by_its_own_command_whatever_its_launcher_ran(tmp_pat
 
 
 def test_every_text_is_in_the_markdown(searched_study):
-    page = page_of(load_results(searched_study))
+    page = page_of([load_results(searched_study)])
     text = markdown_of(page)
     for section in page.sections:
         assert f"## {section.title}" in text

@@ -12,15 +12,13 @@ import pytest
 from made_up_studies import StudyMaker, made_up_record
 
 from sweeper.common.output_files import atomic_write
-from sweeper.report.comparison.answer import answer_text
-from sweeper.report.comparison.compared import Compared
+from sweeper.report.comparison import StudyComparison
 from sweeper.report.rendering.page import Table, Text
-from sweeper.report.sections.answer import answer_section
-from sweeper.report.sections.architecture import architecture_section
-from sweeper.report.sections.depth import depth_text
-from sweeper.report.sections.head import key_figures
-from sweeper.report.sections.segments import strengths_section
-from sweeper.report.sections.trial_table import leaderboard_section
+from sweeper.report.sections.answer import answer_section, answer_text
+from sweeper.report.sections.architecture import architecture_section, depth_text
+from sweeper.report.sections.head import key_values
+from sweeper.report.sections.leaderboard import leaderboard_section
+from sweeper.report.sections.segments import segments_section
 from sweeper.results.clustered_tests import compare_on_rows
 from sweeper.results.loading import load_results
 from sweeper.results.significance import Sample, compare_to_best
@@ -105,7 +103,7 @@ def test_trials_of_one_training_are_compared_row_by_row(study):
 
 
 def test_the_leaderboard_says_so_and_lists_the_baselines(study):
-    section = leaderboard_section(load_results(study))
+    section = leaderboard_section(StudyComparison([load_results(study)]))
     (table,) = section.blocks
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
     assert [row["trial"] for row in rows] == ["0", "1", "2", "popularity", "published"]
@@ -113,8 +111,8 @@ def test_the_leaderboard_says_so_and_lists_the_baselines(study):
     assert all(" to " in row["95 % interval"] for row in rows)
     assert rows[-1]["top-100 accuracy"] == f"{hits(BAD):.4f}"
     assert "had other users been asked" in table.note
-    assert "The best was chosen on these very rows" in table.note
-    blocks = answer_section(load_results(study)).blocks
+    assert "The best trial was chosen on these very rows" in table.note
+    blocks = answer_section(StudyComparison([load_results(study)])).blocks
     texts = [block.text for block in blocks if isinstance(block, Text)]
     assert any("1 of the next 2 is not distinguishable from it." in text for text in texts)
 
@@ -143,7 +141,7 @@ def test_ranks_that_are_missing_or_damaged_are_named(study):
     results = load_results(study)
     assert len(results.problems) == 2
     missing, damaged = results.problems
-    assert "trials/0001/validation_rows.parquet: is missing; left out: how sure" in missing
+    assert "trials/0001/validation_rows.parquet: is missing; left out: the significance" in missing
     assert "trials/0002/validation_rows.parquet: no ranks can be read from it" in damaged
     found = results.significance
     assert (found[1].interval, found[1].compared) == (None, None)
@@ -189,7 +187,7 @@ def test_trials_of_several_splits_are_compared_split_by_split(tmp_path):
     assert found["popularity"].interval == pytest.approx(
         summarize([0.1, 0.11, 0.12], test_to_train=100 / 700).interval
     )
-    (table,) = leaderboard_section(results).blocks
+    (table,) = leaderboard_section(StudyComparison([results])).blocks
     assert "Interval: over the splits." in table.note
     text = depth_text(results)
     assert "2 layers against 1: −0.0967" in text
@@ -259,17 +257,20 @@ def test_the_head_says_of_a_baseline_what_the_tables_say(tmp_path):
     maker.trial([hits(as_popular)], write=lambda place: leave(place, as_popular))
     results = load_results(tmp_path)
     assert results.significance["popularity"].verdict == NOT_DISTINGUISHABLE
-    notes = {figure.label: figure.note for figure in key_figures(results)}
+    notes = {figure.label: figure.note for figure in key_values(StudyComparison([results]))}
     assert notes["popularity"].startswith(f"{NOT_DISTINGUISHABLE}, ")
     maker.trial([hits(GOOD)], write=lambda place: leave(place, GOOD))
-    notes = {figure.label: figure.note for figure in key_figures(load_results(tmp_path))}
+    notes = {
+        figure.label: figure.note
+        for figure in key_values(StudyComparison([load_results(tmp_path)]))
+    }
     assert notes["popularity"].startswith("beaten, +")
 
 
 def test_two_studies_on_the_same_rows_are_compared(tmp_path, study):
     other = StudyMaker(tmp_path / "other", "other")
     other.trial([hits(ALIKE_RANKS)], write=lambda place: leave(place, ALIKE_RANKS))
-    compared = Compared([load_results(study), load_results(other.directory)])
+    compared = StudyComparison([load_results(study), load_results(other.directory)])
     assert "from which it is not distinguishable" in answer_text(compared)
 
 
@@ -289,11 +290,11 @@ def test_where_less_is_better_the_words_turn():
 
 
 def test_where_the_best_trial_is_right_without_a_confirmation(study):
-    section = strengths_section(load_results(study))
+    section = segments_section(load_results(study))
     lead, by_item, by_user, warmth = section.blocks
     # All candidates have 7 training rows: one group of all.
     assert lead.text == (
-        "Of validation rows, on the rarest candidates (7 to 7 training rows) trial 0 has "
+        "Of the validation rows, on the rarest candidates (7 to 7 training rows) trial 0 has "
         f"{hits(GOOD):.4f} top-100 accuracy, on the most popular (7 to 7) {hits(GOOD):.4f}."
     )
     assert by_item.numbers.columns[1:] == ["rows", "trial 0", "popularity", "published"]

@@ -1,4 +1,4 @@
-"""Axes: how a metric's figures stand at one, and round numbers on a logarithmic one."""
+"""Axes for metrics, trial numbers and logarithmic values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONG_NAME = 9
 
 def metric_axis(metric: str, values: Sequence[float]) -> dict[str, Any]:
     """The axis of a metric that has these values: its range, and as many digits as it needs."""
-    low, high = padded(values)
+    low, high = padded_range(values)
     return {"range": [low, high], "tickformat": _format(metric, high - low)}
 
 
@@ -27,17 +27,17 @@ def _format(metric: str, width: float) -> str:
     return ".2f" if width > 0.06 else ".3f"
 
 
-def counted(last: int) -> dict[str, Any]:
+def trial_axis(last: int) -> dict[str, Any]:
     """The axis of the trials from 0 to the last."""
-    return {"range": padded([0, last], 0.02), **({"dtick": 1} if last <= FEW_TRIALS else {})}
+    return {"range": padded_range([0, last], 0.02), **({"dtick": 1} if last <= FEW_TRIALS else {})}
 
 
-def broken(name: str) -> str:
+def wrap_label(name: str) -> str:
     """A long name on several lines."""
     return name.replace("_", "_<br>").replace(" ", "<br>") if len(name) > LONG_NAME else name
 
 
-def logarithmic(values: Sequence[float], most_ticks: int = MAX_TICKS) -> dict[str, Any]:
+def log_axis(values: Sequence[float], most_ticks: int = MAX_TICKS) -> dict[str, Any]:
     """A logarithmic axis for these values, with few round ticks that are written out."""
     low, high = math.log10(min(values)), math.log10(max(values))
     margin = 0.06 * (high - low) or 0.1
@@ -62,7 +62,7 @@ def round_ticks(low: float, high: float, most: int = MAX_TICKS) -> list[float]:
     return found if len(found) > 1 else [float(f"{end:.2g}") for end in (low, high)]
 
 
-def padded(values: Sequence[float], share: float = 0.06) -> list[float]:
+def padded_range(values: Sequence[float], share: float = 0.06) -> list[float]:
     """The range of an axis that holds all values, with room at both ends."""
     low, high = min(values), max(values)
     margin = share * (high - low) or 0.05 * abs(high) or 1.0

@@ -24,7 +24,7 @@ def html_of(page: Page) -> str:
     """The whole document."""
     return _template().render(
         page=page,
-        # No text of a study's can know it: a script among them would not run.
+        # No text of a study can know it: a script in such a text would not run.
         nonce=secrets.token_urlsafe(16),
         plots=Markup(_plots_json(page)),
         plotly=Markup(get_plotlyjs()),
@@ -64,7 +64,7 @@ def _plots_json(page: Page) -> str:
         f"{json.dumps(name)}: {plotly.io.to_json(figure.plot, validate=False)}"
         for name, figure in page.figures.items()
     ]
-    # Plotly makes a link of any in a name; nothing else of what it takes for markup leads away.
+    # Plotly makes a link of an <a> in a name; no other markup that it knows leads away.
     text = LINK.sub("&lt;", f"{{{', '.join(plots)}}}")
     return text.replace("<", "\\u003c")
 

@@ -16,7 +16,7 @@ def markdown_of(page: Page) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text whose words can be no HTML and no link; a lone "<" stays."""
+    """A text in which nothing is HTML or a link; a lone "<" stays."""
     return TAG.sub("&lt;", text).replace("](", "]\\(")
 
 
@@ -29,10 +29,10 @@ def _parts(page: Page) -> Iterator[str]:
     yield _plain(page.subtitle)
     if page.problems:
         yield "\n".join(f"> - **Problem:** {_line(problem)}" for problem in page.problems)
-    if page.key_figures:
+    if page.key_values:
         lines = [
-            f"- {figure.label}: **{figure.value}**{f' ({figure.note})' if figure.note else ''}"
-            for figure in page.key_figures
+            f"- {each.label}: **{each.value}**{f' ({each.note})' if each.note else ''}"
+            for each in page.key_values
         ]
         yield "\n".join(map(_line, lines))
     for section in page.sections:
@@ -50,7 +50,7 @@ def _block(block: Block) -> Iterator[str]:
     elif isinstance(block, Code):
         if block.title:
             yield f"{_line(block.title)}:"
-        # A fence longer than any in the text.
+        # The fence is longer than any in the text.
         fence = "`" * max(3, 1 + max(map(len, FENCE.findall(block.text)), default=0))
         yield f"{fence}{block.language}\n{block.text}\n{fence}"
     elif isinstance(block, Figure | Gallery):

@@ -18,6 +18,9 @@ NUMBER = re.compile(
 )
 NOTHING = ("", "–")
 
+# A header and the cells below it.
+Column = tuple[str, Sequence[str]]
+
 
 @dataclass(frozen=True)
 class Text:
@@ -50,6 +53,18 @@ class Table:
     title: str = ""
     strong: frozenset[int] = frozenset()
     note: str = ""
+
+    @classmethod
+    def of_columns(
+        cls,
+        columns: Sequence[Column],
+        title: str = "",
+        strong: frozenset[int] = frozenset(),
+        note: str = "",
+    ) -> Table:
+        """A table that is given column by column."""
+        rows = zip(*(cells for _, cells in columns), strict=True)
+        return cls([header for header, _ in columns], list(map(list, rows)), title, strong, note)
 
     @property
     def is_pairs(self) -> bool:
@@ -128,8 +143,8 @@ class Section:
 
 
 @dataclass(frozen=True)
-class KeyFigure:
-    """One of the few figures at the head of the report."""
+class KeyValue:
+    """One of the few values at the head of the report."""
 
     label: str
     value: str
@@ -147,7 +162,7 @@ class Page:
     title: str
     subtitle: str
     sections: Sequence[Section]
-    key_figures: Sequence[KeyFigure] = ()
+    key_values: Sequence[KeyValue] = ()
     problems: Sequence[str] = field(default_factory=list)
 
     @property

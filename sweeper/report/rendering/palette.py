@@ -60,7 +60,7 @@ DARK = {
     "scale-4": "#62a8d6",
     "scale-5": "#b4dcf7",
 }
-# Of each series: the area around its mean, and what stands behind it.
+# The opacity of the area around the mean of a series, and of what is drawn behind it.
 SHADES = {"band": 0.18, "thin": 0.38}
 CLEAR = "rgba(0,0,0,0)"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -77,7 +77,7 @@ def series(index: int, shade: str = "") -> str:
 
 
 def scale() -> list[tuple[float, str]]:
-    """From little to much, as Plotly has a colour scale."""
+    """The colour scale in Plotly's form, from low to high."""
     return [(index / (SCALE - 1), colour(f"scale-{index + 1}")) for index in range(SCALE)]
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from statistics import median
 
 import plotly.graph_objects as go
 
 from sweeper.report.rendering.page import Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, scale
-from sweeper.report.sections.depth import depth_text
-from sweeper.results.formatting import count, metric_label, number
-from sweeper.results.seed_groups import has_seed_groups
+from sweeper.results.formatting import count, metric_label, number, signed
+from sweeper.results.scored_rows import is_accuracy
+from sweeper.results.seed_groups import has_seed_groups, seed_group_ratio
+from sweeper.results.significance import (
+    Key,
+    Sample,
+    compare_samples,
+)
+from sweeper.results.statistics import Comparison
 from sweeper.results.study_results import StudyResults
-from sweeper.results.towers import TowerSize, configurations_of, pruned_by_size
+from sweeper.results.towers import TowerSize, best_of_each_depth, configurations_of, pruned_by_size
 
-# The figures of the configurations of each depth and width, the best first.
+# The values of the configurations of each depth and width, the best first.
 Cells = Mapping[TowerSize, Sequence[float]]
 
 
@@ -37,7 +44,7 @@ def cells_of(results: StudyResults) -> Cells:
 
 
 def depth_and_width(results: StudyResults, cells: Cells) -> Figure:
-    """The best value of each depth and width, and of how many configurations."""
+    """The best value of each depth and width, and the number of configurations."""
     words, over_seeds = metric_label(results.metric), has_seed_groups(results)
     pruned = pruned_by_size(results)
     figure = plot(_heat(results, cells, pruned), x="width of the first layer", y="layers")
@@ -110,3 +117,52 @@ def _cell_text(values: Sequence[float], noun: str, pruned: int) -> str:
         return f"{best}<br>{count(len(values), noun)}"
     complete = f"{len(values):,} complete" if noun == "trial" else count(len(values), noun)
     return f"{best}<br>{complete}<br>{pruned:,} pruned"
+
+
+def depth_text(results: StudyResults) -> str | None:
+    """Says whether depth helped; None where the depths share neither seeds nor rows."""
+    if len(results.objectives) != 1 or not is_accuracy(results.metric):
+        return None
+    samples, ratio = _best_of_each(results)
+    depths = sorted(samples, key=int)
+    steps = list(pairwise(depths))
+    compared = compare_samples(samples, [(deeper, less) for less, deeper in steps], ratio)
+    if not compared:
+        return None
+    texts = [_step_text(*pair, each) for pair, each in compared.items()]
+    seeds = {
+        len(samples[deeper].by_seed.keys() & samples[less].by_seed.keys())
+        for deeper, less in compared
+    }
+    if max(seeds) > 1:
+        same = str(max(seeds)) if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
+        how = f"the best configuration of each, on the same {same} seeds"
+    else:
+        how = "the best trial of each, on the same rows; of single trainings, the best of many"
+    return f"Did depth help the {metric_label(results.metric)}? {'; '.join(texts)} ({how})."
+
+
+def _best_of_each(results: StudyResults) -> tuple[Mapping[Key, Sample], float]:
+    """The best configuration of each depth, and what `compare_samples` needs."""
+    best = best_of_each_depth(results)
+    samples: dict[Key, Sample] = {
+        depth: each.seed_group.sample if each.seed_group else results.sample(each.row)
+        for depth, each in best.items()
+    }
+    if not best:
+        return samples, 0.0
+    first = next(iter(best.values()))
+    if first.seed_group:
+        return samples, seed_group_ratio(results, first.seed_group)
+    return samples, results.test_to_train(first.row)
+
+
+def _step_text(deeper: Key, less: Key, comparison: Comparison) -> str:
+    """ "2 layers against 1: +0.0250, better"."""
+    # The sentence is about A, the deeper one.
+    verdict = comparison.verdict_where_less_is_better
+    layers = count(int(deeper), "layer")
+    interval = ""
+    if comparison.low is not None and comparison.high is not None:
+        interval = f", 95 % interval {signed(comparison.low)} to {signed(comparison.high)}"
+    return f"{layers} against {less}: {signed(comparison.difference)}{interval}, {verdict}"

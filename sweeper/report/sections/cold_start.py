@@ -1,4 +1,4 @@
-"""Parts of the rows in a report: warm and cold ones, repeats and new pairs."""
+"""Accuracy on warm and cold rows, on repeats and on new pairs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NOTE = (
 
 
 def repetition_block(parts: Mapping[str, Sequence[Segment]], rows: str, seen: str) -> Block | None:
-    """The table of repeat rows and new pairs; a sentence without repeats; None if not known.
+    """A table of repeats and new pairs; a sentence if there are no repeats; None if unknown.
 
     Args:
-      parts: by metric, unfiltered first, those of the same rows.
+      parts: by metric, unfiltered first, for the same rows.
       rows: which rows, in words.
       seen: what the user has already, see `sweeper.two_tower.config.seen_reading`.
     """
@@ -49,10 +49,10 @@ def repetition_block(parts: Mapping[str, Sequence[Segment]], rows: str, seen: st
 
 
 def cold_start_block(groups: Mapping[str, Sequence[Segment]], rows: str) -> Block:
-    """The table of warm and cold rows; a sentence where none is cold.
+    """A table of warm and cold rows; a sentence if no row is cold.
 
     Args:
-      groups: by metric, unfiltered first, those of the same rows.
+      groups: by metric, unfiltered first, for the same rows.
       rows: which rows, in words.
     """
     first = next(iter(groups.values()))
@@ -76,7 +76,7 @@ def cold_start_block(groups: Mapping[str, Sequence[Segment]], rows: str) -> Bloc
 def _lines(
     parts: Mapping[str, Sequence[Segment]], words: Mapping[str, str]
 ) -> tuple[list[str], list[list[str]]]:
-    """Whose accuracies they are, and the lines of a table: of each part one a metric."""
+    """The names of the accuracies, and the cells: for each part a line for each metric."""
     first = next(iter(parts.values()))
     names = list(first[0].accuracies)
     lines = []

@@ -1,4 +1,4 @@
-"""What the parameters do: how much each counts, and the values that went with good figures."""
+"""What the parameters do: how much each counts, and which values went with good results."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import plotly.graph_objects as go
 
 from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import plot, series
-from sweeper.report.sections.parallel import parallel_coordinates
-from sweeper.report.sections.slices import slices
+from sweeper.report.sections.parameter_plots import parallel_coordinates, slices
 from sweeper.results.formatting import count, join_code, metric_label, share
 from sweeper.results.importance import (
     MIN_TRIALS,
@@ -21,7 +20,7 @@ from sweeper.results.importance import (
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.reading import short_names
 
-# So many axes and slices; the parameters that count least are left out.
+# How many axes and slices are shown; the parameters that count least are left out.
 MAX_SHOWN = 12
 
 
@@ -44,7 +43,7 @@ def parameters_section(results: StudyResults) -> Section | None:
 
 
 def varied(study: optuna.Study) -> list[str]:
-    """The parameters of which there are two values; seeds are none."""
+    """The parameters that have at least two values; seeds are not parameters."""
     values: dict[str, set[str]] = {}
     for trial in study.get_trials(deepcopy=False):
         for name, value in trial.params.items():
@@ -53,7 +52,7 @@ def varied(study: optuna.Study) -> list[str]:
 
 
 def _partial(study: optuna.Study, names: Sequence[str]) -> list[Text]:
-    """What to know of the parameters that not every trial has."""
+    """Says which parameters only some trials have."""
     trials = study.get_trials(deepcopy=False)
     having = {name: sum(name in trial.params for trial in trials) for name in names}
     partial = [f"`{name}` ({number:,})" for name, number in having.items() if number < len(trials)]
@@ -76,7 +75,7 @@ def _importance(
     if len(varied(study)) < 2:
         return []
     text = (
-        f"{count(trials, 'trial')} with a figure {'is' if trials == 1 else 'are'} too few to tell "
+        f"{count(trials, 'trial')} with a value {'is' if trials == 1 else 'are'} too few to tell "
         f"how much each parameter counts; from {MIN_TRIALS} different ones on it can be told."
     )
     return [Text(text, "note")]
@@ -108,7 +107,7 @@ def parameter_importance(
         f"What decides about {by}",
         "How much each parameter has to do with being among the best tenth: conditional PED-ANOVA "
         f"over {count(len(trials), 'trial')}"
-        f"{', pruned ones with the best that they best_reached' if pruned else ''}.",
+        f"{', pruned ones with the best that they reached' if pruned else ''}.",
         figure,
         Table(
             ["parameter", "importance", "trials with it"],

@@ -12,10 +12,10 @@ from sweeper.results.formatting import count, metric_label, number
 from sweeper.results.scored_rows import Decile, Segment
 from sweeper.two_tower.evaluation.row_parts import HISTORY_LENGTH, TIME_SINCE_TRAINING, Parts
 
-# Beside the model; more lines hide each other.
+# How many are shown beside the model; more lines would hide each other.
 OTHER_LINES = 3
 
-FIGURES = (
+PLOTS = (
     (
         HISTORY_LENGTH,
         "by_history_length",
@@ -38,7 +38,7 @@ NOTE = (
 def parts_in_time(
     found: Callable[[Parts], Sequence[Segment]], metric: str, rows: str
 ) -> Iterator[Block]:
-    """A plot for each way to part the rows; a sentence where all are in one part.
+    """A plot for each way to split the rows; a sentence if all rows are in one part.
 
     Nothing where it isn't known in which parts the rows are.
 
@@ -48,7 +48,7 @@ def parts_in_time(
       metric: of the accuracies.
       rows: which rows, in words.
     """
-    for parts, name, title, by in FIGURES:
+    for parts, name, title, by in PLOTS:
         each = found(parts)
         if len(each) == 1:
             yield Text(f"All of {rows} ({each[0].rows:,}) are {parts.words[each[0].name]}.")
@@ -57,7 +57,7 @@ def parts_in_time(
 
 
 def lines_shown(parts: Sequence[Segment] | Sequence[Decile]) -> list[str]:
-    """Whose accuracies a plot shows: the first one's, and those of the best others."""
+    """The names that a plot shows: the first one, and the best others."""
     first, *others = parts[0].accuracies
 
     def overall(name: str) -> float:

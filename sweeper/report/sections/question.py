@@ -1,4 +1,4 @@
-"""What a study asked, and by which rules it was answered."""
+"""What a study asked, or what several are compared by."""
 
 from __future__ import annotations
 
@@ -6,32 +6,45 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from sweeper.report.comparison import StudyComparison
 from sweeper.report.rendering.page import Block, Section, Table, Text
-from sweeper.results.confirmation_loading import has_confirmation
 from sweeper.results.formatting import (
     METRICS,
     count,
-    join_code,
+    duration,
     join_names,
     metric_label,
     value_text,
 )
-from sweeper.results.importance import is_seed
 from sweeper.results.study_results import StudyResults
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import parameter_names
 from sweeper.study.outputs.reading import STATES
-from sweeper.two_tower.config import baseline_name
-from sweeper.two_tower.record import TrialRecord
-from sweeper.two_tower.trial.result_tables import SEEN, data_lines, sampled_words, seen_by
-
-# Of the test rows, where a study was confirmed.
-BY_CONFIRMATION = "are scored by the confirmation alone"
 
 
-def question_section(results: StudyResults) -> Section:
-    return Section("question", "The question", list(_question(results)))
+def question_section(comparison: StudyComparison) -> Section:
+    study = comparison.single
+    blocks = _question_of_several(comparison) if study is None else _question(study)
+    return Section("question", "The question", list(blocks))
+
+
+def _question_of_several(comparison: StudyComparison) -> Iterator[Block]:
+    end = "highest" if comparison.is_maximized else "lowest"
+    yield Text(f"Which of these has the {end} {metric_label(comparison.metric)}?", "lead")
+    rows = [
+        [
+            entry.label,
+            "study" if entry.results.study else "run",
+            str(entry.results.directory),
+            join_names(parameter_names(entry.results.rows) or ["nothing"]),
+            states_text(entry.results),
+            "–" if (seconds := entry.results.wall_seconds) is None else duration(seconds),
+        ]
+        for entry in comparison.entries
+    ]
+    columns = ["name", "kind", "directory", "varied", "trials", "wall time"]
+    yield Table(columns, rows, "Compared")
 
 
 def _question(results: StudyResults) -> Iterator[Block]:
@@ -48,7 +61,7 @@ def _question(results: StudyResults) -> Iterator[Block]:
     space: dict[str, Any] = results.study.user_attrs.get(attributes.SPACE) or {}
     rows = [row for name, domain in space.items() for row in _space_rows(name, domain)]
     if rows:
-        # Short of conditions, no column for them.
+        # Without conditions there is no column for them.
         width = 3 if any(row[2] for row in rows) else 2
         columns = ["parameter", "values", "only with"][:width]
         yield Table(columns, [row[:width] for row in rows], "What was searched")
@@ -107,73 +120,3 @@ def _values_text(domain: dict[str, Any]) -> str:
     if domain.get("step") is not None:
         return f"{text} in steps of {value_text(domain['step'])}"
     return f"{text}, logarithmic" if domain.get("log") else text
-
-
-def protocol_section(results: StudyResults) -> Section | None:
-    """How the figures came about; None without any record."""
-    record = results.record
-    if record is None:
-        return None
-    rows = [list(row) for row in protocol_rows(results, record)]
-    blocks: list[Block] = [Table(["part", "as it was done"], rows)]
-    different = [
-        name
-        for name in parameter_names(results.rows)
-        if name.startswith("data") and not is_seed(name)
-    ]
-    if different:
-        blocks.append(
-            Text(
-                f"The trials differ in {join_code(different)}: figures on different rows can't "
-                "be ranked against each other.",
-                "note",
-            )
-        )
-    return Section("protocol", "The protocol", blocks)
-
-
-def protocol_rows(results: StudyResults, record: TrialRecord) -> Iterator[tuple[str, str]]:
-    """(part, how it was done), of data, split, training, seeds, score and baselines."""
-    if record.data:
-        unscored = {"unscored": BY_CONFIRMATION} if has_confirmation(results.directory) else {}
-        yield from data_lines(record, _split_seeds(results, record), **unscored)
-    train, evaluation = record.config["train"], record.config["evaluation"]
-    kept = (
-        "the best evaluation's weights are kept" if train["restore_best"] else "the last are kept"
-    )
-    half = "" if train["precision"] == "float32" else f", dense layers in {train['precision']}"
-    yield (
-        "training",
-        f"{count(train['epochs'], 'epoch')} in batches of {train['batch_size']:,} rows, evaluated "
-        f"every {count(min(train['eval_every_epochs'], train['epochs']), 'epoch')}{half}; {kept}",
-    )
-    yield "seeds", _seeds_text(results, record)
-    words = sampled_words(record.config)
-    yield (
-        "score",
-        "top-k accuracy: the share of rows whose own candidate is among the first k of "
-        + ("all candidates" if not words else "those it competes with")
-        + "; a tie counts as a miss. NDCG@k is 1 / log2(rank + 1) of these rows, the first rank "
-        "being 1; MRR is 1 / rank, over all rows. Seen-filtered: "
-        f"{SEEN[seen_by(record.config)]} is never shown"
-        + (", so that a row of such a candidate is a miss" if record.by_repetition else ""),
-    )
-    names = dict.fromkeys(("popularity", *evaluation["baselines"]))
-    yield "baselines", join_names(map(baseline_name, names)) + ", fitted on the same training rows"
-
-
-def _split_seeds(results: StudyResults, record: TrialRecord) -> list[int]:
-    """Of the repeats, or of the trials that differ in them; empty where there is one."""
-    varied = {
-        row.params["data.split_seed"] for row in results.rows if "data.split_seed" in row.params
-    }
-    return [repeat["split_seed"] for repeat in record.repeats] or sorted(varied)
-
-
-def _seeds_text(results: StudyResults, record: TrialRecord) -> str:
-    seeds = [str(repeat["split_seed"]) for repeat in record.repeats]
-    text = f"training seed {record.config['train']['seed']}"
-    if seeds:
-        text += f"; each trial on the split seeds {join_names(seeds)}, its figure is their mean"
-    varied = [name for name in parameter_names(results.rows) if is_seed(name)]
-    return f"{text}; the trials differ in {join_names(varied)}" if varied else text

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
+from sweeper.report.rendering.page import Block, Column, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import colour, plot, series
 from sweeper.results.curves import FINISHED_STATES
 from sweeper.results.formatting import count, duration, share
@@ -17,11 +17,11 @@ from sweeper.study.outputs.reading import STATES
 
 @dataclass
 class Epochs:
-    """Of the trials in one state.
+    """The epochs of the trials in one state.
 
     Attributes:
-      full: the epochs that they would have trained, had nothing ended them early.
-      seconds: of the training alone.
+      full: how many they would have trained if nothing had ended them early.
+      seconds: the time of the training alone.
     """
 
     state: str
@@ -36,16 +36,17 @@ class Epochs:
 
 
 def savings_section(results: StudyResults) -> Section | None:
-    """What was left out; None of a single run, and where every trial went to its end."""
+    """The epochs saved; None for a single run, and where every trial went to its end."""
     states = epochs_by_state(results)
     if results.study is None or not any(each.saved for each in states):
         return None
-    total = Epochs("all")
-    for each in states:
-        total.trials += each.trials
-        total.trained += each.trained
-        total.full += each.full
-        total.seconds += each.seconds
+    total = Epochs(
+        "all",
+        sum(each.trials for each in states),
+        sum(each.trained for each in states),
+        sum(each.full for each in states),
+        sum(each.seconds for each in states),
+    )
     per_epoch = total.seconds / total.trained if total.trained else 0.0
     text = (
         f"**{share(total.saved, total.full)} of the epochs were not trained**: {total.trained:,} "
@@ -58,7 +59,7 @@ def savings_section(results: StudyResults) -> Section | None:
         blocks.append(
             Text(
                 f"What the {count(pruned.trials, 'pruned trial')} would have reached is unknown: "
-                "the saving is certain, that it cost nothing is not.",
+                "it is certain that time was saved, but not that nothing was lost.",
                 "note",
             )
         )
@@ -68,7 +69,7 @@ def savings_section(results: StudyResults) -> Section | None:
 
 
 def epochs_by_state(results: StudyResults) -> list[Epochs]:
-    """Over the trials that ended as they should, in the order of `STATES`."""
+    """The epochs of the trials that ended as they should, in the order of `STATES`."""
     found: dict[str, Epochs] = {}
     splits = _splits(results)
     for row in results.of_states(*FINISHED_STATES, "pruned"):
@@ -77,7 +78,7 @@ def epochs_by_state(results: StudyResults) -> list[Epochs]:
             continue
         of_state = found.setdefault(row.state, Epochs(row.state))
         trained = record.epochs or 0
-        # An early stop by patience is pruned by no pruner, and saves all the same.
+        # A trial that patience stopped early was not pruned, and saves epochs all the same.
         full = record.config["train"]["epochs"] * splits
         of_state.trials += 1
         of_state.trained += trained
@@ -87,7 +88,7 @@ def epochs_by_state(results: StudyResults) -> list[Epochs]:
 
 
 def _splits(results: StudyResults) -> int:
-    """How many a trial is trained on; one that was pruned has begun fewer of them."""
+    """How many splits a trial is trained on; a pruned trial has begun fewer of them."""
     protocol = results.study.user_attrs.get(attributes.PROTOCOL, {}) if results.study else {}
     begun = [len(record.repeats) for record in results.records.values()]
     return max(len(protocol.get("study.split_seeds", [])), *begun, 1)
@@ -96,44 +97,36 @@ def _splits(results: StudyResults) -> int:
 def epochs_trained(states: list[Epochs], total: Epochs) -> Figure:
     """Bars of the epochs trained and left out, by state."""
     names = [f"{each.state} ({each.trials:,})" for each in states]
-    trained = go.Bar(
-        x=[each.trained for each in states],
-        y=names,
-        name="trained",
-        orientation="h",
-        marker={"color": series(0)},
-        hovertemplate="%{y}: %{x:,} epochs trained<extra></extra>",
-    )
-    saved = go.Bar(
-        x=[each.saved for each in states],
-        y=names,
-        name="not trained",
-        orientation="h",
-        marker={"color": colour("line")},
-        hovertemplate="%{y}: %{x:,} epochs not trained<extra></extra>",
-    )
-    figure = plot(trained, saved, x="epochs", barmode="stack", legend_traceorder="normal")
+    parts = [
+        ("trained", [each.trained for each in states], series(0)),
+        ("not trained", [each.saved for each in states], colour("line")),
+    ]
+    bars = [
+        go.Bar(
+            x=epochs,
+            y=names,
+            name=name,
+            orientation="h",
+            marker={"color": bar_colour},
+            hovertemplate=f"%{{y}}: %{{x:,}} epochs {name}<extra></extra>",
+        )
+        for name, epochs, bar_colour in parts
+    ]
+    figure = plot(*bars, x="epochs", barmode="stack", legend_traceorder="normal")
     figure.update_yaxes(autorange="reversed", ticksuffix="  ", showgrid=False)
-    rows = [
-        [
-            each.state,
-            f"{each.trials:,}",
-            f"{each.trained:,}",
-            f"{each.full:,}",
-            share(each.saved, each.full),
-        ]
-        for each in [*states, total]
+    each = [*states, total]
+    columns: list[Column] = [
+        ("trials that were", [epochs.state for epochs in each]),
+        ("number", [f"{epochs.trials:,}" for epochs in each]),
+        ("epochs trained", [f"{epochs.trained:,}" for epochs in each]),
+        ("in full", [f"{epochs.full:,}" for epochs in each]),
+        ("saved", [share(epochs.saved, epochs.full) for epochs in each]),
     ]
     return Figure(
         "epochs_trained",
         "Epochs trained and not trained",
         "By how the trials ended, with their number in brackets.",
         figure,
-        Table(
-            ["trials that were", "number", "epochs trained", "in full", "saved"],
-            rows,
-            "Epochs by state",
-            strong=frozenset({len(states)}),
-        ),
+        Table.of_columns(columns, "Epochs by state", frozenset({len(states)})),
         height=120 + 44 * len(states),
     )

@@ -8,9 +8,10 @@ from datetime import datetime
 
 import plotly.graph_objects as go
 
-from sweeper.report.rendering.page import Block, Figure, Section, Table, Text
+from sweeper.report.comparison import StudyComparison
+from sweeper.report.rendering.page import Block, Column, Figure, Section, Table, Text
 from sweeper.report.rendering.palette import colour, plot, series
-from sweeper.report.sections.optimization import STATE_COLOURS, trial_texts
+from sweeper.report.sections.history import STATE_COLOURS, trial_texts
 from sweeper.results.formatting import count, duration, join_names, share
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.reading import clock
@@ -29,9 +30,11 @@ STAGES = {
     "save_ranks": "keeping ranks",
     "rest": "the rest",
 }
-# A pause in which nothing ran is drawn as no longer than this share of all the work.
+# Where several studies are compared, stages of less than this share are in the rest.
+SHORT = 0.02
+# A pause in which nothing ran is left out if it is longer than this share of all the work.
 LONGEST_PAUSE = 0.02
-# Of more bars than this, the lines between them would cover them.
+# With more bars than this, the lines between the bars would cover them.
 MANY = 300
 
 
@@ -44,16 +47,16 @@ class Span:
     end: float
 
 
-def times_section(results: StudyResults) -> Section | None:
-    """None where no time is known."""
+def times_section(comparison: StudyComparison) -> Section | None:
+    """The stages, and the trials side by side; None where no time is known."""
     blocks: list[Block] = []
-    stages = stage_seconds(list(results.records.values()))
-    if stages:
-        blocks.append(stages_figure(stages, len(results.records)))
-    if results.study is not None:
-        spans, pauses = spans_of(results)
+    if figure := stages_figure(comparison):
+        blocks.append(figure)
+    study = comparison.single
+    if study and study.study is not None:
+        spans, pauses = spans_of(study)
         if len(spans) > 1:
-            blocks += _side_by_side(results, spans, pauses)
+            blocks += _side_by_side(study, spans, pauses)
     return Section("times", "Where the time went", blocks) if blocks else None
 
 
@@ -73,41 +76,84 @@ def stage_seconds(records: Sequence[TrialRecord]) -> dict[str, float]:
     return {stage: sums[stage] for stage in known if sums.get(stage, 0.0) > 0}
 
 
-def stages_figure(stages: dict[str, float], trials: int) -> Figure:
-    """A bar for each stage, of so many trials together."""
+def _long_stages(stages: dict[str, float]) -> dict[str, float]:
+    """The stages, with the short ones added to the rest."""
     total = sum(stages.values())
-    names = [STAGES.get(stage, stage) for stage in stages]
-    bars = go.Bar(
-        x=list(stages.values()),
-        y=names,
-        text=[f"{_short(seconds)}, {share(seconds, total)}" for seconds in stages.values()],
-        textposition="outside",
-        cliponaxis=False,
-        orientation="h",
-        marker={"color": series(0)},
-        hovertemplate="%{y}: %{x:,.1f} s<extra></extra>",
-    )
-    figure = plot(bars, xaxis_visible=False, margin={"r": 16, "b": 12})
-    figure.update_xaxes(range=[0, 1.9 * max(stages.values())])
-    figure.update_yaxes(autorange="reversed", ticksuffix="  ", showgrid=False)
+    long = {name: s for name, s in stages.items() if name != "rest" and s > SHORT * total}
+    rest = total - sum(long.values())
+    return {**long, "rest": rest} if rest > 1e-9 * total else long
+
+
+def stages_figure(comparison: StudyComparison) -> Figure | None:
+    """A bar for each stage of a study's trials together, in the study's colour."""
+    trials = {entry.label: list(entry.results.records.values()) for entry in comparison.entries}
+    stages = {label: stage_seconds(records) for label, records in trials.items()}
+    several = len(trials) > 1
+    if several:
+        stages = {label: _long_stages(seconds) for label, seconds in stages.items()}
+    known = {stage for seconds in stages.values() for stage in seconds}
+    if not known:
+        return None
+    names = sorted(known, key=[*STAGES, *sorted(known - STAGES.keys())].index)
+    totals = {label: sum(seconds.values()) for label, seconds in stages.items()}
+    bars = [
+        go.Bar(
+            x=list(seconds.values()),
+            y=[STAGES.get(name, name) for name in seconds],
+            text=[f"{_short(s)}, {share(s, totals[label])}" for s in seconds.values()],
+            textposition="outside",
+            cliponaxis=False,
+            orientation="h",
+            name=label,
+            marker={"color": series(index)},
+            hovertemplate="%{y}: %{x:,.1f} s<extra></extra>",
+        )
+        for index, (label, seconds) in enumerate(stages.items())
+    ]
+    labels = [STAGES.get(name, name) for name in names]
+    longest = max(second for seconds in stages.values() for second in seconds.values())
+    figure = plot(*bars, xaxis_visible=False, margin={"r": 16, "b": 12}, showlegend=several)
+    figure.update_xaxes(range=[0, 1.9 * longest])
+    figure.update_yaxes(
+        autorange="reversed", ticksuffix="  ", showgrid=False,
+        categoryorder="array", categoryarray=labels,
+    )  # fmt: skip
+    number = sum(map(len, trials.values()))
+    if several:
+        caption = "Summed over the trials of each; short stages are in the rest."
+    elif number > 1:
+        caption = (
+            f"Summed over {count(number, 'trial')}, {duration(sum(totals.values()))} of work; "
+            "where several ran at once, that is more than the time on the clock."
+        )
+    else:
+        caption = f"{duration(sum(totals.values()))} in all."
     return Figure(
         "stages",
-        "The stages of all trials" if trials > 1 else "The stages",
-        f"Summed over {count(trials, 'trial')}, {duration(total)} of work; where several ran at "
-        "once, that is more than the time on the clock."
-        if trials > 1
-        else f"{duration(total)} in all.",
+        "The stages of all trials" if number > 1 else "The stages",
+        caption,
         figure,
-        Table(
-            ["stage", "time", "share"],
-            [
-                [name, duration(seconds), share(seconds, total)]
-                for name, seconds in zip(names, stages.values(), strict=True)
-            ],
-            "Stages",
-        ),
-        height=40 + 30 * len(stages),
+        _stages_table(names, stages),
+        height=40 + (12 + 18 * len(stages)) * len(names) + 30 * several,
     )
+
+
+def _stages_table(names: Sequence[str], stages: dict[str, dict[str, float]]) -> Table:
+    """The time of each stage, with its share for one study, with the sum for several."""
+    columns: list[Column] = [("stage", [STAGES.get(name, name) for name in names])]
+    for label, seconds in stages.items():
+        columns.append((label, [duration(seconds.get(name, 0.0)) for name in names]))
+    if len(stages) == 1:
+        total = sum(seconds.values())
+        columns[1] = ("time", columns[1][1])
+        columns.append(("share", [share(seconds[name], total) for name in names]))
+    else:
+        totals = [duration(sum(seconds.values())) for seconds in stages.values()]
+        columns = [
+            (header, [*cells, total])
+            for (header, cells), total in zip(columns, ["all", *totals], strict=True)
+        ]
+    return Table.of_columns(columns, "Stages")
 
 
 def _short(seconds: float) -> str:
@@ -115,9 +161,9 @@ def _short(seconds: float) -> str:
 
 
 def spans_of(results: StudyResults) -> tuple[list[Span], list[float]]:
-    """When each trial that has ended ran, by start; and where a pause was left out."""
+    """When each ended trial ran, by start, and where a pause was left out."""
     times: list[tuple[datetime, datetime, int]] = sorted(
-        # Not before its start, though the clock may have been set back under it.
+        # The clock may have been set back meanwhile: a trial never ends before its start.
         (trial.datetime_start, max(trial.datetime_start, trial.datetime_complete), trial.number)
         for trial in results.trials
         if trial.datetime_start is not None and trial.datetime_complete is not None
@@ -140,7 +186,7 @@ def spans_of(results: StudyResults) -> tuple[list[Span], list[float]]:
 
 
 def lanes_of(spans: Sequence[Span]) -> list[int]:
-    """A lane for each span, so that none overlaps another in its lane: as workers take them."""
+    """The first free lane for each span, so that no two spans of a lane overlap."""
     free: list[float] = []
     lanes = []
     for span in spans:

@@ -1,4 +1,4 @@
-"""What the confirmations of several studies say: figures by which no search has chosen."""
+"""What the confirmations of several studies found, on rows that guided no search."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Confirmed:
 
     Attributes:
       trial: in words, "trial 7".
-      is_fresh: whether they are of fresh splits; else of the study's own.
+      is_fresh: whether the rows are those of fresh splits, or the study's own.
       summary: over the seeds.
       baselines: their means.
       runs: the winner's, by (split, training seed); a split by time goes by its cut.
@@ -43,13 +43,13 @@ class Confirmed:
         return f"{number(self.summary.mean)}{spread}"
 
     @property
-    def which(self) -> str:
+    def label(self) -> str:
         where = "fresh splits" if self.is_fresh else "its own test rows"
         return f"{self.trial}, confirmed on {where}"
 
     @property
     def ranks(self) -> list[pyarrow.Table]:
-        """Of each training seed; empty where those of any run can't be read."""
+        """The ranks of each training seed; empty where those of any run can't be read."""
         return ranks_by_seed(self.runs) if self._are_known else []
 
     @property
@@ -58,14 +58,14 @@ class Confirmed:
 
     @property
     def test_rows(self) -> frozenset[tuple[int, bytes, bytes]]:
-        """Split by split, which rows they are; empty where that isn't known."""
+        """Which rows they are, split by split; empty where that isn't known."""
         return frozenset(
             (split, _column(run.rows, "user").tobytes(), _column(run.rows, "item").tobytes())
             for (split, _), run in (self.runs.items() if self._are_known else ())
         )
 
     def cell(self, beside: str) -> str:
-        """For a table that has another trial beside it, or other rows above."""
+        """The text of a table's cell, which says what differs from the best trial in the search."""
         marks = [self.trial] if self.trial != beside else []
         marks += ["fresh splits"] if self.is_fresh else []
         return f"{self.text} ({', '.join(marks)})" if marks else self.text
@@ -76,7 +76,7 @@ def _column(table: pyarrow.Table, name: str) -> np.ndarray:
 
 
 def confirmed_of(results: StudyResults, metric: str) -> Confirmed | None:
-    """On its own test rows, or where it has none on fresh splits; None: not confirmed."""
+    """What was confirmed on a study's own test rows, else on fresh splits; None if nothing was."""
     confirmation = results.confirmation
     if confirmation is None or not is_accuracy(metric):
         return None
@@ -108,7 +108,7 @@ def are_comparable(confirmed: Sequence[Confirmed]) -> bool:
 def confirmed_significance(
     confirmed: Mapping[Key, Confirmed], metric: str
 ) -> dict[Key, Significance]:
-    """How sure each is, by the key; the first (A) against the others, by Holm.
+    """How sure each value is, and the first (A) against the others, adjusted by Holm.
 
     Args:
       confirmed: comparable ones, the best first.
@@ -133,7 +133,7 @@ def _by_split(each: Confirmed, metric: str) -> Sample:
 
 
 def _on_rows(first: Confirmed, other: Confirmed, metric: str) -> Comparison:
-    """Users and training seeds both being samples; of as many seeds as both have."""
+    """A comparison with users and training seeds as samples, for as many seeds as both have."""
     seeds = min(len(first.ranks), len(other.ranks))
     mine, theirs = (
         np.stack([hits(table, metric) for table in each.ranks[:seeds]]) for each in (first, other)

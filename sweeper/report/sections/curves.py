@@ -1,4 +1,4 @@
-"""Accuracy against the epoch: a line for each architecture, the trials behind it."""
+"""Accuracy against the epoch: the groups of one study's trials, or the best of several studies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from sweeper.report.comparison import StudyComparison
 from sweeper.report.rendering.axes import metric_axis
-from sweeper.report.rendering.page import Block, Figure, Section, Table
+from sweeper.report.rendering.page import Figure, Section, Table
 from sweeper.report.rendering.palette import CLEAR, SERIES, colour, plot, series
 from sweeper.results.baselines import study_baselines
 from sweeper.results.curves import (
@@ -30,20 +31,25 @@ from sweeper.results.study_results import StudyResults
 from sweeper.two_tower.config import baseline_name
 
 DASHES = ("dash", "dot", "dashdot")
-# Of more points than this, markers hide the line.
+# With more points than this, markers hide the line.
 MAX_MARKERS = 12
 
 
-def curves_section(results: StudyResults) -> Section | None:
-    metric = curve_metric(results)
-    if metric is None or all(len(c.epochs) < 2 for c in curves_of(results, metric)):
+def curves_section(comparison: StudyComparison) -> Section | None:
+    """The metric against the epoch, for the groups of one study or the best of several."""
+    study = comparison.single
+    if study is None:
+        figure = best_curves(comparison)
+        return Section("curves", "Validation curves", [figure]) if figure else None
+    metric = curve_metric(study)
+    if metric is None or all(len(c.epochs) < 2 for c in curves_of(study, metric)):
         return None
-    blocks: list[Block] = [validation_curves(results, metric)]
-    if results.study is None:
-        blocks += _loss(results)
-    rows = results.evaluation_split
+    figures = [validation_curves(study, metric)]
+    if study.study is None:
+        figures += _loss(study)
+    rows = study.evaluation_split
     title = "Validation curves" if rows == "validation" else f"Curves on {rows} rows"
-    return Section("curves", title, blocks)
+    return Section("curves", title, figures)
 
 
 def validation_curves(results: StudyResults, metric: str) -> Figure:
@@ -52,28 +58,60 @@ def validation_curves(results: StudyResults, metric: str) -> Figure:
     curves = [curve for curve in curves_of(results, metric) if curve.trial in labels]
     groups = group_curves(curves, labels, more_is_better(results, metric))
     baselines = study_baselines(results, metric)
-    epochs = [epoch for curve in curves for epoch in curve.epochs]
-    traces = [
-        *_faint(groups),
-        *(trace for index in range(len(groups)) for trace in _group(groups, index)),
-        *baseline_lines(baselines, min(epochs), max(epochs)),
-    ]
-    words = metric_label(metric)
-    figure = plot(*traces, x="epoch", y=words, xaxis_range=[0, 1.02 * max(epochs)])
-    figure.update_yaxes(metric_axis(metric, _heights(groups, baselines)))
+    caption = _caption(results, title, groups, bool(baselines))
     return Figure(
         "validation_curves",
-        f"{upper_first(words)} on {results.evaluation_split} rows, by epoch",
-        " ".join(
-            [
-                _caption(results, title, groups, bool(baselines)),
-                *filter(None, [seen_note(metric, results.record)]),
-            ]
-        ),
-        figure,
+        f"{upper_first(metric_label(metric))} on {results.evaluation_split} rows, by epoch",
+        " ".join(filter(None, [caption, seen_note(metric, results.record)])),
+        _curves_plot(groups, metric, baselines, coloured=SERIES),
         _numbers(title, groups, metric, more_is_better(results, metric)),
         height=460,
     )
+
+
+def best_curves(comparison: StudyComparison) -> Figure | None:
+    """The curve of each study's best trial; of several splits, their mean."""
+    groups, numbers = [], []
+    for entry in comparison.entries:
+        curves = curves_of(entry.results, comparison.metric)
+        best = [curve for curve in curves if entry.best and curve.trial == entry.best.number]
+        if best:
+            group = CurveGroup(entry.label, best, [])
+            mean = group.mean()
+            groups.append(group)
+            last = [str(mean.epochs[-1]), number(float(mean.values[-1]))]
+            numbers.append([entry.label, entry.best_label, entry.text, *last])
+    if not groups:
+        return None
+    valued = (entry.baselines for entry in comparison.entries if entry.baselines)
+    baselines = {} if comparison.problems else next(valued, {})
+    columns = ["study or run", "which", "best", "last epoch", "at the end"]
+    return Figure(
+        "best_curves",
+        f"{upper_first(metric_label(comparison.metric))} by epoch, of the best of each",
+        "A line is the best trial of a study, or a run; of several splits, it is their mean, in a "
+        "band of one standard deviation. Dashed lines are the baselines.",
+        _curves_plot(groups, comparison.metric, baselines, coloured=len(groups)),
+        Table(columns, numbers, "The best of each"),
+        height=460,
+    )
+
+
+def _curves_plot(
+    groups: Sequence[CurveGroup], metric: str, baselines: dict[str, float], coloured: int
+) -> go.Figure:
+    """A line and a band for each group, grey ones for all but the first `coloured` groups."""
+    curves = [curve for group in groups for curve in (*group.ended, *group.others)]
+    epochs = [epoch for curve in curves for epoch in curve.epochs]
+    traces = [
+        *_faint(groups),
+        *(trace for index in range(len(groups)) for trace in _group(groups, index, coloured)),
+        *baseline_lines(baselines, min(epochs), max(epochs)),
+    ]
+    x_range = [0, 1.02 * max(epochs)]
+    figure = plot(*traces, x="epoch", y=metric_label(metric), xaxis_range=x_range)
+    figure.update_yaxes(metric_axis(metric, _heights(groups, baselines)))
+    return figure
 
 
 def _caption(
@@ -109,12 +147,12 @@ def _heights(groups: Sequence[CurveGroup], baselines: dict[str, float]) -> list[
     return [*(shown or others), *baselines.values()]
 
 
-def _group(groups: Sequence[CurveGroup], index: int) -> Iterator[go.Scatter]:
+def _group(groups: Sequence[CurveGroup], index: int, coloured: int) -> Iterator[go.Scatter]:
     """The mean of a group's complete trials, with the band around it."""
     group, mean = groups[index], groups[index].mean()
     if not mean.epochs:
         return
-    is_shown = index < SERIES
+    is_shown = index < coloured
     colour_of_line = series(index) if is_shown else colour("faint")
     if is_shown and mean.deviations.any():
         around = [*(mean.values + mean.deviations), *(mean.values - mean.deviations)[::-1]]
@@ -146,7 +184,7 @@ def _group(groups: Sequence[CurveGroup], index: int) -> Iterator[go.Scatter]:
 
 
 def _faint(groups: Sequence[CurveGroup]) -> Iterator[go.Scatter]:
-    """All that didn't finish, a trace for each group, behind the lines."""
+    """The curves of trials that didn't finish, a trace for each group."""
     for index, group in enumerate(groups):
         if group.others:
             has_colour = bool(group.ended) and index < SERIES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from sweeper.report.rendering.page import Figure, Table
+from sweeper.report.rendering.page import Column, Figure, Table
 from sweeper.report.rendering.palette import plot, series
 from sweeper.results.baselines import study_baselines
 from sweeper.results.confirmation import ConfirmationResults
@@ -27,30 +27,23 @@ from sweeper.results.study_results import StudyResults
 from sweeper.two_tower.trial.result_tables import SEEN
 
 
-def figures_table(results: StudyResults, confirmation: ConfirmationResults, metric: str) -> Table:
-    columns = ["configuration"]
-    cells: dict[str, list[str]] = {
-        name: [configuration_label(name)] for name in [*confirmation.names, *confirmation.baselines]
-    }
+def means_table(results: StudyResults, confirmation: ConfirmationResults, metric: str) -> Table:
+    names = [*confirmation.names, *confirmation.baselines]
+    columns: list[Column] = [("configuration", list(map(configuration_label, names)))]
+    found = [searched_value(results, confirmation, name, metric) for name in names]
+    columns.append((f"{_short(metric)}, in the search", list(map(number, found))))
     for each in dict.fromkeys((metric, *both_metrics(metric))):
-        if each == metric:
-            columns.append(f"{_short(each)}, in the search")
-            for name, row in cells.items():
-                row.append(number(searched_figure(results, confirmation, name, each)))
         for fresh in (False, True):
-            if not (confirmation.fresh if fresh else confirmation.own):
-                continue
-            rows = test_rows_label(confirmation, fresh)
-            columns.append(f"{_short(each)}, {'own test rows' if rows == OWN_ROWS else rows}")
-            for name, row in cells.items():
-                row.append(_summary_text(confirmation, name, each, fresh))
-    columns.append("beside the best")
+            if confirmation.fresh if fresh else confirmation.own:
+                rows = test_rows_label(confirmation, fresh)
+                header = f"{_short(each)}, {'own test rows' if rows == OWN_ROWS else rows}"
+                texts = [_summary_text(confirmation, name, each, fresh) for name in names]
+                columns.append((header, texts))
     compared = confirmation.compared(metric, fresh=not confirmation.own)
-    for name, row in cells.items():
-        row.append(compared[name].verdict if name in compared else "–")
-    return Table(
+    verdicts = [compared[name].verdict if name in compared else "–" for name in names]
+    columns.append(("beside the best", verdicts))
+    return Table.of_columns(
         columns,
-        list(cells.values()),
         title="Mean and standard deviation over seeds",
         strong=frozenset([0]),
         note="In the search: on validation rows, after training on fewer rows. Seen-filtered: "
@@ -62,10 +55,10 @@ def _short(metric: str) -> str:
     return metric_label(metric).removesuffix(" accuracy")
 
 
-def searched_figure(
+def searched_value(
     results: StudyResults, confirmation: ConfirmationResults, name: str, metric: str
 ) -> float | None:
-    """A configuration's or a baseline's figure in the search, on validation rows."""
+    """A configuration's or a baseline's value in the search, on validation rows."""
     if name in confirmation.baselines or name == (results.reference or {}).get("name"):
         return study_baselines(results, metric).get(name)
     start, _, number_of_trial = name.partition("_")
@@ -90,14 +83,14 @@ def _summary_text(confirmation: ConfirmationResults, name: str, metric: str, fre
 
 
 def _mean_text(summary: Summary, is_constant: bool) -> str:
-    """Mean ± deviation; the deviation is left out where no seed changes the figure."""
+    """Mean ± deviation; the deviation is left out where no seed changes the value."""
     if summary.deviation is None or is_constant:
         return number(summary.mean)
     return f"{number(summary.mean)} ± {summary.deviation:.4f}"
 
 
 def cuts_table(confirmation: ConfirmationResults, metric: str) -> Table | None:
-    """Each cut by itself; None where there is one alone, or a random split."""
+    """The means of each cut; None for a single cut, and for a random split."""
     own = confirmation.cuts()
     cuts = [*own, *confirmation.cuts(fresh=True)]
     if confirmation.is_split_at_random or len(cuts) < 2:
@@ -120,10 +113,10 @@ def cuts_table(confirmation: ConfirmationResults, metric: str) -> Table | None:
 def confirmed_figure(
     results: StudyResults, confirmation: ConfirmationResults, metric: str
 ) -> Figure:
-    """Each configuration's mean and interval on its test rows, and the search's figure."""
+    """Each configuration's mean and interval on its test rows, and the value in the search."""
     names = [*confirmation.names, *confirmation.baselines]
     searched = {
-        configuration_label(name): searched_figure(results, confirmation, name, metric)
+        configuration_label(name): searched_value(results, confirmation, name, metric)
         for name in names
     }
     traces = [
@@ -216,7 +209,7 @@ def comparison_table(confirmation: ConfirmationResults, metric: str, fresh: bool
 
 
 def _bootstrap_text(comparison: Comparison) -> str:
-    """B less A, as all differences here."""
+    """The interval of B less A, as all differences in the table are."""
     if comparison.bootstrap_interval is None:
         return "–"
     low, high = comparison.bootstrap_interval

@@ -1,16 +1,16 @@
-"""What a study's confirmation says: the figures on test rows, and whether the best is better."""
+"""What a study's confirmation found on test rows, and whether the best is really better."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from sweeper.report.rendering.page import Block, Section, Text
-from sweeper.report.sections.confirmed_tables import (
+from sweeper.report.sections.confirmation_tables import (
     comparison_table,
     confirmed_figure,
     cuts_table,
-    figures_table,
-    searched_figure,
+    means_table,
+    searched_value,
 )
 from sweeper.results.confirmation import ConfirmationResults
 from sweeper.results.confirmation_text import (
@@ -29,19 +29,19 @@ from sweeper.results.formatting import (
 from sweeper.results.statistics import NOT_DISTINGUISHABLE
 from sweeper.results.study_results import StudyResults
 
-# With fewer seeds the tests are too bold, see `sweeper.results.clustered_tests`.
+# With fewer seeds the tests find too many differences, see `sweeper.results.clustered_tests`.
 FEW_SEEDS = 4
 
 
-def evidence_section(results: StudyResults) -> Section | None:
-    """The section of a study that was confirmed; None of another."""
+def confirmation_section(results: StudyResults) -> Section | None:
+    """None for a study that was not confirmed."""
     confirmation = results.confirmation
     if confirmation is None:
         return None
     if not confirmation.is_complete:
         text = "No seed of the confirmation is complete for every configuration."
-        return Section("evidence", "Is it really better?", [Text(text, "lead")])
-    return Section("evidence", "Is it really better?", list(_blocks(results, confirmation)))
+        return Section("confirmation", "Is it really better?", [Text(text, "lead")])
+    return Section("confirmation", "Is it really better?", list(_blocks(results, confirmation)))
 
 
 def _blocks(results: StudyResults, confirmation: ConfirmationResults) -> Iterator[Block]:
@@ -52,7 +52,7 @@ def _blocks(results: StudyResults, confirmation: ConfirmationResults) -> Iterato
     if text := best_baseline_text(confirmation, metric):
         yield Text(text)
     yield Text(_which_rows(results, confirmation))
-    yield figures_table(results, confirmation, metric)
+    yield means_table(results, confirmation, metric)
     if table := cuts_table(confirmation, metric):
         yield table
     yield Text(_luck_text(results, confirmation, metric))
@@ -64,7 +64,7 @@ def _blocks(results: StudyResults, confirmation: ConfirmationResults) -> Iterato
 
 
 def other_best_text(results: StudyResults, confirmation: ConfirmationResults) -> str | None:
-    """That the study has gone on since it was confirmed, where it has another best trial."""
+    """Says that the study has another best trial since it was confirmed; None where it hasn't."""
     best = results.best
     if best is None or confirmation.confirms(best.number):
         return None
@@ -91,7 +91,7 @@ def _which_rows(results: StudyResults, confirmation: ConfirmationResults) -> str
         texts += _cuts_texts(confirmation)
     elif confirmation.fresh:
         one = len(confirmation.fresh) == 1
-        shows = "is another draw" if one else "show how far figures vary between splits"
+        shows = "is another draw" if one else "show how far results vary between splits"
         texts.append(
             f"The {count(len(confirmation.fresh), 'fresh split')} {shows}; part of "
             f"{'its' if one else 'their'} test rows were training or validation rows of the search"
@@ -108,7 +108,7 @@ def _which_rows(results: StudyResults, confirmation: ConfirmationResults) -> str
 
 
 def _cuts_texts(confirmation: ConfirmationResults) -> Iterator[str]:
-    """What figures of several cuts can tell, and what they can't."""
+    """What the results of several cuts can tell, and what they can't."""
     earlier, number = (
         confirmation.cuts(fresh=True),
         len({*confirmation.cuts(), *confirmation.cuts(fresh=True)}),
@@ -128,13 +128,13 @@ def _cuts_texts(confirmation: ConfirmationResults) -> Iterator[str]:
         f"There are {count(number, 'cut')} and {count(confirmation.seeds(), 'training seed')}. The "
         "intervals of differences are over users, clustered by user, and over training seeds, "
         "within these cuts; those of means are over training seeds alone. Cuts share users and "
-        "training rows: they are not independent, and too few to say how figures vary over time"
+        "training rows: they are not independent, and too few to say how results vary over time"
     )
 
 
 def _luck_text(results: StudyResults, confirmation: ConfirmationResults, metric: str) -> str:
-    """The winner's curse: what the search promised, and what came."""
-    searched = searched_figure(results, confirmation, confirmation.winner, metric)
+    """The winner's curse: the value in the search beside the confirmed one."""
+    searched = searched_value(results, confirmation, confirmation.winner, metric)
     texts = []
     if searched is not None:
         is_best = results.best is not None and confirmation.confirms(results.best.number)
@@ -148,13 +148,13 @@ def _luck_text(results: StudyResults, confirmation: ConfirmationResults, metric:
     text = upper_first(", ".join(texts))
     if not searched:
         return f"{text}."
-    # An earlier cut has fewer rows before it.
+    # At an earlier cut there are fewer rows to train on.
     here = "here" if confirmation.is_split_at_random else "at the study's own cut"
     return f"{text}. It trained on more rows {here} than in the search."
 
 
 def _ablation(confirmation: ConfirmationResults, metric: str) -> Iterator[Text]:
-    """What the best configuration loses without a column or a kind of feature, or changed."""
+    """What the best configuration loses without a column or feature, or with a change."""
     compared = confirmation.compared(metric, fresh=not confirmation.own)
     for name, each in compared.items():
         without, changed = (

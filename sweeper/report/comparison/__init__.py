@@ -1,1 +1,0 @@
-"""A report on several studies and runs, side by side."""
