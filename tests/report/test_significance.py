@@ -141,7 +141,7 @@ def test_ranks_that_are_missing_or_damaged_are_named(study):
     results = load_results(study)
     assert len(results.problems) == 2
     missing, damaged = results.problems
-    assert "trials/0001/validation_rows.parquet: is missing; left out: how sure" in missing
+    assert "trials/0001/validation_rows.parquet: is missing; left out: the significance" in missing
     assert "trials/0002/validation_rows.parquet: no ranks can be read from it" in damaged
     found = results.significance
     assert (found[1].interval, found[1].compared) == (None, None)
