@@ -6,6 +6,7 @@ A script; `processes.py` starts it with the number of a connection as its argume
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import runpy
 import sys
@@ -74,11 +75,13 @@ def run(request: Request) -> None:
 
 
 if __name__ == "__main__":
-    import matplotlib.pyplot  # noqa: F401
-    import sweeper.study.launch
-
-    import sweeper.two_tower.trial.repeats  # noqa: F401
-
+    # What a trial, a study and its report import as they go.
+    for name in (
+        "alembic.context", "matplotlib.pyplot", "plotly.graph_objects", "scipy.stats",
+        "sweeper.cli.command_line", "sweeper.report.report", "sweeper.study.launch",
+        "sweeper.two_tower.trial.repeats", "tensorflow_recommenders",
+    ):  # fmt: skip
+        importlib.import_module(name)
     # What is imported is shared: the children's collections must not write to it.
     gc.freeze()
     requested = serve(Connection(int(sys.argv[1])))
