@@ -78,7 +78,7 @@ if __name__ == "__main__":
     # What a trial, a study and its report import as they go.
     for name in (
         "alembic.context", "matplotlib.pyplot", "plotly.graph_objects", "scipy.stats",
-        "sweeper.cli.command_line", "sweeper.report.report", "sweeper.study.launch",
+        "sweeper.cli.command_line", "sweeper.report.report", "sweeper.study.runner",
         "sweeper.two_tower.trial.repeats", "tensorflow_recommenders",
     ):  # fmt: skip
         importlib.import_module(name)

@@ -59,7 +59,6 @@ def _fork_server() -> tuple[subprocess.Popen[bytes], Connection]:
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
     )
     theirs.close()
     return process, connection
