@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,7 +17,12 @@ from sweeper.common.ranges import Range, invalid_reason
 
 def known_keys(schema: type) -> list[str]:
     """Returns every dotted key of a schema, sections included."""
-    return list(nested_keys(OmegaConf.to_container(OmegaConf.structured(schema))))
+    return list(_known_keys(schema))
+
+
+@functools.cache
+def _known_keys(schema: type) -> tuple[str, ...]:
+    return tuple(nested_keys(OmegaConf.to_container(OmegaConf.structured(schema))))
 
 
 def nested_keys(node: Any, prefix: str = "") -> Iterator[str]:
