@@ -54,7 +54,7 @@ def results_table(results: Mapping[str, PartResult]) -> Table:
     table = Table(title="Studies", title_justify="left", box=None, pad_edge=False)
     table.add_column("part")
     table.add_column("")
-    table.add_column("figure", justify="right")
+    table.add_column("value", justify="right")
     for part, result in results.items():
         title = part
         for what, figure in result.rows:

@@ -17,12 +17,12 @@ from sweeper.inspect.suggestion import Suggestion
 from sweeper.two_tower.data.column_names import NAMELESS
 
 HISTORY_NOTE = (
-    "the user's earlier rows that are known when a test row is asked about: training rows under "
-    "the random split, all earlier rows under a split by time"
+    "no history: the user has no earlier row that is known when a test row is asked about; known "
+    "are training rows under the random split, and all earlier rows under a split by time"
 )
 SECOND_NOTE = (
-    "the user has an earlier row of the same second, so that only the order of the data says "
-    "which came first"
+    "same second: the user has an earlier row of the same second, so that only the order of the "
+    "data says which came first"
 )
 DRAW_NOTE = (
     "NumPy has drawn these test rows; a trial under data.split=random has others, which differ by "
@@ -136,8 +136,8 @@ def _held_out_table(splits: SplitProfiles) -> Table:
 def _notes(splits: SplitProfiles) -> Iterator[tuple[str, str]]:
     """Yields notes on the table of the splits."""
     if any(profile.no_history is not None for profile in splits.known.values()):
-        yield "history", HISTORY_NOTE
-        yield "second", SECOND_NOTE
+        yield "column", HISTORY_NOTE
+        yield "column", SECOND_NOTE
     if any(not profile.is_trials for profile in splits.known.values()):
         yield "random", DRAW_NOTE
     for name, reason in splits.impossible.items():
