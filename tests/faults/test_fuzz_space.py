@@ -26,7 +26,7 @@ GROUPS = {
     group: sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     for group in ("data", "features", "model", "task", "optimizer", "train", "experiment")
 }
-KEYS = SearchableKeys.of(TwoTowerApp(), GROUPS)
+SEARCHABLE = SearchableKeys.of(TwoTowerApp(), GROUPS)
 SHIPPED = [
     yaml.safe_load(path.read_text())["study"].get("space") or {}
     for path in sorted((CONF / "study").glob("*.yaml"))
@@ -62,7 +62,7 @@ def made_up(draw: st.DrawFn) -> dict[str, Any]:
 def check(given: dict[str, Any]) -> None:
     with bounded(10):
         try:
-            space = parse_space(given, KEYS)
+            space = parse_space(given, SEARCHABLE)
         except ConfigError:
             return
         json.dumps(space.describe(), allow_nan=False)

@@ -89,7 +89,7 @@ def test_the_defaults_of_a_search(plan_of):
 def test_a_plan_can_be_sent_and_its_identity_stored(plan_of):
     plan = plan_of("study=loss")
     assert pickle.loads(cloudpickle.dumps(plan)).space.names == plan.space.names
-    assert json.loads(json.dumps(plan.identity(), plan.app)) == plan.identity()
+    assert json.loads(json.dumps(plan.identity())) == plan.identity()
 
 
 def test_what_changes_no_result_is_no_part_of_the_identity(plan_of):
@@ -203,7 +203,7 @@ def before_the_keys(identity: dict) -> dict:
 
 def test_a_study_that_began_before_some_keys_goes_on(plan_of, tmp_path):
     plan = plan_of(*SEARCH)
-    Sqlite(tmp_path).make(plan.study.objectives, before_the_keys(plan.identity(), plan.app), "s")
+    Sqlite(tmp_path).make(plan.study.objectives, before_the_keys(plan.identity()), "s")
     study = load_study(tmp_path)
     check_identity(study, tmp_path, plan.identity(), plan.app)
     # What goes by another figure is another study.
@@ -216,7 +216,7 @@ def test_a_study_that_began_before_some_keys_goes_on(plan_of, tmp_path):
 def test_a_study_whose_trials_kept_their_weights_by_another_figure_is_not_mixed(plan_of, tmp_path):
     plan = plan_of(*SEARCH, UNSEEN)
     assert plan.identity()[attributes.PROTOCOL][METRIC] == "seen_filtered_top_100"
-    Sqlite(tmp_path).make(plan.study.objectives, before_the_keys(plan.identity(), plan.app), "s")
+    Sqlite(tmp_path).make(plan.study.objectives, before_the_keys(plan.identity()), "s")
     with pytest.raises(ConfigError) as caught:
         check_identity(load_study(tmp_path), tmp_path, plan.identity(), plan.app)
     (problem,) = caught.value.problems

@@ -15,7 +15,6 @@ import optuna
 import plotly.graph_objects as go
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
-from optuna.visualization import plot_parallel_coordinate, plot_slice
 
 from sweeper.report.rendering.axes import log_axis, metric_axis, wrap_label
 from sweeper.report.rendering.page import Figure, Gallery, Table
@@ -39,6 +38,9 @@ def parallel_coordinates(
     results: StudyResults, study: optuna.Study, names: Sequence[str]
 ) -> Figure:
     """Every trial that has a value, the best in the strongest colour and on top."""
+    # It imports matplotlib, which a start of the report needn't wait for.
+    from optuna import visualization
+
     trials = sorted(
         study.get_trials(deepcopy=False),
         key=lambda trial: losses(trial.values, results.objectives),
@@ -46,7 +48,7 @@ def parallel_coordinates(
     drawn = trials[:MAX_LINES][::-1]
     label, short = metric_label(results.metric), short_names(names)
     stored = {trial.number: trial for trial in results.trials}
-    figure = plot_parallel_coordinate(
+    figure = visualization.plot_parallel_coordinate(
         study_with_pruned(replace(results, trials=[stored[_number(trial)] for trial in drawn])),
         params=[name for name in names if any(name in trial.params for trial in drawn)],
         target=_first_value,
@@ -144,8 +146,11 @@ def slices(results: StudyResults, study: optuna.Study, names: Sequence[str]) -> 
 
 
 def _slice(study: optuna.Study, name: str, label: str) -> go.Figure:
+    # It imports matplotlib, which a start of the report needn't wait for.
+    from optuna import visualization
+
     trials = study.get_trials(deepcopy=False)
-    figure = plot_slice(study, params=[name], target=_first_value, target_name=label)
+    figure = visualization.plot_slice(study, params=[name], target=_first_value, target_name=label)
     (points,) = figure.data
     # Optuna colours each point by the number of its trial.
     drawn = [trials[index] for index in points.marker.color]

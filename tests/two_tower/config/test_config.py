@@ -146,7 +146,7 @@ def test_configurations_share_no_mutable_default() -> None:
 @pytest.mark.parametrize(
     "module",
     ["cli.command_line", "__main__", "two_tower.trial.trial", "two_tower.trial.repeats",
-     "two_tower.data.split", "study.plan", "study.launch", "study.execution.worker",
+     "two_tower.data.split", "study.plan", "study.runner", "study.execution.worker",
      "study.outputs.result_files", "report.report", "report.loaded", "inspect.__main__", "export",
      "recommend"],
 )  # fmt: skip

@@ -212,8 +212,10 @@ def test_auto_says_everything_that_it_tried(tmp_path: Path, offline: None) -> No
 def test_tfds_without_network_is_decided_within_ten_seconds(
     tmp_path: Path, offline: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    why_unreachable = sources.why_unreachable
+
     def ask_nobody(url: str) -> str | None:
-        return sources.why_unreachable("https://no-such-host.invalid/ml-100k.zip")
+        return why_unreachable("https://no-such-host.invalid/ml-100k.zip")
 
     monkeypatch.setattr(sources, "why_unreachable", ask_nobody)
     start = time.monotonic()

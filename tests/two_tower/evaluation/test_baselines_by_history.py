@@ -233,7 +233,7 @@ def test_ease_is_fitted_once_for_all_that_go_by_it(monkeypatch) -> None:
 def test_without_times_none_is_fitted(name: str) -> None:
     interactions, split, _ = parts_of(TABLE, [7, 8, 9])
     bare = replace(interactions, timestamps=None, timestamp_column=None)
-    with pytest.raises(ConfigError, match=rf"evaluation\.baselines: got '{name}', which goes by"):
+    with pytest.raises(ConfigError, match=rf"evaluation\.baselines: got '{name}', which needs"):
         fit_baselines(EvaluationConfig(baselines=["ease", name]), bare, split.train)
 
 
