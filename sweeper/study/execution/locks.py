@@ -54,14 +54,14 @@ def must_stop(directory: Path) -> bool:
     return (directory / STOP).exists()
 
 
-def tell_to_stop(directory: Path) -> None:
+def request_stop(directory: Path) -> None:
     """Has all workers that see the directory end what they do, at once."""
     with suppress(OSError):  # A full disk: then the storage tells them.
         (directory / STOP).touch()
 
 
-def take_back(directory: Path) -> None:
-    """Undoes `tell_to_stop`."""
+def withdraw_stop(directory: Path) -> None:
+    """Undoes `request_stop`."""
     (directory / STOP).unlink(missing_ok=True)
 
 

@@ -25,33 +25,33 @@ class PreemptionHandler:
     """
 
     def __init__(self) -> None:
-        self._given: int | None = None
+        self._signal: int | None = None
         self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
     def install(self) -> None:
         """From here on the signals of submitit's schedulers are heard; in the main thread."""
         preempt = signal.Signals[f"SIG{os.environ.get(PREEMPT_VARIABLE, PREEMPT_DEFAULT)}"]
         for number in (signal.SIGTERM, preempt):
-            before = signal.signal(number, self._hear)
+            before = signal.signal(number, self._receive)
             if callable(before):
                 self._handlers[number] = before
 
-    def is_given(self) -> bool:
-        return self._given is not None
+    def is_preempted(self) -> bool:
+        return self._signal is not None
 
-    def forward(self, is_killed: bool) -> None:
+    def forward(self, will_be_killed: bool) -> None:
         """Does what a signal that was heard would have done; to be called without a trial.
 
         Args:
-          is_killed: SIGTERM announces that this process is killed, which is waited for.
+          will_be_killed: SIGTERM announces that this process is killed, which is waited for.
         """
         until = time.monotonic() + SECONDS_TO_BE_KILLED
-        while is_killed and self._given == signal.SIGTERM and time.monotonic() < until:
+        while will_be_killed and self._signal == signal.SIGTERM and time.monotonic() < until:
             time.sleep(SECONDS_BETWEEN_LOOKS)
-        if self._given not in (None, signal.SIGTERM):
-            self._handlers[self._given](self._given, None)
+        if self._signal not in (None, signal.SIGTERM):
+            self._handlers[self._signal](self._signal, None)
 
-    def _hear(self, number: int, _: FrameType | None) -> None:
+    def _receive(self, number: int, _: FrameType | None) -> None:
         # A scheduler may send SIGTERM first, or with it: submitit's own says more.
-        if self._given in (None, signal.SIGTERM):
-            self._given = number
+        if self._signal in (None, signal.SIGTERM):
+            self._signal = number

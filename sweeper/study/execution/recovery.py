@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sweeper.study import attributes
 from sweeper.study.plan import Plan
 
-GONE = "its process ended before it"
+PROCESS_DIED = "its process died before the trial finished"
 
 
 def recover_stale_trials(study: optuna.Study, plan: Plan, died: bool = False) -> None:
@@ -30,11 +30,13 @@ def recover_stale_trials(study: optuna.Study, plan: Plan, died: bool = False) ->
         # One that was claimed, and never began, had no process to die.
         had_begun = attributes.DIRECTORY in trial.user_attrs
         died_under_it, max_retries = died and had_begun, plan.study.max_retries
-        for key, value in end_of_interrupted(trial, GONE, max_retries, died_under_it).items():
+        for key, value in interruption_attributes(
+            trial, PROCESS_DIED, max_retries, died_under_it
+        ).items():
             study._storage.set_trial_user_attr(trial._trial_id, key, value)
         study.tell(trial.number, state=TrialState.FAIL)
         directory = plan.directory / attributes.place_of(trial)
-        plan.app.mark_interrupted(directory, "interrupted", GONE)
+        plan.app.mark_interrupted(directory, "interrupted", PROCESS_DIED)
     trials = study.get_trials(deepcopy=False)
     again = {trial.user_attrs.get(attributes.RETRY_OF) for trial in trials}
     for trial in trials:
@@ -45,7 +47,7 @@ def recover_stale_trials(study: optuna.Study, plan: Plan, died: bool = False) ->
             requeue(study, trial.number, {**queued, **trial.params}, trial.user_attrs)
 
 
-def end_of_interrupted(
+def interruption_attributes(
     trial: FrozenTrial | Trial, reason: str, max_retries: int, died: bool
 ) -> dict[str, Any]:
     """The attributes of a trial that ended before its end.
@@ -91,10 +93,10 @@ def has_failed(trial: Counted) -> bool:
 
 def budget_exhausted(trials: Sequence[FrozenTrial], total: int | None, max_failures: int) -> bool:
     """Whether no further trial may start: all that are wanted have, or too many failed."""
-    taken, failed = sum(map(counts_toward_budget, trials)), sum(map(has_failed, trials))
-    return is_budget_exhausted(taken, failed, total, max_failures)
+    claimed, failed = sum(map(counts_toward_budget, trials)), sum(map(has_failed, trials))
+    return is_budget_exhausted(claimed, failed, total, max_failures)
 
 
-def is_budget_exhausted(taken: int, failed: int, total: int | None, max_failures: int) -> bool:
+def is_budget_exhausted(claimed: int, failed: int, total: int | None, max_failures: int) -> bool:
     """As `budget_exhausted`, of trials that have been counted."""
-    return failed > max_failures or (total is not None and taken >= total)
+    return failed > max_failures or (total is not None and claimed >= total)

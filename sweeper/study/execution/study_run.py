@@ -85,7 +85,7 @@ class StudyRun:
             one does that finds no room on the disk.
           StudyError: the launcher failed again and again without a trial finished.
         """
-        locks.take_back(self._plan.directory)
+        locks.withdraw_stop(self._plan.directory)
         self._study.set_user_attr(attributes.STOP, None)
         before = self._study.get_trials(deepcopy=False)
         in_a_row = 0
@@ -110,7 +110,7 @@ class StudyRun:
                         f"time with: {self._launcher_error}"
                     ) from self._launcher_error
                 if self._launcher_error:
-                    self._tell_error(self._launcher_error)
+                    self._print_error(self._launcher_error)
         self._tick([], last=True)
         if self.stopped_by is None and self._stop() == attributes.AT_ONCE:
             raise OutputError(
@@ -129,7 +129,7 @@ class StudyRun:
         ]
         return str(cut_short[-1][attributes.REASON]) if cut_short else "it was interrupted"
 
-    def _tell_error(self, error: Exception) -> None:
+    def _print_error(self, error: Exception) -> None:
         """A callback of the user's that fails must not do so unheard."""
         line = (str(error).splitlines() or [""])[0]
         text = f"ended early by {type(error).__name__}: {line}"
@@ -222,7 +222,7 @@ class StudyRun:
             if self.stopped_by:
                 raise KeyboardInterrupt
             self.stopped_by = number
-            locks.tell_to_stop(self._plan.directory)
+            locks.request_stop(self._plan.directory)
 
         # `nohup` has SIGHUP ignored; Ctrl-C counts even in a shell's background job.
         heard = [
@@ -234,7 +234,7 @@ class StudyRun:
         try:
             yield
         finally:
-            locks.take_back(self._plan.directory)
+            locks.withdraw_stop(self._plan.directory)
             for number, handler in before.items():
                 signal.signal(number, handler)
 

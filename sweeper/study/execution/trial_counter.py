@@ -16,7 +16,7 @@ from sweeper.study import attributes
 from sweeper.study.execution.recovery import counts_toward_budget, has_failed, is_budget_exhausted
 from sweeper.study.storage.bulk_rdb import database_of
 
-COUNTED = (attributes.INTERRUPTED, attributes.GRID_POINT, attributes.FIRST_SET)
+BUDGET_ATTRIBUTES = (attributes.INTERRUPTED, attributes.GRID_POINT, attributes.FIRST_SET)
 
 
 class Entry(NamedTuple):
@@ -40,7 +40,7 @@ class TrialCounter:
         self._study = study
         self._last = -1  # The highest identifier seen.
         self._open: list[Entry] = []
-        self._taken = self._failed = 0
+        self._claimed = self._failed = 0
         self._points: dict[str, int] = {}
 
     def refresh(self) -> None:
@@ -48,7 +48,7 @@ class TrialCounter:
         entries = self._read()
         for entry in entries:
             if entry.state.is_finished():
-                self._taken += counts_toward_budget(entry)
+                self._claimed += counts_toward_budget(entry)
                 self._failed += has_failed(entry)
             for key in (attributes.GRID_POINT, attributes.FIRST_SET):
                 index = entry.user_attrs.get(key, -1)
@@ -58,7 +58,7 @@ class TrialCounter:
 
     @property
     def claimed(self) -> int:
-        return self._taken + sum(map(counts_toward_budget, self._open))
+        return self._claimed + sum(map(counts_toward_budget, self._open))
 
     @property
     def failed(self) -> int:
@@ -79,7 +79,9 @@ class TrialCounter:
     def _read(self) -> list[Entry]:
         still_open = [entry.id for entry in self._open]
         if database := database_of(self._study._storage):
-            rows = database.counted(self._study._study_id, COUNTED, self._last, still_open)
+            rows = database.get_trial_states(
+                self._study._study_id, BUDGET_ATTRIBUTES, self._last, still_open
+            )
             return [Entry(*row) for row in rows]
         return [
             Entry(trial._trial_id, trial.state, trial.user_attrs)

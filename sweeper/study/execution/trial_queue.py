@@ -17,11 +17,11 @@ from sweeper.study.execution.recovery import counts_toward_budget
 from sweeper.study.execution.trial_counter import TrialCounter
 from sweeper.study.plan import Plan
 from sweeper.study.storage.bulk_rdb import study_attribute
-from sweeper.study.storage.storage import StudyLock, held
+from sweeper.study.storage.storage import StudyLock, locked
 
-ONE_TOO_MANY = "was claimed while the connection to the database broke, and is one too many"
+DUPLICATE_CLAIM = "is a duplicate: it was claimed while the connection was lost"
 # These walk along one sequence, whose index they read and write while they choose.
-IN_TURN = ("qmc",)
+SEQUENTIAL_SAMPLERS = ("qmc",)
 
 
 class ClaimedStudy(optuna.Study):
@@ -47,8 +47,8 @@ class ClaimedStudy(optuna.Study):
 class TrialQueue:
     """Claims trials of a study for one worker."""
 
-    def __init__(self, plan: Plan, study: ClaimedStudy, turn: StudyLock) -> None:
-        self._plan, self._study, self._turn = plan, study, turn
+    def __init__(self, plan: Plan, study: ClaimedStudy, lock: StudyLock) -> None:
+        self._plan, self._study, self._lock = plan, study, lock
         self._counter = TrialCounter(study)
         # Parameter sets that come before what the sampler chooses; a start may add some.
         self._first = study.user_attrs.get(attributes.INITIAL_PARAMS, [])
@@ -57,14 +57,14 @@ class TrialQueue:
         """Claims the next trial; False where none is left, or the study is stopped."""
         if study_attribute(self._study, attributes.STOP):
             return False
-        self._turn.acquire()
+        self._lock.acquire()
         try:
             claimed = self._claim()
         finally:
-            is_certain = self._turn.release()
+            is_certain = self._lock.release()
         if claimed is not None and not is_certain:
             # The database was away, and another worker may have had its turn at the same time.
-            with held(self._turn):
+            with locked(self._lock):
                 if self._is_surplus(claimed):
                     self._discard(claimed)
                     claimed = None
@@ -75,8 +75,8 @@ class TrialQueue:
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
         """The values of a trial's searched parameters."""
-        turn = held(self._turn) if self._plan.study.sampler in IN_TURN else nullcontext()
-        with turn:
+        is_sequential = self._plan.study.sampler in SEQUENTIAL_SAMPLERS
+        with locked(self._lock) if is_sequential else nullcontext():
             return self._plan.space.suggest(trial)
 
     def _claim(self) -> int | None:
@@ -125,7 +125,7 @@ class TrialQueue:
     def _discard(self, claimed: int) -> None:
         storage = self._study._storage
         ending = {
-            attributes.REASON: ONE_TOO_MANY,
+            attributes.REASON: DUPLICATE_CLAIM,
             attributes.INTERRUPTED: True,
             attributes.DUPLICATE: True,
         }

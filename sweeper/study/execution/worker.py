@@ -81,20 +81,25 @@ class Worker:
         silence_optuna()
         accept_presets()
         # In one line already here: across processes an error loses its causes.
-        told = as_output_error(self.plan.directory)
+        readable_errors = as_output_error(self.plan.directory)
         number = HydraConfig.get().job.num
         gpu = assign_gpu([] if hands_out_gpus(self.config) else self.gpus, number)
-        with self._place() as sends, locks.worker(self.plan.directory), told, gpu:
+        with (
+            self._place() as uploads_files,
+            locks.worker(self.plan.directory),
+            readable_errors,
+            gpu,
+        ):
             WorkerLoop(
                 self.plan,
                 self.run_trial,
                 self.steps_of,
                 number,
-                sends,
-                preemption.is_given,
+                uploads_files,
+                preemption.is_preempted,
                 self.directory_of,
             ).run()
-        preemption.forward(is_killed=launcher == SUBMITIT_SLURM)
+        preemption.forward(will_be_killed=launcher == SUBMITIT_SLURM)
 
     @contextmanager
     def _place(self) -> Iterator[bool]:

@@ -27,7 +27,7 @@ from sweeper.study.algorithms.pruners import build_pruner
 from sweeper.study.algorithms.samplers import build_sampler
 from sweeper.study.execution.artifact_sync import upload
 from sweeper.study.execution.locks import must_stop
-from sweeper.study.execution.recovery import GONE, end_of_interrupted, requeue
+from sweeper.study.execution.recovery import PROCESS_DIED, interruption_attributes, requeue
 from sweeper.study.execution.trial_child import (
     COMPLETE,
     DIED,
@@ -43,7 +43,7 @@ from sweeper.study.storage.bulk_rdb import note, study_attribute
 from sweeper.study.storage.errors import STORAGE_ERRORS
 from sweeper.study.storage.factory import configured_storage
 from sweeper.study.storage.retry import retrying_storage
-from sweeper.study.storage.storage import held
+from sweeper.study.storage.storage import locked
 
 INFEASIBLE = "scores_collapsed"
 OTHER_DATA = (
@@ -73,7 +73,7 @@ class WorkerLoop:
       run: runs one job; called in the trial's process.
       steps_of: how many steps a trial with these overrides may take.
       index: of the worker, from 0: each has its own random stream.
-      sends: whether the files of trials go to the main process by the database.
+      uploads_files: whether the files of trials go to the main process by the database.
       directory_of: where a trial with this number and these overrides goes, below the study's
         directory.
       must_leave: asked about twice a second; True ends this worker, whose trial is another's.
@@ -85,20 +85,20 @@ class WorkerLoop:
         run: Callable[[Job], Any],
         steps_of: Callable[[list[str]], int],
         index: int,
-        sends: bool = False,
+        uploads_files: bool = False,
         must_leave: Callable[[], bool] = lambda: False,
         directory_of: Callable[[int, list[str]], str] = lambda number, _: attributes.directory_of(
             number
         ),
     ) -> None:
-        self._plan, self._steps_of, self._sends = plan, steps_of, sends
+        self._plan, self._steps_of, self._uploads_files = plan, steps_of, uploads_files
         self._must_leave, self._directory_of = must_leave, directory_of
         storage = configured_storage(plan.directory, plan.storage, plan.name)
         self._study = ClaimedStudy(plan.name, storage.connect())
         if patient := retrying_storage(self._study):
             patient.give_up = lambda: must_stop(plan.directory)
-        self._turn = storage.turn(self._study)
-        self._queue = TrialQueue(plan, self._study, self._turn)
+        self._lock = storage.lock(self._study)
+        self._queue = TrialQueue(plan, self._study, self._lock)
         trials = self._study.get_trials(deepcopy=False)
         finished = sum(trial.state.is_finished() for trial in trials)
         self._study.sampler = build_sampler(plan.study, index, finished)
@@ -111,7 +111,7 @@ class WorkerLoop:
         # None: else Optuna reads each trial once more for them.
         paths = self._plan.study.callbacks
         callbacks = [load("study.callbacks", path) for path in paths] or None
-        with finishing(self._turn.release, self._process.close, self._disconnect):
+        with finishing(self._lock.release, self._process.close, self._disconnect):
             try:
                 while not self._must_leave() and self._queue.claim_next():
                     self._run_next(callbacks)
@@ -143,7 +143,7 @@ class WorkerLoop:
 
     def _was_settled(self, trial: int) -> bool:
         stored = self._study._storage.get_trial(trial)
-        return stored.user_attrs.get(attributes.REASON) == GONE
+        return stored.user_attrs.get(attributes.REASON) == PROCESS_DIED
 
     def _objective(self, trial: Trial) -> Any:
         try:
@@ -164,8 +164,8 @@ class WorkerLoop:
         try:
             return self._end(trial, job, self._outcome(trial, job))
         finally:
-            if self._sends:
-                self._send(trial, job.directory)
+            if self._uploads_files:
+                self._upload(trial, job.directory)
 
     def _outcome(self, trial: Trial, job: Job) -> Outcome:
         started = time.monotonic()
@@ -182,7 +182,7 @@ class WorkerLoop:
             raise
         return self._summarized(trial, job, outcome, time.monotonic() - started)
 
-    def _send(self, trial: Trial, directory: Path) -> None:
+    def _upload(self, trial: Trial, directory: Path) -> None:
         """What keeps files from being sent is no failure of the trial's."""
         try:
             upload(self._study, trial, directory)
@@ -212,7 +212,7 @@ class WorkerLoop:
         """Of the data that the study began with: this trial's own, if there is none yet."""
         if first := study_attribute(self._study, attributes.FINGERPRINT):
             return str(first)
-        with held(self._turn):
+        with locked(self._lock):
             first = self._study.user_attrs.get(attributes.FINGERPRINT, own)
             self._study.set_user_attr(attributes.FINGERPRINT, first)
         return str(first)
@@ -273,10 +273,10 @@ class WorkerLoop:
             reason = LEFT
         if outcome.state in (DIED, INTERRUPTED):
             died = outcome.state == DIED
-            ending = end_of_interrupted(trial, reason, self._plan.study.max_retries, died)
+            ending = interruption_attributes(trial, reason, self._plan.study.max_retries, died)
             again = bool(ending.get(attributes.INTERRUPTED))
             # In one turn: else another worker could count one trial less and find none queued.
-            with held(self._turn):
+            with locked(self._lock):
                 for key, value in ending.items():
                     trial.set_user_attr(key, value)
                 if not died and not self._must_leave():

@@ -17,10 +17,10 @@ from optuna.trial import FrozenTrial
 from sweeper.common.output_files import atomic_write
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.reading import (
+from sweeper.study.outputs.number_formats import number_text
+from sweeper.study.outputs.trial_states import (
     STATES,
     losses,
-    number_text,
     objectives_of,
     result_of,
     state_of,
@@ -35,7 +35,7 @@ class Row:
     """One trial.
 
     Attributes:
-      state: one of `sweeper.study.outputs.reading.STATES`.
+      state: one of `sweeper.study.outputs.trial_states.STATES`.
       rank: 1 is the best; with several objectives the front that the trial is on,
         1 the Pareto set. None unless complete and feasible.
       directory: relative to the study's.
@@ -249,7 +249,7 @@ def _beside_best_baseline(
     return None
 
 
-def no_better_words(
+def no_better_text(
     unbeaten: Iterable[tuple[str, float]], baseline_label: Callable[[str], str]
 ) -> str:
     """Explains the mark: "no better than EASE (0.4618)", or than the best of several.

@@ -11,15 +11,20 @@ from rich.text import Text
 
 from sweeper.study.app import App
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.alike import alike_text
 from sweeper.study.outputs.leaderboard import (
     LEADERBOARD,
     Row,
-    no_better_words,
+    no_better_text,
     parameter_names,
     unbeaten_baseline,
 )
-from sweeper.study.outputs.reading import number_text, parameter_text, short_names, values_text
+from sweeper.study.outputs.number_formats import (
+    number_text,
+    parameter_text,
+    short_names,
+    values_text,
+)
+from sweeper.study.outputs.ties import ties_text
 
 NO_BETTER = "▾"
 
@@ -73,8 +78,8 @@ class _Top:
         for name in names:
             table.add_column(Text(headers[name]), justify="right", overflow="fold")
         # Those trained; what a search of `train.epochs` allows has that name already.
-        taken = "epochs" in headers.values()
-        table.add_column("trained" if taken else "epochs", justify="right")
+        has_epochs_column = "epochs" in headers.values()
+        table.add_column("trained" if has_epochs_column else "epochs", justify="right")
         table.add_column("seconds", justify="right")
         for row in self.rows[: self.limit]:
             values = values_text(row.values, row.result, self.objectives)
@@ -109,12 +114,12 @@ class _Top:
                 yield f"{self.app.baseline_label(name)}: {', '.join(values)}"
         yield from self.app.leaderboard_notes((row.result for row in self.rows), self.objectives)
         complete = [row.values for row in self.rows if row.state == "complete"]
-        if text := alike_text(complete, self.objectives, self.app.finer_metric):
+        if text := ties_text(complete, self.objectives, self.app.finer_metric):
             yield f"{text}."
         shown = self.rows[: self.limit]
         unbeaten = [best for row in shown if (best := unbeaten_baseline(row, self.objectives))]
         if unbeaten:
-            yield f"{NO_BETTER} {no_better_words(unbeaten, self.app.baseline_label)}"
+            yield f"{NO_BETTER} {no_better_text(unbeaten, self.app.baseline_label)}"
         if left_out:
             yield f"Columns hidden: {', '.join(left_out)}; see {LEADERBOARD}"
         more = len(self.rows) - self.limit

@@ -15,10 +15,11 @@ from rich.live import Live
 
 from sweeper.common.console import print_status
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.alike import FEWEST, alike_text
-from sweeper.study.outputs.live_view import counts_text, done_text, left_text, picture, trial_text
+from sweeper.study.outputs.live_view import counts_text, done_text, left_text, render, trial_text
+from sweeper.study.outputs.number_formats import clock
 from sweeper.study.outputs.progress import StudyProgress
-from sweeper.study.outputs.reading import clock, state_of
+from sweeper.study.outputs.ties import MIN_TRIALS, ties_text
+from sweeper.study.outputs.trial_states import state_of
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -68,13 +69,13 @@ class LiveTable:
         now = time.monotonic()
         self._zero = now - seconds_before
         until = None if timeout_seconds is None else self._zero + timeout_seconds
-        self._tally = StudyProgress(total, workers, objectives, now, until)
+        self._progress = StudyProgress(total, workers, objectives, now, until)
         # By what went wrong last time: a function of `on_tick`, or the display.
         self._errors: dict[object, Exception] = {}
-        self._unread: Exception | None = None
+        self._read_error: Exception | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live table", daemon=True)
-        self._compared = False
+        self._ties_checked = False
         self._live: Live | None = None
         if console.is_terminal and not console.is_dumb_terminal:
             # The launcher `basic` forks trials from this process: what they print must not
@@ -85,7 +86,7 @@ class LiveTable:
                 transient=True,
                 redirect_stdout=False,
                 redirect_stderr=False,
-                get_renderable=self._picture,
+                get_renderable=self._render,
             )
 
     def start(self) -> None:
@@ -127,7 +128,7 @@ class LiveTable:
         self._guard("display", self._look)
         if self._live:
             self._live.stop()
-        print_status(self._console, "study", f"{counts_text(self._tally)}; {self._used_text()}")
+        print_status(self._console, "study", f"{counts_text(self._progress)}; {self._used_text()}")
 
     def _run(self) -> None:
         while not self._over.wait(SECONDS_BETWEEN_LOOKS):
@@ -147,7 +148,7 @@ class LiveTable:
     def _look(self) -> None:
         trials = self._read()
         if trials is not None:
-            self._tell(trials)
+            self._print_ended(trials)
         for function in self._on_tick:
             self._guard(function, partial(function, trials))
         if self._live and self._live.is_started:
@@ -158,35 +159,35 @@ class LiveTable:
             trials = self._study.get_trials(deepcopy=False)
         except Exception as error:
             # A storage that is locked or out of reach, in whichever words it has for it.
-            if self._unread is None and not self._live:
+            if self._read_error is None and not self._live:
                 self._print(_problem(error))
-            self._unread = error
+            self._read_error = error
             return None
-        self._unread = None
+        self._read_error = None
         return trials
 
-    def _tell(self, trials: list[FrozenTrial]) -> None:
+    def _print_ended(self, trials: list[FrozenTrial]) -> None:
         """A line for each trial that has ended; on a terminal only for those that failed."""
-        done = self._tally.finished
+        done = self._progress.finished
         now = time.monotonic()
-        ended = self._tally.update(trials, now)
+        ended = self._progress.update(trials, now)
         for trial in ended:
             state = state_of(trial)
             done += state != "interrupted"
             if not self._live:
-                where = f"{done_text(self._tally, done)}, {left_text(self._tally, now)}"
-                self._print(f"{where}  {trial_text(self._tally, trial)}")
+                where = f"{done_text(self._progress, done)}, {left_text(self._progress, now)}"
+                self._print(f"{where}  {trial_text(self._progress, trial)}")
             elif state == "failed":
-                self._print(trial_text(self._tally, trial))
-        if ended and not self._compared:
-            self._tell_alike(trials)
+                self._print(trial_text(self._progress, trial))
+        if ended and not self._ties_checked:
+            self._warn_of_ties(trials)
 
-    def _tell_alike(self, trials: list[FrozenTrial]) -> None:
+    def _warn_of_ties(self, trials: list[FrozenTrial]) -> None:
         """Warns once, as soon as it can be seen, of an objective that ranks no trial."""
         complete = [trial.values for trial in trials if state_of(trial) == "complete"]
         # Later trials can't make the first ones equal.
-        self._compared = len(complete) >= FEWEST
-        if text := alike_text(complete, self._tally.objectives, self._finer_metric):
+        self._ties_checked = len(complete) >= MIN_TRIALS
+        if text := ties_text(complete, self._progress.objectives, self._finer_metric):
             self._print(f"warning: {text}")
 
     def _print(self, line: str) -> None:
@@ -195,12 +196,12 @@ class LiveTable:
     def _used_text(self) -> str:
         return f"{clock(time.monotonic() - self._zero)} used"
 
-    def _picture(self) -> RenderableType:
-        problems = [*self._errors.values(), *([self._unread] if self._unread else [])]
+    def _render(self) -> RenderableType:
+        problems = [*self._errors.values(), *([self._read_error] if self._read_error else [])]
         now, texts = time.monotonic(), [_problem(error) for error in problems]
-        times = f"{self._used_text()}, {left_text(self._tally, now)}"
-        return picture(
-            self._tally,
+        times = f"{self._used_text()}, {left_text(self._progress, now)}"
+        return render(
+            self._progress,
             self._console.size,
             times,
             self._step,

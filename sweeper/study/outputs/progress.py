@@ -9,7 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.reading import last_report, losses, short_names, state_of
+from sweeper.study.outputs.number_formats import short_names
+from sweeper.study.outputs.trial_states import last_report, losses, state_of
 
 # Finishes that the time left is told from; enough to even out short and long trials.
 RECENT_FINISHES = 20

@@ -18,7 +18,8 @@ from sweeper.study.app import App
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import Row, leaderboard_rows, seed_values, write_leaderboard
 from sweeper.study.outputs.leaderboard_table import leaderboard_table
-from sweeper.study.outputs.reading import number_text, objectives_of, values_text
+from sweeper.study.outputs.number_formats import number_text, values_text
+from sweeper.study.outputs.trial_states import objectives_of
 
 if TYPE_CHECKING:
     from sweeper.study.plan import Plan

@@ -17,14 +17,14 @@ from sweeper.common.errors import OutputError
 from sweeper.study.storage.retry import RetryingStorage, with_retry
 
 # The first of a lock's two numbers; the second is the study's.
-STUDIES, MAIN, WORKERS, TURN = 0x53570000, 0x53570001, 0x53570002, 0x53570003
+STUDIES, MAIN, WORKERS, STUDY_LOCK = 0x53570000, 0x53570001, 0x53570002, 0x53570003
 SECONDS_BETWEEN_TRIES = 0.2
 TRY = text("SELECT pg_try_advisory_lock(:kind, :study)")
 LOCK = text("SELECT pg_advisory_lock(:kind, :study)")
 UNLOCK = text("SELECT pg_advisory_unlock(:kind, :study)")
 # A worker's lock on the study is taken with each turn: its connection may be a new one.
-TAKE_TURN = text(
-    f"SELECT pg_advisory_lock_shared({WORKERS}, :study), pg_advisory_lock({TURN}, :study)"
+ACQUIRE_STUDY_LOCK = text(
+    f"SELECT pg_advisory_lock_shared({WORKERS}, :study), pg_advisory_lock({STUDY_LOCK}, :study)"
 )
 
 
@@ -45,7 +45,7 @@ class AdvisoryStudyLock:
 
     def _acquire(self) -> None:
         with self._storage.engine.connect() as connection:
-            connection.execute(TAKE_TURN, {"study": self._study})
+            connection.execute(ACQUIRE_STUDY_LOCK, {"study": self._study})
 
     def release(self) -> bool:
         if not self._held:
@@ -53,7 +53,7 @@ class AdvisoryStudyLock:
         self._held = False
         try:
             with self._storage.engine.connect() as connection:
-                values = {"kind": TURN, "study": self._study}
+                values = {"kind": STUDY_LOCK, "study": self._study}
                 return bool(connection.scalar(UNLOCK, values))
         except DBAPIError:
             return False
@@ -90,7 +90,7 @@ def wait_for_workers(engine: Engine, study: int, seconds: float) -> None:
 
 
 @contextmanager
-def no_other_makes_a_study(engine: Engine) -> Iterator[None]:
+def creation_lock(engine: Engine) -> Iterator[None]:
     """Held while a study, and with the first one the tables, are made."""
     with _own_connection(engine) as connection:
         connection.execute(LOCK, {"kind": STUDIES, "study": 0})

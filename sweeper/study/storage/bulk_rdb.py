@@ -26,13 +26,13 @@ from sqlalchemy.orm import Session
 _distribution = lru_cache(maxsize=10_000)(json_to_distribution)
 _value = models.TrialValueModel.stored_repr_to_value
 _report = models.TrialIntermediateValueModel.stored_repr_to_intermediate_value
-COUNTED = text(
+TRIAL_STATES = text(
     "SELECT t.trial_id, t.state, a.key, a.value_json FROM trials t"
     " LEFT JOIN trial_user_attributes a ON a.trial_id = t.trial_id AND a.key IN :keys"
     " WHERE t.study_id = :study AND (t.trial_id > :last OR t.trial_id IN :open)"
 ).bindparams(bindparam("keys", expanding=True), bindparam("open", expanding=True))
 # A database takes so many values in one statement, the least of them 32,766.
-MAX_NAMED = 10_000
+MAX_IN_STATEMENT = 10_000
 
 
 class TrialStorage(RDBStorage):
@@ -68,7 +68,7 @@ class TrialStorage(RDBStorage):
             raise KeyError(models.NOT_FOUND_MSG)
         return None if row.value_json is None else json.loads(row.value_json)
 
-    def counted(
+    def get_trial_states(
         self, study_id: int, keys: Sequence[str], last: int, open_trials: Sequence[int]
     ) -> list[tuple[int, TrialState, dict[str, Any]]]:
         """Of trials after `last`, and of those named: identifier, state, these user attributes.
@@ -78,7 +78,7 @@ class TrialStorage(RDBStorage):
         """
         values = {"study": study_id, "keys": keys, "last": last, "open": open_trials}
         with Session(self.engine) as session:
-            rows = session.execute(COUNTED, values).all()
+            rows = session.execute(TRIAL_STATES, values).all()
             if not rows:
                 models.StudyModel.find_or_raise_by_id(study_id, session)
         found: dict[int, tuple[int, TrialState, dict[str, Any]]] = {}
@@ -96,7 +96,7 @@ class TrialStorage(RDBStorage):
         trial_id_greater_than: int,
     ) -> list[FrozenTrial]:
         included = [each for each in included_trial_ids if each <= trial_id_greater_than]
-        if states is not None or len(included) > MAX_NAMED:
+        if states is not None or len(included) > MAX_IN_STATEMENT:
             return super()._get_trials(study_id, states, included_trial_ids, trial_id_greater_than)
         trial = models.TrialModel
         wanted = trial.study_id == study_id
@@ -164,7 +164,7 @@ def _trials(session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
     users = parts(user, user.key, user.value_json)
     systems = parts(system, system.key, system.value_json)
 
-    def whole(head: Any) -> FrozenTrial:
+    def frozen_trial(head: Any) -> FrozenTrial:
         own = [(name, at, _distribution(text)) for name, at, text in params[head.trial_id]]
         by_objective = {index: _value(*stored) for index, *stored in values[head.trial_id]}
         return FrozenTrial(
@@ -182,4 +182,4 @@ def _trials(session: Session, wanted: ColumnElement[bool]) -> list[FrozenTrial]:
             trial_id=head.trial_id,
         )
 
-    return [whole(head) for head in heads]
+    return [frozen_trial(head) for head in heads]

@@ -24,7 +24,7 @@ from sweeper.study.storage.bulk_rdb import TrialStorage
 from sweeper.study.storage.markers import DATABASE, JOURNAL
 from sweeper.study.storage.storage import StudyLock, StudyStorage, create
 
-TURN, JOURNAL_LOCK = ".turn.lock", ".journal.lock"
+STUDY_LOCK, JOURNAL_LOCK = ".turn.lock", ".journal.lock"
 # How long SQLite waits for another process's transaction: while trials run, and at the start.
 SECONDS_TO_WAIT, SECONDS_TO_START = 60.0, 5.0
 DAMAGED = "{}: is no database of a study, or a damaged one: {}; must be in another directory"
@@ -35,7 +35,7 @@ class FileStudyLock:
     """A lock of the operating system's (flock): it ends with its process, however that ends."""
 
     def __init__(self, directory: Path) -> None:
-        self._lock = FileLock(directory / TURN)
+        self._lock = FileLock(directory / STUDY_LOCK)
 
     def acquire(self) -> None:
         self._lock.acquire()
@@ -90,7 +90,7 @@ class StudyFile(StudyStorage):
             raise OutputError(f"{self.path}: holds no study, or several; must hold one")
         return names[0]
 
-    def turn(self, study: optuna.Study) -> StudyLock:
+    def lock(self, study: optuna.Study) -> StudyLock:
         return FileStudyLock(self.directory)
 
 

@@ -105,8 +105,8 @@ class Postgresql(StudyStorage):
         identifier = _read_marker(self._marker)["id"] if self._marker.exists() else _new_id()
         self._write_marker({"url": self.url, "study": name, "id": identifier})
         values = {**values, attributes.ID: identifier, attributes.PLACE: self._place()}
-        with self._engine() as engine, advisory_locks.no_other_makes_a_study(engine):
-            storage = self._opened(skip_table_creation=False)
+        with self._engine() as engine, advisory_locks.creation_lock(engine):
+            storage = self._open(skip_table_creation=False)
             try:
                 # Under a name of its own until it is whole.
                 with suppress(KeyError):
@@ -133,9 +133,9 @@ class Postgresql(StudyStorage):
             ) from None
 
     def connect(self) -> RetryingStorage:
-        return self._opened(skip_table_creation=True)
+        return self._open(skip_table_creation=True)
 
-    def _opened(self, skip_table_creation: bool) -> RetryingStorage:
+    def _open(self, skip_table_creation: bool) -> RetryingStorage:
         def opened() -> RetryingStorage:
             return RetryingStorage(
                 _with_driver(self.url),
@@ -144,14 +144,14 @@ class Postgresql(StudyStorage):
                 skip_table_creation=skip_table_creation,
             )
 
-        with self._told():
+        with self._readable_errors():
             storage: RetryingStorage = with_retry(opened, self._seconds)
         return storage
 
     def study_name(self) -> str:
         return self._name
 
-    def turn(self, study: optuna.Study) -> StudyLock:
+    def lock(self, study: optuna.Study) -> StudyLock:
         storage = retrying_storage(study)
         assert storage is not None
         return advisory_locks.AdvisoryStudyLock(storage, study._study_id)
@@ -197,7 +197,7 @@ class Postgresql(StudyStorage):
     @contextmanager
     def _connection(self, seconds: float) -> Iterator[Connection]:
         with self._engine() as engine:
-            with self._told():
+            with self._readable_errors():
                 connection: Connection = with_retry(engine.connect, seconds)
             with connection:
                 yield connection
@@ -220,7 +220,7 @@ class Postgresql(StudyStorage):
         atomic_write(self._marker, (HEAD + OmegaConf.to_yaml(content)).encode())
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _readable_errors(self) -> Iterator[None]:
         """Turns what the server refuses into a line that says what to do about it."""
         try:
             yield

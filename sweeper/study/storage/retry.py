@@ -18,13 +18,14 @@ from sweeper.study.storage.bulk_rdb import TrialStorage, database_of
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 # All that Optuna's cache asks of the storage behind it.
 CALLS = (
-    "_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param", "counted",
-    "create_new_study", "delete_study", "get_all_studies", "get_all_trials", "get_study_attribute",
-    "get_study_directions", "get_study_id_from_name", "get_study_name_from_id",
-    "get_study_system_attrs", "get_study_user_attrs", "get_trial",
-    "get_trial_id_from_study_id_trial_number", "set_study_system_attr", "set_study_user_attr",
-    "set_trial_intermediate_value", "set_trial_param", "set_trial_state_values",
-    "set_trial_system_attr", "set_trial_user_attr", "set_trial_user_attrs",
+    "_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param",
+    "create_new_study", "delete_study", "get_all_studies", "get_all_trials",
+    "get_study_attribute", "get_study_directions", "get_study_id_from_name",
+    "get_study_name_from_id", "get_study_system_attrs", "get_study_user_attrs", "get_trial",
+    "get_trial_id_from_study_id_trial_number", "get_trial_states", "set_study_system_attr",
+    "set_study_user_attr", "set_trial_intermediate_value", "set_trial_param",
+    "set_trial_state_values", "set_trial_system_attr", "set_trial_user_attr",
+    "set_trial_user_attrs",
 )  # fmt: skip
 
 

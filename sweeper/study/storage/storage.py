@@ -29,13 +29,13 @@ class StudyLock(Protocol):
 
 
 @contextmanager
-def held(turn: StudyLock) -> Iterator[None]:
+def locked(lock: StudyLock) -> Iterator[None]:
     """Within it, no other worker has its turn."""
-    turn.acquire()
+    lock.acquire()
     try:
         yield
     finally:
-        turn.release()
+        lock.release()
 
 
 class StudyStorage(ABC):
@@ -86,7 +86,7 @@ class StudyStorage(ABC):
         """
 
     @abstractmethod
-    def turn(self, study: optuna.Study) -> StudyLock:
+    def lock(self, study: optuna.Study) -> StudyLock:
         """The turn of a worker, on the connection of its study."""
 
     def main_process(self, study: optuna.Study) -> AbstractContextManager[None]:

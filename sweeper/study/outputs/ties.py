@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.reading import number_text
+from sweeper.study.outputs.number_formats import number_text
 
 # Two trials may have the same value by chance.
-FEWEST = 3
+MIN_TRIALS = 3
 
 
-def alike_text(
+def ties_text(
     values: Sequence[Sequence[float]],
     objectives: Sequence[ObjectiveConfig],
     finer_metric: Callable[[str], str | None] = lambda metric: None,
@@ -22,7 +22,7 @@ def alike_text(
       values: by complete trial, then by objective.
       finer_metric: returns a metric that tells trials apart where this one can't, or None.
     """
-    if len(values) < FEWEST:
+    if len(values) < MIN_TRIALS:
         return ""
     same = [
         f"{objective.metric} {number_text(values[0][index])}"
