@@ -73,7 +73,7 @@ def test_a_damaged_database_is_told(tmp_path):
     done = run(tmp_path, *RANGE, BASIC, STUDY, "study.n_trials=2")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "study.db: is no database of a study, or a damaged one: file is not a database" in line
+    assert "study.db: is not a database of a study, or is damaged: file is not a database" in line
 
 
 def first_rates(study: Path) -> list[float]:
