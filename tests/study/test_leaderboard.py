@@ -292,11 +292,11 @@ def test_that_all_trials_are_alike_is_said():
 @pytest.mark.parametrize(
     ("metrics", "end"),
     [
-        (["top_100"], "this objective can't rank them. Their order is that of their numbers; search"
+        (["top_100"], "this objective can't rank them. They are ordered by number; search"
          " by another metric, such as mrr"),
         (["seen_filtered_ndcg_10"], "; search by another metric, such as seen_filtered_mrr"),
-        (["mrr"], "this objective can't rank them. Their order is that of their numbers"),
-        (["num_parameters"], "can't rank them. Their order is that of their numbers"),
+        (["mrr"], "this objective can't rank them. They are ordered by number"),
+        (["num_parameters"], "can't rank them. They are ordered by number"),
         # The other objective orders them.
         (["top_1", "num_parameters"], "have top_1 1.0000: this objective can't rank them"),
         (["top_1", "top_5"], "top_1 1.0000 and top_5 1.0000: these objectives can't rank them"),

@@ -161,7 +161,7 @@ class TrialProcess:
         self._trials = 0
 
     def _interrupt(self, connection: Connection) -> Outcome:
-        """Interrupts the trial, which writes its results, and ends the child, by SIGKILL if needed."""
+        """Interrupts the trial, which writes its results, and ends the child; may kill it."""
         with suppress(ProcessLookupError):
             os.kill(self._process.pid, signal.SIGINT)
         deadline = time.monotonic() + SECONDS_TO_FINISH

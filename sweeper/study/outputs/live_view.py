@@ -1,4 +1,4 @@
-"""How a study stands, in words and as the render that a terminal shows while it runs."""
+"""Renders the progress of a study, as lines of text and as the live view of a terminal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def left_text(progress: StudyProgress, now: float) -> str:
 
 
 def counts_text(progress: StudyProgress) -> str:
-    """As in "4 running, 15 complete, 7 pruned, 1 failed of 60"."""
+    """Formats counts as in "4 running, 15 complete, 7 pruned, 1 failed of 60"."""
     counts = {"running": len(progress.running), **progress.counts}
     texts = [
         f"{counts.get(state, 0):,} {state}"
@@ -44,13 +44,13 @@ def counts_text(progress: StudyProgress) -> str:
 
 
 def trial_text(progress: StudyProgress, trial: FrozenTrial) -> str:
-    """One line about a trial that has ended."""
+    """Describes a trial that has ended in one line."""
     state, parts = state_of(trial), []
     values = values_text(values_of(trial), result_of(trial), progress.objectives)
     if values and state not in ("failed", "interrupted"):
-        told = [f"{o.metric} {v}" for o, v in zip(progress.objectives, values, strict=False)]
+        objectives = [f"{o.metric} {v}" for o, v in zip(progress.objectives, values, strict=False)]
         best = len(progress.objectives) == 1 and progress.best[0] is trial
-        parts.append(", ".join(told) + (", best so far" if best else ""))
+        parts.append(", ".join(objectives) + (", best so far" if best else ""))
     if state not in ("complete", "pruned"):
         parts.append(str(trial.user_attrs.get(attributes.REASON) or ""))
     parts.append(parameters_text(trial.params, progress.short))
@@ -68,15 +68,17 @@ def render(
     title: str = "",
     shows_best: bool = False,
 ) -> RenderableType:
-    """All that a terminal of this size shows.
+    """Renders the live view for a terminal of this size.
 
     Args:
-      times: the time used and left.
-      step: what a trial reports a value for each of: "epoch" or "seed".
-      now: the time, on the clock of the progress.
-      problems: one line for each thing that went wrong just now.
-      title: what runs, where it isn't the study itself.
-      shows_best: whether each trial's best value so far stands beside its last one.
+      progress: the progress of the study.
+      size: the size of the terminal.
+      times: the text about the time used and left.
+      step: the unit of a trial's reports: "epoch" or "seed".
+      now: the time, on the clock of `progress`.
+      problems: one line for each current error.
+      title: the name of what runs, if it is not the study itself.
+      shows_best: whether to show each trial's best value beside its last one.
     """
     top = Table.grid(padding=(0, 2), expand=True)
     top.add_column(ratio=1)
@@ -85,14 +87,14 @@ def render(
     top.add_row(bar, f"{done_text(progress, progress.finished)}  {times}")
     lines = [*filter(None, [title]), counts_text(progress), *problems, *_best_texts(progress)]
     height = sum(math.ceil(len(line) / size.width) for line in lines)
-    # What is left below the bar, an empty line, the table's head and the cursor's line.
+    # Lines that remain below the bar, an empty line, the table's header and the cursor's line.
     room = max(size.height - height - 4, 2)
     running = _running_table(progress, room, step, now, shows_best)
     return Group(top, *map(Text, lines), *(["", running] if progress.running else []))
 
 
 def _best_texts(progress: StudyProgress) -> Iterator[str]:
-    """The best trial by each objective, in full: this is what the study is for."""
+    """Yields a line with all parameters of the best trial for each objective."""
     if len(progress.objectives) > 1 and progress.front:
         number = len(progress.front)
         yield f"Pareto set: {number:,} trial{'s' if number > 1 else ''}"
@@ -109,7 +111,7 @@ def _best_texts(progress: StudyProgress) -> Iterator[str]:
 def _running_table(
     progress: StudyProgress, room: int, step: str, now: float, shows_best: bool
 ) -> RenderableType:
-    """The trials that run, on at most `room` lines."""
+    """Renders the running trials on at most `room` lines."""
     table = Table(box=None, pad_edge=False, expand=True)
     table.add_column("trial", justify="right")
     table.add_column(step, justify="right")
@@ -136,7 +138,7 @@ def _running_table(
 
 
 def _step_text(trial: FrozenTrial, step: str) -> str:
-    """How far a trial is, as in "8 of 40"; seeds are counted from 0, and told from 1."""
+    """Formats how far a trial is, as in "8 of 40"; seeds count from 0, and are shown from 1."""
     report, steps = last_report(trial), trial.user_attrs.get(attributes.STEPS)
     done = "-" if report is None else str(report[0] + (step == "seed"))
     return done if steps is None else f"{done} of {steps}"

@@ -8,12 +8,12 @@ from typing import Any
 
 from sweeper.study.config import ObjectiveConfig
 
-# `optimizer.name` is no "name".
+# `optimizer.name` must not become just "name".
 GENERIC_NAMES = ("name", "seed", "options")
 
 
 def short_names(names: Iterable[str]) -> dict[str, str]:
-    """Each dotted name's last parts, as few as tell what it is and keep it unique."""
+    """Shortens each dotted name to as few of its last parts as keep it unique and specific."""
     parts = {name: name.split(".") for name in names}
     short = {}
     for name, own in parts.items():
@@ -27,7 +27,7 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def number_text(value: float) -> str:
-    """A figure as a table has it: 0.3123, -12.5000, 81,234, 1.2e-06."""
+    """Formats a number for a table: 0.3123, -12.5000, 81,234, 1.2e-06."""
     if math.isfinite(value) and abs(value) >= 100 and value == round(value):
         return f"{value:,.0f}"
     if math.isfinite(value) and abs(value) >= 1_000:
@@ -40,7 +40,7 @@ def number_text(value: float) -> str:
 def values_text(
     values: Sequence[float], result: dict[str, Any], objectives: Sequence[ObjectiveConfig]
 ) -> list[str]:
-    """Each objective's value, with its deviation over the seeds where there is one."""
+    """Formats each objective's value, with its deviation over seeds if there is one."""
     deviations = result.get("deviations") or {}
     texts = []
     for value, objective in zip(values, objectives, strict=False):
@@ -51,19 +51,19 @@ def values_text(
 
 
 def parameter_text(value: Any) -> str:
-    """A searched value in short; a float to four digits."""
+    """Formats a searched value; a float has four significant digits."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return "null" if value is None else str(value)
 
 
 def parameters_text(parameters: Mapping[str, Any], short: Mapping[str, str]) -> str:
-    """All parameters on one line, "learning_rate 0.01, layer_sizes [64, 32]"."""
+    """Formats all parameters on one line, as in "learning_rate 0.01, layer_sizes [64, 32]"."""
     return ", ".join(f"{short[name]} {parameter_text(value)}" for name, value in parameters.items())
 
 
 def clock(seconds: float) -> str:
-    """ "5:40", "1:05:40"."""
+    """Formats a time as "5:40" or "1:05:40"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

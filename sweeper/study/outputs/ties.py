@@ -1,4 +1,4 @@
-"""Whether a study's objective tells its trials apart at all."""
+"""Detects objectives that have the same value for all complete trials."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.number_formats import number_text
 
-# Two trials may have the same value by chance.
+# Two trials may be tied by chance.
 MIN_TRIALS = 3
 
 
@@ -16,11 +16,12 @@ def ties_text(
     objectives: Sequence[ObjectiveConfig],
     finer_metric: Callable[[str], str | None] = lambda metric: None,
 ) -> str:
-    """A sentence if all complete trials have the same value of an objective; else "".
+    """Returns a sentence if all complete trials are tied in an objective; else "".
 
     Args:
-      values: by complete trial, then by objective.
-      finer_metric: returns a metric that tells trials apart where this one can't, or None.
+      values: the values of each complete trial, by objective.
+      objectives: the study's objectives.
+      finer_metric: returns a metric with fewer ties than the given one, or None.
     """
     if len(values) < MIN_TRIALS:
         return ""
@@ -37,7 +38,7 @@ def ties_text(
     )
     if len(objectives) > 1:
         return text
-    order = "Their order is that of their numbers"
+    order = "They are ordered by number"
     finer = finer_metric(objectives[0].metric)
     hint = f"; search by another metric, such as {finer}" if finer else ""
     return f"{text}. {order}{hint}"

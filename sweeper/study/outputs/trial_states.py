@@ -12,24 +12,24 @@ from optuna.trial import FrozenTrial, TrialState
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 
-# In the order in which a leaderboard has them; the first alone is ranked.
+# The order of a leaderboard; only complete trials are ranked.
 STATES = ("complete", "infeasible", "pruned", "running", "failed", "interrupted", "waiting")
 
-# Since 0.2.0, the names of what a trial's summary holds.
+# Keys of a trial's summary that version 0.2.0 renamed.
 RENAMED = {"kept_epoch": "best_epoch"}
 
 
 def objectives_of(study: optuna.Study) -> list[ObjectiveConfig]:
-    """What the study goes by, as its storage has it."""
+    """Returns the objectives of a study from its storage."""
     directions = [direction.name.lower() for direction in study.directions]
     names = study.metric_names or [f"value_{index}" for index in range(len(directions))]
     return [ObjectiveConfig(*pair) for pair in zip(names, directions, strict=True)]
 
 
 def state_of(trial: FrozenTrial) -> str:
-    """One of `STATES`."""
+    """Returns the state of a trial, one of `STATES`."""
     if trial.state == TrialState.COMPLETE:
-        # Optuna: feasible when no constraint is above zero.
+        # As in Optuna, a trial is feasible if no constraint is above zero.
         return "infeasible" if any(c > 0 for c in trial.constraints.values()) else "complete"
     if trial.state == TrialState.FAIL:
         return "interrupted" if trial.user_attrs.get(attributes.INTERRUPTED) else "failed"
@@ -37,7 +37,7 @@ def state_of(trial: FrozenTrial) -> str:
 
 
 def last_report(trial: FrozenTrial) -> tuple[int, float] | None:
-    """(step, value) of what the trial told last, or None; the step is the epoch, or the seed."""
+    """Returns step and value of the last report, or None; the step is the epoch or the seed."""
     if attributes.PROGRESS in trial.user_attrs:
         step, value, *_ = trial.user_attrs[attributes.PROGRESS]
         report = int(step), value
@@ -46,22 +46,22 @@ def last_report(trial: FrozenTrial) -> tuple[int, float] | None:
         report = step, trial.intermediate_values[step]
     else:
         return None
-    # What is not a number is no value to show, or to sort by.
+    # NaN can't be shown or sorted.
     return None if report[1] is None or math.isnan(report[1]) else report
 
 
 def best_report(trial: FrozenTrial, direction: str) -> float | None:
-    """The best value that the trial has told so far, or None."""
-    told = list(trial.intermediate_values.values())
+    """Returns the best value that the trial has reported so far, or None."""
+    reported = list(trial.intermediate_values.values())
     if attributes.PROGRESS in trial.user_attrs:
-        told = [trial.user_attrs[attributes.PROGRESS][-1]]
-    numbers = [value for value in told if value is not None and not math.isnan(value)]
+        reported = [trial.user_attrs[attributes.PROGRESS][-1]]
+    numbers = [value for value in reported if value is not None and not math.isnan(value)]
     best = max if direction == "maximize" else min
     return best(numbers, default=None)
 
 
 def values_of(trial: FrozenTrial) -> list[float]:
-    """The objectives of a complete trial, what was told last of any other; else empty."""
+    """Returns the objective values of a complete trial, or the last report of another one."""
     if trial.values and not any(math.isnan(value) for value in trial.values):
         return list(trial.values)
     report = last_report(trial)
@@ -69,7 +69,7 @@ def values_of(trial: FrozenTrial) -> list[float]:
 
 
 def result_of(trial: FrozenTrial) -> dict[str, Any]:
-    """The summary of the trial's record; empty if the trial ended before it had one."""
+    """Returns the summary of the trial's record; empty if the trial ended before it had one."""
     result = with_new_names(trial.user_attrs.get(attributes.RESULT) or {})
     if result.get("seeds"):
         result["seeds"] = [with_new_names(seed) for seed in result["seeds"]]
@@ -77,12 +77,12 @@ def result_of(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def with_new_names(result: Mapping[str, Any]) -> dict[str, Any]:
-    """A summary that version 0.1.0 stored, with the present names of its keys."""
+    """Returns a summary that version 0.1.0 stored, with the present names of its keys."""
     return {RENAMED.get(key, key): value for key, value in result.items()}
 
 
 def losses(values: Iterable[float], objectives: Sequence[ObjectiveConfig]) -> tuple[float, ...]:
-    """The values turned so that less is better; fewer values than objectives may be given."""
+    """Negates maximized values, so that less is better; values may be fewer than objectives."""
     return tuple(
         -value if objective.direction == "maximize" else value
         for value, objective in zip(values, objectives, strict=False)
