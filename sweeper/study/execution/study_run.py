@@ -67,8 +67,8 @@ class StudyRun:
     ) -> None:
         self._plan, self._storage = plan, storage
         self._study, self._console = study, console
-        if patient := retrying_storage(study):
-            patient.give_up = lambda: self.stopped_by is not None
+        if retrying := retrying_storage(study):
+            retrying.give_up = lambda: self.stopped_by is not None
         self._config, self._context, self._task = config, context, task
         self._started = time.monotonic()
         self._spent_before = float(study.user_attrs.get(attributes.SECONDS, 0.0))

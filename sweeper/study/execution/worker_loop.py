@@ -96,8 +96,8 @@ class WorkerLoop:
         self._must_leave, self._directory_of = must_leave, directory_of
         storage = configured_storage(plan.directory, plan.storage, plan.name)
         self._study = ClaimedStudy(plan.name, storage.connect())
-        if patient := retrying_storage(self._study):
-            patient.give_up = lambda: must_stop(plan.directory)
+        if retrying := retrying_storage(self._study):
+            retrying.give_up = lambda: must_stop(plan.directory)
         self._lock = storage.lock(self._study)
         self._queue = TrialQueue(plan, self._study, self._lock)
         trials = self._study.get_trials(deepcopy=False)
@@ -126,8 +126,8 @@ class WorkerLoop:
 
     def _disconnect(self) -> None:
         """Closes the connection to a database, which releases this worker's locks there."""
-        if patient := retrying_storage(self._study):
-            patient.engine.dispose()
+        if retrying := retrying_storage(self._study):
+            retrying.engine.dispose()
 
     def _run_next(self, callbacks: list[Callable[..., Any]] | None) -> None:
         claimed = self._study.claimed
