@@ -39,7 +39,7 @@ from sweeper.study.config import StudyConfig
 from sweeper.study.execution.recovery import recover_stale_trials
 from sweeper.study.outputs.leaderboard import leaderboard_rows, write_leaderboard
 from sweeper.study.outputs.progress import StudyProgress
-from sweeper.study.outputs.reading import objectives_of
+from sweeper.study.outputs.trial_states import objectives_of
 from sweeper.study.storage.bulk_rdb import database_of
 from sweeper.study.storage.factory import load_study, storage_in
 from sweeper.two_tower import record as records
@@ -148,10 +148,10 @@ def steps(directory: Path) -> Iterator[tuple[str, float]]:
     yield "settle", seconds(lambda: recover_stale_trials(study, plan))
     yield "leaderboard_rows", seconds(lambda: leaderboard_rows(study))
     yield "write_leaderboard", seconds(lambda: write_leaderboard(study, directory))
-    tally = StudyProgress(None, 2, objectives_of(study), time.monotonic())
+    progress = StudyProgress(None, 2, objectives_of(study), time.monotonic())
     trials = study.get_trials(deepcopy=False)
-    yield "first look", seconds(lambda: tally.update(trials, time.monotonic()))
-    yield "second look", seconds(lambda: tally.update(trials, time.monotonic()))
+    yield "first look", seconds(lambda: progress.update(trials, time.monotonic()))
+    yield "second look", seconds(lambda: progress.update(trials, time.monotonic()))
     page = directory / "measured.html"
     yield "report", seconds(lambda: write_report([directory], page, lambda *_: None))
 

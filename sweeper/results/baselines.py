@@ -9,7 +9,7 @@ from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import (
     baselines_of,
     best_of,
-    no_better_words,
+    no_better_text,
 )
 from sweeper.two_tower.config import baseline_name
 
@@ -44,7 +44,7 @@ def study_baselines(results: StudyResults, metric: str | None = None) -> dict[st
 def unbeaten_baselines_text(unbeaten_baselines: Iterable[tuple[str, float] | None]) -> str:
     """ "no better than EASE (0.4618)", of trials; None stands for a trial that beats all."""
     unbeaten = [each for each in unbeaten_baselines if each]
-    return no_better_words(unbeaten, baseline_name) if unbeaten else ""
+    return no_better_text(unbeaten, baseline_name) if unbeaten else ""
 
 
 def best_unbeaten_baseline(

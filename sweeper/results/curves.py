@@ -12,7 +12,7 @@ from sweeper.results.study_results import StudyResults
 from sweeper.results.towers import layers_text
 from sweeper.study.fixed_grid import CONFIGURATION
 from sweeper.study.outputs.leaderboard import Row
-from sweeper.study.outputs.reading import parameter_text, short_names
+from sweeper.study.outputs.number_formats import parameter_text, short_names
 from sweeper.two_tower.config import DEFAULT_METRIC
 
 FINISHED_STATES = ("complete", "infeasible")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sweeper.study.outputs.reading import number_text
+from sweeper.study.outputs.number_formats import number_text
 from sweeper.two_tower.config import SEEN_FILTERED, UNFILTERED_METRICS, baseline_name, metric_name
 from sweeper.two_tower.record import TrialRecord
 from sweeper.two_tower.trial.result_tables import SEEN, seen_by

@@ -12,7 +12,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweeper.results.study_results import StudyResults
-from sweeper.study.outputs.reading import result_of, state_of, values_of
+from sweeper.study.outputs.trial_states import result_of, state_of, values_of
 
 # PED-ANOVA compares the best tenth of the trials with all of them.
 MIN_TRIALS = 10

@@ -13,7 +13,7 @@ from sweeper.results.towers import best_of_each_depth
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import Row, leaderboard_rows
-from sweeper.study.outputs.reading import objectives_of
+from sweeper.study.outputs.trial_states import objectives_of
 from sweeper.study.storage.factory import load_study
 from sweeper.study.storage.markers import MARKERS, holds_study
 from sweeper.two_tower import record as records

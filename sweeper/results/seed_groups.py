@@ -18,7 +18,7 @@ from sweeper.results.significance import (
 )
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import Row, baselines_of, parameter_names
-from sweeper.study.outputs.reading import parameters_text, short_names
+from sweeper.study.outputs.number_formats import parameters_text, short_names
 
 # The seeds of a trial, of its split and of its training.
 Seeds = tuple[Any, ...]

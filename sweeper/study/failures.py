@@ -10,7 +10,7 @@ from sweeper.common.errors import StudyError
 from sweeper.common.output_files import TRACEBACK
 from sweeper.study import attributes
 from sweeper.study.execution.recovery import has_failed
-from sweeper.study.outputs.reading import state_of
+from sweeper.study.outputs.trial_states import state_of
 from sweeper.study.plan import Plan
 
 

@@ -14,7 +14,7 @@ from toy_runs import check_grid, finished, run, running, trials_of, wait_until
 
 from sweeper.study import attributes
 from sweeper.study.execution.recovery import GONE, counts_toward_budget
-from sweeper.study.execution.worker_loop import LEFT
+from sweeper.study.execution.worker_loop import PREEMPTED
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def test_a_worker_that_is_taken_away_comes_back_and_nothing_but_its_trial_is_los
     take(jobs()[0])
     (lost,) = wait_until(lambda: cut_short(study), seconds=10)
     # At once, while its job may still wait for its end.
-    assert lost.user_attrs[attributes.REASON] == LEFT
+    assert lost.user_attrs[attributes.REASON] == PREEMPTED
     again = [trial.user_attrs.get(attributes.RETRY_OF) for trial in trials_of(study)]
     assert lost.number in again
     assert any(not Path(f"/proc/{trial}").exists() for trial, _ in processes)

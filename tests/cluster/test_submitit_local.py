@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from toy_runs import check_grid, processes_of, running, trials_of, wait_until
 
 from sweeper.study import attributes
-from sweeper.study.execution.worker_loop import LEFT
+from sweeper.study.execution.worker_loop import PREEMPTED
 
 pytest.importorskip("submitit", reason="needs sweeper[slurm]")
 
@@ -32,7 +32,7 @@ def test_a_worker_that_is_asked_to_leave_comes_back(tmp_path, started):
     assert process.wait(timeout=60) == 0, (tmp_path / "printed.txt").read_text()
     check_grid(study, SIZE)
     (lost,) = [trial for trial in trials_of(study) if trial.user_attrs.get(attributes.INTERRUPTED)]
-    assert lost.user_attrs[attributes.REASON] == LEFT
+    assert lost.user_attrs[attributes.REASON] == PREEMPTED
     workers = {path.read_text().split()[1] for path in study.glob("trials/*/process.txt")}
     assert len(workers) == 3
 

@@ -70,6 +70,6 @@ def test_a_database_cut_short(study, fault):
     done = command(study.parent, "sweeper", *STUDY)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"error: {study}/study.db: is no database of a study, or a damaged one")
+    assert line.startswith(f"error: {study}/study.db: is not a database of a study, or is damaged")
     # The trials' own records are there, and tell all that was finished.
     assert len(list(study.glob("trials/*/trial.json"))) == 2

@@ -60,7 +60,10 @@ def test_a_study_whose_disk_is_full_goes_on_once_there_is_room(disk, fault):
         remount(f"size={size}")
         line = the_error(run(place, *GRID))
         assert str(study) in line
-        assert "the same command goes on" in line or "give a directory that can be written" in line
+        assert (
+            "the same command resumes the study" in line
+            or "give a directory that can be written" in line
+        )
         row.injected += 1
         now = results_of(study)
         row.lost += sum(now.get(number) != value for number, value in before.items())

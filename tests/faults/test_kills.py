@@ -36,7 +36,7 @@ from toy_runs import (
 
 from sweeper.study import attributes
 from sweeper.study.execution import locks
-from sweeper.study.execution.recovery import GONE, counts_toward_budget, has_failed
+from sweeper.study.execution.recovery import PROCESS_DIED, counts_toward_budget, has_failed
 
 TWO = "study.workers=2"
 GRID = (
@@ -190,7 +190,7 @@ def test_trials_and_workers_that_are_killed_are_run_again(tmp_path, started):
     ]
     assert 2 <= len(reasons) <= 3
     assert reasons[0].startswith("the trial's process was killed by SIGKILL")
-    assert set(reasons[1:]) == {GONE}
+    assert set(reasons[1:]) == {PROCESS_DIED}
     rows = [row for row in leaderboard(study) if row["state"] == "interrupted"]
     assert [row["reason"] for row in rows] == reasons
     # The worker's end is told, and not in the words of a trial's.

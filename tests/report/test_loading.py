@@ -146,7 +146,7 @@ def test_where_there_is_nothing_to_show(tmp_path, make, words):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "is empty"), (b"no database at all, just text" * 100, "no database of a study")],
+    [(b"", "is empty"), (b"no database at all, just text" * 100, "not a database of a study")],
 )
 def test_a_damaged_database(tmp_path, content, words):
     (tmp_path / "study.db").write_bytes(content)

@@ -184,7 +184,7 @@ def test_files_that_cannot_be_sent_are_told(tmp_path, study):
     trial.set_user_attr(attributes.UPLOAD_ERROR, "OSError: No space left on device")
     study.tell(trial, 1.0)
     (line,) = download(study, tmp_path / "here")
-    assert line == "the files of trial 0 couldn't be sent: OSError: No space left on device"
+    assert line == "the files of trial 0 couldn't be uploaded: OSError: No space left on device"
 
 
 def test_the_store_keeps_optunas_contract(study):
@@ -246,4 +246,4 @@ def test_far_workers_of_a_study_in_a_file_say_what_it_needs(tmp_path):
     done = far_run(tmp_path, "hydra.sweeper.max_relaunches=0")
     assert done.returncode == 2
     assert "can't be seen from" in done.stdout + done.stderr
-    assert "storage 'postgresql' in place of 'sqlite'" in done.stdout + done.stderr
+    assert "use storage=postgresql instead of 'sqlite'" in done.stdout + done.stderr

@@ -25,10 +25,11 @@ from rich.console import Console
 
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.alike import alike_text
 from sweeper.study.outputs.leaderboard import Row, leaderboard_rows, write_leaderboard
 from sweeper.study.outputs.leaderboard_table import leaderboard_table
-from sweeper.study.outputs.reading import objectives_of, short_names
+from sweeper.study.outputs.number_formats import short_names
+from sweeper.study.outputs.ties import ties_text
+from sweeper.study.outputs.trial_states import objectives_of
 from sweeper.two_tower.app import TwoTowerApp
 
 APP = TwoTowerApp()
@@ -291,11 +292,11 @@ def test_that_all_trials_are_alike_is_said():
 @pytest.mark.parametrize(
     ("metrics", "end"),
     [
-        (["top_100"], "this objective can't rank them. Their order is that of their numbers; search"
+        (["top_100"], "this objective can't rank them. They are ordered by number; search"
          " by another metric, such as mrr"),
         (["seen_filtered_ndcg_10"], "; search by another metric, such as seen_filtered_mrr"),
-        (["mrr"], "this objective can't rank them. Their order is that of their numbers"),
-        (["num_parameters"], "can't rank them. Their order is that of their numbers"),
+        (["mrr"], "this objective can't rank them. They are ordered by number"),
+        (["num_parameters"], "can't rank them. They are ordered by number"),
         # The other objective orders them.
         (["top_1", "num_parameters"], "have top_1 1.0000: this objective can't rank them"),
         (["top_1", "top_5"], "top_1 1.0000 and top_5 1.0000: these objectives can't rank them"),
@@ -304,7 +305,7 @@ def test_that_all_trials_are_alike_is_said():
 def test_alike_trials_are_advised_what_could_order_them(metrics, end):
     values = [[1.0, number if metrics[-1] == "num_parameters" else 1.0] for number in range(3)]
     objectives = [ObjectiveConfig(metric) for metric in metrics]
-    assert alike_text(
+    assert ties_text(
         [each[: len(metrics)] for each in values], objectives, APP.finer_metric
     ).endswith(end)
 

@@ -25,9 +25,10 @@ from rich.console import Console
 
 from sweeper.study.outputs import live
 from sweeper.study.outputs.live import LiveTable
-from sweeper.study.outputs.live_view import picture
+from sweeper.study.outputs.live_view import render
+from sweeper.study.outputs.number_formats import clock, number_text
 from sweeper.study.outputs.progress import StudyProgress
-from sweeper.study.outputs.reading import best_report, clock, number_text, objectives_of
+from sweeper.study.outputs.trial_states import best_report, objectives_of
 
 
 @pytest.fixture(autouse=True)
@@ -225,13 +226,13 @@ def test_an_error_of_a_hook_does_not_hide_ctrl_c():
 
 
 def seen(study: optuna.Study, width: int, height: int = 24, total: int = 60) -> list[str]:
-    """The picture of a study on a terminal of this size."""
-    tally = StudyProgress(total, 4, objectives_of(study), now=0.0)
-    tally.update(study.trials, now=1.0)
+    """Renders a study on a terminal of this size."""
+    progress = StudyProgress(total, 4, objectives_of(study), now=0.0)
+    progress.update(study.trials, now=1.0)
     console = Console(
         file=io.StringIO(), force_terminal=True, color_system=None, width=width, height=height
     )
-    console.print(picture(tally, console.size, "1:23:45 used, 5:40 left", "epoch", 4.0, []))
+    console.print(render(progress, console.size, "1:23:45 used, 5:40 left", "epoch", 4.0, []))
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     return [line.rstrip() for line in lines]
@@ -289,56 +290,56 @@ def test_a_picture_of_nothing():
 
 def test_the_time_left_is_told_from_the_last_finishes_and_the_workers():
     study = made_up_study(top_100="maximize")
-    tally = StudyProgress(20, 4, objectives_of(study), now=0.0)
-    tally.update(study.trials, now=0.0)
-    assert tally.seconds_left(5.0) is None
+    progress = StudyProgress(20, 4, objectives_of(study), now=0.0)
+    progress.update(study.trials, now=0.0)
+    assert progress.seconds_left(5.0) is None
     study.add_trial(made_up_trial(0, values=[0.1]))
-    tally.update(study.trials, now=8.0)
+    progress.update(study.trials, now=8.0)
     # One of four workers took 8 seconds: one every 2 seconds.
-    assert tally.seconds_left(8.0) == pytest.approx(19 * 2.0)
+    assert progress.seconds_left(8.0) == pytest.approx(19 * 2.0)
     study.add_trial(made_up_trial(1, FAIL, interrupted=True))
-    tally.update(study.trials, now=9.0)
-    assert tally.seconds_left(9.0) == pytest.approx(19 * 2.0 - 1.0)
+    progress.update(study.trials, now=9.0)
+    assert progress.seconds_left(9.0) == pytest.approx(19 * 2.0 - 1.0)
     for number in range(2, 9):
         study.add_trial(made_up_trial(number, PRUNED))
-    tally.update(study.trials, now=16.0)
-    assert tally.seconds_left(16.0) == pytest.approx(12 * 2.0)
-    assert tally.seconds_left(1000.0) == 0.0
+    progress.update(study.trials, now=16.0)
+    assert progress.seconds_left(16.0) == pytest.approx(12 * 2.0)
+    assert progress.seconds_left(1000.0) == 0.0
     assert StudyProgress(None, 1, objectives_of(study), now=0.0).seconds_left(1.0) is None
 
 
 def test_the_time_left_ends_with_the_studys_time():
     study = made_up_study(top_100="maximize")
-    tally = StudyProgress(20, 1, objectives_of(study), now=0.0, until=30.0)
-    tally.update(study.trials, now=0.0)
-    assert tally.seconds_left(5.0) == 25.0
+    progress = StudyProgress(20, 1, objectives_of(study), now=0.0, until=30.0)
+    progress.update(study.trials, now=0.0)
+    assert progress.seconds_left(5.0) == 25.0
     study.add_trial(made_up_trial(0, values=[0.1]))
-    tally.update(study.trials, now=10.0)
+    progress.update(study.trials, now=10.0)
     # The 19 others would take 190 s.
-    assert tally.seconds_left(10.0) == 20.0
-    assert tally.seconds_left(31.0) == 0.0
+    assert progress.seconds_left(10.0) == 20.0
+    assert progress.seconds_left(31.0) == 0.0
 
 
 def test_the_best_and_the_front_are_those_of_optuna():
     study = made_up_study(top_100="maximize", loss="minimize")
-    tally = StudyProgress(None, 1, objectives_of(study), now=0.0)
+    progress = StudyProgress(None, 1, objectives_of(study), now=0.0)
     for number in range(60):
         values = [(number * 7 % 11) / 10, float(number * 5 % 13)]
         study.add_trial(made_up_trial(number, values=values, collapsed=number % 5 == 0))
-        tally.update(study.get_trials(deepcopy=False), now=float(number))
-    assert {trial.number for trial in tally.front} == {t.number for t in study.best_trials}
-    assert [best.values[index] for index, best in enumerate(tally.best)] == [1.0, 0.0]
+        progress.update(study.get_trials(deepcopy=False), now=float(number))
+    assert {trial.number for trial in progress.front} == {t.number for t in study.best_trials}
+    assert [best.values[index] for index, best in enumerate(progress.best)] == [1.0, 0.0]
 
 
 def test_ten_thousand_trials_cost_little():
     trials = [made_up_trial(number, values=[number / 1e4]) for number in range(10_000)]
     for number, trial in enumerate(trials):
         trial.number = number
-    tally = StudyProgress(None, 4, objectives_of(made_up_study(top_100="maximize")), now=0.0)
-    tally.update(trials, now=0.0)
+    progress = StudyProgress(None, 4, objectives_of(made_up_study(top_100="maximize")), now=0.0)
+    progress.update(trials, now=0.0)
     started = time.perf_counter()
     for _ in range(10):
-        tally.update(trials, now=1.0)
+        progress.update(trials, now=1.0)
     assert (time.perf_counter() - started) / 10 < 0.05
 
 
@@ -360,11 +361,11 @@ def test_a_running_trial_shows_its_epochs_of_how_many_and_its_best_beside_its_la
     study.add_trial(made_up_trial(1, RUNNING, progress=[5, 0.2, 0.25], steps=40))
     study.add_trial(made_up_trial(2, RUNNING, progress=[5, 0.2]))
     study.add_trial(made_up_trial(3, RUNNING, steps=40))
-    tally = StudyProgress(60, 4, objectives_of(study), now=0.0)
-    tally.update(study.trials, now=1.0)
+    progress = StudyProgress(60, 4, objectives_of(study), now=0.0)
+    progress.update(study.trials, now=1.0)
     console = Console(file=io.StringIO(), width=80)
     title = "best_known is trained once"
-    console.print(picture(tally, console.size, "", "epoch", 4.0, [], title, shows_best=True))
+    console.print(render(progress, console.size, "", "epoch", 4.0, [], title, shows_best=True))
     lines = console.file.getvalue().splitlines()
     assert lines[1].rstrip() == title
     rows = [line.split()[:7] for line in lines[-5:]]
@@ -378,10 +379,10 @@ def test_a_running_trial_shows_its_epochs_of_how_many_and_its_best_beside_its_la
 def test_seeds_are_counted_from_one():
     study = made_up_study(top_100="maximize")
     study.add_trial(made_up_trial(0, RUNNING, progress=[2, 0.2, 0.2], steps=5))
-    tally = StudyProgress(60, 4, objectives_of(study), now=0.0)
-    tally.update(study.trials, now=1.0)
+    progress = StudyProgress(60, 4, objectives_of(study), now=0.0)
+    progress.update(study.trials, now=1.0)
     console = Console(file=io.StringIO(), width=80)
-    console.print(picture(tally, console.size, "", "seed", 4.0, []))
+    console.print(render(progress, console.size, "", "seed", 4.0, []))
     assert console.file.getvalue().splitlines()[-1].split()[:5] == ["0", "3", "of", "5", "0.2000"]
 
 
@@ -395,12 +396,12 @@ def test_the_best_report_goes_the_way_of_the_objective():
 def test_the_time_left_of_the_last_trials_is_told_by_their_own_pace():
     study = made_up_study(top_100="maximize")
     study.add_trial(made_up_trial(0, RUNNING, steps=40))
-    tally = StudyProgress(1, 1, objectives_of(study), now=0.0)
+    progress = StudyProgress(1, 1, objectives_of(study), now=0.0)
 
     def report(step: int, now: float) -> float | None:
         trial = made_up_trial(0, RUNNING, reports={step: 0.1}, steps=40)
-        tally.update([trial], now)
-        return tally.seconds_left(now)
+        progress.update([trial], now)
+        return progress.seconds_left(now)
 
     # A first report says nothing of the pace: its time had TensorFlow's start in it.
     assert report(4, 30.0) is None

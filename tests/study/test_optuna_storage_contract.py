@@ -79,7 +79,7 @@ def test_what_is_read_of_a_deleted_study_is_an_error(connection):
     study = database.create_new_study([StudyDirection.MAXIMIZE])
     reads = [
         partial(database.get_study_attribute, study, "key"),
-        partial(database.counted, study, ["key"], -1, []),
+        partial(database.get_trial_states, study, ["key"], -1, []),
         partial(database._get_trials, study, None, set(), -1),
     ]
     assert [read() for read in reads] == [None, [], []]

@@ -12,10 +12,10 @@ from optuna.trial import TrialState
 
 from sweeper.study import attributes
 from sweeper.study.execution.recovery import (
-    GONE,
+    PROCESS_DIED,
     counts_toward_budget,
-    end_of_interrupted,
     has_failed,
+    interruption_attributes,
     recover_stale_trials,
 )
 from sweeper.study.storage.factory import load_study
@@ -38,7 +38,7 @@ def test_settling_runs_again_what_was_cut_short(tmp_path):
     recover_stale_trials(study, plan_of(tmp_path))
     first, second, third = study.get_trials()
     assert [first.state, second.state] == [TrialState.COMPLETE, TrialState.FAIL]
-    assert second.user_attrs[attributes.REASON] == GONE
+    assert second.user_attrs[attributes.REASON] == PROCESS_DIED
     assert (
         counts_toward_budget(first),
         counts_toward_budget(second),
@@ -86,7 +86,9 @@ def test_the_user_may_stop_a_trial_as_often_as_they_like(tmp_path):
     study = new_study(tmp_path)
     for _ in range(5):
         trial = begun(study)
-        for key, value in end_of_interrupted(trial, "Ctrl-C", max_retries=0, died=False).items():
+        for key, value in interruption_attributes(
+            trial, "Ctrl-C", max_retries=0, died=False
+        ).items():
             trial.set_user_attr(key, value)
         study.tell(trial, state=TrialState.FAIL)
         recover_stale_trials(study, plan_of(tmp_path, 0), died=True)
@@ -111,5 +113,5 @@ def test_a_record_that_says_running_says_interrupted_afterwards(tmp_path):
         records.write(directory, records.TrialRecord(config, state=state))
     recover_stale_trials(study, plan_of(tmp_path))
     assert records.read(place).state == "interrupted"
-    assert records.read(place).reason == GONE
+    assert records.read(place).reason == PROCESS_DIED
     assert records.read(place / "split_seed_1").state == "completed"

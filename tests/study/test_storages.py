@@ -21,7 +21,7 @@ from sweeper.study.config import STORAGES, ObjectiveConfig, StorageConfig
 from sweeper.study.storage.factory import configured_storage, load_study, storage_in
 from sweeper.study.storage.files import Sqlite
 from sweeper.study.storage.markers import MARKERS, holds_study
-from sweeper.study.storage.storage import StudyStorage, held
+from sweeper.study.storage.storage import StudyStorage, locked
 
 LOSSES = [ObjectiveConfig("top_100"), ObjectiveConfig("num_parameters", "minimize")]
 OWN = (attributes.ID, attributes.PLACE)
@@ -100,7 +100,7 @@ def test_a_study_whose_making_was_cut_short_is_made_anew(place, monkeypatch):
 
 def test_one_worker_at_a_time_has_its_turn(place):
     study = place.made()
-    turns = [place.storage().turn(place.storage().load()) for _ in range(2)]
+    locks = [place.storage().lock(place.storage().load()) for _ in range(2)]
     process = subprocess.Popen(
         [sys.executable, "-c", TAKES_A_TURN, str(place.root / "s"), place.config.name,
          str(place.config.url)],
@@ -111,11 +111,11 @@ def test_one_worker_at_a_time_has_its_turn(place):
     with killed_at_the_end(process):
         assert process.stdout is not None
         assert process.stdout.readline() == "has it\n"
-        with held(turns[0]):
+        with locked(locks[0]):
             assert study.user_attrs["turn"] == "over"
-        with held(turns[1]):
+        with locked(locks[1]):
             pass
-        assert turns[1].release()  # It isn't held, which does no harm.
+        assert locks[1].release()  # It isn't held, which does no harm.
         process.wait(10)
 
 
@@ -124,10 +124,10 @@ import sys, time
 from pathlib import Path
 from sweeper.study.config import StorageConfig
 from sweeper.study.storage.factory import configured_storage
-from sweeper.study.storage.storage import held
+from sweeper.study.storage.storage import locked
 storage = configured_storage(Path(sys.argv[1]), StorageConfig(sys.argv[2], sys.argv[3]), "s")
 study = storage.load()
-with held(storage.turn(study)):
+with locked(storage.lock(study)):
     print("has it", flush=True)
     time.sleep(1)
     study.set_user_attr("turn", "over")
@@ -146,7 +146,7 @@ def test_a_turn_ends_with_its_process(place):
     with killed_at_the_end(process):
         assert process.stdout is not None
         assert process.stdout.readline() == "has it\n"
-    with held(place.storage().turn(place.storage().load())):
+    with locked(place.storage().lock(place.storage().load())):
         pass
 
 

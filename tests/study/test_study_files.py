@@ -58,7 +58,7 @@ def test_a_damaged_database_is_told_and_left_as_it_is(tmp_path, damage):
     new_study(tmp_path)
     damage(tmp_path / DATABASE)
     before = (tmp_path / DATABASE).read_bytes()
-    with pytest.raises(OutputError, match=r"study\.db: is no database of a study, or a damaged"):
+    with pytest.raises(OutputError, match=r"study\.db: is not a database of a study"):
         Sqlite(tmp_path).check()
     assert (tmp_path / DATABASE).read_bytes() == before
 
@@ -82,7 +82,7 @@ def test_an_empty_file_is_no_study(tmp_path):
     assert not (tmp_path / DATABASE).stat().st_size
     with pytest.raises(OutputError, match="is empty"):
         load_study(tmp_path, check=True)
-    with pytest.raises(OutputError, match="holds no study, or several"):
+    with pytest.raises(OutputError, match="holds 0 studies"):
         load_study(tmp_path)
 
 

@@ -73,7 +73,7 @@ def test_a_damaged_database_is_told(tmp_path):
     done = run(tmp_path, *RANGE, BASIC, STUDY, "study.n_trials=2")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "study.db: is no database of a study, or a damaged one: file is not a database" in line
+    assert "study.db: is not a database of a study, or is damaged: file is not a database" in line
 
 
 def first_rates(study: Path) -> list[float]:
@@ -132,7 +132,7 @@ def test_a_warm_start_from_what_is_no_study_is_told(tmp_path):
     done = run(tmp_path, *RANGE, BASIC, STUDY, "study.n_trials=2", f"study.warm_start={earlier}")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"error: study.warm_start: {earlier}/study.db: is no database")
+    assert line.startswith(f"error: study.warm_start: {earlier}/study.db: is not a database")
 
 
 def test_a_directory_of_something_else_is_left_as_it_is(tmp_path):

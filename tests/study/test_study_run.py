@@ -46,7 +46,7 @@ def test_workers_that_end_before_their_trials_begin_are_not_launched_for_ever(hy
         begun(run._study)
 
     monkeypatch.setattr(run, "_launch", launch)
-    with pytest.raises(StudyError, match="ended 4 times without a trial finished"):
+    with pytest.raises(StudyError, match="ended 4 times without finishing a trial"):
         run.until_done(max_relaunches=3)
     assert launches == 4
 

@@ -24,8 +24,8 @@ RANDOM = ("optimizer.learning_rate=tag(log,interval(0.001,0.1))", "study.n_trial
           "study.sampler=random")  # fmt: skip
 
 
-class OneTurn:
-    """A turn that nobody else wants; it can be lost."""
+class FreeLock:
+    """A lock that nobody else wants; it can be lost."""
 
     def __init__(self) -> None:
         self.losses = 0
@@ -43,13 +43,13 @@ def plan_of(directory: Path, *arguments: str) -> Plan:
         return planned.plan(f"hydra.sweep.dir={directory}", "study.pruner=none", *arguments)
 
 
-def claims_of(plan: Plan, storage: str = "sqlite") -> tuple[TrialQueue, ClaimedStudy, OneTurn]:
+def claims_of(plan: Plan, storage: str = "sqlite") -> tuple[TrialQueue, ClaimedStudy, FreeLock]:
     place = configured_storage(plan.directory, StorageConfig(storage), plan.name)
     if not place.exists():
         plan.directory.mkdir(exist_ok=True)
         place.make(plan.study.objectives, {attributes.INITIAL_PARAMS: []}, plan.name)
-    study, turn = ClaimedStudy(place.study_name(), place.connect()), OneTurn()
-    return TrialQueue(plan, study, turn), study, turn
+    study, lock = ClaimedStudy(place.study_name(), place.connect()), FreeLock()
+    return TrialQueue(plan, study, lock), study, lock
 
 
 def end(study: ClaimedStudy, **user_attributes: object) -> None:
@@ -128,8 +128,8 @@ def test_a_stopped_study_has_none_left(tmp_path):
 
 
 def test_a_claim_that_may_have_been_out_of_turn_is_kept_if_it_is_nobodys_twin(tmp_path):
-    queue, study, turn = claims_of(plan_of(tmp_path / "s", *GRID))
-    turn.losses = 1
+    queue, study, lock = claims_of(plan_of(tmp_path / "s", *GRID))
+    lock.losses = 1
     assert queue.claim_next()
     end(study)
     assert [counts_toward_budget(trial) for trial in study.get_trials()] == [True]
@@ -152,11 +152,11 @@ def claim_after_the_next_look(
 
 def test_a_twin_of_another_claim_is_given_up(tmp_path, monkeypatch):
     plan = plan_of(tmp_path / "s", *GRID)
-    queue, study, turn = claims_of(plan)
+    queue, study, lock = claims_of(plan)
     others, other_study, _ = claims_of(plan)
-    # Both look at the same time, since the database took the first one's turn away.
+    # Both look at the same time, since the database took the first one's lock away.
     claim_after_the_next_look(monkeypatch, others, other_study)
-    turn.losses = 1
+    lock.losses = 1
     assert queue.claim_next()
     study.ask()
     claimed = [trial for trial in study.get_trials() if counts_toward_budget(trial)]
@@ -168,10 +168,10 @@ def test_a_twin_of_another_claim_is_given_up(tmp_path, monkeypatch):
 
 def test_a_claim_beyond_the_total_is_given_up(tmp_path, monkeypatch):
     plan = plan_of(tmp_path / "s", *RANDOM[:1], "study.n_trials=1", "study.sampler=random")
-    queue, study, turn = claims_of(plan)
+    queue, study, lock = claims_of(plan)
     others, other_study, _ = claims_of(plan)
     claim_after_the_next_look(monkeypatch, others, other_study)
-    turn.losses = 1
+    lock.losses = 1
     assert not queue.claim_next()
     assert sum(map(counts_toward_budget, study.get_trials())) == 1
 

@@ -29,7 +29,7 @@ from sweeper.results.seed_groups import SeedGroup, has_seed_groups
 from sweeper.results.statistics import NOT_DISTINGUISHABLE
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import Row, baselines_of, parameter_names
-from sweeper.study.outputs.reading import parameters_text, short_names, values_text
+from sweeper.study.outputs.number_formats import parameters_text, short_names, values_text
 from sweeper.two_tower.evaluation.metrics import is_always_hit
 
 

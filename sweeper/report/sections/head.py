@@ -16,7 +16,7 @@ from sweeper.results.significance import Key, Significance
 from sweeper.results.statistics import NOT_DISTINGUISHABLE, Comparison
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import baselines_of
-from sweeper.study.outputs.reading import values_text
+from sweeper.study.outputs.number_formats import values_text
 from sweeper.two_tower.config import baseline_name
 
 

@@ -15,7 +15,7 @@ from sweeper.results.baselines import study_baselines
 from sweeper.results.formatting import metric_label, number, upper_first
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import Row
-from sweeper.study.outputs.reading import parameters_text, short_names
+from sweeper.study.outputs.number_formats import parameters_text, short_names
 
 STATE_COLOURS = {
     "complete": series(0),

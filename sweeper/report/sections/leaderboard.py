@@ -18,7 +18,7 @@ from sweeper.results.significance import Key, Significance
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import LEADERBOARD, Row, parameter_names
 from sweeper.study.outputs.leaderboard_table import NO_BETTER, varying_parameters
-from sweeper.study.outputs.reading import (
+from sweeper.study.outputs.number_formats import (
     parameter_text,
     parameters_text,
     short_names,

@@ -22,7 +22,8 @@ from sweeper.report.rendering.palette import SCALE, TEMPLATE, colour, series
 from sweeper.results.formatting import metric_label, number, upper_first
 from sweeper.results.importance import study_with_pruned
 from sweeper.results.study_results import StudyResults
-from sweeper.study.outputs.reading import losses, parameter_text, parameters_text, short_names
+from sweeper.study.outputs.number_formats import parameter_text, parameters_text, short_names
+from sweeper.study.outputs.trial_states import losses
 
 # More lines than this hide each other.
 MAX_LINES = 300

@@ -18,7 +18,7 @@ from sweeper.results.importance import (
     study_with_pruned,
 )
 from sweeper.results.study_results import StudyResults
-from sweeper.study.outputs.reading import short_names
+from sweeper.study.outputs.number_formats import short_names
 
 # How many axes and slices are shown; the parameters that count least are left out.
 MAX_SHOWN = 12

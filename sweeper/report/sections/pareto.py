@@ -14,7 +14,7 @@ from sweeper.report.sections.history import trial_texts
 from sweeper.results.formatting import metric_label, number, upper_first
 from sweeper.results.study_results import StudyResults
 from sweeper.study.outputs.leaderboard import Row
-from sweeper.study.outputs.reading import losses
+from sweeper.study.outputs.trial_states import losses
 
 # An axis is logarithmic where the largest value is so many times the smallest.
 WIDE = 20

@@ -20,7 +20,7 @@ from sweeper.results.study_results import StudyResults
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import parameter_names
-from sweeper.study.outputs.reading import STATES
+from sweeper.study.outputs.trial_states import STATES
 
 
 def question_section(comparison: StudyComparison) -> Section:

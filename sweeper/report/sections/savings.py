@@ -12,7 +12,7 @@ from sweeper.results.curves import FINISHED_STATES
 from sweeper.results.formatting import count, duration, share
 from sweeper.results.study_results import StudyResults
 from sweeper.study import attributes
-from sweeper.study.outputs.reading import STATES
+from sweeper.study.outputs.trial_states import STATES
 
 
 @dataclass

@@ -14,7 +14,7 @@ from sweeper.report.rendering.palette import colour, plot, series
 from sweeper.report.sections.history import STATE_COLOURS, trial_texts
 from sweeper.results.formatting import count, duration, join_names, share
 from sweeper.results.study_results import StudyResults
-from sweeper.study.outputs.reading import clock
+from sweeper.study.outputs.number_formats import clock
 from sweeper.two_tower.record import TrialRecord
 
 STAGES = {

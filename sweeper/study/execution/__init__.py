@@ -1,1 +1,1 @@
-"""What runs the trials: workers, the processes of their trials, and how these end."""
+"""Runs trials: the queue, workers, trial processes and recovery."""

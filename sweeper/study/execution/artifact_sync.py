@@ -1,7 +1,8 @@
-"""Trials that run where the study's directory can't be seen: their files go by the database.
+"""Transfers the files of trials through the database where the study's directory is not shared.
 
-A worker without a file system in common with the main process packs each trial's directory
-into one archive, as an artifact of Optuna's; the main process unpacks it where it belongs.
+A worker that shares no file system with the main process packs each trial's directory into
+one archive and stores it as an Optuna artifact. The main process unpacks it in the study's
+directory.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SECONDS_TO_BE_SEEN = 3.0
 
 
 def write_marker(directory: Path) -> str:
-    """Leaves what a worker knows the main process's directory by, once and for all."""
+    """Writes the file by which workers recognize the study's directory; returns its token."""
     with suppress(FileNotFoundError):
         return (directory / TOKEN).read_text()
     token = uuid.uuid4().hex
@@ -40,7 +41,7 @@ def write_marker(directory: Path) -> str:
 
 
 def is_shared(directory: Path, token: str) -> bool:
-    """Whether this process sees the directory that `write_marker` was called with."""
+    """Returns whether this process sees the directory in which `write_marker` wrote a token."""
     deadline = time.monotonic() + SECONDS_TO_BE_SEEN
     while True:
         with suppress(OSError):
@@ -52,13 +53,13 @@ def is_shared(directory: Path, token: str) -> bool:
 
 
 def upload(study: optuna.Study, trial: Trial, directory: Path) -> None:
-    """Puts the files of a trial's directory into the study's database, and removes them here."""
+    """Stores the files of a trial's directory in the study's database, and removes them here."""
     store = store_of(study)
     if store is None or not directory.exists():
         return
     with tempfile.TemporaryDirectory(prefix="sweeper_") as place:
         archive = Path(place) / ARCHIVE
-        # What a link leads to, in place of the link, which leads nowhere elsewhere.
+        # Links are replaced by what they point to, as they would be broken on another machine.
         with tarfile.open(archive, "w:gz", dereference=True) as packed:
             for path in sorted(directory.rglob("*")):
                 if path.is_file() or path.is_dir():
@@ -68,30 +69,31 @@ def upload(study: optuna.Study, trial: Trial, directory: Path) -> None:
 
 
 def download(study: optuna.Study, directory: Path) -> list[str]:
-    """Unpacks what workers elsewhere have sent.
+    """Unpacks the files that workers on other machines have uploaded.
 
     Returns:
-      A line for each trial whose files are lost, or can't be unpacked; the latter stay in
-      the database.
+      A line for each trial whose files are lost or can't be unpacked. Files that can't be
+      unpacked stay in the database.
     """
     store = store_of(study)
     if store is None:
         return []
-    held = store.identifiers()
-    return list(_collected(study, store, held, directory))
+    stored = store.identifiers()
+    return list(_download_trials(study, store, stored, directory))
 
 
-def _collected(
-    study: optuna.Study, store: DatabaseArtifacts, held: set[str], directory: Path
+def _download_trials(
+    study: optuna.Study, store: DatabaseArtifacts, stored: set[str], directory: Path
 ) -> Iterator[str]:
+    """Unpacks the files of each finished trial, and yields a line for each failure."""
     for trial in study.get_trials(deepcopy=False):
         if not trial.state.is_finished():
             continue
         place = directory / attributes.place_of(trial)
         if reason := trial.user_attrs.get(attributes.UPLOAD_ERROR):
-            yield f"the files of trial {trial.number} couldn't be sent: {reason}"
+            yield f"the files of trial {trial.number} couldn't be uploaded: {reason}"
         for meta in get_all_artifact_meta(trial, storage=study._storage):
-            if meta.artifact_id not in held:
+            if meta.artifact_id not in stored:
                 continue
             try:
                 _fetch(store, meta.artifact_id, place)
@@ -102,13 +104,13 @@ def _collected(
 
 
 def store_of(study: optuna.Study) -> DatabaseArtifacts | None:
-    """The artifacts in a study's database; None for a study in files."""
+    """Returns the artifacts in a study's database, or None for a study in a file."""
     storage = retrying_storage(study)
     return DatabaseArtifacts(storage) if storage else None
 
 
 def _fetch(store: DatabaseArtifacts, artifact: str, place: Path) -> None:
-    """The directory appears whole or not at all; one that is there stays."""
+    """Unpacks an artifact completely or not at all; an existing directory is left alone."""
     if place.exists():
         return
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -117,6 +119,6 @@ def _fetch(store: DatabaseArtifacts, artifact: str, place: Path) -> None:
         download_artifact(artifact_store=store, artifact_id=artifact, file_path=str(archive))
         unpacked.mkdir()  # an archive may be empty
         with tarfile.open(archive, "r:gz") as packed:
-            # The filter refuses links and paths that lead elsewhere, and devices.
+            # The filter refuses devices, and links and paths out of the directory.
             packed.extractall(unpacked, filter="data")
         os.rename(unpacked, place)

@@ -1,7 +1,7 @@
-"""What a launcher has started outside of this process: begun, looked after, ended.
+"""Starts, watches and ends the jobs of a launcher that run outside this process.
 
-Hydra's launchers return when all their jobs have. Where a scheduler has them that may be
-never: one waits for a place while the study is done, or has been killed unheard.
+Hydra's launchers return when all their jobs have ended. With a scheduler this may never
+happen: a job may still be queued when the study is done, or may have been killed silently.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ class Jobs(Protocol):
     """The jobs of one launch."""
 
     def begin(self) -> None:
-        """To be called before the launch."""
+        """Prepares for the launch; must be called before it."""
 
     def any_left(self) -> bool:
-        """Whether one runs, or waits for its place."""
+        """Returns whether any job runs or is queued."""
 
     def where(self) -> str:
-        """Where they tell what went wrong."""
+        """Returns where the jobs log what went wrong."""
 
     def end(self, returned: bool) -> None:
-        """Ends all that are left, at once, and what was begun with them.
+        """Ends all remaining jobs at once, and whatever `begin` started.
 
         Args:
-          returned: the launch has, so that all have told of their end.
+          returned: whether the launch returned, so that every job has reported its end.
         """
 
 
@@ -52,17 +52,17 @@ class RayJobs:
         self._init: dict[str, Any] = dict(init)  # type: ignore[arg-type]
 
     def begin(self) -> None:
-        """Starts a cluster, or joins one.
+        """Starts a cluster or joins one.
 
         Raises:
-          ConfigError: there is none at `hydra.launcher.ray.init.address`.
+          ConfigError: there is no cluster at `hydra.launcher.ray.init.address`.
         """
         import ray
 
         self._check_address()
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            # Else the launcher does, and Ray's own handler takes SIGTERM from the study.
+            # Otherwise the launcher calls it, and Ray's handler of SIGTERM replaces the study's.
             ray.init(**self._init)
         except ConnectionError as error:
             raise self._no_cluster(error) from error
@@ -71,7 +71,7 @@ class RayJobs:
                 signal.signal(number, handler)
 
     def _check_address(self) -> None:
-        """Ray itself asks an address that nobody answers at for minutes."""
+        """Checks the address, since Ray retries one that does not answer for minutes."""
         host, colon, port = str(self._init.get("address")).rpartition(":")
         if colon and port.isdecimal() and "/" not in host:
             try:
@@ -82,8 +82,8 @@ class RayJobs:
     def _no_cluster(self, error: Exception) -> ConfigError:
         return ConfigError(
             f"hydra.launcher.ray.init.address: got {self._init.get('address')!r}, where no "
-            f"cluster of Ray's answers ({str(error).splitlines()[0]}); must be local, auto, or "
-            "HOST:PORT of its head, with RAY_AUTH_MODE=token where it wants a token"
+            f"cluster of Ray answers ({str(error).splitlines()[0]}); must be local, auto, or "
+            "HOST:PORT of its head, with RAY_AUTH_MODE=token if it requires a token"
         )
 
     def any_left(self) -> bool:
@@ -99,7 +99,7 @@ class RayJobs:
 
 
 class SubmititJobs:
-    """Those that submitit has started: each has a folder, named after it."""
+    """Submitit's jobs, each of which has a folder named after it."""
 
     def __init__(self, config: DictConfig) -> None:
         self._folder = Path(config.hydra.launcher.submitit_folder).parent
@@ -110,7 +110,7 @@ class SubmititJobs:
 
     def any_left(self) -> bool:
         started = self._names() - self._earlier
-        # None has been started yet, or some are left.
+        # Before the first job starts, there are jobs to wait for.
         return not started or bool(self._left(started))
 
     def where(self) -> str:
@@ -131,33 +131,33 @@ class SubmititJobs:
 
 
 class SlurmJobs(SubmititJobs):
-    """SLURM's jobs, asked for by `squeue`, which needs no accounting."""
+    """SLURM's jobs, listed by `squeue`, which does not need SLURM's accounting."""
 
     def begin(self) -> None:
-        # The watch asks instead: sooner, and where SLURM keeps no accounts, too.
+        # `LaunchMonitor` polls instead, which is faster and works without SLURM's accounting.
         from submitit import SlurmJob
 
         SlurmJob.watcher.update = lambda: None  # type: ignore[method-assign]
         super().begin()
-        # Of a start whose main process was killed, some may still wait for their place.
+        # Jobs of an earlier start whose main process was killed may still be queued.
         self._kill(self._left(self._earlier))
 
     def _left(self, names: set[str]) -> list[str]:
         command = ["squeue", "--me", "--array", "--noheader", "--format=%i"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            return sorted(names)  # Its controller doesn't answer; the jobs go on.
+            return sorted(names)  # The controller does not answer, but jobs keep running.
         return sorted(names & set(done.stdout.split()))
 
     def _kill(self, names: list[str]) -> None:
-        # The second alone would leave them time to be queued again.
+        # Without the signal first, jobs would have time to be requeued.
         for options in (["--signal=KILL", "--full"], []):
             if names:
                 subprocess.run(["scancel", "--quiet", *options, *names], capture_output=True)
 
 
 class LocalJobs(SubmititJobs):
-    """Processes that submitit starts on this machine, children of this one."""
+    """Child processes of this process that submitit starts on this machine."""
 
     def _left(self, names: set[str]) -> list[str]:
         return [name for name in names if is_running(int(name))]
@@ -165,12 +165,12 @@ class LocalJobs(SubmititJobs):
     def _kill(self, names: list[str]) -> None:
         for name in names:
             with suppress(ProcessLookupError):
-                # Its worker ends soon after its parent.
+                # The worker in it ends soon after its parent.
                 os.kill(int(name), signal.SIGKILL)
 
 
 def jobs_of(config: DictConfig) -> Jobs | None:
-    """What a launcher is going to start; None where its workers are children of this process."""
+    """Returns the jobs that a launcher will start, or None if its workers are child processes."""
     kinds: dict[str, Callable[[DictConfig], Jobs]] = {
         RAY: RayJobs,
         SUBMITIT_SLURM: SlurmJobs,

@@ -1,4 +1,4 @@
-"""Ends a launch that waits although nothing of it is left to wait for."""
+"""Ends a launch that keeps waiting although its study is over or its jobs have gone."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from typing import Any
 
 from sweeper.study.execution.jobs import Jobs
 
-# How long a launch may go on when its study is over: the workers' own end takes about a second.
+# How long a launch may continue when its study is over; workers take about a second to end.
 SECONDS_TO_RETURN = 4.0
-# From Ctrl-C on, whatever the workers do, so that all ends within ten seconds.
+# How long after Ctrl-C, whatever the workers do, so that everything ends within ten seconds.
 SECONDS_TO_STOP = 7.0
 SECONDS_BETWEEN_QUESTIONS = 5.0
 
 
 class LaunchOver(BaseException):
-    """Raised in the main thread; no Exception, which submitit would take for `sacct`'s."""
+    """Ends a launch in the main thread; submitit would catch an `Exception` as one of `sacct`."""
 
 
 class JobsGoneError(Exception):
-    """The jobs of a launch ended and the study has not."""
+    """The jobs of a launch have ended, but the study has not."""
 
 
 class LaunchMonitor:
-    """Begins the jobs of a launch, and ends them; the launch is to stand under its `with`.
+    """Prepares the jobs of a launch and ends them; the launch runs in its `with` block.
 
     Args:
-      jobs: what is launched; None where this process's children are, which end by themselves.
+      jobs: the jobs; None if the workers are children of this process, which end by themselves.
     """
 
     def __init__(self, jobs: Jobs | None) -> None:
         self._jobs = jobs
         self._on = False
-        # Held while the signal is sent, so that none is on its way when the handler is restored.
+        # Held while a signal is sent, so that none is pending when the handler is restored.
         self._sending = threading.Lock()
         self._handler_before: Any = None
         self._asked = time.monotonic()
@@ -72,12 +72,12 @@ class LaunchMonitor:
         return kind is LaunchOver
 
     def poll(self, is_done: bool, is_stopped: bool, any_runs: bool) -> None:
-        """To be called from another thread, about twice a second.
+        """Checks whether the launch must end; called about twice a second from another thread.
 
         Args:
-          is_done: no further trial may start.
-          is_stopped: the user stopped the study.
-          any_runs: a trial does.
+          is_done: whether no further trial may start.
+          is_stopped: whether the user stopped the study.
+          any_runs: whether a trial is running.
         """
         if not self._jobs or not self._on:
             return

@@ -1,8 +1,8 @@
-"""Who works on a study's directory: one main process, and any number of workers.
+"""Locks a study's directory for one main process and any number of workers.
 
-Locks of the operating system (flock): they end with the process that holds them,
-however it ends, and a forked child keeps its parent's. And a file that has workers stop
-which can't be told by the study's storage, since that is away.
+The locks are the operating system's (flock): they end with the process that holds them,
+however it ends, and a forked child keeps those of its parent. The module also writes a file
+that stops workers while the study's storage is unreachable.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pathlib import Path
 from sweeper.common.errors import OutputError
 
 MAIN, WORKERS, STOP = ".main.lock", ".workers.lock", ".stop"
-# A process that was killed may leave children, which notice within this time.
+# The children of a killed process end within this time.
 SECONDS_TO_END = {MAIN: 2.0, WORKERS: 10.0}
 
 
 @contextmanager
 def main_process(directory: Path) -> Iterator[None]:
-    """Held by the process that starts and settles a study, while it does.
+    """Holds the lock of the process that starts and recovers a study.
 
     Raises:
-      OutputError: another process has it.
+      OutputError: another process holds it.
     """
     with _lock(directory / MAIN, fcntl.LOCK_EX, f"another process runs the study in {directory}"):
         yield
@@ -34,34 +34,34 @@ def main_process(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def worker(directory: Path) -> Iterator[None]:
-    """Held by each worker, together with the others, and by the processes of its trials."""
-    with _lock(directory / WORKERS, fcntl.LOCK_SH, f"the study in {directory} is being settled"):
+    """Holds the lock that all workers and their trial processes share."""
+    with _lock(directory / WORKERS, fcntl.LOCK_SH, f"another process recovers {directory}"):
         yield
 
 
 def wait_for_workers(directory: Path) -> None:
-    """Returns when no worker of an earlier start is left.
+    """Waits until no worker of an earlier start is left.
 
     Raises:
-      OutputError: some still run after its time to end.
+      OutputError: a worker still runs after the time that it has to end.
     """
     with _lock(directory / WORKERS, fcntl.LOCK_EX, f"workers of an earlier start run {directory}"):
         pass
 
 
 def must_stop(directory: Path) -> bool:
-    """Whether the main process has been told to stop."""
+    """Returns whether `request_stop` was called."""
     return (directory / STOP).exists()
 
 
-def tell_to_stop(directory: Path) -> None:
-    """Has all workers that see the directory end what they do, at once."""
-    with suppress(OSError):  # A full disk: then the storage tells them.
+def request_stop(directory: Path) -> None:
+    """Makes all workers that see the directory stop at once."""
+    with suppress(OSError):  # The disk may be full; then workers learn it from the storage.
         (directory / STOP).touch()
 
 
-def take_back(directory: Path) -> None:
-    """Undoes `tell_to_stop`."""
+def withdraw_stop(directory: Path) -> None:
+    """Undoes `request_stop`."""
     (directory / STOP).unlink(missing_ok=True)
 
 
@@ -77,7 +77,7 @@ def _lock(path: Path, kind: int, held: str) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise OutputError(
-                        f"hydra.sweep.dir: {held}; wait for its end or stop it first"
+                        f"hydra.sweep.dir: {held}; wait until that ends, or stop it first"
                     ) from None
                 time.sleep(0.1)
         yield

@@ -1,4 +1,4 @@
-"""What a worker makes of a scheduler that wants its machine back."""
+"""Handles the signals of a scheduler that takes a worker's machine away."""
 
 from __future__ import annotations
 
@@ -11,47 +11,49 @@ from typing import Any
 
 from sweeper.study.execution.trial_child import SECONDS_BETWEEN_LOOKS
 
-# The signal that submitit asks its scheduler to send, by the name that it knows it under.
+# The environment variable in which submitit names the signal of its schedulers.
 PREEMPT_VARIABLE, PREEMPT_DEFAULT = "SUBMITIT_PREEMPT_SIGNAL", "USR2"
-# After SIGTERM a scheduler kills, and a job that has ended by itself isn't queued again.
+# SLURM kills a job after SIGTERM, and does not requeue a job that ended by itself before.
 SECONDS_TO_BE_KILLED = 600.0
 
 
 class PreemptionHandler:
-    """Given by a signal: the trial that runs ends in order, and is another worker's to run.
+    """Records a preemption signal: the running trial is interrupted and requeued.
 
-    The handlers that were there before are called by `forward`, once it has ended: submitit's
-    own for its signal saves what to run, queues the job again, and exits.
+    `forward` then calls the earlier handler of the signal: submitit's handler saves the job,
+    requeues it and exits.
     """
 
     def __init__(self) -> None:
-        self._given: int | None = None
+        self._signal: int | None = None
         self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
     def install(self) -> None:
-        """From here on the signals of submitit's schedulers are heard; in the main thread."""
+        """Installs handlers of the schedulers' signals; must be called in the main thread."""
         preempt = signal.Signals[f"SIG{os.environ.get(PREEMPT_VARIABLE, PREEMPT_DEFAULT)}"]
         for number in (signal.SIGTERM, preempt):
-            before = signal.signal(number, self._hear)
+            before = signal.signal(number, self._receive)
             if callable(before):
                 self._handlers[number] = before
 
-    def is_given(self) -> bool:
-        return self._given is not None
+    def is_preempted(self) -> bool:
+        """Returns whether a signal was received."""
+        return self._signal is not None
 
-    def forward(self, is_killed: bool) -> None:
-        """Does what a signal that was heard would have done; to be called without a trial.
+    def forward(self, will_be_killed: bool) -> None:
+        """Calls the earlier handler of the received signal; must be called when no trial runs.
 
         Args:
-          is_killed: SIGTERM announces that this process is killed, which is waited for.
+          will_be_killed: whether the scheduler kills this process after SIGTERM; the call
+            waits for that.
         """
         until = time.monotonic() + SECONDS_TO_BE_KILLED
-        while is_killed and self._given == signal.SIGTERM and time.monotonic() < until:
+        while will_be_killed and self._signal == signal.SIGTERM and time.monotonic() < until:
             time.sleep(SECONDS_BETWEEN_LOOKS)
-        if self._given not in (None, signal.SIGTERM):
-            self._handlers[self._given](self._given, None)
+        if self._signal not in (None, signal.SIGTERM):
+            self._handlers[self._signal](self._signal, None)
 
-    def _hear(self, number: int, _: FrameType | None) -> None:
-        # A scheduler may send SIGTERM first, or with it: submitit's own says more.
-        if self._given in (None, signal.SIGTERM):
-            self._given = number
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        # A scheduler may also send SIGTERM before or after; submitit's own signal takes precedence.
+        if self._signal in (None, signal.SIGTERM):
+            self._signal = number

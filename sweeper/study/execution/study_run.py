@@ -1,4 +1,4 @@
-"""The time in which a study's workers run: launched, launched again, watched, stopped."""
+"""Launches a study's workers, relaunches them after crashes, and stops them."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ from sweeper.study.storage.factory import load_study
 from sweeper.study.storage.retry import retrying_storage
 from sweeper.study.storage.storage import StudyStorage
 
-# A machine that lost its power keeps its connections to the database for about a minute.
+# The database keeps the connections of a machine that lost power for about a minute.
 SECONDS_TO_END = 90.0
-# How often leaderboard.csv and the time used are brought up to date.
+# How often leaderboard.csv and the time used are updated.
 SECONDS_BETWEEN_WRITES = 5.0
 NO_OUTPUT = "hydra.output_subdir=null"
 
@@ -52,7 +52,7 @@ class StudyRun:
     """One start of a study.
 
     Attributes:
-      stopped_by: the signal that the user or the system stopped it with, if any.
+      stopped_by: the signal with which the user or the system stopped the study, if any.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class StudyRun:
     ) -> None:
         self._plan, self._storage = plan, storage
         self._study, self._console = study, console
-        if patient := retrying_storage(study):
-            patient.give_up = lambda: self.stopped_by is not None
+        if retrying := retrying_storage(study):
+            retrying.give_up = lambda: self.stopped_by is not None
         self._config, self._context, self._task = config, context, task
         self._started = time.monotonic()
         self._spent_before = float(study.user_attrs.get(attributes.SECONDS, 0.0))
@@ -81,18 +81,18 @@ class StudyRun:
         """Launches workers until the study is done.
 
         Raises:
-          OutputError: no trial could be written to the storage; or a trial ended the study, as
-            one does that finds no room on the disk.
-          StudyError: the launcher failed again and again without a trial finished.
+          OutputError: no trial could be written to the storage; or a trial ended the study, for
+            example because the disk is full.
+          StudyError: the launcher failed repeatedly and no trial finished in between.
         """
-        locks.take_back(self._plan.directory)
+        locks.withdraw_stop(self._plan.directory)
         self._study.set_user_attr(attributes.STOP, None)
         before = self._study.get_trials(deepcopy=False)
         in_a_row = 0
         with self._stopped_in_order(), self._live():
             while not self._done(self._study.get_trials(deepcopy=False)):
                 self._launch()
-                # joblib tells of a killed worker before it has ended the others.
+                # joblib reports a killed worker before it has ended the others.
                 locks.wait_for_workers(self._plan.directory)
                 self._storage.wait_for_workers(self._study, SECONDS_TO_END)
                 lost_storage = isinstance(self._launcher_error, OutputError)
@@ -106,16 +106,16 @@ class StudyRun:
                 before = after
                 if in_a_row > max_relaunches and not self._done(after):
                     raise StudyError(
-                        f"the workers ended {in_a_row} times without a trial finished; the last "
-                        f"time with: {self._launcher_error}"
+                        f"the workers ended {in_a_row} times without finishing a trial; the last "
+                        f"error: {self._launcher_error}"
                     ) from self._launcher_error
                 if self._launcher_error:
-                    self._tell_error(self._launcher_error)
+                    self._print_error(self._launcher_error)
         self._tick([], last=True)
         if self.stopped_by is None and self._stop() == attributes.AT_ONCE:
             raise OutputError(
                 f"{self._plan.directory}: a trial ended the study: {self._last_interruption()}; "
-                "mend that, then the same command goes on"
+                "fix that, then the same command resumes the study"
             )
 
     def _stop(self) -> str | None:
@@ -129,8 +129,8 @@ class StudyRun:
         ]
         return str(cut_short[-1][attributes.REASON]) if cut_short else "it was interrupted"
 
-    def _tell_error(self, error: Exception) -> None:
-        """A callback of the user's that fails must not do so unheard."""
+    def _print_error(self, error: Exception) -> None:
+        """Prints an error of the workers, so that a failing callback of the user is not silent."""
         line = (str(error).splitlines() or [""])[0]
         text = f"ended early by {type(error).__name__}: {line}"
         print_status(self._console, "workers", text)
@@ -143,11 +143,11 @@ class StudyRun:
         worker = Worker(self._plan, self._config, self._context, self._task, token)
         launcher = Plugins.instance().instantiate_launcher(
             config=config,
-            # The user's callbacks are for trials; a worker is no job of theirs.
+            # The user's callbacks are meant for trials, not for workers.
             hydra_context=HydraContext(self._context.config_loader, Callbacks()),
             task_function=worker,
         )
-        # In full: a worker elsewhere may start in any directory.
+        # An absolute path, as a worker on another machine may start in any directory.
         place = f"hydra.sweep.dir={to_text(str(self._plan.directory))}"
         overrides = [
             [*self._plan.fixed, place, f"hydra.sweep.subdir=workers/{index}", NO_OUTPUT]
@@ -162,8 +162,8 @@ class StudyRun:
         except ConfigError:
             raise
         except Exception as error:
-            # One worker that is killed ends joblib's whole launch: its trials are settled and
-            # the others' with them, and it is launched again.
+            # One killed worker ends joblib's whole launch. The trials of all workers are
+            # recovered, and the workers are launched again.
             self._launcher_error = error
 
     def _done(self, trials: Sequence[FrozenTrial]) -> bool:
@@ -198,7 +198,7 @@ class StudyRun:
     def _tick(self, trials: list[FrozenTrial] | None, last: bool = False) -> None:
         stopped = self.stopped_by is not None
         if trials is None:
-            # The storage is away: no more is known than that.
+            # The storage is unreachable, so nothing is known about the trials.
             self._watch.poll(is_done=False, is_stopped=stopped, any_runs=True)
             return
         any_runs = any(trial.state == TrialState.RUNNING for trial in trials)
@@ -206,7 +206,7 @@ class StudyRun:
         if stopped:
             self._study.set_user_attr(attributes.STOP, attributes.AT_ONCE)
         elif self._time_is_up() and not self._stop():
-            # The workers need no clock: those of several machines differ, and may be set.
+            # Workers do not check the time, as the clocks of several machines differ.
             self._study.set_user_attr(attributes.STOP, attributes.NO_MORE)
         if last or time.monotonic() - self._written > SECONDS_BETWEEN_WRITES:
             self._written = time.monotonic()
@@ -216,33 +216,34 @@ class StudyRun:
 
     @contextmanager
     def _stopped_in_order(self) -> Iterator[None]:
-        """The first signal ends the study in order, the second at once."""
+        """Installs handlers of signals: the first ends the study cleanly, the second at once."""
 
         def stop(number: int, _: Any) -> None:
             if self.stopped_by:
                 raise KeyboardInterrupt
             self.stopped_by = number
-            locks.tell_to_stop(self._plan.directory)
+            locks.request_stop(self._plan.directory)
 
-        # `nohup` has SIGHUP ignored; Ctrl-C counts even in a shell's background job.
-        heard = [
+        # SIGHUP may be ignored because of `nohup`; Ctrl-C counts even in a background job.
+        handled = [
             number
             for number in STOPPING
             if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN
         ]
-        before = {number: signal.signal(number, stop) for number in heard}
+        before = {number: signal.signal(number, stop) for number in handled}
         try:
             yield
         finally:
-            locks.take_back(self._plan.directory)
+            locks.withdraw_stop(self._plan.directory)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
 
 def _ended(trials: Sequence[FrozenTrial]) -> int:
+    """Returns how many trials have ended, including those that will be run again."""
     return sum(trial.state.is_finished() for trial in trials)
 
 
 def _finished(trials: Sequence[FrozenTrial]) -> int:
-    """How many have ended for good: those that were cut short are run again."""
+    """Returns how many trials have ended and will not be run again."""
     return sum(trial.state.is_finished() and counts_toward_budget(trial) for trial in trials)

@@ -1,4 +1,4 @@
-"""What runs in the process of a worker's trials: takes jobs, and sends back how each ended."""
+"""Runs in the process of a worker's trials: receives jobs and sends back how each ended."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sweeper.study.reporting import reporting_to
 OUTPUT = "output.txt"
 SECONDS_BETWEEN_LOOKS = 0.5
 
-# Ctrl-C, a scheduler's or a shell's `kill`, a terminal that is closed.
+# Ctrl-C, `kill` by a scheduler or a shell, and closing the terminal.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 COMPLETE, PRUNED, FAILED, INTERRUPTED, DIED = "complete", "pruned", "failed", "interrupted", "died"
@@ -37,11 +37,11 @@ class Job:
     """One trial to run.
 
     Attributes:
-      number: of the trial.
-      directory: where it goes.
-      overrides: those that were searched.
-      fingerprint: of the data that it must be trained on; None: any.
-      steps: how many epochs it may train, or how many seeds one after the other.
+      number: the number of the trial.
+      directory: the directory of the trial.
+      overrides: the overrides that were searched.
+      fingerprint: the fingerprint of the data that it must be trained on; None allows any data.
+      steps: the maximum number of epochs, or the number of seeds that are trained in sequence.
     """
 
     number: int
@@ -53,7 +53,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended; `values` is what the task function returned."""
+    """How a trial ended; `values` is the return value of the task function."""
 
     state: str
     values: Any = None
@@ -62,9 +62,9 @@ class Outcome:
 
 
 def exit_when_orphaned(parent: int, clear_up: Callable[[], None] = lambda: None) -> None:
-    """Ends this process soon after its parent has gone, whatever it does at the time.
+    """Starts a thread that ends this process soon after its parent has died.
 
-    One that leads a process group takes the group with it.
+    If this process leads a process group, the whole group ends.
     """
 
     def watch() -> None:
@@ -85,22 +85,26 @@ def child_main(
     parent: int,
     temporary: str,
 ) -> None:
-    """Takes jobs until the parent closes the connection.
+    """Runs jobs until the parent closes the connection.
 
     Args:
-      temporary: a directory for what libraries leave behind; removed at the end, or by the
-        parent where this process is killed.
+      run: runs one job.
+      connection: this process's end of the connection to the parent.
+      theirs: the parent's end, which is closed here.
+      parent: the parent's process identifier.
+      temporary: a directory for temporary files; removed at the end, or by the parent if this
+        process is killed.
     """
     theirs.close()
     tempfile.tempdir = os.environ["TMPDIR"] = temporary
     os.setpgid(0, 0)
-    # The worker decides what these mean, and interrupts a trial by SIGINT alone; between two
-    # trials there is nothing to interrupt.
+    # The worker handles the signals and interrupts a trial with SIGINT only. Between two trials
+    # there is nothing to interrupt.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Ray's processes have it blocked.
+    # Ray's processes block SIGINT.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # No `SIG_IGN`, which what a trial starts would inherit.
+        # Not `SIG_IGN`, which processes that a trial starts would inherit.
         signal.signal(number, lambda *_: None)
     clear_up = partial(shutil.rmtree, temporary, ignore_errors=True)
     exit_when_orphaned(parent, clear_up)
@@ -126,7 +130,7 @@ def _send(connection: Connection, outcome: Outcome) -> None:
 
 
 def _interrupt_once(*_: Any) -> None:
-    """The terminal and the worker may both send SIGINT; the second must not cut the end short."""
+    """Interrupts the trial, and ignores a second SIGINT from the terminal or the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
 
@@ -137,7 +141,7 @@ def _outcome(run: Callable[[Job], Any], job: Job, connection: Connection) -> Out
             connection.send((step, dict(metrics)))
             unwanted = connection.recv()
         except (EOFError, ConnectionError):
-            # The worker has gone.
+            # The worker has died.
             raise KeyboardInterrupt from None
         if unwanted:
             raise TrialPruned(f"after step {step}")
@@ -153,20 +157,20 @@ def _outcome(run: Callable[[Job], Any], job: Job, connection: Connection) -> Out
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        # SystemExit too: a trial's task must not end its worker. A full disk and changed data are
-        # no fault of the trial's: it runs again once there is room, or the data is back.
+        # This includes SystemExit: a task must not end its worker. A trial that meets a full disk
+        # or changed data has not failed, and runs again once the cause is fixed.
         state = INTERRUPTED if _ends_study(error) else FAILED
         reason = f"{type(error).__name__}: {error}"
         return Outcome(state, reason=reason, traceback=traceback.format_exc())
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        # All of it, even if this process should be killed later on.
+        # All output must be written even if this process is killed later.
         with suppress(OSError, ValueError):
             sys.stdout.flush()
 
 
 def _ends_study(error: BaseException | None) -> bool:
-    """Whether all further trials would end like this one, until the user mends something."""
+    """Returns whether every trial would fail with this error until the user fixes its cause."""
     while error:
         if isinstance(error, DataChangedError):
             return True
@@ -177,12 +181,12 @@ def _ends_study(error: BaseException | None) -> bool:
 
 
 def _write_output_to(path: Path) -> None:
-    """From here on all that is printed, by native code too, goes to this file."""
+    """Redirects all output, including that of native code, to a file."""
     sys.stdout.flush()
     sys.stderr.flush()
     with path.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # What is printed is there when the process dies.
+        # Output must be in the file when the process dies.
         sys.stdout.reconfigure(line_buffering=True)

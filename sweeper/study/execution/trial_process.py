@@ -1,10 +1,10 @@
-"""The process that a worker runs its trials in.
+"""Runs a worker's trials in a child process.
 
-The worker itself talks to Optuna and never imports TensorFlow; its trials run in a
-forked child, one after the other, so that TensorFlow and the data stay loaded. The
-child is replaced after `TRIALS_A_PROCESS`, since TensorFlow keeps some 30 MB of each
-compiled model for ever; and when it dies (out of memory, a crash, SIGKILL) only its
-trial is lost. It leads a process group, with which all that a trial has started ends.
+The worker itself talks to Optuna and never imports TensorFlow. Its trials run one after the
+other in a forked child, so that TensorFlow and the data stay loaded. The child is replaced
+after `TRIALS_A_PROCESS` trials, since TensorFlow never frees some 30 MB of each compiled model.
+If it dies (out of memory, a crash, SIGKILL), only its current trial is lost. The child leads a
+process group, so that processes started by a trial end with it.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from sweeper.study.execution.trial_child import (
 )
 
 TRIALS_A_PROCESS = 20
-# After Ctrl-C a trial writes what there is; then its process is killed.
+# After Ctrl-C a trial has this long to write its results; then its process is killed.
 SECONDS_TO_FINISH = 6.0
-# Where the last line that a trial printed is looked for, and how much of it is told.
+# How much of the output is searched for its last line, and how much of the line is shown.
 BYTES_OF_LAST_LINES, LONGEST_LAST_LINE = 4096, 200
 
 
@@ -47,8 +47,8 @@ class TrialProcess:
 
     Args:
       run: called in the child with each job; returns the objective values.
-      should_stop: asked in the parent about twice a second; True interrupts the trial.
-      seconds_a_trial: one that takes longer is interrupted, and fails; None: no limit.
+      should_stop: called in the parent about twice a second; True interrupts the trial.
+      seconds_a_trial: a trial that takes longer is interrupted and fails; None for no limit.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class TrialProcess:
         """Runs one job to its end.
 
         Args:
+          job: the job.
           report: called in the parent with (step, metrics); True prunes the trial.
         """
         if self._process is None or self._trials >= TRIALS_A_PROCESS:
@@ -85,12 +86,12 @@ class TrialProcess:
                         return message
                     asked = time.monotonic()
                     answer = report(*message)
-                    # While the storage is away the trial waits for it.
+                    # The trial waits while the storage is unreachable.
                     end += time.monotonic() - asked
                     connection.send(answer)
                 if time.monotonic() >= end:
                     return self._end_late(connection)
-                # By the time, not where there is no report: reports may come more often.
+                # Checked by time, as reports may arrive more often than this.
                 if time.monotonic() < look:
                     continue
                 asked = time.monotonic()
@@ -98,28 +99,28 @@ class TrialProcess:
                     return self._interrupt(connection)
                 look = time.monotonic() + SECONDS_BETWEEN_LOOKS
                 end += time.monotonic() - asked
-                # What the trial has forked may outlive it, and hold the connection open.
+                # A process that the trial forked may outlive it and keep the connection open.
                 if not is_running(self._process.pid) and not connection.poll():
                     return self._death(job)
         except (EOFError, ConnectionError):
             return self._death(job)
         except KeyboardInterrupt:
-            # A second Ctrl-C before the first was heard of: at once.
+            # A second Ctrl-C came before the first was handled: end at once.
             if self._process is not None:
                 self._kill()
                 self.close()
             raise
         except BaseException:
-            # Of the report, such as a storage that is gone: the trial must not go on unheard.
+            # The report failed, for example because the storage is lost: the trial must not run on.
             if self._process is not None:
                 self._interrupt(connection)
             raise
 
     def close(self) -> int | None:
-        """Ends the child, which is between two trials, and all that its trials have started.
+        """Ends the child, which must be idle, and all processes that its trials started.
 
         Returns:
-          Its exit code; None if there was no child, or it didn't end by itself.
+          The child's exit code; None if there was no child or it did not end by itself.
         """
         if self._process is None:
             return None
@@ -134,8 +135,8 @@ class TrialProcess:
         return code
 
     def _kill(self) -> None:
-        # The group lasts as long as any of its processes. Its identifier is certain to be the
-        # child's own only until the child is reaped, which `join` in `close` does.
+        # The group lasts as long as any of its processes. Its identifier is certain to belong to
+        # the child only until the child is reaped, which `join` in `close` does.
         if not is_unreaped(self._process.pid):
             return
         # A child that has just been forked may not lead its group yet.
@@ -144,11 +145,11 @@ class TrialProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def _start(self) -> None:
-        # The child's collections leave alone what it shares with this process, and so unshared.
+        # Frozen objects are not collected in the child, so that their memory stays shared.
         gc.freeze()
-        # Forked: the task function needn't be pickled, and the lock of the worker is kept.
-        # It ends without clearing up what libraries keep until then.
+        # The child may end without removing the temporary files of libraries.
         self._temporary = tempfile.TemporaryDirectory(prefix="sweeper_", ignore_cleanup_errors=True)
+        # A forked child needs no pickled task function, and keeps the worker's lock.
         context = multiprocessing.get_context("fork")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
@@ -160,7 +161,7 @@ class TrialProcess:
         self._trials = 0
 
     def _interrupt(self, connection: Connection) -> Outcome:
-        """Has the child write what there is of its trial, and ends it; kills it if it won't end."""
+        """Interrupts the trial, which writes its results, and ends the child; may kill it."""
         with suppress(ProcessLookupError):
             os.kill(self._process.pid, signal.SIGINT)
         deadline = time.monotonic() + SECONDS_TO_FINISH
@@ -177,10 +178,10 @@ class TrialProcess:
         except (EOFError, ConnectionError):
             pass
         except BaseException:
-            # A second Ctrl-C: at once.
+            # A second Ctrl-C ends the child at once.
             self._kill()
             raise
-        # It takes no other job: SIGINT reaches it once.
+        # The child handles SIGINT only once, so it can't run another job.
         self.close()
         return outcome
 
@@ -209,7 +210,7 @@ def _seconds_to(end: float) -> float:
 
 
 def _last_line(path: Path) -> str:
-    """The last line of a file that isn't blank, shortened; empty where there is none."""
+    """Returns the last line of a file that is not blank, shortened; "" if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - BYTES_OF_LAST_LINES))

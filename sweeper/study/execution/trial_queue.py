@@ -1,7 +1,7 @@
-"""Which trial a worker runs next: one at a time takes its turn to claim one.
+"""Claims the next trial for a worker.
 
-A turn lasts from asking "is there a trial left?" until one is claimed. So no trial is
-started twice, and none too many.
+A worker holds the study lock from the check of the budget until a trial is claimed, so that
+no trial starts twice and the budget is never exceeded.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from sweeper.study.execution.recovery import counts_toward_budget
 from sweeper.study.execution.trial_counter import TrialCounter
 from sweeper.study.plan import Plan
 from sweeper.study.storage.bulk_rdb import study_attribute
-from sweeper.study.storage.storage import StudyLock, held
+from sweeper.study.storage.storage import StudyLock, locked
 
-ONE_TOO_MANY = "was claimed while the connection to the database broke, and is one too many"
-# These walk along one sequence, whose index they read and write while they choose.
-IN_TURN = ("qmc",)
+DUPLICATE_CLAIM = "is a duplicate: it was claimed while the connection was lost"
+# These samplers share one sequence, whose index they read and write when they sample.
+SEQUENTIAL_SAMPLERS = ("qmc",)
 
 
 class ClaimedStudy(optuna.Study):
-    """A study whose next `ask` takes the trial that has been claimed.
+    """A study whose next `ask` returns the trial that was claimed.
 
     Attributes:
-      claimed: its identifier.
-      is_stopped: whether a callback has called `stop`.
+      claimed: the identifier of the claimed trial.
+      is_stopped: whether a callback called `stop`.
     """
 
     claimed: int | None = None
@@ -47,25 +47,25 @@ class ClaimedStudy(optuna.Study):
 class TrialQueue:
     """Claims trials of a study for one worker."""
 
-    def __init__(self, plan: Plan, study: ClaimedStudy, turn: StudyLock) -> None:
-        self._plan, self._study, self._turn = plan, study, turn
+    def __init__(self, plan: Plan, study: ClaimedStudy, lock: StudyLock) -> None:
+        self._plan, self._study, self._lock = plan, study, lock
         self._counter = TrialCounter(study)
-        # Parameter sets that come before what the sampler chooses; a start may add some.
+        # Parameter sets that run before the sampler's; each start may add some.
         self._first = study.user_attrs.get(attributes.INITIAL_PARAMS, [])
 
     def claim_next(self) -> bool:
-        """Claims the next trial; False where none is left, or the study is stopped."""
+        """Claims the next trial; returns False if none is left or the study is stopped."""
         if study_attribute(self._study, attributes.STOP):
             return False
-        self._turn.acquire()
+        self._lock.acquire()
         try:
             claimed = self._claim()
         finally:
-            is_certain = self._turn.release()
+            is_certain = self._lock.release()
         if claimed is not None and not is_certain:
-            # The database was away, and another worker may have had its turn at the same time.
-            with held(self._turn):
-                if self._is_surplus(claimed):
+            # The connection was lost, so that another worker may have claimed at the same time.
+            with locked(self._lock):
+                if self._is_duplicate(claimed):
                     self._discard(claimed)
                     claimed = None
             if claimed is None:
@@ -74,21 +74,20 @@ class TrialQueue:
         return claimed is not None
 
     def suggest(self, trial: Trial) -> dict[str, Any]:
-        """The values of a trial's searched parameters."""
-        turn = held(self._turn) if self._plan.study.sampler in IN_TURN else nullcontext()
-        with turn:
+        """Suggests the values of a trial's searched parameters."""
+        is_sequential = self._plan.study.sampler in SEQUENTIAL_SAMPLERS
+        with locked(self._lock) if is_sequential else nullcontext():
             return self._plan.space.suggest(trial)
 
     def _claim(self) -> int | None:
-        """The identifier of a trial that is marked as running from here on."""
+        """Marks a trial as running and returns its identifier; None if no trial is left."""
         plan, counter = self._plan, self._counter
         counter.refresh()
         if counter.budget_exhausted(plan.total, plan.study.max_failures):
             return None
         for waiting in counter.waiting:
             if self._study._storage.set_trial_state_values(waiting, TrialState.RUNNING):
-                # One to be run again. Another process has queued it, and Optuna's cache knows of a
-                # trial what it has read.
+                # Another process queued the trial: Optuna's cache must read it.
                 self._study.get_trials(deepcopy=False)
                 return waiting
         attribute = attributes.GRID_POINT if plan.is_grid else attributes.FIRST_SET
@@ -99,7 +98,7 @@ class TrialQueue:
         return None if plan.is_grid else self._begin({}, {})
 
     def _begin(self, parameters: dict[str, Any], values: dict[str, Any]) -> int:
-        """A new trial, as Optuna makes those that are queued for it, but running already."""
+        """Creates a running trial with fixed parameters, as Optuna does for an enqueued trial."""
         template = None
         if parameters or values:
             template = create_trial(
@@ -109,8 +108,8 @@ class TrialQueue:
             )
         return self._study._storage.create_new_trial(self._study._study_id, template)
 
-    def _is_surplus(self, claimed: int) -> bool:
-        """Whether a trial that was claimed out of turn is one too many, or another's twin."""
+    def _is_duplicate(self, claimed: int) -> bool:
+        """Returns whether a trial claimed without the lock exceeds the budget or has a twin."""
         self._counter.refresh()
         if self._plan.total is not None and self._counter.claimed > self._plan.total:
             return True
@@ -123,9 +122,10 @@ class TrialQueue:
         )
 
     def _discard(self, claimed: int) -> None:
+        """Marks a claimed trial as a duplicate that will not be run again."""
         storage = self._study._storage
         ending = {
-            attributes.REASON: ONE_TOO_MANY,
+            attributes.REASON: DUPLICATE_CLAIM,
             attributes.INTERRUPTED: True,
             attributes.DUPLICATE: True,
         }

@@ -1,4 +1,4 @@
-"""A worker: what Hydra's launchers run in place of the task function."""
+"""Defines the worker, which Hydra's launchers run in place of the task function."""
 
 from __future__ import annotations
 
@@ -45,15 +45,16 @@ from sweeper.study.trial_places import subdir_of
 
 @dataclass
 class Worker:
-    """Pulls trials of a study until none is left; sent to wherever it shall run.
+    """Runs trials of a study until none is left; launchers pickle it to run it elsewhere.
 
     Attributes:
-      plan: the study.
+      plan: the plan of the study.
       config: Hydra's configuration of the multirun.
-      context: Hydra's, with the user's callbacks.
-      task: what runs one trial.
-      token: what the study's directory is known by, where it can be seen.
-      gpus: those that the main process sees; submitit's local processes are shown none.
+      context: Hydra's context, with the user's callbacks.
+      task: the function that runs one trial.
+      token: the token in the marker file of the study's directory.
+      main_process: the process identifier of the main process.
+      gpus: the GPUs that the main process sees; submitit hides them from its local processes.
     """
 
     plan: Plan
@@ -66,13 +67,13 @@ class Worker:
 
     def __call__(self, _: DictConfig) -> None:
         launcher, preemption = launcher_of(self.config), PreemptionHandler()
-        # joblib runs a single worker in the main process, too.
+        # joblib also runs a single worker in the main process.
         own_process = launcher not in (BASIC, JOBLIB) or os.getpid() != self.main_process
         if own_process:
-            # joblib's workers are children of the main process, which may have gone while this
-            # one was starting; who the parent is under other launchers is theirs to say.
+            # joblib's workers are children of the main process, which may have died while this
+            # worker started. Under other launchers the parent is another process.
             is_child = launcher == JOBLIB
-            # The main process decides what these mean; the trials end by themselves.
+            # The main process handles these signals and stops the study.
             for stopping in STOPPING if is_child else (signal.SIGINT,):
                 signal.signal(stopping, signal.SIG_IGN)
             exit_when_orphaned(self.main_process if is_child else os.getppid())
@@ -80,28 +81,33 @@ class Worker:
             preemption.install()
         silence_optuna()
         accept_presets()
-        # In one line already here: across processes an error loses its causes.
-        told = as_output_error(self.plan.directory)
+        # Errors are turned into one line here, as they lose their causes between processes.
+        readable_errors = as_output_error(self.plan.directory)
         number = HydraConfig.get().job.num
         gpu = assign_gpu([] if hands_out_gpus(self.config) else self.gpus, number)
-        with self._place() as sends, locks.worker(self.plan.directory), told, gpu:
+        with (
+            self._place() as uploads_files,
+            locks.worker(self.plan.directory),
+            readable_errors,
+            gpu,
+        ):
             WorkerLoop(
                 self.plan,
                 self.run_trial,
                 self.steps_of,
                 number,
-                sends,
-                preemption.is_given,
+                uploads_files,
+                preemption.is_preempted,
                 self.directory_of,
             ).run()
-        preemption.forward(is_killed=launcher == SUBMITIT_SLURM)
+        preemption.forward(will_be_killed=launcher == SUBMITIT_SLURM)
 
     @contextmanager
     def _place(self) -> Iterator[bool]:
-        """Yields whether trials must be sent to the study's directory, since it isn't here.
+        """Yields whether files of trials must be uploaded, as the study's directory is not shared.
 
         Raises:
-          OutputError: it isn't, and neither is a database that this worker could reach.
+          OutputError: neither the directory nor a database is reachable from this worker.
         """
         directory, storage = self.plan.directory, self.plan.storage.name
         if is_shared(directory, self.token):
@@ -110,8 +116,8 @@ class Worker:
         if storage != "postgresql":
             raise OutputError(
                 f"hydra.sweep.dir: {directory} can't be seen from {socket.gethostname()}, where a "
-                f"worker runs; must be on a file system that all workers share, or storage "
-                f"'postgresql' in place of {storage!r}"
+                f"worker runs; must be on a file system that all workers share, or use "
+                f"storage=postgresql instead of {storage!r}"
             )
         with tempfile.TemporaryDirectory(prefix="sweeper_") as scratch:
             self.plan = replace(self.plan, directory=Path(scratch))
@@ -123,12 +129,12 @@ class Worker:
         return Composer(self.config, self.plan.fixed, frozenset(self.plan.app.groups), loader)
 
     def steps_of(self, overrides: list[str]) -> int:
-        """How many steps a trial may take."""
+        """Returns the maximum number of steps of a trial."""
         composed = self.plan.compose(self._composer, overrides)
         return self.plan.app.num_steps(self.plan.app.read(composed))
 
     def directory_of(self, number: int, overrides: list[str]) -> str:
-        """Where a trial goes, relative to the study's directory."""
+        """Returns the directory of a trial, relative to the study's directory."""
         if self.plan.subdir is None:
             return attributes.directory_of(number)
         return subdir_of(self.plan.compose(self._composer, overrides), number)
@@ -150,15 +156,15 @@ class Worker:
             job_subdir_key="hydra.sweep.subdir",
             hydra_context=self.context,
         )
-        # Not `result.return_value`, which prints before it raises.
+        # `result.return_value` would print the error before it raises.
         if isinstance(result._return_value, BaseException):
             raise result._return_value
         return result._return_value
 
 
 def silence_optuna() -> None:
-    """Each trial's end is shown by the live table; Optuna's own lines would tear it."""
+    """Silences Optuna's log lines, which would break the live table."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-    # What some samplers say after each trial: that they make no use of collapsed ones.
+    # Some samplers warn after each trial that they ignore its constraints.
     warnings.filterwarnings("ignore", message="Constraints have been set")

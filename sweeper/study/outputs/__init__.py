@@ -1,1 +1,1 @@
-"""What a study has come to: read, ranked, shown while it runs and written at its end."""
+"""Shows and writes the results of a study: live view, leaderboard, best.yaml."""

@@ -1,4 +1,4 @@
-"""The trials of a study, best first: as rows, as `leaderboard.csv`, as a table."""
+"""Ranks the trials of a study and writes `leaderboard.csv`."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from optuna.trial import FrozenTrial
 from sweeper.common.output_files import atomic_write
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.reading import (
+from sweeper.study.outputs.number_formats import number_text
+from sweeper.study.outputs.trial_states import (
     STATES,
     losses,
-    number_text,
     objectives_of,
     result_of,
     state_of,
@@ -32,19 +32,24 @@ LEADERBOARD = "leaderboard.csv"
 
 @dataclass
 class Row:
-    """One trial.
+    """One trial of the leaderboard.
 
     Attributes:
-      state: one of `sweeper.study.outputs.reading.STATES`.
-      rank: 1 is the best; with several objectives the front that the trial is on,
-        1 the Pareto set. None unless complete and feasible.
-      directory: relative to the study's.
-      values: by objective; of a pruned or running trial the last one told, of a
-        failed one that told none empty.
+      number: the number of the trial.
+      state: one of `sweeper.study.outputs.trial_states.STATES`.
+      rank: 1 is the best; with several objectives the number of the trial's front, where 1 is
+        the Pareto set. None unless the trial is complete and feasible.
+      directory: the trial's directory, relative to the study's directory.
+      params: the searched parameters.
+      values: the values by objective. Other trials than complete ones have their last reported
+        value; the list is empty if they reported none.
       result: see `sweeper.study.attributes.RESULT`; may be empty.
-      reference: the name among the baselines of `result` that is the study's reference, a model
-        trained beside the trials; None: it has none.
-      seconds: wall time, None while it is not over.
+      reference: the name of the study's reference, a model trained beside the trials, among the
+        baselines of `result`; None if there is none.
+      overrides: the overrides that were searched.
+      seconds: the wall time; None until the trial has ended.
+      retry_of: the number of the trial that this trial runs again, if any.
+      reason: why the trial failed or was interrupted.
     """
 
     number: int
@@ -62,26 +67,27 @@ class Row:
 
 
 def leaderboard_rows(study: optuna.Study) -> list[Row]:
-    """All trials: complete ones best first, then by state in the order of `STATES`.
+    """Returns all trials, by state in the order of `STATES`, so that complete ones come first.
 
-    Several objectives: front by front, each by its first objective. Infeasible and
-    pruned trials are best first too. The study's reference is one of their baselines.
+    Complete, infeasible and pruned trials are sorted from best to worst. With several
+    objectives, complete trials are sorted by front, then by the first objective. The study's
+    reference is among the baselines of each trial.
     """
     objectives = objectives_of(study)
     reference = study.user_attrs.get(attributes.REFERENCE)
     rows = [_row(trial, reference) for trial in study.get_trials(deepcopy=False)]
     complete = [row for row in rows if row.state == "complete"]
     if len(objectives) > 1:
-        turned = np.array([losses(row.values, objectives) for row in complete])
-        for row, front in zip(complete, _fronts(turned), strict=True):
+        minimized = np.array([losses(row.values, objectives) for row in complete])
+        for row, front in zip(complete, _fronts(minimized), strict=True):
             row.rank = int(front)
 
-    def order(row: Row) -> tuple[float, ...]:
+    def sort_key(row: Row) -> tuple[float, ...]:
         own = losses(row.values[:1], objectives) or (math.inf,)
         valued = row.state in ("complete", "infeasible", "pruned")
         return STATES.index(row.state), row.rank or 0, *(own if valued else ()), row.number
 
-    rows.sort(key=order)
+    rows.sort(key=sort_key)
     if len(objectives) == 1:
         for rank, row in enumerate(rows[: len(complete)], start=1):
             row.rank = rank
@@ -95,11 +101,11 @@ def _row(trial: FrozenTrial, reference: dict[str, Any] | None) -> Row:
     if reference:
         baselines = {**result["baselines"], reference["name"]: reference["metrics"]}
         result = {**result, "baselines": baselines}
-    took = trial.user_attrs.get(attributes.DURATION)
-    if took is None and trial.state.is_finished() and trial.duration is not None:
-        took = trial.duration.total_seconds()
-        # The clock may have been set under the trial.
-        took = None if took < 0 else round(took, 1)
+    duration = trial.user_attrs.get(attributes.DURATION)
+    if duration is None and trial.state.is_finished() and trial.duration is not None:
+        duration = trial.duration.total_seconds()
+        # The clock may have been changed while the trial ran.
+        duration = None if duration < 0 else round(duration, 1)
     return Row(
         number=trial.number,
         state=state_of(trial),
@@ -109,23 +115,23 @@ def _row(trial: FrozenTrial, reference: dict[str, Any] | None) -> Row:
         result=result,
         reference=reference["name"] if reference else None,
         overrides=trial.user_attrs.get(attributes.OVERRIDES, []),
-        seconds=result.get("seconds", took),
+        seconds=result.get("seconds", duration),
         retry_of=trial.user_attrs.get(attributes.RETRY_OF),
         reason=trial.user_attrs.get(attributes.REASON),
     )
 
 
-def _fronts(turned: np.ndarray) -> np.ndarray:
-    """The front of each row of values, less being better: non-dominated sorting from 1."""
-    fronts = np.zeros(len(turned), int)
-    # In this order a row can be dominated only by one before it.
-    left = np.lexsort(turned.T[::-1]) if len(turned) else np.array([], int)
+def _fronts(minimized: np.ndarray) -> np.ndarray:
+    """Returns the front of each row of values by non-dominated sorting, from 1; less is better."""
+    fronts = np.zeros(len(minimized), int)
+    # In this order, a row can only be dominated by an earlier one.
+    left = np.lexsort(minimized.T[::-1]) if len(minimized) else np.array([], int)
     front = 0
     while len(left):
         front += 1
         candidates = left
         while len(candidates):
-            values, best = turned[candidates], turned[candidates[0]]
+            values, best = minimized[candidates], minimized[candidates[0]]
             same = (values == best).all(axis=1)
             fronts[candidates[same]] = front
             candidates = candidates[(values < best).any(axis=1)]
@@ -137,7 +143,7 @@ def write_leaderboard(study: optuna.Study, directory: Path) -> Path:
     """Writes `leaderboard.csv` into the study's directory.
 
     Raises:
-      OutputError: it can't be written.
+      OutputError: the file can't be written.
     """
     objectives = objectives_of(study)
     rows = leaderboard_rows(study)
@@ -150,14 +156,14 @@ def write_leaderboard(study: optuna.Study, directory: Path) -> Path:
     return directory / LEADERBOARD
 
 
-# The header, and how the column is read from a row; None is an empty cell.
+# The header of a column, and a function from a row to its value; None is an empty cell.
 Column = tuple[str, Callable[[Row], Any]]
 
 
 def leaderboard_columns(
     rows: Sequence[Row], objectives: Sequence[ObjectiveConfig]
 ) -> Iterator[Column]:
-    """The columns of `leaderboard.csv`, in order."""
+    """Yields the columns of `leaderboard.csv` in order."""
 
     def of_row(name: str) -> Column:
         return name, lambda row: getattr(row, name)
@@ -175,18 +181,18 @@ def leaderboard_columns(
     yield from map(of_parameters, parameter_names(rows))
     for index, objective in enumerate(objectives):
         yield from _objective_columns(rows, index, objective.metric)
-    # What is an objective has its column already.
+    # An objective already has its column.
     chosen = {objective.metric for objective in objectives}
     metrics = dict.fromkeys(name for row in rows for name in row.result.get("metrics") or {})
     yield from map(of_metrics, (name for name in metrics if name not in chosen))
-    figures = ("best_epoch", "epochs", "num_parameters", "milliseconds_per_query")
-    yield from map(of_result, (name for name in figures if name not in chosen))
+    others = ("best_epoch", "epochs", "num_parameters", "milliseconds_per_query")
+    yield from map(of_result, (name for name in others if name not in chosen))
     yield "beats_best_baseline", lambda row: beats_best_baseline(row, objectives)
     yield from map(of_row, ("seconds", "retry_of", "reason"))
 
 
 def _objective_columns(rows: Sequence[Row], index: int, metric: str) -> Iterator[Column]:
-    """An objective, its deviation over the seeds, and its value with each seed."""
+    """Yields the columns of an objective, its deviation over seeds and its value with each seed."""
 
     def of_seed(seed: int) -> Column:
         return f"{metric}_seed_{seed}", lambda row: seed_values(row, metric).get(seed)
@@ -204,32 +210,33 @@ def _objective_columns(rows: Sequence[Row], index: int, metric: str) -> Iterator
 
 
 def baselines_of(row: Row, metric: str) -> dict[str, float]:
-    """The metric of each baseline, on the rows that this trial was scored on."""
+    """Returns the metric of each baseline, on the rows that this trial was evaluated on."""
     scores: dict[str, dict[str, float]] = row.result.get("baselines") or {}
     return {name: metrics[metric] for name, metrics in scores.items() if metric in metrics}
 
 
 def best_of(baselines: Mapping[str, float], reference: str | None = None) -> str | None:
-    """The name of the baseline with the highest value; None if there is no baseline.
+    """Returns the name of the baseline with the highest value; None if there is no baseline.
 
     Args:
-      reference: the name that is a trained model, see `Row`, and counts as no baseline.
+      baselines: the value of each baseline by name.
+      reference: the name of the study's reference, see `Row`, which does not count as a baseline.
     """
     names = [name for name in baselines if name != reference]
     return max(names, key=baselines.__getitem__, default=None)
 
 
 def unbeaten_baseline(row: Row, objectives: Sequence[ObjectiveConfig]) -> tuple[str, float] | None:
-    """The best baseline of a trial that is no better than it: its name and its value.
+    """Returns name and value of the best baseline if the trial is not better than it.
 
-    None where the trial beats all its baselines, or there is nothing to compare.
+    Returns None if the trial beats all its baselines, or if there is nothing to compare.
     """
     value, name, theirs = _beside_best_baseline(row, objectives) or (0.0, "", None)
     return None if theirs is None or value > theirs else (name, theirs)
 
 
 def beats_best_baseline(row: Row, objectives: Sequence[ObjectiveConfig]) -> bool | None:
-    """Whether a trial is better than each of its baselines; None with nothing to compare."""
+    """Returns whether a trial beats all its baselines; None if there is nothing to compare."""
     if _beside_best_baseline(row, objectives) is None:
         return None
     return unbeaten_baseline(row, objectives) is None
@@ -238,9 +245,10 @@ def beats_best_baseline(row: Row, objectives: Sequence[ObjectiveConfig]) -> bool
 def _beside_best_baseline(
     row: Row, objectives: Sequence[ObjectiveConfig]
 ) -> tuple[float, str, float] | None:
-    """A trial's value, and the name and the value of the best baseline on the same rows.
+    """Returns a trial's value, and name and value of the best baseline on the same rows.
 
-    By the first objective that the trial and any baseline have; None where there is none.
+    The first objective that the trial and any baseline have is compared. Returns None if there
+    is none.
     """
     for objective, value in zip(objectives, row.values, strict=False):
         found = baselines_of(row, objective.metric)
@@ -249,14 +257,14 @@ def _beside_best_baseline(
     return None
 
 
-def no_better_words(
+def no_better_text(
     unbeaten: Iterable[tuple[str, float]], baseline_label: Callable[[str], str]
 ) -> str:
-    """Explains the mark: "no better than EASE (0.4618)", or than the best of several.
+    """Explains the mark of trials that do not beat a baseline: "no better than EASE (0.4618)".
 
     Args:
-      unbeaten: of each marked trial, see `unbeaten_baseline`.
-      baseline_label: returns a baseline's name as people write it.
+      unbeaten: the baseline of each marked trial, see `unbeaten_baseline`.
+      baseline_label: returns a baseline's display name.
     """
     different = set(unbeaten)
     if len(different) > 1:
@@ -266,13 +274,13 @@ def no_better_words(
 
 
 def seed_values(row: Row, metric: str) -> dict[int, float | None]:
-    """The metric with each split seed of the trial; empty where it has no seeds."""
+    """Returns the metric by split seed; empty if the trial has no seeds."""
     return {
         seed["split_seed"]: seed["metrics"].get(metric) for seed in row.result.get("seeds") or []
     }
 
 
 def parameter_names(rows: Iterable[Row]) -> list[str]:
-    """Every searched parameter, as the trials have them from the first on."""
+    """Returns all searched parameters, in the order in which the trials introduce them."""
     by_number = sorted(rows, key=lambda row: row.number)
     return list(dict.fromkeys(name for row in by_number for name in row.params))

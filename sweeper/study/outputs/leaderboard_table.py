@@ -1,4 +1,4 @@
-"""The top of a study's leaderboard as a table for the terminal."""
+"""Renders the top of a study's leaderboard as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ from rich.text import Text
 
 from sweeper.study.app import App
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.alike import alike_text
 from sweeper.study.outputs.leaderboard import (
     LEADERBOARD,
     Row,
-    no_better_words,
+    no_better_text,
     parameter_names,
     unbeaten_baseline,
 )
-from sweeper.study.outputs.reading import number_text, parameter_text, short_names, values_text
+from sweeper.study.outputs.number_formats import (
+    number_text,
+    parameter_text,
+    short_names,
+    values_text,
+)
+from sweeper.study.outputs.ties import ties_text
 
 NO_BETTER = "▾"
 
@@ -27,10 +32,13 @@ NO_BETTER = "▾"
 def leaderboard_table(
     rows: Sequence[Row], objectives: Sequence[ObjectiveConfig], app: App, limit: int = 10
 ) -> RenderableType:
-    """The first rows, as wide as the terminal allows, with the baselines below.
+    """Renders the first rows, as wide as the terminal allows, with the baselines below.
 
     Args:
-      rows: all of them, in order, from `sweeper.study.outputs.leaderboard.leaderboard_rows`.
+      rows: all rows of `sweeper.study.outputs.leaderboard.leaderboard_rows`, in their order.
+      objectives: the study's objectives.
+      app: names baselines and adds notes.
+      limit: how many rows are shown.
     """
     return _Top(rows, objectives, app, limit)
 
@@ -49,7 +57,7 @@ class _Top:
         names = varying_parameters(self.rows)
         short = short_names(parameter_names(self.rows))
         tall = {name: text.replace("_", "_\n").replace(".", ".\n") for name, text in short.items()}
-        # Columns squeezed to a letter a line tell nothing: rather taller, then fewer.
+        # Rich would squeeze columns to a letter: try taller headers first, then fewer columns.
         layouts = [(len(names), short), *((count, tall) for count in range(len(names), -1, -1))]
         endless = options.update(width=10_000)
         for shown, headers in layouts:
@@ -66,15 +74,15 @@ class _Top:
         table.add_column("trial", justify="right")
         for objective in self.objectives:
             table.add_column(objective.metric, justify="right", no_wrap=True)
-        # The figures are of this epoch's weights; of several splits each has its own.
+        # The metrics are those of this epoch's weights; each split has its own best epoch.
         has_best = any("best_epoch" in row.result for row in self.rows)
         if has_best:
             table.add_column("best epoch", justify="right", no_wrap=True)
         for name in names:
             table.add_column(Text(headers[name]), justify="right", overflow="fold")
-        # Those trained; what a search of `train.epochs` allows has that name already.
-        taken = "epochs" in headers.values()
-        table.add_column("trained" if taken else "epochs", justify="right")
+        # The epochs trained; a search of `train.epochs` already has a column of that name.
+        has_epochs_column = "epochs" in headers.values()
+        table.add_column("trained" if has_epochs_column else "epochs", justify="right")
         table.add_column("seconds", justify="right")
         for row in self.rows[: self.limit]:
             values = values_text(row.values, row.result, self.objectives)
@@ -97,7 +105,7 @@ class _Top:
         return f"{NO_BETTER} {row.number}" if is_marked else str(row.number)
 
     def _lines(self, left_out: Sequence[str]) -> Iterator[str]:
-        """What stands below: the baselines, and what the table leaves out."""
+        """Yields the lines below the table: baselines, notes, and what the table leaves out."""
         scored = next((row for row in self.rows if row.result.get("baselines")), None)
         for name, metrics in (scored.result["baselines"] if scored else {}).items():
             values = [
@@ -109,12 +117,12 @@ class _Top:
                 yield f"{self.app.baseline_label(name)}: {', '.join(values)}"
         yield from self.app.leaderboard_notes((row.result for row in self.rows), self.objectives)
         complete = [row.values for row in self.rows if row.state == "complete"]
-        if text := alike_text(complete, self.objectives, self.app.finer_metric):
+        if text := ties_text(complete, self.objectives, self.app.finer_metric):
             yield f"{text}."
         shown = self.rows[: self.limit]
         unbeaten = [best for row in shown if (best := unbeaten_baseline(row, self.objectives))]
         if unbeaten:
-            yield f"{NO_BETTER} {no_better_words(unbeaten, self.app.baseline_label)}"
+            yield f"{NO_BETTER} {no_better_text(unbeaten, self.app.baseline_label)}"
         if left_out:
             yield f"Columns hidden: {', '.join(left_out)}; see {LEADERBOARD}"
         more = len(self.rows) - self.limit
@@ -123,7 +131,7 @@ class _Top:
 
 
 def _best_epoch(row: Row) -> str:
-    """The epoch whose weights were kept; of several splits the first and the last."""
+    """Returns the best epoch, or the lowest and highest one of several splits."""
     found = [seed.get("best_epoch") for seed in row.result.get("seeds") or []]
     epochs = [epoch for epoch in (row.result.get("best_epoch"), *found) if epoch is not None]
     if not epochs:
@@ -133,7 +141,7 @@ def _best_epoch(row: Row) -> str:
 
 
 def varying_parameters(rows: Sequence[Row]) -> list[str]:
-    """The parameters that differ between any two trials; all of them if there is one trial."""
+    """Returns the parameters that differ between trials; all parameters if there is one trial."""
     names = parameter_names(rows)
     if len(rows) == 1:
         return names

@@ -1,4 +1,4 @@
-"""What a person watches while workers run a study: a table on a terminal, lines elsewhere."""
+"""Shows a study while its workers run: as a table on a terminal, as lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from rich.live import Live
 
 from sweeper.common.console import print_status
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.alike import FEWEST, alike_text
-from sweeper.study.outputs.live_view import counts_text, done_text, left_text, picture, trial_text
+from sweeper.study.outputs.live_view import counts_text, done_text, left_text, render, trial_text
+from sweeper.study.outputs.number_formats import clock
 from sweeper.study.outputs.progress import StudyProgress
-from sweeper.study.outputs.reading import clock, state_of
+from sweeper.study.outputs.ties import MIN_TRIALS, ties_text
+from sweeper.study.outputs.trial_states import state_of
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -26,25 +27,27 @@ Tick = Callable[[list[FrozenTrial] | None], None]
 
 
 class LiveTable:
-    """Looks at the study every second and shows how it stands, from `start` to `stop`.
+    """Reads the study every second, from `start` to `stop`, and shows its progress.
 
-    Everything shown comes from the study's storage, whoever runs the trials. While
+    Everything shown comes from the study's storage, whichever process runs the trials. While
     the storage can't be read, the display says so and tries again.
 
     Args:
-      study: with a storage connection of its own; it is read in a thread.
-      total: how many trials are to finish; None: until the time is over.
+      study: the study, with a storage connection of its own, since a thread reads it.
+      console: where to print.
+      total: how many trials will finish; None if only the time limits them.
       workers: how many trials run at once.
-      on_tick: called with all trials after each look, with None where they can't be read. An
-        error of theirs is shown, and raised by `stop` unless a later call of the same function
-        went well.
-      seconds_before: time that earlier starts of the study have used.
-      timeout_seconds: of the study, all its starts together.
-      step: what a trial reports a value for each of: "epoch" or "seed".
-      title: what runs, where it isn't the study itself.
+      objectives: the study's objectives.
+      on_tick: functions that are called with all trials after each read, or with None if they
+        can't be read. An error of a function is shown; `stop` raises it unless a later call of
+        the function succeeded.
+      seconds_before: the time that earlier starts of the study used.
+      timeout_seconds: the time limit of the study, for all its starts together.
+      step: the unit of a trial's reports: "epoch" or "seed".
+      title: the name of what runs, if it is not the study itself.
       finer_metric: see `sweeper.study.app.App`.
-      shows_best: whether each trial's best value so far stands beside its last one, as it is
-        the one that counts where trials keep their best weights.
+      shows_best: whether to show each trial's best value beside its last one. The best value
+        counts if trials keep their best weights.
     """
 
     def __init__(
@@ -68,35 +71,35 @@ class LiveTable:
         now = time.monotonic()
         self._zero = now - seconds_before
         until = None if timeout_seconds is None else self._zero + timeout_seconds
-        self._tally = StudyProgress(total, workers, objectives, now, until)
-        # By what went wrong last time: a function of `on_tick`, or the display.
+        self._progress = StudyProgress(total, workers, objectives, now, until)
+        # The last errors, by function of `on_tick`, or by "display".
         self._errors: dict[object, Exception] = {}
-        self._unread: Exception | None = None
+        self._read_error: Exception | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live table", daemon=True)
-        self._compared = False
+        self._ties_checked = False
         self._live: Live | None = None
         if console.is_terminal and not console.is_dumb_terminal:
-            # The launcher `basic` forks trials from this process: what they print must not
-            # wait for the lock of this display.
+            # The launcher `basic` forks trials from this process, whose output must not wait for
+            # the lock of this display.
             self._live = Live(
                 console=console,
                 auto_refresh=False,
                 transient=True,
                 redirect_stdout=False,
                 redirect_stderr=False,
-                get_renderable=self._picture,
+                get_renderable=self._render,
             )
 
     def start(self) -> None:
-        """To be called before the workers start: what has ended by then is of earlier starts."""
+        """Starts the display; must be called before the workers start."""
         self._look()
         if self._live:
             self._live.start(refresh=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Looks for the last time, and says what has become of the study.
+        """Updates the display for the last time and prints the final counts.
 
         Raises:
           Exception: the last error of a function of `on_tick`, or of the display.
@@ -115,7 +118,7 @@ class LiveTable:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # An error on its way out is the one to be told.
+        # An error that is being raised takes precedence.
         if error is None:
             self.stop()
         else:
@@ -127,14 +130,14 @@ class LiveTable:
         self._guard("display", self._look)
         if self._live:
             self._live.stop()
-        print_status(self._console, "study", f"{counts_text(self._tally)}; {self._used_text()}")
+        print_status(self._console, "study", f"{counts_text(self._progress)}; {self._used_text()}")
 
     def _run(self) -> None:
         while not self._over.wait(SECONDS_BETWEEN_LOOKS):
             self._guard("display", self._look)
 
     def _guard(self, key: object, function: Callable[[], None]) -> None:
-        """Calls a function, and keeps its error until a later call goes well."""
+        """Calls a function, and keeps its error until a later call succeeds."""
         try:
             function()
         except Exception as error:
@@ -147,7 +150,7 @@ class LiveTable:
     def _look(self) -> None:
         trials = self._read()
         if trials is not None:
-            self._tell(trials)
+            self._print_ended(trials)
         for function in self._on_tick:
             self._guard(function, partial(function, trials))
         if self._live and self._live.is_started:
@@ -157,36 +160,36 @@ class LiveTable:
         try:
             trials = self._study.get_trials(deepcopy=False)
         except Exception as error:
-            # A storage that is locked or out of reach, in whichever words it has for it.
-            if self._unread is None and not self._live:
+            # Storages raise different errors when they are locked or unreachable.
+            if self._read_error is None and not self._live:
                 self._print(_problem(error))
-            self._unread = error
+            self._read_error = error
             return None
-        self._unread = None
+        self._read_error = None
         return trials
 
-    def _tell(self, trials: list[FrozenTrial]) -> None:
-        """A line for each trial that has ended; on a terminal only for those that failed."""
-        done = self._tally.finished
+    def _print_ended(self, trials: list[FrozenTrial]) -> None:
+        """Prints a line for each trial that has ended; on a terminal, only for failed ones."""
+        done = self._progress.finished
         now = time.monotonic()
-        ended = self._tally.update(trials, now)
+        ended = self._progress.update(trials, now)
         for trial in ended:
             state = state_of(trial)
             done += state != "interrupted"
             if not self._live:
-                where = f"{done_text(self._tally, done)}, {left_text(self._tally, now)}"
-                self._print(f"{where}  {trial_text(self._tally, trial)}")
+                where = f"{done_text(self._progress, done)}, {left_text(self._progress, now)}"
+                self._print(f"{where}  {trial_text(self._progress, trial)}")
             elif state == "failed":
-                self._print(trial_text(self._tally, trial))
-        if ended and not self._compared:
-            self._tell_alike(trials)
+                self._print(trial_text(self._progress, trial))
+        if ended and not self._ties_checked:
+            self._warn_of_ties(trials)
 
-    def _tell_alike(self, trials: list[FrozenTrial]) -> None:
-        """Warns once, as soon as it can be seen, of an objective that ranks no trial."""
+    def _warn_of_ties(self, trials: list[FrozenTrial]) -> None:
+        """Warns once if all first trials have the same value of an objective."""
         complete = [trial.values for trial in trials if state_of(trial) == "complete"]
-        # Later trials can't make the first ones equal.
-        self._compared = len(complete) >= FEWEST
-        if text := alike_text(complete, self._tally.objectives, self._finer_metric):
+        # Later trials can't make the first ones tied.
+        self._ties_checked = len(complete) >= MIN_TRIALS
+        if text := ties_text(complete, self._progress.objectives, self._finer_metric):
             self._print(f"warning: {text}")
 
     def _print(self, line: str) -> None:
@@ -195,12 +198,12 @@ class LiveTable:
     def _used_text(self) -> str:
         return f"{clock(time.monotonic() - self._zero)} used"
 
-    def _picture(self) -> RenderableType:
-        problems = [*self._errors.values(), *([self._unread] if self._unread else [])]
+    def _render(self) -> RenderableType:
+        problems = [*self._errors.values(), *([self._read_error] if self._read_error else [])]
         now, texts = time.monotonic(), [_problem(error) for error in problems]
-        times = f"{self._used_text()}, {left_text(self._tally, now)}"
-        return picture(
-            self._tally,
+        times = f"{self._used_text()}, {left_text(self._progress, now)}"
+        return render(
+            self._progress,
             self._console.size,
             times,
             self._step,

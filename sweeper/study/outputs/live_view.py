@@ -1,4 +1,4 @@
-"""How a study stands, in words and as the picture that a terminal shows while it runs."""
+"""Renders the progress of a study, as lines of text and as the live view of a terminal."""
 
 from __future__ import annotations
 
@@ -12,57 +12,54 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeper.study import attributes
+from sweeper.study.outputs.number_formats import clock, number_text, parameters_text, values_text
 from sweeper.study.outputs.progress import StudyProgress
-from sweeper.study.outputs.reading import (
+from sweeper.study.outputs.trial_states import (
     best_report,
-    clock,
     last_report,
-    number_text,
-    parameters_text,
     result_of,
     state_of,
     values_of,
-    values_text,
 )
 
 
-def done_text(tally: StudyProgress, done: int) -> str:
-    return f"{done:,} done" if tally.total is None else f"{done:,} of {tally.total:,}"
+def done_text(progress: StudyProgress, done: int) -> str:
+    return f"{done:,} done" if progress.total is None else f"{done:,} of {progress.total:,}"
 
 
-def left_text(tally: StudyProgress, now: float) -> str:
-    left = tally.seconds_left(now)
+def left_text(progress: StudyProgress, now: float) -> str:
+    left = progress.seconds_left(now)
     return "time left -" if left is None else f"{clock(left)} left"
 
 
-def counts_text(tally: StudyProgress) -> str:
-    """As in "4 running, 15 complete, 7 pruned, 1 failed of 60"."""
-    counts = {"running": len(tally.running), **tally.counts}
+def counts_text(progress: StudyProgress) -> str:
+    """Formats counts as in "4 running, 15 complete, 7 pruned, 1 failed of 60"."""
+    counts = {"running": len(progress.running), **progress.counts}
     texts = [
         f"{counts.get(state, 0):,} {state}"
         for state in ("running", "complete", "pruned", "failed", "infeasible", "interrupted")
         if counts.get(state) or state in ("complete", "pruned", "failed")
     ]
-    return ", ".join(texts) + ("" if tally.total is None else f" of {tally.total:,}")
+    return ", ".join(texts) + ("" if progress.total is None else f" of {progress.total:,}")
 
 
-def trial_text(tally: StudyProgress, trial: FrozenTrial) -> str:
-    """One line about a trial that has ended."""
+def trial_text(progress: StudyProgress, trial: FrozenTrial) -> str:
+    """Describes a trial that has ended in one line."""
     state, parts = state_of(trial), []
-    values = values_text(values_of(trial), result_of(trial), tally.objectives)
+    values = values_text(values_of(trial), result_of(trial), progress.objectives)
     if values and state not in ("failed", "interrupted"):
-        told = [f"{o.metric} {v}" for o, v in zip(tally.objectives, values, strict=False)]
-        best = len(tally.objectives) == 1 and tally.best[0] is trial
-        parts.append(", ".join(told) + (", best so far" if best else ""))
+        objectives = [f"{o.metric} {v}" for o, v in zip(progress.objectives, values, strict=False)]
+        best = len(progress.objectives) == 1 and progress.best[0] is trial
+        parts.append(", ".join(objectives) + (", best so far" if best else ""))
     if state not in ("complete", "pruned"):
         parts.append(str(trial.user_attrs.get(attributes.REASON) or ""))
-    parts.append(parameters_text(trial.params, tally.short))
+    parts.append(parameters_text(trial.params, progress.short))
     text = "  ".join(part for part in parts if part)
     return f"trial {trial.number} {state}" + (f": {text}" if text else "")
 
 
-def picture(
-    tally: StudyProgress,
+def render(
+    progress: StudyProgress,
     size: ConsoleDimensions,
     times: str,
     step: str,
@@ -71,57 +68,61 @@ def picture(
     title: str = "",
     shows_best: bool = False,
 ) -> RenderableType:
-    """All that a terminal of this size shows.
+    """Renders the live view for a terminal of this size.
 
     Args:
-      times: the time used and left.
-      step: what a trial reports a value for each of: "epoch" or "seed".
-      now: the time, on the clock of the tally.
-      problems: one line for each thing that went wrong just now.
-      title: what runs, where it isn't the study itself.
-      shows_best: whether each trial's best value so far stands beside its last one.
+      progress: the progress of the study.
+      size: the size of the terminal.
+      times: the text about the time used and left.
+      step: the unit of a trial's reports: "epoch" or "seed".
+      now: the time, on the clock of `progress`.
+      problems: one line for each current error.
+      title: the name of what runs, if it is not the study itself.
+      shows_best: whether to show each trial's best value beside its last one.
     """
     top = Table.grid(padding=(0, 2), expand=True)
     top.add_column(ratio=1)
     top.add_column(no_wrap=True)
-    bar = ProgressBar(total=tally.total, completed=tally.finished) if tally.total else ""
-    top.add_row(bar, f"{done_text(tally, tally.finished)}  {times}")
-    lines = [*filter(None, [title]), counts_text(tally), *problems, *_best_texts(tally)]
+    bar = ProgressBar(total=progress.total, completed=progress.finished) if progress.total else ""
+    top.add_row(bar, f"{done_text(progress, progress.finished)}  {times}")
+    lines = [*filter(None, [title]), counts_text(progress), *problems, *_best_texts(progress)]
     height = sum(math.ceil(len(line) / size.width) for line in lines)
-    # What is left below the bar, an empty line, the table's head and the cursor's line.
+    # Lines that remain below the bar, an empty line, the table's header and the cursor's line.
     room = max(size.height - height - 4, 2)
-    running = _running_table(tally, room, step, now, shows_best)
-    return Group(top, *map(Text, lines), *(["", running] if tally.running else []))
+    running = _running_table(progress, room, step, now, shows_best)
+    return Group(top, *map(Text, lines), *(["", running] if progress.running else []))
 
 
-def _best_texts(tally: StudyProgress) -> Iterator[str]:
-    """The best trial by each objective, in full: this is what the study is for."""
-    if len(tally.objectives) > 1 and tally.front:
-        number = len(tally.front)
+def _best_texts(progress: StudyProgress) -> Iterator[str]:
+    """Yields a line with all parameters of the best trial for each objective."""
+    if len(progress.objectives) > 1 and progress.front:
+        number = len(progress.front)
         yield f"Pareto set: {number:,} trial{'s' if number > 1 else ''}"
-    for index, (objective, trial) in enumerate(zip(tally.objectives, tally.best, strict=True)):
+    for index, (objective, trial) in enumerate(
+        zip(progress.objectives, progress.best, strict=True)
+    ):
         if trial is not None:
-            value = values_text(trial.values, result_of(trial), tally.objectives)[index]
-            parameters = parameters_text(trial.params, tally.short)
+            value = values_text(trial.values, result_of(trial), progress.objectives)[index]
+            parameters = parameters_text(trial.params, progress.short)
             text = f"best {objective.metric} {value}, trial {trial.number}"
             yield f"{text}: {parameters}" if parameters else text
 
 
 def _running_table(
-    tally: StudyProgress, room: int, step: str, now: float, shows_best: bool
+    progress: StudyProgress, room: int, step: str, now: float, shows_best: bool
 ) -> RenderableType:
-    """The trials that run, on at most `room` lines."""
+    """Renders the running trials on at most `room` lines."""
     table = Table(box=None, pad_edge=False, expand=True)
     table.add_column("trial", justify="right")
     table.add_column(step, justify="right")
-    table.add_column(tally.objectives[0].metric, justify="right", no_wrap=True)
+    table.add_column(progress.objectives[0].metric, justify="right", no_wrap=True)
     if shows_best:
         table.add_column("best", justify="right", no_wrap=True)
     table.add_column("time", justify="right")
     table.add_column("parameters", ratio=1, no_wrap=True, overflow="ellipsis")
-    shown = len(tally.running) if len(tally.running) <= room else room - 1
-    for trial in tally.running[:shown]:
-        report, direction = last_report(trial), tally.objectives[0].direction
+    shown = len(progress.running) if len(progress.running) <= room else room - 1
+    for trial in progress.running[:shown]:
+        report, direction = last_report(trial), progress.objectives[0].direction
         values = [report[1] if report else None]
         if shows_best:
             values.append(best_report(trial, direction))
@@ -129,15 +130,15 @@ def _running_table(
             str(trial.number),
             _step_text(trial, step),
             *("-" if value is None else number_text(value) for value in values),
-            clock(now - tally.began[trial.number]),
-            Text(parameters_text(trial.params, tally.short)),
+            clock(now - progress.began[trial.number]),
+            Text(parameters_text(trial.params, progress.short)),
         )
-    more = len(tally.running) - shown
+    more = len(progress.running) - shown
     return Group(table, f"… and {more:,} more running") if more else table
 
 
 def _step_text(trial: FrozenTrial, step: str) -> str:
-    """How far a trial is, as in "8 of 40"; seeds are counted from 0, and told from 1."""
+    """Formats how far a trial is, as in "8 of 40"; seeds count from 0, and are shown from 1."""
     report, steps = last_report(trial), trial.user_attrs.get(attributes.STEPS)
     done = "-" if report is None else str(report[0] + (step == "seed"))
     return done if steps is None else f"{done} of {steps}"

@@ -1,4 +1,4 @@
-"""What a study has come to: how many trials, the best ones, the time left."""
+"""Tracks the progress of a study: counts of trials, the best ones, the time left."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sweeper.study import attributes
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.reading import last_report, losses, short_names, state_of
+from sweeper.study.outputs.number_formats import short_names
+from sweeper.study.outputs.trial_states import last_report, losses, state_of
 
-# Finishes that the time left is told from; enough to even out short and long trials.
+# The time left is estimated from this many finishes, to average short and long trials.
 RECENT_FINISHES = 20
 
 
 class StudyProgress:
-    """Keeps count of a study from one look at its trials to the next.
+    """Tracks the trials of a study incrementally.
 
-    A look costs little with thousands of trials: only those that have ended since
-    the last one are read.
+    An update is cheap even with thousands of trials, since it only examines those that have
+    ended since the last update.
 
     Args:
-      total: how many trials are to finish; None: there is no such number.
-      now: the time of the start, on the same clock as that of `update`.
-      until: when the study's time is over, on that clock; None: never.
+      total: how many trials will finish; None if there is no such number.
+      workers: how many trials run at once.
+      objectives: the study's objectives.
+      now: the time of the start, on the same monotonic clock as in `update`.
+      until: the end of the study's time, on that clock; None if it has no limit.
 
     Attributes:
-      counts: the trials that have ended, by state.
-      running: in the order of their numbers.
-      began: the time of the first look at each of them; no clock that may be set tells it.
-      best: by objective, its best complete and feasible trial.
+      counts: the number of trials that have ended, by state.
+      running: the running trials, in the order of their numbers.
+      began: the time of the update that first saw each running trial.
+      best: the best complete and feasible trial by objective.
       front: the Pareto set.
-      short: each searched parameter's name in short.
+      short: the short name of each searched parameter.
     """
 
     def __init__(
@@ -54,20 +57,20 @@ class StudyProgress:
         self._workers = workers
         self._ended: set[int] = set()
         self._looked = False
-        # By running trial: the first and the last report seen, each with its step and time.
+        # For each running trial, step and time of the first and the last report seen.
         self._reports: dict[int, tuple[tuple[int, float], tuple[int, float]]] = {}
         self._finishes = deque([now], maxlen=1 + max(RECENT_FINISHES, 2 * workers))
 
     @property
     def finished(self) -> int:
-        """How many count towards the total: all that have ended and are not to run again."""
+        """The number of trials that have ended and will not be run again."""
         return self.counts.total() - self.counts["interrupted"]
 
     def update(self, trials: Sequence[FrozenTrial], now: float) -> list[FrozenTrial]:
-        """Takes note of all trials; returns those that have ended since the last look.
+        """Updates the progress; returns the trials that have ended since the last update.
 
-        What had ended before the first look is of an earlier start: it counts, but
-        is not returned, and tells nothing about the speed.
+        Trials that had ended before the first update belong to an earlier start. They count,
+        but are not returned, and do not affect the estimate of the time left.
         """
         self.running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         self.began = {trial.number: self.began.get(trial.number, now) for trial in self.running}
@@ -111,11 +114,11 @@ class StudyProgress:
             self.front.append(trial)
 
     def seconds_left(self, now: float) -> float | None:
-        """Until all are finished or the time is over; None while neither can be told.
+        """Estimates the seconds until all trials finish or the time is over; None if unknown.
 
-        The former from the mean time between the last finishes. The first trials of all
-        workers end at about the same time: before each worker has had one, the time so far
-        is shared among the workers, not the trials.
+        The estimate uses the mean time between the last finishes. The first trials of all
+        workers end at about the same time: until each worker has finished one, the time is
+        divided by the number of workers instead of the number of finishes.
         """
         finished = self._until_running_end(now)
         if finished is None:
@@ -125,9 +128,10 @@ class StudyProgress:
         return None if left is None else max(left, 0.0)
 
     def _until_running_end(self, now: float) -> float | None:
-        """Until the last trials have ended, from their own pace, once all that are left run.
+        """Estimates the seconds until the last running trials end, from their own pace.
 
-        None while a trial is left that doesn't, or one that runs has not reported twice.
+        Returns None if further trials are still to start, or if a running trial has not
+        reported twice.
         """
         if self.total is None or self.total - self.finished > len(self.running):
             return None
@@ -142,6 +146,7 @@ class StudyProgress:
         return max(left, default=None)
 
     def _until_finished(self, now: float) -> float | None:
+        """Estimates the seconds until all trials finish, from the last finishes."""
         finishes = len(self._finishes) - 1
         if not finishes or self.total is None:
             return None
@@ -151,5 +156,5 @@ class StudyProgress:
 
 
 def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    """Is no objective of `one` worse, and one better?"""
+    """Returns whether `one` is better in an objective and worse in none; less is better."""
     return one != other and all(a <= b for a, b in zip(one, other, strict=True))

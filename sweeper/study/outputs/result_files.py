@@ -1,4 +1,4 @@
-"""What a study ends with: `optimization_results.yaml`, `best.yaml` and the leaderboard."""
+"""Writes the results of a study: `optimization_results.yaml`, `best.yaml`, the leaderboard."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from sweeper.study.app import App
 from sweeper.study.config import ObjectiveConfig
 from sweeper.study.outputs.leaderboard import Row, leaderboard_rows, seed_values, write_leaderboard
 from sweeper.study.outputs.leaderboard_table import leaderboard_table
-from sweeper.study.outputs.reading import number_text, objectives_of, values_text
+from sweeper.study.outputs.number_formats import number_text, values_text
+from sweeper.study.outputs.trial_states import objectives_of
 
 if TYPE_CHECKING:
     from sweeper.study.plan import Plan
 
 RESULTS, BEST = "optimization_results.yaml", "best.yaml"
-# So many other solutions are named in the head of best.yaml.
+# The head of best.yaml names at most this many other solutions.
 NAMED_SOLUTIONS = 20
 
 
 def show_results(study: optuna.Study, plan: Plan, console: Console) -> None:
-    """Writes all results, and shows the best trials and where they lie.
+    """Writes all results, and prints the best trials and the paths of the files.
 
-    Of a study that selects nothing, the leaderboard alone.
+    A study that selects no trial only has a leaderboard.
     """
     if not plan.selects:
         print_status(console, "output", str(write_leaderboard(study, plan.directory)))
@@ -50,7 +51,7 @@ def show_results(study: optuna.Study, plan: Plan, console: Console) -> None:
 
 
 def _untracked(rows: Sequence[Row]) -> Iterator[str]:
-    """What trackers failed to take, a line for each of them."""
+    """Yields a line for each tracker that failed."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
         for tracker, reason in (row.result.get("untracked") or {}).items():
@@ -66,17 +67,20 @@ def write_results(
     split_seeds: Sequence[int] = (),
     seed_mode: str = "lockstep",
 ) -> list[Path]:
-    """Writes all results; returns their paths in the order to name them.
+    """Writes all results; returns their paths in the order in which to list them.
 
-    `best.yaml` is left out where no trial is complete and feasible, or where the
-    best one has no configuration.
+    `best.yaml` is not written if no trial is complete and feasible, or if the best trial has no
+    configuration.
 
     Args:
-      directory: the study's.
-      split_seeds: those of the study, which each trial was trained on.
+      study: the study.
+      directory: the directory of the study.
+      app: reads the configuration of the best trial.
+      split_seeds: the split seeds that each trial was trained with.
+      seed_mode: the study's `seed_mode`.
 
     Raises:
-      OutputError: a file can't be written, or the best trial's record not be read.
+      OutputError: a file can't be written, or the best trial's record can't be read.
     """
     objectives = objectives_of(study)
     rows = leaderboard_rows(study)
@@ -93,10 +97,11 @@ def write_results(
 
 
 def results_text(rows: Sequence[Row], objectives: Sequence[ObjectiveConfig]) -> str:
-    """What Hydra's Optuna sweeper writes, and where each trial is.
+    """Returns what Hydra's Optuna sweeper writes, and where each trial is.
 
     Args:
-      rows: all of them, in order, from `sweeper.study.outputs.leaderboard.leaderboard_rows`.
+      rows: all rows of `sweeper.study.outputs.leaderboard.leaderboard_rows`, in their order.
+      objectives: the study's objectives.
     """
     best = [row for row in rows if row.rank == 1]
     results: dict[str, Any] = {"name": "optuna"}
@@ -119,7 +124,7 @@ def _where(row: Row) -> dict[str, Any]:
 
 
 def _spread(row: Row, metric: str) -> dict[str, Any]:
-    """The deviation over the seeds and the value with each, where the trial has seeds."""
+    """Returns the deviation over seeds and the value with each; empty without seeds."""
     seeds = [
         {"split_seed": seed, "value": value} for seed, value in seed_values(row, metric).items()
     ]
@@ -132,11 +137,12 @@ def _spread(row: Row, metric: str) -> dict[str, Any]:
 def best_text(
     head: Sequence[str], config: dict[str, Any], seeds: dict[str, Any] | None = None
 ) -> str:
-    """A primary configuration that is `config` in full, whatever the defaults become.
+    """Returns a primary configuration that contains all of `config`, whatever the defaults become.
 
     Args:
-      head: the lines of its comment.
-      seeds: the part of the configuration's `study` that says which splits to train on.
+      head: the lines of the comment at its top.
+      config: the configuration of the trial.
+      seeds: the part of the section `study` that sets which splits to train on.
     """
     content = {"defaults": ["config", "_self_"], **config}
     if seeds:
@@ -148,7 +154,7 @@ def best_text(
 def _head(
     name: str, directory: Path, rows: Sequence[Row], objectives: Sequence[ObjectiveConfig]
 ) -> Iterator[str]:
-    """Yields why, result, cost and command, as the shipped files have them."""
+    """Yields purpose, result, cost and command, in the form of the shipped studies."""
     best, others = rows[0], [row for row in rows if row.rank == 1][1:]
     complete = sum(row.rank is not None for row in rows)
     which = f"trial {best.number} ({best.directory}) of the study {name!r}"
@@ -172,17 +178,17 @@ def _head(
     if len(others) > NAMED_SOLUTIONS:
         yield f"  and {len(others) - NAMED_SOLUTIONS:,} more in {RESULTS}"
     if others:
-        yield "The configuration of each stands in its trial.json."
+        yield "The configuration of each is in its trial.json."
 
 
 def _command(directory: Path) -> str:
-    """What runs best.yaml, from the present working directory."""
+    """Returns the command that runs best.yaml from the current working directory."""
     place = shlex.quote(str(shown_path(directory)))
     return f"python -m sweeper --config-dir {place} --config-name best"
 
 
 def shown_path(path: Path) -> Path:
-    """The path from the present working directory, where it lies below that."""
+    """Returns a path relative to the current working directory if it is inside."""
     path = path.absolute()
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 

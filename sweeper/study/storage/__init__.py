@@ -1,1 +1,1 @@
-"""Where a study's trials are kept: in its own directory, or in a database for many machines."""
+"""Stores a study's trials: in its own directory, or in a database that many machines share."""

@@ -1,7 +1,7 @@
-"""PostgreSQL's locks of a session: they end with its connection, however that ends.
+"""Locks a study with PostgreSQL's advisory locks, which end with their connection.
 
-Who works on a study is known to the database, too, since its directory may have been
-copied, and its workers may not see it.
+The database must know who works on a study, because the study's directory may have been
+copied, and workers on other machines may not see it.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from sqlalchemy.exc import DBAPIError
 from sweeper.common.errors import OutputError
 from sweeper.study.storage.retry import RetryingStorage, with_retry
 
-# The first of a lock's two numbers; the second is the study's.
-STUDIES, MAIN, WORKERS, TURN = 0x53570000, 0x53570001, 0x53570002, 0x53570003
+# An advisory lock has two numbers: the first is one of these, the second identifies the study.
+STUDIES, MAIN, WORKERS, STUDY_LOCK = 0x53570000, 0x53570001, 0x53570002, 0x53570003
 SECONDS_BETWEEN_TRIES = 0.2
 TRY = text("SELECT pg_try_advisory_lock(:kind, :study)")
 LOCK = text("SELECT pg_advisory_lock(:kind, :study)")
 UNLOCK = text("SELECT pg_advisory_unlock(:kind, :study)")
-# A worker's lock on the study is taken with each turn: its connection may be a new one.
-TAKE_TURN = text(
-    f"SELECT pg_advisory_lock_shared({WORKERS}, :study), pg_advisory_lock({TURN}, :study)"
+# A worker acquires its lock on the study with each claim, as its connection may be a new one.
+ACQUIRE_STUDY_LOCK = text(
+    f"SELECT pg_advisory_lock_shared({WORKERS}, :study), pg_advisory_lock({STUDY_LOCK}, :study)"
 )
 
 
 class AdvisoryStudyLock:
-    """The turn of a worker, on the one connection that its storage has.
+    """A study lock of a worker, on the only connection of its storage.
 
-    The lock is the session's, which goes on while the connection lies in the pool: so
-    whatever breaks the connection between `acquire` and `release` is told by `release`.
+    The lock belongs to the database session, which lives on while the connection lies in
+    the pool. `release` therefore reports whether the connection broke since `acquire`.
     """
 
     def __init__(self, storage: RetryingStorage, study: int) -> None:
@@ -45,7 +45,7 @@ class AdvisoryStudyLock:
 
     def _acquire(self) -> None:
         with self._storage.engine.connect() as connection:
-            connection.execute(TAKE_TURN, {"study": self._study})
+            connection.execute(ACQUIRE_STUDY_LOCK, {"study": self._study})
 
     def release(self) -> bool:
         if not self._held:
@@ -53,7 +53,7 @@ class AdvisoryStudyLock:
         self._held = False
         try:
             with self._storage.engine.connect() as connection:
-                values = {"kind": TURN, "study": self._study}
+                values = {"kind": STUDY_LOCK, "study": self._study}
                 return bool(connection.scalar(UNLOCK, values))
         except DBAPIError:
             return False
@@ -61,10 +61,10 @@ class AdvisoryStudyLock:
 
 @contextmanager
 def main_process(engine: Engine, study: int, held: str) -> Iterator[None]:
-    """Held, on a connection of its own, by the process that starts and settles a study.
+    """Holds the lock of a study's main process, on a connection of its own.
 
     Raises:
-      OutputError: another process has it; `held` says where.
+      OutputError: another process holds the lock; `held` is the message.
     """
     with _own_connection(engine) as connection:
         if not connection.scalar(TRY, {"kind": MAIN, "study": study}):
@@ -73,25 +73,25 @@ def main_process(engine: Engine, study: int, held: str) -> Iterator[None]:
 
 
 def wait_for_workers(engine: Engine, study: int, seconds: float) -> None:
-    """Returns when no worker has a connection with its lock on a study.
+    """Waits until no connection of a worker holds a lock on a study.
 
     Raises:
-      OutputError: some still have after so many seconds.
+      OutputError: a worker still holds one after `seconds`.
     """
     values, deadline = {"kind": WORKERS, "study": study}, time.monotonic() + seconds
     with _own_connection(engine) as connection:
         while not connection.scalar(TRY, values):
             if time.monotonic() > deadline:
                 raise OutputError(
-                    "hydra.sweep.dir: workers of an earlier start still run this study, on other "
-                    "machines; wait for their end or stop them first"
+                    "hydra.sweep.dir: workers of an earlier start still run this study on other "
+                    "machines; wait until they end, or stop them first"
                 )
             time.sleep(SECONDS_BETWEEN_TRIES)
 
 
 @contextmanager
-def no_other_makes_a_study(engine: Engine) -> Iterator[None]:
-    """Held while a study, and with the first one the tables, are made."""
+def creation_lock(engine: Engine) -> Iterator[None]:
+    """Holds the lock under which a study is created, and the tables with the first study."""
     with _own_connection(engine) as connection:
         connection.execute(LOCK, {"kind": STUDIES, "study": 0})
         yield
@@ -99,7 +99,10 @@ def no_other_makes_a_study(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def _own_connection(engine: Engine) -> Iterator[Connection]:
-    """Closed at the end, and its locks with it; it may have broken by then."""
+    """Opens a connection and closes it at the end, which releases its locks.
+
+    The connection may have broken by then.
+    """
     connection = engine.connect()
     try:
         yield connection

@@ -1,4 +1,4 @@
-"""Optuna's artifact store in the study's own database: files for whom no file system is shared."""
+"""Stores Optuna's artifacts in the study's database, for workers that share no file system."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ class _Artifact(_Base):
 
 
 class DatabaseArtifacts:
-    """Implements Optuna's `ArtifactStore`; an artifact is one row, up to a gigabyte.
+    """Implements Optuna's `ArtifactStore`: an artifact is one row of up to a gigabyte.
 
-    As patient as its storage.
+    Calls are retried for as long as those of the storage.
     """
 
     def __init__(self, storage: RetryingStorage) -> None:
         self._storage = storage
 
     def prepare(self) -> None:
-        """Makes the table, where it isn't there."""
+        """Creates the table unless it exists."""
         _Base.metadata.create_all(self._storage.engine)
 
     def identifiers(self) -> set[str]:
-        """Of all that the store holds, of other studies too."""
+        """Returns the identifiers of all artifacts, including those of other studies."""
         return set(self._run(lambda connection: connection.scalars(select(_Artifact.id)).all()))
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         row = {"id": artifact_id, "content": content_body.read()}
-        # It may have been written before the connection broke.
+        # The row may have been written before the connection broke.
         statement = insert(_Artifact).on_conflict_do_nothing()
         self._run(lambda connection: connection.execute(statement, row))
 

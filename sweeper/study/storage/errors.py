@@ -1,4 +1,4 @@
-"""What a study's storage refuses, in one line that says what to do about it."""
+"""Turns errors of a study's storage into one line that says what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STORAGE_ERRORS = (StorageInternalError, DBAPIError)
 
 @contextmanager
 def as_output_error(directory: Path) -> Iterator[None]:
-    """Turns errors of the storage into one that names the study and the database's own reason.
+    """Turns errors of the storage into one that names the study and the reason of the database.
 
     Raises:
       OutputError: the storage of the study in `directory` can't be read or written.
@@ -24,10 +24,10 @@ def as_output_error(directory: Path) -> Iterator[None]:
     try:
         yield
     except STORAGE_ERRORS as error:
-        # Optuna's own words tell of data that is too long; the database's are its cause.
+        # Optuna's message always speaks of data that is too long; the cause has the actual reason.
         cause = error.__cause__ if isinstance(error, StorageInternalError) else error
         reason = cause.orig if isinstance(cause, DBAPIError) else error
         raise OutputError(
             f"{directory}: the study's storage can't be read or written "
-            f"({' '.join(str(reason).split())}); once it can, the same command goes on"
+            f"({' '.join(str(reason).split())}); fix that, then the same command resumes the study"
         ) from error

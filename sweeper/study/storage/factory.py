@@ -1,4 +1,4 @@
-"""Which storage a study has: what its directory holds, or what its configuration says."""
+"""Finds a study's storage from its directory or its configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILES: tuple[type[Sqlite] | type[Journal], ...] = (Sqlite, Journal)
 
 
 def storage_in(directory: Path) -> StudyStorage | None:
-    """The storage of the study that lies in a directory; None where none does.
+    """Returns the storage of the study in a directory, or None if the directory holds no study.
 
     Raises:
       OutputError: the directory's marker file is damaged.
@@ -32,7 +32,7 @@ def storage_in(directory: Path) -> StudyStorage | None:
 
 
 def configured_storage(directory: Path, config: StorageConfig, name: str) -> StudyStorage:
-    """The storage that a configuration names, for the study of this name and directory."""
+    """Returns the storage that a configuration names, for the study of this name and directory."""
     if config.name == "postgresql":
         from sweeper.study.storage.postgresql import Postgresql
 
@@ -41,13 +41,13 @@ def configured_storage(directory: Path, config: StorageConfig, name: str) -> Stu
 
 
 def load_study(directory: Path, check: bool = False) -> optuna.Study:
-    """The study that lies in a directory.
+    """Loads the study in a directory.
 
     Args:
-      check: whether to look through all of it first.
+      check: whether to check all of its storage first.
 
     Raises:
-      OutputError: there is none, or it can't be read.
+      OutputError: the directory holds no study, or the study can't be read.
     """
     storage = storage_in(directory)
     if storage is None:
@@ -61,21 +61,21 @@ def load_study(directory: Path, check: bool = False) -> optuna.Study:
 
 
 def check_place(directory: Path, trial_file: str) -> None:
-    """Looks whether a study may begin, or go on, in a directory.
+    """Checks that a study may start or resume in a directory.
 
     Args:
-      trial_file: the file by which a directory is known to hold a trial.
+      trial_file: the name of the file that marks the directory of a trial.
 
     Raises:
-      OutputError: it holds trials of something else.
+      OutputError: the directory holds trials that are not of a study.
     """
     if holds_study(directory):
         return
-    # A single run's, a plain Hydra sweep's, and those of a study whose database is gone.
+    # Trials of a single run, of a plain Hydra sweep, and of a study whose database is gone.
     places = (trial_file, f"*/{trial_file}", "trials/*")
     trials = [path for place in places for path in directory.glob(place)]
     if trials:
         raise OutputError(
             f"hydra.sweep.dir: got {directory}, which already holds a trial ({trials[0]}); must "
-            "be another directory: no result is written over"
+            "be another directory: no result is overwritten"
         )

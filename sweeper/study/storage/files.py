@@ -1,4 +1,4 @@
-"""A study in a file of its own directory: an SQLite database, or a journal."""
+"""Stores a study in one file of its directory: an SQLite database or a journal."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ from sweeper.study.storage.bulk_rdb import TrialStorage
 from sweeper.study.storage.markers import DATABASE, JOURNAL
 from sweeper.study.storage.storage import StudyLock, StudyStorage, create
 
-TURN, JOURNAL_LOCK = ".turn.lock", ".journal.lock"
+STUDY_LOCK, JOURNAL_LOCK = ".turn.lock", ".journal.lock"
 # How long SQLite waits for another process's transaction: while trials run, and at the start.
 SECONDS_TO_WAIT, SECONDS_TO_START = 60.0, 5.0
-DAMAGED = "{}: is no database of a study, or a damaged one: {}; must be in another directory"
-LOCKED = "{}: another program has kept this database locked for {:g} s; wait for its end or stop it"
+DAMAGED = "{}: is not a database of a study, or is damaged: {}; use another directory"
+LOCKED = (
+    "{}: another program has kept this database locked for {:g} s; wait until it ends, or stop it"
+)
 
 
 class FileStudyLock:
-    """A lock of the operating system's (flock): it ends with its process, however that ends."""
+    """A lock of the operating system (flock), which ends with its process, however that ends."""
 
     def __init__(self, directory: Path) -> None:
-        self._lock = FileLock(directory / TURN)
+        self._lock = FileLock(directory / STUDY_LOCK)
 
     def acquire(self) -> None:
         self._lock.acquire()
@@ -46,7 +48,7 @@ class FileStudyLock:
 
 
 class StudyFile(StudyStorage):
-    """One file that holds one study."""
+    """A file that holds one study."""
 
     file_name: str
 
@@ -55,7 +57,7 @@ class StudyFile(StudyStorage):
 
     @abstractmethod
     def open(self, name: str) -> BaseStorage:
-        """Opens, or makes, a file of the directory."""
+        """Opens a file in the directory, and creates it if needed."""
 
     def connect(self) -> BaseStorage:
         return self.open(self.file_name)
@@ -76,7 +78,7 @@ class StudyFile(StudyStorage):
         beside.rename(self.path)
 
     def study_name(self) -> str:
-        # To open an empty file would make Optuna's tables in it.
+        # Opening an empty file would create Optuna's tables in it.
         self.check()
         return self._only_name(self.connect())
 
@@ -87,10 +89,10 @@ class StudyFile(StudyStorage):
     def _only_name(self, storage: BaseStorage) -> str:
         names = optuna.get_all_study_names(storage)
         if len(names) != 1:
-            raise OutputError(f"{self.path}: holds no study, or several; must hold one")
+            raise OutputError(f"{self.path}: holds {len(names)} studies; must hold one")
         return names[0]
 
-    def turn(self, study: optuna.Study) -> StudyLock:
+    def lock(self, study: optuna.Study) -> StudyLock:
         return FileStudyLock(self.directory)
 
 
@@ -109,11 +111,11 @@ class Sqlite(StudyFile):
                 raise OutputError(LOCKED.format(path, SECONDS_TO_WAIT)) from error
             raise OutputError(DAMAGED.format(path, error.orig)) from error
         except RuntimeError as error:
-            # Optuna's word for a database of another of its versions.
+            # Optuna raises this for a database of another version of Optuna.
             raise OutputError(f"{path}: {' '.join(str(error).split())}") from error
 
     def check(self) -> None:
-        """Looks through the whole database."""
+        """Checks the whole database."""
         if not self.path.stat().st_size:
             raise OutputError(f"{self.path}: is empty; must be a study's database")
         try:
@@ -128,7 +130,7 @@ class Sqlite(StudyFile):
 
 
 class Journal(StudyFile):
-    """Optuna's journal: a file that is only added to, for a file system that machines share."""
+    """Optuna's journal, an append-only file for a file system that machines share."""
 
     kind, file_name = "journal", JOURNAL
 
@@ -137,7 +139,7 @@ class Journal(StudyFile):
         return JournalStorage(JournalFileBackend(str(self.directory / name), lock))
 
     def check(self) -> None:
-        """Cuts off a line that its writer didn't live to end; every other must be whole."""
+        """Cuts off a last line that was not completely written; every other line must be valid."""
         lock = _AppendLock(self.path)
         lock.acquire()
         lock.release()
@@ -147,15 +149,14 @@ class Journal(StudyFile):
                     json.loads(line)
                 except ValueError as error:
                     raise OutputError(
-                        f"{self.path}: line {number} is damaged: {error}; must be in another "
-                        "directory"
+                        f"{self.path}: line {number} is damaged: {error}; use another directory"
                     ) from error
 
 
 def cut_torn_line(path: Path) -> None:
-    """Removes what stands after a file's last line end; what was never written whole is no log.
+    """Removes everything after a file's last line end: a line that was not completely written.
 
-    Another line after it would make both unreadable.
+    A further line after it would make both unreadable.
     """
     with path.open("rb+") as file:
         end = whole = file.seek(0, os.SEEK_END)
@@ -174,16 +175,16 @@ def cut_torn_line(path: Path) -> None:
 
 
 class _AppendLock:
-    """Held while a journal is added to; a torn line of a process that was killed is cut off first.
+    """A lock for appending to a journal; `acquire` cuts off the torn line of a killed process.
 
-    flock in place of Optuna's lock files, which such a process leaves for half a minute.
+    It uses flock, as Optuna's lock files outlive a killed process for half a minute.
     """
 
     def __init__(self, journal: Path) -> None:
         self._journal, self._lock = journal, FileLock(journal.with_name(JOURNAL_LOCK))
 
     def __reduce__(self) -> tuple[type[_AppendLock], tuple[Path]]:
-        """A copy in another process opens the lock's file anew; Optuna pickles its storages."""
+        """Pickles only the path, as Optuna pickles storages and each process needs its own lock."""
         return _AppendLock, (self._journal,)
 
     def acquire(self) -> bool:

@@ -1,4 +1,4 @@
-"""The files that tell where a directory's study is kept. Nothing here imports Optuna."""
+"""Names the files that mark a study's directory. This module does not import Optuna."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ MARKERS = (DATABASE, JOURNAL, ELSEWHERE)
 
 
 def holds_study(directory: str | Path) -> bool:
-    """Whether a study began in a directory."""
-    # Not `Path.exists`: of what is no path it makes an error.
+    """Returns whether a directory holds a study."""
+    # `Path.exists` would raise for a text that is not a path.
     return any(os.path.exists(os.path.join(directory, name)) for name in MARKERS)

@@ -1,4 +1,4 @@
-"""A study in a PostgreSQL database, which many machines and many studies share."""
+"""Stores a study in a PostgreSQL database, which many machines and many studies can share."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from sweeper.study.storage.storage import StudyLock, StudyStorage, create
 
 HEAD = "# Where this study's trials are kept. The password comes from PGPASSWORD or ~/.pgpass.\n"
 DRIVER = "postgresql+psycopg"
-# A connection that broke unheard, as of a machine without power, is noticed by both ends
-# within a minute or so.
+# With these, both ends notice within about a minute that a connection broke silently, as it
+# does when a machine loses power.
 CONNECT = {
     "connect_timeout": 10,
     "application_name": "sweeper",
@@ -36,28 +36,28 @@ CONNECT = {
     "keepalives_count": 3,
     "options": "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 }
-# One connection for each process, on which its locks are; a second one only while two are
-# needed at once, as by a second thread.
+# Each process has one connection, which holds its locks, and a second one only while a second
+# thread needs it.
 OPTIONS = {"pool_size": 1, "max_overflow": 1, "pool_timeout": 3600, "connect_args": CONNECT}
-# What to do about what the server says.
+# What to do about a message of the server that contains these words.
 HINTS = {
-    "does not exist": "it must have been made: createdb",
+    "does not exist": "create the database first, with createdb",
     "too many clients": "raise the server's max_connections: each worker has one",
     "remaining connection slots": "raise the server's max_connections: each worker has one",
-    "password": "it must stand in PGPASSWORD or ~/.pgpass",
+    "password": "give it in PGPASSWORD or ~/.pgpass",
 }
 
 
 class Postgresql(StudyStorage):
-    """A study in a database of its own, or one that it shares with others.
+    """A study in a PostgreSQL database, which may hold other studies too.
 
     The study's directory holds a marker file with the URL, without a password, and an
-    identifier that the study in the database has too: so a study of the same name that was
-    started elsewhere is not taken for this one.
+    identifier that is also stored with the study in the database. It distinguishes this study
+    from one of the same name that was started elsewhere.
 
     Args:
-      directory: the study's, on this machine or not.
-      name: the study's in the database.
+      directory: the directory of the study, which may be on another machine.
+      name: the name of the study in the database.
     """
 
     kind = "postgresql"
@@ -69,13 +69,13 @@ class Postgresql(StudyStorage):
 
     @classmethod
     def marked(cls, directory: Path) -> Postgresql:
-        """The study that a directory's marker file names, to be read.
+        """Returns the study that a directory's marker file names, for reading.
 
         Raises:
           OutputError: the file is damaged.
         """
         marker = _read_marker(directory / ELSEWHERE)
-        # Who only reads says that it can't, rather than wait.
+        # A reader fails at once instead of waiting for the server.
         config = StorageConfig(cls.kind, marker["url"], retry_seconds=0.0)
         return cls(directory, config, marker["study"])
 
@@ -92,23 +92,23 @@ class Postgresql(StudyStorage):
             has = "has no study" if found is None else "has another study"
             raise OutputError(
                 f"{self._marker}: names the study {self._name!r}, but {self.url} {has} of that "
-                "name; must be the database that it began in"
+                "name; must be the database in which the study started"
             )
         if marker["url"] != self.url:
-            # The database has moved.
+            # The database has moved to another URL.
             self._write_marker({**marker, "url": self.url})
 
     def make(
         self, objectives: Sequence[ObjectiveConfig], values: Mapping[str, Any], name: str
     ) -> None:
-        # An earlier start may have ended before the study was there.
+        # An earlier start may have ended before it created the study.
         identifier = _read_marker(self._marker)["id"] if self._marker.exists() else _new_id()
         self._write_marker({"url": self.url, "study": name, "id": identifier})
         values = {**values, attributes.ID: identifier, attributes.PLACE: self._place()}
-        with self._engine() as engine, advisory_locks.no_other_makes_a_study(engine):
-            storage = self._opened(skip_table_creation=False)
+        with self._engine() as engine, advisory_locks.creation_lock(engine):
+            storage = self._open(skip_table_creation=False)
             try:
-                # Under a name of its own until it is whole.
+                # The study has a temporary name until it is complete.
                 with suppress(KeyError):
                     optuna.delete_study(study_name=identifier, storage=storage)
                 create(storage, identifier, objectives, values)
@@ -128,14 +128,14 @@ class Postgresql(StudyStorage):
             there = optuna.load_study(study_name=name, storage=storage).user_attrs
             place = there.get(attributes.PLACE, "another program")
             raise ConfigError(
-                f"study.name: got {name!r}, which the database {self.url} holds already, of "
+                f"study.name: got {name!r}, which the database {self.url} already holds, for "
                 f"{place}; give another study.name"
             ) from None
 
     def connect(self) -> RetryingStorage:
-        return self._opened(skip_table_creation=True)
+        return self._open(skip_table_creation=True)
 
-    def _opened(self, skip_table_creation: bool) -> RetryingStorage:
+    def _open(self, skip_table_creation: bool) -> RetryingStorage:
         def opened() -> RetryingStorage:
             return RetryingStorage(
                 _with_driver(self.url),
@@ -144,14 +144,14 @@ class Postgresql(StudyStorage):
                 skip_table_creation=skip_table_creation,
             )
 
-        with self._told():
+        with self._readable_errors():
             storage: RetryingStorage = with_retry(opened, self._seconds)
         return storage
 
     def study_name(self) -> str:
         return self._name
 
-    def turn(self, study: optuna.Study) -> StudyLock:
+    def lock(self, study: optuna.Study) -> StudyLock:
         storage = retrying_storage(study)
         assert storage is not None
         return advisory_locks.AdvisoryStudyLock(storage, study._study_id)
@@ -160,8 +160,8 @@ class Postgresql(StudyStorage):
     def main_process(self, study: optuna.Study) -> Iterator[None]:
         place = study.user_attrs.get(attributes.PLACE)
         held = (
-            f"hydra.sweep.dir: another process runs the study {self._name!r} in {self.url}; it was "
-            f"begun in {place}; wait for its end or stop it first"
+            f"hydra.sweep.dir: another process runs the study {self._name!r} in {self.url}, which "
+            f"started in {place}; wait until it ends, or stop it first"
         )
         with self._engine() as engine, advisory_locks.main_process(engine, study._study_id, held):
             yield
@@ -183,13 +183,12 @@ class Postgresql(StudyStorage):
             engine.dispose()
 
     def _connected(self) -> AbstractContextManager[Connection]:
-        """A connection of its own.
+        """Opens a connection.
 
-        At once or not at all, where no study has begun: a wrong URL must not be tried for
-        minutes.
+        Retries only if the study has started, so that a wrong URL fails at once.
 
         Raises:
-          OutputError: there is none.
+          OutputError: there is no connection to the server.
         """
         seconds = self._seconds if self._marker.exists() else 0.0
         return self._connection(seconds)
@@ -197,13 +196,16 @@ class Postgresql(StudyStorage):
     @contextmanager
     def _connection(self, seconds: float) -> Iterator[Connection]:
         with self._engine() as engine:
-            with self._told():
+            with self._readable_errors():
                 connection: Connection = with_retry(engine.connect, seconds)
             with connection:
                 yield connection
 
     def _identifier(self, connection: Connection) -> str | None:
-        """What tells the study of this name from others of it; "" if it isn't this project's."""
+        """Returns the identifier of the study of this name.
+
+        It is "" for a study that another program created, and None if there is no such study.
+        """
         if not connection.execute(text("SELECT to_regclass('studies')")).scalar():
             return None
         row = connection.execute(
@@ -220,19 +222,19 @@ class Postgresql(StudyStorage):
         atomic_write(self._marker, (HEAD + OmegaConf.to_yaml(content)).encode())
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turns what the server refuses into a line that says what to do about it."""
+    def _readable_errors(self) -> Iterator[None]:
+        """Turns errors of the server into a line that says what to do."""
         try:
             yield
         except DBAPIError as error:
             reason = (str(error.orig).strip().splitlines() or [type(error).__name__])[-1]
             hints = (hint for word, hint in HINTS.items() if word in reason)
-            hint = next(hints, "the server must run, and be reached from here")
+            hint = next(hints, "the server must run, and be reachable from here")
             raise OutputError(
                 f"storage.url: no connection to {self.url}: {reason}; {hint}"
             ) from error
         except RuntimeError as error:
-            # Optuna's word for a database of another of its versions.
+            # Optuna raises this for a database of another version of Optuna.
             raise OutputError(f"{self.url}: {' '.join(str(error).split())}") from error
 
     def _place(self) -> str:
@@ -253,6 +255,6 @@ def _read_marker(path: Path) -> dict[str, str]:
         return {key: str(content[key]) for key in ("url", "study", "id")}  # type: ignore[index,call-overload]
     except Exception as error:
         raise OutputError(
-            f"{path}: is damaged: {type(error).__name__}: {error}; it must name the url, the study "
+            f"{path}: is damaged: {type(error).__name__}: {error}; must name the url, the study "
             "and the id of a study in a database"
         ) from error

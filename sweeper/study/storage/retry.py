@@ -1,4 +1,4 @@
-"""Optuna's database storage that outlives a restart of its server."""
+"""Retries calls of Optuna's database storage, so that studies survive a restart of the server."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sweeper.study.storage.bulk_rdb import TrialStorage, database_of
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
-# All that Optuna's cache asks of the storage behind it.
+# The methods that Optuna's cache, and this package, call on the storage behind the cache.
 CALLS = (
-    "_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param", "counted",
-    "create_new_study", "delete_study", "get_all_studies", "get_all_trials", "get_study_attribute",
-    "get_study_directions", "get_study_id_from_name", "get_study_name_from_id",
-    "get_study_system_attrs", "get_study_user_attrs", "get_trial",
-    "get_trial_id_from_study_id_trial_number", "set_study_system_attr", "set_study_user_attr",
-    "set_trial_intermediate_value", "set_trial_param", "set_trial_state_values",
-    "set_trial_system_attr", "set_trial_user_attr", "set_trial_user_attrs",
+    "_create_new_trial", "_get_best_trial_id", "_get_trials", "_set_trial_param",
+    "create_new_study", "delete_study", "get_all_studies", "get_all_trials",
+    "get_study_attribute", "get_study_directions", "get_study_id_from_name",
+    "get_study_name_from_id", "get_study_system_attrs", "get_study_user_attrs", "get_trial",
+    "get_trial_id_from_study_id_trial_number", "get_trial_states", "set_study_system_attr",
+    "set_study_user_attr", "set_trial_intermediate_value", "set_trial_param",
+    "set_trial_state_values", "set_trial_system_attr", "set_trial_user_attr",
+    "set_trial_user_attrs",
 )  # fmt: skip
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error is the server's or the network's, which may be over in a while.
+    """Returns whether an error comes from the server or the network and may soon be over.
 
-    A server that restarts, or has no connection left; not what is wrong with a statement.
+    A server that restarts or has no free connection is transient; a wrong statement is not.
     """
     if isinstance(error, StorageInternalError):
         return error.__cause__ is not None and is_transient(error.__cause__)
@@ -43,13 +44,15 @@ def never() -> bool:
 
 
 def with_retry(call: Callable[[], Any], seconds: float, give_up: Callable[[], bool] = never) -> Any:
-    """Calls until it goes well, or fails for another reason, or the time is over.
+    """Calls a function until it succeeds, fails with another error, or the time is over.
 
-    Waits longer from time to time, by a random part, so that many workers don't all come
-    back at once.
+    The waits between calls grow exponentially, with jitter, so that many workers do not
+    reconnect at the same moment.
 
     Args:
-      give_up: asked after each failure; True ends it.
+      call: the function.
+      seconds: for how long transient errors are retried.
+      give_up: called after each failure; True ends the retries.
     """
     deadline, wait = time.monotonic() + seconds, FIRST_WAIT
     while True:
@@ -63,14 +66,14 @@ def with_retry(call: Callable[[], Any], seconds: float, give_up: Callable[[], bo
 
 
 class RetryingStorage(TrialStorage):
-    """Repeats what failed because the server was away, for up to `seconds`.
+    """A `TrialStorage` that retries calls for up to `seconds` while the server is away.
 
-    What was written before the connection broke is written once more, to the same effect;
-    but for a new trial, of which there may be two then: the first is left running, and
-    settled with those of workers that have gone.
+    A value that was written before the connection broke is written again, with the same
+    effect. A new trial may be created twice: the first one is left running, and is recovered
+    with the trials of dead workers.
 
     Attributes:
-      give_up: asked after each failure; True ends the patience.
+      give_up: called after each failure; True ends the retries.
     """
 
     give_up: Callable[[], bool] = staticmethod(never)
@@ -78,7 +81,7 @@ class RetryingStorage(TrialStorage):
     def __init__(self, url: str, seconds: float, **options: Any) -> None:
         self.seconds = seconds
         super().__init__(url, **options)
-        # An engine keeps its connections open when it is forgotten.
+        # An engine that is garbage-collected keeps its connections open.
         weakref.finalize(self, self.engine.dispose)
 
 
@@ -96,7 +99,7 @@ def _repeated(name: str) -> Callable[..., Any]:
             except UpdateFinishedTrialError:
                 if not failed:
                     raise
-                # The first time it was written after all, and then the connection broke.
+                # The first call succeeded before the connection broke.
                 return True
             except Exception:
                 failed = True
@@ -112,6 +115,6 @@ for _name in CALLS:
 
 
 def retrying_storage(study: optuna.Study) -> RetryingStorage | None:
-    """The storage of a study, behind Optuna's cache; None where it is a file."""
+    """Returns the storage behind Optuna's cache, or None for a study in a file."""
     database = database_of(study._storage)
     return database if isinstance(database, RetryingStorage) else None

@@ -1,4 +1,4 @@
-"""What each kind of storage does for a study: finds it, makes it, checks it, opens it."""
+"""Defines the interface of a study's storage, and the lock under which workers claim trials."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from sweeper.study.config import ObjectiveConfig
 
 
 class StudyLock(Protocol):
-    """A lock that one worker at a time holds while it takes a trial."""
+    """A lock that one worker at a time holds while it claims a trial."""
 
     def acquire(self) -> None:
-        """Waits for it."""
+        """Waits for the lock."""
 
     def release(self) -> bool:
-        """Gives it back; does nothing where it isn't held.
+        """Releases the lock; does nothing if it is not held.
 
         Returns:
-          False: it was lost before, and another worker may have had its turn meanwhile.
+          False if the lock was lost before, so that another worker may have held it meanwhile.
         """
 
 
 @contextmanager
-def held(turn: StudyLock) -> Iterator[None]:
-    """Within it, no other worker has its turn."""
-    turn.acquire()
+def locked(lock: StudyLock) -> Iterator[None]:
+    """Holds a lock for the duration of a `with` block."""
+    lock.acquire()
     try:
         yield
     finally:
-        turn.release()
+        lock.release()
 
 
 class StudyStorage(ABC):
-    """The place of one study.
+    """The storage of one study.
 
     Attributes:
       kind: `storage.name` of the configuration.
@@ -49,66 +49,68 @@ class StudyStorage(ABC):
 
     @abstractmethod
     def exists(self) -> bool:
-        """Whether the study is there, whole."""
+        """Returns whether the complete study exists."""
 
     @abstractmethod
     def check(self) -> None:
-        """Looks whether it can be read, and whole.
+        """Checks that the study can be read and is not damaged.
 
         Raises:
-          OutputError: it is damaged, locked, or out of reach.
+          OutputError: the storage is damaged, locked or unreachable.
         """
 
     @abstractmethod
     def make(
         self, objectives: Sequence[ObjectiveConfig], values: Mapping[str, Any], name: str
     ) -> None:
-        """Makes the study, whole or not at all.
+        """Creates the study, completely or not at all.
 
         Args:
+          objectives: the study's objectives.
           values: its user attributes.
+          name: its name in the storage.
         """
 
     @abstractmethod
     def connect(self) -> BaseStorage:
-        """A connection of one's own.
+        """Opens a new connection.
 
         Raises:
-          OutputError: it can't be opened.
+          OutputError: the storage can't be opened.
         """
 
     @abstractmethod
     def study_name(self) -> str:
-        """The name that Optuna knows it by.
+        """Returns the study's name in Optuna.
 
         Raises:
-          OutputError: there is no study, or another one's.
+          OutputError: the storage holds no study, or not this one.
         """
 
     @abstractmethod
-    def turn(self, study: optuna.Study) -> StudyLock:
-        """The turn of a worker, on the connection of its study."""
+    def lock(self, study: optuna.Study) -> StudyLock:
+        """Returns the lock for claiming trials, on the connection of the given study."""
 
     def main_process(self, study: optuna.Study) -> AbstractContextManager[None]:
-        """Held by the one process that starts and settles the study, beside its directory's lock.
+        """Holds the lock of the study's main process, in addition to the directory's lock.
 
         Raises:
-          OutputError: another process has it.
+          OutputError: another process holds it.
         """
         return nullcontext()
 
     def wait_for_workers(self, study: optuna.Study, seconds: float) -> None:  # noqa: B027 (a hook)
-        """Returns when none is left of those that don't hold the lock of the study's directory.
+        """Waits for workers that do not hold the lock of the study's directory.
 
         Raises:
-          OutputError: some still run after so many seconds.
+          OutputError: some still run after `seconds`.
         """
 
     def load(self) -> optuna.Study:
-        """The study.
+        """Loads the study.
 
         Raises:
-          OutputError: it is not there, or can't be opened.
+          OutputError: the study does not exist, or can't be opened.
         """
         return optuna.load_study(study_name=self.study_name(), storage=self.connect())
 
@@ -119,7 +121,7 @@ def create(
     objectives: Sequence[ObjectiveConfig],
     values: Mapping[str, Any],
 ) -> None:
-    """Makes a study and all its attributes, one after the other."""
+    """Creates a study and sets its attributes one after the other."""
     study = optuna.create_study(
         study_name=name,
         storage=storage,

@@ -1,4 +1,4 @@
-"""Checks of `storage:`, before anything is connected to."""
+"""Checks `storage:` before any connection is opened."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ MISSING_DRIVER = (
     + install_command("postgresql")
 )
 PASSWORD = (
-    "storage.url: holds a password, which every record would show; give it by the environment "
+    "storage.url: contains a password, which every record would show; give it in the environment "
     "variable PGPASSWORD or in ~/.pgpass"
 )
 
 
 def storage_problems(storage: StorageConfig, searched: Iterable[Parameter]) -> Iterator[str]:
-    """Everything wrong with a study's storage, one line each.
+    """Yields everything that is wrong with a study's storage, one line each.
 
     Args:
-      searched: what the command line searches.
+      storage: the section of the configuration.
+      searched: the parameters that the command line searches.
     """
     yield from range_problems(storage, "storage.")
     for parameter in searched:
         name = parameter.key.name
         if name.partition(".")[0] == "storage":
-            yield f"{name}: is searched; a study has one storage: must be a single value"
+            yield f"{name}: is searched, but a study has one storage; must be a single value"
     if storage.name == "postgresql":
         yield from _url_problems(storage.url)
         if importlib.util.find_spec("psycopg") is None:
             yield MISSING_DRIVER
     elif storage.url is not None:
         yield (
-            f"storage.url: is given with storage.name {storage.name!r}, a file in the study's "
-            "directory; must be null, or storage=postgresql"
+            f"storage.url: only applies to storage=postgresql, but storage.name is "
+            f"{storage.name!r}; must be null, or use storage=postgresql"
         )
 
 
@@ -52,14 +53,14 @@ def _url_problems(url: str | None) -> Iterator[str]:
     if password_in(url):
         yield PASSWORD
         return
-    # Imported late: a study in a file has no need of it.
+    # Imported late, as a study in a file does not need it.
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         parts = make_url(url)
     except (ArgumentError, ValueError) as error:
-        yield f"storage.url: got {url!r}, which is no URL: {error}; must be {EXAMPLE}"
+        yield f"storage.url: got {url!r}, which is not a URL: {error}; must be {EXAMPLE}"
         return
     if parts.drivername not in SCHEMES or not (parts.database or "").strip("/"):
         yield f"storage.url: got {url!r}; must be {EXAMPLE}"

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from sweeper.common.runtime import available_cores
 from sweeper.study import attributes
 from sweeper.study.fixed_grid import CONFIGURATION, FixedGridPlan
-from sweeper.study.outputs.reading import result_of
+from sweeper.study.outputs.trial_states import result_of
 from sweeper.study.plan import Plan
 from sweeper.two_tower.config import to_dictionary
 from sweeper.two_tower.studies.retraining import (

@@ -10,7 +10,7 @@ import pytest
 from sweeper.cli.command_line import prepare
 from sweeper.common.errors import ConfigError
 from sweeper.common.schema import flatten, known_keys, renamed_keys, with_new_names
-from sweeper.study.outputs.reading import result_of
+from sweeper.study.outputs.trial_states import result_of
 from sweeper.two_tower import record
 from sweeper.two_tower.config import Config, to_dictionary, with_defaults
 

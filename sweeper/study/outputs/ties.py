@@ -1,28 +1,29 @@
-"""Whether a study's objective tells its trials apart at all."""
+"""Detects objectives that have the same value for all complete trials."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 from sweeper.study.config import ObjectiveConfig
-from sweeper.study.outputs.reading import number_text
+from sweeper.study.outputs.number_formats import number_text
 
-# Two trials may have the same value by chance.
-FEWEST = 3
+# Two trials may be tied by chance.
+MIN_TRIALS = 3
 
 
-def alike_text(
+def ties_text(
     values: Sequence[Sequence[float]],
     objectives: Sequence[ObjectiveConfig],
     finer_metric: Callable[[str], str | None] = lambda metric: None,
 ) -> str:
-    """A sentence if all complete trials have the same value of an objective; else "".
+    """Returns a sentence if all complete trials are tied in an objective; else "".
 
     Args:
-      values: by complete trial, then by objective.
-      finer_metric: returns a metric that tells trials apart where this one can't, or None.
+      values: the values of each complete trial, by objective.
+      objectives: the study's objectives.
+      finer_metric: returns a metric with fewer ties than the given one, or None.
     """
-    if len(values) < FEWEST:
+    if len(values) < MIN_TRIALS:
         return ""
     same = [
         f"{objective.metric} {number_text(values[0][index])}"
@@ -37,7 +38,7 @@ def alike_text(
     )
     if len(objectives) > 1:
         return text
-    order = "Their order is that of their numbers"
+    order = "They are ordered by number"
     finer = finer_metric(objectives[0].metric)
     hint = f"; search by another metric, such as {finer}" if finer else ""
     return f"{text}. {order}{hint}"
