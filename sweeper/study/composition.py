@@ -106,11 +106,11 @@ def boundary_configs(
         except (HydraException, OmegaConfBaseException) as error:
             problems.setdefault(f"study.space: {str(error).splitlines()[0]}", words)
     if problems:
-        raise ConfigError(with_words(problems))
+        raise ConfigError(with_overrides(problems))
     return configs
 
 
-def with_words(problems: Mapping[str, str]) -> Iterator[str]:
+def with_overrides(problems: Mapping[str, str]) -> Iterator[str]:
     """Each problem, and the overrides that have it, where there are any."""
     for problem, words in problems.items():
         yield f"{problem} (with {words})" if words else problem

@@ -20,7 +20,7 @@ from sweeper.study.plan import Plan
 from sweeper.study.resume_check import START_ANEW, check_identity
 from sweeper.study.storage.factory import configured_storage, storage_in
 from sweeper.study.storage.storage import StudyStorage
-from sweeper.study.warm_start import initial_params, named_sets
+from sweeper.study.warm_start import enqueued_params, initial_params
 
 
 def storage_of(plan: Plan) -> tuple[Plan, StudyStorage]:
@@ -82,7 +82,9 @@ def open_study(
     return study, remarks
 
 
-def prepared(plan: Plan, study: optuna.Study, remarks: list[str] | None, console: Console) -> Plan:
+def prepare_plan(
+    plan: Plan, study: optuna.Study, remarks: list[str] | None, console: Console
+) -> Plan:
     """Settles what earlier starts left; the plan with the threads that all its trials have.
 
     Raises:
@@ -125,7 +127,7 @@ def _add_sets(study: optuna.Study, plan: Plan) -> Iterator[str]:
     """Takes over what has been added to `study.enqueue` since the study began."""
     if plan.study.warm_start:
         yield "study.warm_start: this study has begun; only a new one starts from another"
-    named, remarks = named_sets(plan)
+    named, remarks = enqueued_params(plan)
     first = study.user_attrs[attributes.INITIAL_PARAMS]
     added = [values for values in named if values not in first]
     if added:

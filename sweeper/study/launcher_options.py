@@ -15,7 +15,7 @@ from sweeper.common.errors import ConfigError
 from sweeper.common.runtime import available_cores
 from sweeper.study.launchers import JOBLIB, SUBMITIT, launcher_of
 
-_OF_JOBLIB: dict[str, tuple[Callable[[Any], bool], str]] = {
+_JOBLIB_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "timeout": (
         lambda value: value is None,
         "would end a worker and all its trials; must be null: study.trial_timeout_seconds limits "
@@ -42,7 +42,7 @@ _OF_JOBLIB: dict[str, tuple[Callable[[Any], bool], str]] = {
         "would run workers as threads, and TensorFlow's trials in one process; must be null",
     ),
 }
-_OF_SUBMITIT: dict[str, tuple[Callable[[Any], bool], str]] = {
+_SUBMITIT_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     name: (
         lambda value: value == 1,
         "would start each worker several times; must be 1: study.workers says how many there are",
@@ -54,7 +54,7 @@ _OF_SUBMITIT: dict[str, tuple[Callable[[Any], bool], str]] = {
 def option_problems(config: DictConfig) -> Iterator[str]:
     """A line for each option of the launcher that a study can't honour."""
     name = launcher_of(config)
-    options = _OF_JOBLIB if name == JOBLIB else _OF_SUBMITIT if name in SUBMITIT else {}
+    options = _JOBLIB_RULES if name == JOBLIB else _SUBMITIT_RULES if name in SUBMITIT else {}
     for option, (holds, words) in options.items():
         value = config.hydra.launcher.get(option)
         if option in config.hydra.launcher and not holds(value):

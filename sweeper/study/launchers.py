@@ -96,7 +96,7 @@ def share_cores(config: DictConfig, workers: int | str, threads: int | None) -> 
                 "the other; must be 1, or hydra/launcher 'joblib'"
             )
         workers = 1
-    threads = threads or _given_cores(config)
+    threads = threads or _configured_cores(config)
     if is_remote(config):
         threads = threads or 1
     number = max(1, cores // (threads or 1)) if workers == "auto" else int(workers)
@@ -105,7 +105,7 @@ def share_cores(config: DictConfig, workers: int | str, threads: int | None) -> 
     return number, threads or max(1, cores // number)
 
 
-def _given_cores(config: DictConfig) -> int | None:
+def _configured_cores(config: DictConfig) -> int | None:
     """The whole cores of a worker, where the user gave the launcher a number."""
     launcher = config.hydra.launcher
     given = None
@@ -116,7 +116,7 @@ def _given_cores(config: DictConfig) -> int | None:
     return None if given is None else max(1, int(given))
 
 
-def complete(config: DictConfig, workers: int, threads: int) -> DictConfig:
+def fill_config(config: DictConfig, workers: int, threads: int) -> DictConfig:
     """Hydra's configuration, with what the user left open for the launcher to be told."""
     config = config.copy()
     with open_dict(config):

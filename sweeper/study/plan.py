@@ -31,7 +31,7 @@ from sweeper.study.space.keys import SearchableKeys
 from sweeper.study.space.reader import parse_space
 from sweeper.study.space.search_space import MAX_GRID, SearchSpace
 from sweeper.study.storage.validation import storage_problems
-from sweeper.study.trial_places import given_subdir, subdir_of, subdir_problems
+from sweeper.study.trial_directories import custom_subdir, subdir_problems, trial_subdir
 from sweeper.study.validation import study_problems
 
 
@@ -171,7 +171,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader, ap
     for _, each in examples:
         problems += app.example_problems(study, each, space.keys)
         problems += app.working_directory_problems(each, config.hydra.job.chdir)
-    if subdir := given_subdir(config):
+    if subdir := custom_subdir(config):
         problems += _subdir_problems(subdir, composer, space)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
@@ -209,7 +209,7 @@ def _enqueue_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
 
 def _subdir_problems(given: str, composer: Composer, space: SearchSpace) -> list[str]:
     overrides = space.overrides(next(space.extremes()))
-    places = [subdir_of(composer.compose(overrides), number) for number in (0, 1)]
+    places = [trial_subdir(composer.compose(overrides), number) for number in (0, 1)]
     return list(subdir_problems(given, places))
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import StudyError, finishing
 from sweeper.common.output_files import atomic_write, make_writable
-from sweeper.study.create_or_resume import open_study, prepared, storage_of
+from sweeper.study.create_or_resume import open_study, prepare_plan, storage_of
 from sweeper.study.execution import locks
 from sweeper.study.execution.artifact_sync import download
 from sweeper.study.execution.recovery import counts_toward_budget, recover_stale_trials
@@ -120,7 +120,7 @@ class _Runner:
             study, remarks = open_study(plan, storage, self.hooks)
             with storage.main_process(study):
                 storage.wait_for_workers(study, SECONDS_TO_END)
-                plan = prepared(plan, study, remarks, self.console)
+                plan = prepare_plan(plan, study, remarks, self.console)
                 path = plan.directory / "multirun.yaml"
                 atomic_write(path, OmegaConf.to_yaml(self.config).encode())
                 before(study)

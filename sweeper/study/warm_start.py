@@ -24,22 +24,22 @@ def initial_params(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
     Raises:
       ConfigError: no earlier study, or one that shares nothing with this.
     """
-    named, remarks = named_sets(plan)
+    named, remarks = enqueued_params(plan)
     if not plan.study.warm_start:
         return named, remarks
     directory = Path(plan.study.warm_start).expanduser()
-    earlier = _best_of(directory, plan.study.warm_start_trials)
-    shared = [_shared(given, plan.space, {}) for given in earlier]
+    earlier = _best_params(directory, plan.study.warm_start_trials)
+    shared = [_params_in_space(given, plan.space, {}) for given in earlier]
     if not any(shared):
         raise ConfigError(
             f"study.warm_start: no trial of {directory} has parameters that this study "
             f"searches ({', '.join(plan.space.names)}), with values within its ranges"
         )
-    remark = f"the best {len(shared)} of {directory} first: {_kept(shared, earlier)}"
+    remark = f"the best {len(shared)} of {directory} first: {_coverage_note(shared, earlier)}"
     return named + shared, [*remarks, remark]
 
 
-def named_sets(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
+def enqueued_params(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
     """The sets of `study.enqueue` as this study searches them, and what there is to say."""
     # The command line may have narrowed what the YAML names.
     keys = {parameter.name: parameter.key.name for parameter in plan.yaml_space.parameters}
@@ -47,11 +47,11 @@ def named_sets(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
         plan.yaml_space.encode(values, f"study.enqueue[{index}]")
         for index, values in enumerate(plan.study.enqueue)
     ]
-    named = [_shared(values, plan.space, keys) for values in given]
-    return named, [] if named == given else [f"study.enqueue: {_kept(named, given)}"]
+    named = [_params_in_space(values, plan.space, keys) for values in given]
+    return named, [] if named == given else [f"study.enqueue: {_coverage_note(named, given)}"]
 
 
-def _best_of(directory: Path, number: int) -> list[dict[str, Any]]:
+def _best_params(directory: Path, number: int) -> list[dict[str, Any]]:
     """The parameters of an earlier study's best trials.
 
     Raises:
@@ -64,7 +64,7 @@ def _best_of(directory: Path, number: int) -> list[dict[str, Any]]:
     return [row.params for row in leaderboard_rows(study) if row.rank is not None][:number]
 
 
-def _shared(
+def _params_in_space(
     given: Mapping[str, Any], space: SearchSpace, keys: Mapping[str, str]
 ) -> dict[str, Any]:
     """Those of the values that a space has, under their names or the keys that they set."""
@@ -77,6 +77,6 @@ def _shared(
     return known
 
 
-def _kept(kept: list[dict[str, Any]], given: list[dict[str, Any]]) -> str:
+def _coverage_note(kept: list[dict[str, Any]], given: list[dict[str, Any]]) -> str:
     numbers = f"{sum(map(len, kept))} of {sum(map(len, given))} values are in the space"
     return f"{numbers}; the sampler chooses the others"

@@ -37,7 +37,7 @@ from sweeper.two_tower.trial.summary import has_collapsed, summarize
 
 FINAL_METRICS = ("num_parameters", "milliseconds_per_query", "train_seconds")
 # Keys that change no result.
-NOT_COMPARED = (
+KEYS_WITHOUT_EFFECT = (
     "data.cache_dir", "data.source", "evaluation.save_ranks", "name", "train.threads",
 )  # fmt: skip
 
@@ -77,7 +77,9 @@ class TwoTowerApp:
 
     def result_affecting_keys(self, config: Mapping[str, Any]) -> dict[str, Any]:
         found = {
-            key: value for key, value in flatten(config).items() if not key.startswith(NOT_COMPARED)
+            key: value
+            for key, value in flatten(config).items()
+            if not key.startswith(KEYS_WITHOUT_EFFECT)
         }
         if {"data.split", "evaluation.seen"} <= set(found):
             # "auto" is not another reading than the one that it stands for.
@@ -196,4 +198,5 @@ class TwoTowerHooks(StudyHooks):
         if not confirm.best:
             return None
         planned = confirmation.plan_confirmation(plan, study, loader)
-        return planned, list(confirmation.left_out(confirm, plan.trial.data.split, planned.configs))
+        split = plan.trial.data.split
+        return planned, list(confirmation.skipped_parts(confirm, split, planned.configs))

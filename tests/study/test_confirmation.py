@@ -31,8 +31,8 @@ from sweeper.two_tower.studies.ablations import ablation_problems, without
 from sweeper.two_tower.studies.confirmation import (
     confirmed_cuts,
     for_test_rows,
-    left_out,
     plan_confirmation,
+    skipped_parts,
 )
 from sweeper.two_tower.studies.retraining import retraining
 
@@ -131,7 +131,7 @@ def test_the_best_one_with_other_values_stands_beside_it(confirm):
     assert narrow["model"] == best["model"] | {"layer_sizes": [4]}
     assert {**narrow, "model": 0} == {**best, "model": 0}
     asked = ConfirmConfig(without=[], ablations={"narrow": {}, "same": {}})
-    told = list(left_out(asked, "random", confirmation.configs))
+    told = list(skipped_parts(asked, "random", confirmation.configs))
     assert "with same: left out; the best configuration is like this" in told
     assert not any("narrow" in line for line in told)
 
@@ -246,9 +246,9 @@ def test_what_a_confirmation_can_not_have_is_said(confirm):
     asked = ConfirmConfig(best=2, split_seeds=1, without=["timestamp", "history"])
     names = list(confirm().configs)
     no_history = "without history: left out; no feature has it, or a tower no other"
-    assert list(left_out(asked, "random", names)) == [no_history]
+    assert list(skipped_parts(asked, "random", names)) == [no_history]
     no_splits = "fresh splits: data.split 'temporal' has none; cuts (data.cut) stand in their place"
-    assert list(left_out(asked, "temporal", names)) == [no_history, no_splits]
+    assert list(skipped_parts(asked, "temporal", names)) == [no_history, no_splits]
 
 
 def test_a_reference_and_columns_may_be_left_out(confirm):

@@ -12,7 +12,7 @@ from small_trials import small_config
 from sweeper.common.errors import ConfigError
 from sweeper.study import attributes, launcher_options, launchers
 from sweeper.study.launcher_options import number_of_workers, option_problems
-from sweeper.study.trial_places import subdir_of
+from sweeper.study.trial_directories import trial_subdir
 from sweeper.two_tower.validation import working_directory_problems
 
 GRID = ("data=synthetic", "model.dropout=0.1,0.2")
@@ -81,7 +81,7 @@ def test_trials_lie_where_hydra_is_told_to_put_them(hydra):
     subdir = "hydra.sweep.subdir='runs/${hydra:job.num}_${model.dropout}/${hydra.job.id}'"
     plan = hydra.plan(*GRID, subdir)
     composer = hydra.composer(plan, *GRID, subdir)
-    place = subdir_of(plan.compose(composer, ["model.dropout=0.2"]), 12)
+    place = trial_subdir(plan.compose(composer, ["model.dropout=0.2"]), 12)
     assert place == "runs/12_0.2/sweeper_12"
     assert plan.subdir is not None
     assert hydra.plan(*GRID).subdir is None

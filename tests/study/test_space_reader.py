@@ -26,10 +26,10 @@ def read(key: str, **options: Any) -> tuple[Parameter | None, list[str]]:
     ("key", "options", "domain"),
     [
         ("model.dropout", {"low": 0, "high": 0.5}, Interval(0.0, 0.5)),
-        ("train.epochs", {"low": 1, "high": 9, "step": 3}, Interval(1, 7, 3, whole=True)),
+        ("train.epochs", {"low": 1, "high": 9, "step": 3}, Interval(1, 7, 3, is_int=True)),
         ("train.epochs", {"low": 1, "high": 9, "log": True}, Interval(1, 9, None, True, True)),
         ("optimizer.options.momentum", {"low": 0.0, "high": 1}, Interval(0.0, 1.0)),
-        ("optimizer.options.power", {"low": 0, "high": 1}, Interval(0, 1, whole=True)),
+        ("optimizer.options.power", {"low": 0, "high": 1}, Interval(0, 1, is_int=True)),
         ("model.layer_norm", {"choices": [True, False]}, Choices.of([True, False])),
     ],
 )

@@ -16,7 +16,7 @@ from typing import Any
 from sweeper.common.errors import ConfigError, closest, either
 
 # What an annotation's parts mean for a value of a configuration, and in words.
-_PLAIN: dict[str, tuple[tuple[type, ...], str]] = {
+_PLAIN_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "bool": ((bool,), "true or false"),
     "int": ((int,), "a whole number"),
     "float": ((int, float), "a number"),
@@ -115,15 +115,15 @@ def _signature_problems(key: str, options: Mapping[str, Any], kind: Kind) -> Ite
 def _type_problems(key: str, value: Any, annotation: Any) -> Iterator[str]:
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     parts = [part.split("[")[0] for part in text.split(" | ")]
-    plain = [_PLAIN[part] for part in parts if part in _PLAIN]
+    plain = [_PLAIN_TYPES[part] for part in parts if part in _PLAIN_TYPES]
     if value is None and "None" in parts:
         return
-    if not set(parts) & (set(_PLAIN) - {"None"}):
+    if not set(parts) & (set(_PLAIN_TYPES) - {"None"}):
         yield f"{key}: takes a Python object, which a configuration can't hold; leave it out"
-    elif not any(_is_of(value, types) for types, _ in plain):
+    elif not any(_is_instance(value, types) for types, _ in plain):
         yield f"{key}: got {value!r}; must be {either([words for _, words in plain])}"
 
 
-def _is_of(value: Any, types: tuple[type, ...]) -> bool:
+def _is_instance(value: Any, types: tuple[type, ...]) -> bool:
     """As isinstance, but True and False are no numbers."""
     return isinstance(value, types) and (not isinstance(value, bool) or bool in types)

@@ -32,19 +32,19 @@ def read_domain(
       where: for errors, where it stands: "study.space.model.dropout".
       value_type: int, float, Any for either, or another, which can't have a range.
     """
-    constrained_field = [option for option in RANGE_OPTIONS if option in given]
+    range_options = [option for option in RANGE_OPTIONS if option in given]
     if "choices" in given:
-        if constrained_field:
+        if range_options:
             problems.append(
-                f"{where}: got choices and {', '.join(constrained_field)}; must be one or the other"
+                f"{where}: got choices and {', '.join(range_options)}; must be one or the other"
             )
         return _read_choices(f"{where}.choices", given["choices"], check, problems)
-    if not constrained_field:
+    if not range_options:
         problems.append(f"{where}: has no values; must have choices, or low and high")
         return None
     if value_type not in (int, float, Any):
         problems.append(
-            f"{where}: got {', '.join(constrained_field)}, and is no number; must have choices"
+            f"{where}: got {', '.join(range_options)}, and is no number; must have choices"
         )
         return None
     return _read_interval(where, given, value_type, check, problems)
@@ -91,13 +91,13 @@ def _read_interval(
     step, log = given.get("step"), given.get("log", False)
     numbers = {"low": low, "high": high} | ({} if step is None else {"step": step})
     all_whole = all(type(value) is int for value in numbers.values())
-    whole = value_type is int or (value_type is Any and all_whole)
+    is_int = value_type is int or (value_type is Any and all_whole)
     found = []
     for option, value in numbers.items():
         if value is None:
             found.append(f"{where}.{option}: is missing; a range has low and high")
-        elif type(value) is not int and (whole or type(value) is not float or not isfinite(value)):
-            words = "a whole number" if whole else "a finite number"
+        elif type(value) is not int and (is_int or type(value) is not float or not isfinite(value)):
+            words = "a whole number" if is_int else "a finite number"
             found.append(f"{where}.{option}: got {value!r}; must be {words}")
     if not isinstance(log, bool):
         found.append(f"{where}.log: got {log!r}; must be true or false")
@@ -109,7 +109,7 @@ def _read_interval(
             if (words := check(value))
         ]
     problems += found
-    return None if found else Interval.of(low, high, step, log, whole)
+    return None if found else Interval.of(low, high, step, log, is_int)
 
 
 def _interval_problems(where: str, low: Any, high: Any, step: Any, log: bool) -> Iterator[str]:

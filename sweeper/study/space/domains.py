@@ -55,7 +55,7 @@ class Domain(ABC):
         """The override text of a value that `encode` or `suggest` returned."""
 
     @abstractmethod
-    def words(self) -> str:
+    def constraint(self) -> str:
         """For an error: "one of 1, 2", "a number from 0.1 to 0.5"."""
 
     @abstractmethod
@@ -74,18 +74,18 @@ class Interval(Domain):
     high: float
     step: float | None = None
     log: bool = False
-    whole: bool = False
+    is_int: bool = False
 
     @classmethod
-    def of(cls, low: float, high: float, step: float | None, log: bool, whole: bool) -> Interval:
+    def of(cls, low: float, high: float, step: float | None, log: bool, is_int: bool) -> Interval:
         """An interval that ends on a step, of ints or of floats throughout."""
         if step is not None:
             high = _on_step(low, steps_between(low, high, step), step)
-        number = int if whole else float
-        return cls(number(low), number(high), None if step is None else number(step), log, whole)
+        number = int if is_int else float
+        return cls(number(low), number(high), None if step is None else number(step), log, is_int)
 
     def suggest(self, trial: optuna.Trial, name: str) -> Any:
-        if self.whole:
+        if self.is_int:
             return trial.suggest_int(
                 name, int(self.low), int(self.high), step=int(self.step or 1), log=self.log
             )
@@ -94,7 +94,7 @@ class Interval(Domain):
         return self.encode(suggested)
 
     def values(self) -> Sequence[Any] | None:
-        if self.whole:
+        if self.is_int:
             return self._integers()
         if self.step is None:
             return None
@@ -113,12 +113,12 @@ class Interval(Domain):
         inside = number and self.low - 1 <= value <= self.high + 1
         encoded = self._nearest(value) if inside else None
         if encoded is None:
-            raise ValueError(f"must be {self.words()}")
+            raise ValueError(f"must be {self.constraint()}")
         return encoded
 
     def _nearest(self, value: float) -> float | None:
         """The value itself, on its step; None where it is on none, or outside."""
-        if self.whole:
+        if self.is_int:
             return int(value) if value == int(value) and int(value) in self._integers() else None
         if self.step is None:
             return float(value) if self.low <= value <= self.high else None
@@ -130,13 +130,13 @@ class Interval(Domain):
     def text(self, value: Any) -> str:
         return to_text(value)
 
-    def words(self) -> str:
-        kind = "a whole number" if self.whole else "a number"
+    def constraint(self) -> str:
+        kind = "a whole number" if self.is_int else "a number"
         steps = f" in steps of {self.step}" if self.step else ""
         return f"{kind} from {self.low} to {self.high}{steps}"
 
     def describe(self) -> dict[str, Any]:
-        kind = "int" if self.whole else "float"
+        kind = "int" if self.is_int else "float"
         ends = {"low": self.low, "high": self.high}
         return {"type": kind, **ends, "step": self.step, "log": self.log}
 
@@ -172,12 +172,12 @@ class Choices(Domain):
         for given, stored in zip(self.given, self.values(), strict=True):
             if _same(value, given) or _same(value, stored):
                 return stored
-        raise ValueError(f"must be {self.words()}{closest(str(value), self.texts)}")
+        raise ValueError(f"must be {self.constraint()}{closest(str(value), self.texts)}")
 
     def text(self, value: Any) -> str:
         return self.texts[self.values().index(value)]
 
-    def words(self) -> str:
+    def constraint(self) -> str:
         return f"one of {', '.join(self.texts)}"
 
     def describe(self) -> dict[str, Any]:

@@ -25,10 +25,10 @@ from sweeper.common.ranges import WIDTHS, Range, invalid_reason
 from sweeper.common.schema import known_keys, unknown_key
 from sweeper.study.app import App
 
-TYPE_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 # What Hydra reads as text without quotes, apart from its own words.
-WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+UNQUOTED = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 RESERVED = ("null", "true", "false", "inf", "nan")
 
 
@@ -41,10 +41,10 @@ def to_text(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, str):
-        return value if _is_word(value) else QuotedString(value, Quote.single).with_quotes()
+        return value if _is_unquoted(value) else QuotedString(value, Quote.single).with_quotes()
     if isinstance(value, Mapping):
         for key in value:
-            if not isinstance(key, str) or not _is_word(key):
+            if not isinstance(key, str) or not _is_unquoted(key):
                 raise ConfigError(f"{key!r}: is no key that an override can have; must be a word")
         return "{" + ",".join(f"{key}:{to_text(value)}" for key, value in value.items()) + "}"
     if isinstance(value, Sequence):
@@ -52,8 +52,8 @@ def to_text(value: Any) -> str:
     raise ConfigError(f"{value!r}: is no value of a configuration")
 
 
-def _is_word(text: str) -> bool:
-    return bool(WORD.fullmatch(text)) and text.lower() not in RESERVED
+def _is_unquoted(text: str) -> bool:
+    return bool(UNQUOTED.fullmatch(text)) and text.lower() not in RESERVED
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Key:
                 OmegaConf.update(schema, self.name, value, force_add=True)
                 value = OmegaConf.select(schema, self.name)
             except OmegaConfBaseException:
-                return f"must be {TYPE_WORDS.get(self.type, self.type)}"
+                return f"must be {TYPE_NAMES.get(self.type, self.type)}"
         if self.range is None or value is None or self.range.accepts(value):
             return ""
         hint = closest(str(value), self.range.choices) if self.range.choices else ""

@@ -156,7 +156,7 @@ class TowersParameter(Parameter):
 
     def encode(self, value: Any) -> dict[str, Any]:
         """The first of the shapes that gives these layer sizes."""
-        wrong = ValueError(f"must be {self._words()}")
+        wrong = ValueError(f"must be {self._constraint()}")
         if not isinstance(value, list) or not self.depth.has(len(value)):
             raise wrong
         depth = {f"{self.name}.depth": self.depth.encode(len(value))}
@@ -195,10 +195,10 @@ class TowersParameter(Parameter):
         others = [sizes for sizes in of_one_width if not set(sizes) <= set(widths)]
         return len(widths) ** depth + len(others)
 
-    def _words(self) -> str:
+    def _constraint(self) -> str:
         return (
-            f"a list of widths, {either(self.shapes)}; its length {self.depth.words()}; "
-            f"its widths {self.width.words()}"
+            f"a list of widths, {either(self.shapes)}; its length {self.depth.constraint()}; "
+            f"its widths {self.width.constraint()}"
         )
 
     def describe(self) -> dict[str, Any]:

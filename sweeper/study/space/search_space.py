@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 from sweeper.common.errors import ConfigError
 from sweeper.study.space.conditions import dimensions_of, holds, order_parameters, requirements_of
 from sweeper.study.space.domains import Domain, Interval
+from sweeper.study.space.enqueue_encoder import EnqueueEncoder
 from sweeper.study.space.parameters import Parameter
-from sweeper.study.space.user_values import EnqueueEncoder
 
 if TYPE_CHECKING:
     import optuna
@@ -48,14 +48,14 @@ class SearchSpace:
     """
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
-        arranged, problems = order_parameters(parameters)
+        ordered, problems = order_parameters(parameters)
         if problems:
             raise ConfigError(problems)
-        self.parameters = tuple(arranged)
-        self._dimensions = dimensions_of(arranged)
-        self._requirements = requirements_of(arranged)
+        self.parameters = tuple(ordered)
+        self._dimensions = dimensions_of(ordered)
+        self._requirements = requirements_of(ordered)
         self.names = [dimension.name for dimension in self._dimensions]
-        self.keys = list(dict.fromkeys(parameter.key.name for parameter in arranged))
+        self.keys = list(dict.fromkeys(parameter.key.name for parameter in ordered))
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         """Has Optuna suggest the active parameters; returns their values by name."""
@@ -219,7 +219,8 @@ class SearchSpace:
             if parameter.key.name in keys:
                 continue
             when = {
-                name: _kept(values, domains.get(name)) for name, values in parameter.when.items()
+                name: _values_in_domain(values, domains.get(name))
+                for name, values in parameter.when.items()
             }
             if all(when.values()) and not gone & set(when):
                 kept.append(replace(parameter, when=when))
@@ -232,5 +233,5 @@ class SearchSpace:
         return replace(other, name=names[0]) if len(names) == 1 else other
 
 
-def _kept(values: tuple[Any, ...], domain: Domain | None) -> tuple[Any, ...]:
+def _values_in_domain(values: tuple[Any, ...], domain: Domain | None) -> tuple[Any, ...]:
     return values if domain is None else tuple(value for value in values if domain.has(value))

@@ -26,7 +26,7 @@ from sweeper.two_tower.validation import validate
 
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 # What would compare figures of other rows, or of luck.
-NOT_OF_THE_MODEL = (
+EXCLUDED_KEYS = (
     *("data.", "evaluation.", "tracking.", "name", "train.seed"),
     # A confirmation has nothing to choose an epoch by.
     *("train.restore_best", "train.patience_evaluations", "train.eval_every_epochs"),
@@ -107,7 +107,7 @@ def ablation_problems(confirm: ConfirmConfig, config: Config) -> Iterator[str]:
         for key in unknown:
             yield f"{place}: {key!r} {unknown_key(Config, key, closest_key(key, keys))}"
         for key in changes:
-            if key.startswith(NOT_OF_THE_MODEL):
+            if key.startswith(EXCLUDED_KEYS):
                 yield f"{place}: got {key!r}, which is no part of a model; must be another key"
         types = [
             problem

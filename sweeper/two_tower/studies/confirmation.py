@@ -49,19 +49,19 @@ def plan_confirmation(plan: Plan, study: optuna.Study, loader: ConfigLoader) -> 
     # A study that has been extended may have another best trial, to confirm in another place.
     purpose = (
         "the best configurations are trained anew, with seeds that chose nothing, and scored on "
-        f"test rows{_cuts_words(plan)} (study.confirm)"
+        f"test rows{_cuts_text(plan)} (study.confirm)"
     )
     return retraining(plan, DIRECTORY, configs, list(_points(plan, list(configs))), purpose)
 
 
-def _cuts_words(plan: Plan) -> str:
+def _cuts_text(plan: Plan) -> str:
     if plan.trial.data.split == "random":
         return ""
     cuts = confirmed_cuts(plan.study.confirm, plan.trial.data)
     return f" at {'cut' if len(cuts) == 1 else 'cuts'} {', '.join(map(str, cuts))}"
 
 
-def left_out(confirm: ConfirmConfig, split: str, names: Iterable[str]) -> Iterator[str]:
+def skipped_parts(confirm: ConfirmConfig, split: str, names: Iterable[str]) -> Iterator[str]:
     """What is asked for and a confirmation can't have, a line each.
 
     Args:
@@ -122,7 +122,7 @@ def _on_present_data(plan: Plan, config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def choosing_none(epochs: int) -> dict[str, Any]:
+def fixed_epochs(epochs: int) -> dict[str, Any]:
     """Values of `train` that go through so many epochs and end with the last."""
     return {
         "epochs": epochs,
@@ -142,7 +142,7 @@ def best_epoch(record: TrialRecord) -> int:
 
 def _scored_on_test_rows(config: dict[str, Any]) -> dict[str, Any]:
     config["data"] |= {"train_size": None, "validation_size": 0}
-    config["train"] |= choosing_none(config["train"]["epochs"])
+    config["train"] |= fixed_epochs(config["train"]["epochs"])
     config["evaluation"] |= {
         "split": "test",
         "score_test": True,

@@ -12,7 +12,7 @@ from hydra.core.config_loader import ConfigLoader
 
 from sweeper.common.errors import ConfigError, DataChangedError
 from sweeper.study import attributes
-from sweeper.study.composition import with_words
+from sweeper.study.composition import with_overrides
 from sweeper.study.plan import Plan
 from sweeper.study.resume_check import START_ANEW
 from sweeper.study.storage.markers import holds_study
@@ -57,8 +57,8 @@ def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> 
     if known := previews.get(contents_key(plan.trial.data)):
         problems |= _misfit_of_cuts(plan, known)
     if problems and not holds_study(plan.directory):
-        raise ConfigError(with_words(problems))
-    for line in with_words(problems):
+        raise ConfigError(with_overrides(problems))
+    for line in with_overrides(problems):
         say(f"{line}: such trials fail")
     metrics = [objective.metric for objective in plan.study.objectives]
     for line in saturated_objectives(metrics, previews.values()):

@@ -14,11 +14,11 @@ KEY = "hydra.sweep.subdir"
 # Ours in conf/config.yaml, and Hydra's, which a primary configuration without ours has.
 DEFAULTS = ("trials/${hydra.job.num}", "${hydra.job.num}")
 # What else lies in a study's directory.
-TAKEN = ("workers", "reference", "confirmation")
-LONGEST_NAME = 200
+RESERVED_NAMES = ("workers", "reference", "confirmation")
+MAX_NAME_BYTES = 200
 
 
-def given_subdir(config: DictConfig) -> str | None:
+def custom_subdir(config: DictConfig) -> str | None:
     """`hydra.sweep.subdir` as the user gave it, unresolved; None where it is the default."""
     hydra: Any = OmegaConf.to_container(config.hydra, resolve=False)
     subdir, overrides = str(hydra["sweep"]["subdir"]), hydra["overrides"]["hydra"]
@@ -26,7 +26,7 @@ def given_subdir(config: DictConfig) -> str | None:
     return subdir if by_hand or subdir not in DEFAULTS else None
 
 
-def subdir_of(config: DictConfig, number: int) -> str:
+def trial_subdir(config: DictConfig, number: int) -> str:
     """Where a trial goes, below the study's directory.
 
     Args:
@@ -62,10 +62,10 @@ def subdir_problems(given: str, places: Sequence[str]) -> Iterator[str]:
     parts = path.parts
     if path.is_absolute() or ".." in parts or not parts or parts[0].startswith("."):
         yield f"{got}, which is {places[0]!r}; must be a place below hydra.sweep.dir"
-    elif parts[0].startswith(TAKEN):
+    elif parts[0].startswith(RESERVED_NAMES):
         yield f"{got}; must not begin with {parts[0]!r}, where a study keeps something else"
-    if any(len(os.fsencode(part)) > LONGEST_NAME for part in parts):
+    if any(len(os.fsencode(part)) > MAX_NAME_BYTES for part in parts):
         yield (
             f"{got}, which is {len(os.fsencode(places[0]))} letters long; must have names of at "
-            f"most {LONGEST_NAME}, as hydra.job.config.override_dirname.exclude_keys helps to"
+            f"most {MAX_NAME_BYTES}, as hydra.job.config.override_dirname.exclude_keys helps to"
         )
