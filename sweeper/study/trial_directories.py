@@ -1,4 +1,4 @@
-"""Where a study's trials lie: `trials/0007`, or what the user's `hydra.sweep.subdir` says."""
+"""The directories of trials: `trials/0007`, or what the user's `hydra.sweep.subdir` sets."""
 
 from __future__ import annotations
 
@@ -11,31 +11,32 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 KEY = "hydra.sweep.subdir"
-# Ours in conf/config.yaml, and Hydra's, which a primary configuration without ours has.
+# The default of conf/config.yaml, and Hydra's own, which other primary configurations have.
 DEFAULTS = ("trials/${hydra.job.num}", "${hydra.job.num}")
-# What else lies in a study's directory.
+# A study keeps other files in directories whose names begin with these.
 RESERVED_NAMES = ("workers", "reference", "confirmation")
 MAX_NAME_BYTES = 200
 
 
 def custom_subdir(config: DictConfig) -> str | None:
-    """`hydra.sweep.subdir` as the user gave it, unresolved; None where it is the default."""
+    """Returns the user's `hydra.sweep.subdir`, unresolved, or None if it is the default."""
     hydra: Any = OmegaConf.to_container(config.hydra, resolve=False)
     subdir, overrides = str(hydra["sweep"]["subdir"]), hydra["overrides"]["hydra"]
-    by_hand = any(text.lstrip("+").startswith(f"{KEY}=") for text in overrides)
-    return subdir if by_hand or subdir not in DEFAULTS else None
+    is_given = any(text.lstrip("+").startswith(f"{KEY}=") for text in overrides)
+    return subdir if is_given or subdir not in DEFAULTS else None
 
 
 def trial_subdir(config: DictConfig, number: int) -> str:
-    """Where a trial goes, below the study's directory.
+    """Returns the directory of a trial, relative to the study's directory.
 
     Args:
-      config: the trial's composed configuration, `hydra` included; is changed.
+      config: the composed configuration of the trial, including `hydra`; it is changed.
+      number: the number of the trial.
     """
     with open_dict(config):
         config.hydra.job.num = number
         config.hydra.job.id = f"{config.hydra.job.name}_{number}"
-    # `${hydra:job.num}` asks Hydra's own.
+    # `${hydra:job.num}` is resolved in Hydra's global configuration.
     instance = HydraConfig.instance()
     before = instance.cfg
     instance.set_config(config)
@@ -45,27 +46,28 @@ def trial_subdir(config: DictConfig, number: int) -> str:
         instance.cfg = before
 
 
-def subdir_problems(given: str, places: Sequence[str]) -> Iterator[str]:
-    """Why trials can't lie there.
+def subdir_problems(given: str, resolved: Sequence[str]) -> Iterator[str]:
+    """Yields a line for each reason why trials can't have these directories.
 
     Args:
-      given: `hydra.sweep.subdir`.
-      places: what it comes to for trials that differ in their number alone.
+      given: the value of `hydra.sweep.subdir`.
+      resolved: the directories of trials that differ only in their number.
     """
     got = f"{KEY}: got {given!r}"
-    if len(set(places)) < len(places):
+    if len(set(resolved)) < len(resolved):
         yield (
-            f"{got}, which is {places[0]!r} for several trials; must have ${{hydra.job.num}} "
-            "in it, so that each has a directory of its own"
+            f"{got}, which is {resolved[0]!r} for several trials; must contain ${{hydra.job.num}}, "
+            "so that each trial has its own directory"
         )
-    path = PurePosixPath(places[0])
+    path = PurePosixPath(resolved[0])
     parts = path.parts
     if path.is_absolute() or ".." in parts or not parts or parts[0].startswith("."):
-        yield f"{got}, which is {places[0]!r}; must be a place below hydra.sweep.dir"
+        yield f"{got}, which is {resolved[0]!r}; must be a directory below hydra.sweep.dir"
     elif parts[0].startswith(RESERVED_NAMES):
-        yield f"{got}; must not begin with {parts[0]!r}, where a study keeps something else"
+        yield f"{got}; must not begin with {parts[0]!r}, where the study keeps other files"
     if any(len(os.fsencode(part)) > MAX_NAME_BYTES for part in parts):
         yield (
-            f"{got}, which is {len(os.fsencode(places[0]))} letters long; must have names of at "
-            f"most {MAX_NAME_BYTES}, as hydra.job.config.override_dirname.exclude_keys helps to"
+            f"{got}, which is {len(os.fsencode(resolved[0]))} bytes long; each name must have "
+            f"at most {MAX_NAME_BYTES} bytes; hydra.job.config.override_dirname.exclude_keys "
+            "shortens names"
         )

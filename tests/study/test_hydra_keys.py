@@ -92,12 +92,12 @@ def test_trials_lie_where_hydra_is_told_to_put_them(hydra):
 @pytest.mark.parametrize(
     ("subdir", "words"),
     [
-        ("${model.dropout}", "which is '0.1' for several trials; must have ${hydra.job.num}"),
-        ("../${hydra.job.num}", "which is '../0'; must be a place below hydra.sweep.dir"),
-        ("/tmp/${hydra.job.num}", "which is '/tmp/0'; must be a place below hydra.sweep.dir"),
+        ("${model.dropout}", "which is '0.1' for several trials; must contain ${hydra.job.num}"),
+        ("../${hydra.job.num}", "which is '../0'; must be a directory below hydra.sweep.dir"),
+        ("/tmp/${hydra.job.num}", "which is '/tmp/0'; must be a directory below hydra.sweep.dir"),
         ("workers/${hydra.job.num}", "must not begin with 'workers'"),
         ("reference_${hydra.job.num}", "must not begin with 'reference_0'"),
-        ("${hydra.job.num}" + 300 * "x", "which is 301 letters long; must have names of at most"),
+        ("${hydra.job.num}" + 300 * "x", "which is 301 bytes long; each name must have at most"),
     ],
 )
 def test_places_that_trials_cannot_have_are_refused(hydra, subdir, words):
