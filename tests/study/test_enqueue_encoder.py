@@ -50,7 +50,7 @@ def test_a_users_values(given_values: dict[str, Any], encoded: dict[str, Any]) -
         (
             {"optimizer.learning_rate": 0.01},
             "optimizer.learning_rate: got 0.01; must be given as adam_learning_rate or "
-            "adagrad_learning_rate, since each may set it",
+            "adagrad_learning_rate, since each of them sets it",
         ),
         (
             {"optimizer": "adam", "adagrad_learning_rate": 0.5},
