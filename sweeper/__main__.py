@@ -47,8 +47,8 @@ def objectives(config: DictConfig) -> list[float]:
 
 def origin(study: StudyConfig) -> Origin:
     """Returns which trial of which study this process runs."""
-    place = HydraConfig.get()
-    return Origin(study.name or Path(place.sweep.dir).name, place.job.num)
+    config = HydraConfig.get()
+    return Origin(study.name or Path(config.sweep.dir).name, config.job.num)
 
 
 def main() -> None:

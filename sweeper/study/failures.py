@@ -24,15 +24,16 @@ def failure_of(plan: Plan, study: optuna.Study) -> StudyError | None:
     counts = Counter(map(state_of, trials))
     if len(failed) > plan.study.max_failures:
         number = "1 trial" if len(failed) == 1 else f"{len(failed)} trials"
-        what = f"study.max_failures: {number} failed, more than {plan.study.max_failures}"
+        problem = f"study.max_failures: {number} failed, more than {plan.study.max_failures}"
     elif failed and not counts["complete"] + counts["infeasible"]:
         pruned = f", {counts['pruned']} pruned" if counts["pruned"] else ""
-        what = f"{plan.name}: no trial completed: {len(failed)} failed{pruned}"
+        problem = f"{plan.name}: no trial completed: {len(failed)} failed{pruned}"
     else:
         return None
-    place = plan.directory / failed[0].user_attrs.get(attributes.DIRECTORY, "") / TRACEBACK
-    traceback = f"\n{place.read_text()}" if place.exists() else ""
-    return StudyError(f"{what}; the first, in {place.parent}: {first_failure(study)}{traceback}")
+    directory = plan.directory / failed[0].user_attrs.get(attributes.DIRECTORY, "")
+    path = directory / TRACEBACK
+    traceback = f"\n{path.read_text()}" if path.exists() else ""
+    return StudyError(f"{problem}; the first, in {directory}: {first_failure(study)}{traceback}")
 
 
 def first_failure(study: optuna.Study) -> str:

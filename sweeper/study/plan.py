@@ -211,8 +211,8 @@ def _enqueue_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
 
 def _subdir_problems(given: str, composer: Composer, space: SearchSpace) -> list[str]:
     overrides = space.overrides(next(space.extremes()))
-    places = [trial_subdir(composer.compose(overrides), number) for number in (0, 1)]
-    return list(subdir_problems(given, places))
+    resolved = [trial_subdir(composer.compose(overrides), number) for number in (0, 1)]
+    return list(subdir_problems(given, resolved))
 
 
 def _size_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:

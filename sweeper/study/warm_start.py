@@ -64,7 +64,7 @@ def _best_params(directory: Path, number: int) -> list[dict[str, Any]]:
         study = load_study(directory, check=True)
     except OutputError as error:
         raise ConfigError(f"study.warm_start: {error}") from error
-    return [row.params for row in leaderboard_rows(study) if row.rank is not None][:number]
+    return [entry.params for entry in leaderboard_rows(study) if entry.rank is not None][:number]
 
 
 def _params_in_space(

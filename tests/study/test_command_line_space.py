@@ -203,7 +203,8 @@ def test_a_range_of_floats_excludes_its_stop(start: int, step: int, length: int)
         (["study.seed=1,2"], ["study.seed: can't be searched, because study is the same for all "
                               "trials of a study"]),
         (["hydra/launcher=basic,joblib"],
-         ["hydra/launcher: can't be searched, because hydra is the same for all trials of a study"]),
+         ["hydra/launcher: can't be searched, because hydra is the same for all trials of a "
+          "study"]),
         (["optimizer=adam,adm"], ["optimizer: got 'adm'; must be one of adagrad, adam, adamw, sgd. "
                                   "Did you mean 'adam'?"]),
         (["model=glob(none*)"], ["model: got no value; must have at least one"]),

@@ -95,32 +95,32 @@ def ablation_problems(confirm: ConfirmConfig, config: Config) -> Iterator[str]:
     """
     keys = known_keys(Config)
     for name, changes in confirm.ablations.items():
-        place = f"study.confirm.ablations.{name}"
+        where = f"study.confirm.ablations.{name}"
         if not NAME.fullmatch(name):
-            yield f"{place}: the name may have lowercase letters, digits and single underscores"
+            yield f"{where}: the name may have lowercase letters, digits and single underscores"
         if not isinstance(changes, Mapping) or not changes:
             yield (
-                f"{place}: got {changes!r}; must be a mapping of keys to values, such as "
+                f"{where}: got {changes!r}; must be a mapping of keys to values, such as "
                 "{features.sequence.encoder: mean}"
             )
             continue
         unknown = [key for key in changes if key not in keys]
         for key in unknown:
-            yield f"{place}: {key!r} {unknown_key(Config, key, closest_key(key, keys))}"
+            yield f"{where}: {key!r} {unknown_key(Config, key, closest_key(key, keys))}"
         for key in changes:
             if key.startswith(EXCLUDED_KEYS):
-                yield f"{place}: got {key!r}, which is not part of the model; must be another key"
+                yield f"{where}: got {key!r}, which is not part of the model; must be another key"
         types = [
             problem
             for key, value in changes.items()
             if key in keys
             for problem in type_problems(key, value, type_at(Config, key))
         ]
-        yield from (f"{place}: {problem}" for problem in types)
+        yield from (f"{where}: {problem}" for problem in types)
         if unknown or types:
             continue
         try:
             values = changed(to_dictionary(config), changes) or {}
             validate(to_dataclass(OmegaConf.create(values)) if values else config)
         except ConfigError as error:
-            yield from (f"{place}: {problem}" for problem in error.problems)
+            yield from (f"{where}: {problem}" for problem in error.problems)

@@ -83,15 +83,15 @@ def skipped_parts(confirm: ConfirmConfig, split: str, names: Iterable[str]) -> I
 def _configs(
     plan: Plan, study: optuna.Study, loader: ConfigLoader
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    best = [row for row in leaderboard_rows(study) if row.rank is not None]
+    best = [entry for entry in leaderboard_rows(study) if entry.rank is not None]
     if not best:
         raise StudyError(f"study.confirm: no trial of {plan.directory} is complete and feasible")
-    for place, row in enumerate(best[: plan.study.confirm.best]):
-        record = records.read(plan.directory / str(row.directory))
+    for index, entry in enumerate(best[: plan.study.confirm.best]):
+        record = records.read(plan.directory / str(entry.directory))
         config = _on_present_data(plan, for_test_rows(record))
-        yield f"trial_{row.number}", config
-        if place == 0:
-            yield from ablations(plan.study.confirm, f"trial_{row.number}", config)
+        yield f"trial_{entry.number}", config
+        if index == 0:
+            yield from ablations(plan.study.confirm, f"trial_{entry.number}", config)
     if reference := plan.study.reference:
         config = to_dictionary(experiment_config(plan, reference, loader))
         yield reference, _scored_on_test_rows(config)

@@ -115,18 +115,20 @@ def check_same_data(study: optuna.Study, plan: Plan) -> None:
 
 def _changed(study: optuna.Study, plan: Plan, began: str, files: dict[str, Any]) -> str:
     data = plan.trial.data
-    what = f"data.path: the table {data.path}" if data.name == "table" else f"data: {data.name}"
+    subject = f"data.path: the table {data.path}" if data.name == "table" else f"data: {data.name}"
     before = study.user_attrs.get(attributes.DATA_FILES)
     changes = changed_files(before, files) if before and files else []
     if changes:
-        why = "; ".join(changes)
+        reason = "; ".join(changes)
     elif before and files:
-        why = "its files are the same, but this version reads them differently"
+        reason = "its files are the same, but this version reads them differently"
     else:
-        why = f"the fingerprint of its contents was {began:.12} and is {plan.fingerprint:.12} now"
+        reason = (
+            f"the fingerprint of its contents was {began:.12} and is {plan.fingerprint:.12} now"
+        )
     return (
-        f"{what} has changed since the study in {plan.directory} began: {why}; restore the data; "
-        f"{START_ANEW}"
+        f"{subject} has changed since the study in {plan.directory} began: {reason}; restore the "
+        f"data; {START_ANEW}"
     )
 
 
