@@ -1,4 +1,4 @@
-"""`python -m sweeper`: composes the configuration, runs a trial or a study of many."""
+"""The command `python -m sweeper`, which runs a trial or a study of many trials."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sweeper.two_tower.tracking.tracker import STANDALONE, Origin
 
 @hydra.main(config_path=str(config_directory()), config_name="config", version_base="1.3")
 def run(config: DictConfig) -> list[float]:
-    """Runs one trial in Hydra's output directory; returns its objectives."""
+    """Runs one trial in Hydra's output directory and returns its objective values."""
     if in_study():
-        # How it ends is the study's business: it goes on with the next.
+        # The study handles errors, and continues with the next trial.
         return objectives(config)
     with exit_codes():
         return objectives(config)
 
 
 def objectives(config: DictConfig) -> list[float]:
-    """Trains and scores what the configuration describes, on each of its split seeds."""
+    """Trains and scores the configuration on each of its splits; returns the objective values."""
     from sweeper.two_tower.trial.repeats import run_repeats
 
     study, directory = to_study(config), Path(HydraConfig.get().runtime.output_dir)
@@ -37,7 +37,7 @@ def objectives(config: DictConfig) -> list[float]:
         study.seed_mode,
         directory,
         report,
-        # A picture takes as long as an epoch: a study leaves it to its report.
+        # Drawing takes as long as an epoch; a study leaves it to its report.
         draw=not in_study(),
         origin=origin(study) if in_study() else STANDALONE,
         fingerprint=expected_fingerprint(),
@@ -46,9 +46,9 @@ def objectives(config: DictConfig) -> list[float]:
 
 
 def origin(study: StudyConfig) -> Origin:
-    """Which trial of which study this process runs."""
-    place = HydraConfig.get()
-    return Origin(study.name or Path(place.sweep.dir).name, place.job.num)
+    """Returns which trial of which study this process runs."""
+    config = HydraConfig.get()
+    return Origin(study.name or Path(config.sweep.dir).name, config.job.num)
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""Hydra finds this project's sweeper here."""
+"""The package in which Hydra finds this project's sweeper."""

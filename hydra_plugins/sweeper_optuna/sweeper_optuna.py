@@ -1,8 +1,8 @@
-"""`hydra/sweeper: sweeper_optuna`: hands a multirun over to `sweeper.study`.
+"""The Hydra sweeper `hydra/sweeper: sweeper_optuna`, which passes a multirun to `sweeper.study`.
 
-Hydra imports this at every start, so that what it needs is imported when it runs. It
-does so without an entry in `sys.modules`, where `@dataclass` would look up annotations
-that are strings: so no `from __future__ import annotations` here.
+Hydra imports this module at every start, so its imports are deferred until it runs. Hydra doesn't
+add the module to `sys.modules`, where `@dataclass` would look up annotations that are strings;
+the module therefore has no `from __future__ import annotations`.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from omegaconf import DictConfig
 
 @dataclass
 class SweeperOptunaConfig:
-    """What to search, and how, stands under `study:`.
+    """Options of the sweeper; the section `study` sets what it searches, and how.
 
     Attributes:
-      max_relaunches: how often the workers are launched again when their launcher fails,
-        as it does when one of them is killed.
+      max_relaunches: how often the workers are launched again when their launcher fails, for
+        example because one of them was killed.
     """
 
     _target_: str = "hydra_plugins.sweeper_optuna.sweeper_optuna.SweeperOptuna"
@@ -32,7 +32,7 @@ ConfigStore.instance().store(
 
 
 class SweeperOptuna(Sweeper):
-    """Runs a grid or an Optuna study through workers that pull trials."""
+    """Runs a grid or an Optuna study with workers that claim trials."""
 
     def __init__(self, max_relaunches: int) -> None:
         self.max_relaunches = max_relaunches

@@ -18,7 +18,7 @@ from sweeper.two_tower.data.loading import load_interactions
 from sweeper.two_tower.data.split import Split
 from sweeper.two_tower.evaluation.scoring import ModelScorer
 from sweeper.two_tower.record import Metrics, TrialRecord
-from sweeper.two_tower.studies.confirmation import choosing_none, epochs_to_train
+from sweeper.two_tower.studies.confirmation import epochs_to_train, fixed_epochs
 from sweeper.two_tower.training.loop import Callbacks, History, train
 from sweeper.two_tower.training.progress import TrainingProgress
 from sweeper.two_tower.training.setup import Training, set_up_training
@@ -92,7 +92,7 @@ def prepare_retraining(
     if rows == ALL:
         trained = np.arange(len(interactions))
         # Train up to the trial's best epoch: no rows are left to choose an epoch by.
-        to_the_end = choosing_none(epochs_to_train(record))
+        to_the_end = fixed_epochs(epochs_to_train(record))
         config = replace(config, train=replace(config.train, **to_the_end))
     training = set_up_training(config, interactions, trained, threads)
     return RetrainedModel(config, interactions, split, trained, threads, training)

@@ -1,1 +1,1 @@
-"""Studies: many trials, chosen by a grid or a sampler, run by workers that pull them."""
+"""Runs studies: a grid or a sampler chooses many trials, and workers claim and run them."""

@@ -1,7 +1,7 @@
 """Composes the configurations of a study's trials, and finds what is wrong with them.
 
-Hydra reads and merges every YAML file anew for each trial, which takes 0.09 s. Here it
-does so once for each choice of config groups, and single values are set in a copy.
+Hydra reads and merges every YAML file again for each trial, which takes 0.09 s. Here it does so
+once for each choice of config groups, and single values are set in a copy.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Composer:
     """Composes trials as `ConfigLoader.load_sweep_config` does.
 
     Attributes:
-      config: Hydra's configuration of the multirun.
+      config: the configuration that Hydra composed for the multirun.
       fixed: the overrides that all trials have, unless a trial sets the same key.
       groups: the keys that are config groups.
     """
@@ -41,7 +41,7 @@ class Composer:
     _composed: dict[tuple[str, ...], DictConfig] = field(default_factory=dict, repr=False)
 
     def compose(self, overrides: list[str]) -> DictConfig:
-        """The configuration of a trial with these overrides, `hydra` included."""
+        """Returns the configuration of a trial with these overrides, including `hydra`."""
         parsed = OverridesParser.create(self.loader).parse_overrides(overrides)
         is_group = [override.key_or_group in self.groups for override in parsed]
         chosen = tuple(text for text, choice in zip(overrides, is_group, strict=True) if choice)
@@ -66,10 +66,10 @@ class Composer:
 
 
 def open_choices(config: DictConfig, space: SearchSpace) -> list[str]:
-    """The first choice of each config group that is searched and that the YAML leaves open (`???`).
+    """Returns the first choice of each searched config group that the YAML leaves open (`???`).
 
-    Nothing can be composed without them: neither a worker's own configuration nor a trial's
-    that a search doesn't decide on.
+    Without these choices, neither the configuration of a worker nor that of a trial that doesn't
+    choose such a group can be composed.
     """
     choices = config.hydra.runtime.choices
     left_open = [f"{group}=" for group in choices if OmegaConf.is_missing(choices, group)]
@@ -83,49 +83,51 @@ def open_choices(config: DictConfig, space: SearchSpace) -> list[str]:
 def boundary_configs(
     composer: Composer, space: SearchSpace, app: App
 ) -> list[tuple[str, TrialConfig]]:
-    """A trial's configuration at each end of each range and for each choice, validated.
+    """Composes and checks a configuration for each end of each range and for each choice.
 
     Returns:
-      The overrides that it has, as a text, and the configuration.
+      For each, its overrides as a text, and the configuration.
 
     Raises:
-      ConfigError: with a line for all that is wrong with any of them.
+      ConfigError: with a line for each problem of any of them.
     """
     configs: list[tuple[str, TrialConfig]] = []
-    problems: dict[str, str] = {}  # Each once, and the first overrides that have it.
+    problems: dict[str, str] = {}  # Each problem, and the first overrides that cause it.
     for values in space.extremes():
         overrides = space.overrides(values)
-        words = " ".join(overrides)
+        overrides_text = " ".join(overrides)
         try:
             config = app.read(composer.compose(overrides))
             app.check(config)
-            configs.append((words, config))
+            configs.append((overrides_text, config))
         except ConfigError as error:
             for problem in error.problems:
-                problems.setdefault(problem, words)
+                problems.setdefault(problem, overrides_text)
         except (HydraException, OmegaConfBaseException) as error:
-            problems.setdefault(f"study.space: {str(error).splitlines()[0]}", words)
+            first_line = str(error).splitlines()[0]
+            problems.setdefault(f"study.space: {first_line}", overrides_text)
     if problems:
-        raise ConfigError(with_words(problems))
+        raise ConfigError(with_overrides(problems))
     return configs
 
 
-def with_words(problems: Mapping[str, str]) -> Iterator[str]:
-    """Each problem, and the overrides that have it, where there are any."""
-    for problem, words in problems.items():
-        yield f"{problem} (with {words})" if words else problem
+def with_overrides(problems: Mapping[str, str]) -> Iterator[str]:
+    """Yields each problem with the overrides that cause it, if there are any."""
+    for problem, overrides_text in problems.items():
+        yield f"{problem} (with {overrides_text})" if overrides_text else problem
 
 
 def searched_files(
     composer: Composer, space: SearchSpace, trial: TrialConfig, app: App
 ) -> dict[str, dict[str, Any]]:
-    """What each file that the search chooses between sets, by "GROUP=NAME".
+    """Returns what each file that the search chooses between sets, by "GROUP=NAME".
 
     Args:
-      trial: a trial's configuration before anything searched is set.
+      trial: the configuration of a trial before anything searched is set.
 
     Returns:
-      The keys whose values differ from `trial`'s, those of the file's own defaults list included.
+      The keys whose values differ from those of `trial`, and their values. Keys that the file's
+      own defaults list sets are included.
     """
     before = flatten(app.to_dictionary(trial))
     files = [

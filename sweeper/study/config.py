@@ -1,6 +1,6 @@
 """The schema of `study:`, the part of the configuration that a single trial never sees.
 
-Nothing here imports Optuna or TensorFlow: it is read at every start.
+This module imports neither Optuna nor TensorFlow, because every start reads it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STORAGES = ("sqlite", "postgresql", "journal")
 SEED_MODES = ("lockstep", "sequential")
 DIRECTIONS = ("maximize", "minimize")
 
-# Of a confirmation, which trains each configuration with each.
+# The limit of a confirmation, which trains each configuration with each seed.
 MAX_SEEDS = 1_000
 
 WORKERS = Range(
@@ -42,12 +42,13 @@ WORKERS = Range(
 
 @dataclass
 class ObjectiveConfig:
-    """One figure that a study goes by, and which way is better.
+    """An objective of a study: a metric and its direction.
 
     Attributes:
-      metric: one of the validation rows (`top_100`, `seen_filtered_top_10`), or one of
-        `num_parameters`, `milliseconds_per_query`, `train_seconds`.
-      direction: which way is better.
+      metric: the metric to optimize: a metric on validation rows (such as `top_100` or
+        `seen_filtered_top_10`), or one of the costs `num_parameters`, `milliseconds_per_query`
+        and `train_seconds`.
+      direction: whether to maximize or to minimize the metric; costs must be minimized.
     """
 
     metric: str = constrained_field("top_100", NOT_EMPTY)
@@ -56,24 +57,26 @@ class ObjectiveConfig:
 
 @dataclass
 class ConfirmConfig:
-    """How a study's best configurations are confirmed on test rows, once it is done.
+    """How a finished study confirms its best configurations on test rows.
 
-    Each is trained on all rows that are not test rows, for as many epochs as the study
-    kept.
+    Each configuration is trained on all rows that are not test rows, for the number of epochs
+    of the weights that its trial kept.
 
     Attributes:
-      best: how many configurations; 0: none.
-      train_seeds: how many fresh training seeds, on the study's own split, whose test rows the
-        search never touched; under a split by time, at each cut.
-      split_seeds: how many fresh splits, whose test rows the search saw in part; of a random
-        split alone.
-      cuts: at how many cuts (`data.cut`) of a split by time: the study's own, then those after it,
-        whose test rows the search never touched, then those before it, whose test rows it saw in
-        training or validation. null: 3; must be null for a random split.
-      without: of the best configuration, the columns, or kinds of features such as `history`,
-        that it is trained without, one at a time, to see what each is worth.
-      ablations: by name, keys and values with which the best configuration is trained as well, to
-        see what a part of it is worth: `mean: {features.sequence.encoder: mean}`.
+      best: the number of configurations to confirm; 0 disables the confirmation.
+      train_seeds: the number of fresh training seeds. With a random split, they use the study's
+        own split, whose test rows the search never used; with a split by time, they are used at
+        each cut.
+      split_seeds: the number of fresh splits. The search used part of their test rows. Only
+        applies to a random split.
+      cuts: the number of cuts (`data.cut`) of a split by time: first the study's own cut, then
+        later cuts, whose test rows the search never used, then earlier cuts, whose test rows the
+        search used for training or validation. null means 3 for a split by time; must be null for
+        a random split.
+      without: columns or kinds of features (such as `history`) to remove from the best
+        configuration, one at a time, to measure what each contributes.
+      ablations: by name, keys and values to change in the best configuration, to measure what a
+        part of it contributes, as in `mean: {features.sequence.encoder: mean}`.
     """
 
     best: int = constrained_field(0, at_least(0))
@@ -88,38 +91,45 @@ class ConfirmConfig:
 class StudyConfig:
     """What a study searches, how, and for how long.
 
-    Budgets are totals: the same command goes on until they are used up. Options are given by
-    name, so that another sampler does not trip over them: `sampler_options: {tpe: {…}}`.
+    Budgets are totals: the same command resumes the study until they are used up. Options of
+    samplers and pruners are given by name, as in `sampler_options: {tpe: {…}}`, so that they can
+    stay when another sampler is chosen.
 
     Attributes:
-      name: also the directory's, under `outputs/`; null: `outputs/multirun/DATE_TIME`.
-      space: by parameter; see `sweeper.study.space.search_space`.
-      enqueue: parameter sets tried first.
-      warm_start: an earlier study's directory, whose best trials are tried first; null: none.
-      warm_start_trials: how many of them.
-      objectives: one figure, or several for a Pareto front.
-      sampler: null: `tpe`, or `grid` where every searched value is listed on the command line.
-      sampler_options: by the sampler's name, arguments of Optuna's constructor.
-      pruner: null: `none` for a grid, for several objectives and where nothing is known before a
-        trial's end; else `successive_halving`, or `wilcoxon` where enough seeds for its test are
-        trained one after the other.
-      pruner_options: by the pruner's name, arguments of Optuna's constructor.
-      seed: of the sampler.
-      n_trials: how many are to finish, pruned and failed ones included; null: no limit.
-      timeout_seconds: no trial begins once the study has run for so long; null: no limit.
-      trial_timeout_seconds: a trial that takes longer is interrupted, and has failed; null: no
+      name: the name of the study and of its directory under `outputs/`; null: the directory is
+        `outputs/multirun/DATE_TIME`.
+      space: the search space, by parameter; see `sweeper.study.space.search_space`.
+      enqueue: parameter sets to try before the sampler chooses any.
+      warm_start: the directory of an earlier study, whose best parameter sets are tried first;
+        null: none.
+      warm_start_trials: the number of parameter sets to take from the earlier study.
+      objectives: the objective, or several objectives for a Pareto front.
+      sampler: the sampler; null: `grid` if every searched value is listed on the command line,
+        otherwise `tpe`.
+      sampler_options: arguments for the constructor of Optuna's sampler, by the sampler's name.
+      pruner: the pruner; null: `none` for a grid, for several objectives and if the objective is
+        known only at the end of a trial; otherwise `successive_halving`, or with
+        `seed_mode: sequential` `wilcoxon` if there are enough seeds for its test.
+      pruner_options: arguments for the constructor of Optuna's pruner, by the pruner's name.
+      seed: the seed of the sampler.
+      n_trials: the number of trials to finish, including pruned and failed trials; null: no limit.
+      timeout_seconds: the time in seconds after which the study starts no further trial; null: no
         limit.
-      max_failures: the study stops when more trials than this have failed.
-      max_retries: how often a trial whose worker died is started again.
-      split_seeds: each trial is trained once on each of these random splits; empty: on that of
-        `data.split_seed` alone.
-      seed_mode: `lockstep` trains them side by side and prunes on the running
-        mean; `sequential` one after the other, each a step of the pruner.
-      workers: how many trials run at once; auto: one a core, or one a GPU.
-      reference: an experiment that stands beside the trials: trained once, before them, on
-        the same rows, and beside the best in a confirmation; null: none.
+      trial_timeout_seconds: the time in seconds after which a trial is interrupted and fails;
+        null: no limit.
+      max_failures: the number of failed trials that the study tolerates; it stops when more have
+        failed.
+      max_retries: the number of times that a trial is retried after its worker died.
+      split_seeds: seeds of random splits; each trial is trained once on each of these splits. If
+        empty, it is trained on the split of `data.split_seed`.
+      seed_mode: how a trial trains on several splits: `lockstep` trains all of them side by side
+        and prunes on the running mean; `sequential` trains one after the other, and each is a
+        step of the pruner.
+      workers: the number of trials that run at once; auto: one for each core, or one for each GPU.
+      reference: the name of an experiment to compare the trials with. It is trained on the same
+        rows before the first trial, and again in a confirmation; null: none.
       callbacks: Python paths of Optuna callbacks, `package.module:function`.
-      report: whether to write `report.html` and `report.md` once the study is done.
+      report: whether to write `report.html` and `report.md` when the study is done.
     """
 
     name: str | None = None
@@ -151,14 +161,15 @@ class StudyConfig:
 
 @dataclass
 class StorageConfig:
-    """Where a study's trials are kept while it runs, and after.
+    """Where a study stores its trials.
 
     Attributes:
-      name: `sqlite` and `journal` are files in the study's directory; `postgresql` is a
-        server that workers on many machines reach.
-      url: of `postgresql`'s database, `postgresql://user@host:5432/database`; null: of the
-        others. Never with a password: that comes from PGPASSWORD or ~/.pgpass.
-      retry_seconds: how long a worker tries again while the server is out of reach.
+      name: the kind of storage: `sqlite` and `journal` are files in the study's directory;
+        `postgresql` is a server for workers on many machines.
+      url: the URL of the PostgreSQL database, `postgresql://user@host:5432/database`, without a
+        password, which is read from PGPASSWORD or ~/.pgpass; must be null for other storages.
+      retry_seconds: the time in seconds for which a worker retries while the server is
+        unreachable.
     """
 
     name: str = constrained_field("sqlite", one_of(*STORAGES))
@@ -167,7 +178,7 @@ class StorageConfig:
 
 
 def to_study(config: Any) -> StudyConfig:
-    """The study's part of a composed configuration, as dataclasses."""
+    """Returns the `study` section of a composed configuration as dataclasses."""
     schema = OmegaConf.structured(StudyConfig)
     study = OmegaConf.to_object(OmegaConf.merge(schema, config.study))
     if problems := list(section_type_errors(study, StudyConfig(), "study.")):
@@ -176,6 +187,6 @@ def to_study(config: Any) -> StudyConfig:
 
 
 def to_storage(config: Any) -> StorageConfig:
-    """The storage's part of a composed configuration, as dataclasses."""
+    """Returns the `storage` section of a composed configuration as a dataclass."""
     schema = OmegaConf.structured(StorageConfig)
     return OmegaConf.to_object(OmegaConf.merge(schema, config.storage))  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Opens a study: a new one, or what an earlier start left of it."""
+"""Creates a study, or opens the one that an earlier start created."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from sweeper.study.plan import Plan
 from sweeper.study.resume_check import START_ANEW, check_identity
 from sweeper.study.storage.factory import configured_storage, storage_in
 from sweeper.study.storage.storage import StudyStorage
-from sweeper.study.warm_start import initial_params, named_sets
+from sweeper.study.warm_start import enqueued_params, initial_params
 
 
 def storage_of(plan: Plan) -> tuple[Plan, StudyStorage]:
-    """Where the study is kept, and the plan with the study's name there.
+    """Returns the plan with the study's name in its storage, and the storage.
 
     Raises:
-      ConfigError: the directory's study is kept elsewhere, or has another name.
+      ConfigError: the study of the directory has another kind of storage, or another name.
     """
     found = storage_in(plan.directory)
     if found and found.kind != plan.storage.name:
         raise ConfigError(
-            f"storage.name: got {plan.storage.name!r}, but {plan.directory} goes on with what it "
-            f"began with, {found.kind!r}; {START_ANEW}"
+            f"storage.name: got {plan.storage.name!r}, but the study in {plan.directory} was "
+            f"created with {found.kind!r}; {START_ANEW}"
         )
     name = plan.name
     if found:
-        # The directory that gave it its name may have been renamed.
+        # The study is named after its directory, which may have been renamed since.
         name = found.study_name()
         if plan.study.name not in (None, name) and plan.selects:
             raise ConfigError(
@@ -51,16 +51,16 @@ def storage_of(plan: Plan) -> tuple[Plan, StudyStorage]:
 def open_study(
     plan: Plan, storage: StudyStorage, hooks: StudyHooks
 ) -> tuple[optuna.Study, list[str] | None]:
-    """The study, made if it is new.
+    """Opens the study, and creates it first if it is new.
 
     Returns:
-      It, and what there is to say of the sets that a new one tries first; None of one that
-      was there.
+      The study, and lines to print about the parameter sets that a new study tries first; None
+      instead of the lines if the study existed already.
 
     Raises:
-      ConfigError: what was there is another study, or was scored by another rule.
-      DataChangedError: its data is not what it was.
-      OutputError: it is damaged, or there are trials without their study.
+      ConfigError: the directory holds another study, or its trials were scored by another rule.
+      DataChangedError: the data has changed since the study began.
+      OutputError: the study is damaged, or there are trials without a study.
     """
     identity = plan.identity()
     remarks = None
@@ -82,29 +82,31 @@ def open_study(
     return study, remarks
 
 
-def prepared(plan: Plan, study: optuna.Study, remarks: list[str] | None, console: Console) -> Plan:
-    """Settles what earlier starts left; the plan with the threads that all its trials have.
+def prepare_plan(
+    plan: Plan, study: optuna.Study, remarks: list[str] | None, console: Console
+) -> Plan:
+    """Recovers trials of earlier starts, and returns the plan with the study's number of threads.
 
     Raises:
-      ConfigError: the study's trials are of another sampler or have other threads.
+      ConfigError: the study has trials of another sampler, or with another number of threads.
     """
     recover_stale_trials(study, plan)
     trials = study.get_trials(deepcopy=False)
     if plan.is_grid and any(attributes.GRID_POINT not in trial.user_attrs for trial in trials):
         raise ConfigError(
-            "study.sampler: got 'grid', but this study has trials of another sampler, in whose "
-            f"place combinations would be left out; {START_ANEW}"
+            "study.sampler: got 'grid', but this study has trials of another sampler, which would "
+            f"take the place of combinations of the grid; {START_ANEW}"
         )
     threads = study.user_attrs[attributes.THREADS]
     given = plan.app.threads(plan.trial)
     if given not in (None, threads):
         raise ConfigError(
             f"{plan.app.thread_key}: got {given}, but the trials of this study have {threads}, and "
-            f"other threads round otherwise; {START_ANEW}"
+            f"another number of threads changes rounding; {START_ANEW}"
         )
     if remarks is None:
         remarks = list(_add_sets(study, plan))
-    for remark in [*remarks, *_sets_left_out(study, plan)]:
+    for remark in [*remarks, *_untried_sets(study, plan)]:
         print_status(console, "first", remark)
     workers = plan.workers
     if plan.study.workers == "auto":
@@ -116,25 +118,26 @@ def _check_no_trials(plan: Plan) -> None:
     trials = [*plan.directory.glob("trials/*")]
     if trials:
         raise OutputError(
-            f"hydra.sweep.dir: {plan.directory} has trials ({trials[0]}), but its study is no "
-            f"longer in {plan.storage.url}; {START_ANEW}"
+            f"hydra.sweep.dir: {plan.directory} has trials ({trials[0]}), but {plan.storage.url} "
+            f"no longer holds their study; {START_ANEW}"
         )
 
 
 def _add_sets(study: optuna.Study, plan: Plan) -> Iterator[str]:
-    """Takes over what has been added to `study.enqueue` since the study began."""
+    """Adds sets that were added to `study.enqueue` since the study began; yields lines to print."""
     if plan.study.warm_start:
-        yield "study.warm_start: this study has begun; only a new one starts from another"
-    named, remarks = named_sets(plan)
+        yield "study.warm_start: ignored; only a new study can start from an earlier one"
+    named, remarks = enqueued_params(plan)
     first = study.user_attrs[attributes.INITIAL_PARAMS]
     added = [values for values in named if values not in first]
     if added:
         study.set_user_attr(attributes.INITIAL_PARAMS, [*first, *added])
-        yield f"study.enqueue: {len(added)} sets have been added, which are tried next"
+        sets = "1 set was" if len(added) == 1 else f"{len(added)} sets were"
+        yield f"study.enqueue: {sets} added and will be tried next"
         yield from remarks
 
 
-def _sets_left_out(study: optuna.Study, plan: Plan) -> Iterator[str]:
+def _untried_sets(study: optuna.Study, plan: Plan) -> Iterator[str]:
     sets = len(study.user_attrs[attributes.INITIAL_PARAMS])
     if plan.total is not None and sets > plan.total:
-        yield f"{sets} sets and {plan.total} trials: the last sets wait for more study.n_trials"
+        yield f"there are {sets} sets for {plan.total} trials; raise study.n_trials to try all"

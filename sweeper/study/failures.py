@@ -1,4 +1,4 @@
-"""Whether a study has failed as a whole, and in which words."""
+"""Decides whether a study has failed as a whole, and describes why."""
 
 from __future__ import annotations
 
@@ -15,40 +15,44 @@ from sweeper.study.plan import Plan
 
 
 def failure_of(plan: Plan, study: optuna.Study) -> StudyError | None:
-    """The error of a study with too many failed trials, or with failed ones and none complete."""
+    """Returns the error of a failed study, or None.
+
+    A study has failed if too many trials failed, or if some failed and none completed.
+    """
     trials = study.get_trials(deepcopy=False)
     failed = [trial for trial in trials if has_failed(trial)]
     counts = Counter(map(state_of, trials))
     if len(failed) > plan.study.max_failures:
         number = "1 trial" if len(failed) == 1 else f"{len(failed)} trials"
-        what = f"study.max_failures: {number} failed, more than {plan.study.max_failures}"
+        problem = f"study.max_failures: {number} failed, more than {plan.study.max_failures}"
     elif failed and not counts["complete"] + counts["infeasible"]:
         pruned = f", {counts['pruned']} pruned" if counts["pruned"] else ""
-        what = f"{plan.name}: no trial completed: {len(failed)} failed{pruned}"
+        problem = f"{plan.name}: no trial completed: {len(failed)} failed{pruned}"
     else:
         return None
-    place = plan.directory / failed[0].user_attrs.get(attributes.DIRECTORY, "") / TRACEBACK
-    traceback = f"\n{place.read_text()}" if place.exists() else ""
-    return StudyError(f"{what}; the first, in {place.parent}: {first_failure(study)}{traceback}")
+    directory = plan.directory / failed[0].user_attrs.get(attributes.DIRECTORY, "")
+    path = directory / TRACEBACK
+    traceback = f"\n{path.read_text()}" if path.exists() else ""
+    return StudyError(f"{problem}; the first, in {directory}: {first_failure(study)}{traceback}")
 
 
 def first_failure(study: optuna.Study) -> str:
-    """Why the first trial that failed did."""
+    """Returns the reason of the first failed trial."""
     failed = filter(has_failed, study.get_trials(deepcopy=False))
     first = next(failed, None)
     return str(first.user_attrs.get(attributes.REASON)) if first else "it left no record"
 
 
 def nothing_to_rank(plan: Plan, study: optuna.Study) -> str | None:
-    """Why a study in which nothing failed has no best trial; None where something is to rank."""
+    """Returns why a study without failures has no best trial, or None if there is one to rank."""
     counts = Counter(map(state_of, study.get_trials(deepcopy=False)))
     if not plan.selects or counts["complete"] or counts["failed"]:
         return None
     if counts["infeasible"]:
-        return "no trial is ranked: those that completed score all candidates alike"
+        return "no trial is ranked: those that completed give all candidates the same score"
     if counts["pruned"]:
         return (
-            f"no trial is ranked: study.pruner {plan.study.pruner!r} ended all of them early; "
-            "must leave some to their end"
+            f"no trial is ranked: study.pruner {plan.study.pruner!r} pruned all of them; choose "
+            "another pruner or other study.pruner_options"
         )
     return "no trial is ranked: none has completed yet"

@@ -1,4 +1,4 @@
-"""Given configurations, each trained with given seeds: a grid that selects nothing."""
+"""Plans a grid of fixed configurations and seeds, which selects nothing."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Point = dict[str, Any]
 
 @dataclass(frozen=True)
 class FixedGridPlan(Plan):
-    """A grid of given configurations and seeds, in a directory below the study's.
+    """A grid of fixed configurations and seeds, in a directory below that of a study.
 
     Attributes:
-      configs: each configuration in full, by name: "trial_17", "tutorial_three_layer".
-      fixed_points: its points, in order.
-      purpose: what it is for, in words.
+      configs: the complete configurations, by name: "trial_17", "tutorial_three_layer".
+      fixed_points: the points of the grid, in order.
+      purpose: a description of its purpose, to print.
     """
 
     configs: dict[str, dict[str, Any]]
@@ -63,7 +63,7 @@ class FixedGridPlan(Plan):
         given = self.configs[point[CONFIGURATION]]
         config = OmegaConf.merge(OmegaConf.structured(self.app.schema), given)
         with open_dict(composed):
-            # What a record leaves out, such as trackers, is as on the command line.
+            # Sections that a record lacks, such as trackers, are taken from the command line.
             for section in given:
                 composed[section] = config[section]  # type: ignore[index]
             for key, value in point.items():
@@ -96,9 +96,12 @@ def fixed_grid_plan(
     """Plans a fixed grid below a study's directory, with the study's limits and workers.
 
     Args:
-      name: of its directory; the next number is added where another grid lies there.
-      metric: its objective.
+      name: the name of its directory; a number is appended if another grid has this directory.
+      configs: the complete configurations, by name.
+      points: the points of the grid, in order.
+      metric: the metric of its objective.
       one_data: whether all its trials are trained on the same data.
+      purpose: a description of its purpose, to print.
     """
     inherited = {each.name: getattr(plan, each.name) for each in fields(Plan)}
     planned = FixedGridPlan(
@@ -120,17 +123,17 @@ def fixed_grid_plan(
             "files": {},
             "one_data": one_data,
             "examples": [],
-            # Its points are not the user's, and neither are its places.
+            # The user's directories of trials are named after the user's space, not after this one.
             "subdir": None,
         },
         configs=configs,
         fixed_points=points,
         purpose=purpose,
     )
-    place = _place(planned, name)
-    # In a database of many studies, and for trackers, its name tells whose it is.
-    study = replace(planned.study, name=f"{plan.name}/{place.name}")
-    return replace(planned, directory=place, study=study)
+    directory = _free_directory(planned, name)
+    # In a database of many studies, and for trackers, the name shows which study it belongs to.
+    study = replace(planned.study, name=f"{plan.name}/{directory.name}")
+    return replace(planned, directory=directory, study=study)
 
 
 def point_of(overrides: Sequence[str]) -> Point:
@@ -139,19 +142,19 @@ def point_of(overrides: Sequence[str]) -> Point:
     return {override.key_or_group: override.value() for override in parsed}
 
 
-def _place(planned: FixedGridPlan, name: str) -> Path:
-    place, number = planned.directory, 2
-    while holds_study(place) and not _is_same(place, planned):
-        place, number = place.with_name(f"{name}_{number}"), number + 1
-    return place
+def _free_directory(planned: FixedGridPlan, name: str) -> Path:
+    directory, number = planned.directory, 2
+    while holds_study(directory) and not _is_same(directory, planned):
+        directory, number = directory.with_name(f"{name}_{number}"), number + 1
+    return directory
 
 
-def _is_same(place: Path, planned: FixedGridPlan) -> bool:
-    """Whether a place holds this grid, or one that ended before its study was made."""
-    storage = storage_in(place)
+def _is_same(directory: Path, planned: FixedGridPlan) -> bool:
+    """Returns whether a directory holds this grid, or one that ended before it had a study."""
+    storage = storage_in(directory)
     if storage is None or not storage.exists():
         return True
-    study = load_study(place)
+    study = load_study(directory)
     return all(
         stored_identity(study, attribute, planned.app) == value
         for attribute, value in planned.identity().items()
@@ -159,7 +162,7 @@ def _is_same(place: Path, planned: FixedGridPlan) -> bool:
 
 
 def _space(points: list[Point]) -> SearchSpace:
-    """What the points consist of, for the storage and the tables."""
+    """Returns the space of the points, for the storage and the tables."""
 
     def parameter(name: str, kind: type) -> SingleParameter:
         values = list(dict.fromkeys(point[name] for point in points))

@@ -1,4 +1,4 @@
-"""What an app may do around the trials of a study: data checks, a reference, a confirmation."""
+"""What an app may do before and after the trials: data checks, a reference, a confirmation."""
 
 from __future__ import annotations
 
@@ -18,46 +18,52 @@ class StudyHooks:
     def check_data(
         self, plan: Plan, loader: ConfigLoader, print_line: Callable[[str], None]
     ) -> Plan:
-        """Checks that all that is going to be trained fits the data, before anything is written.
+        """Checks that everything to be trained fits the data, before anything is written.
 
         Args:
-          print_line: gets a line for each thing that the user should know.
+          print_line: is called with each line that the user should read.
 
         Returns:
-          The plan, with the data's fingerprint where all trials have the same data.
+          The plan, with the fingerprint of the data if all trials have the same data.
 
         Raises:
-          ConfigError, DataError: something doesn't fit, or can't be read.
+          ConfigError: a configuration doesn't fit the data.
+          DataError: the data can't be read.
         """
         return plan
 
     def data_attributes(self, plan: Plan) -> dict[str, Any]:
-        """Returns what a study stores of its data, to know it again, by attribute."""
+        """Returns the attributes by which a study recognizes its data when it is resumed."""
         return {}
 
     def check_resumed(self, study: optuna.Study, plan: Plan) -> None:
-        """Checks that a study that goes on has the data and the scores that it began with.
+        """Checks that the data and the scores of a resumed study are those that it began with.
 
         Raises:
-          ConfigError, DataChangedError: it has others.
+          ConfigError: trials were scored by another rule.
+          DataChangedError: the data has changed.
         """
 
     def reference_plan(self, plan: Plan, loader: ConfigLoader) -> FixedGridPlan | None:
-        """Returns what is trained before the trials, to be compared with; None: nothing."""
+        """Returns the plan of a reference to train before the trials, or None."""
         return None
 
     def keep_reference(
         self, study: optuna.Study, planned: FixedGridPlan, trained: optuna.Study
     ) -> bool:
-        """Stores the results of a trained reference in the study; False where there are none."""
+        """Stores the results of a trained reference in the study.
+
+        Returns:
+          Whether there are results.
+        """
         return False
 
     def confirmation_plan(
         self, plan: Plan, study: optuna.Study, loader: ConfigLoader
     ) -> tuple[FixedGridPlan, Sequence[str]] | None:
-        """Returns what confirms a study that is done, and lines to print; None: nothing.
+        """Returns the plan of a confirmation and lines to print, or None if there is nothing to do.
 
         Raises:
-          StudyError: no trial of it is complete and feasible.
+          StudyError: no trial of the study is complete and feasible.
         """
         return None

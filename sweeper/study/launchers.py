@@ -1,4 +1,4 @@
-"""What is particular to each of Hydra's launchers: what it needs, how it shares out cores."""
+"""What is particular to each of Hydra's launchers: its packages and how it assigns cores."""
 
 from __future__ import annotations
 
@@ -15,53 +15,53 @@ from sweeper.common.runtime import available_cores, visible_gpus
 BASIC, JOBLIB, RAY = "basic", "joblib", "ray"
 SUBMITIT_LOCAL, SUBMITIT_SLURM = "submitit_local", "submitit_slurm"
 SUBMITIT = (SUBMITIT_LOCAL, SUBMITIT_SLURM)
-# By launcher: the extra that installs it, and the packages that it is made of.
+# By launcher: the extra that installs it, and the packages that it needs.
 PACKAGES = {
     RAY: ("ray", ("ray", "hydra_plugins.hydra_ray_launcher")),
     **dict.fromkeys(SUBMITIT, ("slurm", ("submitit", "hydra_plugins.hydra_submitit_launcher"))),
 }
-# Of `hydra.launcher.ray.init.address`: a cluster that the study starts and ends itself.
+# The value of `hydra.launcher.ray.init.address` for a cluster that the study starts and ends.
 LOCAL = "local"
 
 
 def accept_presets() -> None:
-    """Hydra warns each time that conf/hydra/launcher/ is held to the launchers' own schemas."""
+    """Silences Hydra's warning that it validates conf/hydra/launcher/ against plugins' schemas."""
     warnings.filterwarnings("ignore", message=r"\s*'hydra/launcher/\w+' is validated against")
 
 
 def launcher_of(config: DictConfig) -> str:
-    """The name of Hydra's launcher."""
+    """Returns the name of Hydra's launcher."""
     return str(config.hydra.runtime.choices["hydra/launcher"])
 
 
 def launcher_problems(config: DictConfig, workers: int | str) -> Iterator[str]:
-    """A line for each reason why the launcher can't start these workers.
+    """Yields a line for each reason why the launcher can't start these workers.
 
     Args:
-      workers: `study.workers`.
+      workers: the value of `study.workers`.
     """
     name = launcher_of(config)
     extra, packages = PACKAGES.get(name, ("", ()))
     if not all(map(find_spec, packages)):
         yield (
-            f"hydra/launcher: got {name!r}, which isn't installed; install it with "
+            f"hydra/launcher: got {name!r}, which is not installed; install it with "
             + install_command(extra)
         )
     elif name == SUBMITIT_SLURM and shutil.which("sbatch") is None:
         yield (
-            f"hydra/launcher: got {name!r}, and there is no sbatch here; must be started where "
-            "SLURM's commands are, or another launcher"
+            f"hydra/launcher: got {name!r}, but the command sbatch was not found; start the study "
+            "on a machine with SLURM's commands, or use another launcher"
         )
     if is_remote(config) and workers == "auto":
         where = "SLURM" if name == SUBMITIT_SLURM else "Ray's cluster"
         yield (
-            f"study.workers: got 'auto' with hydra/launcher {name!r}; must be a number, of "
+            f"study.workers: got 'auto' with hydra/launcher {name!r}; must be the number of "
             f"workers in {where}"
         )
 
 
 def is_remote(config: DictConfig) -> bool:
-    """Whether the workers have other cores than this machine's."""
+    """Returns whether the workers run on other machines than this one."""
     name = launcher_of(config)
     if name == RAY:
         return config.hydra.launcher.ray.init.get("address") != LOCAL
@@ -69,7 +69,10 @@ def is_remote(config: DictConfig) -> bool:
 
 
 def hands_out_gpus(config: DictConfig) -> bool:
-    """Whether the launcher decides which GPUs a worker sees: elsewhere, or as the user told it."""
+    """Returns whether the launcher decides which GPUs a worker sees.
+
+    It does on other machines, and here if the user sets the number of GPUs.
+    """
     launcher, given = config.hydra.launcher, None
     if launcher_of(config) == RAY:
         given = launcher.ray.remote.get("num_gpus")
@@ -79,24 +82,24 @@ def hands_out_gpus(config: DictConfig) -> bool:
 
 
 def share_cores(config: DictConfig, workers: int | str, threads: int | None) -> tuple[int, int]:
-    """(workers, threads of each), so that together they use all cores.
+    """Returns the number of workers, and of threads of each, so that they use all cores.
 
-    Many workers of one thread get more done than few of many: a trial's small
-    operations don't fill several cores. With GPUs there is one worker for each. On other
-    machines a trial has the cores that the launcher is told to give to a worker, or one.
+    Many workers of one thread finish more trials than few workers of many threads, because the
+    small operations of a trial don't fill several cores. With GPUs there is one worker for each.
+    On other machines, a trial has the cores that the launcher assigns to a worker, or one.
 
     Raises:
-      ConfigError: Hydra's basic launcher, which has one worker, and several wanted.
+      ConfigError: several workers are wanted from Hydra's basic launcher, which has one.
     """
     cores, launcher = available_cores(), launcher_of(config)
     if launcher == BASIC:
         if workers not in ("auto", 1):
             raise ConfigError(
-                f"study.workers: got {workers} with hydra/launcher 'basic', which runs one after "
-                "the other; must be 1, or hydra/launcher 'joblib'"
+                f"study.workers: got {workers} with hydra/launcher 'basic', which runs one worker; "
+                "must be 1, or hydra/launcher be 'joblib'"
             )
         workers = 1
-    threads = threads or _given_cores(config)
+    threads = threads or _configured_cores(config)
     if is_remote(config):
         threads = threads or 1
     number = max(1, cores // (threads or 1)) if workers == "auto" else int(workers)
@@ -105,8 +108,8 @@ def share_cores(config: DictConfig, workers: int | str, threads: int | None) -> 
     return number, threads or max(1, cores // number)
 
 
-def _given_cores(config: DictConfig) -> int | None:
-    """The whole cores of a worker, where the user gave the launcher a number."""
+def _configured_cores(config: DictConfig) -> int | None:
+    """Returns the cores of a worker that the user set for the launcher, rounded down, or None."""
     launcher = config.hydra.launcher
     given = None
     if launcher_of(config) == RAY:
@@ -116,8 +119,8 @@ def _given_cores(config: DictConfig) -> int | None:
     return None if given is None else max(1, int(given))
 
 
-def complete(config: DictConfig, workers: int, threads: int) -> DictConfig:
-    """Hydra's configuration, with what the user left open for the launcher to be told."""
+def fill_config(config: DictConfig, workers: int, threads: int) -> DictConfig:
+    """Returns Hydra's configuration with the launcher's options that the user left open."""
     config = config.copy()
     with open_dict(config):
         launcher = config.hydra.launcher
@@ -130,7 +133,7 @@ def complete(config: DictConfig, workers: int, threads: int) -> DictConfig:
             if remote.get("num_cpus") is None:
                 remote.num_cpus = threads
             if init.get("address") == LOCAL:
-                # Room for all: what Ray counts is no more than a promise.
+                # Enough for all workers: Ray does not check that these CPUs exist.
                 init.setdefault("num_cpus", max(1, round(workers * remote.num_cpus)))
                 init.setdefault("include_dashboard", False)
     return config

@@ -1,4 +1,4 @@
-"""What a study is to do, from its configuration; checked before anything runs."""
+"""Builds the plan of a study from its configuration, and checks it before anything runs."""
 
 from __future__ import annotations
 
@@ -31,32 +31,34 @@ from sweeper.study.space.keys import SearchableKeys
 from sweeper.study.space.reader import parse_space
 from sweeper.study.space.search_space import MAX_GRID, SearchSpace
 from sweeper.study.storage.validation import storage_problems
-from sweeper.study.trial_places import given_subdir, subdir_of, subdir_problems
+from sweeper.study.trial_directories import custom_subdir, subdir_problems, trial_subdir
 from sweeper.study.validation import study_problems
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study, ready to run; all of it can be sent to a worker on another machine.
+    """A study that is ready to run; all of it can be sent to a worker on another machine.
 
     Attributes:
-      app: whose trials it runs.
-      directory: where it lies.
-      study: `study:` of the configuration, with sampler and pruner decided.
-      storage: where its trials are kept.
-      trial: the configuration of a trial, before anything searched is set.
-      yaml_space: what the study's YAML searches, and the command line besides.
-      space: what is searched, after what the command line changes of it.
+      app: the app whose trials the study runs.
+      directory: the directory of the study.
+      study: the `study` section of the configuration, with sampler and pruner resolved.
+      storage: the `storage` section of the configuration.
+      trial: the configuration of a trial before anything searched is set.
+      yaml_space: the space of the study's YAML, with parameters that only the command line adds.
+      space: the searched space: that of the YAML as the command line changes it.
       fixed: the overrides that all trials have.
       files: what the files that the search chooses between set, by "GROUP=NAME".
       max_steps: the largest number of steps of any trial.
-      threads: of each trial; the same in all, since it decides how sums are rounded.
-      workers: how many run at once.
+      threads: the number of threads of each trial. It is the same in all trials, since it
+        affects how sums are rounded.
+      workers: the number of workers that run at once.
       one_data: whether all trials are trained on the same data.
-      examples: a trial's configuration for each choice and at each end of each range, with its
-        overrides; to be checked before the first trial.
-      fingerprint: of the data, as it is at this start; None where that is not known.
-      subdir: `hydra.sweep.subdir`, which says where each trial lies; None: `trials/0007`.
+      examples: for each choice and each end of each range, overrides as a text and the
+        configuration of a trial with them; the first start checks them against the data.
+      fingerprint: the fingerprint of the data at this start, or None if it is not known.
+      subdir: the value of `hydra.sweep.subdir`, which sets the directory of each trial; None:
+        `trials/0007`.
     """
 
     app: App
@@ -78,18 +80,18 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """The study's name in the database."""
+        """Returns the study's name in the database."""
         return self.study.name or self.directory.name
 
-    # Whether its best trial is a result, by rows that it may be chosen on.
+    # Whether the study chooses a best trial, on rows that may guide the choice.
     selects = True
 
-    # What it is for, where it isn't the study itself.
+    # The purpose of a plan that belongs to a study, such as its reference.
     purpose = ""
 
     @property
     def keeps_best(self) -> bool:
-        """Whether a trial's result is the best of its evaluations, or may be."""
+        """Returns whether the result of a trial is, or may be, the best of its evaluations."""
         is_mean = self.study.seed_mode == "sequential"
         return self.app.keeps_best(self.trial, self.space.keys) and not is_mean
 
@@ -99,21 +101,21 @@ class Plan:
 
     @cached_property
     def total(self) -> int | None:
-        """How many trials are to finish; None where time alone ends the study."""
+        """Returns the number of trials to finish, or None if only the time limit ends the study."""
         limits = [self.study.n_trials, self.space.size() if self.is_grid else None]
         return min((limit for limit in limits if limit is not None), default=None)
 
     @cached_property
     def points(self) -> list[dict[str, Any]]:
-        """The grid's combinations, in order."""
+        """Returns the combinations of the grid, in order."""
         return list(self.space.points())
 
     def compose(self, composer: Composer, overrides: list[str]) -> DictConfig:
-        """The configuration of a trial with these overrides, `hydra` included."""
+        """Returns the configuration of a trial with these overrides, including `hydra`."""
         return composer.compose([*overrides, f"{self.app.thread_key}={self.threads}"])
 
     def identity(self) -> dict[str, Any]:
-        """What must not change between two starts of a study, by attribute's name."""
+        """Returns what must not change between two starts of a study, by attribute."""
         config = {**self.app.to_dictionary(self.trial), **self.files}
         protocol = self.app.result_affecting_keys(config)
         protocol["study.split_seeds"] = list(self.study.split_seeds)
@@ -125,7 +127,7 @@ class Plan:
             },
             attributes.PROTOCOL: protocol,
         }
-        # As it comes back from the storage: tuples as lists.
+        # The storage returns tuples as lists.
         return dict(json.loads(json.dumps(identity)))
 
 
@@ -133,12 +135,12 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader, ap
     """Builds and checks the plan of a study.
 
     Args:
-      config: Hydra's composed configuration of the multirun, `hydra` included.
-      arguments: the command line's overrides, swept ones among them.
-      app: whose trials it runs.
+      config: the configuration that Hydra composed for the multirun, including `hydra`.
+      arguments: the overrides of the command line, including sweeps.
+      app: the app whose trials the study runs.
 
     Raises:
-      ConfigError: everything that is wrong, at once.
+      ConfigError: with a line for everything that is wrong.
     """
     study, storage, trial = to_study(config), to_storage(config), app.read(config)
     groups = {group: loader.get_group_options(group) for group in app.groups}
@@ -147,7 +149,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader, ap
     yaml_space = parse_space(study.space, keys)
     searched, fixed = command_line_parameters(parsed, keys, yaml_space.keys)
     space = yaml_space.replaced(searched)
-    # A set to enqueue may name what the command line alone searches, too.
+    # Enqueued sets may name parameters that only the command line searches.
     added = [parameter for parameter in searched if parameter.key.name not in yaml_space.keys]
     yaml_space = yaml_space.replaced(added)
     fixed += app.objective_overrides(study, trial, {each.key_or_group for each in parsed})
@@ -171,7 +173,7 @@ def make_plan(config: DictConfig, arguments: list[str], loader: ConfigLoader, ap
     for _, each in examples:
         problems += app.example_problems(study, each, space.keys)
         problems += app.working_directory_problems(each, config.hydra.job.chdir)
-    if subdir := given_subdir(config):
+    if subdir := custom_subdir(config):
         problems += _subdir_problems(subdir, composer, space)
     if problems:
         raise ConfigError(dict.fromkeys(problems))
@@ -209,14 +211,14 @@ def _enqueue_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
 
 def _subdir_problems(given: str, composer: Composer, space: SearchSpace) -> list[str]:
     overrides = space.overrides(next(space.extremes()))
-    places = [subdir_of(composer.compose(overrides), number) for number in (0, 1)]
-    return list(subdir_problems(given, places))
+    resolved = [trial_subdir(composer.compose(overrides), number) for number in (0, 1)]
+    return list(subdir_problems(given, resolved))
 
 
 def _size_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
     size = space.size() if study.sampler == "grid" else None
     if size is not None and size > MAX_GRID:
         yield (
-            f"study.space: its grid has more than {MAX_GRID:,} combinations "
-            f"({', '.join(space.names)}); must be at most so many, or another study.sampler"
+            f"study.space: the grid of {', '.join(space.names)} has more than {MAX_GRID:,} "
+            "combinations; must have fewer, or use another study.sampler"
         )

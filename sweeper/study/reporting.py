@@ -1,7 +1,6 @@
-"""The trial that this process runs for a study, for whoever reports on it.
+"""Reports intermediate results of the trial that this process runs to its study.
 
-A trial knows nothing of studies. What a study wants to know in between reaches it
-through `report`, which does nothing outside a study.
+A trial knows nothing of studies. It calls `report`, which does nothing outside a study.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Protocol
 
 
 class Report(Protocol):
-    """Takes a step (the epoch) and its metrics; may raise `sweeper.common.errors.TrialPruned`."""
+    """Receives a step (the epoch) and its metrics; may raise `TrialPruned` to end the trial."""
 
     def __call__(self, step: int, metrics: Mapping[str, float]) -> None: ...
 
@@ -23,15 +22,15 @@ _fingerprint: ContextVar[str | None] = ContextVar("fingerprint", default=None)
 
 
 def in_study() -> bool:
-    """Whether a study runs this trial."""
+    """Returns whether a study runs this trial."""
     return _report.get() is not None
 
 
 def report(step: int, metrics: Mapping[str, float]) -> None:
-    """Tells the study how far the trial is.
+    """Reports the metrics of a step to the study, if there is one.
 
     Raises:
-      TrialPruned: the study doesn't want the rest.
+      TrialPruned: the study ends the trial early.
     """
     receiver = _report.get()
     if receiver:
@@ -39,13 +38,13 @@ def report(step: int, metrics: Mapping[str, float]) -> None:
 
 
 def expected_fingerprint() -> str | None:
-    """Of the data that the study's trials are trained on; None where any will do."""
+    """Returns the fingerprint that the trial's data must have, or None if any data is accepted."""
     return _fingerprint.get()
 
 
 @contextmanager
 def reporting_to(receiver: Report, fingerprint: str | None = None) -> Iterator[None]:
-    """Within it, `report` reaches `receiver`, and `expected_fingerprint` is `fingerprint`."""
+    """Sends reports to `receiver` and expects data with `fingerprint` within the context."""
     tokens = _report.set(receiver), _fingerprint.set(fingerprint)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What must not change between two starts of a study."""
+"""Checks that nothing that affects results changes between two starts of a study."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sweeper.common.errors import ConfigError
 from sweeper.study import attributes
 from sweeper.study.app import App
 
-# How a user writes what an attribute holds.
+# By attribute, the key that messages name.
 KEYS = {
     attributes.SPACE: "study.space",
     attributes.OBJECTIVES: "study.objectives",
@@ -21,11 +21,15 @@ KEYS = {
     attributes.POINTS: "study.confirm",
 }
 ABSENT = object()
-START_ANEW = "to start anew, give another study.name or hydra.sweep.dir"
+START_ANEW = "to start a new study, set another study.name or hydra.sweep.dir"
 
 
 def stored_identity(study: optuna.Study, attribute: str, app: App) -> Any:
-    """Returns what a study began with, under one of `KEYS`, by the present names of keys."""
+    """Returns what a study began with under an attribute, by the keys of this version.
+
+    Args:
+      attribute: one of `KEYS`.
+    """
     stored = study.user_attrs.get(attribute, {})
     if attribute == attributes.PROTOCOL:
         return app.with_present_keys(stored)
@@ -49,13 +53,13 @@ def check_identity(
     ]
     if problems:
         raise ConfigError(
-            f"{problem}; {directory} goes on with what it began with; {START_ANEW}"
+            f"{problem}; the study in {directory} can only be resumed unchanged; {START_ANEW}"
             for problem in problems
         )
 
 
 def _differences(key: str, stored: Any, wanted: Any) -> list[str]:
-    """One line for each place where two plain values differ."""
+    """Returns a line for each key whose values differ."""
     if isinstance(stored, dict) and isinstance(wanted, dict):
         return [
             difference
@@ -65,7 +69,7 @@ def _differences(key: str, stored: Any, wanted: Any) -> list[str]:
             )
         ]
     if stored is ABSENT:
-        return [f"{key}: was not there when the study began"]
+        return [f"{key}: was not set when the study began"]
     if wanted is ABSENT:
-        return [f"{key}: was there when the study began, and is no longer"]
-    return [] if stored == wanted else [f"{key}: is {stored} in the study, and now {wanted}"]
+        return [f"{key}: was set when the study began, and is not set now"]
+    return [] if stored == wanted else [f"{key}: got {wanted}, but the study began with {stored}"]

@@ -1,4 +1,4 @@
-"""Runs a study from start to end: opens it, launches its workers, shows and sums it up."""
+"""Runs a study from start to end: opens it, launches its workers and writes its results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.console import Console
 from sweeper.common.console import make_console, print_status
 from sweeper.common.errors import StudyError, finishing
 from sweeper.common.output_files import atomic_write, make_writable
-from sweeper.study.create_or_resume import open_study, prepared, storage_of
+from sweeper.study.create_or_resume import open_study, prepare_plan, storage_of
 from sweeper.study.execution import locks
 from sweeper.study.execution.artifact_sync import download
 from sweeper.study.execution.recovery import counts_toward_budget, recover_stale_trials
@@ -28,7 +28,7 @@ from sweeper.study.outputs.result_files import show_results, shown_path
 from sweeper.study.plan import Plan
 from sweeper.study.storage.factory import check_place
 
-# Workers on other machines, of a start that has been killed, may need this long to notice.
+# Workers on other machines, launched by a start that was killed, may need this long to notice it.
 SECONDS_TO_END = 10.0
 
 Before = Callable[[optuna.Study], None]
@@ -42,19 +42,21 @@ def run_study(
     task: TaskFunction,
     max_relaunches: int,
 ) -> StudyError | None:
-    """Starts a study, or resumes it, until its budget is used up; then confirms its best trials.
+    """Starts or resumes a study until its budget is used up, then confirms its best trials.
 
     Args:
-      hooks: what the app does around the trials.
+      hooks: what the app does before and after the trials.
+      max_relaunches: how often the workers are launched again when their launcher fails.
 
     Returns:
-      What failed beside the study's own trials: its reference, or its confirmation.
+      The error of the reference or the confirmation if one of them failed, otherwise None.
 
     Raises:
-      ConfigError, DataError, OutputError: a trial's configuration doesn't fit the data, which
-        can't be read or has changed; the directory holds another study, or is in use.
-      StudyError: too many trials failed or none completed, or the launcher failed too often.
-      SystemExit: after its workers have ended, for Ctrl-C and the like.
+      ConfigError: a configuration doesn't fit the data, or the directory holds another study.
+      DataError: the data can't be read or has changed.
+      OutputError: the directory can't be used, or is in use.
+      StudyError: too many trials failed, none completed, or the launcher failed too often.
+      SystemExit: the study was interrupted, by Ctrl-C for example; its workers have ended.
     """
     silence_optuna()
     console = make_console()
@@ -68,11 +70,11 @@ def run_study(
             return
         trained = runner.run(reference)
         if not hooks.keep_reference(study, reference, trained):
-            text = f"{plan.study.reference} failed and is left out: {first_failure(trained)}"
+            text = f"{plan.study.reference} failed and is skipped: {first_failure(trained)}"
             print_status(console, "reference", f"{text}; see {reference.directory}")
-        # The trials are worth as much without it.
+        # A failed reference doesn't affect the trials.
         if failure := failure_of(reference, trained):
-            failures.append(StudyError(f"study.reference: it is left out: {failure}"))
+            failures.append(StudyError(f"study.reference: it is skipped: {failure}"))
         console.print()
 
     study = runner.run(plan, train_reference)
@@ -90,10 +92,10 @@ def run_study(
 
 @dataclass(frozen=True)
 class _Runner:
-    """What the runs of a study, its reference and its confirmation share.
+    """Runs a study, its reference and its confirmation.
 
     Attributes:
-      resume_command: what resumes the study.
+      resume_command: the command that resumes the study.
     """
 
     hooks: StudyHooks
@@ -105,14 +107,14 @@ class _Runner:
     max_relaunches: int
 
     def run(self, plan: Plan, before: Before = lambda study: None) -> optuna.Study:
-        """Runs one of them, until its budget is used up.
+        """Runs one of them until its budget is used up, and returns its study.
 
         Args:
-          before: called with the study, once it is open, before its first trial.
+          before: is called with the opened study before its first trial.
         """
         check_place(plan.directory, plan.app.trial_file)
         plan, storage = storage_of(plan)
-        # It must be within reach before anything is written.
+        # The storage must be reachable before anything is written.
         storage.exists()
         make_writable("hydra.sweep.dir", plan.directory)
         with locks.main_process(plan.directory):
@@ -120,7 +122,7 @@ class _Runner:
             study, remarks = open_study(plan, storage, self.hooks)
             with storage.main_process(study):
                 storage.wait_for_workers(study, SECONDS_TO_END)
-                plan = prepared(plan, study, remarks, self.console)
+                plan = prepare_plan(plan, study, remarks, self.console)
                 path = plan.directory / "multirun.yaml"
                 atomic_write(path, OmegaConf.to_yaml(self.config).encode())
                 before(study)
@@ -131,13 +133,13 @@ class _Runner:
                 with finishing(lambda: _sum_up(study, plan, self.console)):
                     run.until_done(self.max_relaunches)
         if run.stopped_by:
-            print_status(self.console, "go on", self.resume_command)
+            print_status(self.console, "resume", self.resume_command)
             sys.exit(128 + run.stopped_by)
         return study
 
 
 def _sum_up(study: optuna.Study, plan: Plan, console: Console) -> None:
-    """Settles what the workers left, and writes and shows the results."""
+    """Recovers what the workers left, then writes and prints the results."""
     recover_stale_trials(study, plan)
     for line in download(study, plan.directory):
         print_status(console, "files", line)
@@ -147,9 +149,9 @@ def _sum_up(study: optuna.Study, plan: Plan, console: Console) -> None:
 
 
 def _resume_command(plan: Plan) -> str:
-    """The command as the user gave it, and the directory where that depended on the time."""
+    """Returns the user's command, with the directory if its name depended on the time."""
     command = list(sys.orig_argv)
-    if plan.study.name is None and not any("hydra.sweep.dir=" in word for word in command):
+    if plan.study.name is None and not any("hydra.sweep.dir=" in argument for argument in command):
         command.append(f"hydra.sweep.dir={shown_path(plan.directory)}")
     return shlex.join(command)
 
@@ -170,8 +172,8 @@ def _print_plan(plan: Plan, study: optuna.Study, console: Console) -> None:
     threads = "1 thread" if plan.threads == 1 else f"{plan.threads} threads"
     workers = "1 worker" if plan.workers == 1 else f"{plan.workers} workers"
     print_status(console, "workers", f"{workers} of {threads}")
-    taken = sum(map(counts_toward_budget, study.get_trials(deepcopy=False)))
-    if taken:
-        trials = "1 trial is" if taken == 1 else f"{taken} trials are"
-        print_status(console, "resumed", f"{trials} there already")
+    count = sum(map(counts_toward_budget, study.get_trials(deepcopy=False)))
+    if count:
+        trials = "1 trial" if count == 1 else f"{count} trials"
+        print_status(console, "resumed", f"the study already has {trials}")
     console.print()

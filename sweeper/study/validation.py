@@ -1,6 +1,6 @@
-"""Checks of `study:` against itself and the trials; every error at once, before anything starts.
+"""Checks the `study` section before anything starts, and reports all errors at once.
 
-An app's own rules are in its `App.study_problems`.
+The rules of an app are in its `App.study_problems`.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from sweeper.study.storage.markers import MARKERS, holds_study
 def study_problems(
     study: StudyConfig, config: TrialConfig, space: SearchSpace, app: App
 ) -> list[str]:
-    """Everything wrong with a study, one line each: the key, what was given, what would be right.
+    """Returns a line for each problem of a study: the key, what was given, what would be right.
 
     Args:
-      study: with its sampler and pruner chosen.
-      config: of the trials, before a searched value changes it.
-      space: what is searched, by `study.space` and by the command line.
+      study: the study's configuration, with its sampler and pruner resolved.
+      config: the configuration of a trial before anything searched is set.
+      space: the searched space, from `study.space` and the command line.
     """
-    # Imported late: they import Optuna, which a start that ends here needs not wait for.
+    # Imported late, because they import Optuna, which a start that ends before needs not load.
     from sweeper.study.algorithms.pruners import pruner_problems
     from sweeper.study.algorithms.samplers import sampler_problems
 
     steps, interval, pruner = app.num_steps(config), app.report_interval(config), study.pruner
     return [
         *range_problems(study, "study."),
-        *_place_problems(study),
+        *_directory_problems(study),
         *_objective_problems(study, app),
         *_space_problems(study, space),
         *sampler_problems(study, str(study.sampler)),
@@ -46,13 +46,13 @@ def study_problems(
     ]
 
 
-def _place_problems(study: StudyConfig) -> Iterator[str]:
-    """The study's directory, and another study's that it starts from."""
+def _directory_problems(study: StudyConfig) -> Iterator[str]:
+    """Checks the names of the study's directory and of the study that it starts from."""
     name = study.name
     if name is not None and not _is_name(name):
         yield (
-            f"study.name: got {shortened(repr(name))}; must be the name of one directory: not "
-            "empty, without / and \\, not beginning with a dot, of at most 200 letters"
+            f"study.name: got {shortened(repr(name))}; must be a name for a directory: not "
+            "empty, without / and \\, not beginning with a dot, of at most 200 bytes"
         )
     earlier = study.warm_start
     if earlier is not None and not (earlier and holds_study(os.path.expanduser(earlier))):
@@ -63,7 +63,7 @@ def _place_problems(study: StudyConfig) -> Iterator[str]:
 
 
 def _is_name(name: str) -> bool:
-    """Whether a directory can have this name, and a table show it on one line."""
+    """Returns whether a directory can have this name, and a table can show it on one line."""
     dotted = name.startswith(".") or bool(set(name) & set("/\\"))
     return name.isprintable() and not dotted and 0 < len(os.fsencode(name)) <= 200
 
@@ -77,48 +77,50 @@ def _objective_problems(study: StudyConfig, app: App) -> Iterator[str]:
             hint = app.metric_hint(metric) or closest(metric, known)
             yield f"{key}: got {metric!r}; must be one of {', '.join(known)}{hint}"
         elif metric in metrics[:index]:
-            yield f"{key}: got {metric!r}, which study.objectives has already; name each once"
+            yield f"{key}: got {metric!r}, which an earlier objective has; must be given once"
         if metric in app.final_metrics and study.objectives[index].direction != "minimize":
             yield (
-                f"study.objectives[{index}].direction: is 'maximize' for {metric}, which is a "
+                f"study.objectives[{index}].direction: got 'maximize' for {metric}, which is a "
                 "cost; must be minimize"
             )
 
 
 def _space_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
-    """What the sampler needs of the space, the objectives and the budget."""
+    """Checks what the sampler requires of the space, the objectives and the budget."""
     sampler = study.sampler
     if sampler == "grid":
         if study.enqueue or study.warm_start:
             key = "enqueue" if study.enqueue else "warm_start"
-            yield f"study.{key}: is given with study.sampler 'grid', which tries every combination"
+            yield (
+                f"study.{key}: cannot be combined with study.sampler 'grid', which tries all values"
+            )
         for name in space.continuous():
             key = f"study.space.{name}" if name in study.space else name
             yield (
-                f"{key}: is a range without a step, which a grid can't list; give step or "
-                "choices, or another study.sampler"
+                f"{key}: is a range without a step, which a grid can't list; set a step or "
+                "choices, or use another study.sampler"
             )
         return
     if not space.keys:
         yield (
-            f"study.space: is empty, and no value is searched on the command line, with "
-            f"study.sampler {sampler!r}; must hold a parameter to search"
+            f"study.space: is empty, and the command line searches no value, but study.sampler is "
+            f"{sampler!r}; must have a parameter to search"
         )
     if study.n_trials is None and study.timeout_seconds is None:
         yield (
-            f"study.n_trials: is not given, nor is study.timeout_seconds, with study.sampler "
-            f"{sampler!r}, which never ends by itself; at least one of them must be given"
+            f"study.n_trials: study.sampler {sampler!r} never ends by itself; must be set, or "
+            "study.timeout_seconds must be"
         )
     if sampler == "cmaes" and space.keys and not space.unconditional_ranges():
         yield (
-            "study.sampler: got 'cmaes', but no parameter is a range that every trial has, and it "
-            "draws all others at random; must be another, such as 'tpe'"
+            "study.sampler: got 'cmaes', which samples only ranges that every trial has, but there "
+            "are none; use another sampler, such as 'tpe'"
         )
     if sampler in SINGLE_OBJECTIVE and len(study.objectives) > 1:
         others = [name for name in SAMPLERS if name not in SINGLE_OBJECTIVE]
         yield (
-            f"study.sampler: got {sampler!r} with {len(study.objectives)} study.objectives; it "
-            f"takes one; must be {either(others)}"
+            f"study.sampler: got {sampler!r} with {len(study.objectives)} study.objectives, but it "
+            f"supports one; must be {either(others)}"
         )
 
 
@@ -126,30 +128,30 @@ def _seed_problems(study: StudyConfig) -> Iterator[str]:
     if not study.split_seeds and study.seed_mode == "sequential":
         yield (
             "study.seed_mode: got 'sequential' without study.split_seeds; must be 'lockstep', or "
-            "study.split_seeds given"
+            "study.split_seeds must be set"
         )
 
 
 def _pruner_problems(study: StudyConfig, app: App) -> Iterator[str]:
-    """Whether the pruner, which is not `none`, gets values to go by."""
+    """Checks that a pruner other than `none` gets values to decide on."""
     got, pruner = f"study.pruner: got {study.pruner!r}", str(study.pruner)
     if len(study.objectives) > 1:
         yield (
-            f"{got} with {len(study.objectives)} study.objectives; must be 'none': a trial is "
-            "pruned by one objective"
+            f"{got} with {len(study.objectives)} study.objectives; must be 'none', because "
+            "a trial is pruned by one objective"
         )
     for metric in dict.fromkeys(objective.metric for objective in study.objectives):
         if metric in app.final_metrics:
             yield (
-                f"{got} with the objective {metric!r}, which is known only at the end; must be "
-                "'none'"
+                f"{got} with the objective {metric!r}, which is known only at the end of a "
+                "trial; must be 'none'"
             )
     if study.seed_mode == "sequential":
         yield from _sequential_problems(study, pruner, got)
     elif pruner == "wilcoxon":
         yield (
-            f"{got} with study.seed_mode {study.seed_mode!r}; must be with 'sequential', which "
-            "reports each seed's value"
+            f"{got} with study.seed_mode {study.seed_mode!r}; requires 'sequential', which reports "
+            "the value of each seed"
         )
 
 
@@ -164,7 +166,7 @@ def _sequential_problems(study: StudyConfig, pruner: str, got: str) -> Iterator[
         if len(study.split_seeds) < needed:
             yield (
                 f"{got} with {len(study.split_seeds)} study.split_seeds; must be at least "
-                f"{needed:g}: with fewer, its test can't get below p_threshold"
+                f"{needed:g}, because with fewer its test can't reach p_threshold"
             )
 
 
@@ -177,4 +179,4 @@ def _callback_problems(study: StudyConfig) -> Iterator[str]:
             yield from error.problems
             continue
         if not callable(callback):
-            yield f"{key}: got {path!r}, which is {callback!r}; must be a function"
+            yield f"{key}: got {path!r}, which is {callback!r}; must be callable"

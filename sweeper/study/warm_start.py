@@ -1,4 +1,4 @@
-"""Parameter sets that a new study tries first: named ones, and an earlier study's best."""
+"""Parameter sets that a study tries first: enqueued sets, and the best of an earlier study."""
 
 from __future__ import annotations
 
@@ -15,44 +15,47 @@ from sweeper.study.storage.factory import load_study
 
 
 def initial_params(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
-    """`study.enqueue`, then the best of `study.warm_start`; and what there is to say of it.
+    """Returns the sets of `study.enqueue`, then the best of `study.warm_start`, and lines to print.
 
-    Of each set, the values that this study searches are kept; the sampler chooses the
-    others. An earlier study's figures are not taken over, since its data, splits or epochs
-    may have been others: its best configurations are trained again, under this protocol.
+    Each set keeps the values that are in this study's space; the sampler chooses the others. The
+    results of an earlier study are not reused, since its data, splits or epochs may differ: its
+    best configurations are trained again under the protocol of this study.
 
     Raises:
-      ConfigError: no earlier study, or one that shares nothing with this.
+      ConfigError: there is no earlier study, or none of its values is in this study's space.
     """
-    named, remarks = named_sets(plan)
+    enqueued, remarks = enqueued_params(plan)
     if not plan.study.warm_start:
-        return named, remarks
+        return enqueued, remarks
     directory = Path(plan.study.warm_start).expanduser()
-    earlier = _best_of(directory, plan.study.warm_start_trials)
-    shared = [_shared(given, plan.space, {}) for given in earlier]
+    earlier = _best_params(directory, plan.study.warm_start_trials)
+    shared = [_params_in_space(given, plan.space, {}) for given in earlier]
     if not any(shared):
         raise ConfigError(
-            f"study.warm_start: no trial of {directory} has parameters that this study "
-            f"searches ({', '.join(plan.space.names)}), with values within its ranges"
+            f"study.warm_start: no trial of {directory} has a value of a parameter that this study "
+            f"searches ({', '.join(plan.space.names)}) within its range"
         )
-    remark = f"the best {len(shared)} of {directory} first: {_kept(shared, earlier)}"
-    return named + shared, [*remarks, remark]
+    note = _coverage_note(shared, earlier)
+    remark = f"the best {len(shared)} trials of {directory} are tried first: {note}"
+    return enqueued + shared, [*remarks, remark]
 
 
-def named_sets(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
-    """The sets of `study.enqueue` as this study searches them, and what there is to say."""
-    # The command line may have narrowed what the YAML names.
+def enqueued_params(plan: Plan) -> tuple[list[dict[str, Any]], list[str]]:
+    """Returns the sets of `study.enqueue` in this study's space, and lines to print."""
+    # The command line may have changed the parameters that the YAML names.
     keys = {parameter.name: parameter.key.name for parameter in plan.yaml_space.parameters}
     given = [
         plan.yaml_space.encode(values, f"study.enqueue[{index}]")
         for index, values in enumerate(plan.study.enqueue)
     ]
-    named = [_shared(values, plan.space, keys) for values in given]
-    return named, [] if named == given else [f"study.enqueue: {_kept(named, given)}"]
+    enqueued = [_params_in_space(values, plan.space, keys) for values in given]
+    return enqueued, [] if enqueued == given else [
+        f"study.enqueue: {_coverage_note(enqueued, given)}"
+    ]
 
 
-def _best_of(directory: Path, number: int) -> list[dict[str, Any]]:
-    """The parameters of an earlier study's best trials.
+def _best_params(directory: Path, number: int) -> list[dict[str, Any]]:
+    """Returns the parameters of the best trials of an earlier study.
 
     Raises:
       ConfigError: the directory holds no study, or its database is damaged or locked.
@@ -61,13 +64,13 @@ def _best_of(directory: Path, number: int) -> list[dict[str, Any]]:
         study = load_study(directory, check=True)
     except OutputError as error:
         raise ConfigError(f"study.warm_start: {error}") from error
-    return [row.params for row in leaderboard_rows(study) if row.rank is not None][:number]
+    return [entry.params for entry in leaderboard_rows(study) if entry.rank is not None][:number]
 
 
-def _shared(
+def _params_in_space(
     given: Mapping[str, Any], space: SearchSpace, keys: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Those of the values that a space has, under their names or the keys that they set."""
+    """Returns the values that a space has, under their names or under the keys that they set."""
     known: dict[str, Any] = {}
     for name, value in given.items():
         for candidate in dict.fromkeys([name, keys.get(name, name)]):
@@ -77,6 +80,7 @@ def _shared(
     return known
 
 
-def _kept(kept: list[dict[str, Any]], given: list[dict[str, Any]]) -> str:
+def _coverage_note(kept: list[dict[str, Any]], given: list[dict[str, Any]]) -> str:
+    """Describes how many of the given values are in the space."""
     numbers = f"{sum(map(len, kept))} of {sum(map(len, given))} values are in the space"
     return f"{numbers}; the sampler chooses the others"

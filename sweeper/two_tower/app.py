@@ -1,4 +1,4 @@
-"""The two-tower models as an app of the engine: the one implementation of `sweeper.study.app`."""
+"""Implements the engine's protocol `sweeper.study.app.App` for two-tower models."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from sweeper.two_tower.trial.result_tables import SEEN
 from sweeper.two_tower.trial.summary import has_collapsed, summarize
 
 FINAL_METRICS = ("num_parameters", "milliseconds_per_query", "train_seconds")
-# Keys that change no result.
-NOT_COMPARED = (
+# Keys that do not affect results.
+KEYS_WITHOUT_EFFECT = (
     "data.cache_dir", "data.source", "evaluation.save_ranks", "name", "train.threads",
 )  # fmt: skip
 
@@ -58,7 +58,7 @@ class TwoTowerApp:
     optional_groups: Sequence[str] = ("experiment",)
     open_sections: Sequence[str] = ("optimizer.options",)
     seeds: Sequence[str] = ("train.seed", "data.split_seed")
-    # A grid over splits is a fair way to see how far metrics vary.
+    # A grid over splits shows how much metrics vary.
     grid_seeds: Sequence[str] = ("data.split_seed",)
     not_searchable: Sequence[str] = ("name", "train.threads", "tracking")
     metrics: Sequence[str] = METRICS
@@ -77,10 +77,12 @@ class TwoTowerApp:
 
     def result_affecting_keys(self, config: Mapping[str, Any]) -> dict[str, Any]:
         found = {
-            key: value for key, value in flatten(config).items() if not key.startswith(NOT_COMPARED)
+            key: value
+            for key, value in flatten(config).items()
+            if not key.startswith(KEYS_WITHOUT_EFFECT)
         }
         if {"data.split", "evaluation.seen"} <= set(found):
-            # "auto" is not another reading than the one that it stands for.
+            # "auto" is the same as the value that it resolves to.
             found["evaluation.seen"] = seen_reading(found["data.split"], found["evaluation.seen"])
         return found
 
@@ -90,7 +92,7 @@ class TwoTowerApp:
     def objective_overrides(
         self, study: StudyConfig, config: Config, given: Collection[str]
     ) -> list[str]:
-        """Sets the metric by which trials keep their weights to the study's first objective."""
+        """Returns the override that makes trials keep their weights by the first objective."""
         objective = study.objectives[0].metric if study.objectives else ""
         is_default = config.evaluation.metric == DEFAULT_METRIC != objective
         if "evaluation.metric" in given or objective not in METRICS or not is_default:
@@ -135,7 +137,7 @@ class TwoTowerApp:
         return metric_hint(metric)
 
     def recorded_config(self, directory: Path) -> dict[str, Any] | None:
-        # A user's own objective may have left no record.
+        # A custom objective may leave no record.
         return record.read(directory).config if (directory / record.TRIAL).exists() else None
 
     def summarize(self, directory: Path) -> dict[str, Any] | None:
@@ -154,19 +156,19 @@ class TwoTowerApp:
         self, results: Iterable[Mapping[str, Any]], objectives: Sequence[ObjectiveConfig]
     ) -> Iterator[str]:
         if any(objective.metric.startswith(SEEN_FILTERED) for objective in objectives):
-            # Summaries of before there was a choice don't say it.
+            # Summaries of versions without this choice lack it.
             seen = dict.fromkeys(result.get("seen", "training") for result in results)
             yield f"seen-filtered metrics leave out {', or '.join(SEEN[each] for each in seen)}"
 
     def finer_metric(self, metric: str) -> str | None:
-        # MRR counts every rank: where it is constant, no other metric of the ranking is better.
+        # MRR depends on every rank: where it is constant, all metrics of the ranking are.
         if metric not in METRICS or metric.removeprefix(SEEN_FILTERED) == MRR:
             return None
         return with_same_filter(MRR, metric)
 
 
 class TwoTowerHooks(StudyHooks):
-    """Checks the data, trains a reference before the trials, and confirms the best after them."""
+    """Checks the data, plans a reference before the trials, and a confirmation after them."""
 
     def check_data(
         self, plan: Plan, loader: ConfigLoader, print_line: Callable[[str], None]
@@ -181,7 +183,7 @@ class TwoTowerHooks(StudyHooks):
         data_check.check_same_data(study, plan)
 
     def reference_plan(self, plan: Plan, loader: ConfigLoader) -> FixedGridPlan | None:
-        # A reference and a confirmation have none of their own.
+        # A reference and a confirmation have no reference of their own.
         return reference.plan_reference(plan, loader) if plan.study.reference else None
 
     def keep_reference(
@@ -196,4 +198,5 @@ class TwoTowerHooks(StudyHooks):
         if not confirm.best:
             return None
         planned = confirmation.plan_confirmation(plan, study, loader)
-        return planned, list(confirmation.left_out(confirm, plan.trial.data.split, planned.configs))
+        split = plan.trial.data.split
+        return planned, list(confirmation.skipped_parts(confirm, split, planned.configs))

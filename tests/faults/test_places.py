@@ -68,7 +68,7 @@ def test_a_study_in_a_place_with_an_odd_name(tmp_path, name):
     (study,) = (tmp_path / "studies").iterdir()
     assert study.name == name
     assert len(results_of(study)) == 1
-    assert "1 trial is there already" in finished(tmp_path, *grid)
+    assert "the study already has 1 trial" in finished(tmp_path, *grid)
 
 
 @pytest.mark.parametrize("name", SOME_SLOW)

@@ -61,7 +61,7 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(tmp_path, started, fault, 
     printed = (tmp_path / "printed.txt").read_text()
     assert "Traceback" not in printed
     assert f"{at_once} interrupted" in printed
-    assert f"go on    {sys.executable} " in printed
+    assert f"resume   {sys.executable} " in printed
     finished(tmp_path, *GRID, launcher)
     check_grid(study, 6)
 
@@ -93,7 +93,7 @@ def test_a_grid_without_a_name_is_told_where_it_goes_on(tmp_path, started):
     assert process.wait(timeout=30) == 130
     (study,) = tmp_path.glob("outputs/multirun/*")
     command = (tmp_path / "printed.txt").read_text().splitlines()[-1]
-    assert command.startswith("go on    ")
+    assert command.startswith("resume   ")
     assert command.endswith(f" hydra.sweep.dir=outputs/multirun/{study.name}")
 
 

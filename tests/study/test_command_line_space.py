@@ -91,15 +91,15 @@ def test_what_each_sweep_lists(loader: ConfigLoader, text: str, overrides: list[
     ("text", "expected"),
     [
         ("model.dropout=interval(0,0.5)", Interval(0.0, 0.5)),
-        ("train.epochs=interval(1,8)", Interval(1, 8, whole=True)),
-        ("train.epochs=int(interval(1,8))", Interval(1, 8, whole=True)),
-        ("task.temperature=int(interval(1,8))", Interval(1, 8, whole=True)),
+        ("train.epochs=interval(1,8)", Interval(1, 8, is_int=True)),
+        ("train.epochs=int(interval(1,8))", Interval(1, 8, is_int=True)),
+        ("task.temperature=int(interval(1,8))", Interval(1, 8, is_int=True)),
         ("task.temperature=interval(1,8)", Interval(1.0, 8.0)),
-        ("+optimizer.options.power=int(interval(1,8))", Interval(1, 8, whole=True)),
+        ("+optimizer.options.power=int(interval(1,8))", Interval(1, 8, is_int=True)),
         ("+optimizer.options.power=interval(1,8)", Interval(1.0, 8.0)),
         ("optimizer.learning_rate=tag(log,interval(1e-4,1e-1))", Interval(1e-4, 0.1, None, True)),
         ("train.epochs=tag(log,int(interval(1,8)))", Interval(1, 8, None, True, True)),
-        ("train.epochs=range(1,10)", Interval(1, 9, 1, whole=True)),
+        ("train.epochs=range(1,10)", Interval(1, 9, 1, is_int=True)),
         ("model.dropout=range(0,0.5,0.1)", Interval(0.0, 0.4, 0.1)),
         ("task.temperature=float(range(1,4))", Interval(1.0, 3.0, 1.0)),
         ("model.dropout=choice(0.1,0.2)", Choices((0.1, 0.2), ("0.1", "0.2"))),
@@ -198,28 +198,29 @@ def test_a_range_of_floats_excludes_its_stop(start: int, step: int, length: int)
                 "model.dropout: got 2; must be at least 0 and below 1",
             ],
         ),
-        (["train.seed=1,2"], ["train.seed: a seed is no hyperparameter; to train on several "
-                              "splits, set study.split_seeds"]),
-        (["study.seed=1,2"], ["study.seed: can't be searched; study is the same for all trials "
-                              "of a study"]),
-        (["hydra/launcher=basic,joblib"], ["hydra/launcher: can't be searched; hydra is the same "
-                                           "for all trials of a study"]),
+        (["train.seed=1,2"], ["train.seed: can't be searched, because it is a seed; to train on "
+                              "several splits, set study.split_seeds"]),
+        (["study.seed=1,2"], ["study.seed: can't be searched, because study is the same for all "
+                              "trials of a study"]),
+        (["hydra/launcher=basic,joblib"],
+         ["hydra/launcher: can't be searched, because hydra is the same for all trials of a "
+          "study"]),
         (["optimizer=adam,adm"], ["optimizer: got 'adm'; must be one of adagrad, adam, adamw, sgd. "
                                   "Did you mean 'adam'?"]),
-        (["model=glob(none*)"], ["model: got no value; must be one or more"]),
-        (["train.epochs=range(3,1)"], ["train.epochs: got no value; must be one or more"]),
+        (["model=glob(none*)"], ["model: got no value; must have at least one"]),
+        (["train.epochs=range(3,1)"], ["train.epochs: got no value; must have at least one"]),
         (["train.epochs=1,2", "++train.epochs=3,4"],
          ["train.epochs: is given twice; must be given once"]),
-        (["train.epochs=1,1"], ["train.epochs: got 1 twice; must be there once"]),
+        (["train.epochs=1,1"], ["train.epochs: got 1 twice; must be listed once"]),
         (["train.epochs=interval(1.5,3)"], ["train.epochs.low: got 1.5; must be a whole number"]),
         (["model.dropout=interval(0.5,0.1)"],
-         ["model.dropout.low: got 0.5 with high 0.1; low must be below high"]),
+         ["model.dropout.low: got 0.5 with high 0.1; must be below high"]),
         (["model.layer_norm=interval(0,1)"],
-         ["model.layer_norm: got low, high, log, and is no number; must have choices"]),
+         ["model.layer_norm: got low, high, log, but is not a number; must have choices"]),
         (["model.dropout=tag(lgo,interval(0.1,0.2))"],
-         ["model.dropout: got tag lgo; must be log, and of an interval"]),
+         ["model.dropout: got tag lgo; must be log, for an interval"]),
         (["model.dropout=tag(log,choice(0.1,0.2))"],
-         ["model.dropout: got tag log; must be log, and of an interval"]),
+         ["model.dropout: got tag log; must be log, for an interval"]),
     ],
 )  # fmt: skip
 def test_all_that_is_wrong_on_the_command_line(

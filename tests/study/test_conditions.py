@@ -45,4 +45,6 @@ def test_two_may_set_a_key_where_they_exclude_each_other(
         assert {"first", "second"} <= set(space(text).names)
     else:
         (line,) = problems(text)
-        assert line.startswith("study.space.second: sets model.dropout, as first does; must be")
+        assert line.startswith(
+            "study.space.second: sets model.dropout, which first also sets; must"
+        )

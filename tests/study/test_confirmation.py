@@ -1,4 +1,4 @@
-"""What a confirmation consists of; and one with real trials, from the search to the last figure."""
+"""What a confirmation consists of; and one with real trials, from the search to the last result."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from sweeper.two_tower.studies.ablations import ablation_problems, without
 from sweeper.two_tower.studies.confirmation import (
     confirmed_cuts,
     for_test_rows,
-    left_out,
     plan_confirmation,
+    skipped_parts,
 )
 from sweeper.two_tower.studies.retraining import retraining
 
@@ -131,8 +131,8 @@ def test_the_best_one_with_other_values_stands_beside_it(confirm):
     assert narrow["model"] == best["model"] | {"layer_sizes": [4]}
     assert {**narrow, "model": 0} == {**best, "model": 0}
     asked = ConfirmConfig(without=[], ablations={"narrow": {}, "same": {}})
-    told = list(left_out(asked, "random", confirmation.configs))
-    assert "with same: left out; the best configuration is like this" in told
+    told = list(skipped_parts(asked, "random", confirmation.configs))
+    assert "with same: skipped; the best configuration has these values already" in told
     assert not any("narrow" in line for line in told)
 
 
@@ -164,17 +164,25 @@ def test_without_a_column_what_counts_the_users_rows_stays():
 @pytest.mark.parametrize(
     ("name", "changes", "words"),
     [
-        ("Mean", {"model.dropout": 0.1}, "must be named with small letters, digits and single"),
-        ("mean", {}, "got {}; must be keys and values, as {features.sequence.encoder: mean}"),
-        ("mean", 3, "got 3; must be keys and values"),
+        (
+            "Mean",
+            {"model.dropout": 0.1},
+            "the name may have lowercase letters, digits and single",
+        ),
+        (
+            "mean",
+            {},
+            "got {}; must be a mapping of keys to values, such as {features.sequence.encoder: ",
+        ),
+        ("mean", 3, "got 3; must be a mapping of keys to values"),
         (
             "mean",
             {"features.sequence.encodr": "mean"},
             "is not a key of the configuration. Did you mean 'features.sequence.encoder'?",
         ),
-        ("mean", {"data.split_seed": 3}, "got 'data.split_seed', which is no part of a model"),
-        ("mean", {"train.seed": 3}, "got 'train.seed', which is no part of a model"),
-        ("mean", {"train.restore_best": True}, "got 'train.restore_best', which is no part"),
+        ("mean", {"data.split_seed": 3}, "got 'data.split_seed', which is not part of the model"),
+        ("mean", {"train.seed": 3}, "got 'train.seed', which is not part of the model"),
+        ("mean", {"train.restore_best": True}, "got 'train.restore_best', which is not part"),
         ("mean", {"model.dropout": 1.5}, "model.dropout: got 1.5; must be "),
         ("mean", {"train.epochs": "ten"}, "train.epochs: "),
     ],
@@ -245,10 +253,12 @@ def test_a_training_has_the_rows_of_its_cut(confirm):
 def test_what_a_confirmation_can_not_have_is_said(confirm):
     asked = ConfirmConfig(best=2, split_seeds=1, without=["timestamp", "history"])
     names = list(confirm().configs)
-    no_history = "without history: left out; no feature has it, or a tower no other"
-    assert list(left_out(asked, "random", names)) == [no_history]
-    no_splits = "fresh splits: data.split 'temporal' has none; cuts (data.cut) stand in their place"
-    assert list(left_out(asked, "temporal", names)) == [no_history, no_splits]
+    no_history = "without history: skipped; no feature matches, or all features of a tower"
+    assert list(skipped_parts(asked, "random", names)) == [no_history]
+    no_splits = (
+        "fresh splits: skipped; data.split 'temporal' is confirmed at cuts (data.cut) instead"
+    )
+    assert list(skipped_parts(asked, "temporal", names)) == [no_history, no_splits]
 
 
 def test_a_reference_and_columns_may_be_left_out(confirm):
@@ -356,7 +366,7 @@ def test_a_search_and_its_confirmation_with_real_trials(tmp_path: Path):
     assert reference.data == first.data
     # The same command finds all done.
     printed = sweeper("study.n_trials=2")
-    assert "9 trials are there already" in printed
+    assert "the study already has 9 trials" in printed
     assert f"tiny: top_100 {reference.metrics['validation']['top_100']:.4f}" in printed
     report = (tmp_path / "outputs/s/report.md").read_text()
     assert "| – | tiny |" in report
@@ -399,7 +409,7 @@ def test_a_search_by_time_and_its_confirmation_with_real_trials(tmp_path: Path):
     assert "At the earlier cut 2 (a rolling origin" in report
     assert "| configuration | cut 0 | cut 1 | cut 2, earlier |" in report
     # The same command finds all done.
-    assert "3 trials are there already" in sweeper()
+    assert "the study already has 3 trials" in sweeper()
 
 
 def overrides(place: Path) -> list[str]:

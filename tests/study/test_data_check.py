@@ -63,7 +63,9 @@ def test_a_study_that_began_with_a_choice_that_does_not_fit_goes_on(hydra, tmp_p
     plan.directory.mkdir()
     new_study(plan.directory)
     assert check_data(plan, hydra.loader, said.append).fingerprint
-    assert any("'raw_user_age'" in line and line.endswith(": such trials fail") for line in said)
+    assert any(
+        "'raw_user_age'" in line and line.endswith(": such trials will fail") for line in said
+    )
 
 
 def test_so_is_a_kind_that_does_not_fit_a_column_in_one_choice(hydra):
@@ -167,7 +169,7 @@ def test_a_table_that_has_changed_is_told_with_its_file(hydra, tmp_path):
     assert text.startswith("data.path: the table ratings.csv has changed since the study in ")
     assert f"data.path: ratings.csv had {size:,} bytes of " in text
     assert f"and has {size - len(ROWS[-1]) - 1:,} bytes of " in text
-    assert text.endswith("to start anew, give another study.name or hydra.sweep.dir")
+    assert text.endswith("to start a new study, set another study.name or hydra.sweep.dir")
     assert "cache" not in text
     # Nothing of what the study knows has changed.
     assert study.user_attrs[attributes.FINGERPRINT] == first.fingerprint
@@ -176,7 +178,7 @@ def test_a_table_that_has_changed_is_told_with_its_file(hydra, tmp_path):
 def test_a_study_older_than_this_knows_its_fingerprint_alone(hydra, tmp_path):
     plan = checked(hydra, "model.dropout=0.1,0.2")
     study = new_study(tmp_path, {**IDENTITY, attributes.FINGERPRINT: "f" * 64})
-    with pytest.raises(DataChangedError, match="was ffffffffffff, and is"):
+    with pytest.raises(DataChangedError, match="was ffffffffffff and is"):
         check_same_data(study, plan)
     # One without a trial yet, or with the same data, takes over what it didn't know.
     study.set_user_attr(attributes.FINGERPRINT, plan.fingerprint)
@@ -193,5 +195,7 @@ def test_files_that_come_and_go_are_named(hydra, tmp_path):
     write_table(ROWS[:30])
     os.rename("ratings.csv", "parts/b.csv")
     plan = checked(hydra, *folder)
-    with pytest.raises(DataChangedError, match=r"began: data\.path: b\.csv is new; put the data"):
+    with pytest.raises(
+        DataChangedError, match=r"began: data\.path: b\.csv is new; restore the data"
+    ):
         check_same_data(study, plan)

@@ -58,8 +58,8 @@ def test_one_that_has_failed_says_why_its_first_trial_did(tmp_path, trials, word
         ({"failed": 3, "complete": 1}, None),
         ({"failed": 3, "collapsed": 1}, None),
         ({"complete": 1}, None),
-        ({"pruned": 4}, "study.pruner 'threshold' ended all of them early"),
-        ({"pruned": 1, "collapsed": 1}, "score all candidates alike"),
+        ({"pruned": 4}, "study.pruner 'threshold' pruned all of them; choose"),
+        ({"pruned": 1, "collapsed": 1}, "give all candidates the same score"),
         ({}, "none has completed yet"),
     ],
 )
@@ -100,5 +100,5 @@ def test_a_reference_that_failed_costs_the_trials_nothing_and_is_told_in_the_end
     context: Any = SimpleNamespace(config_loader=None)
     failure = runner.run_study(plan, Hooks(), None, context, None, 1)  # type: ignore[arg-type]
     assert ran == [plan]
-    assert "best_known failed and is left out: no GPU" in capsys.readouterr().out
-    assert str(failure).startswith("study.reference: it is left out: s: no trial completed: 1 fail")
+    assert "best_known failed and is skipped: no GPU" in capsys.readouterr().out
+    assert str(failure).startswith("study.reference: it is skipped: s: no trial completed: 1 fail")

@@ -12,7 +12,7 @@ from small_trials import small_config
 from sweeper.common.errors import ConfigError
 from sweeper.study import attributes, launcher_options, launchers
 from sweeper.study.launcher_options import number_of_workers, option_problems
-from sweeper.study.trial_places import subdir_of
+from sweeper.study.trial_directories import trial_subdir
 from sweeper.two_tower.validation import working_directory_problems
 
 GRID = ("data=synthetic", "model.dropout=0.1,0.2")
@@ -81,7 +81,7 @@ def test_trials_lie_where_hydra_is_told_to_put_them(hydra):
     subdir = "hydra.sweep.subdir='runs/${hydra:job.num}_${model.dropout}/${hydra.job.id}'"
     plan = hydra.plan(*GRID, subdir)
     composer = hydra.composer(plan, *GRID, subdir)
-    place = subdir_of(plan.compose(composer, ["model.dropout=0.2"]), 12)
+    place = trial_subdir(plan.compose(composer, ["model.dropout=0.2"]), 12)
     assert place == "runs/12_0.2/sweeper_12"
     assert plan.subdir is not None
     assert hydra.plan(*GRID).subdir is None
@@ -92,12 +92,12 @@ def test_trials_lie_where_hydra_is_told_to_put_them(hydra):
 @pytest.mark.parametrize(
     ("subdir", "words"),
     [
-        ("${model.dropout}", "which is '0.1' for several trials; must have ${hydra.job.num}"),
-        ("../${hydra.job.num}", "which is '../0'; must be a place below hydra.sweep.dir"),
-        ("/tmp/${hydra.job.num}", "which is '/tmp/0'; must be a place below hydra.sweep.dir"),
+        ("${model.dropout}", "which is '0.1' for several trials; must contain ${hydra.job.num}"),
+        ("../${hydra.job.num}", "which is '../0'; must be a directory below hydra.sweep.dir"),
+        ("/tmp/${hydra.job.num}", "which is '/tmp/0'; must be a directory below hydra.sweep.dir"),
         ("workers/${hydra.job.num}", "must not begin with 'workers'"),
         ("reference_${hydra.job.num}", "must not begin with 'reference_0'"),
-        ("${hydra.job.num}" + 300 * "x", "which is 301 letters long; must have names of at most"),
+        ("${hydra.job.num}" + 300 * "x", "which is 301 bytes long; each name must have at most"),
     ],
 )
 def test_places_that_trials_cannot_have_are_refused(hydra, subdir, words):

@@ -119,8 +119,8 @@ def test_what_a_key_is(name: str, type_: Any, element: str) -> None:
         ("data.split_seed", "set study.split_seeds"),
         ("study.sampler", "can't be searched"),
         ("hydra/launcher", "can't be searched"),
-        ("name", "no hyperparameter"),
-        ("data.synthetic", "must be one of them: data.synthetic.num_users"),
+        ("name", "it does not affect results"),
+        ("data.synthetic", "must be one of its keys: data.synthetic.num_users"),
     ],
 )
 def test_a_key_that_is_refused(name: str, words: str) -> None:

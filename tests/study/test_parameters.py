@@ -19,8 +19,8 @@ def towers(
     return TowersParameter(name, SIZES, depth, width, shapes)
 
 
-NARROWING = towers(Interval(1, 3, whole=True), Choices.of([32, 64, 128]), "narrowing")
-ALL = towers(Interval(0, 3, whole=True), Choices.of([30, 60, 90]), "constant", "narrowing", "free")
+NARROWING = towers(Interval(1, 3, is_int=True), Choices.of([32, 64, 128]), "narrowing")
+ALL = towers(Interval(0, 3, is_int=True), Choices.of([30, 60, 90]), "constant", "narrowing", "free")
 
 
 @pytest.mark.parametrize("sizes", [[32], [64, 32], [128, 64, 32]])
@@ -58,7 +58,7 @@ def test_layer_sizes_that_towers_cannot_have(sizes: Any) -> None:
 
 
 def test_a_later_shape_may_fit_where_a_width_is_free_no_more() -> None:
-    both = towers(Interval(1, 2, whole=True), Choices.of([30, 90]), "free", "narrowing")
+    both = towers(Interval(1, 2, is_int=True), Choices.of([30, 90]), "free", "narrowing")
     assert both.encode([90, 45])["model.layer_sizes.shape"] == "narrowing"
 
 
@@ -68,7 +68,7 @@ def test_conditions_of_towers() -> None:
     by_name = {
         part.name: part.when
         for part in towers(
-            Interval(0, 2, whole=True), width, "constant", "free", name="t"
+            Interval(0, 2, is_int=True), width, "constant", "free", name="t"
         ).dimensions()
     }
     assert by_name == {

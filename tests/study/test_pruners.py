@@ -171,16 +171,25 @@ KEY = "study.pruner_options"
         (
             "median",
             {"median": {"n_warmup": 3}},
-            f"{KEY}.median.n_warmup: is no option of MedianPruner. Did you mean 'n_warmup_steps'?",
+            f"{KEY}.median.n_warmup: is not an option of MedianPruner. Did you mean "
+            "'n_warmup_steps'?",
         ),
-        ("none", {"none": {"x": 1}}, f"{KEY}.none.x: is no option of pruner none, which has none"),
+        (
+            "none",
+            {"none": {"x": 1}},
+            f"{KEY}.none.x: is not an option of pruner none, which has no options",
+        ),
         ("none", {"medain": {}}, f"{KEY}.medain: is unknown; must be one of successive_halving"),
         ("none", {"median": {"interval_steps": 0}}, "Pruning interval steps must be at least 1"),
         ("none", {"percentile": {"percentile": 101}}, "between 0 and 100 inclusive"),
         ("none", {"wilcoxon": {"p_threshold": 2}}, "p_threshold must be between 0 and 1"),
-        ("none", {"wilcoxon": {"p_treshold": 0.2}}, "no option of WilcoxonPruner. Did you mean"),
+        (
+            "none",
+            {"wilcoxon": {"p_treshold": 0.2}},
+            "not an option of WilcoxonPruner. Did you mean",
+        ),
         ("none", {"successive_halving": {"reduction_factor": 1}}, "but must be `reduction_factor"),
-        ("none", {"successive_halving": {"min_resource": 2.5}}, "must be a text or a whole number"),
+        ("none", {"successive_halving": {"min_resource": 2.5}}, "must be text or a whole number"),
         (
             "none",
             {"hyperband": {"min_resource": 0}},
@@ -193,7 +202,11 @@ KEY = "study.pruner_options"
             "min_resource 21 is more than max_resource 20",
         ),
         ("none", {"hyperband": {"max_resource": "all"}}, "should be integer or 'auto'"),
-        ("none", {"hyperband": {"max_resources": 4}}, "no option of HyperbandPruner. Did you mean"),
+        (
+            "none",
+            {"hyperband": {"max_resources": 4}},
+            "not an option of HyperbandPruner. Did you mean",
+        ),
     ],
 )
 def test_options_that_are_refused(pruner, options, problem):

@@ -30,23 +30,23 @@ def test_the_same_identity_has_no_difference(tmp_path):
         (
             attributes.SPACE,
             {"optimizer.learning_rate": {"low": 0.01, "high": 0.2, "log": True}},
-            "study.space.optimizer.learning_rate.high: is 0.1 in the study, and now 0.2",
+            "study.space.optimizer.learning_rate.high: got 0.2, but the study began with 0.1",
         ),
-        (attributes.SPACE, {}, "study.space.optimizer.learning_rate: was there when"),
+        (attributes.SPACE, {}, "study.space.optimizer.learning_rate: was set when"),
         (
             attributes.OBJECTIVES,
             {"top_100": "minimize"},
-            "study.objectives.top_100: is maximize in the study, and now minimize",
+            "study.objectives.top_100: got minimize, but the study began with maximize",
         ),
         (
             attributes.PROTOCOL,
             {**IDENTITY[attributes.PROTOCOL], "model.layer_sizes": [32, 32]},
-            "model.layer_sizes: is [32] in the study, and now [32, 32]",
+            "model.layer_sizes: got [32, 32], but the study began with [32]",
         ),
         (
             attributes.PROTOCOL,
             {**IDENTITY[attributes.PROTOCOL], "new": None},
-            "new: was not there when the study began",
+            "new: was not set when the study began",
         ),
     ],
 )
@@ -56,7 +56,7 @@ def test_a_difference_is_told_with_its_key(tmp_path, attribute, value, line):
         check_identity(study, tmp_path, {**IDENTITY, attribute: value}, APP)
     (problem,) = caught.value.problems
     assert problem.startswith(line)
-    assert problem.endswith("to start anew, give another study.name or hydra.sweep.dir")
+    assert problem.endswith("to start a new study, set another study.name or hydra.sweep.dir")
 
 
 def test_all_differences_are_told_at_once(tmp_path):
@@ -79,7 +79,7 @@ def test_trials_scored_by_another_rule_are_not_gone_on_with(tmp_path, metric):
     if metric == "top_10":
         check_scores(study, tmp_path)
         return
-    with pytest.raises(ConfigError, match=r"has scored trial 2 of .* anew, give"):
+    with pytest.raises(ConfigError, match=r"has scored trial 2 of .* a new study, set"):
         check_scores(study, tmp_path)
 
 
@@ -90,7 +90,12 @@ def test_trials_scored_by_another_rule_are_not_gone_on_with(tmp_path, metric):
         ("random", None, "auto", []),
         ("random", "training", "auto", []),
         ("temporal", None, "training", []),
-        ("temporal", None, "auto", ["evaluation.seen: is training in the study, and now before"]),
+        (
+            "temporal",
+            None,
+            "auto",
+            ["evaluation.seen: got before, but the study began with training"],
+        ),
     ],
 )
 def test_what_auto_stands_for_is_compared(tmp_path, split, seen, now, problems):

@@ -200,16 +200,19 @@ KEY = "study.sampler_options"
     [
         (
             {"tpe": {"n_startup": 20}},
-            f"{KEY}.tpe.n_startup: is no option of TPESampler. Did you mean 'n_startup_trials'?",
+            f"{KEY}.tpe.n_startup: is not an option of TPESampler. Did you mean 'n_startup_trials'",
         ),
-        ({"tpe": {"zzzz": 20}}, f"{KEY}.tpe.zzzz: is no option of TPESampler"),
-        ({"qmc": {"scrambel": True}}, "is no option of QMCSampler. Did you mean 'scramble'?"),
+        ({"tpe": {"zzzz": 20}}, f"{KEY}.tpe.zzzz: is not an option of TPESampler"),
+        ({"qmc": {"scrambel": True}}, "is not an option of QMCSampler. Did you mean 'scramble'?"),
         (
             {"tpe": {"seed": 3}},
-            f"{KEY}.tpe.seed: is set by study.seed; must not be given here",
+            f"{KEY}.tpe.seed: must not be given; set study.seed instead",
         ),
-        ({"grid": {"shuffle": True}}, "grid.shuffle: is no option of sampler grid, which has none"),
-        ({"random": {"n": 1}}, f"{KEY}.random.n: is no option of RandomSampler"),
+        (
+            {"grid": {"shuffle": True}},
+            "grid.shuffle: is not an option of sampler grid, which has no options",
+        ),
+        ({"random": {"n": 1}}, f"{KEY}.random.n: is not an option of RandomSampler"),
         (
             {"tpa": {"n_startup_trials": 20}},
             f"{KEY}.tpa: is unknown; must be one of {', '.join(SAMPLERS)}. Did you mean 'tpe'?",
@@ -223,8 +226,8 @@ KEY = "study.sampler_options"
         ({"tpe": {"n_startup_trials": 2.5}}, "got 2.5; must be a whole number"),
         ({"tpe": {"n_startup_trials": None}}, "got None; must be a whole number"),
         ({"tpe": {"group": 1}}, f"{KEY}.tpe.group: got 1; must be true or false"),
-        ({"tpe": {"gamma": "default"}}, f"{KEY}.tpe.gamma: takes a Python object, which"),
-        ({"nsga2": {"crossover": "uniform"}}, f"{KEY}.nsga2.crossover: takes a Python object"),
+        ({"tpe": {"gamma": "default"}}, f"{KEY}.tpe.gamma: requires a Python object, which"),
+        ({"nsga2": {"crossover": "uniform"}}, f"{KEY}.nsga2.crossover: requires a Python object"),
         ({"nsga2": {"mutation_prob": "high"}}, "got 'high'; must be a number or null"),
         ({"nsga2": {"population_size": 1}}, f"{KEY}.nsga2: `population_size` must be greater"),
         ({"qmc": {"qmc_type": "lattice"}}, "Choose either `halton` or `sobol`."),
@@ -236,8 +239,8 @@ KEY = "study.sampler_options"
             {"tpe": {"multivariate": False}},
             f"{KEY}.tpe: ``group`` option can only be enabled when ``multivariate`` is enabled.",
         ),
-        ({"gp": {"n_startup": 5}}, f"{KEY}.gp.n_startup: is no option of GPSampler."),
-        ({"cmaes": {1: 2}}, f"{KEY}.cmaes.1: is no option of CmaEsSampler"),
+        ({"gp": {"n_startup": 5}}, f"{KEY}.gp.n_startup: is not an option of GPSampler."),
+        ({"cmaes": {1: 2}}, f"{KEY}.cmaes.1: is not an option of CmaEsSampler"),
     ],
 )
 def test_options_that_are_refused(options, problem):

@@ -26,10 +26,10 @@ def read(key: str, **options: Any) -> tuple[Parameter | None, list[str]]:
     ("key", "options", "domain"),
     [
         ("model.dropout", {"low": 0, "high": 0.5}, Interval(0.0, 0.5)),
-        ("train.epochs", {"low": 1, "high": 9, "step": 3}, Interval(1, 7, 3, whole=True)),
+        ("train.epochs", {"low": 1, "high": 9, "step": 3}, Interval(1, 7, 3, is_int=True)),
         ("train.epochs", {"low": 1, "high": 9, "log": True}, Interval(1, 9, None, True, True)),
         ("optimizer.options.momentum", {"low": 0.0, "high": 1}, Interval(0.0, 1.0)),
-        ("optimizer.options.power", {"low": 0, "high": 1}, Interval(0, 1, whole=True)),
+        ("optimizer.options.power", {"low": 0, "high": 1}, Interval(0, 1, is_int=True)),
         ("model.layer_norm", {"choices": [True, False]}, Choices.of([True, False])),
     ],
 )
@@ -43,9 +43,13 @@ def test_the_type_is_that_of_the_key(key: str, options: dict[str, Any], domain: 
 @pytest.mark.parametrize(
     ("key", "options", "problem"),
     [
-        ("model.dropout", {"low": 0.6, "high": 0.5}, "p.low: got 0.6 with high 0.5; low must be"),
-        ("model.dropout", {"low": 0.5, "high": 0.5}, "p.low: got 0.5 with high 0.5; low must be"),
-        ("optimizer.weight_decay", {"low": 0, "high": 1, "log": True}, "p: log needs low above 0"),
+        ("model.dropout", {"low": 0.6, "high": 0.5}, "p.low: got 0.6 with high 0.5; must be"),
+        ("model.dropout", {"low": 0.5, "high": 0.5}, "p.low: got 0.5 with high 0.5; must be"),
+        (
+            "optimizer.weight_decay",
+            {"low": 0, "high": 1, "log": True},
+            "p.low: got 0 with log; must be",
+        ),
         ("model.dropout", {"low": 0.1}, "p.high: is missing"),
         ("model.dropout", {"high": 0.1}, "p.low: is missing"),
         ("model.dropout", {}, "p: has no values"),
@@ -57,23 +61,23 @@ def test_the_type_is_that_of_the_key(key: str, options: dict[str, Any], domain: 
         (
             "model.dropout",
             {"low": 0.1, "high": 0.2, "log": True, "step": 0.1},
-            "p.step: got 0.1 with log; must be one or the other",
+            "p.step: got 0.1 with log; must have only one of them",
         ),
         ("model.dropout", {"low": 0, "high": 0.5, "step": 0}, "p.step: got 0; must be greater"),
         ("model.dropout", {"low": 0, "high": 0.5, "step": 0.6}, "p.step: got 0.6; must be at most"),
         ("train.epochs", {"low": 0.5, "high": 3}, "p.low: got 0.5; must be a whole number"),
         ("train.epochs", {"low": 1, "high": 3, "step": 0.5}, "p.step: got 0.5; must be a whole"),
-        ("model.layer_norm", {"low": 0, "high": 1}, "p: got low, high, and is no number; must"),
-        ("model.activation", {"low": 0, "high": 1}, "p: got low, high, and is no number; must"),
+        ("model.layer_norm", {"low": 0, "high": 1}, "p: got low, high, but is not a number; must"),
+        ("model.activation", {"low": 0, "high": 1}, "p: got low, high, but is not a number; must"),
         ("model.dropout", {"choices": []}, "p.choices: got []; must be a list"),
         ("model.dropout", {"choices": 0.5}, "p.choices: got 0.5; must be a list"),
         ("model.dropout", {"choices": [0.1, 0.1]}, "p.choices: got 0.1 twice"),
         ("model.dropout", {"choices": ["abc"]}, "p.choices: got 'abc'; must be a number"),
-        ("model.dropout", {"choices": [0.1], "low": 0}, "p: got choices and low; must be one"),
-        ("optimizer.options", {"choices": [{"a b": 1}]}, "p.choices: 'a b': is no key"),
-        ("model.dropout", {"towers": {}}, "p.towers: model.dropout is no list of widths; must"),
+        ("model.dropout", {"choices": [0.1], "low": 0}, "p: got choices and low; must have"),
+        ("optimizer.options", {"choices": [{"a b": 1}]}, "p.choices: 'a b': is not a valid key"),
+        ("model.dropout", {"towers": {}}, "p.towers: model.dropout is not a list of widths; must"),
         ("model.layer_sizes", {"towers": 3}, "p.towers: got 3; must have depth, width, shape"),
-        ("model.layer_sizes", {"towers": {}, "low": 3}, "p: got towers and low; must be towers"),
+        ("model.layer_sizes", {"towers": {}, "low": 3}, "p: got towers and low; must have only"),
     ],
 )
 def test_what_is_wrong_with_one_parameter(key: str, options: dict[str, Any], problem: str) -> None:
@@ -89,10 +93,10 @@ def test_what_is_wrong_with_one_parameter(key: str, options: dict[str, Any], pro
         ("depth", {"low": -1, "high": 2}, "p.towers.depth.low: got -1; must be a whole number of"),
         ("width", 0, "p.towers.width: got 0; must be a whole number of at least 1"),
         ("width", {"choices": [8.5]}, "p.towers.width.choices: got 8.5; must be a whole number"),
-        ("width", {"chioces": [8]}, "p.towers.width.chioces: is no option here; must be low"),
+        ("width", {"chioces": [8]}, "p.towers.width.chioces: is unknown; must be low"),
         ("shape", "narow", "p.towers.shape: got 'narow'; must be constant, narrowing or free."),
-        ("shape", [], "p.towers.shape: got []; must be one or more, each once"),
-        ("shape", ["free", "free"], "p.towers.shape: got ['free', 'free']; must be one or more"),
+        ("shape", [], "p.towers.shape: got []; must have at least one shape, each once"),
+        ("shape", ["free", "free"], "p.towers.shape: got ['free', 'free']; must have at least"),
     ],
 )
 def test_what_is_wrong_with_towers(part: str, given: Any, problem: str) -> None:
@@ -108,42 +112,42 @@ def test_what_is_wrong_with_towers(part: str, given: Any, problem: str) -> None:
         (
             "model.dropuot: {low: 0.6, hi: 1}",
             [
-                "study.space.model.dropuot.hi: is no option here; must be low, high, step, log, "
+                "study.space.model.dropuot.hi: is unknown; must be low, high, step, log, "
                 "choices, towers, sets or when. Did you mean 'high'?",
                 "study.space.model.dropuot: is not a key of the configuration. "
                 "Did you mean 'model.dropout'?",
-                "study.space.model.dropuot.high: is missing; a range has low and high",
+                "study.space.model.dropuot.high: is missing; must be given for a range",
             ],
         ),
         (
             "rate: {sets: optimizer.learning_rat, low: 1, high: 0}",
             [
-                "study.space.rate.sets: got 'optimizer.learning_rat'; it is not a key of the "
+                "study.space.rate.sets: got 'optimizer.learning_rat', which is not a key of the "
                 "configuration. Did you mean 'optimizer.learning_rate'?",
-                "study.space.rate.low: got 1 with high 0; low must be below high",
+                "study.space.rate.low: got 1 with high 0; must be below high",
             ],
         ),
         (
             "qqq: {choices: [1]}",
             [
                 "study.space.qqq: is not a key of the configuration; must be one, "
-                "or have sets: KEY"
+                "or set one with sets: KEY"
             ],
         ),
         (
             "model.dropout: 0.5",
-            ["study.space.model.dropout: got 0.5; must be options, as {low: 0, high: 1}"],
+            ["study.space.model.dropout: got 0.5; must be a mapping, such as {low: 0, high: 1}"],
         ),
         (
             "model.dropout: {choices: [0.1], when: optimizer}",
             [
-                "study.space.model.dropout.when: got 'optimizer'; must be by parameter, as "
+                "study.space.model.dropout.when: got 'optimizer'; must be a mapping, such as "
                 "{optimizer: adam}"
             ],
         ),
         (
             "optimizer: {choices: [adam]}\nmodel.dropout: {choices: [0.1], when: {optimizer: []}}",
-            ["study.space.model.dropout.when.optimizer: got []; must be at least one value"],
+            ["study.space.model.dropout.when.optimizer: got []; must have at least one value"],
         ),
         (
             "optimizer: {choices: [adam, smd]}\n"
@@ -161,8 +165,8 @@ def test_what_is_wrong_with_towers(part: str, given: Any, problem: str) -> None:
             [
                 "study.space.model.dropout.when.optimzer: is not searched; must be a parameter "
                 "of study.space. Did you mean 'optimizer'?",
-                "study.space.model.input_dropout.when.optimizer: got 'adamw', which optimizer "
-                "never is; must be one of adam, sgd. Did you mean 'adam'?",
+                "study.space.model.input_dropout.when.optimizer: got 'adamw', which is not a "
+                "value of optimizer; must be one of adam, sgd. Did you mean 'adam'?",
             ],
         ),
         (
@@ -170,7 +174,7 @@ def test_what_is_wrong_with_towers(part: str, given: Any, problem: str) -> None:
             "train.epochs: {choices: [1], when: {model.dropout: 0.1}}",
             [
                 "study.space.train.epochs.when.model.dropout: has a continuous range; must have "
-                "a step, or choices"
+                "a step or choices"
             ],
         ),
         (
@@ -178,7 +182,7 @@ def test_what_is_wrong_with_towers(part: str, given: Any, problem: str) -> None:
             "b: {sets: train.epochs, choices: [2], when: {c: 3}}\n"
             "c: {sets: train.batch_size, choices: [3], when: {a: 0.1}}",
             [
-                "study.space.a.when: goes in a circle: a -> b -> c -> a; must end in a "
+                "study.space.a.when: is circular: a -> b -> c -> a; must end in a "
                 "parameter without conditions"
             ],
         ),
@@ -187,13 +191,13 @@ def test_what_is_wrong_with_towers(part: str, given: Any, problem: str) -> None:
             "a: {sets: model.dropout, choices: [0.1], when: {optimizer: adam}}\n"
             "b: {sets: train.epochs, choices: [2], when: {a: 0.1, optimizer: sgd}}",
             [
-                "study.space.b.when: never holds, since its conditions want different values of "
-                "optimizer; must allow one in common"
+                "study.space.b.when: never holds, because its conditions require different values "
+                "of optimizer; must allow a common value"
             ],
         ),
         (
             TOWERS + "model.layer_sizes.depth: {sets: train.epochs, choices: [1]}",
-            ["study.space.model.layer_sizes.depth: is the name of two parameters; must be of one"],
+            ["study.space.model.layer_sizes.depth: is the name of two parameters; must be unique"],
         ),
     ],
 )  # fmt: skip

@@ -70,7 +70,7 @@ def test_a_grid_runs_each_combination_once_in_its_order_and_then_nothing(tmp_pat
 
     before = contents(study / "trials")
     printed = finished(tmp_path, *grid)
-    assert "9 trials are there already" in printed
+    assert "the study already has 9 trials" in printed
     assert contents(study / "trials") == before
     check_grid(study, 9)
 

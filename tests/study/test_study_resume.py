@@ -30,7 +30,7 @@ def test_a_study_goes_on_to_a_greater_total_and_writes_nothing_over(tmp_path):
     before, first = contents(study / "trials"), trials_of(study)
     # Another sampler is fine.
     printed = finished(tmp_path, *search, "study.n_trials=7", "study.sampler=random")
-    assert "4 trials are there already" in printed
+    assert "the study already has 4 trials" in printed
     check_whole(study, 7)
     after = contents(study / "trials")
     assert {path: after[path] for path in before} == before
@@ -56,10 +56,10 @@ def check_refusals(directory: Path) -> None:
         "optimizer.learning_rate=tag(log,interval(0.001,0.2))", "train.epochs=10",
         "study.objectives=[{metric: top_100, direction: minimize}]",
     )  # fmt: skip
-    assert [line.split(", and now")[0] for line in lines] == [
-        "error: study.space.optimizer.learning_rate.high: is 0.1 in the study",
-        "error: study.objectives.top_100: is maximize in the study",
-        "error: train.epochs: is 5 in the study",
+    assert [line.split(";")[0] for line in lines] == [
+        "error: study.space.optimizer.learning_rate.high: got 0.2, but the study began with 0.1",
+        "error: study.objectives.top_100: got minimize, but the study began with maximize",
+        "error: train.epochs: got 10, but the study began with 5",
     ]
     (line,) = problems(*RANGE[1:], EPOCHS, "study.sampler=grid")
     assert line.startswith("error: optimizer.learning_rate: is a range without a step")
@@ -88,11 +88,11 @@ def test_sets_to_try_first_wait_for_a_greater_total_and_can_be_added(tmp_path):
 
     search = (*RANGE, BASIC, EPOCHS, STUDY, "study.sampler=random")
     printed = finished(tmp_path, *search, "study.n_trials=2", enqueued(0.01, 0.02, 0.03))
-    assert "first    3 sets and 2 trials: the last sets wait for more study.n_trials" in printed
+    assert "first    there are 3 sets for 2 trials; raise study.n_trials to try all" in printed
     study = tmp_path / "study"
     assert first_rates(study) == [0.01, 0.02]
     printed = finished(tmp_path, *search, "study.n_trials=6", enqueued(0.01, 0.02, 0.03, 0.04))
-    assert "first    study.enqueue: 1 sets have been added, which are tried next" in printed
+    assert "first    study.enqueue: 1 set was added and will be tried next" in printed
     assert first_rates(study) == [0.01, 0.02, 0.03, 0.04]
     check_whole(study, 6)
 
@@ -100,13 +100,13 @@ def test_sets_to_try_first_wait_for_a_greater_total_and_can_be_added(tmp_path):
 def test_a_study_of_a_name_goes_on_in_its_directory_though_that_was_renamed(tmp_path):
     grid = ("-m", "data.split_seed=0,1", EPOCHS, BASIC)
     finished(tmp_path, *grid, "study.name=grid")
-    assert "2 trials are there already" in finished(tmp_path, *grid, "study.name=grid")
+    assert "the study already has 2 trials" in finished(tmp_path, *grid, "study.name=grid")
     check_grid(tmp_path / "outputs" / "grid", 2)
     # One that had its name from its directory.
     finished(tmp_path, *grid, STUDY)
     (tmp_path / "study").rename(tmp_path / "moved")
     printed = finished(tmp_path, *grid, "hydra.sweep.dir=moved")
-    assert "2 trials are there already" in printed
+    assert "the study already has 2 trials" in printed
 
 
 def test_a_warm_start_tries_the_best_of_an_earlier_study_first(tmp_path):
@@ -117,7 +117,9 @@ def test_a_warm_start_tries_the_best_of_an_earlier_study_first(tmp_path):
         tmp_path, *search, "study.name=later", "study.n_trials=4", "study.warm_start_trials=2",
         "study.warm_start=outputs/earlier", "model.dropout=0,0.25",
     )  # fmt: skip
-    assert "first    the best 2 of outputs/earlier first: 2 of 2 values are in the space" in printed
+    assert (
+        "first    the best 2 trials of outputs/earlier are tried first: 2 of 2 values " in printed
+    )
     later = tmp_path / "outputs" / "later"
     check_whole(later, 4)
     assert first_rates(later) == [float(rate) for rate in best]

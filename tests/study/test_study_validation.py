@@ -88,8 +88,8 @@ VALUES = [
     ),
     ({"pruner": "medain"}, "must be one of successive_halving, hyperband, median, percentile, "),
     ({"seed_mode": "both"}, "study.seed_mode: got 'both'; must be one of lockstep, sequential"),
-    ({"name": ""}, "study.name: got ''; must be the name of one directory"),
-    ({"name": "a/b"}, "study.name: got 'a/b'; must be the name of one directory: not empty, "),
+    ({"name": ""}, "study.name: got ''; must be a name for a directory"),
+    ({"name": "a/b"}, "study.name: got 'a/b'; must be a name for a directory: not empty, "),
     ({"name": "a\\b"}, "study.name: got 'a\\\\b'; must be"),
     (
         {
@@ -119,7 +119,8 @@ VALUES = [
     ({"objectives": objectives("")}, "study.objectives[0].metric: got ''; must be given"),
     (
         {"objectives": objectives("top_5", "top_1", "top_5")},
-        "study.objectives[2].metric: got 'top_5', which study.objectives has already",
+        "study.objectives[2].metric: got 'top_5', which an earlier objective has; must be given "
+        "once",
     ),
     (
         {"objectives": objectives("top_100", "milliseconds_per_query")},
@@ -128,27 +129,27 @@ VALUES = [
     ),
     (
         {"objectives": [ObjectiveConfig("num_parameters")]},
-        "study.objectives[0].direction: is 'maximize' for num_parameters, which is a cost; must "
+        "study.objectives[0].direction: got 'maximize' for num_parameters, which is a cost; must "
         "be minimize",
     ),
     (
         {"sampler": "grid", "enqueue": [{"model.dropout": 0.1}]},
-        "study.enqueue: is given with study.sampler 'grid', which tries every combination",
+        "study.enqueue: cannot be combined with study.sampler 'grid', which tries all values",
     ),
     (
         {"n_trials": None},
-        "study.n_trials: is not given, nor is study.timeout_seconds, with study.sampler 'tpe', "
-        "which never ends by itself; at least one of them must be given",
+        "study.n_trials: study.sampler 'tpe' never ends by itself; must be set, or "
+        "study.timeout_seconds must be",
     ),
     (
         {"names": (), "space": {}, "sampler": "random"},
-        "study.space: is empty, and no value is searched on the command line, with study.sampler "
-        "'random'; must hold a parameter to search",
+        "study.space: is empty, and the command line searches no value, but study.sampler is "
+        "'random'; must have a parameter to search",
     ),
     (
         {"sampler": "grid", "continuous": ("optimizer.learning_rate",)},
         "study.space.optimizer.learning_rate: is a range without a step, which a grid can't list; "
-        "give step or choices, or another study.sampler",
+        "set a step or choices, or use another study.sampler",
     ),
     (
         {"sampler": "grid", "space": {}, "continuous": ("optimizer.learning_rate",)},
@@ -156,12 +157,13 @@ VALUES = [
     ),
     (
         {"sampler": "cmaes", "objectives": objectives("top_1", "top_100")},
-        "study.sampler: got 'cmaes' with 2 study.objectives; it takes one; must be tpe, random, "
-        "grid, qmc, nsga2 or gp",
+        "study.sampler: got 'cmaes' with 2 study.objectives, but it supports one; must be tpe, "
+        "random, grid, qmc, nsga2 or gp",
     ),
     (
         {"sampler": "cmaes", "numeric": ()},
-        "study.sampler: got 'cmaes', but no parameter is a range that every trial has",
+        "study.sampler: got 'cmaes', which samples only ranges that every trial has, but there are "
+        "none",
     ),
     (
         {"objectives": objectives("top_1", "top_100"), "pruner": "median"},
@@ -170,16 +172,16 @@ VALUES = [
     (
         {"objectives": objectives("num_parameters"), "pruner": "median"},
         "study.pruner: got 'median' with the objective 'num_parameters', which is known only at "
-        "the end; must be 'none'",
+        "the end of a trial; must be 'none'",
     ),
     (
         {"pruner": "wilcoxon", "split_seeds": SEEDS},
-        "study.pruner: got 'wilcoxon' with study.seed_mode 'lockstep'; must be with 'sequential'",
+        "study.pruner: got 'wilcoxon' with study.seed_mode 'lockstep'; requires 'sequential'",
     ),
     (
         {**SEQUENTIAL, "pruner": "wilcoxon", "split_seeds": [1, 2, 3]},
-        "study.pruner: got 'wilcoxon' with 3 study.split_seeds; must be at least 4: with fewer, "
-        "its test can't get below p_threshold",
+        "study.pruner: got 'wilcoxon' with 3 study.split_seeds; must be at least 4, because with "
+        "fewer its test can't reach p_threshold",
     ),
     (
         {**SEQUENTIAL, "pruner": "hyperband"},
@@ -197,7 +199,7 @@ VALUES = [
         {"split_seeds": SEEDS, "names": ("data.split_seed",)},
         "study.split_seeds: got [1, 2, 3, 4] while data.split_seed is searched; must be empty, or",
     ),
-    ({"names": ("evaluation.split",)}, "evaluation.split: is searched, which would choose between"),
+    ({"names": ("evaluation.split",)}, "evaluation.split: must not be searched"),
     (
         {"callbacks": ["os.path.join"]},
         "study.callbacks[0]: got 'os.path.join'; must have the form package.module:Name",
@@ -207,15 +209,15 @@ VALUES = [
         "study.callbacks[1]: got 'no_such_package:f'; there is no module 'no_such_package'",
     ),
     ({"callbacks": ["posixpath:joined"]}, "has no 'joined'. Did you mean 'join'?"),
-    ({"callbacks": ["posixpath:sep"]}, "got 'posixpath:sep', which is '/'; must be a function"),
+    ({"callbacks": ["posixpath:sep"]}, "got 'posixpath:sep', which is '/'; must be callable"),
     (
         {"sampler_options": {"tpe": {"n_startup": 20}}},
-        "study.sampler_options.tpe.n_startup: is no option of TPESampler. Did you mean "
+        "study.sampler_options.tpe.n_startup: is not an option of TPESampler. Did you mean "
         "'n_startup_trials'?",
     ),
     (
         {"pruner_options": {"median": {"n_warmup": 3}}},
-        "study.pruner_options.median.n_warmup: is no option of MedianPruner.",
+        "study.pruner_options.median.n_warmup: is not an option of MedianPruner.",
     ),
     ({"pruner": "threshold"}, "study.pruner_options.threshold: Either lower or upper must be"),
 ]
@@ -229,9 +231,9 @@ def test_what_is_wrong(values, problem):
 def test_one_evaluation_leaves_nothing_to_prune():
     config = trial_config(train__eval_every_epochs=4)
     assert only_problem(config=config, pruner="median") == (
-        "study.pruner: got 'median' with train.eval_every_epochs 4 of train.epochs 4: a trial is "
-        "reported once, at the end; nothing could be pruned; must be 'none', or "
-        "train.eval_every_epochs smaller"
+        "study.pruner: got 'median' with train.eval_every_epochs 4 of train.epochs 4, so that "
+        "a trial reports only once, at its end; must be 'none', or train.eval_every_epochs must "
+        "be smaller"
     )
     assert problems_of(config=config) == []
     assert problems_of(config=config, pruner="none") == []
@@ -242,12 +244,11 @@ def test_one_evaluation_leaves_nothing_to_prune():
 def test_no_choice_on_test_rows():
     config = trial_config(evaluation__split="test")
     assert only_problem(config=config) == (
-        "evaluation.split: got 'test' in a study, which would choose on test rows; must be "
-        "'validation'"
+        "evaluation.split: got 'test', on which a search would choose; must be 'validation'"
     )
     assert problems_of(config=config, sampler="grid") == []
     assert only_problem(config=config, sampler="grid", pruner="median").startswith(
-        "study.pruner: got 'median' with evaluation.split 'test', which would choose on test rows"
+        "study.pruner: got 'median' with evaluation.split 'test', on which it would choose"
     )
 
 
@@ -256,7 +257,7 @@ def test_no_choice_on_test_rows():
     [
         ("top_100", ("top_100",), None),
         ("seen_filtered_top_10", ("seen_filtered_top_10", "num_parameters"), None),
-        # What is known only at the end keeps no weights: any figure may.
+        # What is known only at the end keeps no weights: any metric may.
         ("top_10", ("num_parameters", "top_100"), None),
         ("top_10", ("top_9",), None),
         ("top_10", (), None),
@@ -264,7 +265,7 @@ def test_no_choice_on_test_rows():
             "top_100",
             ("seen_filtered_top_100", "top_100"),
             "evaluation.metric: got 'top_100' while study.objectives[0].metric is "
-            "'seen_filtered_top_100', by which trials keep their weights; both must be the same",
+            "'seen_filtered_top_100'; must be the same, since trials keep their weights by it",
         ),
     ],
 )
@@ -277,8 +278,8 @@ def test_trials_keep_their_weights_by_the_first_objective(metric, wanted, proble
 def test_the_metric_is_not_searched():
     study = study_config(objectives=objectives("top_10"))
     assert list(example_problems(study, trial_config(), ("evaluation.metric",))) == [
-        "evaluation.metric: is searched, which would compare trials whose weights were kept by "
-        "different metrics; must be the same for all trials"
+        "evaluation.metric: must not be searched, because trials that keep their weights by "
+        "different metrics can't be compared"
     ]
 
 

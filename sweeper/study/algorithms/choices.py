@@ -1,4 +1,4 @@
-"""What `null` means for `study.sampler` and `study.pruner`; decided here and nowhere else."""
+"""Resolves the value null of `study.sampler` and `study.pruner`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from sweeper.study.config import StudyConfig
 # Samplers for which Optuna refuses several objectives.
 SINGLE_OBJECTIVE = ("cmaes",)
 
-# Pruners that work on the seeds of a trial as well as on its epochs.
+# Pruners that can use the seeds of a trial as steps, instead of its epochs.
 SEED_PRUNERS = ("wilcoxon", "median", "percentile", "threshold", "none")
 
 
 def resolve_sampler(study: StudyConfig, continuous: Sequence[str]) -> str:
-    """The sampler's name: a grid where every searched value is listed on the command line.
+    """Returns the name of the sampler: `grid` if the command line lists every searched value.
 
     Args:
-      study: as given.
-      continuous: searched parameters that are ranges without a step.
+      study: the study's configuration as given.
+      continuous: the names of searched ranges without a step.
     """
     if study.sampler is not None:
         return study.sampler
@@ -29,11 +29,11 @@ def resolve_sampler(study: StudyConfig, continuous: Sequence[str]) -> str:
 
 
 def resolve_pruner(study: StudyConfig, config: TrialConfig, app: App) -> str:
-    """The pruner's name: one that can save time, if there is any.
+    """Returns the name of a pruner that can save time, or `none`.
 
     Args:
-      study: with its sampler chosen.
-      config: of the trials, before a searched value changes it.
+      study: the study's configuration, with its sampler resolved.
+      config: the configuration of a trial before anything searched is set.
     """
     if study.pruner is not None:
         return study.pruner
@@ -47,15 +47,15 @@ def resolve_pruner(study: StudyConfig, config: TrialConfig, app: App) -> str:
 
 
 def seeds_for_wilcoxon(study: StudyConfig) -> float:
-    """How many seeds Wilcoxon's test needs before it can prune, with the study's options.
+    """Returns the number of seeds that Wilcoxon's test needs before it can prune a trial.
 
-    With n pairs its one-sided p is at least 2 ** -n: all pairs differ the same way.
+    With n pairs, its one-sided p is at least 2 ** -n, if all pairs differ in the same direction.
     """
     options = options_of(study.pruner_options, "wilcoxon")
     p_threshold = options.get("p_threshold", 0.1)
     startup = options.get("n_startup_steps", 2)
     if not isinstance(p_threshold, int | float) or not isinstance(startup, int):
-        return 0  # They are refused for their types.
+        return 0  # Their types are reported elsewhere.
     if not 0 < p_threshold <= 1:
-        return math.inf if p_threshold <= 0 else 0  # Above 1 Optuna's constructor refuses it.
+        return math.inf if p_threshold <= 0 else 0  # Optuna's constructor refuses more than 1.
     return max(math.floor(-math.log2(p_threshold)) + 1, startup, 2)

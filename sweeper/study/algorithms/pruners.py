@@ -1,8 +1,8 @@
-"""The pruners, by the names that `study.pruner` takes.
+"""The pruners, by their names in `study.pruner`.
 
-A pruner's step is the epoch, counted from 1 and reported at each evaluation, when the
-splits of a trial are trained in lockstep; it is the index of the split's seed, counted
-from 0, when they are trained one after the other.
+If the splits of a trial are trained in lockstep, the step of a pruner is the epoch, counted from
+1 and reported at each evaluation. If they are trained one after the other, it is the index of
+the split's seed, counted from 0.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def _none(*_: int) -> dict[str, Any]:
 
 
 def _first_rung(max_epochs: int, eval_every_epochs: int) -> int:
-    """The epoch of the first decision.
+    """Returns the epoch of the first decision.
 
-    Optuna's `auto` takes a hundredth of the steps of the first trial that a worker sees
-    complete, which differs between workers if trials stop early. And rungs that lie before
-    the first evaluation are all decided there, one after the other, by the same value:
-    one trial in sixteen would be left instead of one in four.
+    Optuna's `auto` uses a hundredth of the steps of the first trial that a worker sees complete,
+    which differs between workers if trials stop early. Rungs before the first evaluation are
+    moreover all decided at that evaluation, by the same value: one trial in sixteen would
+    continue instead of one in four.
     """
     return min(max(eval_every_epochs, max_epochs // 100, 1), max_epochs)
 
@@ -48,7 +48,7 @@ def _hyperband(max_epochs: int, eval_every_epochs: int) -> dict[str, Any]:
 
 
 class _CheckedHyperbandPruner(HyperbandPruner):
-    """Refuses at once what Optuna's would choke on, or never prune with, in the first trial."""
+    """Checks options at once that Optuna's pruner only checks in the first trial, or never."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class _CheckedHyperbandPruner(HyperbandPruner):
         bootstrap_count: int = 0,
     ) -> None:
         super().__init__(min_resource, max_resource, reduction_factor, bootstrap_count)
-        # What it makes of its options in the first trial.
+        # Hyperband constructs this pruner in the first trial.
         SuccessiveHalvingPruner(min_resource, reduction_factor, 0, bootstrap_count)
         if isinstance(max_resource, int) and min_resource > max_resource:
             raise ValueError(
@@ -73,19 +73,20 @@ KINDS: dict[str, Kind] = {
     "percentile": Kind(PercentilePruner, lambda *_: {"percentile": 25.0}, {}),
     "threshold": Kind(ThresholdPruner, _none, {}),
     "wilcoxon": Kind(WilcoxonPruner, _none, {}),
-    "none": Kind(NopPruner, _none, {}, label="pruner none, which has none"),
+    "none": Kind(NopPruner, _none, {}, label="pruner none, which has no options"),
 }
 
 
 def build_pruner(
     study_config: StudyConfig, max_epochs: int, eval_every_epochs: int = 1
 ) -> BasePruner:
-    """The pruner of a study, the same for each of its workers.
+    """Constructs the pruner of a study, which is the same for all workers.
 
     Args:
-      study_config: with its pruner chosen, see `sweeper.study.algorithms.choices`.
-      max_epochs: of a trial, for the pruners that count epochs.
-      eval_every_epochs: how far apart a trial's evaluations are.
+      study_config: the study's configuration, with its pruner resolved (see
+        `sweeper.study.algorithms.choices`).
+      max_epochs: the maximum number of epochs of a trial, for pruners that count epochs.
+      eval_every_epochs: the number of epochs between two evaluations of a trial.
     """
     if study_config.pruner is None:
         raise ValueError("study.pruner is null; see sweeper.study.algorithms.choices")
@@ -95,7 +96,7 @@ def build_pruner(
 def pruner_problems(
     study_config: StudyConfig, chosen: str, max_epochs: int, eval_every_epochs: int
 ) -> list[str]:
-    """What is wrong with `study.pruner_options`, or missing for the chosen pruner."""
+    """Returns a line for each problem of `study.pruner_options`, given the chosen pruner."""
     return list(
         option_problems(
             "study.pruner_options",

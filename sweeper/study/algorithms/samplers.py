@@ -1,4 +1,4 @@
-"""The samplers, by the names that `study.sampler` takes."""
+"""The samplers, by their names in `study.sampler`."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def _stream(stream: int, _: int) -> dict[str, Any]:
 
 
 def _quiet_stream(stream: int, _: int) -> dict[str, Any]:
-    # A parameter that the sampler can't model (a choice, a conditional one) is drawn at
-    # random; Optuna would log a warning of it for each such parameter of each trial.
+    # The sampler draws parameters that it can't model (choices and conditional ones) at random.
+    # Optuna would log a warning for each such parameter of each trial.
     return {"seed": stream, "warn_independent_sampling": False}
 
 
 def _tree_parzen_estimator(stream: int, _: int) -> dict[str, Any]:
-    # Optuna leaves `group` off: only with it are conditional parameters sampled jointly.
-    # `constant_liar`, which keeps workers apart, is on in Optuna 5 but was not before.
+    # `group` is off in Optuna by default, but only with it are conditional parameters sampled
+    # jointly. `constant_liar`, which makes workers choose different points, is on since Optuna 5.
     return {"multivariate": True, "group": True, "constant_liar": True, "seed": stream}
 
 
 def _quasi_monte_carlo(stream: int, seed: int) -> dict[str, Any]:
-    # All workers and starts walk along one sequence, whose index is in the storage: one seed
-    # for all of them. Unscrambled, the sequence would ignore the seed, and begin in a corner.
-    # Only what is drawn outside the sequence, such as the first trial, has its own stream.
+    # All workers and starts share one sequence, whose index is in the storage, and therefore one
+    # seed. Without scrambling, the sequence would ignore the seed and begin in a corner. Only
+    # values outside the sequence, such as those of the first trial, have their own stream.
     return {
         "seed": seed,
         "scramble": True,
@@ -59,9 +59,9 @@ _SEED = {"seed": "study.seed"}
 KINDS: dict[str, Kind] = {
     "tpe": Kind(TPESampler, _tree_parzen_estimator, _SEED),
     "random": Kind(RandomSampler, _stream, _SEED),
-    # The points of a grid are enqueued, in order and each once, so that a sampler is never
-    # asked for a value; Optuna's own GridSampler lets two workers take the same point.
-    "grid": Kind(RandomSampler, _stream, _SEED, label="sampler grid, which has none"),
+    # The points of a grid are enqueued, in order and each once, so that the sampler never has to
+    # choose a value. Optuna's own GridSampler may give the same point to two workers.
+    "grid": Kind(RandomSampler, _stream, _SEED, label="sampler grid, which has no options"),
     "qmc": Kind(QMCSampler, _quasi_monte_carlo, _SEED),
     "cmaes": Kind(CmaEsSampler, _quiet_stream, _SEED),
     "nsga2": Kind(NSGAIISampler, _stream, _SEED),
@@ -70,16 +70,17 @@ KINDS: dict[str, Kind] = {
 
 
 def build_sampler(study_config: StudyConfig, worker: int, finished: int) -> BaseSampler:
-    """The sampler of one worker, at one start of a study.
+    """Constructs the sampler of a worker for one start of a study.
 
     Args:
-      study_config: with its sampler chosen, see `sweeper.study.algorithms.choices`.
-      worker: its index; each worker draws from its own random stream.
-      finished: trials finished before this start, so that a resumed study goes on
-        with other points than it began with.
+      study_config: the study's configuration, with its sampler resolved (see
+        `sweeper.study.algorithms.choices`).
+      worker: the index of the worker; each worker draws from its own random stream.
+      finished: the number of trials finished before this start, so that a resumed study
+        continues with other points than it began with.
 
     Raises:
-      ConfigError: a package is missing that the sampler needs.
+      ConfigError: a package that the sampler needs is missing.
     """
     if study_config.sampler is None:
         raise ValueError("study.sampler is null; see sweeper.study.algorithms.choices")
@@ -87,8 +88,8 @@ def build_sampler(study_config: StudyConfig, worker: int, finished: int) -> Base
 
 
 def sampler_problems(study_config: StudyConfig, chosen: str) -> list[str]:
-    """What is wrong with `study.sampler_options`, or missing for the chosen sampler."""
-    seeded = dataclasses.replace(study_config, seed=0)  # Its own may be out of range.
+    """Returns a line for each problem of `study.sampler_options`, given the chosen sampler."""
+    seeded = dataclasses.replace(study_config, seed=0)  # The study's own seed may be out of range.
     return list(
         option_problems(
             "study.sampler_options",

@@ -31,7 +31,7 @@ from sweeper.study.execution.recovery import (
 )
 from sweeper.study.execution.trial_child import STOPPING
 from sweeper.study.execution.worker import Worker
-from sweeper.study.launchers import complete
+from sweeper.study.launchers import fill_config
 from sweeper.study.outputs.leaderboard import write_leaderboard
 from sweeper.study.outputs.live import LiveTable
 from sweeper.study.plan import Plan
@@ -138,7 +138,7 @@ class StudyRun:
     def _launch(self) -> None:
         """Runs all workers through Hydra's launcher, and waits for them."""
         self._launcher_error = None
-        config = complete(self._config, self._plan.workers, self._plan.threads)
+        config = fill_config(self._config, self._plan.workers, self._plan.threads)
         token = write_marker(self._plan.directory)
         worker = Worker(self._plan, self._config, self._context, self._task, token)
         launcher = Plugins.instance().instantiate_launcher(

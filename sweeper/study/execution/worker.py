@@ -40,7 +40,7 @@ from sweeper.study.launchers import (
 )
 from sweeper.study.plan import Plan
 from sweeper.study.storage.errors import as_output_error
-from sweeper.study.trial_places import subdir_of
+from sweeper.study.trial_directories import trial_subdir
 
 
 @dataclass
@@ -137,7 +137,7 @@ class Worker:
         """Returns the directory of a trial, relative to the study's directory."""
         if self.plan.subdir is None:
             return attributes.directory_of(number)
-        return subdir_of(self.plan.compose(self._composer, overrides), number)
+        return trial_subdir(self.plan.compose(self._composer, overrides), number)
 
     def run_trial(self, job: Job) -> Any:
         """Composes one trial's configuration and runs the task; in the trial's process."""

@@ -1,1 +1,1 @@
-"""The search space of a study: from what a user wrote to what Optuna samples."""
+"""Search spaces: reads what a user wrote and turns it into what Optuna samples."""

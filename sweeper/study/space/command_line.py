@@ -1,8 +1,8 @@
-"""Hydra's sweeps on the command line as parameters of a study.
+"""Reads Hydra's sweeps on the command line as parameters of a study.
 
-The whole grammar: `a,b`, `choice()`, `range()`, `interval()`, `glob()`, with
-`sort()`, `shuffle()`, `tag(log, …)` and the casts; and single values of keys that
-are searched already, which narrow the search.
+The whole grammar is supported: `a,b`, `choice()`, `range()`, `interval()` and `glob()`, with
+`sort()`, `shuffle()`, `tag(log, …)` and the casts. A single value for a key that the YAML
+searches narrows the search to that value.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from sweeper.study.space.parameters import Parameter, SingleParameter
 def command_line_parameters(
     overrides: Sequence[Override], keys: SearchableKeys, searched_keys: Collection[str] = ()
 ) -> tuple[list[Parameter], list[str]]:
-    """The searched parameters of the command line, and the texts of all other overrides.
+    """Returns the searched parameters of the command line, and the texts of all other overrides.
 
     Args:
-      overrides: parsed with a config loader, so that config groups and `glob()` are known.
-      keys: those that may be searched.
-      searched_keys: the keys that `study.space` searches. A single value of one of them is
-        a parameter of one choice, since what is suggested would hide a fixed override.
+      overrides: the overrides, parsed with a config loader that knows config groups and `glob()`.
+      keys: the keys that may be searched.
+      searched_keys: the keys that `study.space` searches. A single value for one of them becomes
+        a parameter with one choice, since suggested values would replace a fixed override.
 
     Raises:
       ConfigError: with a line for everything that is wrong.
@@ -87,7 +87,7 @@ def _domain(override: Override, key: Key, problems: list[str]) -> Domain | None:
     unknown = tags - ({"log"} if isinstance(sweep, IntervalSweep) else set())
     if unknown:
         problems.append(
-            f"{key.name}: got tag {', '.join(sorted(unknown))}; must be log, and of an interval"
+            f"{key.name}: got tag {', '.join(sorted(unknown))}; must be log, for an interval"
         )
     if isinstance(sweep, IntervalSweep):
         return _interval(sweep, "log" in tags, key, problems)
@@ -99,7 +99,7 @@ def _domain(override: Override, key: Key, problems: list[str]) -> Domain | None:
     else:
         texts = _choice_texts(override)
     if getattr(sweep, "shuffle", False):
-        # The same order at every start: a study that goes on must find the space it left.
+        # The order is the same at every start, so that a resumed study has the same space.
         Random(0).shuffle(texts)
     return _choices(texts, key, problems)
 
@@ -107,7 +107,7 @@ def _domain(override: Override, key: Key, problems: list[str]) -> Domain | None:
 def _interval(sweep: IntervalSweep, log: bool, key: Key, problems: list[str]) -> Domain | None:
     ends: dict[str, Any] = {"low": sweep.start, "high": sweep.end}
     if key.type is int:
-        # Hydra makes floats of the ends; `int()` around the interval makes them whole again.
+        # Hydra converts the ends to floats; `int()` around the interval converts them back.
         ends = {name: int(end) if float(end).is_integer() else end for name, end in ends.items()}
     value_type = _value_type(list(ends.values()), key)
     return read_domain(key.name, {**ends, "log": log}, value_type, key.problem, problems)
@@ -120,28 +120,32 @@ def _stepped(values: list[Any], sweep: RangeSweep, key: Key, problems: list[str]
 
 
 def _value_type(numbers: Sequence[Any], key: Key) -> Any:
-    """The key's type; whole numbers stay whole where it is float."""
+    """Returns int if all numbers are ints and the key's type is float, otherwise the key's type."""
     return int if key.type is float and all(type(each) is int for each in numbers) else key.type
 
 
 def _range_values(sweep: RangeSweep, key: Key) -> list[Any]:
-    """The values of `range()`, without its stop, in decimals as they were written.
+    """Returns the values of `range()` without its stop, computed in decimals as written.
 
     Raises:
-      ConfigError: there is no end of them, or too many.
+      ConfigError: there are infinitely many values, or too many.
     """
-    numbers = (sweep.start or 0, sweep.stop or 0, sweep.step)  # Hydra has both, as its types don't.
+    numbers = (
+        sweep.start or 0,
+        sweep.stop or 0,
+        sweep.step,
+    )  # Hydra always sets both, although their types don't say so.
     if not all(-math.inf < number < math.inf for number in numbers) or sweep.step == 0:
         raise ConfigError(
-            f"{key.name}: got range({', '.join(map(str, numbers))}); must be of finite numbers, "
-            "and of a step other than 0"
+            f"{key.name}: got range({', '.join(map(str, numbers))}); must have finite "
+            "numbers, and a step other than 0"
         )
     start, stop, step = (Decimal(repr(number)) for number in numbers)
     count = math.ceil((stop - start) / step)
     if count > MAX_STEPS:
         raise ConfigError(
-            f"{key.name}: has {Decimal(count):.3g} values; must be at most {MAX_STEPS:,}, or an "
-            "interval"
+            f"{key.name}: has {Decimal(count):.3g} values; must have at most {MAX_STEPS:,}, or be "
+            "an interval"
         )
     number = int if all(isinstance(each, int) for each in numbers) else float
     return [number(start + index * step) for index in range(count)]
@@ -158,7 +162,7 @@ def _choice_texts(override: Override) -> list[str]:
 
 def _choices(texts: list[str], key: Key, problems: list[str]) -> Domain | None:
     if not texts:
-        problems.append(f"{key.name}: got no value; must be one or more")
+        problems.append(f"{key.name}: got no value; must have at least one")
         return None
     if problem := too_many_choices(key.name, texts):
         problems.append(problem)

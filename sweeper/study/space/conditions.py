@@ -1,4 +1,4 @@
-"""When the parameters of a study are active: conditions checked, and parents put first."""
+"""Conditions on parameters: checks them, and orders parameters so that parents come first."""
 
 from __future__ import annotations
 
@@ -13,32 +13,35 @@ from sweeper.study.space.parameters import Conditions, Dimension, Parameter
 
 SPACE = "study.space"
 
-# By dimension, the values of all its ancestors under which it is active.
+# By dimension: the values of all its ancestors under which it is active.
 Requirements = Mapping[str, Conditions]
 
 
 def dimensions_of(parameters: Iterable[Parameter]) -> list[Dimension]:
-    """All that Optuna may see, in order."""
+    """Returns all dimensions that Optuna may suggest, in order."""
     return [dimension for parameter in parameters for dimension in parameter.dimensions()]
 
 
 def holds(when: Conditions, values: Mapping[str, Any]) -> bool:
-    """Whether all conditions hold; those on values that aren't there don't."""
+    """Returns whether all conditions hold; a condition on a missing value does not."""
     return all(name in values and values[name] in allowed for name, allowed in when.items())
 
 
 def order_parameters(
     parameters: Sequence[Parameter], unread: Sequence[str] = ()
 ) -> tuple[list[Parameter], list[str]]:
-    """Parents first, conditions in Optuna's values; and what is wrong with the conditions.
+    """Orders parameters so that parents come first, and converts conditions to Optuna's values.
 
     Args:
-      unread: parameters with an error of their own; conditions on them are passed over.
+      unread: the names of parameters with an error of their own; conditions on them are ignored.
+
+    Returns:
+      The parameters, and a line for each problem of their conditions.
     """
     dimensions = dimensions_of(parameters)
     names = [dimension.name for dimension in dimensions]
     problems = [
-        f"{SPACE}.{name}: is the name of two parameters; must be of one"
+        f"{SPACE}.{name}: is the name of two parameters; must be unique"
         for name in dict.fromkeys(names)
         if names.count(name) > 1
     ]
@@ -63,7 +66,7 @@ def _encoded(
     unread: Sequence[str],
     problems: list[str],
 ) -> Conditions:
-    """A parameter's conditions in Optuna's values; what is wrong is added to `problems`."""
+    """Returns a parameter's conditions in Optuna's values; adds problems to `problems`."""
     when = {}
     for parent, values in parameter.when.items():
         where = f"{SPACE}.{parameter.name}.when.{parent}"
@@ -79,19 +82,19 @@ def _encoded_values(
     where: str, parent: str, values: Sequence[Any], domain: Domain, problems: list[str]
 ) -> tuple[Any, ...]:
     if domain.values() is None:
-        problems.append(f"{where}: has a continuous range; must have a step, or choices")
+        problems.append(f"{where}: has a continuous range; must have a step or choices")
         return ()
     encoded = []
     for value in values:
         try:
             encoded.append(domain.encode(value))
         except ValueError as error:
-            problems.append(f"{where}: got {value!r}, which {parent} never is; {error}")
+            problems.append(f"{where}: got {value!r}, which is not a value of {parent}; {error}")
     return tuple(encoded)
 
 
 def _ordered(parameters: Sequence[Parameter]) -> list[Parameter]:
-    """Each after those that its conditions name, else in the given order."""
+    """Returns each parameter after those that its conditions name, otherwise in the given order."""
     owners = {
         part.name: parameter.name for parameter in parameters for part in parameter.dimensions()
     }
@@ -106,7 +109,7 @@ def _ordered(parameters: Sequence[Parameter]) -> list[Parameter]:
         if ready is None:
             circle = _circle(parents)
             raise ConfigError(
-                f"{SPACE}.{circle[0]}.when: goes in a circle: {' -> '.join(circle)}; "
+                f"{SPACE}.{circle[0]}.when: is circular: {' -> '.join(circle)}; "
                 "must end in a parameter without conditions"
             )
         ordered.append(waiting.pop(ready))
@@ -114,7 +117,7 @@ def _ordered(parameters: Sequence[Parameter]) -> list[Parameter]:
 
 
 def _circle(parents: Mapping[str, Sequence[str]]) -> list[str]:
-    """Names that lead from one back to itself, where each has a parent among them."""
+    """Returns a circle of names, given that each name has a parent among them."""
     path = [next(iter(parents))]
     while path[-1] not in path[:-1]:
         path.append(parents[path[-1]][0])
@@ -122,7 +125,7 @@ def _circle(parents: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def requirements_of(parameters: Iterable[Parameter]) -> Requirements:
-    """The requirements of parameters in order, parents first."""
+    """Returns the requirements of parameters whose parents come first."""
     requirements: dict[str, Conditions] = {}
     for dimension in dimensions_of(parameters):
         merged: dict[str, tuple[Any, ...]] = {}
@@ -140,8 +143,8 @@ def _never_active(parameters: Sequence[Parameter], requirements: Requirements) -
             empty = [name for name, values in requirements[dimension.name].items() if not values]
             if empty:
                 yield (
-                    f"{SPACE}.{parameter.name}.when: never holds, since its conditions want "
-                    f"different values of {empty[0]}; must allow one in common"
+                    f"{SPACE}.{parameter.name}.when: never holds, because its conditions require "
+                    f"different values of {empty[0]}; must allow a common value"
                 )
                 break
 
@@ -153,6 +156,7 @@ def _same_key(parameters: Sequence[Parameter], requirements: Requirements) -> It
         ours, theirs = (requirements[each.dimensions()[0].name] for each in (first, second))
         if all(set(ours[name]) & set(theirs[name]) for name in set(ours) & set(theirs)):
             yield (
-                f"{SPACE}.{second.name}: sets {second.key.name}, as {first.name} does; "
-                "must be active only where the other is not (when: other values of one parameter)"
+                f"{SPACE}.{second.name}: sets {second.key.name}, which {first.name} also sets; "
+                "must be active only where the other is not (give both a when with different "
+                "values of one parameter)"
             )

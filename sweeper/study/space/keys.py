@@ -1,7 +1,7 @@
-"""The keys that a study may search, and Python values as the text of Hydra overrides.
+"""The keys that a study may search, and the text of Hydra overrides.
 
-A key is a field of the app's schema (`model.dropout`), one of a dictionary that the schema leaves
-open (`optimizer.options.momentum`), or a config group (`optimizer`).
+A key is a field of the app's schema (`model.dropout`), a name in a dictionary that the schema
+leaves open (`optimizer.options.momentum`), or a config group (`optimizer`).
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from sweeper.common.ranges import WIDTHS, Range, invalid_reason
 from sweeper.common.schema import known_keys, unknown_key
 from sweeper.study.app import App
 
-TYPE_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
-# What Hydra reads as text without quotes, apart from its own words.
-WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+# Text that Hydra reads without quotes, apart from reserved words.
+UNQUOTED = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 RESERVED = ("null", "true", "false", "inf", "nan")
 
 
 def to_text(value: Any) -> str:
-    """A value as Hydra's override grammar writes it, so that Hydra reads the same value."""
+    """Returns a value in Hydra's override grammar, so that Hydra reads the same value."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -41,32 +41,33 @@ def to_text(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, str):
-        return value if _is_word(value) else QuotedString(value, Quote.single).with_quotes()
+        return value if _is_unquoted(value) else QuotedString(value, Quote.single).with_quotes()
     if isinstance(value, Mapping):
         for key in value:
-            if not isinstance(key, str) or not _is_word(key):
-                raise ConfigError(f"{key!r}: is no key that an override can have; must be a word")
+            if not isinstance(key, str) or not _is_unquoted(key):
+                raise ConfigError(f"{key!r}: is not a valid key in an override; must be a word")
         return "{" + ",".join(f"{key}:{to_text(value)}" for key, value in value.items()) + "}"
     if isinstance(value, Sequence):
         return "[" + ",".join(map(to_text, value)) + "]"
-    raise ConfigError(f"{value!r}: is no value of a configuration")
+    raise ConfigError(f"{value!r}: is not a valid value in a configuration")
 
 
-def _is_word(text: str) -> bool:
-    return bool(WORD.fullmatch(text)) and text.lower() not in RESERVED
+def _is_unquoted(text: str) -> bool:
+    return bool(UNQUOTED.fullmatch(text)) and text.lower() not in RESERVED
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key of the configuration.
+    """A key of the configuration.
 
     Attributes:
-      type: of its values: int, float, bool, str, or Any other.
-      range: what the schema says its values must be.
-      options: of a config group, the names of its files; else None.
-      element: how an override names it, with `++` where a key may be new.
-      schema: that the key is a field of; None: it takes any value.
-      is_optional: whether a config group may have no file, `GROUP=null`.
+      name: the dotted key, or the name of the config group.
+      type: the type of its values: int, float, bool, str, or Any for others.
+      range: the range of its values in the schema, or None.
+      options: the names of the files of a config group; None for other keys.
+      element: the key in an override, with `++` if the key may be new.
+      schema: the schema that has the key as a field; None if the key accepts any value.
+      is_optional: whether a config group may be set to null, `GROUP=null`.
     """
 
     name: str
@@ -78,7 +79,7 @@ class Key:
     is_optional: bool = False
 
     def problem(self, value: Any) -> str:
-        """Why the key can't have `value`: "must be …", or ""."""
+        """Returns why the key can't have a value, "must be …", or ""."""
         if reason := invalid_reason(value):
             return reason
         if self.options is not None:
@@ -86,16 +87,16 @@ class Key:
                 return ""
             return f"must be one of {', '.join(self.options)}{closest(str(value), self.options)}"
         if isinstance(value, str) and "${" in value:
-            return ""  # what it stands for is known when the configuration is composed
+            return ""  # It is resolved when the configuration is composed.
         if self.schema is not None:
-            # A copy takes a seventh of the time that a schema takes to be built.
+            # Copying a schema is seven times as fast as building one.
             schema = copy.deepcopy(_structured(self.schema))
             try:
-                # force_add: what is below an open section may be new.
+                # force_add: keys in an open section may be new.
                 OmegaConf.update(schema, self.name, value, force_add=True)
                 value = OmegaConf.select(schema, self.name)
             except OmegaConfBaseException:
-                return f"must be {TYPE_WORDS.get(self.type, self.type)}"
+                return f"must be {TYPE_NAMES.get(self.type, self.type)}"
         if self.range is None or value is None or self.range.accepts(value):
             return ""
         hint = closest(str(value), self.range.choices) if self.range.choices else ""
@@ -107,7 +108,7 @@ def _structured(schema: type) -> DictConfig:
     return OmegaConf.structured(schema)
 
 
-# Stands for a key that is wrong itself, so that its values are checked all the same.
+# Replaces a key that is wrong itself, so that its values are checked nevertheless.
 ANY_KEY = Key("", Any, None, None, "")
 
 
@@ -116,13 +117,13 @@ class SearchableKeys:
     """The keys and config groups that a study may search.
 
     Attributes:
-      schema: a dataclass of the trials' configuration.
+      schema: the dataclass of a trial's configuration.
       groups: the names of the options of each config group.
-      optional_groups: those that may have no file.
-      open_sections: dictionaries of the schema that take whatever names the user gives.
+      optional_groups: the groups that may be set to null.
+      open_sections: the dictionaries of the schema that accept any names.
       seeds: keys that are refused because they are seeds.
-      grid_seeds: those of the seeds that a grid on the command line may search.
-      not_searchable: keys and sections that are refused because they change no result.
+      grid_seeds: the seeds among them that a grid on the command line may search.
+      not_searchable: keys and sections that are refused because they do not affect results.
     """
 
     schema: type
@@ -145,10 +146,10 @@ class SearchableKeys:
         """Returns the key or config group of this name.
 
         Args:
-          is_command_line: whether the command line searches it, where a grid may go over seeds.
+          is_command_line: whether the command line searches it, where a grid may search seeds.
 
         Raises:
-          ConfigError: it can't be searched; the message has no key before it.
+          ConfigError: it can't be searched; the message doesn't begin with the key.
         """
         if reason := self._refusal(name, is_command_line):
             raise ConfigError(reason)
@@ -169,7 +170,7 @@ class SearchableKeys:
             value_range = fields[part].metadata.get("range")
             value_type = _plain(typing.get_type_hints(value_type)[part])
         if inside := [f"{name}.{field}" for field in _fields(value_type)]:
-            raise ConfigError(f"holds several values; must be one of them: {either(inside)}")
+            raise ConfigError(f"is a section; must be one of its keys: {either(inside)}")
         element = f"++{name}" if name in self.open_sections else name
         return Key(name, value_type, value_range, None, element, self.schema)
 
@@ -181,11 +182,14 @@ class SearchableKeys:
     def _refusal(self, name: str, is_command_line: bool) -> str:
         top = re.split(r"[./]", name)[0]
         if name in self.seeds and not (is_command_line and name in self.grid_seeds):
-            return "a seed is no hyperparameter; to train on several splits, set study.split_seeds"
+            return (
+                "can't be searched, because it is a seed; to train on several splits, set "
+                "study.split_seeds"
+            )
         if top in ("study", "hydra"):
-            return f"can't be searched; {top} is the same for all trials of a study"
+            return f"can't be searched, because {top} is the same for all trials of a study"
         if {name, top} & set(self.not_searchable):
-            return "can't be searched; it is no hyperparameter"
+            return "can't be searched, because it does not affect results"
         return ""
 
 
@@ -200,14 +204,14 @@ def _range_of(schema: Any, key: str) -> Range | None:
 
 
 def _fields(value_type: Any) -> dict[str, dataclasses.Field[Any]]:
-    """The fields of a part of the schema, by name; none where the type is of a value."""
+    """Returns the fields of a section of the schema, by name; {} for the type of a value."""
     if not isinstance(value_type, type) or not dataclasses.is_dataclass(value_type):
         return {}
     return {field.name: field for field in dataclasses.fields(value_type)}
 
 
 def _plain(hint: Any) -> Any:
-    """The type of a field, without `| None`."""
+    """Returns the type of a field without `| None`."""
     if not isinstance(hint, types.UnionType):
         return hint
     return next(part for part in typing.get_args(hint) if part is not types.NoneType)

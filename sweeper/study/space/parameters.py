@@ -1,8 +1,7 @@
 """The kinds of parameters of a study.
 
-A parameter sets one key of the configuration. What Optuna suggests are its
-dimensions: one of the same name for a single value, several for the layer sizes
-of the towers.
+A parameter sets one key of the configuration. Optuna suggests its dimensions: one of the same
+name for a single value, several for the layer sizes of the towers.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from sweeper.study.space.keys import Key, to_text
 
 SHAPES = ("constant", "narrowing", "free")
 
-# By a dimension's name, the values under which another one is active.
+# By the name of a dimension: the values under which another one is active.
 Conditions = Mapping[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """What Optuna suggests under one name, where the conditions hold."""
+    """A value that Optuna suggests under one name if the conditions hold."""
 
     name: str
     domain: Domain
@@ -34,7 +33,7 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Parameter(ABC):
-    """One parameter: the key it sets, and when it is active."""
+    """A parameter: the key that it sets, and the conditions under which it is active."""
 
     name: str
     key: Key
@@ -42,32 +41,32 @@ class Parameter(ABC):
 
     @abstractmethod
     def dimensions(self) -> list[Dimension]:
-        """In the order in which they are suggested."""
+        """Returns the dimensions in the order in which they are suggested."""
 
     @abstractmethod
     def text(self, values: Mapping[str, Any]) -> str | None:
-        """The value of its key as override text; None where a dimension has no value."""
+        """Returns the value of its key as override text, or None if a dimension has no value."""
 
     @abstractmethod
     def encode(self, value: Any) -> dict[str, Any]:
-        """The dimensions that give this value of its key.
+        """Returns the values of the dimensions that give this value of its key.
 
         Raises:
-          ValueError: none do; in words, "must be …".
+          ValueError: there are none; the message is "must be …".
         """
 
     @abstractmethod
     def size(self) -> int:
-        """How many values its key may have, where they can be listed."""
+        """Returns the number of values of its key, if they can be listed."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Plain JSON of its values, without key and conditions."""
+        """Returns plain JSON of its values, without key and conditions."""
 
 
 @dataclass(frozen=True)
 class SingleParameter(Parameter):
-    """A parameter of one value."""
+    """A parameter with one dimension."""
 
     domain: Domain
 
@@ -91,8 +90,8 @@ class SingleParameter(Parameter):
 class TowersParameter(Parameter):
     """The layer sizes of the towers: a depth, a shape and widths.
 
-    `constant` has all layers of one width; `narrowing` halves the width from layer
-    to layer, down to the lowest width; `free` has a width for each layer.
+    With `constant`, all layers have one width; `narrowing` halves the width from layer to layer,
+    down to the lowest width; `free` has a width for each layer.
     """
 
     depth: Domain
@@ -135,7 +134,7 @@ class TowersParameter(Parameter):
         return None if sizes is None else to_text(sizes)
 
     def layer_sizes(self, values: Mapping[str, Any]) -> list[int] | None:
-        """The widths of the layers; None where a dimension has no value."""
+        """Returns the widths of the layers, or None if a dimension has no value."""
         depth = values.get(f"{self.name}.depth")
         if not depth:
             return [] if depth == 0 else None
@@ -155,8 +154,8 @@ class TowersParameter(Parameter):
         return [max(width >> layer, lowest) for layer in range(depth)]
 
     def encode(self, value: Any) -> dict[str, Any]:
-        """The first of the shapes that gives these layer sizes."""
-        wrong = ValueError(f"must be {self._words()}")
+        """Encodes layer sizes by the first shape that gives them."""
+        wrong = ValueError(f"must be {self._constraint()}")
         if not isinstance(value, list) or not self.depth.has(len(value)):
             raise wrong
         depth = {f"{self.name}.depth": self.depth.encode(len(value))}
@@ -191,14 +190,14 @@ class TowersParameter(Parameter):
         }
         if "free" not in self.shapes:
             return len(of_one_width)
-        # Halved, a width may be none that a free layer can have.
+        # A halved width may be one that a free layer can't have.
         others = [sizes for sizes in of_one_width if not set(sizes) <= set(widths)]
         return len(widths) ** depth + len(others)
 
-    def _words(self) -> str:
+    def _constraint(self) -> str:
         return (
-            f"a list of widths, {either(self.shapes)}; its length {self.depth.words()}; "
-            f"its widths {self.width.words()}"
+            f"a list of widths with shape {either(self.shapes)}; its length must be "
+            f"{self.depth.constraint()}, its widths {self.width.constraint()}"
         )
 
     def describe(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def parse_space(space: Mapping[str, Any], keys: SearchableKeys) -> SearchSpace:
     """Reads `study.space`.
 
     Args:
-      keys: those that may be searched.
+      keys: the keys that may be searched.
 
     Raises:
       ConfigError: with a line for everything that is wrong.
@@ -52,7 +52,7 @@ def parse_space(space: Mapping[str, Any], keys: SearchableKeys) -> SearchSpace:
 def _read_parameter(name: str, given: Any, keys: SearchableKeys) -> Parameter:
     where = f"{SPACE}.{name}"
     if not isinstance(given, Mapping):
-        raise ConfigError(f"{where}: got {given!r}; must be options, as {{low: 0, high: 1}}")
+        raise ConfigError(f"{where}: got {given!r}; must be a mapping, such as {{low: 0, high: 1}}")
     problems = _unknown_options(where, given, OPTIONS)
     key = _read_key(where, name, given, keys, problems)
     when = _read_when(f"{where}.when", given.get("when", {}), problems)
@@ -77,22 +77,22 @@ def _read_key(
     try:
         return keys.find(str(given.get("sets", name)))
     except ConfigError as error:
-        start = f"{where}.sets: got {given['sets']!r}; it" if "sets" in given else f"{where}:"
+        start = f"{where}.sets: got {given['sets']!r}, which" if "sets" in given else f"{where}:"
         problems += [f"{start} {problem}" for problem in error.problems]
     if problems[-1].endswith("is not a key of the configuration"):
-        problems[-1] += "; must be one, or have sets: KEY"
+        problems[-1] += "; must be one, or set one with sets: KEY"
     return ANY_KEY
 
 
 def _read_when(where: str, given: Any, problems: list[str]) -> Conditions:
     if not isinstance(given, Mapping):
-        problems.append(f"{where}: got {given!r}; must be by parameter, as {{optimizer: adam}}")
+        problems.append(f"{where}: got {given!r}; must be a mapping, such as {{optimizer: adam}}")
         return {}
     when = {}
     for parent, values in given.items():
         when[parent] = tuple(values) if isinstance(values, list) else (values,)
         if not when[parent]:
-            problems.append(f"{where}.{parent}: got []; must be at least one value")
+            problems.append(f"{where}.{parent}: got []; must have at least one value")
     return when
 
 
@@ -101,10 +101,10 @@ def _towers_problems(
 ) -> Iterator[str]:
     others = [option for option in DOMAIN_OPTIONS if option in given]
     if others:
-        yield f"{where}: got towers and {', '.join(others)}; must be towers alone"
+        yield f"{where}: got towers and {', '.join(others)}; must have only towers"
     if key.range is not WIDTHS and key is not ANY_KEY:
         lists = either(keys.width_lists())
-        yield f"{where}.towers: {key.name} is no list of widths; must be {lists}"
+        yield f"{where}.towers: {key.name} is not a list of widths; must be {lists}"
 
 
 def _read_towers(
@@ -129,7 +129,7 @@ def _read_towers(
 def _read_sizes(
     where: str, given: Any, lowest: int, highest: int, problems: list[str]
 ) -> Domain | None:
-    """Depths or widths: a range, choices, or a single one."""
+    """Reads depths or widths: a range, choices, or a single value."""
 
     def check(value: Any) -> str:
         whole = isinstance(value, int) and not isinstance(value, bool)
@@ -140,7 +140,7 @@ def _read_sizes(
     if isinstance(given, Mapping):
         problems += _unknown_options(where, given, DOMAIN_OPTIONS)
         domain = read_domain(where, given, int, check, problems)
-        # Each layer of each depth may have each of them.
+        # Each of them may occur in each layer of each depth.
         problem = domain and too_many_choices(where, domain.values() or ())
         problems += [problem] if problem else []
         return None if problem else domain
@@ -157,15 +157,14 @@ def _read_shapes(where: str, given: Any, problems: list[str]) -> tuple[str, ...]
             hint = closest(str(shape), SHAPES)
             problems.append(f"{where}: got {shape!r}; must be {either(SHAPES)}{hint}")
     if not shapes or len(set(map(str, shapes))) < len(shapes):
-        problems.append(f"{where}: got {shapes}; must be one or more, each once")
+        problems.append(f"{where}: got {shapes}; must have at least one shape, each once")
     return tuple(shapes)
 
 
 def _unknown_options(where: str, given: Mapping[str, Any], options: Sequence[str]) -> list[str]:
-    """A line for each option that there isn't."""
+    """Returns a line for each unknown option."""
     return [
-        f"{where}.{option}: is no option here; must be {either(options)}"
-        + closest(str(option), options)
+        f"{where}.{option}: is unknown; must be {either(options)}" + closest(str(option), options)
         for option in given
         if option not in options
     ]

@@ -1,6 +1,6 @@
 """The search space of a study.
 
-`study.space` has, by parameter, its values and when it is active:
+`study.space` maps each parameter to its values and to the conditions under which it is active:
 
     model.dropout: {low: 0.0, high: 0.5, step: 0.1}
     optimizer: {choices: [adagrad, adam]}
@@ -9,13 +9,13 @@
     model.layer_sizes:
       towers: {depth: {low: 1, high: 3}, width: {choices: [32, 64]}, shape: [constant, free]}
 
-A parameter's name is the key that it sets, unless `sets` names another. Its values
-are `choices`, or go from `low` to `high`, both included, with `step` or `log`.
-Numbers are whole where the key's are; a key without a type (`optimizer.options.…`)
-takes whole numbers where all that are given are whole. `when` has, by parameter,
-the value or the list of values under which this one is active; several all have to
-hold. The parts of towers are parameters too, `model.layer_sizes.depth` and `.shape`
-among them; for what the shapes are, see `TowersParameter`.
+A parameter's name is the key that it sets, unless `sets` names another. Its values are `choices`,
+or a range from `low` to `high`, both included, with `step` or `log`. Numbers are whole if the
+key's type is int; a key without a type (`optimizer.options.…`) has whole numbers if all given
+numbers are whole. `when` maps other parameters to the value or the list of values under which
+this one is active; all of these conditions have to hold. The parts of towers, such as
+`model.layer_sizes.depth` and `.shape`, are parameters too; `TowersParameter` describes the
+shapes.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from typing import TYPE_CHECKING, Any
 from sweeper.common.errors import ConfigError
 from sweeper.study.space.conditions import dimensions_of, holds, order_parameters, requirements_of
 from sweeper.study.space.domains import Domain, Interval
+from sweeper.study.space.enqueue_encoder import EnqueueEncoder
 from sweeper.study.space.parameters import Parameter
-from sweeper.study.space.user_values import EnqueueEncoder
 
 if TYPE_CHECKING:
     import optuna
 
 MAX_GRID = 100_000
-# Of a larger one, no more than that it is larger.
+# Counting stops here, since a larger grid is refused.
 MAX_COUNTED = MAX_GRID + 1
 
 
@@ -43,22 +43,22 @@ class SearchSpace:
     """The parameters of a study, in the order in which they are suggested.
 
     Attributes:
-      names: every name that Optuna may see.
-      keys: every key or config group that is set.
+      names: the names of all dimensions that Optuna may suggest.
+      keys: the keys and config groups that the parameters set.
     """
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
-        arranged, problems = order_parameters(parameters)
+        ordered, problems = order_parameters(parameters)
         if problems:
             raise ConfigError(problems)
-        self.parameters = tuple(arranged)
-        self._dimensions = dimensions_of(arranged)
-        self._requirements = requirements_of(arranged)
+        self.parameters = tuple(ordered)
+        self._dimensions = dimensions_of(ordered)
+        self._requirements = requirements_of(ordered)
         self.names = [dimension.name for dimension in self._dimensions]
-        self.keys = list(dict.fromkeys(parameter.key.name for parameter in arranged))
+        self.keys = list(dict.fromkeys(parameter.key.name for parameter in ordered))
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Has Optuna suggest the active parameters; returns their values by name."""
+        """Lets Optuna suggest the active parameters, and returns their values by name."""
         values: dict[str, Any] = {}
         for dimension in self._dimensions:
             if holds(dimension.when, values):
@@ -66,7 +66,7 @@ class SearchSpace:
         return values
 
     def overrides(self, values: Mapping[str, Any]) -> list[str]:
-        """The Hydra overrides for suggested values, config groups first.
+        """Returns the Hydra overrides for suggested values, config groups first.
 
         Values of parameters that are not active are ignored.
         """
@@ -87,22 +87,22 @@ class SearchSpace:
         return groups + others
 
     def encode(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """A user's values, by parameter or by key, as the values that Optuna has.
+        """Returns a user's values, by parameter or by key, as Optuna stores them.
 
         Args:
-          where: for errors, where they stand: "study.enqueue[2]".
+          where: the key to name in errors: "study.enqueue[2]".
 
         Raises:
-          ConfigError: with a line for every value that the space doesn't have.
+          ConfigError: with a line for each value that the space doesn't have.
         """
         return EnqueueEncoder(self.parameters).encode(given, where)
 
     def points(self) -> Iterator[dict[str, Any]]:
-        """The values of every configuration, each once; the first parameter's change slowest."""
+        """Yields the values of each configuration once; the first parameter changes slowest."""
         if self.continuous():
             raise ValueError(f"{', '.join(self.continuous())}: a continuous range has no points")
         points = self._points(0, {})
-        # Only the parts of towers can mean the same configuration as others do.
+        # Only with parts of towers can several points mean the same configuration.
         alone = all(len(parameter.dimensions()) == 1 for parameter in self.parameters)
         yield from points if alone else self._distinct(points)
 
@@ -118,22 +118,22 @@ class SearchSpace:
             yield from self._points(index + 1, {**known, dimension.name: value})
 
     def size(self) -> int | None:
-        """How many points there are; None where a range is continuous.
+        """Returns the number of points, or None if a range is continuous.
 
-        Where more than `MAX_COUNTED` groups of them have to be counted, as many as have been.
+        Counting stops after `MAX_COUNTED` groups of points.
         """
         if self.continuous():
             return None
         parents = {parent for parameter in self.parameters for parent in parameter.when}
         if parents <= {parameter.name for parameter in self.parameters}:
             return sum(islice(self._sizes(parents, 0, {}, 1), MAX_COUNTED))
-        # Under conditions on parts of towers, which of them mean the same shows in a list only.
+        # With conditions on parts of towers, only a list shows which points mean the same.
         return sum(1 for _ in islice(self.points(), MAX_COUNTED))
 
     def _sizes(
         self, parents: set[str], index: int, known: dict[str, Any], size: int
     ) -> Iterator[int]:
-        """Counts without listing: only values that conditions go by are told apart."""
+        """Yields the sizes of groups of points that differ only in values without conditions."""
         if index == len(self.parameters):
             yield size
             return
@@ -149,7 +149,7 @@ class SearchSpace:
                     yield from self._sizes(parents, index + 1, inner, size)
 
     def _distinct(self, points: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The first of those that mean the same configuration."""
+        """Yields the first of the points that mean the same configuration."""
         seen: set[tuple[str, ...]] = set()
         for values in points:
             overrides = tuple(self._overrides(values))
@@ -158,11 +158,11 @@ class SearchSpace:
                 yield values
 
     def continuous(self) -> list[str]:
-        """The names whose values can't be listed."""
+        """Returns the names of dimensions whose values can't be listed."""
         return [each.name for each in self._dimensions if each.domain.values() is None]
 
     def unconditional_ranges(self) -> list[str]:
-        """The names of the ranges of numbers that every trial has."""
+        """Returns the names of the ranges of numbers that every trial has."""
         return [
             each.name
             for each in self._dimensions
@@ -170,10 +170,10 @@ class SearchSpace:
         ]
 
     def extremes(self) -> Iterator[dict[str, Any]]:
-        """Configurations that together have each parameter's lowest, highest and every choice.
+        """Yields configurations that cover both ends of each range and each choice.
 
-        One value at a time is changed from the first of all, and its ancestors as far
-        as it needs them. Each configuration is there once.
+        Each differs from the first in one value, and in the values of its ancestors if it
+        requires them. Each configuration is yielded once.
         """
         return self._distinct([self._completed({}), *self._one_changed()])
 
@@ -193,7 +193,7 @@ class SearchSpace:
         return values
 
     def describe(self) -> dict[str, Any]:
-        """Plain JSON, the same for the same space however it was written."""
+        """Returns plain JSON that is the same for the same space, however it was written."""
         return {
             parameter.name: {
                 "sets": parameter.key.element,
@@ -204,11 +204,11 @@ class SearchSpace:
         }
 
     def replaced(self, others: Sequence[Parameter]) -> SearchSpace:
-        """The space with these parameters of the command line.
+        """Returns the space with these parameters of the command line.
 
-        They take the place of all that set the same keys, and the name where there is one
-        such, so that conditions on it stay. A parameter that is never active any more,
-        since its parent has fewer values now, is left out.
+        They replace all parameters that set the same keys. If they replace a single one, they
+        take its name, so that conditions on it remain valid. A parameter that is never active any
+        more, because its parent has fewer values now, is removed.
         """
         others = [self._renamed(other) for other in others]
         keys = {other.key.name for other in others}
@@ -219,7 +219,8 @@ class SearchSpace:
             if parameter.key.name in keys:
                 continue
             when = {
-                name: _kept(values, domains.get(name)) for name, values in parameter.when.items()
+                name: _values_in_domain(values, domains.get(name))
+                for name, values in parameter.when.items()
             }
             if all(when.values()) and not gone & set(when):
                 kept.append(replace(parameter, when=when))
@@ -232,5 +233,5 @@ class SearchSpace:
         return replace(other, name=names[0]) if len(names) == 1 else other
 
 
-def _kept(values: tuple[Any, ...], domain: Domain | None) -> tuple[Any, ...]:
+def _values_in_domain(values: tuple[Any, ...], domain: Domain | None) -> tuple[Any, ...]:
     return values if domain is None else tuple(value for value in values if domain.has(value))

@@ -1,4 +1,4 @@
-"""Changes to a study's best configuration, each of which shows what a part of it is worth."""
+"""Ablations of a study's best configuration, which measure what its parts contribute."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from sweeper.two_tower.config import (
 from sweeper.two_tower.validation import validate
 
 NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
-# What would compare figures of other rows, or of luck.
-NOT_OF_THE_MODEL = (
+# Keys whose change would compare results on other rows, or results of chance.
+EXCLUDED_KEYS = (
     *("data.", "evaluation.", "tracking.", "name", "train.seed"),
-    # A confirmation has nothing to choose an epoch by.
+    # A confirmation has no rows to choose an epoch on.
     *("train.restore_best", "train.patience_evaluations", "train.eval_every_epochs"),
 )
 
 
-def without(config: dict[str, Any], what: str) -> dict[str, Any] | None:
+def without(config: dict[str, Any], column_or_kind: str) -> dict[str, Any] | None:
     """Returns the configuration without the features of a column, or of a kind such as `history`.
 
-    Features that read what a user did before go by their kinds alone, and not by the columns of
-    users and times that they stand for. None if it has none of them, or a tower has no other.
+    Features that read a user's earlier rows are matched only by their kind, not by the columns of
+    users and times that they use. Returns None if no feature matches, or all features of a tower.
     """
     ablated = copy.deepcopy(config)
     for tower in ("query", "candidate"):
         features = ablated["features"][tower]
-        kept = [each for each in features if what not in _names(each)]
+        kept = [each for each in features if column_or_kind not in _names(each)]
         if not kept:
             return None
         ablated["features"][tower] = kept
@@ -55,9 +55,9 @@ def _names(feature: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def changed(config: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Returns the configuration with other values of some keys; None if it has them already.
+    """Returns the configuration with other values of some keys, or None if it has them already.
 
-    What a value leaves out, such as `dim` of a feature in a list of features, has its default.
+    Keys that a value lacks, such as `dim` of a feature in a list, get their defaults.
     """
     ablated = copy.deepcopy(config)
     for key, value in changes.items():
@@ -76,50 +76,51 @@ def ablations(
     """Yields (name, configuration) of each ablation of the best configuration.
 
     Args:
-      name: the best configuration's.
+      name: the name of the best configuration.
+      config: the best configuration.
     """
-    for what in confirm.without:
-        if ablated := without(config, what):
-            yield f"{name}_without_{what}", ablated
+    for column_or_kind in confirm.without:
+        if ablated := without(config, column_or_kind):
+            yield f"{name}_without_{column_or_kind}", ablated
     for label, changes in confirm.ablations.items():
         if ablated := changed(config, changes):
             yield f"{name}_with_{label}", ablated
 
 
 def ablation_problems(confirm: ConfirmConfig, config: Config) -> Iterator[str]:
-    """Says which of `study.confirm.ablations` can't be, in a line each.
+    """Yields a line for each problem of `study.confirm.ablations`.
 
     Args:
-      config: what the trials begin with.
+      config: the configuration of a trial before anything searched is set.
     """
     keys = known_keys(Config)
     for name, changes in confirm.ablations.items():
-        place = f"study.confirm.ablations.{name}"
+        where = f"study.confirm.ablations.{name}"
         if not NAME.fullmatch(name):
-            yield f"{place}: must be named with small letters, digits and single underscores"
+            yield f"{where}: the name may have lowercase letters, digits and single underscores"
         if not isinstance(changes, Mapping) or not changes:
             yield (
-                f"{place}: got {changes!r}; must be keys and values, as "
+                f"{where}: got {changes!r}; must be a mapping of keys to values, such as "
                 "{features.sequence.encoder: mean}"
             )
             continue
         unknown = [key for key in changes if key not in keys]
         for key in unknown:
-            yield f"{place}: {key!r} {unknown_key(Config, key, closest_key(key, keys))}"
+            yield f"{where}: {key!r} {unknown_key(Config, key, closest_key(key, keys))}"
         for key in changes:
-            if key.startswith(NOT_OF_THE_MODEL):
-                yield f"{place}: got {key!r}, which is no part of a model; must be another key"
+            if key.startswith(EXCLUDED_KEYS):
+                yield f"{where}: got {key!r}, which is not part of the model; must be another key"
         types = [
             problem
             for key, value in changes.items()
             if key in keys
             for problem in type_problems(key, value, type_at(Config, key))
         ]
-        yield from (f"{place}: {problem}" for problem in types)
+        yield from (f"{where}: {problem}" for problem in types)
         if unknown or types:
             continue
         try:
             values = changed(to_dictionary(config), changes) or {}
             validate(to_dataclass(OmegaConf.create(values)) if values else config)
         except ConfigError as error:
-            yield from (f"{place}: {problem}" for problem in error.problems)
+            yield from (f"{where}: {problem}" for problem in error.problems)

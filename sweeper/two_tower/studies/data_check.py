@@ -1,4 +1,4 @@
-"""Holds a study to its data before its first trial: columns and sizes, and that it is the same."""
+"""Checks a study against its data before its first trial, and that the data has not changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hydra.core.config_loader import ConfigLoader
 
 from sweeper.common.errors import ConfigError, DataChangedError
 from sweeper.study import attributes
-from sweeper.study.composition import with_words
+from sweeper.study.composition import with_overrides
 from sweeper.study.plan import Plan
 from sweeper.study.resume_check import START_ANEW
 from sweeper.study.storage.markers import holds_study
@@ -31,38 +31,38 @@ from sweeper.two_tower.studies.confirmation import confirmed_cuts
 from sweeper.two_tower.studies.retraining import experiment_config
 
 
-def check_data(plan: Plan, loader: ConfigLoader, say: Callable[[str], None]) -> Plan:
-    """Reads the data and checks that all that is going to be trained fits it.
+def check_data(plan: Plan, loader: ConfigLoader, print_line: Callable[[str], None]) -> Plan:
+    """Reads the data and checks that everything to be trained fits it.
 
     Args:
-      say: gets a line for each stage of reading that takes more than a moment, and for each
-        objective that can't tell trials apart.
+      print_line: is called with a line for each slow stage of reading, and for each objective
+        that can't distinguish trials.
 
     Returns:
-      The plan, with the data's fingerprint where all trials have the same data.
+      The plan, with the fingerprint of the data if all trials have the same data.
 
     Raises:
-      ConfigError: with a line for each column, kind, size or baseline that doesn't fit. A study
-        that has begun goes on as it is, and `say` gets these lines.
+      ConfigError: with a line for each column, kind, size or baseline that doesn't fit. For
+        a study that has begun, the lines are printed instead.
       DataError: the data can't be read.
     """
     previews: dict[str, Preview] = {}
     problems: dict[str, str] = {}
-    for words, config in [*plan.examples, *_reference(plan, loader)]:
+    for overrides_text, config in [*plan.examples, *_reference(plan, loader)]:
         key = contents_key(config.data)
         if key not in previews:
-            previews[key] = preview(config.data, say)
+            previews[key] = preview(config.data, print_line)
         for problem in misfits(config, previews[key]):
-            problems.setdefault(problem, words)
+            problems.setdefault(problem, overrides_text)
     if known := previews.get(contents_key(plan.trial.data)):
         problems |= _misfit_of_cuts(plan, known)
     if problems and not holds_study(plan.directory):
-        raise ConfigError(with_words(problems))
-    for line in with_words(problems):
-        say(f"{line}: such trials fail")
+        raise ConfigError(with_overrides(problems))
+    for line in with_overrides(problems):
+        print_line(f"{line}: such trials will fail")
     metrics = [objective.metric for objective in plan.study.objectives]
     for line in saturated_objectives(metrics, previews.values()):
-        say(f"warning: {line}")
+        print_line(f"warning: {line}")
     fingerprint = next(iter(previews.values())).fingerprint if plan.one_data else None
     return replace(plan, examples=[], fingerprint=fingerprint)
 
@@ -74,7 +74,7 @@ def _reference(plan: Plan, loader: ConfigLoader) -> Iterator[tuple[str, Config]]
 
 
 def _misfit_of_cuts(plan: Plan, data: Preview) -> dict[str, str]:
-    """What the sizes of the earliest cut that is to confirm come to, where they don't fit."""
+    """Returns the problems of the sizes of the earliest cut of the confirmation."""
     confirm, own = plan.study.confirm, plan.trial.data
     if not confirm.best or own.split == "random":
         return {}
@@ -87,7 +87,7 @@ def _misfit_of_cuts(plan: Plan, data: Preview) -> dict[str, str]:
 
 
 def data_attributes(plan: Plan) -> dict[str, Any]:
-    """What a study keeps of its data, to know it again; nothing where it isn't known yet."""
+    """Returns the attributes by which a study recognizes its data; {} if it is not known yet."""
     if plan.fingerprint is None:
         return {}
     return {
@@ -97,10 +97,10 @@ def data_attributes(plan: Plan) -> dict[str, Any]:
 
 
 def check_same_data(study: optuna.Study, plan: Plan) -> None:
-    """Compares the data with what the study began with; keeps what a study didn't know yet.
+    """Checks that the data is what the study began with, and stores what it did not know yet.
 
     Raises:
-      DataChangedError: it is another, or has changed since.
+      DataChangedError: the data is another, or has changed since.
     """
     now = data_attributes(plan)
     if not now:
@@ -115,25 +115,28 @@ def check_same_data(study: optuna.Study, plan: Plan) -> None:
 
 def _changed(study: optuna.Study, plan: Plan, began: str, files: dict[str, Any]) -> str:
     data = plan.trial.data
-    what = f"data.path: the table {data.path}" if data.name == "table" else f"data: {data.name}"
+    subject = f"data.path: the table {data.path}" if data.name == "table" else f"data: {data.name}"
     before = study.user_attrs.get(attributes.DATA_FILES)
     changes = changed_files(before, files) if before and files else []
     if changes:
-        why = "; ".join(changes)
+        reason = "; ".join(changes)
     elif before and files:
-        why = "its files are the same, so that this version reads them otherwise"
+        reason = "its files are the same, but this version reads them differently"
     else:
-        why = f"the fingerprint of its contents was {began:.12}, and is {plan.fingerprint:.12}"
+        reason = (
+            f"the fingerprint of its contents was {began:.12} and is {plan.fingerprint:.12} now"
+        )
     return (
-        f"{what} has changed since the study in {plan.directory} began: {why}; put the data back "
-        f"as it was; {START_ANEW}"
+        f"{subject} has changed since the study in {plan.directory} began: {reason}; restore the "
+        f"data; {START_ANEW}"
     )
 
 
 def check_scores(study: optuna.Study, directory: Path) -> None:
-    """Checks that all trials of a study by a seen-filtered metric are scored by one rule.
+    """Checks that one rule scored all trials of a study with a seen-filtered objective.
 
-    Versions without MRR ranked the item of a repeat row among the unseen ones; it is a miss now.
+    Versions without MRR ranked an item that the user has already among the unseen ones; it is a
+    miss now.
 
     Raises:
       ConfigError: an earlier version has scored a trial.
@@ -148,6 +151,6 @@ def check_scores(study: optuna.Study, directory: Path) -> None:
         if metrics and f"{SEEN_FILTERED}{MRR}" not in metrics:
             raise ConfigError(
                 f"study.objectives: an earlier version has scored trial {trial.number} of "
-                f"{directory} by {filtered[0]}, without counting rows whose item the user has "
-                f"already as misses; its trials and new ones can't be compared; {START_ANEW}"
+                f"{directory} by {filtered[0]} without counting rows whose item the user has "
+                f"already as misses; its trials can't be compared with new ones; {START_ANEW}"
             )

@@ -1,4 +1,4 @@
-"""A study's reference: an experiment that stands beside the trials, trained once."""
+"""Plans the reference of a study: an experiment that the trials are compared with."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DIRECTORY = "reference"
 
 
 def plan_reference(plan: Plan, loader: ConfigLoader) -> FixedGridPlan:
-    """The reference on the rows that the study's trials are scored on, once for each split."""
+    """Plans the reference on the rows on which the trials are scored, once for each split."""
     name = str(plan.study.reference)
     config = experiment_config(plan, name, loader)
     config.evaluation = replace(config.evaluation, score_test=config.evaluation.split == "test")
@@ -49,7 +49,7 @@ def keep_reference(study: optuna.Study, planned: FixedGridPlan, trained: optuna.
     """Stores the metrics of a trained reference with the study.
 
     Returns:
-      Whether there are any; there are none where a training failed.
+      Whether there are metrics; there are none if a training failed.
     """
     trials = trained.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     results = [result_of(trial) for trial in trials]

@@ -1,4 +1,4 @@
-"""Configurations that are trained anew beside a study's trials: its reference, its confirmation."""
+"""Plans configurations to train besides the trials: the reference and the confirmation."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from sweeper.two_tower.config import Config, to_dataclass
 from sweeper.two_tower.data.preview import contents_key
 
 TRAIN_SEED = "train.seed"
-# What names a split: a random one by its seed, one by time by how far back it lies.
+# The key of a split: the seed of a random split, or how far back a split by time is.
 SPLIT_SEED, CUT = "data.split_seed", "data.cut"
 
 
 def retraining(
     plan: Plan, name: str, configs: dict[str, dict[str, Any]], points: list[Point], purpose: str
 ) -> FixedGridPlan:
-    """Plans configurations to be trained below a study's directory, scored by its trials' metric.
+    """Plans configurations to train below a study's directory, scored by the metric of its trials.
 
     Args:
-      name: of the directory; the next number is added where other configurations lie there.
+      name: the name of the directory; a number is appended if another grid has this directory.
+      configs: the complete configurations, by name.
+      points: the configurations and seeds to train, in order.
+      purpose: a description of the purpose, to print.
     """
     one_data = len({contents_key(config["data"]) for config in configs.values()}) == 1
     metric = plan.trial.evaluation.metric
@@ -32,7 +35,7 @@ def retraining(
 
 
 def experiment_config(plan: Plan, name: str, loader: ConfigLoader) -> Config:
-    """A shipped or own experiment's configuration, on the study's data, scored as its trials.
+    """Returns the configuration of an experiment on the study's data, scored like its trials.
 
     So its weights are kept by the study's metric, too.
     """

@@ -1,4 +1,4 @@
-"""Rules of a study of two-tower models: what it may go by, search and confirm."""
+"""Rules for studies of two-tower models: what they may optimize, search and confirm."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sweeper.two_tower.validation import split_seed_problems
 
 
 def study_problems(study: StudyConfig, config: Config, searched: Sequence[str]) -> Iterator[str]:
-    """Yields what is wrong with a study of trials with this configuration, a line each.
+    """Yields a line for each problem of a study of trials with this configuration.
 
     Args:
-      study: with its sampler and pruner chosen.
+      study: the study's configuration, with its sampler and pruner resolved.
       searched: the searched keys.
     """
     for rule in (*RULES, *RULES_OF_ALL_TRIALS):
@@ -23,9 +23,9 @@ def study_problems(study: StudyConfig, config: Config, searched: Sequence[str]) 
 
 
 def example_problems(study: StudyConfig, config: Config, searched: Sequence[str]) -> Iterator[str]:
-    """Yields what is wrong with a study whose search may come to this configuration, a line each.
+    """Yields a line for each problem of a study whose search may reach this configuration.
 
-    A file that is searched may set which rows are scored, and by what.
+    A searched file may set which rows are scored, and by which metric.
     """
     for rule in RULES_OF_ALL_TRIALS:
         yield from rule(study, config, searched)
@@ -34,7 +34,7 @@ def example_problems(study: StudyConfig, config: Config, searched: Sequence[str]
 def reference_problems(
     reference: str, searched: Sequence[str], groups: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    """Yields why `study.reference` can't be this experiment, a line each.
+    """Yields a line for each reason why `study.reference` can't be this experiment.
 
     Args:
       groups: the names of the options of each config group.
@@ -47,14 +47,14 @@ def reference_problems(
         )
     elif is_baseline(reference.lower()) or reference.startswith("trial_"):
         yield (
-            f"{got}, by which results name a baseline ({', '.join(BASELINES)}) or a trial "
+            f"{got}, which is a name of a baseline ({', '.join(BASELINES)}) or of a trial "
             "(trial_0, …); must have another name: rename the experiment's file"
         )
     data = [name for name in searched if name.partition(".")[0] == "data"]
     if data:
         yield (
-            f"{got} while {', '.join(data)} is searched: the trials are scored on different rows; "
-            "must be null"
+            f"{got} while {', '.join(data)} is searched, so that trials are scored on different "
+            "rows; must be null"
         )
 
 
@@ -68,50 +68,46 @@ def _latency_problems(study: StudyConfig, config: Config, searched: Sequence[str
 
 
 def _report_problems(study: StudyConfig, config: Config, searched: Sequence[str]) -> Iterator[str]:
-    """Whether a pruner of epochs gets several reports of a trial."""
+    """Checks that a pruner that decides by epoch gets several reports of a trial."""
     train, searched_epochs = config.train, {"train.epochs", "train.eval_every_epochs"}
     if study.pruner in ("none", "wilcoxon") or study.seed_mode == "sequential":
         return
     if train.eval_every_epochs >= train.epochs and searched_epochs.isdisjoint(searched):
         yield (
             f"study.pruner: got {study.pruner!r} with train.eval_every_epochs "
-            f"{train.eval_every_epochs} of train.epochs {train.epochs}: a trial is reported once, "
-            "at the end; nothing could be pruned; must be 'none', or train.eval_every_epochs "
-            "smaller"
+            f"{train.eval_every_epochs} of train.epochs {train.epochs}, so that a trial reports "
+            "only once, at its end; must be 'none', or train.eval_every_epochs must be smaller"
         )
 
 
 def _test_row_problems(
     study: StudyConfig, config: Config, searched: Sequence[str]
 ) -> Iterator[str]:
-    """Neither a sampler nor a pruner may go by test rows."""
+    """Checks that neither a sampler nor a pruner uses test rows."""
     if study.sampler != "grid" and config.evaluation.split == "test":
-        yield (
-            "evaluation.split: got 'test' in a study, which would choose on test rows; must be "
-            "'validation'"
-        )
+        yield ("evaluation.split: got 'test', on which a search would choose; must be 'validation'")
     elif study.sampler != "grid" and "evaluation.split" in searched:
-        yield "evaluation.split: is searched, which would choose between rows; must be 'validation'"
+        yield "evaluation.split: must not be searched; must be 'validation'"
     elif config.evaluation.split == "test" and study.pruner != "none":
         yield (
-            f"study.pruner: got {study.pruner!r} with evaluation.split 'test', which would choose "
-            "on test rows; must be 'none'"
+            f"study.pruner: got {study.pruner!r} with evaluation.split 'test', on which it would "
+            "choose; must be 'none'"
         )
 
 
 def _metric_problems(study: StudyConfig, config: Config, searched: Sequence[str]) -> Iterator[str]:
-    """Trials must keep their weights by the metric that is the study's objective."""
+    """Checks that trials keep their weights by the metric of the study's objective."""
     objective = study.objectives[0].metric if study.objectives else ""
     metric = config.evaluation.metric
     if "evaluation.metric" in searched:
         yield (
-            "evaluation.metric: is searched, which would compare trials whose weights were kept "
-            "by different metrics; must be the same for all trials"
+            "evaluation.metric: must not be searched, because trials that keep their weights by "
+            "different metrics can't be compared"
         )
     elif objective in METRICS and metric != objective:
         yield (
             f"evaluation.metric: got {metric!r} while study.objectives[0].metric is "
-            f"{objective!r}, by which trials keep their weights; both must be the same"
+            f"{objective!r}; must be the same, since trials keep their weights by it"
         )
 
 
@@ -121,24 +117,24 @@ def _seed_problems(study: StudyConfig, config: Config, searched: Sequence[str]) 
     if seeds and "data.split_seed" in searched:
         yield (
             f"study.split_seeds: got {seeds} while data.split_seed is searched; must be empty, or "
-            "data.split_seed not searched"
+            "data.split_seed must not be searched"
         )
     is_search = study.sampler != "grid"
     if is_search and "data.cut" in searched:
         yield (
-            f"data.cut: is searched by study.sampler {study.sampler!r}, which would choose the "
-            "luckiest cut; must not be searched: study.confirm.cuts scores the best trials at "
-            "several"
+            f"data.cut: must not be searched by study.sampler {study.sampler!r}, which would "
+            "choose the luckiest cut; use study.confirm.cuts to score the best trials at several "
+            "cuts"
         )
     if is_search and "data.split_seed" in searched and not study.split_seeds:
         yield (
-            f"data.split_seed: is searched by study.sampler {study.sampler!r}, which would choose "
-            "the luckiest split; a seed is no hyperparameter: give study.split_seeds"
+            f"data.split_seed: must not be searched by study.sampler {study.sampler!r}, which "
+            "would choose the luckiest split; use study.split_seeds to train on several splits"
         )
 
 
 def _confirm_problems(study: StudyConfig, config: Config, searched: Sequence[str]) -> Iterator[str]:
-    """Why the best trials can't be confirmed on rows that chose nothing."""
+    """Checks that the best trials can be confirmed on rows that guided no choice."""
     if not study.confirm.best:
         return
     for key in ("data.split_seed", "data.cut"):
@@ -151,18 +147,18 @@ def _confirm_problems(study: StudyConfig, config: Config, searched: Sequence[str
     if study.confirm.cuts is not None and config.data.split == "random":
         yield (
             f"study.confirm.cuts: got {study.confirm.cuts} with data.split 'random', which has no "
-            "cuts; must be null, or data.split 'temporal' or 'leave_last_out'"
+            "cuts; must be null, or data.split be 'temporal' or 'leave_last_out'"
         )
     got = f"study.confirm.best: got {study.confirm.best}"
     if config.evaluation.split == "test":
         yield (
-            f"{got} with evaluation.split 'test': the study itself looks at the rows that would "
-            "confirm it; must be 0, or evaluation.split 'validation'"
+            f"{got} with evaluation.split 'test', so that the study itself uses the rows that "
+            "would confirm it; must be 0, or evaluation.split be 'validation'"
         )
     if study.split_seeds and not study.confirm.split_seeds:
         yield (
             f"{got} with study.split_seeds {study.split_seeds}, which leave no test row that the "
-            "search never touched; must be with study.confirm.split_seeds of at least 1"
+            "search never used; must be 0, or study.confirm.split_seeds be at least 1"
         )
 
 

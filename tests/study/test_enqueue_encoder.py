@@ -9,7 +9,7 @@ from made_up_spaces import LEARNING_RATES, TOWERS, space
 from plans import planner
 
 from sweeper.common.errors import ConfigError
-from sweeper.study.warm_start import named_sets
+from sweeper.study.warm_start import enqueued_params
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_users_values(given_values: dict[str, Any], encoded: dict[str, Any]) -
         (
             {"optimizer.learning_rate": 0.01},
             "optimizer.learning_rate: got 0.01; must be given as adam_learning_rate or "
-            "adagrad_learning_rate, since each may set it",
+            "adagrad_learning_rate, since each of them sets it",
         ),
         (
             {"optimizer": "adam", "adagrad_learning_rate": 0.5},
@@ -80,7 +80,7 @@ def test_an_experiments_configuration_is_enqueued_by_its_keys(tmp_path, monkeypa
     )
     with planner() as hydra:
         plan = hydra.plan("study=everything", f"study.enqueue=[{given}]")
-    ((first,), remarks) = named_sets(plan)
+    ((first,), remarks) = enqueued_params(plan)
     assert remarks == []
     assert {name: first[name] for name in ("cosine_temperature", "adam_learning_rate")} == {
         "cosine_temperature": 0.18,

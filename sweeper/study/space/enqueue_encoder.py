@@ -1,4 +1,4 @@
-"""What a user calls the values of a search space, as the values that Optuna has."""
+"""Encodes parameter sets that a user enqueues as the values that Optuna stores."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sweeper.study.space.parameters import Parameter, SingleParameter
 
 
 class EnqueueEncoder:
-    """Names of values, by parameter, key or part of the towers, and what they stand for.
+    """Encodes values that a user names by parameter, by key or by part of the towers.
 
     Args:
-      parameters: of a search space, parents first.
+      parameters: the parameters of a search space, parents first.
     """
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:
@@ -23,10 +23,10 @@ class EnqueueEncoder:
         self._targets = _targets(parameters)
 
     def encode(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-        """See `SearchSpace.encode`."""
+        """Returns the encoded values; see `SearchSpace.encode`."""
         known: dict[str, Any] = {}
         problems = []
-        for name in sorted(given, key=self._place):
+        for name in sorted(given, key=self._order):
             try:
                 known |= self._encode_one(name, given[name], known)
             except ConfigError as error:
@@ -35,8 +35,8 @@ class EnqueueEncoder:
             raise ConfigError(problems)
         return known
 
-    def _place(self, name: str) -> int:
-        """Parents before those that depend on them, so that it is known which are active."""
+    def _order(self, name: str) -> int:
+        """Returns a sort key by which parents come first, so that the active names are known."""
         return max(
             (self._names.index(_first_name(target)) for target in self._targets.get(name, ())),
             default=len(self._names),
@@ -53,7 +53,9 @@ class EnqueueEncoder:
         named = [target for target in possible if target.name == name]
         if len(possible) > 1 and not named:
             names = either([target.name for target in possible])
-            raise ConfigError(f"got {value!r}; must be given as {names}, since each may set it")
+            raise ConfigError(
+                f"got {value!r}; must be given as {names}, since each of them sets it"
+            )
         target = [*named, *possible][0]
         try:
             return target.encode(value)
@@ -61,7 +63,7 @@ class EnqueueEncoder:
             raise ConfigError(f"got {value!r}; {error}") from None
 
     def _reason_against(self, parameter: Parameter, known: Mapping[str, Any]) -> str:
-        """The known value that keeps a parameter from being active: "optimizer is 'sgd'"."""
+        """Returns the known value that makes a parameter inactive, "optimizer is 'sgd'", or ""."""
         for parent, allowed in self._requirements[_first_name(parameter)].items():
             if parent in known and known[parent] not in allowed:
                 return f"{parent} is {known[parent]!r}"
@@ -73,7 +75,7 @@ def _first_name(parameter: Parameter) -> str:
 
 
 def _targets(parameters: Sequence[Parameter]) -> dict[str, list[Parameter]]:
-    """What a user's name for a value may mean: a parameter, its key, a part of the towers."""
+    """Returns the parameters that a name may mean: of its name, key, or part of the towers."""
     targets: dict[str, list[Parameter]] = {}
     for parameter in parameters:
         for name in dict.fromkeys((parameter.name, parameter.key.name)):
