@@ -21,11 +21,11 @@ from sweeper.two_tower.config.experiment import ExperimentConfig
 
 HEAD = """# Configuration
 
-Every key that YAML and the command line can set, made from the schema by
-`docs/configuration_page.py`. `python -m sweeper --help` shows the values as composed; `--cfg job`
-what a command line comes to. A key that isn't here is refused, and so is a value out of its range,
-all at once and before TensorFlow loads. The defaults are the schema's; the files in `conf/` set
-their own over them, and `conf/config.yaml` says which are taken.
+This page lists every key that YAML and the command line can set. `docs/configuration_page.py`
+generates it from the schema. `python -m sweeper --help` shows the composed values, and `--cfg job`
+shows the configuration of a command line. Unknown keys and values out of range are all reported at
+once, before TensorFlow loads. The defaults below are those of the schema; files in `conf/` override
+them, and `conf/config.yaml` chooses which files apply.
 """
 
 

@@ -107,9 +107,9 @@ class StudyConfig:
       sampler: the sampler; null: `grid` if every searched value is listed on the command line,
         otherwise `tpe`.
       sampler_options: arguments for the constructor of Optuna's sampler, by the sampler's name.
-      pruner: the pruner; null: `none` for a grid, for several objectives and if the objective is
-        known only at the end of a trial; otherwise `successive_halving`, or with
-        `seed_mode: sequential` `wilcoxon` if there are enough seeds for its test.
+      pruner: the pruner; null: `successive_halving` or, with `seed_mode: sequential`, `wilcoxon`;
+        but `none` for a grid, for several objectives, if trials report the objective only at
+        their end, or if there are too few seeds for Wilcoxon's test.
       pruner_options: arguments for the constructor of Optuna's pruner, by the pruner's name.
       seed: the seed of the sampler.
       n_trials: the number of trials to finish, including pruned and failed trials; null: no limit.

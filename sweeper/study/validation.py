@@ -103,7 +103,7 @@ def _space_problems(study: StudyConfig, space: SearchSpace) -> Iterator[str]:
         return
     if not space.keys:
         yield (
-            f"study.space: is empty, and the command line searches no value, but study.sampler is "
+            "study.space: is empty, and the command line searches no value, but study.sampler is "
             f"{sampler!r}; must have a parameter to search"
         )
     if study.n_trials is None and study.timeout_seconds is None:

@@ -391,7 +391,7 @@ def test_a_search_by_time_and_its_confirmation_with_real_trials(tmp_path: Path):
 
     printed = sweeper()
     assert "scored on test rows at cuts 1, 0, 2 (study.confirm)" in printed
-    assert "fresh splits: data.split 'temporal' has none; cuts (data.cut) stand in" in printed
+    assert "fresh splits: skipped; data.split 'temporal' is confirmed at cuts (data.cut)" in printed
     places = sorted((tmp_path / "outputs/s/confirmation/trials").iterdir())
     found = {record.config["data"]["cut"]: record for record in map(records.read, places)}
     rows = {cut: record.data["rows"] for cut, record in found.items()}

@@ -1,4 +1,4 @@
-"""A user's values, by parameter, key or part of the towers, as Optuna has them."""
+"""Enqueued values, named by parameter, key or part of the towers, are encoded for Optuna."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The experiment that stands beside a study's trials: what is trained, and what is kept of it."""
+"""The reference of a study: what is trained, and what is stored."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_name_that_stands_for_a_baseline_or_a_trial_is_refused(name, tmp_path)
     (tmp_path / "experiment" / f"{name}.yaml").write_text(shipped.read_text())
     with planner(tmp_path) as hydra, pytest.raises(ConfigError) as error:
         hydra.plan(*SEARCH, f"study.reference={name}")
-    assert f"study.reference: got '{name}', by which results name a baseline" in "\n".join(
+    assert f"study.reference: got '{name}', which is a name of a baseline" in "\n".join(
         error.value.problems
     )
 

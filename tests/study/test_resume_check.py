@@ -1,4 +1,4 @@
-"""What must not change between two starts of a study."""
+"""Nothing that affects results may change between two starts of a study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `null` means for `study.sampler` and `study.pruner`."""
+"""How null of `study.sampler` and `study.pruner` is resolved."""
 
 from __future__ import annotations
 
