@@ -23,7 +23,7 @@ from toy_runs import (
 )
 
 from sweeper.study import attributes
-from sweeper.study.execution.recovery import GONE
+from sweeper.study.execution.recovery import PROCESS_DIED
 
 ray = pytest.importorskip("ray", reason="needs sweeper[ray]")
 cluster_utils = pytest.importorskip("ray.cluster_utils")
@@ -87,7 +87,7 @@ def test_a_node_that_dies_costs_its_trial_and_no_more(tmp_path, cluster, started
     assert process.wait(timeout=120) == 0, (tmp_path / "printed.txt").read_text()
     check_grid(study, SIZE)
     (lost,) = [trial for trial in trials_of(study) if trial.user_attrs.get("interrupted")]
-    assert lost.user_attrs[attributes.REASON] == GONE
+    assert lost.user_attrs[attributes.REASON] == PROCESS_DIED
     places = [path.read_text().split() for path in study.glob("trials/*/process.txt")]
     done = Counter(int(worker) for _, worker in places)
     # Both nodes had trials, and the one that is left had those of the other, too.
@@ -118,7 +118,7 @@ def test_a_signal_ends_the_cluster_of_its_own_in_order(
     # In order: the trials themselves told of it.
     ended = [trial for trial in trials if trial.user_attrs.get(attributes.INTERRUPTED)]
     assert len(ended) == 2
-    assert GONE not in {trial.user_attrs[attributes.REASON] for trial in ended}
+    assert PROCESS_DIED not in {trial.user_attrs[attributes.REASON] for trial in ended}
     wait_until(lambda: not all_of(tmp_path), seconds=5)
     finished(tmp_path, *GRID)
     check_grid(study, SIZE)

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from toy_runs import check_grid, finished, run, running, trials_of, wait_until
 
 from sweeper.study import attributes
-from sweeper.study.execution.recovery import GONE, counts_toward_budget
+from sweeper.study.execution.recovery import PROCESS_DIED, counts_toward_budget
 from sweeper.study.execution.worker_loop import PREEMPTED
 
 pytestmark = pytest.mark.slow
@@ -86,7 +86,7 @@ def test_workers_that_are_killed_are_launched_again_without_accounting(tmp_path,
         os.kill(worker, signal.SIGKILL)
     assert process.wait(timeout=120) == 0, (tmp_path / "printed.txt").read_text()
     check_grid(study, SIZE)
-    assert {trial.user_attrs[attributes.REASON] for trial in cut_short(study)} == {GONE}
+    assert {trial.user_attrs[attributes.REASON] for trial in cut_short(study)} == {PROCESS_DIED}
     assert (
         "all that was launched ended without a result; see"
         in (tmp_path / "printed.txt").read_text()
