@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -43,6 +44,13 @@ def files(tmp_path_factory) -> Path:
 @settings(max_examples=150, **OFTEN)
 @given(st.sampled_from(METHODS), damages())
 @example(zipfile.ZIP_DEFLATED, lambda content: content.replace(b"u.data", b"/u.dat"))
+@example(
+    zipfile.ZIP_LZMA,
+    # The size of the dictionary, in the properties of each member.
+    lambda content: re.sub(
+        rb"(\x05\x00\]).{4}", lambda found: found[1] + b"\xff" * 4, content, flags=re.DOTALL
+    ),
+)
 def test_an_archive_of_other_bytes(tmp_path, files, method, damage):
     work = made_new(tmp_path / "work")
     archive = work / "a.zip"

@@ -103,10 +103,11 @@ def md5_of(path: Path) -> str:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
-# What `zipfile` and its decompressors raise for a damaged archive.
+# What `zipfile` and its decompressors raise for a damaged archive. A damaged LZMA member may ask
+# for a dictionary of 4 GiB.
 UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
-    OSError, RuntimeError, ValueError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, MemoryError,
+    NotImplementedError, OSError, RuntimeError, ValueError,
 )  # fmt: skip
 CHUNK = 2**20
 # The largest total size of the files; the largest MovieLens takes a quarter of it.
@@ -156,7 +157,8 @@ class LocalFiles:
                 while chunk := source.read(CHUNK):
                     yield chunk
         except UNREADABLE as error:
-            raise DataError(f"{self.path} can't be extracted: {error}") from error
+            reason = str(error) or type(error).__name__
+            raise DataError(f"{self.path} can't be extracted: {reason}") from error
 
 
 def find_local_files(data_set: MovieLens, source: str) -> LocalFiles:
