@@ -213,7 +213,7 @@ def objective(job):
     print("runs", job.number, flush=True, file=open("far.txt", "a"))
     time.sleep(4)
     return 0.5
-WorkerLoop(plan, objective, lambda _: 4, 7, sends=True).run()
+WorkerLoop(plan, objective, lambda _: 4, 7, uploads_files=True).run()
 """
 
 
