@@ -56,6 +56,7 @@ def unflatten(keys: Mapping[str, Any]) -> dict[str, Any]:
     return node
 
 
+@functools.cache
 def renamed_keys(schema: type, prefix: str = "") -> dict[str, str]:
     """Returns the present dotted key of each key that had another name in an earlier version."""
     renamed: dict[str, str] = {}

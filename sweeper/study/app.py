@@ -93,7 +93,11 @@ class App(Protocol):
     # What a trial does.
 
     def num_steps(self, config: TrialConfig) -> int:
-        """Returns the maximum number of steps (such as epochs) of a trial."""
+        """Returns the maximum number of steps (such as epochs) of a trial.
+
+        Args:
+          config: from `read`, or as Hydra composed it: a worker asks before each trial.
+        """
 
     def report_interval(self, config: TrialConfig) -> int:
         """Returns the number of steps between two reports of a trial's metrics."""

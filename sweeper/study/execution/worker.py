@@ -131,7 +131,7 @@ class Worker:
     def steps_of(self, overrides: list[str]) -> int:
         """Returns the maximum number of steps of a trial."""
         composed = self.plan.compose(self._composer, overrides)
-        return self.plan.app.num_steps(self.plan.app.read(composed))
+        return int(self.plan.app.num_steps(composed))
 
     def directory_of(self, number: int, overrides: list[str]) -> str:
         """Returns the directory of a trial, relative to the study's directory."""

@@ -1,4 +1,4 @@
-"""What of a trial's record goes into the study's storage, for leaderboards and other machines."""
+"""Summarizes the record of a trial for the study's storage, which leaderboards read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sweeper.two_tower.trial.result_tables import seen_by
 
 
 def summarize(directory: Path) -> dict[str, Any] | None:
-    """The figures of the record in a trial's directory; None where there is none to read."""
+    """Returns the results in a trial's record, or None if no record can be read."""
     try:
         record = records.read(directory)
     except OutputError:
@@ -42,6 +42,6 @@ def summarize(directory: Path) -> dict[str, Any] | None:
 
 
 def has_collapsed(result: Mapping[str, Any]) -> bool:
-    """Whether the model scores all candidates alike: a tie counts as a miss, so all are missed."""
+    """Returns whether the model scores all candidates alike: a tie is a miss, so all are missed."""
     accuracies = [value for name, value in result["metrics"].items() if "top_" in name]
     return bool(accuracies) and max(accuracies) == 0

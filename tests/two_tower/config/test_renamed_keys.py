@@ -13,8 +13,15 @@ from sweeper.common.schema import flatten, known_keys, renamed_keys, with_new_na
 from sweeper.study.outputs.trial_states import result_of
 from sweeper.two_tower import record
 from sweeper.two_tower.config import Config, to_dictionary, with_defaults
+from sweeper.two_tower.config.experiment import register_schema
 
 RENAMED_KEYS = renamed_keys(Config)
+
+
+@pytest.fixture(autouse=True)
+def schema() -> None:
+    """Makes the schema known to Hydra, as the program's start does."""
+    register_schema()
 
 
 def test_each_new_name_is_a_key_and_no_old_one_is() -> None:
